@@ -1,2 +1,16 @@
 "From a table to a model that is deployed, watched and retrained."
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["fit"]
+
+if TYPE_CHECKING:
+    from mlkit.kit.fit import fit
+
+
+def __getattr__(name: str) -> Any:
+    "`mlkit.fit` is imported when it is first asked for, so that `import mlkit` costs nothing."
+    if name != "fit":
+        raise AttributeError(f"module 'mlkit' has no attribute '{name}'")
+    from mlkit.kit.fit import fit
+    return fit

@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['MARKS', 'OLD', 'JAPANESE', 'MAGIC', 'CONTROL', 'DELIMITERS', 'TEXT', 'READERS', 'COMPRESSED', 'EMAIL', 'PHONE',
-           'PERSON', 'NAMES', 'PHONES', 'NOTES', 'counted', 'decodes', 'is_wide', 'guess_old', 'sniff_encoding',
-           'decode_text', 'rows_of', 'evenness', 'sniff_delimiter', 'settle_delimiter', 'split_cells', 'first_line',
-           'uneven_row', 'check_quotes', 'read_text', 'settle_names', 'read_parquet', 'read_excel', 'read_json',
-           'load_line', 'plain_column', 'in_words', 'Origin', 'unpack', 'find_file', 'file_kind', 'checked',
-           'read_file', 'collect', 'read_source', 'type_name', 'data_hash', 'snapshot', 'describe', 'looks_personal',
-           'shown', 'Look', 'note_personal', 'note_kind', 'note_text_numbers', 'note_text_dates', 'note_blanks',
-           'note_spelling', 'note_code', 'note_alone', 'note_unknown', 'profile_column', 'profile', 'show_profile',
-           'html_cell', 'watch_source']
+           'PERSON', 'NAMES', 'PHONES', 'NOTES', 'counted', 'shown', 'decodes', 'is_wide', 'guess_old',
+           'sniff_encoding', 'decode_text', 'rows_of', 'evenness', 'sniff_delimiter', 'settle_delimiter', 'split_cells',
+           'first_line', 'uneven_row', 'check_quotes', 'settle_names', 'read_parquet', 'read_excel', 'read_json',
+           'load_line', 'plain_column', 'in_words', 'Origin', 'unpack', 'find_file', 'watch_source', 'file_kind',
+           'checked', 'read_text', 'read_file', 'collect', 'read_source', 'type_name', 'data_hash', 'snapshot',
+           'describe', 'looks_personal', 'Look', 'note_personal', 'note_kind', 'note_text_numbers', 'note_text_dates',
+           'note_blanks', 'note_spelling', 'note_code', 'note_alone', 'note_unknown', 'profile_column', 'profile',
+           'show_profile', 'html_cell']
 
 # %% ../nbs/02_collect.ipynb #64a7e24d
 import csv
@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ from .kit.table import Column as Declared
 from .kit.theme import BLUE
 
 def counted(number: int, noun: str) -> str: return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+def shown(value: Any, width: int = 24) -> str:
+    "A value, short enough for a table."
+    if isinstance(value, pd.Timestamp): return value.isoformat(sep=" ").removesuffix(" 00:00:00")
+    text = str(value)
+    if isinstance(value, float): text = f"{value:.6g}" if value % 1 or abs(value) > 1e15 else f"{value:.0f}"
+    return text if len(text) <= width else text[:width - 1] + "…"
 
 # %% ../nbs/02_collect.ipynb #3f730b59
 MARKS = {  # the longer marks first: UTF-32 begins like UTF-16
@@ -199,19 +207,6 @@ def check_quotes(text: str, delimiter: str) -> None:
         if "end of data" in str(error):
             raise DataError(f"a quote is opened after line {last} and never closed; mend the file") from error
 
-# %% ../nbs/02_collect.ipynb #d9fb7849
-def read_text(
-    raw: bytes,  # content of a text file
-    encoding: str,  # auto, or a name
-    delimiter: str,  # auto, tab, or one character
-    facts: dict[str, Any],  # takes note of the encoding and delimiter that were found
-) -> pd.DataFrame:  # text cells
-    "The table in a text file, every cell as written. DataError: it is empty or broken."
-    text, facts["encoding"] = decode_text(raw, encoding)
-    if not text.strip(): raise DataError("the file is empty")
-    facts["delimiter"] = settle_delimiter(text, delimiter)
-    return split_cells(text, facts["delimiter"])
-
 # %% ../nbs/02_collect.ipynb #20439c8b
 def settle_names(
     names: list[str],  # as in the header
@@ -305,20 +300,17 @@ class Origin:
     @property
     def name(self) -> str: return Path(self.source).name
 
-# %% ../nbs/02_collect.ipynb #fbdd410e
 def unpack(raw: bytes, suffix: str) -> bytes:
     "Content of a compressed file."
     if suffix != ".zip":
-        import importlib
-        module = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}[suffix]
-        return importlib.import_module(module).decompress(raw)
+        return import_module({".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}[suffix]).decompress(raw)
     import zipfile
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         names = [name for name in archive.namelist() if not re.match("__MACOSX|.*/$", name)]
         if len(names) != 1: raise DataError(f"the archive must have one file and has {len(names)}; unpack it")
         return archive.read(names[0])
 
-# %% ../nbs/02_collect.ipynb #74697a56
+# %% ../nbs/02_collect.ipynb #fbdd410e
 def find_file(
     source: str,  # path of a file
 ) -> Path:
@@ -332,6 +324,14 @@ def find_file(
     near = did_you_mean(path.name, (other.name for other in path.parent.iterdir() if other.is_file()))
     raise DataError(f"no such file: {source}{near}")
 
+def watch_source(
+    run: Run,  # the run that reads it
+    source: str,  # a file, or example:NAME
+) -> None:
+    "Tell the run that this stage depends on the file, if it is one."
+    if not source.startswith("example:"): run.reads_file(find_file(source))
+
+# %% ../nbs/02_collect.ipynb #30b7c261
 def file_kind(
     path: Path,  # a file
 ) -> tuple[str, str]:  # ending that tells the kind, and that of the compression (or nothing)
@@ -342,7 +342,7 @@ def file_kind(
     known = " ".join((*TEXT, *READERS))
     raise DataError(f"{path.name}: the ending '{suffix}' is not known; save the table as one of {known}")
 
-# %% ../nbs/02_collect.ipynb #61f6f2d6
+# %% ../nbs/02_collect.ipynb #74697a56
 def checked(
     frame: pd.DataFrame,  # as a reader made it
 ) -> pd.DataFrame:  # with settled names and plain columns
@@ -351,6 +351,18 @@ def checked(
     if not len(frame): raise DataError("there is no row, only a header")
     if len(names) < 2: raise DataError(f"there is only one column, {names[0]!r}; is collect.delimiter right?")
     return pd.concat([plain_column(frame.iloc[:, place]) for place in range(len(names))], axis=1, keys=names)
+
+def read_text(
+    raw: bytes,  # content of a text file
+    encoding: str,  # auto, or a name
+    delimiter: str,  # auto, tab, or one character
+    facts: dict[str, Any],  # takes note of the encoding and delimiter that were found
+) -> pd.DataFrame:  # text cells
+    "The table in a text file, every cell as written. DataError: it is empty or broken."
+    text, facts["encoding"] = decode_text(raw, encoding)
+    if not text.strip(): raise DataError("the file is empty")
+    facts["delimiter"] = settle_delimiter(text, delimiter)
+    return split_cells(text, facts["delimiter"])
 
 # %% ../nbs/02_collect.ipynb #f3a1431e
 def read_file(
@@ -465,22 +477,13 @@ def looks_personal(
     return "name" if words & NAMES and most(PERSON) else ""
 
 # %% ../nbs/02_collect.ipynb #6bb1cc61
-def shown(value: Any, width: int = 24) -> str:
-    "A value, short enough for a table."
-    if isinstance(value, pd.Timestamp): return value.isoformat(sep=" ").removesuffix(" 00:00:00")
-    text = str(value)
-    if isinstance(value, float): text = f"{value:.6g}" if value % 1 or abs(value) > 1e15 else f"{value:.0f}"
-    return text if len(text) <= width else text[:width - 1] + "…"
-
 @dataclass
 class Look:
     "A column under examination."
     name: str
     cells: pd.Series
-
     @cached_property
     def declared(self) -> Declared: return infer_column(self.cells)
-
     @property
     def kind(self) -> str: return self.declared.kind
 
@@ -498,7 +501,6 @@ class Look:
 
     @cached_property
     def is_text(self) -> bool: return type_name(self.cells) == "text"
-
     @cached_property
     def personal(self) -> str:
         return looks_personal(self.name, list(self.counts.index[:200])) if self.is_text else ""
@@ -565,12 +567,12 @@ def note_unknown(look: Look) -> str:
     counts = found[found.isin(words)].value_counts()
     return ", ".join(f'"{word}" in {counted(count, "row")}: not known?' for word, count in counts.items())
 
+# %% ../nbs/02_collect.ipynb #2932c694
 NOTES: tuple[Callable[[Look], str], ...] = (
     note_personal, note_kind, note_text_numbers, note_text_dates, note_blanks, note_spelling,
     note_code, note_alone, note_unknown,
 )
 
-# %% ../nbs/02_collect.ipynb #2932c694
 def profile_column(look: Look) -> dict[str, Any]:
     "One line of the profile."
     ordered = look.kind in ("number", "date") and not look.personal and len(look.values)
@@ -616,11 +618,3 @@ def html_cell(title: str, value: Any, escape: Callable[[str], str]) -> str:
         bar = f"linear-gradient(90deg,{BLUE}55 {value:.1%},transparent {value:.1%})"
         look = f"min-width:4em;background:{bar};"
     return f"<td style='text-align:{side};padding:.2em .6em;{look}'>{escape(text)}</td>"
-
-# %% ../nbs/02_collect.ipynb #32c04b0a
-def watch_source(
-    run: Run,  # the run that reads it
-    source: str,  # a file, or example:NAME
-) -> None:
-    "Tell the run that this stage depends on the file, if it is one."
-    if not source.startswith("example:"): run.reads_file(find_file(source))

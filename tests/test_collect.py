@@ -533,6 +533,18 @@ def test_what_a_profile_shows_is_escaped_and_limited():
 # the stage
 
 
+def test_the_lesson_leaves_the_parameters_alone():
+    import ast
+
+    from mlkit.kit.notebook import has_tag, stages
+
+    stage = stages()["collect"]
+    lesson = [c.source for c in stage.notebook.cells if c.cell_type == "code" and not has_tag(c, "parameters")]
+    lesson = [source for source in lesson if source not in stage.run_cells and not source.startswith("#| export")]
+    nodes = [node for source in lesson for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+    assert lesson and not {n.id for n in nodes if isinstance(n.ctx, ast.Store)} & set(stage.parameters)
+
+
 def test_the_stage_leaves_its_artifacts(put, tmp_path):
     from mlkit.kit.notebook import run_in_process, stages
     from mlkit.kit.run import Run, read_journal

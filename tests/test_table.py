@@ -17,7 +17,7 @@ from mlkit.kit.cell import as_text, fold, native
 from mlkit.kit.errors import DataError
 from mlkit.kit.examples import EXAMPLES, customers, load_example
 from mlkit.kit.table import (
-    KINDS, MISSING, Column, Table, infer_column, infer_kind, input_cell, input_columns, input_names, is_missing,
+    KINDS, MISSING, PLAIN_MOMENT, Column, Table, infer_column, infer_kind, input_cell, input_columns, input_names, is_missing,
     learn_table, parse_boolean, parse_date, parse_number, read_cell, read_column,
 )
 
@@ -116,7 +116,7 @@ TEXTS = st.one_of(
         "1,250", "1.250", "1.250,50", "12,5", "$5", "(7)", "19M", "5 kg", "5kg", "５kg", "12%", "1e39", "-3.5e38", "1e400", "1e-50",
         "inf", "0401", "2020-02-29", "2020/2/30", "03/04/2020", "25.12.2020", "20131020", "令和5年4月1日", "0001-01-01",
         "9999-12-31 23:59:59.999999", "2020-01-01T10:00:00+09:00", "\ud800", "1\n", "１２３"]),
-    st.floats().map(repr), st.integers().map(str), st.datetimes().map(str), st.dates().map(str),
+    st.from_regex(PLAIN_MOMENT, fullmatch=True), st.floats().map(repr), st.integers().map(str), st.datetimes().map(str), st.dates().map(str),
     st.decimals(allow_nan=False, allow_infinity=False, places=2).map("{:,}".format),
 )
 TYPED = st.one_of(

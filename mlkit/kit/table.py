@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['KINDS', 'SAMPLE', 'ENOUGH', 'MOST_CATEGORIES', 'Column', 'read_cell', 'read_column', 'input_names', 'input_cell',
-           'input_columns', 'infer_column', 'infer_kind', 'Columns', 'Declaration', 'Table', 'learn_table', 'MISSING',
-           'is_missing', 'parse_number', 'parse_boolean', 'parse_date']
+__all__ = ['KINDS', 'PLAIN_MOMENT', 'SAMPLE', 'ENOUGH', 'MOST_CATEGORIES', 'Column', 'read_cell', 'read_column', 'input_names',
+           'input_cell', 'input_columns', 'infer_column', 'infer_kind', 'Columns', 'Declaration', 'Table',
+           'learn_table', 'MISSING', 'is_missing', 'parse_number', 'parse_boolean', 'parse_date']
 
 # %% ../../nbs/kit/06_table.ipynb #1dc98088
 KINDS = ("number", "boolean", "date", "category", "text", "identifier", "constant", "empty")
@@ -124,42 +124,56 @@ def _read_each(column: Column, series: pd.Series) -> np.ndarray:
     return np.array([read_cell(column, cell) for cell in [*different.tolist(), None]], dtype=dtype)[places]
 
 # %% ../../nbs/kit/06_table.ipynb #f397c924
+PLAIN_MOMENT = (r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+                r"(?:[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?")
+
+def _is_text(series: pd.Series) -> bool:
+    "Does the column hold nothing but text and gaps?"
+    import pandas as pd
+    return not _is_mixed(series) and pd.api.types.is_string_dtype(series)
+
+def _read_plain(column: Column, series: pd.Series, pattern: str, read: Callable[[pd.Series], Any]) -> np.ndarray:
+    "The cells that match the pattern all at once, the others one by one."
+    import numpy as np
+    plain = series.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
+    values = np.empty(len(series), dtype=_DTYPES[column.kind])
+    values[plain], values[~plain] = read(series[plain]), _read_each(column, series[~plain])
+    return values
+
+# %% ../../nbs/kit/06_table.ipynb #8323d2bf
 def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
-    "A column of numbers as float64; plain numbers all at once."
+    "A column of numbers as float64."
     import numpy as np
     import pandas as pd
     if pd.api.types.is_any_real_numeric_dtype(series): numbers = series.to_numpy(dtype="float64", na_value=np.nan)
-    elif _is_mixed(series) or not pd.api.types.is_string_dtype(series) or column.decimal != "." or column.unit:
-        return _read_each(column, series)
-    else:
-        plain = series.str.fullmatch(PLAIN_NUMBER, na=False).to_numpy(dtype=bool)
-        numbers = np.empty(len(series))
-        numbers[plain] = series[plain].to_numpy(dtype=object).astype("float64")
-        numbers[~plain] = _read_each(column, series[~plain])
+    elif not _is_text(series) or column.decimal != "." or column.unit: return _read_each(column, series)
+    else: numbers = _read_plain(column, series, PLAIN_NUMBER, lambda cells: cells.to_numpy(object).astype("float64"))
     gone = np.isinf(numbers) | np.isin(numbers, [*column._prepared.sentinels])
     return np.where(gone, np.nan, numbers + 0.0)
 
 def _read_moments(column: Column, series: pd.Series) -> np.ndarray:
-    "A column of typed moments in UTC; years that Python's datetime does not have are missing."
+    "A column of dates as datetime64 in UTC; years that Python's datetime does not have are missing."
     import numpy as np
-    moments = series.dt.tz_convert(None).to_numpy() if series.dt.tz is not None else series.to_numpy()
-    year = moments.astype("datetime64[Y]").astype("int64") + 1970
-    moments = np.where((year >= 1) & (year <= 9999), moments, np.datetime64("NaT")).astype("datetime64[us]")
-    return np.where(np.isin(moments, np.array([*column._prepared.sentinels], dtype="datetime64[us]")),
-                    np.datetime64("NaT"), moments)
+    import pandas as pd
+    if _is_text(series): moments = _read_plain(
+        column, series, PLAIN_MOMENT, lambda cells: pd.to_datetime(cells, format="ISO8601", errors="coerce").to_numpy())
+    elif isinstance(series.dtype, (np.dtype, pd.DatetimeTZDtype)) and series.dtype.kind == "M":
+        moments = (series.dt.tz_convert(None) if series.dt.tz is not None else series).to_numpy()
+        year = moments.astype("datetime64[Y]").astype("int64") + 1970
+        moments = np.where((year >= 1) & (year <= 9999), moments, np.datetime64("NaT")).astype("datetime64[us]")
+    else: return _read_each(column, series)
+    gone = np.isin(moments, np.array([*column._prepared.sentinels], dtype="datetime64[us]"))
+    return np.where(gone, np.datetime64("NaT"), moments)
 
-# %% ../../nbs/kit/06_table.ipynb #8323d2bf
+# %% ../../nbs/kit/06_table.ipynb #b735f21e
 def read_column(
     column: Column,  # how to read it
     series: pd.Series,  # raw cells, text or typed
 ) -> pd.Series:  # float64 (NaN missing) for numbers and booleans, datetime64, else text ('' missing)
     "What a column of raw cells means: `read_cell` for all of them."
-    import numpy as np
     import pandas as pd
-    if column.kind == "number": values = _read_numbers(column, series)
-    elif column.kind == "date" and isinstance(series.dtype, (np.dtype, pd.DatetimeTZDtype)) and series.dtype.kind == "M":
-        values = _read_moments(column, series)
-    else: values = _read_each(column, series)
+    read = {"number": _read_numbers, "date": _read_moments}.get(column.kind, _read_each)
+    values = read(column, series)
     if column.kind in _DTYPES: return pd.Series(values, index=series.index, name=column.name)
     return pd.Series([cell or "" for cell in values], index=series.index, name=column.name, dtype="str")
 
@@ -255,8 +269,7 @@ def _value_counts(series: pd.Series) -> pd.Series:
 
 def _quick_numbers(series: pd.Series, markers: frozenset[str]) -> pd.Series:
     "A long text column of plain numbers without leading zeros as float64, which is counted much faster."
-    import pandas as pd
-    if len(series) <= SAMPLE or _is_mixed(series) or not pd.api.types.is_string_dtype(series): return series
+    if len(series) <= SAMPLE or not _is_text(series): return series
     plain = series.str.fullmatch(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?", na=False).astype(bool)
     if plain.mean() < 0.5 or not all(is_missing(text, markers) for text in series[~plain].dropna().unique()):
         return series
