@@ -86,7 +86,7 @@ ifeq ($(UV),)
 else
 	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	  then uv venv --quiet --allow-existing --python $(PYTHON) .venv; else uv venv --quiet --allow-existing .venv; fi
-	@uv pip install --quiet --python .venv --require-hashes -r constraints.txt
+	@uv pip install --quiet --compile-bytecode --python .venv --require-hashes -r constraints.txt
 	@uv pip install --quiet --python .venv --no-deps --no-build-isolation -e .
 endif
 	@touch $@

@@ -34,7 +34,7 @@ def learn_reading(
 ) -> Table:
     "How the cells of the features are read. SettingsError for a column that is not there."
     unwanted = [name.strip() for name in leave_out.split("|") if name.strip()]
-    names = {str(name).strip(): name for name in train}
+    names = {str(name).strip(): str(name) for name in train}
     for name in unwanted:
         if name not in names: raise SettingsError(f"prepare.leave_out names '{name}', which is no column{did_you_mean(name, names)}")
     table = learn_table(train, ignore=[task.target, *(names[name] for name in unwanted)])
@@ -48,8 +48,8 @@ def skewness(
     values: pd.Series,  # numbers, NaN for missing
 ) -> float:  # 0: as many small as large ones; positive: a long tail of large ones
     "How lopsided a column is."
-    skew = values.astype("float64").skew()
-    return float(skew) if np.isfinite(skew) else 0.0
+    skew = float(values.astype("float64").skew())  # type: ignore[arg-type]
+    return skew if np.isfinite(skew) else 0.0
 
 # %% ../nbs/04_prepare.ipynb #09b0b89d
 @dataclass
@@ -183,7 +183,7 @@ def show_plan(
     for line in lines:
         derived = [plan.why[name] for name in plan.why if name == line["column"] or name.startswith(f"{line['column']}.")]
         if derived: line["why"] = f"{line['why']}; {derived[0]}" if line["why"] else derived[0]
-    return pd.DataFrame(lines).style.hide().set_properties(**{"text-align": "left"})
+    return pd.DataFrame(lines).style.hide().set_properties(subset=None, **{"text-align": "left"})
 
 def in_short(table: Table, plan: Plan) -> str:  # one line
     "What this stage did, for the command line."

@@ -243,7 +243,9 @@ def search(
         family = proposal.suggest_categorical("family", names)
         trial = Trial(len(done), family, FAMILIES[family].space(proposal, len(data.truth)))
         best = best_of(done, data.task)
-        judge(trial, data, cores, seed, lambda trial: best is None or (in_time() and _promising(trial, best, data.task)))
+        def go_on(trial: Trial, best: Trial | None = best) -> bool:
+            return best is None or (in_time() and _promising(trial, best, data.task))
+        judge(trial, data, cores, seed, go_on)
         _tell(study, proposal, trial)
         done.append(trial)
         on_trial(trial, best_of(done, data.task))
@@ -255,7 +257,8 @@ def search(
 def _new_study(task: Task, names: Sequence[str], seed: int) -> Any:
     import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(direction=task.direction, sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=2 * len(names)))
+    study = optuna.create_study(direction=task.direction,  # type: ignore[arg-type]
+                                sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=2 * len(names)))
     for name in names: study.enqueue_trial({"family": name} | {f"{name}.{setting}": value for setting, value in FAMILIES[name].start.items()})
     return study
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .kit.errors import DataError, SettingsError, did_you_mean
 from .kit.table import Table, is_missing, learn_table
-from .problem import Problem, Task, encode_target, settle, target_values
+from .problem import Task, encode_target, target_values
 
 SMALLEST_TABLE = 20  # rows; below this neither a fold nor a test set says anything
 
@@ -31,7 +31,7 @@ def check_columns(
 ) -> None:
     "DataError where a column is missing, or where the target would be the only one."
     for name in needed:
-        if name not in data: raise DataError(f"no column '{name}' in the table{did_you_mean(name, list(data))} It has: {', '.join(map(str, list(data)[:30]))}")
+        if name not in data: raise DataError(f"no column '{name}' in the table{did_you_mean(name, map(str, data))} It has: {', '.join(map(str, list(data)[:30]))}")
     if len(data.columns) < 2: raise DataError(f"the table has one column only, '{data.columns[0]}'; a model needs others to predict it from")
 
 # %% ../nbs/03_validate.ipynb #50500bc1
@@ -210,7 +210,7 @@ def treat_invalid(
         raise DataError("the table breaks its schema: " + "; ".join(f"'{r.column}' is not {r.rule} in {r.rows} rows" for r in worst.itertuples()) + "; mend the rows, or use on_invalid = quarantine")
     reasons = pd.Series("", index=range(len(data)))
     for row in invalid.itertuples() if on_invalid == "quarantine" else ():
-        reasons.iloc[list(row.where)] += f"{row.column}: not {row.rule}; "
+        reasons.iloc[np.asarray(row.where, dtype=int)] += f"{row.column}: not {row.rule}; "
     aside = (reasons != "").to_numpy()
     return data[~aside].reset_index(drop=True), data[aside].assign(reason=reasons[aside].to_numpy()).reset_index(drop=True)
 
@@ -236,7 +236,7 @@ def leaks_alone(
     tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(min_samples_leaf=max(2, len(truth) // 500), random_state=0)
     metric, label = {"binary": ("roc_auc", "AUC-ROC"), "multiclass": ("balanced_accuracy", "balanced accuracy"), "regression": ("r2", "R²")}[task.type]
     folds = KFold(3, shuffle=True, random_state=0) if regression else StratifiedKFold(3, shuffle=True, random_state=0)
-    for name in typed:
+    for name in map(str, typed):
         values = _as_numbers(typed[name])
         if np.ptp(values) == 0: continue
         score = float(np.mean(cross_val_score(tree, values.reshape(-1, 1), truth, cv=folds, scoring=metric)))
@@ -256,7 +256,7 @@ def leaks_together(
     target: str,
 ) -> Iterator[Leak]:
     "Pairs of numbers whose sum, difference, product or quotient is the target."
-    numbers = [name for name in typed if typed[name].dtype.kind == "f" and typed[name].nunique() > 2]
+    numbers = [name for name in map(str, typed) if typed[name].dtype.kind == "f" and typed[name].nunique() > 2]
     values = typed[numbers].to_numpy()
     allowed = 1e-3 * np.maximum(np.abs(truth), 1e-3 * np.std(truth))
     with np.errstate(all="ignore"):

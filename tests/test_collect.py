@@ -539,8 +539,12 @@ def test_the_lesson_leaves_the_parameters_alone():
     from mlkit.kit.notebook import has_tag, stages
 
     stage = stages()["collect"]
-    lesson = [c.source for c in stage.notebook.cells if c.cell_type == "code" and not has_tag(c, "parameters")]
-    lesson = [source for source in lesson if source not in stage.run_cells and not source.startswith("#| export")]
+    lesson = [
+        c.source for c in stage.notebook.cells if c.cell_type == "code" and not has_tag(c, "parameters")
+    ]
+    lesson = [
+        source for source in lesson if source not in stage.run_cells and not source.startswith("#| export")
+    ]
     nodes = [node for source in lesson for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
     assert lesson and not {n.id for n in nodes if isinstance(n.ctx, ast.Store)} & set(stage.parameters)
 

@@ -76,7 +76,7 @@ class WarmKernel:
         home = Path(tempfile.mkdtemp(prefix="mlkit-"))
         self.connection_file, self.connection = write_connection_file(
             str(home / "kernel.json"), transport="ipc", ip=str(home / "ipc"), key=uuid.uuid4().hex.encode(), kernel_name="python3")
-        self.connection["key"] = self.connection["key"].encode()
+        self.connection["key"] = self.connection["key"].encode()  # type: ignore[typeddict-item]
         environment = dict(os.environ, MPLBACKEND="module://matplotlib_inline.backend_inline")
         self.process = warm().Process(target=become_kernel, args=(self.connection_file, environment, os.getcwd()), daemon=True)
         self.process.start()
@@ -118,7 +118,7 @@ class WarmProvisioner(KernelProvisionerBase):
     @property
     def process(self) -> Any: return self.kernel.process if self.kernel else None
 
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         self.kernel = await asyncio.to_thread(POOL.take)
         return self.kernel.connection
 

@@ -71,7 +71,7 @@ def run_view(
 ) -> nbformat.NotebookNode:  # the same, without the lesson
     "Title, parameters and run section of a notebook; the whole of it when it has no run section."
     cells, inside = [], False
-    for number, cell in enumerate(notebook.cells):
+    for cell in notebook.cells:
         if cell.cell_type == "markdown" and cell.source.startswith("## "): inside = cell.source.startswith("## Run this stage")
         title = cell.cell_type == "markdown" and cell.source.startswith("# ")
         if inside or title or has_tag(cell, "parameters") or has_tag(cell, "injected-parameters"): cells.append(cell)
@@ -171,7 +171,7 @@ def open_run(
     return Run(run or scratch_folder(stage), stage)
 
 # The example is for looking on: a few trials are enough to see how training goes.
-EXAMPLE = {"problem": {"decision": "Which customers do we call before they leave?", "goal": 0.8}, "train": {"trials": 8}}
+EXAMPLE: dict[str, dict[str, Any]] = {"problem": {"decision": "Which customers do we call before they leave?", "goal": 0.8}, "train": {"trials": 8}}
 
 def scratch_folder(stage: str) -> Path:
     "A fresh folder in which all stages before `stage` have run on the built-in example."

@@ -17,7 +17,9 @@ from typing import Any
 from . import engine, errors
 from .errors import MLKitError, RunError, StageError
 from .notebook import Stage, fingerprint, stages, why_run
+from .report import write_report
 from .run import Run, changing_journal, read_journal
+from .track import check_server
 
 # %% ../../nbs/kit/10_pipeline.ipynb #18629e19
 class Progress:
@@ -61,7 +63,7 @@ def watching(
     "Follow a stage while it runs."
     seen = {"seconds": 0.0, "peak_memory": 0.0}
     started, over = time.monotonic(), threading.Event()
-    (folder / ".telling").unlink(missing_ok=True)
+    (folder / ".telling").write_text("starting")
 
     def look() -> None:
         while not over.wait(0.2):
@@ -191,13 +193,21 @@ def run_pipeline(
 ) -> None:
     "Run the lifecycle in a folder, going on from what is there."
     progress = Progress()
+    check_server(folder)
     with holding(folder), _environment():
         if engine_name == "mlkit" and engine.can_fork(): engine.POOL.prepare()
-        with changing_journal(folder) as journal: journal["project"] = project
+        values = {f"{stage}.{name}": value for stage, mine in parameters.items() for name, value in mine.items()}
+        with changing_journal(folder) as journal: journal.update(project=project, parameters=values)
         logbook = _beside(_open_logbook, folder)
         try:
             for stage in [stages()[name] for name in chosen or stages()]: run_stage(folder, stage, parameters[stage.name], engine_name, progress, fresh)
-        finally: _finish(folder, logbook, progress)
+        except StageError:
+            _finish(folder, logbook, progress)
+            raise
+        except MLKitError:
+            write_report(folder)
+            raise
+        _finish(folder, logbook, progress)
 
 @contextmanager
 def _environment() -> Iterator[None]:
@@ -230,11 +240,10 @@ def _close_logbook(folder: Path) -> None:
 
 def _quietly(function: Callable[[Path], Any], folder: Path) -> None:
     try: function(folder)
-    except MLKitError as error:
+    except Exception as error:
         with changing_journal(folder) as journal: journal["logbook"] = str(error)
 
 def _finish(folder: Path, logbook: threading.Thread, progress: Progress) -> None:
-    from mlkit.kit.report import write_report
     write_report(folder)
     logbook.join()
     _beside(_close_logbook, folder).join()

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['LABELS', 'FITS', 'REMEDIES', 'DOUBTFUL', 'NO_GOAL', 'NARROW', 'READY', 'ROWS', 'KEPT', 'CLOSED', 'LEFT_OUT',
-           'ATTRIBUTES', 'INLINE_IMAGE', 'DECLARATION', 'TERMINAL', 'SHOWERS', 'LARGEST', 'STATES', 'read_facts',
-           'part_of', 'number_in', 'Score', 'read_score', 'metric_label', 'figure', 'duration', 'memory', 'moment',
-           'in_words', 'what', 'interval', 'so_what', 'fit_in_words', 'next_steps', 'is_guess', 'Mark', 'Scale',
-           'draw_scale', 'ticks', 'Cleaner', 'clean_attribute', 'clean_declarations', 'clean_css', 'clean', 'plain',
-           'show_html', 'show_markdown', 'show_text', 'picture_shower', 'show_output', 'show_error', 'Shown',
-           'read_notebook', 'Setting', 'Section', 'read_settings', 'read_section', 'read_sections', 'verdict',
-           'how_made', 'describe_run', 'write_report']
+           'ATTRIBUTES', 'INLINE_IMAGE', 'DECLARATION', 'TERMINAL', 'NUMBER', 'SHOWERS', 'LARGEST', 'STATES',
+           'read_facts', 'part_of', 'number_in', 'Score', 'read_score', 'metric_label', 'figure', 'duration', 'memory',
+           'moment', 'in_words', 'what', 'interval', 'so_what', 'fit_in_words', 'next_steps', 'is_guess', 'Mark',
+           'Scale', 'draw_scale', 'ticks', 'Cleaner', 'clean_attribute', 'clean_declarations', 'clean_css', 'clean',
+           'plain', 'number_columns', 'show_html', 'show_markdown', 'show_text', 'picture_shower', 'show_output',
+           'show_error', 'Shown', 'read_notebook', 'Setting', 'Section', 'read_settings', 'read_section',
+           'read_sections', 'verdict', 'how_made', 'describe_run', 'write_report']
 
 # %% ../../nbs/kit/11_report.ipynb #d17dbb59
 import base64
@@ -108,7 +108,8 @@ def read_score(
 LABELS = {
     "roc_auc": "AUC-ROC", "roc_auc_ovr": "AUC-ROC, one against the rest", "f1": "F1", "f1_macro": "F1, macro",
     "precision_macro": "precision, macro", "recall_macro": "recall, macro", "brier": "Brier score",
-    "r2": "R²", "mae": "mean absolute error", "rmse": "root mean squared error", "medae": "median absolute error",
+    "r2": "R²", "mae": "mean absolute error", "medae": "median absolute error",
+    "rmse": "root mean squared error",
 }
 
 def metric_label(
@@ -240,7 +241,8 @@ class Scale(NamedTuple):
 
 # %% ../../nbs/kit/11_report.ipynb #74d7c403
 ROWS = (("Without a model", "diamond", "baseline"), ("Goal", "flag", "goal"),
-        ("Training rows", "ring", "train"), ("Validation", "ring", "validation"), ("New rows", "dot", "value"))
+        ("Training rows", "ring", "train"), ("Validation", "ring", "validation"),
+        ("New rows", "dot", "value"))
 
 def draw_scale(score: Score) -> Scale:
     "Where everything stands between the worst and the best figure."
@@ -272,8 +274,9 @@ def ticks(
 
 # %% ../../nbs/kit/11_report.ipynb #3eaa5192
 KEPT = set(
-    "b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 "
-    "hr i img kbd li ol p pre s small span strong sub summary sup table tbody td tfoot th thead tr u ul var".split())
+    "b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 "
+    "h5 h6 hr i img kbd li ol p pre s small span strong sub summary sup table tbody td tfoot th thead tr u "
+    "ul var".split())
 CLOSED = set("br col hr img".split())  # elements that have no end
 LEFT_OUT = set("iframe math noscript object script style svg template textarea title".split())  # with content
 ATTRIBUTES = set("alt class colspan height id open rowspan scope src style title width".split())
@@ -354,13 +357,27 @@ def plain(text: str) -> str:
     lines = TERMINAL.sub("", text.replace("\r\n", "\n")).split("\n")
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines).strip("\n")
 
+# %% ../../nbs/kit/11_report.ipynb #29370848
+NUMBER = re.compile(r"\s*([-−+]?\d[\d,.]*(e[-+]?\d+)?\s?%?|nan|none|)\s*", re.IGNORECASE)
+
+def number_columns(
+    html: str,  # cleaned, with a table in it
+) -> list[int]:  # counted from 1
+    "Which columns of a table hold nothing but numbers."
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", html, re.DOTALL)
+    bodies = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in rows if "<td" in row]
+    columns = [[re.sub("<[^>]*>", "", cell) for cell in column] for column in zip(*bodies, strict=False)]
+    return [place for place, cells in enumerate(columns, 1)
+            if any(cells) and all(map(NUMBER.fullmatch, cells))]
+
 # %% ../../nbs/kit/11_report.ipynb #0b9929a6
 def show_html(data: str, name: str) -> Markup:
     "A table, most of the time. It scrolls by itself where it is too wide."
     html = clean(data)
-    coloured = " paper" if re.search(r"(background|color)[\w-]*:", html) else ""
+    look = " paper" if re.search(r"(background|color)[\w-]*:", html) else ""
+    look += "".join(f" right-{place}" for place in number_columns(html))
     block = '<div class="wide output{}" tabindex="0" role="group" aria-label="{}">{}</div>'
-    return Markup(block).format(coloured, name, html) if html.strip() else Markup()
+    return Markup(block).format(look, name, html) if html.strip() else Markup()
 
 def show_markdown(data: str, name: str) -> Markup:
     "Prose that a stage has written."

@@ -114,6 +114,7 @@ class Run:
         _make_writable(self.artifacts)
         if stage:
             with changing_journal(self.folder) as journal: self._begin(journal)
+            (self.folder / ".telling").unlink(missing_ok=True)
 
     def __repr__(self) -> str: return f"Run({self.folder.name!r}, stage={self.stage!r})"
 
