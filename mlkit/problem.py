@@ -421,7 +421,7 @@ def number_problem(
     numbers, share = find_numbers(counts)
     word = next((label for label in counts if not is_missing(label) and math.isnan(number_of(label))), "")
     if share < 0.5: return f"holds words such as '{word}', too many for task = regression; state auto"
-    return "" if len(numbers) > 1 else f"has one value only, {numbers[0]:g}; nothing can be learned from it"
+    return "" if len(numbers) > 1 else f"has one value only, {numbers[0]:g}; choose another target"
 
 # %% ../nbs/01_problem.ipynb #7cce55e9
 POSITIVES = {  # what names a positive class -> what has to stand beside it (nothing: anything)
@@ -481,7 +481,7 @@ def settle(
     counts, name = count_labels(target), f"'{problem.target}'"
     if not counts: raise DataError(f"{name} is empty in all {len(target):,} rows; choose another target")
     if len({same_class(label) for label in counts}) == 1:
-        raise DataError(f"{name} has one value only, '{next(iter(counts))}'; nothing can be learned from it")
+        raise DataError(f"{name} has one value only, '{next(iter(counts))}'; choose another target")
     stated = problem.task != "auto"
     type, why = (problem.task, "it was stated") if stated else infer_task(counts)
     groups = {} if type == "regression" else group_classes(counts)

@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 
 from .kit.errors import DataError, SettingsError, did_you_mean
-from .kit.table import Table, is_missing, learn_table
-from .problem import Task, encode_target, target_values
+from .kit.table import Table, learn_table
+from .problem import Task, each_value, encode_target, label_of, target_values
 
 SMALLEST_TABLE = 20  # rows; below this neither a fold nor a test set says anything
 
 # %% auto #0
-__all__ = ['SMALLEST_TABLE', 'SPLITS', 'ROOM', 'ALONE', 'SAMPLE', 'OPERATIONS', 'check_columns', 'usable_rows', 'with_answers',
-           'by_chance', 'by_time', 'by_group', 'lock_away', 'Rule', 'infer_rule', 'infer_schema', 'to_pandera',
-           'find_invalid', 'treat_invalid', 'Leak', 'leaks_alone', 'leaks_together', 'find_leaks', 'treat_leaks',
-           'show_split', 'show_leaks', 'show_invalid', 'schema_json', 'in_short']
+__all__ = ['SMALLEST_TABLE', 'SPLITS', 'ROOM', 'ALONE', 'LEAK_METRICS', 'SAMPLE', 'OPERATIONS', 'check_columns', 'usable_rows',
+           'with_answers', 'by_chance', 'by_time', 'by_group', 'lock_away', 'Rule', 'infer_rule', 'infer_schema',
+           'to_pandera', 'find_invalid', 'treat_invalid', 'Leak', 'leaks_alone', 'leaks_together', 'find_leaks',
+           'treat_leaks', 'show_split', 'show_leaks', 'show_invalid', 'schema_json', 'in_short']
 
 # %% ../nbs/03_validate.ipynb #9d4f8fd4
 def check_columns(
@@ -31,22 +31,38 @@ def check_columns(
 ) -> None:
     "DataError where a column is missing, or where the target would be the only one."
     for name in needed:
-        if name not in data: raise DataError(f"no column '{name}' in the table{did_you_mean(name, map(str, data))} It has: {', '.join(map(str, list(data)[:30]))}")
-    if len(data.columns) < 2: raise DataError(f"the table has one column only, '{data.columns[0]}'; a model needs others to predict it from")
+        if name in data: continue
+        hint = did_you_mean(name, map(str, data)) or _columns_of(data)
+        raise DataError(f"no column '{name}' in the table{hint}")
+    if len(data.columns) < 2:
+        raise DataError(
+            f"the table has one column only, '{data.columns[0]}'; a model needs others to predict it from")
+
+def _columns_of(data: pd.DataFrame) -> str:
+    "The end of a message about an unknown column: those that there are."
+    names, more = ", ".join(map(str, data.columns[:20])), len(data.columns) - 20
+    return f"; it has {names}{f' and {more} more' if more > 0 else ''}"
 
 # %% ../nbs/03_validate.ipynb #50500bc1
 def usable_rows(
     data: pd.DataFrame,  # raw rows
     target: str,  # column to predict
     drop_duplicates: bool = True,  # of several identical rows keep one
-) -> tuple[pd.DataFrame, dict[str, int]]:  # what is left, with the index of `data`; how many rows went, by reason
+) -> tuple[pd.DataFrame, dict[str, int]]:  # what is left, with the index of `data`; how many went, by reason
     "Rows that have a target, each once. DataError when too few are left."
-    missing = data[target].map(is_missing).astype(bool)
+    missing = pd.isna(pd.Series(each_value(label_of, data[target], None), index=data.index))
     repeated = data.duplicated() & ~missing if drop_duplicates else missing & False
     kept = data[~missing & ~repeated]
-    if missing.all(): raise DataError(f"the target '{target}' is missing in all {len(data):,} rows; choose another target or fill it in")
+    if missing.all():
+        raise DataError(
+            f"the target '{target}' is missing in all {len(data):,} rows; "
+            f"choose another target or fill it in")
     if len(kept) < SMALLEST_TABLE:
-        raise DataError(f"{len(kept)} usable rows of {len(data)} are too few to learn from and to test on; at least {SMALLEST_TABLE} rows with a value in '{target}' are needed")
+        lost = {f"without a value in '{target}'": missing.sum(), "repeated": repeated.sum()}
+        why = ", ".join(f"{count:,} {reason}" for reason, count in lost.items() if count)
+        raise DataError(
+            f"{len(kept)} usable rows of {len(data):,}{f' ({why})' if why else ''} "
+            f"are too few to learn from and to test on; at least {SMALLEST_TABLE} are needed")
     return kept, {"without target": int(missing.sum()), "repeated": int(repeated.sum())}
 
 # %% ../nbs/03_validate.ipynb #f53003b7
@@ -80,9 +96,14 @@ def by_time(
     test_size: float,  # share, between 0 and 1
 ) -> np.ndarray:  # True for the rows of the test set
     "Choose the newest rows; rows of the same moment stay together."
-    if moments.isna().any(): raise DataError(f"{int(moments.isna().sum())} rows have no readable time in '{moments.name}'; fill it in, or use split = chance")
+    if moments.isna().any():
+        raise DataError(
+            f"{int(moments.isna().sum())} rows have no readable time in '{moments.name}'; "
+            f"fill it in, or use split = chance")
     newest = (moments > moments.quantile(1 - test_size, interpolation="lower")).to_numpy()
-    if not newest.any() or newest.all(): raise DataError(f"'{moments.name}' has too few different moments to split by time; use split = chance")
+    if not newest.any() or newest.all():
+        raise DataError(
+            f"'{moments.name}' has too few different moments to split by time; use split = chance")
     return newest
 
 def by_group(
@@ -93,7 +114,8 @@ def by_group(
     "Choose whole groups at random."
     from sklearn.model_selection import GroupShuffleSplit
     names = groups.astype("str").fillna("")
-    if names.nunique() < 2: raise DataError(f"'{groups.name}' has one value only; it cannot split rows into groups")
+    if names.nunique() < 2:
+        raise DataError(f"'{groups.name}' has one value only; it cannot split rows into groups")
     _, chosen = next(GroupShuffleSplit(1, test_size=test_size, random_state=seed).split(groups, groups=names))
     return np.isin(np.arange(len(groups)), chosen)
 
@@ -106,19 +128,31 @@ def lock_away(
     time_column: str = "",
     group_column: str = "",
     seed: int = 42,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:  # rows to learn from, rows for the exam; `how` they were chosen, and by which `column`
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:  # train, test; `how` and by which `column` they part
     "Split off the test set. SettingsError for settings that do not go together."
-    if split not in SPLITS: raise SettingsError(f"validate.split is one of {', '.join(SPLITS)}, not '{split}'{did_you_mean(split, SPLITS)}")
-    if not 0 < test_size < 1: raise SettingsError(f"validate.test_size is a share between 0 and 1, not {test_size:g}; write {test_size / 100 if test_size > 1 else 0.2:g}")
+    _check_split(split, test_size, seed)
     how = split if split != "auto" else "time" if time_column else "group" if group_column else "chance"
     column = {"time": time_column, "group": group_column}.get(how, "")
-    if how != "chance" and not column: raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
+    if how != "chance" and not column:
+        raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
     if column: check_columns(rows, column)
     if how == "time": exam = by_time(_moments(rows[column]), test_size)
     elif how == "group": exam = by_group(rows[column], test_size, seed)
     else: exam = by_chance(_strata(task, rows), len(rows), test_size, seed)
     if how == "time": rows, exam = _in_order(rows, _moments(rows[column]), exam)
-    return rows[~exam].reset_index(drop=True), rows[exam].reset_index(drop=True), {"how": how, "column": column}
+    train, test = rows[~exam].reset_index(drop=True), rows[exam].reset_index(drop=True)
+    return train, test, {"how": how, "column": column}
+
+# %% ../nbs/03_validate.ipynb #81737857
+def _check_split(split: str, test_size: float, seed: int) -> None:
+    if split not in SPLITS:
+        near = did_you_mean(split, SPLITS)
+        raise SettingsError(f"validate.split is one of {', '.join(SPLITS)}, not '{split}'{near}")
+    if not 0 <= seed < 2**32: raise SettingsError(f"validate.seed is from 0 to {2**32 - 1}, not {seed}")
+    if not 0 < test_size < 1:
+        share = test_size / 100 if test_size > 1 else 0.2
+        raise SettingsError(
+            f"validate.test_size is a share between 0 and 1, not {test_size:g}; write {share:g}")
 
 def _in_order(rows: pd.DataFrame, moments: pd.Series, exam: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     order = np.argsort(moments.to_numpy(), kind="stable")
@@ -176,8 +210,10 @@ def to_pandera(
         if rule.low is not None: yield pa.Check.ge(rule.low, error=f"at least {rule.low:g}", ignore_na=True)
         if rule.high is not None: yield pa.Check.le(rule.high, error=f"at most {rule.high:g}", ignore_na=True)
         if rule.categories: yield pa.Check.isin([*rule.categories, ""], error="a known category")
-    return pa.DataFrameSchema({name: pa.Column(nullable=True, checks=list(checks(rule))) for name, rule in schema.items()})
+    columns = {name: pa.Column(nullable=True, checks=list(checks(rule))) for name, rule in schema.items()}
+    return pa.DataFrameSchema(columns)
 
+# %% ../nbs/03_validate.ipynb #ea5c59b2
 def find_invalid(
     schema: dict[str, Rule],  # by column
     table: Table,  # how the cells are read
@@ -190,11 +226,13 @@ def find_invalid(
     try: to_pandera(schema).validate(typed, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         for (column, rule), cases in errors.failure_cases.groupby(["column", "check"], sort=True):
-            broken.append({"column": column, "rule": rule, "rows": len(cases), "where": sorted(map(int, cases["index"].dropna()))})
+            where = sorted(map(int, cases["index"].dropna()))
+            broken.append({"column": column, "rule": rule, "rows": len(cases), "where": where})
     for name, rule in schema.items():
         empty = typed[name].isna() | (typed[name].astype("str") == "")
         if empty.mean() > rule.missing and empty.sum() > 1:
-            broken.append({"column": name, "rule": f"at most {rule.missing:.0%} empty", "rows": int(empty.sum()), "where": []})
+            limit = f"at most {rule.missing:.0%} empty"
+            broken.append({"column": name, "rule": limit, "rows": int(empty.sum()), "where": []})
     return pd.DataFrame(broken, columns=["column", "rule", "rows", "where"])
 
 # %% ../nbs/03_validate.ipynb #89d43112
@@ -204,15 +242,19 @@ def treat_invalid(
     on_invalid: str = "warn",  # warn, quarantine or fail
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows that go on; rows set aside, with a column `reason`
     "Do with invalid rows what the setting says. DataError when it says fail."
-    if on_invalid not in ("warn", "quarantine", "fail"): raise SettingsError(f"validate.on_invalid is warn, quarantine or fail, not '{on_invalid}'")
+    if on_invalid not in ("warn", "quarantine", "fail"):
+        raise SettingsError(f"validate.on_invalid is warn, quarantine or fail, not '{on_invalid}'")
     if on_invalid == "fail" and len(invalid):
         worst = invalid.sort_values("rows", ascending=False).head(8)
-        raise DataError("the table breaks its schema: " + "; ".join(f"'{r.column}' is not {r.rule} in {r.rows} rows" for r in worst.itertuples()) + "; mend the rows, or use on_invalid = quarantine")
+        what = "; ".join(f"'{row.column}' is not {row.rule} in {row.rows} rows" for row in worst.itertuples())
+        raise DataError(
+            f"the table breaks its schema: {what}; mend the rows, or use on_invalid = quarantine")
     reasons = pd.Series("", index=range(len(data)))
     for row in invalid.itertuples() if on_invalid == "quarantine" else ():
         reasons.iloc[np.asarray(row.where, dtype=int)] += f"{row.column}: not {row.rule}; "
     aside = (reasons != "").to_numpy()
-    return data[~aside].reset_index(drop=True), data[aside].assign(reason=reasons[aside].to_numpy()).reset_index(drop=True)
+    invalid_rows = data[aside].assign(reason=reasons[aside].to_numpy())
+    return data[~aside].reset_index(drop=True), invalid_rows.reset_index(drop=True)
 
 # %% ../nbs/03_validate.ipynb #288478da
 @dataclass
@@ -221,7 +263,13 @@ class Leak:
     columns: list[str]
     why: str
 
-ALONE = {"binary": 0.995, "multiclass": 0.99, "regression": 0.995}  # AUC-ROC, balanced accuracy, R2 that one column must not reach
+# AUC-ROC, balanced accuracy and R2 that one column must not reach
+ALONE = {"binary": 0.995, "multiclass": 0.99, "regression": 0.995}
+LEAK_METRICS = {
+    "binary": ("roc_auc", "AUC-ROC"),
+    "multiclass": ("balanced_accuracy", "balanced accuracy"),
+    "regression": ("r2", "R²"),
+}
 SAMPLE = 5_000  # rows are enough to see a leak
 
 def leaks_alone(
@@ -233,19 +281,24 @@ def leaks_alone(
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
     regression = task.type == "regression"
-    tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(min_samples_leaf=max(2, len(truth) // 500), random_state=0)
-    metric, label = {"binary": ("roc_auc", "AUC-ROC"), "multiclass": ("balanced_accuracy", "balanced accuracy"), "regression": ("r2", "R²")}[task.type]
-    folds = KFold(3, shuffle=True, random_state=0) if regression else StratifiedKFold(3, shuffle=True, random_state=0)
+    tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(
+        min_samples_leaf=max(2, len(truth) // 500), random_state=0)
+    folds = (KFold if regression else StratifiedKFold)(3, shuffle=True, random_state=0)
+    metric, label = LEAK_METRICS[task.type]
     for name in map(str, typed):
         values = _as_numbers(typed[name])
         if np.ptp(values) == 0: continue
         score = float(np.mean(cross_val_score(tree, values.reshape(-1, 1), truth, cv=folds, scoring=metric)))
-        if score >= ALONE[task.type]: yield Leak([name], f"'{name}' alone predicts '{task.target}' with {label} {score:.4f}; a column that good is the target under another name, or known only afterwards")
+        if score >= ALONE[task.type]:
+            yield Leak([name], (
+                f"'{name}' alone predicts '{task.target}' with {label} {score:.4f}; "
+                f"a column that good is the target under another name, or known only afterwards"))
 
 # %% ../nbs/03_validate.ipynb #e75e5628
 def _as_numbers(column: pd.Series) -> np.ndarray:
     if column.dtype.kind == "M": column = column.astype("int64").where(column.notna())
-    elif column.dtype.kind not in "fiub": column = pd.Series(pd.factorize(column, sort=True)[0], index=column.index)
+    elif column.dtype.kind not in "fiub":
+        column = pd.Series(pd.factorize(column, sort=True)[0], index=column.index)
     return column.astype("float64").fillna(-1e18).to_numpy()
 
 OPERATIONS = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}
@@ -256,7 +309,8 @@ def leaks_together(
     target: str,
 ) -> Iterator[Leak]:
     "Pairs of numbers whose sum, difference, product or quotient is the target."
-    numbers = [name for name in map(str, typed) if typed[name].dtype.kind == "f" and typed[name].nunique() > 2]
+    numbers = [name for name in map(str, typed)
+               if typed[name].dtype.kind == "f" and typed[name].nunique() > 2]
     values = typed[numbers].to_numpy()
     allowed = 1e-3 * np.maximum(np.abs(truth), 1e-3 * np.std(truth))
     with np.errstate(all="ignore"):
@@ -265,7 +319,9 @@ def leaks_together(
                 close = np.abs(operation(values[:, [i]], values) - truth[:, None]) <= allowed[:, None]
                 for j in np.flatnonzero(close.mean(axis=0) >= 0.99):
                     if j > i or (sign in "-/" and j != i):
-                        yield Leak([first, numbers[j]], f"'{first}' {sign} '{numbers[j]}' is '{target}' in {close[:, j].mean():.1%} of the rows; it is the target in two parts")
+                        yield Leak([first, numbers[j]], (
+                            f"'{first}' {sign} '{numbers[j]}' is '{target}' "
+                            f"in {close[:, j].mean():.1%} of the rows; it is the target in two parts"))
 
 # %% ../nbs/03_validate.ipynb #edfd8808
 def find_leaks(
@@ -275,7 +331,8 @@ def find_leaks(
 ) -> list[Leak]:
     "Everything that gives the target away."
     sample = _frequent(task, train.sample(min(len(train), SAMPLE), random_state=0)).reset_index(drop=True)
-    typed = table.read(sample)[[column.name for column in table.columns if column.use and column.kind != "text"]]
+    names = [column.name for column in table.columns if column.use and column.kind != "text"]
+    typed = table.read(sample)[names]
     truth = encode_target(task, target_values(task, sample[task.target]))
     together = leaks_together(typed, truth, task.target) if task.type == "regression" else ()
     return [*leaks_alone(typed, task, truth), *together]
@@ -292,8 +349,11 @@ def treat_leaks(
     on_leak: str = "drop",  # drop, warn or fail
 ) -> list[str]:  # columns to leave out
     "Do with leaking columns what the setting says. DataError when it says fail."
-    if on_leak not in ("drop", "warn", "fail"): raise SettingsError(f"validate.on_leak is drop, warn or fail, not '{on_leak}'")
-    if on_leak == "fail" and leaks: raise DataError("the target leaks: " + "; ".join(leak.why for leak in leaks[:5]) + "; remove these columns, or use on_leak = drop")
+    if on_leak not in ("drop", "warn", "fail"):
+        raise SettingsError(f"validate.on_leak is drop, warn or fail, not '{on_leak}'")
+    if on_leak == "fail" and leaks:
+        why = "; ".join(leak.why for leak in leaks[:5])
+        raise DataError(f"the target leaks: {why}; remove these columns, or use on_leak = drop")
     return sorted({name for leak in leaks for name in leak.columns}) if on_leak == "drop" else []
 
 # %% ../nbs/03_validate.ipynb #d0ca2a2f
@@ -307,34 +367,53 @@ def show_split(
     "Which rows are where, and what the target looks like on each side."
     def row(part: str, rows: pd.DataFrame) -> dict[str, Any]:
         values = pd.Series(target_values(task, rows[task.target]))
-        shares = {"mean": values.mean(), "spread": values.std()} if task.type == "regression" else {f"share of {name}": (values == name).mean() for name in task.classes[-5:]}
-        return {"part": part, "rows": len(rows)} | shares
+        line = {"part": part, "rows": len(rows)}
+        if task.type == "regression": return line | {"mean": values.mean(), "spread": values.std()}
+        return line | {f"share of {name}": (values == name).mean() for name in task.classes[-5:]}
     lost = ", ".join(f"{count:,} rows {reason}" for reason, count in gone.items() if count) or "no row"
+    caption = f"Split by {' '.join(filter(None, split.values()))}; left out: {lost}"
     table = pd.DataFrame([row("train", train), row("test (locked away)", test)])
-    return table.style.hide().format(precision=3, thousands=",").set_caption(f"Split by {split['how']} {split['column']}; left out: {lost}")
+    return table.style.hide().format(precision=3, thousands=",").set_caption(caption)
 
 # %% ../nbs/03_validate.ipynb #6b30860a
 def show_leaks(leaks: list[Leak], dropped: list[str]) -> Any:  # IPython Markdown
     "The leaks in sentences."
     from IPython.display import Markdown
-    if not leaks: return Markdown("**No leak found**: no column, alone or with another one, gives the target away.")
-    lines = [f"- {leak.why}." for leak in leaks[:10]] + ([f"- and {len(leaks) - 10} more"] if len(leaks) > 10 else [])
-    what = f"Left out: {', '.join(f'`{name}`' for name in dropped)}" if dropped else "**They stay in, because on_leak = warn**; the score below is not to be believed"
+    if not leaks:
+        return Markdown("**No leak found**: no column, alone or with another one, gives the target away.")
+    lines = [f"- {leak.why}." for leak in leaks[:10]]
+    if len(leaks) > 10: lines.append(f"- and {len(leaks) - 10} more")
+    what = "**They stay in, because on_leak = warn**; the score below is not to be believed"
+    if dropped: what = f"Left out: {', '.join(f'`{name}`' for name in dropped)}"
     return Markdown("**The target leaks.** " + what + ".\n\n" + "\n".join(lines))
 
 def show_invalid(invalid: pd.DataFrame, on_invalid: str) -> Any:  # Styler or Markdown
     "The broken rules."
     from IPython.display import Markdown
-    if invalid.empty: return Markdown("**The rows of the test set keep the schema** that was inferred from the training rows.")
-    caption = {"warn": "Broken rules; the rows stay in", "quarantine": "Broken rules; the rows are set aside"}.get(on_invalid, "Broken rules")
-    return invalid.drop(columns="where").sort_values("rows", ascending=False).head(20).style.hide().set_caption(caption)
+    if invalid.empty:
+        return Markdown(
+            "**The rows of the test set keep the schema** that was inferred from the training rows.")
+    fate = {"warn": "; the rows stay in", "quarantine": "; the rows are set aside"}.get(on_invalid, "")
+    worst = invalid.drop(columns="where").sort_values("rows", ascending=False).head(20)
+    return worst.style.hide().set_caption(f"Broken rules{fate}")
 
 def schema_json(schema: dict[str, Rule]) -> dict[str, Any]:
     "The schema as it is kept; what says nothing is left out."
-    return {name: {key: value for key, value in asdict(rule).items() if value not in (None, [])} for name, rule in schema.items()}
+    def said(rule: Rule) -> dict[str, Any]:
+        return {key: value for key, value in asdict(rule).items() if value not in (None, [])}
+    return {name: said(rule) for name, rule in schema.items()}
 
-def in_short(task: Task, train: pd.DataFrame, test: pd.DataFrame, dropped: list[str], invalid: pd.DataFrame) -> str:  # one line
+# %% ../nbs/03_validate.ipynb #def9cd86
+def in_short(
+    task: Task,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    dropped: list[str],  # columns that leak
+    invalid: pd.DataFrame,  # broken rules
+) -> str:  # one line
     "What this stage found, for the command line."
-    kind = f"{task.type} of {task.target}" + (f" ({len(task.classes)} classes)" if task.type == "multiclass" else "")
+    kind = f"{task.type} of {task.target}"
+    if task.type == "multiclass": kind += f" ({len(task.classes)} classes)"
     leaks = f"; LEAK, left out: {', '.join(dropped)}" if dropped else ""
-    return f"{kind}; {len(train):,} rows to learn from, {len(test):,} locked away; {len(invalid)} broken rules{leaks}"
+    rows = f"{len(train):,} rows to learn from, {len(test):,} locked away"
+    return f"{kind}; {rows}; {len(invalid)} broken rules{leaks}"

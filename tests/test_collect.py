@@ -237,13 +237,17 @@ MEND = "mend the file, or quote cells that contain the delimiter"
 @pytest.mark.parametrize(
     "content, expected",
     [
-        (b"", "the file is empty"),
-        (b" \r\n \n", "the file is empty"),
-        (b"\xef\xbb\xbf", "the file is empty"),
-        (b"\xff\xfe", "the file is empty"),
-        (b"a,b\n", "there is no row, only a header"),
-        (b"a,b", "there is no row, only a header"),
-        (b"a\n1\n", "there is only one column, 'a'; is collect.delimiter right?"),
+        (b"", "the file is empty; export the table once more"),
+        (b" \r\n \n", "the file is empty; export the table once more"),
+        (b"\xef\xbb\xbf", "the file is empty; export the table once more"),
+        (b"\xff\xfe", "the file is empty; export the table once more"),
+        (b"a,b\n", "there is a header but no row; export the table with its rows"),
+        (b"a,b", "there is a header but no row; export the table with its rows"),
+        (
+            b"a\n1\n",
+            "there is one column only, 'a'; if there are more, say what is between them: "
+            "-p collect.delimiter=...",
+        ),
         (
             b"a,b\n1,2\n3\n",
             f"line 3 has 1 field where the header has 2; {MEND}",

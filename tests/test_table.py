@@ -51,6 +51,10 @@ def test_what_is_no_number_is_refused(text):
     assert parse_number(text) is None
 
 
+def test_what_is_too_large_for_a_float_is_refused():
+    assert [parse_number(sign + "9" * 400) for sign in ("", "-", "$", "-$")] == [None] * 4
+
+
 @pytest.mark.parametrize("text, number", [
     ("1,25", 1.25), ("1,250", 1.25), ("1.250", 1250), ("1.250,5", 1250.5), ("1,250.5", 1250.5), ("0,5", 0.5),
     ("12.5", None),
@@ -110,7 +114,7 @@ def test_every_python_number_is_read_back(number):
 @given(st.text())
 def test_no_text_is_too_strange(text):
     for read in (parse_number, parse_date, parse_boolean, is_missing, fold, as_text): read(text)
-    assert fold(fold(text)) == fold(text) or not text.isascii()
+    if text.isascii(): assert fold(f" {text.upper()}\t") == fold(fold(text))
 
 
 def test_yes_no_and_nothing():
@@ -139,8 +143,9 @@ TEXTS = st.one_of(
     st.decimals(allow_nan=False, allow_infinity=False, places=2).map("{:,}".format),
 )
 TYPED = st.one_of(
-    st.sampled_from([None, pd.NA, pd.NaT]), st.floats(), st.integers(), st.booleans(), st.dates(), st.decimals(),
-    st.datetimes(), st.datetimes(timezones=st.sampled_from([UTC, ZONE])), st.timedeltas(), st.fractions(),
+    st.sampled_from([None, pd.NA, pd.NaT]), st.floats(), st.integers(), st.booleans(), st.decimals(),
+    st.dates(), st.datetimes(), st.datetimes(timezones=st.sampled_from([UTC, ZONE])), st.timedeltas(),
+    st.fractions(),
     st.floats(width=32).map(np.float32), st.integers(-2**63, 2**63 - 1).map(np.int64),
     st.booleans().map(np.bool_),
     st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)).map(pd.Timestamp),
@@ -149,8 +154,9 @@ TYPED = st.one_of(
     st.sampled_from([[1], {"a": 1}, b"x", 1j, 10**400, Decimal("sNaN")]),
 )
 COLUMNS = st.builds(
-    Column, name=st.just("a"), kind=st.sampled_from(KINDS), decimal=st.sampled_from(".,"),
-    unit=st.sampled_from(["", "kg"]), order=st.sampled_from(["", "day", "month"]), hours=st.booleans(), exact=st.booleans(),
+    Column, name=st.just("a"), kind=st.sampled_from(["number", "date", "number", "date", *KINDS]), decimal=st.sampled_from(".,"),
+    unit=st.sampled_from(["", "kg"]), order=st.sampled_from(["", "day", "month"]), hours=st.booleans(),
+    exact=st.booleans(),
     categories=st.sampled_from([(), ("Basic", "Gold"), ("1", "0401")]),
     other=st.sampled_from(["", "(other)"]), spellings=st.sampled_from([{}, {"BASIC": "Basic"}]),
     missing=st.sampled_from([MISSING, (*MISSING, "unknown", "-1", "2020-02-29", "5kg")]))
@@ -171,17 +177,16 @@ def check_agreement(column, series):
             assert same(cell, inputs[name].iloc[place]), (name, raw, cell)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(COLUMNS, st.lists(TEXTS, max_size=12))
 def test_executors_agree_on_text(column, cells):
     check_agreement(column, pd.Series(cells, dtype="object"))
     cells = [cell for cell in cells if "\ud800" not in cell]
     check_agreement(column, pd.Series([*cells, None], dtype="str"))
-    check_agreement(column, pd.Series(cells, dtype="string[python]"))
     check_agreement(column, pd.Series(cells, dtype="category"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(COLUMNS, st.lists(TEXTS | TYPED, max_size=12))
 def test_executors_agree_on_mixed_cells(column, cells):
     check_agreement(column, pd.Series(cells, dtype="object"))
@@ -193,27 +198,41 @@ def typed(dtype, numbers):
     signed = [(number + 2 ** (width - 1)) % 2**width - 2 ** (width - 1) for number in numbers]
     if dtype == "uint64": return pd.Series([number % 2**64 for number in numbers], dtype=dtype)
     if dtype == "bool": return pd.Series([number > 0 for number in numbers], dtype=dtype)
-    if dtype == "boolean": return pd.Series([number > 0 if number else None for number in numbers], dtype=dtype)
-    if dtype == "datetime64[s]": signed = [number % 10**14 - 5 * 10**13 for number in signed]
-    if "time" not in dtype: return pd.Series(signed, dtype=dtype)
-    moments = pd.Series(np.array(signed, dtype="int64"))
-    if "Tokyo" not in dtype: return moments.astype(dtype)
-    return moments.astype("datetime64[us]").dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo")
+    if dtype == "boolean": return pd.Series([n > 0 if n else None for n in numbers]).astype(dtype)
+    return pd.Series(signed, dtype=dtype)
 
 
 @settings(deadline=None)
-@given(COLUMNS, st.lists(st.integers(-2**63, 2**64 - 1) | st.integers(-3, 3), max_size=8), st.sampled_from([
-    "int64", "int8", "uint64", "Int64", "bool", "boolean", "datetime64[ns]", "datetime64[s]",
-    "datetime64[us, Asia/Tokyo]", "timedelta64[ns]"]))
+@given(COLUMNS, st.lists(st.integers(-2**63, 2**64 - 1) | st.integers(-3, 3), max_size=8),
+       st.sampled_from(["int64", "int8", "uint64", "Int64", "bool", "boolean"]))
 def test_executors_agree_on_typed_columns(column, numbers, dtype):
     check_agreement(column, typed(dtype, numbers))
 
 
 @settings(deadline=None)
-@given(COLUMNS, st.lists(st.floats() | st.floats(width=32) | st.sampled_from([0.0, -0.0, 1.0, -1.0, 401.0]), max_size=8),
+@given(COLUMNS, st.lists(st.integers(-10**11, 10**12) | st.just(1582934400), max_size=8), st.integers(0, 999_999),
+       st.sampled_from(["datetime64[s]", "datetime64[us]", "Asia/Tokyo", "timedelta64[us]"]))
+def test_executors_agree_on_columns_of_moments(column, seconds, fraction, dtype):
+    "Seconds since 1970 reach from before the year 1 to after 9999; one of them is a marker, 2020-02-29."
+    if dtype == "datetime64[s]": return check_agreement(column, pd.Series(seconds, dtype="int64").astype(dtype))
+    moments = pd.Series([second * 10**6 + fraction for second in seconds], dtype="int64")
+    if dtype != "Asia/Tokyo": return check_agreement(column, moments.astype(dtype))
+    check_agreement(column, moments.astype("datetime64[us]").dt.tz_localize("UTC").dt.tz_convert(dtype))
+
+
+@settings(deadline=None)
+@given(COLUMNS, st.lists(st.integers(-2**63 + 1, 2**63 - 1) | st.integers(-10**6, 10**6), max_size=8))
+def test_executors_agree_on_nanoseconds(column, numbers):
+    check_agreement(column, pd.Series(numbers, dtype="int64").astype("datetime64[ns]"))
+    check_agreement(column, pd.Series(numbers, dtype="int64").astype("timedelta64[ns]"))
+
+
+@settings(deadline=None)
+@given(COLUMNS, st.lists(st.floats() | st.floats(width=32) | st.sampled_from([-0.0, 1.0, 401.0]), max_size=8),
        st.sampled_from(["float64", "float32", "Float64", "double[pyarrow]"]))
 def test_executors_agree_on_columns_of_floats(column, numbers, dtype):
-    with np.errstate(over="ignore"): check_agreement(column, pd.Series(numbers, dtype="float64").astype(dtype))
+    with np.errstate(over="ignore"): series = pd.Series(numbers, dtype="float64").astype(dtype)
+    check_agreement(column, series)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -230,7 +249,7 @@ def test_executors_agree_on_arrow_and_other_columns(series, kind):
     check_agreement(infer_column(series.rename("a")), series)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(TEXTS, TEXTS | TYPED, st.floats() | st.none()), min_size=1, max_size=60),
        st.randoms())
 def test_a_learned_table_serves_both_executors_and_ignores_the_order_of_rows(rows, chance):
@@ -366,10 +385,10 @@ def test_long_columns_are_told_alike_in_any_order():
     frame = pd.DataFrame({
         "number": chance.normal(size=30_000).round(9).astype(str), "id": [f"K{n}" for n in range(30_000)],
         "row": [str(n) for n in range(30_000)], "typed": chance.normal(size=30_000)})
-    frame.loc[:50, "number"] = "broken"
+    frame.loc[:399, "number"] = [f"broken {n}" for n in range(400)]
     table = learn_table(frame)
     assert [column.kind for column in table.columns] == ["number", "identifier", "identifier", "number"]
-    assert "29,949 of 30,000" in table["number"].why
+    assert "29,600 of 30,000" in table["number"].why
     assert learn_table(frame.sample(frac=1, random_state=1)) == table
 
 
@@ -439,7 +458,7 @@ def test_every_example_goes_there_and_back(name):
 
 @pytest.mark.parametrize("change, message", [
     ({"knd": "number"}, "column 'a': 'knd' is no field; did you mean 'kind'"),
-    ({"kind": "numbr"}, "column 'a': 'kind' cannot be 'numbr'; choose one of 'number'"),
+    ({"kind": "numbr"}, "column 'a': 'kind' cannot be 'numbr'; choose 'number'"),
     ({"use": "no"}, "column 'a': 'use' cannot be 'no'"),
     ({"order": "year"}, "column 'a': 'order' cannot be 'year'"),
     ({"name": None}, "'name' cannot be None"), ({"categories": "abc"}, "'categories' cannot be 'abc'"),
@@ -449,8 +468,18 @@ def test_a_slip_in_the_file_is_named(change, message):
     with pytest.raises(DataError, match=message): Table.from_dict(said)
 
 
-def test_a_file_of_another_version_is_refused():
-    with pytest.raises(DataError, match="version 2"): Table.from_dict({"version": 2, "columns": []})
+@pytest.mark.parametrize("said, message", [
+    ({"version": 2, "columns": []}, "version 2"), ({"version": 1}, "no columns"), ({}, "no columns"),
+    ({"version": 1, "columns": ["a"]}, "'a' is no column"),
+    ({"version": 1, "columns": [{"name": "a", "kind": "text"}] * 2}, "two columns are called 'a'"),
+])
+def test_a_file_that_is_no_table_is_refused(said, message):
+    with pytest.raises(DataError, match=message): Table.from_dict(said)
+
+
+def test_a_number_of_a_thousand_digits_is_no_trouble():
+    assert infer_column(many(lambda n: str(n + 1) * 5000)).kind == "identifier"
+    assert read_cell(Column("a", "number"), "9" * 5000) is None
 
 
 def test_a_server_needs_neither_pandas_nor_numpy():

@@ -38,7 +38,8 @@ def native(
     if getattr(value, "shape", None) == (): return native(_numpy_scalar(value))
     try:
         if hasattr(value, "to_pydatetime"): value = value.to_pydatetime(warn=False)
-        if isinstance(value, datetime): return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None)
+        if isinstance(value, datetime) and value.tzinfo: return value.astimezone(UTC).replace(tzinfo=None)
+        if isinstance(value, datetime): return value
         if isinstance(value, date): return datetime(value.year, value.month, value.day)
         if isinstance(value, timedelta): return value / timedelta(microseconds=1) / 1e6
         if isinstance(value, (Decimal, Rational)): return native(float(value))
@@ -64,8 +65,9 @@ def fold(
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 # %% ../../nbs/kit/06_cell.ipynb #541ebb67
-MISSING = ("", "-", "--", "---", ".", "?", "na", "n/a", "nan", "nat", "null", "none", "<na>", "(null)", "#n/a", "#na",
-           "#null!", "#value!", "#ref!", "#div/0!", "#name?", "#num!", "–", "—", "―", "−", "ー")
+MISSING = ("", "-", "--", "---", "–", "—", "―", "−", "ー", ".", "?", "na", "n/a", "nan", "nat", "null",
+           "none", "<na>", "(null)", "#n/a", "#na", "#null!", "#value!", "#ref!", "#div/0!", "#name?",
+           "#num!")
 
 def is_missing(
     text: str,  # a cell as it is written
@@ -116,7 +118,7 @@ def parse_number(
     text: str,  # a cell as it is written
     decimal: str = ".",  # the column's decimal mark, "." or ","
 ) -> float | None:  # None when the cell is no number, or is infinite
-    "The number that a cell shows: `$5,720`, `(5)`, `12%`, `8.7k`, `１２３`, `1e-3`; never `inf`, `nan`, `0x1F`."
+    "The number that a cell shows: `$5,720`, `(5)`, `12%`, `8.7k`, `１２３`, `1e-3`; never `inf` or `0x1F`."
     if decimal == "." and _is_plain(text):
         plain = float(text)
         return None if math.isinf(plain) else plain + 0.0  # + 0.0: there is one zero, not two
@@ -174,7 +176,8 @@ def _year_month_day(part: Mapping[str, str | None], order: str) -> tuple[int, in
 # %% ../../nbs/kit/06_cell.ipynb #d9a3280b
 def _time_of_day(part: Mapping[str, str | None]) -> timedelta:
     "The time after midnight, in UTC if there is a zone. ValueError: there is no such time."
-    hour, minute, second = int(part["h"] or 0), int(part["mi"] or part["mi2"] or 0), int(part["s"] or part["s2"] or 0)
+    hour = int(part["h"] or 0)
+    minute, second = int(part["mi"] or part["mi2"] or 0), int(part["s"] or part["s2"] or 0)
     if part["half"]: hour = hour % 12 + (12 if part["half"] in "Pp" else 0)
     if hour > 23 or minute > 59 or second > 59: raise ValueError("no such time")
     fraction = int((part["us"] or "").ljust(6, "0")[:6])

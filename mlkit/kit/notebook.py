@@ -202,10 +202,13 @@ def run_in_process(
     parameters: Mapping[str, Any],  # those that differ from the notebook's defaults
 ) -> None:
     "Run one stage here and now, with no kernel and nothing shown; skipped when nothing changed."
+    from IPython.utils.capture import capture_output
+
     from mlkit.kit.run import changing_journal
     values = {name: parameter.default for name, parameter in stage.parameters.items() if name != "run"} | dict(parameters)
     if folder.exists() and not why_run(folder, stage, values): return
     namespace = values | {"run": str(folder), "__name__": "__main__"}
-    for cell in stage.run_cells: exec(compile(cell, str(stage.path.name), "exec"), namespace)
+    with capture_output():
+        for cell in stage.run_cells: exec(compile(cell, stage.path.name, "exec"), namespace)
     with changing_journal(folder) as journal:
         journal["stages"][stage.name] |= {"state": "done", "fingerprint": fingerprint(stage, values)}

@@ -165,7 +165,7 @@ def run_stage(
 ) -> None:
     "Bring one stage up to date."
     reason = "asked for" if fresh else why_run(folder, stage, parameters)
-    if not reason: return progress.end(stage, "·", f"unchanged  {read_journal(folder)['stages'][stage.name].get('summary', '')}")
+    if not reason: return _say_unchanged(folder, stage, progress)
     record = {"state": "running", "parameters": dict(parameters), "engine": engine_name, "error": None}
     _note(folder, stage, record)
     progress.start(stage, reason)
@@ -179,6 +179,11 @@ def run_stage(
     _note(folder, stage, {"state": "done", "fingerprint": fingerprint(stage, parameters)} | seen)
     progress.end(stage, "✓", f"{seen['seconds']:6.1f} s  {read_journal(folder)['stages'][stage.name].get('summary', '')}")
 
+def _say_unchanged(folder: Path, stage: Stage, progress: Progress) -> None:
+    progress.end(stage, "·", f"unchanged  {_summary(folder, stage)}")
+
+def _summary(folder: Path, stage: Stage) -> str: return read_journal(folder)["stages"][stage.name].get("summary", "")
+
 def _note(folder: Path, stage: Stage, record: dict[str, Any]) -> None:
     with changing_journal(folder) as journal: journal["stages"].setdefault(stage.name, {}).update(record)
 
@@ -190,14 +195,18 @@ def run_pipeline(
     engine_name: str = "mlkit",  # mlkit (warm) or papermill (stock)
     fresh: bool = False,  # run also what has not changed
     project: str = "mlkit",  # MLflow experiment
+    request: Mapping[str, Any] | None = None,  # what was asked for, so that the folder alone is enough to go on
 ) -> None:
     "Run the lifecycle in a folder, going on from what is there."
     progress = Progress()
     check_server(folder)
     with holding(folder), _environment():
+        if not fresh and not any(why_run(folder, stages()[name], parameters[name]) for name in chosen or stages()):
+            for name in chosen or stages(): _say_unchanged(folder, stages()[name], progress)
+            return
         if engine_name == "mlkit" and engine.can_fork(): engine.POOL.prepare()
         values = {f"{stage}.{name}": value for stage, mine in parameters.items() for name, value in mine.items()}
-        with changing_journal(folder) as journal: journal.update(project=project, parameters=values)
+        with changing_journal(folder) as journal: journal.update(project=project, parameters=values, request=dict(request or {}))
         logbook = _beside(_open_logbook, folder)
         try:
             for stage in [stages()[name] for name in chosen or stages()]: run_stage(folder, stage, parameters[stage.name], engine_name, progress, fresh)

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['LABELS', 'FITS', 'REMEDIES', 'DOUBTFUL', 'NO_GOAL', 'NARROW', 'READY', 'ROWS', 'KEPT', 'CLOSED', 'LEFT_OUT',
            'ATTRIBUTES', 'INLINE_IMAGE', 'DECLARATION', 'TERMINAL', 'NUMBER', 'SHOWERS', 'LARGEST', 'STATES',
-           'read_facts', 'part_of', 'number_in', 'Score', 'read_score', 'metric_label', 'figure', 'duration', 'memory',
-           'moment', 'in_words', 'what', 'interval', 'so_what', 'fit_in_words', 'next_steps', 'is_guess', 'Mark',
-           'Scale', 'draw_scale', 'ticks', 'Cleaner', 'clean_attribute', 'clean_declarations', 'clean_css', 'clean',
-           'plain', 'number_columns', 'show_html', 'show_markdown', 'show_text', 'picture_shower', 'show_output',
-           'show_error', 'Shown', 'read_notebook', 'Setting', 'Section', 'read_settings', 'read_section',
-           'read_sections', 'verdict', 'how_made', 'describe_run', 'write_report']
+           'read_facts', 'read_artifact', 'part_of', 'number_in', 'Score', 'read_score', 'metric_label', 'figure',
+           'duration', 'memory', 'moment', 'in_words', 'what', 'interval', 'so_what', 'fit_in_words', 'next_steps',
+           'is_guess', 'Mark', 'Scale', 'draw_scale', 'ticks', 'Cleaner', 'clean_attribute', 'clean_declarations',
+           'clean_css', 'clean_style', 'clean', 'plain', 'number_columns', 'show_html', 'show_markdown', 'show_text',
+           'picture_shower', 'show_output', 'show_error', 'Shown', 'read_notebook', 'Setting', 'Section',
+           'read_settings', 'read_section', 'read_sections', 'verdict', 'how_made', 'describe_run', 'page_template',
+           'write_report']
 
 # %% ../../nbs/kit/11_report.ipynb #d17dbb59
 import base64
@@ -21,6 +22,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -50,6 +52,17 @@ def read_facts(
         notes.append(f"{path.name} cannot be read: {error}.")
     return {}
 
+def read_artifact(
+    folder: Path,  # the run folder
+    name: str,  # of the artifact
+    journal: Mapping[str, Any],  # what run.json holds; it knows what should be there
+    notes: list[str],  # what is missing so far
+) -> dict[str, Any]:  # empty when it was not made yet, or cannot be read
+    "What a stage has handed on as JSON."
+    path = folder / "artifacts" / f"{name}.json"
+    return read_facts(path, notes) if path.exists() or name in part_of(journal, "artifacts") else {}
+
+# %% ../../nbs/kit/11_report.ipynb #ff18d65c
 def part_of(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     "An object inside an object; empty when it is none."
     part = facts.get(name)
@@ -94,9 +107,8 @@ def read_score(
     "The figures of the evaluation."
     value, rows = number_in(facts.get("score")), number_in(part_of(facts, "rows").get("test"))
     if value is None: return None
-    interval = facts.get("interval")
-    ends = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
-    low, high = map(number_in, ends)
+    ends = facts.get("interval")
+    low, high = map(number_in, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
     others = {name: number_in(facts.get(name)) for name in ("baseline", "goal", "train", "validation")}
     return Score(
         metric=metric_label(str(facts.get("metric", "score"))), value=value, low=low, high=high, **others,
@@ -307,7 +319,7 @@ class Cleaner(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self.leaving_out: self.parts.append(escape(data))
-        elif self.leaving_out == ["style"]: self.parts.append(f"<style>{clean_css(data)}</style>")
+        elif self.leaving_out == ["style"]: self.parts.append(clean_style(data))
 
 # An output's headings come below those of the report.
 def _lowered(tag: str) -> str: return "h4" if re.fullmatch("h[1-6]", tag) else tag
@@ -336,6 +348,11 @@ def clean_css(text: str) -> str:
     scoped = re.compile(r"\s*#[\w\s#.:()>+~-]+")
     return "\n".join(f"{names.strip()} {{ {clean_declarations(body)} }}" for names, body in rules
                      if all(map(scoped.fullmatch, names.split(","))))
+
+def clean_style(text: str) -> str:
+    "A style element with what may stay of it."
+    rules = clean_css(text)
+    return f"<style>{rules}</style>" if rules else ""
 
 # %% ../../nbs/kit/11_report.ipynb #3749fa52
 def clean(
@@ -422,7 +439,6 @@ def show_output(
     words = plain(data.get("text/plain", "<"))[:300] if mime.startswith("image/") else "<"
     return SHOWERS[mime](data[mime], name if words.startswith("<") else words)
 
-# %% ../../nbs/kit/11_report.ipynb #1cee92f2
 def show_error(output: Mapping[str, Any]) -> Markup:
     "An error: its message, and on request where it came from."
     words = Markup("<p><b>{}</b>: {}</p>").format(output["ename"], plain(output["evalue"]))
@@ -564,31 +580,38 @@ def describe_run(
 ) -> dict[str, Any]:  # by the names that the template uses
     "Everything that the page says."
     notes: list[str] = []
-    journal = read_facts(folder / "run.json", notes)
-    score = read_score(read_facts(folder / "artifacts/metrics.json", notes))
-    task = read_facts(folder / "artifacts/task.json", []) or read_facts(folder / "artifacts/problem.json", [])
-    sections, name = read_sections(folder, journal), folder.absolute().name
-    failed = next((section.name for section in sections if section.state == "failed"), "")
+    journal, name = read_facts(folder / "run.json", notes), folder.absolute().name
+    score = read_score(read_artifact(folder, "metrics", journal, notes))
+    task = read_artifact(folder, "task", journal, notes) or read_artifact(folder, "problem", journal, notes)
+    sections = read_sections(folder, journal)
+    failure = next((section for section in sections if section.state == "failed"), None)
+    failed = failure.name if failure else ""
     command = f"mlkit run --out {quote(folder.as_posix())}"
     page: dict[str, Any] = {
         "project": str(journal.get("project") or name), "name": name, "notes": notes, "sections": sections,
         "decision": str(task.get("decision") or ""), "verdict": verdict(score, failed), "command": command,
-        "steps": next_steps(score, failed, command), "made": how_made(journal, sections), "score": score}
+        "steps": next_steps(score, failed, command), "made": how_made(journal, sections), "score": score,
+        "failure": failure.error if failure else ""}
     if score: page |= {"what": what(score, str(task.get("target") or "")), "so_what": so_what(score),
                        "scale": draw_scale(score), "fit": fit_in_words(score)}
     return page
 
 # %% ../../nbs/kit/11_report.ipynb #c1ad1bb6
+@cache
+def page_template() -> Any:  # a Jinja template
+    "The page without its words."
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    environment = Environment(
+        loader=FileSystemLoader(package_folder() / "kit"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True)
+    environment.globals |= {"theme": theme, "states": STATES, "duration": duration, "memory": memory}
+    return environment.get_template("report.html.j2")
+
 def write_report(
     folder: Path,  # a run folder, finished or not
 ) -> Path:  # of the page
     "Write report.html. RunError where there is no such folder, or it cannot be written to."
     if not folder.is_dir(): raise RunError(f"no run folder {folder}; make one: mlkit run --out {folder}")
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    words = {"theme": theme, "states": STATES, "duration": duration, "memory": memory}
-    environment = Environment(
-        loader=FileSystemLoader(package_folder() / "kit"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True)
-    page = environment.get_template("report.html.j2").render(words | describe_run(folder))
+    page = page_template().render(describe_run(folder))
     with replacing(folder / "report.html") as path: path.write_bytes(page.encode("utf-8", "replace"))
     return folder / "report.html"

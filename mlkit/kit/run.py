@@ -25,14 +25,15 @@ from .errors import RunError
 def replacing(
     path: Path,  # the file to write
 ):
-    "A temporary path to write to; it takes the place of `path` when the block ends well, and vanishes when not."
+    "A temporary path to write to; it takes the place of `path` if the block ends well, and vanishes if not."
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         yield temporary
         with open(temporary, "rb+") as file: os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}; free space or choose another --out") from error
+        reason = error.strerror or error
+        raise RunError(f"cannot write {path}: {reason}; free space or choose another --out") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -52,7 +53,8 @@ class Format(NamedTuple):
 
 def _is_frame(value: Any) -> bool: return hasattr(value, "to_parquet")
 
-def _is_plain(value: Any) -> bool: return isinstance(value, dict | list | str | int | float | bool) or hasattr(value, "to_dict")
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, dict | list | str | int | float | bool) or hasattr(value, "to_dict")
 
 def _write_json(value: Any, path: Path) -> None:
     value = value.to_dict() if hasattr(value, "to_dict") else value
@@ -84,11 +86,17 @@ def read_journal(
     folder: Path,  # a run folder
 ) -> dict[str, Any]:  # what run.json holds; empty sections when there is none yet
     "What has happened in this run so far."
-    try: journal = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    path, mend = folder / "run.json", "delete it, and the stages run again"
+    try: journal = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError: journal = {}
-    except ValueError as error:
-        raise RunError(f"{folder / 'run.json'} is damaged ({error}); delete it, and the stages run again") from error
+    except ValueError as error: raise RunError(f"{path} is damaged ({error}); {mend}") from error
+    if not _is_journal(journal): raise RunError(f"{path} is damaged (it tells of no run); {mend}")
     return {"stages": {}, "artifacts": {}} | journal
+
+def _is_journal(value: Any) -> bool:
+    if not isinstance(value, dict): return False
+    parts = [value.get(part, {}) for part in ("stages", "artifacts")]
+    return all(isinstance(p, dict) and all(isinstance(entry, dict) for entry in p.values()) for p in parts)
 
 @contextmanager
 def changing_journal(
@@ -112,6 +120,7 @@ class Run:
         self.folder, self.stage, self.attempt = Path(folder), stage, uuid.uuid4().hex
         self.artifacts = self.folder / "artifacts"
         _make_writable(self.artifacts)
+        read_journal(self.folder)  # a damaged one is refused at the door
         if stage:
             with changing_journal(self.folder) as journal: self._begin(journal)
             (self.folder / ".telling").unlink(missing_ok=True)
@@ -120,7 +129,9 @@ class Run:
 
     def _begin(self, journal: dict) -> None:
         record = journal["stages"].setdefault(self.stage, {})
-        record.update(state="running", attempt=self.attempt, started=_now(), pid=os.getpid(), reads={}, sources={}, writes=[], summary="")
+        record.update(
+            state="running", attempt=self.attempt, started=_now(), pid=os.getpid(),
+            reads={}, sources={}, writes=[], summary="")
 
     def _note(self, journal: dict) -> dict:
         record = journal["stages"].get(self.stage, {})
@@ -167,7 +178,8 @@ def _make_writable(folder: Path) -> None:
         with replacing(folder / "probe") as path: path.write_bytes(b"")
         (folder / "probe").unlink(missing_ok=True)
     except OSError as error:
-        raise RunError(f"cannot write into {folder}: {error.strerror or error}; choose another --out") from error
+        reason = error.strerror or error
+        raise RunError(f"cannot write into {folder}: {reason}; choose another --out") from error
 
 def _save(run: Run, name: str, value: Any) -> Path:
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
@@ -185,10 +197,14 @@ def _save(run: Run, name: str, value: Any) -> Path:
 def _load(run: Run, name: str) -> Any:
     entry = read_journal(run.folder)["artifacts"].get(name)
     if entry is None:
-        raise RunError(f"{run.folder} has no artifact '{name}' yet; run the stage that makes it: mlkit run --out {run.folder}")
+        raise RunError(
+            f"{run.folder} has no artifact '{name}' yet; "
+            f"run the stage that makes it: mlkit run --out {run.folder}")
     path = run.artifacts / entry["file"]
     if not path.exists() or digest_of(path) != entry["sha256"]:
-        raise RunError(f"{path} is not what the stage '{entry['stage']}' wrote; mend it: mlkit run --out {run.folder}")
+        raise RunError(
+            f"{path} is not what the stage '{entry['stage']}' wrote; "
+            f"mend it: mlkit run --out {run.folder}")
     if run.stage and entry["stage"] != run.stage:
         with changing_journal(run.folder) as journal: run._note(journal)["reads"][name] = entry["sha256"]
     return next(kind for kind in FORMATS if kind.suffix == path.suffix).read(path)

@@ -44,7 +44,7 @@ class Column:
     why: str = ""  # why this kind, in one sentence
     use: bool = True  # does it feed the model?
     reason: str = ""  # why it does not
-    missing: tuple[str, ...] = field(default=MISSING, repr=False)  # what stands for a missing value, in the form of `fold`
+    missing: tuple[str, ...] = field(default=MISSING, repr=False)  # what stands for nothing, folded
     decimal: str = "."  # number: the decimal mark, "." or ","
     unit: str = ""  # number: what may stand after the digits, such as "kg"
     order: str = ""  # date: what comes first in 10/20/2013, "day" or "month"
@@ -68,7 +68,7 @@ class _Prepared:
         self.lookup = {self.fold(text): category for text, category in
                        [*column.spellings.items(), *((text, text) for text in column.categories)]}
         parse = _PARSERS.get(column.kind)
-        self.sentinels = {parse(column, marker) for marker in column.missing} - {None} if parse else frozenset()
+        self.sentinels = {parse(column, marker) for marker in column.missing} - {None} if parse else set()
 
 # %% ../../nbs/kit/06_table.ipynb #8bcd5dfb
 def _read_number(column: Column, cell: Any) -> float | None:
@@ -132,7 +132,7 @@ def _is_text(series: pd.Series) -> bool:
     import pandas as pd
     return not _is_mixed(series) and pd.api.types.is_string_dtype(series)
 
-def _read_plain(column: Column, series: pd.Series, pattern: str, read: Callable[[pd.Series], Any]) -> np.ndarray:
+def _read_plain(column: Column, series: pd.Series, pattern: str, read: Callable[..., Any]) -> np.ndarray:
     "The cells that match the pattern all at once, the others one by one."
     import numpy as np
     plain = series.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
@@ -145,9 +145,10 @@ def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
     "A column of numbers as float64."
     import numpy as np
     import pandas as pd
-    if pd.api.types.is_any_real_numeric_dtype(series): numbers = series.to_numpy(dtype="float64", na_value=np.nan)
+    def plain(cells: pd.Series) -> np.ndarray: return cells.to_numpy(object).astype("float64")
+    if pd.api.types.is_any_real_numeric_dtype(series): numbers = series.to_numpy("float64", na_value=np.nan)
     elif not _is_text(series) or column.decimal != "." or column.unit: return _read_each(column, series)
-    else: numbers = _read_plain(column, series, PLAIN_NUMBER, lambda cells: cells.to_numpy(object).astype("float64"))
+    else: numbers = _read_plain(column, series, PLAIN_NUMBER, plain)
     gone = np.isinf(numbers) | np.isin(numbers, [*column._prepared.sentinels])
     return np.where(gone, np.nan, numbers + 0.0)
 
@@ -155,14 +156,14 @@ def _read_moments(column: Column, series: pd.Series) -> np.ndarray:
     "A column of dates as datetime64 in UTC; years that Python's datetime does not have are missing."
     import numpy as np
     import pandas as pd
-    if _is_text(series): moments = _read_plain(
-        column, series, PLAIN_MOMENT, lambda cells: pd.to_datetime(cells, format="ISO8601", errors="coerce").to_numpy())
+    def plain(cells: pd.Series) -> pd.Series: return pd.to_datetime(cells, format="ISO8601", errors="coerce")
+    if _is_text(series): moments = _read_plain(column, series, PLAIN_MOMENT, plain)
     elif isinstance(series.dtype, (np.dtype, pd.DatetimeTZDtype)) and series.dtype.kind == "M":
         moments = (series.dt.tz_convert(None) if series.dt.tz is not None else series).to_numpy()
         year = moments.astype("datetime64[Y]").astype("int64") + 1970
-        moments = np.where((year >= 1) & (year <= 9999), moments, np.datetime64("NaT")).astype("datetime64[us]")
+        moments = np.where((year < 1) | (year > 9999), np.datetime64("NaT"), moments).astype(_DTYPES["date"])
     else: return _read_each(column, series)
-    gone = np.isin(moments, np.array([*column._prepared.sentinels], dtype="datetime64[us]"))
+    gone = np.isin(moments, np.array([*column._prepared.sentinels], dtype=_DTYPES["date"]))
     return np.where(gone, np.datetime64("NaT"), moments)
 
 # %% ../../nbs/kit/06_table.ipynb #b735f21e
@@ -198,8 +199,8 @@ def _float32(number: float | None) -> float:
 _EPOCH = datetime(1970, 1, 1)
 _PART: dict[str, Callable[[Any], float]] = {
     "year": lambda day: day.year, "month": lambda day: day.month, "day": lambda day: day.day,
-    "weekday": lambda day: day.weekday(), "days": lambda day: (day - _EPOCH).days, "hour": lambda day: day.hour,
-    "characters": len, "words": count_words}
+    "weekday": lambda day: day.weekday(), "days": lambda day: (day - _EPOCH).days,
+    "hour": lambda day: day.hour, "characters": len, "words": count_words}
 
 def input_cell(
     column: Column,  # how to read it
@@ -287,9 +288,11 @@ def _count_cells(series: pd.Series, markers: frozenset[str]) -> _Cells:
     if distinct > SAMPLE:
         cells = counts.index.to_numpy()
         if cells.dtype == object: cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
-        counts = counts.iloc[np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:SAMPLE]]
+        order = np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")
+        counts = counts.iloc[order[:SAMPLE]]
     texts: Counter[str] = Counter()
-    for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True): texts[as_text(native(cell))] += count
+    for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True):
+        texts[as_text(native(cell))] += count
     return _Cells(series, len(series), present, distinct, dict(texts))
 
 # %% ../../nbs/kit/06_table.ipynb #3755bbf4
@@ -348,17 +351,17 @@ def _as_code(blank: Column, cells: _Cells) -> Column | None:
     digits = [text for text in cells.counts if _is_digits(text)]
     if cells.share(_is_digits) < ENOUGH: return None
     zeros = cells.share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
-    numbers = [int(text) for text in digits]
-    if zeros >= 0.01 or (zeros and len({len(text) for text in digits}) == 1): why = "digits with leading zeros"
-    elif _names_a_code(blank.name) and len(digits) == len(cells.counts): why = "whole numbers that the name calls a code"
-    elif cells.unique and max(numbers) - min(numbers) < 4 * cells.rows: why = "whole numbers that count the rows"
+    numbers, all_digits = [float(text) for text in digits], len(digits) == len(cells.counts)
+    if zeros >= 0.01 or (zeros and len({*map(len, digits)}) == 1): why = "digits with leading zeros"
+    elif all_digits and _names_a_code(blank.name): why = "whole numbers that the name calls a code"
+    elif all_digits and cells.unique and max(numbers) - min(numbers) < 4 * cells.rows: why = "numbered rows"
     else: return None
     return _as_identifier(replace(blank, why=why), cells) or replace(blank, kind="category", why=why)
 
 def _as_identifier(blank: Column, cells: _Cells) -> Column | None:
     if not cells.unique: return None
-    why = "; ".join(filter(None, [blank.why, f"{cells.distinct:,} different values in {cells.present:,} rows"]))
-    return replace(blank, kind="identifier", why=why, use=False,
+    figures = f"{cells.distinct:,} different values in {cells.present:,} rows"
+    return replace(blank, kind="identifier", why="; ".join(filter(None, [blank.why, figures])), use=False,
                    reason="it names a row and tells nothing about the next one")
 
 # %% ../../nbs/kit/06_table.ipynb #c88c3f95
@@ -372,7 +375,7 @@ def _decimal_mark(text: str) -> str:
 _measure = re.compile(r"[^0-9]{0,4}(?P<digits>[0-9][0-9., ']*?)\s*(?P<end>[^\s0-9.,()]{0,8})\)?").fullmatch
 
 def _decimal_and_unit(cells: _Cells) -> tuple[str, str]:
-    "The decimal mark (a comma only if a tenth of the cells insist, and more than on a point), and the commonest unit."
+    "The decimal mark, a comma if a tenth of the cells insist (and more than on a point); the commonest unit."
     marks, units = Counter({".": 0, ",": 0}), Counter({"": 0})
     for text, count in cells.counts.items():
         if found := _measure(narrow(text)):
@@ -411,7 +414,6 @@ def _as_text(blank: Column, cells: _Cells) -> Column | None:
 _QUESTIONS: tuple[Callable[[Column, _Cells], Column | None], ...] = (
     _as_empty, _as_constant, _as_boolean, _as_date, _as_code, _as_number, _as_text, _as_identifier)
 
-# %% ../../nbs/kit/06_table.ipynb #12e5165a
 def _explained(column: Column, cells: _Cells) -> Column:
     "The column with the figures of its parsed cells, counted over all rows."
     read = read_column(column, cells.series).dropna()
@@ -450,16 +452,14 @@ def _learned(column: Column, series: pd.Series) -> Column:
     kept = [name for name in _most(sizes) if sizes[name] >= needed][:MOST_CATEGORIES]
     spellings = {text: name for name in kept for text in sorted(groups[name]) if text != name}
     rare = present - sum(sizes[name] for name in kept)
-    other = "(other)"
-    while fold(other) in map(fold, groups): other = f"({other})"
-    why = column.why + ("; " if column.why else "") + f"{len(groups):,} different values in {present:,} rows"
-    if rare: why += f", {len(kept)} of them in at least {needed} rows"
-    column = replace(column, why=why, categories=tuple(kept), spellings=spellings, other=other if rare else "")
+    other = "(other)" if rare else ""
+    while rare and fold(other) in map(fold, groups): other = f"({other})"
+    why = "; ".join(filter(None, [column.why, f"{len(groups):,} different values in {present:,} rows"]))
+    if rare: why += f", {len(kept)} of them learned ({needed} rows or more)"
+    column = replace(column, why=why, categories=tuple(kept), spellings=spellings, other=other)
     return column if kept else replace(column, use=False, reason=f"no value fills {needed} rows")
 
 # %% ../../nbs/kit/06_table.ipynb #5196404d
-def _no_kind(kind: object) -> str: return f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}"
-
 def _settled(blank: Column, cells: _Cells) -> Column:
     "The column of the kind that was declared, or of the first kind that fits."
     if not blank.kind:
@@ -467,8 +467,8 @@ def _settled(blank: Column, cells: _Cells) -> Column:
         return next(fitting, replace(blank, kind="category"))
     if blank.kind == "number": return _number_column(blank, cells)[0]
     if blank.kind == "date": return _date_column(blank, cells)[0]
-    used = blank.kind in ("boolean", "category", "text")
-    return replace(blank, why=f"declared as {blank.kind}", use=used, reason="" if used else f"declared as {blank.kind}")
+    why, used = f"declared as {blank.kind}", blank.kind in ("boolean", "category", "text")
+    return replace(blank, why=why, use=used, reason="" if used else why)
 
 def infer_column(
     series: pd.Series,  # raw cells of the training rows, text as in the file or typed
@@ -476,7 +476,8 @@ def infer_column(
     missing: Iterable[str] = (),  # more markers for missing values, such as "unknown"
 ) -> Column:
     "How to read a column, learned from its cells; the order of the rows does not matter."
-    if kind and kind not in KINDS: raise DataError(f"column {series.name!r}: {_no_kind(kind)}")
+    if kind and kind not in KINDS: raise DataError(
+        f"column {series.name!r}: there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
     markers = tuple(dict.fromkeys([*MISSING, *map(fold, missing)]))
     blank = Column("" if series.name is None else str(series.name), kind, missing=markers)
     cells = _count_cells(series, frozenset(markers))
@@ -484,10 +485,8 @@ def infer_column(
     if column.kind in ("number", "date"): return _explained(column, cells)
     return _learned(column, series) if column.kind == "category" else column
 
-def infer_kind(
-    series: pd.Series,  # raw cells, text as in the file or typed
-) -> str:  # one of `KINDS`
-    "What kind of value a column holds."
+def infer_kind(series: pd.Series) -> str:
+    "What kind of value a column holds: one of `KINDS`."
     return infer_column(series).kind
 
 # %% ../../nbs/kit/06_table.ipynb #71a8d511
@@ -502,13 +501,14 @@ def _column_to_dict(column: Column, missing: tuple[str, ...]) -> dict[str, Any]:
 
 def _column_from_dict(said: Mapping[str, Any], missing: tuple[str, ...]) -> Column:
     "The column that such a dict describes."
+    if not isinstance(said, Mapping): raise DataError(f"table.json: {said!r} is no column")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
     for name, value in {"name": None, "kind": None, **values}.items():
         where = f"table.json: column {said.get('name')!r}: {name!r}"
         if name not in _EMPTY: raise DataError(f"{where} is no field{did_you_mean(name, _EMPTY)}")
         if type(value) is not type(_EMPTY[name]): raise DataError(f"{where} cannot be {value!r}")
         if value not in _CHOICES.get(name, (value,)):
-            raise DataError(f"{where} cannot be {value!r}; choose one of {', '.join(map(repr, _CHOICES[name]))}")
+            raise DataError(f"{where} cannot be {value!r}; choose {' or '.join(map(repr, _CHOICES[name]))}")
     return Column(**{"missing": missing, **values})  # type: ignore[arg-type]
 
 # %% ../../nbs/kit/06_table.ipynb #54b47629
@@ -563,24 +563,30 @@ class Declaration(Columns):
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Self:
         "The table that `table.json` describes. DataError: it cannot be understood."
-        if said.get("version") != 1: raise DataError(
-            f"table.json has version {said.get('version')!r}, this mlkit reads version 1: use a fitting mlkit")
+        if said.get("version") != 1 or not isinstance(said.get("columns"), list): raise DataError(
+            f"table.json has no columns, or version {said.get('version')!r}; this mlkit reads version 1")
         missing = tuple(said.get("missing", MISSING))
-        return cls(tuple(_column_from_dict(column, missing) for column in said.get("columns", [])))
+        columns = tuple(_column_from_dict(column, missing) for column in said["columns"])
+        _forbid_twins(column.name for column in columns)
+        return cls(columns)
 
 # %% ../../nbs/kit/06_table.ipynb #41c45b75
-def _by_name(frame: pd.DataFrame) -> dict[str, pd.Series]:
-    "The columns of a frame by name; a name may stand for one column only."
-    names = [str(name) for name in frame.columns]
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"two columns are called {twice[0]!r}: rename one of them")
-    return {name: frame.iloc[:, place] for place, name in enumerate(names)}
+def _forbid_twins(names: Iterable[str]) -> None:
+    "A name may stand for one column only."
+    if twins := [name for name, count in Counter(names).items() if count > 1]:
+        raise DataError(f"two columns are called {twins[0]!r}: rename one of them")
 
 def _require(wanted: Iterable[str], known: Iterable[str], what: str) -> None:
     "Every wanted name must be known."
     known = [*known]
     for name in wanted:
         if name not in known: raise DataError(f"{what} {name!r}{did_you_mean(name, known)}")
+
+def _by_name(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    "The columns of a frame by name."
+    names = [str(name) for name in frame.columns]
+    _forbid_twins(names)
+    return {name: frame.iloc[:, place] for place, name in enumerate(names)}
 
 def _series_of(frame: pd.DataFrame, columns: Iterable[Column]) -> dict[str, pd.Series]:
     "The frame's columns by name, all that are wanted among them."
@@ -597,20 +603,23 @@ class Table(Declaration):
         "What the cells of raw rows mean: float64, datetime64, text; for a profile, a schema, a plot."
         import pandas as pd
         series = _series_of(frame, self.columns)
-        return pd.DataFrame({column.name: read_column(column, series[column.name]) for column in self.columns},
-                            index=frame.index)
+        read = {column.name: read_column(column, series[column.name]) for column in self.columns}
+        return pd.DataFrame(read, index=frame.index)
 
     def inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
         "What the model gets of raw rows: float32 numbers (NaN missing) and categories ('' missing)."
         import pandas as pd
         series = _series_of(frame, self.used)
-        return pd.DataFrame({name: cells for column in self.used
-                             for name, cells in input_columns(column, series[column.name]).items()}, index=frame.index)
+        inputs: dict[str, pd.Series] = {}
+        for column in self.used: inputs |= input_columns(column, series[column.name])
+        return pd.DataFrame(inputs, index=frame.index)
 
     def row_inputs(self, row: Mapping[str, Any]) -> dict[str, float | str]:
         "What the model gets of one raw row: the same values as `inputs`; what the row lacks is missing."
-        return {name: cell for column in self.used
-                for name, cell in zip(input_names(column), input_cell(column, row.get(column.name)), strict=True)}
+        inputs: dict[str, float | str] = {}
+        for column in self.used:
+            inputs |= zip(input_names(column), input_cell(column, row.get(column.name)), strict=True)
+        return inputs
 
     def to_frame(self) -> pd.DataFrame:
         "The columns at a glance: name, kind, whether the model gets them, and why."
@@ -631,7 +640,6 @@ def _with_prefixes(columns: Iterable[Column], names: Iterable[str]) -> tuple[Col
         settled.append(column)
     return tuple(settled)
 
-# %% ../../nbs/kit/06_table.ipynb #40413f47
 def learn_table(
     frame: pd.DataFrame,  # raw training rows
     ignore: Iterable[str] = (),  # columns that are no part of it, such as the target
@@ -639,7 +647,7 @@ def learn_table(
     missing: Iterable[str] = (),  # more markers for missing values, such as "unknown"
 ) -> Table:
     "Learn from training rows how the raw cells of every column are read."
-    series, ignore, kinds, missing = _by_name(frame), list(ignore), dict(kinds or {}), list(missing)
+    series, ignore, kinds, missing = _by_name(frame), [*ignore], {**(kinds or {})}, [*missing]
     _require(ignore, series, "cannot ignore: there is no column")
     _require(kinds, series, "cannot declare a kind: there is no column")
     columns = [infer_column(cells.rename(name), kinds.get(name, ""), missing)

@@ -1,0 +1,128 @@
+"""What the tests of whole runs share: `mlkit run` in a process of its own, and one run that nobody disturbed."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tools.on_a_copy import copy_project
+
+# A small table, and a search that is as long on every machine, so that runs can be compared.
+SMALL = ["-p", "train.models=linear tree", "-p", "train.trials=3", "-p", "train.budget=0",
+         "-p", "evaluate.resamples=100", "-p", "evaluate.curve_points=0"]  # fmt: skip
+STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate"]
+COMMAND = [sys.executable, "-c", "from mlkit.kit.cli import main; main()"]
+
+
+class Lifecycle:
+    """A run folder, and what a person does with it from outside."""
+
+    def __init__(self, folder: Path, project: Path, data: str = "example:wine", target: str | None = None):
+        self.folder, self.project, self.mark = folder, project, uuid.uuid4().hex
+        self.asked = ["--data", data, *(["--target", target] if target else []), "--out", str(folder), *SMALL]
+        self.artifacts = folder / "artifacts"
+
+    # ------------------------------------ processes
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"PYTHONPATH": str(self.project), "MLKIT_TEST": self.mark, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        return {**os.environ, **own}
+
+    def start(self, *arguments: str, command: list[str] | None = None) -> subprocess.Popen:
+        """`mlkit run`, or another command, going on beside the test. Its words go into files: a pipe
+        would stay open for as long as anything that it started lives."""
+        words = self.folder.with_name(f"{self.folder.name}.out"), self.folder.with_name(f"{self.folder.name}.err")
+        with open(words[0], "wb") as out, open(words[1], "wb") as err:
+            whole = command or [*COMMAND, "run", *self.asked, *arguments]
+            return subprocess.Popen(whole, cwd=self.folder.parent, env=self.environment, stdout=out, stderr=err)
+
+    @property
+    def out(self) -> str:
+        return self.folder.with_name(f"{self.folder.name}.out").read_text(encoding="utf-8")
+
+    @property
+    def err(self) -> str:
+        return self.folder.with_name(f"{self.folder.name}.err").read_text(encoding="utf-8")
+
+    def run(self, *arguments: str, expect: int = 0, command: list[str] | None = None) -> list[str]:
+        """`mlkit run` to its end; the stages that ran, in their order."""
+        before = self.attempts()
+        code = self.start(*arguments, command=command).wait(timeout=600)
+        assert code == expect, f"exit {code}, not {expect}:\n{self.out}\n{self.err}"
+        after = self.attempts()
+        return [stage for stage in STAGES if after.get(stage) != before.get(stage)]
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything alive that was started from here, orphans too."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("MLKIT_TEST") == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    # ------------------------------------ the folder
+    def journal(self) -> dict[str, Any]:
+        try:
+            return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {"stages": {}, "artifacts": {}}
+
+    def attempts(self) -> dict[str, str]:
+        return {stage: record.get("attempt", "") for stage, record in self.journal()["stages"].items()}
+
+    def done(self) -> dict[str, str]:
+        """The attempt of each stage that is done."""
+        stages = self.journal()["stages"].items()
+        return {stage: record["attempt"] for stage, record in stages if record["state"] == "done"}
+
+    def load(self, name: str) -> Any:
+        return json.loads((self.artifacts / f"{name}.json").read_text(encoding="utf-8"))
+
+    def content(self) -> dict[str, str]:
+        """What the run has made, by file: what can be compared with another run."""
+        return {path.name: fingerprint(path) for path in sorted(self.artifacts.iterdir())}
+
+
+def fingerprint(path: Path) -> str:
+    """Of a file's bytes; in the table of trials, seconds do not count."""
+    if path.name != "trials.parquet":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    import pandas as pd
+
+    return pd.read_parquet(path).drop(columns="seconds").to_json()
+
+
+def until(happened: Callable[[], Any], seconds: float = 60) -> bool:
+    """Wait for something; False when it did not happen in time."""
+    end = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory) -> Path:
+    """A copy of the project, so that nothing that is edited meanwhile disturbs the runs."""
+    return copy_project(tmp_path_factory.mktemp("project") / "project")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(project, tmp_path_factory) -> Iterator[Lifecycle]:
+    """A finished run. To be read, or copied; never to be changed."""
+    life = Lifecycle(tmp_path_factory.mktemp("runs") / "undisturbed", project)
+    assert life.run() == STAGES
+    yield life
