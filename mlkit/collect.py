@@ -226,7 +226,7 @@ def settle_names(
 # %% ../nbs/02_collect.ipynb #c5046112
 def read_parquet(raw: bytes) -> pd.DataFrame:
     "The table in a Parquet file."
-    if not raw[:4] == raw[-4:] == b"PAR1":  # so begins a Parquet file, and so it ends
+    if len(raw) < 12 or not raw[:4] == raw[-4:] == b"PAR1":  # so begins a Parquet file, and so it ends
         raise DataError("this is no Parquet file, or only a part of one; make it once more")
     frame = pd.read_parquet(io.BytesIO(raw))
     named = [name for name in frame.index.names if name is not None]

@@ -12,7 +12,7 @@ __all__ = ['MOST_DRAWN', 'HARDLY', 'BY_HEART', 'NOTABLE', 'MOST_LEARNED', 'FEW_F
            'plots', 'groups_of', 'large_groups', 'slice_metric', 'tempered', 'draw_answers', 'slices', 'say_slices',
            'show_slices', 'metrics_json', 'without_nan', 'in_short', 'check_settings']
 
-# %% ../nbs/06_evaluate.ipynb #b3822fe3
+# %% ../nbs/06_evaluate.ipynb #985dc0e8
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -39,15 +39,16 @@ def examine(
     "What is true of the test rows, and what the model says. DataError: no answer in a row, or a new class."
     return encode_target(task, target_values(task, test[task.target])), model.output(test)
 
-# %% ../nbs/06_evaluate.ipynb #700d4fc6
+# %% ../nbs/06_evaluate.ipynb #3bab4cf2
 def readable(
     value: Any,  # a score, a cost, the edge of a group
 ) -> str:
-    "A number as people write it: three digits after the point, fewer where it is large."
+    "A number as people write it: three digits after the point, fewer for large, more for tiny ones."
     if value is None or not math.isfinite(value): return "undefined"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+    if 1e-9 < abs(value) < 5e-4: return f"{value:.2g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:z.3f}"
 
-# %% ../nbs/06_evaluate.ipynb #d44800ed
+# %% ../nbs/06_evaluate.ipynb #75c2adc8
 MOST_DRAWN = 10_000  # rows in a draw
 
 def resampled_scores(
@@ -63,7 +64,7 @@ def resampled_scores(
     draws = (rng.integers(0, len(truth), drawn) for _ in range(resamples))
     return pd.DataFrame([all_scores(task, truth[rows], output[rows], threshold) for rows in draws])
 
-# %% ../nbs/06_evaluate.ipynb #f4fb2f88
+# %% ../nbs/06_evaluate.ipynb #cf9e5512
 def bootstrap(
     task: Task,
     truth: np.ndarray,  # codes or numbers
@@ -86,7 +87,7 @@ def bootstrap(
     scores = pd.DataFrame({"value": value, "low": low, "high": high}).rename_axis("metric").reset_index()
     return scores.iloc[np.argsort(scores.metric != task.metric, kind="stable")].reset_index(drop=True)
 
-# %% ../nbs/06_evaluate.ipynb #6a0ea040
+# %% ../nbs/06_evaluate.ipynb #e502c16b
 def perfect_score(
     task: Task,
 ) -> float:
@@ -111,7 +112,7 @@ def say_score(
     said.append(f"Without any model one gets {readable(baseline)}, which is {clear}.")
     return " ".join([*said, say_goal(task, own.value, worst), say_promise(task, best, validation)])
 
-# %% ../nbs/06_evaluate.ipynb #70d8d20c
+# %% ../nbs/06_evaluate.ipynb #9bc4c61c
 def say_goal(
     task: Task,
     value: float,  # the score
@@ -134,7 +135,7 @@ def say_promise(
     return (f"{promised}, **better than the test rows confirm**. Many trials on the same folds flatter the "
             "best one; or the test rows differ from the others.")
 
-# %% ../nbs/06_evaluate.ipynb #c9f13de9
+# %% ../nbs/06_evaluate.ipynb #45d11c4d
 _LEFT: Any = [{"selector": ".col0", "props": "text-align: left"}]  # words read better from the left
 
 def show_scores(
@@ -152,7 +153,7 @@ def show_scores(
     style = style.apply(lambda column: bold).set_table_styles(_LEFT)
     return style.set_caption(f"{caption} ↓: less is better.").set_uuid("scores")
 
-# %% ../nbs/06_evaluate.ipynb #47eed54f
+# %% ../nbs/06_evaluate.ipynb #2fd3447f
 def better_by(
     task: Task,
     a: float,  # a score
@@ -175,7 +176,7 @@ def standard_error(
     "How far the mean of the folds may be off by chance."
     return float(np.std(folds, ddof=1) / math.sqrt(len(folds))) if len(folds) > 1 else 0.0
 
-# %% ../nbs/06_evaluate.ipynb #2d3e5d9d
+# %% ../nbs/06_evaluate.ipynb #969348ff
 HARDLY = 0.1  # of what there is to gain: a model that gains less on learned rows has learned nothing
 BY_HEART = 0.5  # of the gain on learned rows: a model that loses more on others has learned them by heart
 NOTABLE = 0.2  # of the same: less than that is not worth a word
@@ -198,7 +199,7 @@ def verdict_on_fit(
     else: fit = "overfit" if gap > max(BY_HEART * gain, chance) else "good"
     return fit, say_fit(fit, train, validation, baseline, gap / gain if gap > chance and gain > 0 else 0.0)
 
-# %% ../nbs/06_evaluate.ipynb #6a9df377
+# %% ../nbs/06_evaluate.ipynb #b13c090d
 def say_fit(
     fit: str,  # good, overfit or underfit
     train: float,
@@ -219,7 +220,7 @@ def say_fit(
     what = memory if lost > NOTABLE else "What it learned holds elsewhere"
     return f"**Good fit**: {both}. {what}; count on {readable(validation)}."
 
-# %% ../nbs/06_evaluate.ipynb #73e618e8
+# %% ../nbs/06_evaluate.ipynb #db1bfa3e
 def plot_score(
     task: Task,
     own: pd.Series,  # value, low and high of the task's metric
@@ -244,7 +245,7 @@ def plot_score(
              xlabel=f"{metric.label}, {'more' if metric.greater_is_better else 'less'} is better")
     return plot
 
-# %% ../nbs/06_evaluate.ipynb #7a073565
+# %% ../nbs/06_evaluate.ipynb #2a080f97
 MOST_LEARNED = 20_000  # rows that a point of the learning curve learns from, and is judged on
 FEW_FOLDS = 3  # folds behind each point
 
@@ -269,7 +270,7 @@ def curve_sizes(
     fewest = min(most, max(most // 8, 30))
     return sorted({round(size) for size in np.geomspace(most, fewest, points)}) if points else []
 
-# %% ../nbs/06_evaluate.ipynb #8e3f675f
+# %% ../nbs/06_evaluate.ipynb #d1dc0a25
 def learning_curve(
     estimator: Any,  # a scikit-learn pipeline over the model inputs
     task: Task,
@@ -300,7 +301,7 @@ def learning_curve(
         last = time.monotonic() - before
     return pd.DataFrame(lines, columns=["rows", "fold", "train", "validation"])
 
-# %% ../nbs/06_evaluate.ipynb #fc410be6
+# %% ../nbs/06_evaluate.ipynb #4785f02a
 MATTERS = 0.02  # of the distance to a perfect score: a step that brings less is flat
 LITTLE = 0.05  # a distance from 1 at which there is little left to gain
 
@@ -325,7 +326,7 @@ def say_curve(
     return (f"From {steps.index[-2]:,} to {rows:,} rows, the score on rows held back went from "
             f"{readable(before.mean())} to {readable(after.mean())}. **{advice}{note}")
 
-# %% ../nbs/06_evaluate.ipynb #af9be364
+# %% ../nbs/06_evaluate.ipynb #0ac839b5
 def plot_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
@@ -353,7 +354,7 @@ def show_curve(
     if curve.empty: return [Markdown("No learning curve was wanted (`curve_points = 0`).")]
     return [plot_curve(task, curve), Markdown(say_curve(task, curve, available))]
 
-# %% ../nbs/06_evaluate.ipynb #3d34abd2
+# %% ../nbs/06_evaluate.ipynb #917ce314
 def plot_ranking(
     task: Task,
     truth: np.ndarray,  # codes
@@ -374,7 +375,7 @@ def plot_ranking(
     roc.legend(loc="lower right", frameon=False)
     return plot
 
-# %% ../nbs/06_evaluate.ipynb #d9055a15
+# %% ../nbs/06_evaluate.ipynb #0820001b
 def _draw_curves(roc: Any, precision: Any, truth: np.ndarray, output: np.ndarray) -> None:
     "Both curves, at most a thousand points of each, and no model beside them."
     from sklearn.metrics import precision_recall_curve, roc_curve
@@ -387,7 +388,7 @@ def _draw_curves(roc: Any, precision: Any, truth: np.ndarray, output: np.ndarray
     precision.plot(found[few], hits[few], color=BLUE, drawstyle="steps-post")
     precision.axhline(truth.mean(), color=ORANGE, linestyle=":")
 
-# %% ../nbs/06_evaluate.ipynb #05a2576d
+# %% ../nbs/06_evaluate.ipynb #4ccd3adc
 def calibration(
     truth: np.ndarray,  # codes
     output: np.ndarray,  # probabilities, two columns
@@ -404,7 +405,7 @@ def calibration(
     return by.mean().assign(rows=by.size(), low=[limit.low for limit in limits],
                             high=[limit.high for limit in limits]).reset_index(drop=True)
 
-# %% ../nbs/06_evaluate.ipynb #e75234c1
+# %% ../nbs/06_evaluate.ipynb #0d31086b
 def plot_calibration(
     task: Task,
     truth: np.ndarray,  # codes
@@ -421,7 +422,7 @@ def plot_calibration(
              xlabel=f"probability of '{task.positive}' that was said", ylabel=f"share of '{task.positive}'")
     return plot
 
-# %% ../nbs/06_evaluate.ipynb #66d61f51
+# %% ../nbs/06_evaluate.ipynb #1189765c
 def is_threshold(
     text: str,  # as it was set
 ) -> bool:
@@ -438,7 +439,7 @@ def choose_threshold(
     if threshold != "auto": return float(threshold)
     return break_even(task) if task.type == "binary" else 0.5
 
-# %% ../nbs/06_evaluate.ipynb #3857ce0c
+# %% ../nbs/06_evaluate.ipynb #f7cf6f33
 def costs(
     task: Task,  # binary
     truth: np.ndarray,  # codes
@@ -461,7 +462,7 @@ def say_costs(
     if saved > 0: return f"{compared}. **The model saves {readable(saved)} a row.**"
     return f"{compared}. **The model does not pay**: too weak, or its probabilities do not keep their word."
 
-# %% ../nbs/06_evaluate.ipynb #ac748242
+# %% ../nbs/06_evaluate.ipynb #04fab0d6
 def show_costs(
     task: Task,
     truth: np.ndarray,  # codes or numbers
@@ -475,7 +476,7 @@ def show_costs(
     style = table.style.hide().format({"acted": "{:.1%}", "cost": readable}).set_caption("Cost per row")
     return [style.set_table_styles(_LEFT).set_uuid("costs"), Markdown(say_costs(table))]
 
-# %% ../nbs/06_evaluate.ipynb #a3ef437b
+# %% ../nbs/06_evaluate.ipynb #2ca090cd
 MOST_CLASSES = 15  # in one picture
 
 def plot_confusion(
@@ -501,7 +502,7 @@ def plot_confusion(
     axes.set(title=f"Taken for what?{few}", xlabel="the model says", ylabel="it is")
     return plot
 
-# %% ../nbs/06_evaluate.ipynb #a6751cea
+# %% ../nbs/06_evaluate.ipynb #20c3c6d1
 MOST_DOTS = 2_000  # in one picture
 
 def plot_residuals(
@@ -525,7 +526,7 @@ def plot_residuals(
               xlabel=f"predicted {task.target}", ylabel="true less predicted")
     return plot
 
-# %% ../nbs/06_evaluate.ipynb #ba773750
+# %% ../nbs/06_evaluate.ipynb #f8f55ff1
 def plots(
     task: Task,
     truth: np.ndarray,  # codes or numbers
@@ -538,7 +539,7 @@ def plots(
     if task.type == "multiclass": return [matrix]
     return [plot_ranking(task, truth, output, threshold), plot_calibration(task, truth, output), matrix]
 
-# %% ../nbs/06_evaluate.ipynb #230c542b
+# %% ../nbs/06_evaluate.ipynb #60e02656
 MOST_GROUPS = 12  # categories of a column
 
 def groups_of(
@@ -560,7 +561,7 @@ def _edge(value: Any) -> str:
     if isinstance(value, pd.Timestamp): return f"{value:%Y-%m-%d}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
-# %% ../nbs/06_evaluate.ipynb #a760ce7f
+# %% ../nbs/06_evaluate.ipynb #1c1b57b0
 LEAST_ROWS = 30  # in a group
 MOST_SLICED = 10_000  # rows that are looked at
 
@@ -579,7 +580,7 @@ def slice_metric(
     "The metric that compares groups. R² depends on how much a group varies, so there it is the error."
     return "mae" if task.metric == "r2" else task.metric
 
-# %% ../nbs/06_evaluate.ipynb #9a6b8c88
+# %% ../nbs/06_evaluate.ipynb #974d59c6
 def tempered(
     truth: np.ndarray,  # codes
     output: np.ndarray,  # probabilities
@@ -605,7 +606,7 @@ def draw_answers(
     if task.type == "regression": return truth[shuffled], output[shuffled]
     return (fair.cumsum(axis=1) > rng.random((len(fair), 1))).argmax(axis=1), output
 
-# %% ../nbs/06_evaluate.ipynb #765f3758
+# %% ../nbs/06_evaluate.ipynb #f0f8fb61
 def slices(
     task: Task,
     frame: pd.DataFrame,  # typed columns of the test rows, from `Table.read`
@@ -634,7 +635,7 @@ def slices(
     table["by_chance"] = [(1 + (worst >= gap).sum()) / (1 + draws) for gap in telling]
     return table.iloc[np.argsort(-telling, kind="stable")].dropna().reset_index(drop=True)
 
-# %% ../nbs/06_evaluate.ipynb #0762bcd3
+# %% ../nbs/06_evaluate.ipynb #91419ccf
 RARE = 0.05  # of the draws: a gap that is as rare as this is not put down to chance
 
 def say_slices(
@@ -663,7 +664,7 @@ def show_slices(
     style = style.set_table_styles(_LEFT).set_caption("Groups with the most telling gaps").set_uuid("slices")
     return [Markdown(say_slices(task, table))] if table.empty else [style, Markdown(say_slices(task, table))]
 
-# %% ../nbs/06_evaluate.ipynb #f0e8b090
+# %% ../nbs/06_evaluate.ipynb #4f0311c9
 def metrics_json(
     task: Task,
     scores: pd.DataFrame,  # from `bootstrap`
@@ -693,7 +694,7 @@ def without_nan(
     if isinstance(value, np.generic): value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
-# %% ../nbs/06_evaluate.ipynb #42a7e4aa
+# %% ../nbs/06_evaluate.ipynb #23db89f5
 def in_short(
     metrics: dict[str, Any],  # from `metrics_json`
 ) -> str:  # one line

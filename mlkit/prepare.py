@@ -36,9 +36,14 @@ def learn_reading(
     unwanted = [name.strip() for name in leave_out.split("|") if name.strip()]
     names = {str(name).strip(): str(name) for name in train}
     for name in unwanted:
-        if name not in names: raise SettingsError(f"prepare.leave_out names '{name}', which is no column{did_you_mean(name, names)}")
+        if name in names: continue
+        near = did_you_mean(name, names)
+        raise SettingsError(f"prepare.leave_out names '{name}', which is no column{near}")
     table = learn_table(train, ignore=[task.target, *(names[name] for name in unwanted)])
-    if not table.input_names: raise SettingsError("no column is left that says anything about the target; check prepare.leave_out, and the table")
+    if not table.input_names:
+        raise SettingsError(
+            "no column is left that says anything about the target; "
+            "check prepare.leave_out, and the table")
     return table
 
 # %% ../nbs/04_prepare.ipynb #3406fbc3
@@ -83,10 +88,14 @@ def make_plan(
 ) -> Plan:
     "Decide what to do to each input, from its statistics in the training rows."
     for name, value, known in (("impute", impute, IMPUTE), ("scale", scale, SCALE)):
-        if value not in known: raise SettingsError(f"prepare.{name} is one of {', '.join(known)}, not '{value}'{did_you_mean(value, known)}")
-    plan = Plan(impute="median" if impute == "auto" else impute, scale="standard" if scale == "auto" else scale, seed=seed)
+        if value in known: continue
+        near = did_you_mean(value, known)
+        raise SettingsError(f"prepare.{name} is one of {', '.join(known)}, not '{value}'{near}")
+    filling, scaling = "median" if impute == "auto" else impute, "standard" if scale == "auto" else scale
+    plan = Plan(impute=filling, scale=scaling, seed=seed)
     for name, kind in table.input_kinds.items():
-        way, why = plan_category(inputs[name], max_categories) if kind == "category" else plan_number(inputs[name], scale, plan.impute)
+        if kind == "category": way, why = plan_category(inputs[name], max_categories)
+        else: way, why = plan_number(inputs[name], scale, plan.impute)
         getattr(plan, way).append(name)
         plan.why[name] = why
     return plan
@@ -95,15 +104,21 @@ def make_plan(
 def plan_number(values: pd.Series, scale: str, impute: str) -> tuple[str, str]:
     "What is done to a number, and why."
     missing, skew = float(values.isna().mean()), skewness(values)
-    filled = f"{missing:.1%} missing, filled with the {impute.replace('_', ' ')} and marked; " if missing else ""
-    if scale == "power" or (scale == "auto" and abs(skew) > LOPSIDED): return "power", f"{filled}lopsided (skewness {skew:.1f}), so power-transformed for linear and neural models"
-    return "standard", f"{filled}{'scaled to 0..1' if scale == 'minmax' else 'standardised'} for linear and neural models"
+    filling = f"filled with the {impute.replace('_', ' ')} and marked"
+    filled = f"{missing:.1%} missing, {filling}; " if missing else ""
+    if scale == "power" or (scale == "auto" and abs(skew) > LOPSIDED):
+        lopsided = f"lopsided (skewness {skew:.1f}), so power-transformed"
+        return "power", f"{filled}{lopsided} for linear and neural models"
+    scaled = "scaled to 0..1" if scale == "minmax" else "standardised"
+    return "standard", f"{filled}{scaled} for linear and neural models"
 
 def plan_category(values: pd.Series, max_categories: int) -> tuple[str, str]:
     "What is done to a category, and why."
     known, missing = values[values != ""].nunique(), float((values == "").mean())
     empty = f"{missing:.1%} missing, a category of its own; " if missing else ""
-    if known > max_categories: return "target", f"{empty}{known} values, more than {max_categories}, so each is replaced by the target's mean in other rows"
+    if known > max_categories:
+        many = f"{known} values, more than {max_categories}"
+        return "target", f"{empty}{many}, so each is replaced by the target's mean in other rows"
     return "onehot", f"{empty}{known} values, a column for each"
 
 # %% ../nbs/04_prepare.ipynb #a7fc2fe8
@@ -114,14 +129,15 @@ def make_encoder(
 ) -> ColumnTransformer:  # not yet fitted; learns from the rows that it is fitted on and no others
     "The encoding of the plan's inputs for a kind of model."
     onehot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
-    by_target = target_encoder(task.type, plan.seed)
+    by_mean = target_encoder(task.type, plan.seed)
     return ColumnTransformer([
         ("standard", number_steps(plan.impute, plan.scale, wants), plan.standard),
         ("power", number_steps(plan.impute, "power", wants), plan.power),
         ("onehot", onehot, plan.onehot),
-        ("target", make_pipeline(by_target, StandardScaler()) if wants == "scaled" else by_target, plan.target),
+        ("target", make_pipeline(by_mean, StandardScaler()) if wants == "scaled" else by_mean, plan.target),
     ], verbose_feature_names_out=False)
 
+# %% ../nbs/04_prepare.ipynb #08e1b8cf
 def target_encoder(
     task_type: str,  # binary, multiclass or regression
     seed: int = 42,
@@ -149,14 +165,19 @@ def make_folds(
 ) -> np.ndarray:  # number of the fold of each row; -1: learned from, but never judged on
     "Which fold judges which row. SettingsError for more folds than the rows allow."
     most = len(truth) // 2 if groups is None else groups.nunique()
-    if not 2 <= folds <= most: raise SettingsError(f"prepare.folds is from 2 to {most} for {len(truth)} training rows{' in groups' if groups is not None else ''}, not {folds}")
+    if not 2 <= folds <= most:
+        rows = f"{len(truth)} training rows{' in groups' if groups is not None else ''}"
+        raise SettingsError(f"prepare.folds is from 2 to {most} for {rows}, not {folds}")
     if how == "time": splitter = TimeSeriesSplit(folds)
     elif how == "group": splitter = GroupKFold(folds, shuffle=True, random_state=seed)
     elif task.type == "regression": splitter = KFold(folds, shuffle=True, random_state=seed)
-    else: splitter = StratifiedKFold(max(2, min(folds, int(np.bincount(truth).min()))), shuffle=True, random_state=seed)
+    else:
+        rarest = int(np.bincount(truth).min())
+        splitter = StratifiedKFold(max(2, min(folds, rarest)), shuffle=True, random_state=seed)
     number = np.full(len(truth), -1)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")  # it has one row, and is learned from in all folds but one
+        # It has one row, and is learned from in all folds but one.
+        warnings.filterwarnings("ignore", message="The least populated class")
         for k, (_, judged) in enumerate(splitter.split(truth, truth, groups)): number[judged] = k
     return number
 
@@ -169,9 +190,10 @@ def target_frame(
     seed: int = 42,
 ) -> pd.DataFrame:  # columns target (codes or numbers) and fold
     "What is to be predicted for each training row, and which fold judges it."
-    truth, how = encode_target(task, target_values(task, train[task.target])), split or {"how": "chance", "column": ""}
-    groups = train[how["column"]].astype("str").fillna("") if how["how"] == "group" else None
-    return pd.DataFrame({"target": truth, "fold": make_folds(truth, task, folds, how["how"], groups, seed)})
+    truth = encode_target(task, target_values(task, train[task.target]))
+    way = split or {"how": "chance", "column": ""}
+    groups = train[way["column"]].astype("str").fillna("") if way["how"] == "group" else None
+    return pd.DataFrame({"target": truth, "fold": make_folds(truth, task, folds, way["how"], groups, seed)})
 
 # %% ../nbs/04_prepare.ipynb #c7e87417
 def show_plan(
@@ -179,13 +201,17 @@ def show_plan(
     plan: Plan,
 ) -> Any:  # pandas Styler
     "What is done to each column and why."
-    lines = [{"column": column.name, "kind": column.kind, "used": "yes" if column.use else "no", "why": column.why or column.reason} for column in table.columns]
-    for line in lines:
-        derived = [plan.why[name] for name in plan.why if name == line["column"] or name.startswith(f"{line['column']}.")]
-        if derived: line["why"] = f"{line['why']}; {derived[0]}" if line["why"] else derived[0]
+    lines = []
+    for column in table.columns:
+        derived = [why for name, why in plan.why.items()
+                   if name == column.name or name.startswith(f"{column.name}.")]
+        why = "; ".join(filter(None, [column.why or column.reason, *derived[:1]]))
+        used = "yes" if column.use else "no"
+        lines.append({"column": column.name, "kind": column.kind, "used": used, "why": why})
     return pd.DataFrame(lines).style.hide().set_properties(subset=None, **{"text-align": "left"})
 
 def in_short(table: Table, plan: Plan) -> str:  # one line
     "What this stage did, for the command line."
     used = sum(column.use for column in table.columns)
-    return f"{used} of {len(table.columns)} columns used: {len(plan.standard) + len(plan.power)} numbers, {len(plan.onehot) + len(plan.target)} categories"
+    numbers, categories = len(plan.standard) + len(plan.power), len(plan.onehot) + len(plan.target)
+    return f"{used} of {len(table.columns)} columns used: {numbers} numbers, {categories} categories"

@@ -213,6 +213,8 @@ class Data:
     task: Task
     in_time: bool = False
 
+Listener = Callable[[Trial, Trial | None], None]  # is told of a trial, and of the best one so far
+
 # %% ../nbs/05_train.ipynb #07872ee8
 def judge(
     trial: Trial,  # is filled
@@ -250,8 +252,6 @@ def judge_fold(estimator: Any, data: Data, learn: np.ndarray, unseen: np.ndarray
     return rate(unseen), rate(learn)
 
 # %% ../nbs/05_train.ipynb #73ec64bb
-Listener = Callable[[Trial, Trial | None], None]  # is told of a trial, and of the best one so far
-
 def search(
     data: Data,
     models: str = "linear tree forest boosting neural",  # families, with blanks between them
@@ -269,8 +269,7 @@ def search(
     def in_time() -> bool: return not budget or time.monotonic() - started < budget
     while len(done) < trials and (in_time() or not best_of(done, data.task)):
         proposal = study.ask()
-        family = proposal.suggest_categorical("family", names)
-        trial = Trial(len(done), family, FAMILIES[family].space(proposal, len(data.truth)))
+        trial = Trial(len(done), *_next_settings(proposal, names, len(data.truth)))
         best = best_of(done, data.task)
         def go_on(trial: Trial, best: Trial | None = best) -> bool:
             return best is None or (in_time() and _promising(trial, best, data.task))
@@ -282,11 +281,11 @@ def search(
     if not best_of(done, data.task): raise _no_model(done[-1])
     return done
 
+# %% ../nbs/05_train.ipynb #66a90ded
 def _no_model(last: Trial) -> DataError:
     reason = last.note or "every score was undefined"
     return DataError(f"no model could be trained: {reason}; look at the table, or try other train.models")
 
-# %% ../nbs/05_train.ipynb #66a90ded
 def _new_study(task: Task, names: Sequence[str], seed: int) -> Any:
     import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -297,12 +296,19 @@ def _new_study(task: Task, names: Sequence[str], seed: int) -> Any:
         study.enqueue_trial({"family": name} | start)
     return study
 
+def _next_settings(proposal: Any, names: Sequence[str], rows: int) -> tuple[str, dict[str, Any]]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Fixed parameter")  # ordinary settings may be too coarse for few rows
+        family = proposal.suggest_categorical("family", names)
+        return family, FAMILIES[family].space(proposal, rows)
+
 def _tell(study: Any, proposal: Any, trial: Trial) -> None:
     import optuna
     if trial.state == "failed" or not math.isfinite(trial.score):
         study.tell(proposal, state=optuna.trial.TrialState.FAIL)
     else: study.tell(proposal, trial.score)
 
+# %% ../nbs/05_train.ipynb #19d9317d
 def best_of(
     trials: Sequence[Trial],
     task: Task,
@@ -328,6 +334,7 @@ def trials_frame(
         "train": float(np.mean(t.train)) if t.train else math.nan, "seconds": t.seconds,
         "settings": json.dumps(t.settings), "note": t.note} for t in trials])
 
+# %% ../nbs/05_train.ipynb #e2b20905
 def show_families(
     trials: Sequence[Trial],
     task: Task,
@@ -458,6 +465,7 @@ def load_data(
         Plan.from_dict(run.load("plan")), Task.from_dict(run.load("task")),
         in_time=run.load("split")["how"] == "time")
 
+# %% ../nbs/05_train.ipynb #a1670124
 def tell_trial(
     run: Any,  # mlkit.kit.run.Run
     log: Any,  # mlkit.kit.track.TrialLog

@@ -177,6 +177,7 @@ class Rule:
 
 ROOM = 0.5  # numbers may leave the range that was seen by this share of it
 
+# %% ../nbs/03_validate.ipynb #516eefbe
 def infer_rule(
     kind: str,  # of mlkit.kit.table
     values: pd.Series,  # typed
@@ -272,6 +273,7 @@ LEAK_METRICS = {
 }
 SAMPLE = 5_000  # rows are enough to see a leak
 
+# %% ../nbs/03_validate.ipynb #665a076c
 def leaks_alone(
     typed: pd.DataFrame,  # typed training rows without the target
     task: Task,

@@ -1,4 +1,4 @@
-"""What the tests of whole runs share: `mlkit run` in a process of its own, and one run that nobody disturbed."""
+"""What the tests of whole runs share: `mlkit run` in a process of its own, and one undisturbed run."""
 
 import hashlib
 import json
@@ -40,10 +40,11 @@ class Lifecycle:
     def start(self, *arguments: str, command: list[str] | None = None) -> subprocess.Popen:
         """`mlkit run`, or another command, going on beside the test. Its words go into files: a pipe
         would stay open for as long as anything that it started lives."""
-        words = self.folder.with_name(f"{self.folder.name}.out"), self.folder.with_name(f"{self.folder.name}.err")
+        words = [self.folder.with_name(f"{self.folder.name}.{end}") for end in ("out", "err")]
         with open(words[0], "wb") as out, open(words[1], "wb") as err:
             whole = command or [*COMMAND, "run", *self.asked, *arguments]
-            return subprocess.Popen(whole, cwd=self.folder.parent, env=self.environment, stdout=out, stderr=err)
+            place = self.folder.parent
+            return subprocess.Popen(whole, cwd=place, env=self.environment, stdout=out, stderr=err)
 
     @property
     def out(self) -> str:
@@ -66,7 +67,8 @@ class Lifecycle:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("MLKIT_TEST") == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                mine = process.environ().get("MLKIT_TEST") == self.mark
+                if mine and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except (psutil.Error, OSError):
                 continue

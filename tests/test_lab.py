@@ -18,7 +18,8 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: JupyterLab was not looked at")
+UNSEEN = "no Chromium on this machine: JupyterLab was not looked at"
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=UNSEEN)
 
 
 def free_port() -> int:
@@ -43,9 +44,11 @@ def wait_for(url: str, seconds: float = 60) -> None:
 def lab(tmp_path):
     shutil.copy(NBS / "04_prepare.ipynb", tmp_path)
     port = free_port()
-    options = [f"--port={port}", "--no-browser", "--ip=127.0.0.1", "--allow-root", f"--notebook-dir={tmp_path}"]
+    options = [
+        f"--port={port}", "--no-browser", "--ip=127.0.0.1", "--allow-root", f"--notebook-dir={tmp_path}"]
     open_door = ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
-    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
+    own = {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
+    environment = os.environ | own
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options, *open_door],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -77,7 +80,7 @@ def test_a_stage_notebook_runs_from_top_to_bottom_in_jupyterlab(lab):
     keep = os.environ.get("MLKIT_PICTURES")
     if keep:
         Path(keep, "lab.png").write_bytes(picture)
-    assert [cell for cell in cells if any(output["output_type"] == "error" for output in cell["outputs"])] == []
+    assert not [output for cell in cells for output in cell["outputs"] if output["output_type"] == "error"]
     assert any("image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"])
 
 

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +18,8 @@ import typer
 from .errors import MLKitError, SettingsError, did_you_mean
 
 app = typer.Typer(
-    name="mlkit", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="From a table to a model that is deployed, watched and retrained.")
+    name="mlkit", help="From a table to a model that is deployed, watched and retrained.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 # %% auto #0
 __all__ = ['app', 'WRITTEN', 'TEXT', 'find_settings', 'choose_stages', 'all_parameters', 'run_name', 'Request', 'look_ahead',
@@ -31,7 +32,8 @@ def find_settings(
 ) -> Path | None:  # the settings file to use, if any
     "Which settings file counts."
     if settings is not None:
-        if not settings.is_file(): raise SettingsError(f"no settings file {settings}; check the path after -s")
+        if not settings.is_file():
+            raise SettingsError(f"no settings file {settings}; check the path after -s")
         return settings
     return Path("settings.ini") if data is None and Path("settings.ini").is_file() else None
 
@@ -44,11 +46,14 @@ def choose_stages(
     from mlkit.kit.notebook import stages
     known = list(stages())
     for name in [*names, *filter(None, (first, last))]:
-        if name not in known: raise SettingsError(f"there is no stage '{name}'{did_you_mean(name, known) or '; the stages are ' + ' '.join(known)}")
+        if name in known: continue
+        hint = did_you_mean(name, known) or f"; the stages are {' '.join(known)}"
+        raise SettingsError(f"there is no stage '{name}'{hint}")
     start, end = known.index(first) if first else 0, known.index(last) if last else len(known) - 1
     chosen = [name for name in known[start:end + 1] if not names or name in names]
-    if not chosen: raise SettingsError(f"no stage is left between --from {first} and --to {last}; the order is: {' '.join(known)}")
-    return chosen
+    if chosen: return chosen
+    raise SettingsError(
+        f"no stage is left between --from {first} and --to {last}; the order is: {' '.join(known)}")
 
 # %% ../../nbs/kit/13_cli.ipynb #cb23a8a9
 def all_parameters(
@@ -63,14 +68,18 @@ def all_parameters(
     given = [item.partition("=")[0].strip() for item in overrides]
     if data is not None and target is None and "problem.target" not in given: target = _example_target(data)
     if target == "": raise SettingsError("--target is empty; name the column to predict")
-    short = [f"{name}={value}" for name, value in (("collect.source", data), ("problem.target", target)) if value is not None]
-    return resolve({name: stage.parameters for name, stage in stages().items()}, settings, os.environ, [*short, *overrides])
+    named = {"collect.source": data, "problem.target": target}
+    short = [f"{name}={value}" for name, value in named.items() if value is not None]
+    known = {name: stage.parameters for name, stage in stages().items()}
+    return resolve(known, settings, os.environ, [*short, *overrides])
 
 def _example_target(data: str) -> str:
-    if not data.startswith("example:"): raise SettingsError("which column shall be predicted? Name it: --target COLUMN")
+    if not data.startswith("example:"):
+        raise SettingsError("which column shall be predicted? Name it: --target COLUMN")
     from mlkit.kit.examples import example_target
     return example_target(data.removeprefix("example:"))
 
+# %% ../../nbs/kit/13_cli.ipynb #4e671a02
 def run_name(
     parameters: dict[str, dict[str, Any]],  # of each stage
     settings: Path | None,  # the settings file
@@ -78,7 +87,8 @@ def run_name(
     "What the run is called when nobody named it: the project, or the table."
     from mlkit.kit.settings import project_name
     source = str(parameters["collect"]["source"])
-    name = (settings and project_name(settings)) or (source.partition(":")[2] if source.startswith("example:") else Path(source).stem)
+    table = source.partition(":")[2] if source.startswith("example:") else Path(source).stem
+    name = (settings and project_name(settings)) or table
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
 
 # %% ../../nbs/kit/13_cli.ipynb #399a02ac
@@ -97,16 +107,19 @@ class Request:
         return all_parameters(self.file, self.data, self.target, self.overrides)
 
     def after(self, folder: Path | None) -> Request:
-        "This request on top of the one that the run folder remembers; a table or settings file of its own replaces it."
+        "This request on top of the one that the run folder remembers; a table or settings file replaces it."
         if folder is None or self.data is not None or not (folder / "run.json").is_file(): return self
         from mlkit.kit.run import read_journal
         earlier = Request(**read_journal(folder).get("request", {}))
         if earlier.settings and not Path(earlier.settings).is_file(): earlier.settings = ""
-        return Request(earlier.data, self.target or earlier.target, self.settings if earlier.data is None else earlier.settings,
-                       earlier.overrides + self.overrides)
+        return Request(
+            earlier.data, self.target or earlier.target,
+            self.settings if earlier.data is None else earlier.settings,
+            earlier.overrides + self.overrides)
 
 # %% ../../nbs/kit/13_cli.ipynb #7ddb6b57
-WRITTEN = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "cp1252")  # ways to write a header
+# Ways to write a header.
+WRITTEN = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "cp1252")
 TEXT = (".csv", ".tsv", ".txt", ".tab")
 
 def look_ahead(
@@ -117,7 +130,8 @@ def look_ahead(
     if _seems_fine(source, target): return
     from mlkit.collect import read_source
     from mlkit.validate import check_columns
-    check_columns(read_source(source, parameters["collect"]["encoding"], parameters["collect"]["delimiter"]), target)
+    encoding, delimiter = parameters["collect"]["encoding"], parameters["collect"]["delimiter"]
+    check_columns(read_source(source, encoding, delimiter), target)
 
 def _seems_fine(source: str, target: str) -> bool:
     if source.startswith("example:") or "://" in source: return True
@@ -126,24 +140,34 @@ def _seems_fine(source: str, target: str) -> bool:
     try:
         with open(path, "rb") as file: header = file.readline(2**16)
     except OSError: return False
-    return any(target in re.split("[,;|\t\"\r\n]+", header.decode(encoding, "ignore")) for encoding in WRITTEN)
+    texts = (header.decode(encoding, "ignore") for encoding in WRITTEN)
+    return any(target in re.split("[,;|\t\"\r\n]+", text) for text in texts)
 
 # %% ../../nbs/kit/13_cli.ipynb #f2121e59
+_argument = partial(typer.Argument, show_default=False)
+_option = partial(typer.Option, show_default=False)
+
 @app.command()
 def run(
-    names: Annotated[list[str] | None, typer.Argument(metavar="STAGE", help="Only these stages; default: all.", show_default=False)] = None,
-    data: Annotated[str | None, typer.Option(metavar="SOURCE", help="A table: a file, or example:NAME.", show_default=False)] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.", show_default=False)] = None,
-    settings: Annotated[Path | None, typer.Option("-s", "--settings", help="Settings file; default: settings.ini, if there is one and --data is not given.", show_default=False)] = None,
-    overrides: Annotated[list[str] | None, typer.Option("-p", metavar="STAGE.PARAMETER=VALUE", help="Set one parameter; may be repeated.", show_default=False)] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME.", show_default=False)] = None,
-    first: Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Start here.", show_default=False)] = None,
-    last: Annotated[str | None, typer.Option("--to", metavar="STAGE", help="End here.", show_default=False)] = None,
+    names: Annotated[list[str] | None, _argument(
+        metavar="STAGE", help="Only these stages; default: all.")] = None,
+    data: Annotated[str | None, _option(metavar="SOURCE", help="A table: a file, or example:NAME.")] = None,
+    target: Annotated[str | None, _option(metavar="COLUMN", help="The column to predict.")] = None,
+    settings: Annotated[Path | None, _option(
+        "-s", "--settings",
+        help="Settings file; default: settings.ini, if there is one and --data is not given.")] = None,
+    overrides: Annotated[list[str] | None, _option(
+        "-p", metavar="STAGE.PARAMETER=VALUE", help="Set one parameter; may be repeated.")] = None,
+    out: Annotated[Path | None, _option(help="Run folder; default: runs/NAME.")] = None,
+    first: Annotated[str | None, _option("--from", metavar="STAGE", help="Start here.")] = None,
+    last: Annotated[str | None, _option("--to", metavar="STAGE", help="End here.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run also what has not changed.")] = False,
-    engine: Annotated[str, typer.Option(help="mlkit (warm kernels) or papermill (stock; the whole notebooks).")] = "mlkit",
+    engine: Annotated[str, typer.Option(
+        help="mlkit (warm kernels) or papermill (stock; the whole notebooks).")] = "mlkit",
 ) -> None:
     "Run the lifecycle on a table, or go on with a run."
-    if engine not in ("mlkit", "papermill"): raise SettingsError(f"--engine is mlkit or papermill, not '{engine}'")
+    if engine not in ("mlkit", "papermill"):
+        raise SettingsError(f"--engine is mlkit or papermill, not '{engine}'")
     chosen = choose_stages(names or [], first, last)
     request = Request(data, target, str(find_settings(data, settings) or ""), overrides or [])
     if settings is None: request = request.after(out)
@@ -164,24 +188,33 @@ def closing_words(
     from mlkit.kit.run import Run
     run, report = Run(folder), folder / "report.html"
     if not run.has("metrics"): return f"Report: {report}\nNext: mlkit run --out {folder}"
-    return "\n".join(["", *verdict(run.load("metrics")), f"Report: {report}", f"Next:   mlkit show {folder} --open"])
+    score, following = verdict(run.load("metrics")), f"Next:   mlkit show {folder} --open"
+    return "\n".join(["", *score, f"Report: {report}", following])
 
 def verdict(metrics: dict[str, Any]) -> list[str]:
     "What the figures say, in two lines."
     low, high = metrics["interval"]
-    lines = [f"{metrics['metric']} {metrics['score']:.3f} (95 % interval {low:.3f} to {high:.3f}) on {metrics['rows']['test']:,} rows that the model had not seen; without a model {metrics['baseline']:.3f}"]
-    if metrics["goal"] is not None: lines.append(f"Goal {metrics['goal']:g}: {'reached' if metrics['reached'] else 'not reached'}")
+    lines = [
+        f"{metrics['metric']} {metrics['score']:.3f} (95 % interval {low:.3f} to {high:.3f}) "
+        f"on {metrics['rows']['test']:,} rows that the model had not seen; "
+        f"without a model {metrics['baseline']:.3f}"]
+    if metrics["goal"] is not None:
+        reached = "reached" if metrics["reached"] else "not reached"
+        lines.append(f"Goal {metrics['goal']:g}: {reached}")
     return lines
 
 # %% ../../nbs/kit/13_cli.ipynb #c170bcba
 @app.command()
 def show(
-    folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="Run folder; default: the newest below runs/.", show_default=False)] = None,
+    folder: Annotated[Path | None, _argument(
+        metavar="RUN", help="Run folder; default: the newest below runs/.")] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
     "Say where the report of a run is."
-    report = (folder or newest_run()) / "report.html"
-    if not report.is_file(): raise SettingsError(f"no report in {report.parent}; make one: mlkit run --out {report.parent}")
+    folder = folder or newest_run()
+    report = folder / "report.html"
+    if not report.is_file():
+        raise SettingsError(f"no report in {folder}; make one: mlkit run --out {folder}")
     typer.echo(report)
     if open_it: typer.launch(report.absolute().as_uri())
 
@@ -195,7 +228,7 @@ def newest_run() -> Path:
 def doctor() -> None:
     "Say what is installed, what is missing, and how to mend it."
     findings = examine()
-    for good, what, mend in findings: typer.echo(f"{'✓' if good else '✗'} {what}{'' if good else ' -> ' + mend}")
+    for good, what, mend in findings: typer.echo(f"✓ {what}" if good else f"✗ {what} -> {mend}")
     if not all(good for good, _, _ in findings): raise typer.Exit(2)
     typer.echo("All is well. Next: mlkit run")
 
@@ -206,11 +239,12 @@ def examine() -> list[tuple[bool, str, str]]:  # whether it is well, what was lo
 
     from mlkit import __version__
     free = shutil.disk_usage(".").free / 1e9
+    warm = "forkserver" in get_all_start_methods()
     return [
         (sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "mlkit needs Python 3.11 or newer"),
         (True, f"mlkit {__version__}", ""),
         *(_package(requirement) for requirement in _requirements()),
-        (True, "warm kernels" if "forkserver" in get_all_start_methods() else "no warm kernels on this system: stock papermill serves", ""),
+        (True, "warm kernels" if warm else "no warm kernels on this system: stock papermill serves", ""),
         (os.access(".", os.W_OK), "this folder can be written to", "change to a folder of your own"),
         (free > 1, f"{free:,.0f} GB free on this disk", "a run needs about one"),
     ]
@@ -224,15 +258,15 @@ def _package(requirement: str) -> tuple[bool, str, str]:
     from importlib import metadata
 
     from packaging.requirements import Requirement
-    wanted = Requirement(requirement)
+    wanted, mend = Requirement(requirement), f"pip install '{requirement}'"
     try: version = metadata.version(wanted.name)
-    except metadata.PackageNotFoundError: return False, f"{wanted.name} is missing", f"pip install '{requirement}'"
-    return wanted.specifier.contains(version, prereleases=True), f"{wanted.name} {version}", f"pip install '{requirement}'"
+    except metadata.PackageNotFoundError: return False, f"{wanted.name} is missing", mend
+    return wanted.specifier.contains(version, prereleases=True), f"{wanted.name} {version}", mend
 
 # %% ../../nbs/kit/13_cli.ipynb #a604c479
 def main() -> None:
     "The command `mlkit`."
-    try: app(standalone_mode=False)
+    try: app(prog_name="mlkit", standalone_mode=False)
     except typer.Abort: _stop("stopped; the same command goes on from here", 130)
     except KeyboardInterrupt: _stop("stopped; the same command goes on from here", 130)
     except MLKitError as error: _stop(str(error), error.exit_code)

@@ -42,6 +42,7 @@ def fit(
     model.metrics = measure(model, data, test, choice_of(best, data), seed)
     return model
 
+# %% ../../nbs/kit/12_fit.ipynb #06faebca
 def measure(
     model: Model,
     data: Any,  # mlkit.train.Data: what the model has learned from
@@ -55,11 +56,12 @@ def measure(
     task = data.task
     truth, output = examine(task, model, test)
     scores = bootstrap(task, truth, output, seed=seed)
+    train, validation, folds = choice["train"], choice["validation"], choice["folds"]
     def nothing(rows: Any) -> float: return score(task, rows, baseline_output(task, data.truth, len(rows)))
-    verdict, _ = verdict_on_fit(task, choice["train"], choice["validation"], choice["folds"], nothing(data.truth))
+    verdict, _ = verdict_on_fit(task, train, validation, folds, nothing(data.truth))
     return metrics_json(task, scores, nothing(truth), choice, verdict, len(truth))
 
-# %% ../../nbs/kit/12_fit.ipynb #06faebca
+# %% ../../nbs/kit/12_fit.ipynb #65631a94
 def split_and_prepare(
     frame: pd.DataFrame,
     target: str,
@@ -72,7 +74,8 @@ def split_and_prepare(
     from mlkit.problem import settle, state_problem
     from mlkit.train import Data
     from mlkit.validate import check_columns, find_leaks, lock_away, treat_leaks, usable_rows, with_answers
-    if not hasattr(frame, "columns"): raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
+    if not hasattr(frame, "columns"):
+        raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
     problem = state_problem(target, metric=metric)
     check_columns(frame, target)
     rows, _ = usable_rows(frame, target)
@@ -82,5 +85,5 @@ def split_and_prepare(
     train, test = train.drop(columns=leaking), test.drop(columns=leaking)
     table = learn_reading(train, task)
     inputs, answers = table.inputs(train), target_frame(task, train, seed=seed)
-    data = Data(inputs, answers["target"].to_numpy(), answers["fold"].to_numpy(), make_plan(table, inputs, seed=seed), task)
-    return data, table, test
+    truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
+    return Data(inputs, truth, fold, make_plan(table, inputs, seed=seed), task), table, test

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'EXAMPLE', 'package_folder', 'notebook_folder', 'Stage', 'has_tag', 'run_view', 'stages',
-           'library_versions', 'without_prose', 'imported_modules', 'module_source', 'reachable_code', 'fingerprint',
-           'why_run', 'is_intact', 'open_run', 'scratch_folder', 'run_in_process']
+           'library_versions', 'without_prose', 'imported_modules', 'module_code', 'reachable_code', 'fingerprint',
+           'why_run', 'is_intact', 'run_in_process', 'open_run', 'scratch_folder', 'forget']
 
 # %% ../../nbs/kit/07_notebook.ipynb #789f7140
 import ast
@@ -21,14 +21,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-# nbformat imports jsonschema, and that builds a grammar of web addresses, for seconds; notebooks have no use for it.
+# nbformat imports jsonschema, and that builds a grammar of web addresses, for seconds;
+# notebooks have no use for it.
 _grammar = sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 import nbformat  # noqa: E402
 
 if _grammar is None: del sys.modules["rfc3987_syntax"]
 
 from .errors import MLKitError, RunError
-from .run import Run, digest_of, read_journal
+from .run import Run, changing_journal, digest_of, read_journal
 from .settings import Parameter, parse_parameters
 
 # %% ../../nbs/kit/07_notebook.ipynb #9ca18edd
@@ -56,12 +57,15 @@ class Stage:
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
         cells = [cell.source for cell in self.notebook.cells if has_tag(cell, "parameters")]
-        if len(cells) != 1: raise MLKitError(f"{self.path.name} has {len(cells)} cells tagged 'parameters' and needs exactly one")
+        if len(cells) != 1:
+            raise MLKitError(
+                f"{self.path.name} has {len(cells)} cells tagged 'parameters' and needs exactly one")
         return parse_parameters(cells[0])
 
     @property
     def run_cells(self) -> list[str]:
-        return [cell.source for cell in run_view(self.notebook).cells if cell.cell_type == "code" and not has_tag(cell, "parameters")]
+        return [cell.source for cell in run_view(self.notebook).cells
+                if cell.cell_type == "code" and not has_tag(cell, "parameters")]
 
 def has_tag(cell: nbformat.NotebookNode, tag: str) -> bool: return tag in cell.metadata.get("tags", [])
 
@@ -72,9 +76,11 @@ def run_view(
     "Title, parameters and run section of a notebook; the whole of it when it has no run section."
     cells, inside = [], False
     for cell in notebook.cells:
-        if cell.cell_type == "markdown" and cell.source.startswith("## "): inside = cell.source.startswith("## Run this stage")
+        if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            inside = cell.source.startswith("## Run this stage")
         title = cell.cell_type == "markdown" and cell.source.startswith("# ")
-        if inside or title or has_tag(cell, "parameters") or has_tag(cell, "injected-parameters"): cells.append(cell)
+        if inside or title or has_tag(cell, "parameters") or has_tag(cell, "injected-parameters"):
+            cells.append(cell)
     has_section = any(cell.source.startswith("## Run this stage") for cell in cells)
     return nbformat.from_dict(dict(notebook, cells=cells)) if has_section else notebook
 
@@ -89,16 +95,17 @@ def stages() -> dict[str, Stage]:  # by name, in order
 LIBRARIES = ("mlflow", "numpy", "optuna", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy")
 
 @cache
-def library_versions() -> dict[str, str]:  # by distribution
-    "Versions of the libraries whose change may change a result."
-    return {name: metadata.version(name) for name in LIBRARIES}
+def library_versions() -> dict[str, str]:  # by distribution, and Python's own
+    "Versions of what may change a result when it changes."
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"python": python} | {name: metadata.version(name) for name in LIBRARIES}
 
 def without_prose(source: str) -> str:
     "Python code in a form that comments, docstrings and layout do not change."
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef): continue
+        if ast.get_docstring(node) is not None: node.body = node.body[1:]
     return ast.dump(tree)
 
 # %% ../../nbs/kit/07_notebook.ipynb #39439db0
@@ -107,15 +114,19 @@ def imported_modules(tree: ast.AST, module: str = "") -> Iterator[str]:  # names
     for node in ast.walk(tree):
         if isinstance(node, ast.Import): names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join([*module.split(".")[:-node.level], node.module or ""] if node.level else [node.module or ""]).strip(".")
+            package = module.split(".")[:-node.level] if node.level else []
+            base = ".".join([*package, node.module or ""]).strip(".")
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         else: continue
         yield from (name for name in names if name.split(".")[0] == "mlkit")
 
-def module_source(name: str) -> str | None:  # the code, or nothing when there is no such module
-    "Source of a module of mlkit, without importing it."
+@cache
+def module_code(name: str) -> tuple[str, list[str]] | None:  # without prose, and what it imports of mlkit
+    "The code of a module of mlkit, if there is such a module; read once, because it is also imported once."
     path = package_folder().joinpath(*name.split(".")[1:]).with_suffix(".py")
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    if not path.is_file(): return None
+    source = path.read_text(encoding="utf-8")
+    return without_prose(source), list(imported_modules(ast.parse(source), name))
 
 def reachable_code(
     cells: list[str],  # the code of a run section
@@ -125,9 +136,9 @@ def reachable_code(
     waiting = [name for cell in cells for name in imported_modules(ast.parse(cell))]
     while waiting:
         name = waiting.pop()
-        if name in found or (source := module_source(name)) is None: continue
-        found[name] = without_prose(source)
-        waiting += imported_modules(ast.parse(source), name)
+        if name in found or (module := module_code(name)) is None: continue
+        found[name], imports = module
+        waiting += imports
     return found
 
 # %% ../../nbs/kit/07_notebook.ipynb #8ab9c32f
@@ -137,9 +148,11 @@ def fingerprint(
 ) -> str:  # SHA-256
     "What a stage is made of before it reads anything: code, parameters, versions."
     code = reachable_code(stage.run_cells)
-    parts = [[ast.dump(ast.parse(cell)) for cell in stage.run_cells], sorted(code.items()), sorted(parameters.items()), library_versions()]
+    cells = [ast.dump(ast.parse(cell)) for cell in stage.run_cells]
+    parts = [cells, sorted(code.items()), sorted(parameters.items()), library_versions()]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
+# %% ../../nbs/kit/07_notebook.ipynb #9afa3bbd
 def why_run(
     folder: Path,  # the run folder
     stage: Stage,
@@ -148,19 +161,39 @@ def why_run(
     "Why a stage has to run, if it has to."
     journal = read_journal(folder)
     record = journal["stages"].get(stage.name, {})
-    if record.get("state") != "done": return {"running": "was stopped", "failed": "failed before"}.get(record.get("state"), "new")
+    if record.get("state") != "done":
+        return {"running": "was stopped", "failed": "failed before"}.get(record.get("state"), "new")
     if record.get("fingerprint") != fingerprint(stage, parameters): return "code or parameters changed"
     artifacts = journal["artifacts"]
     for name, digest in record["reads"].items():
         if artifacts.get(name, {}).get("sha256") != digest: return f"{name} changed"
     for path, digest in record["sources"].items():
         if not Path(path).exists() or digest_of(Path(path)) != digest: return f"{Path(path).name} changed"
-    return next((f"{name} is damaged" for name in record["writes"] if not is_intact(folder, artifacts.get(name))), "")
+    broken = (name for name in record["writes"] if not is_intact(folder, artifacts.get(name)))
+    return next((f"{name} is damaged" for name in broken), "")
 
 def is_intact(folder: Path, entry: dict | None) -> bool:
     if entry is None: return False
     path = folder / "artifacts" / entry["file"]
     return path.exists() and digest_of(path) == entry["sha256"]
+
+# %% ../../nbs/kit/07_notebook.ipynb #e9a2d0b7
+def run_in_process(
+    folder: Path,  # the run folder
+    stage: Stage,
+    parameters: Mapping[str, Any],  # those that differ from the notebook's defaults
+) -> None:
+    "Run one stage here and now, with no kernel and nothing shown; skipped when nothing changed."
+    from IPython.utils.capture import capture_output
+    defaults = {name: parameter.default for name, parameter in stage.parameters.items() if name != "run"}
+    values = defaults | dict(parameters)
+    if folder.exists() and not why_run(folder, stage, values): return
+    made_of = fingerprint(stage, values)  # before it runs: what is edited meanwhile has not run
+    namespace = values | {"run": str(folder), "__name__": "__main__"}
+    with capture_output():
+        for cell in stage.run_cells: exec(compile(cell, stage.path.name, "exec"), namespace)
+    with changing_journal(folder) as journal:
+        journal["stages"][stage.name] |= {"state": "done", "fingerprint": made_of}
 
 # %% ../../nbs/kit/07_notebook.ipynb #0457ad6b
 def open_run(
@@ -170,8 +203,12 @@ def open_run(
     "The run folder that a stage works in. To be called once, at the start of the run section."
     return Run(run or scratch_folder(stage), stage)
 
+# %% ../../nbs/kit/07_notebook.ipynb #1f0dc5ec
 # The example is for looking on: a few trials are enough to see how training goes.
-EXAMPLE: dict[str, dict[str, Any]] = {"problem": {"decision": "Which customers do we call before they leave?", "goal": 0.8}, "train": {"trials": 8}}
+EXAMPLE: dict[str, dict[str, Any]] = {
+    "problem": {"decision": "Which customers do we call before they leave?", "goal": 0.8},
+    "train": {"trials": 8},
+}
 
 def scratch_folder(stage: str) -> Path:
     "A fresh folder in which all stages before `stage` have run on the built-in example."
@@ -185,30 +222,25 @@ def scratch_folder(stage: str) -> Path:
         for earlier in _before(stage): run_in_process(shared / "run", earlier, EXAMPLE.get(earlier.name, {}))
         private = Path(tempfile.mkdtemp(prefix=f"mlkit-{stage}-")) / "run"
         if (shared / "run").exists(): shutil.copytree(shared / "run", private)
-    return private
+    return forget(private, [name for name in stages() if name not in {earlier.name for earlier in _before(stage)}])
+
+def forget(
+    folder: Path,  # a run folder
+    names: list[str],  # stages
+) -> Path:  # the same folder
+    "Take out what these stages have made."
+    if not folder.exists(): return folder
+    with changing_journal(folder) as journal:
+        for name in names: journal["stages"].pop(name, None)
+        made = [artifact for artifact, entry in journal["artifacts"].items() if entry["stage"] in names]
+        for artifact in made: (folder / "artifacts" / journal["artifacts"].pop(artifact)["file"]).unlink(missing_ok=True)
+    return folder
 
 def _user() -> str:
     import getpass
     return re.sub(r"\W", "", getpass.getuser())
 
 def _before(stage: str) -> list[Stage]:
-    if stage not in stages(): raise RunError(f"there is no stage '{stage}'; the stages are {' '.join(stages())}")
-    return list(stages().values())[:list(stages()).index(stage)]
-
-# %% ../../nbs/kit/07_notebook.ipynb #e9a2d0b7
-def run_in_process(
-    folder: Path,  # the run folder
-    stage: Stage,
-    parameters: Mapping[str, Any],  # those that differ from the notebook's defaults
-) -> None:
-    "Run one stage here and now, with no kernel and nothing shown; skipped when nothing changed."
-    from IPython.utils.capture import capture_output
-
-    from mlkit.kit.run import changing_journal
-    values = {name: parameter.default for name, parameter in stage.parameters.items() if name != "run"} | dict(parameters)
-    if folder.exists() and not why_run(folder, stage, values): return
-    namespace = values | {"run": str(folder), "__name__": "__main__"}
-    with capture_output():
-        for cell in stage.run_cells: exec(compile(cell, stage.path.name, "exec"), namespace)
-    with changing_journal(folder) as journal:
-        journal["stages"][stage.name] |= {"state": "done", "fingerprint": fingerprint(stage, values)}
+    names = list(stages())
+    if stage not in names: raise RunError(f"there is no stage '{stage}'; the stages are {' '.join(names)}")
+    return list(stages().values())[:names.index(stage)]

@@ -7,6 +7,7 @@ __all__ = ['Progress', 'watching', 'execute', 'explain_failure', 'resume', 'hold
 
 # %% ../../nbs/kit/10_pipeline.ipynb #c351158e
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +30,8 @@ class Progress:
     def __init__(self) -> None:
         from rich.console import Console
         from rich.status import Status
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(
+            highlight=False, soft_wrap=True, force_jupyter=False, force_terminal=sys.stdout.isatty())
         self.status: Status | None = None
         self.told, self.spoke = "", 0.0
 
@@ -41,7 +43,8 @@ class Progress:
         else: self.console.print(f"  {self.title:<12} starts ({reason})")
 
     def live(self, seconds: float, memory: float, told: str) -> None:
-        if self.status: self.status.update(f"{self.title:<12} {seconds:5.0f} s  {memory / 2**20:6,.0f} MB  {told}")
+        amount = f"{memory / 2**20:6,.0f} MB"
+        if self.status: self.status.update(f"{self.title:<12} {seconds:5.0f} s  {amount}  {told}")
         elif time.monotonic() - self.spoke > self.beat:
             self.spoke = time.monotonic()
             self.console.print(f"  {self.title:<12} {seconds:5.0f} s  {told}")
@@ -100,14 +103,16 @@ def execute(
     import logging
 
     import papermill
-    logging.getLogger("papermill").setLevel(logging.ERROR)  # its check of parameters is weaker than the one that they have passed
+    # Its check of parameters is weaker than the one that they have passed.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     output = folder / "notebooks" / stage.path.name
     output.parent.mkdir(exist_ok=True)
     partial = output.with_name(f".{output.name}")
+    values = dict(parameters) | {"run": str(folder.absolute())}
     try:
         papermill.execute_notebook(
-            stage.path, partial, parameters=dict(parameters) | {"run": str(folder.absolute())}, progress_bar=False,
-            engine_name=None if engine_name == "papermill" else engine_name, kernel_name="python3", log_output=False)
+            stage.path, partial, parameters=values, progress_bar=False, log_output=False,
+            engine_name=None if engine_name == "papermill" else engine_name, kernel_name="python3")
     finally:
         if partial.exists(): os.replace(partial, output)
 
@@ -119,19 +124,28 @@ def explain_failure(
     peak_memory: float,  # bytes
 ) -> MLKitError:  # to be raised
     "Turn the end of a stage into a message for people."
+    if not isinstance(error, Exception): return RunError(f"stopped; go on with: {resume(folder)}")
     kind, text = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
     known = getattr(errors, kind, None)
     if isinstance(known, type) and issubclass(known, MLKitError): return known(text)
     notebook = folder / "notebooks" / stage.path.name
-    if kind == "DeadKernelError":
-        return StageError(
-            f"stage '{stage.name}' ended because its kernel was killed{_signal()}; it had used {peak_memory / 2**20:,.0f} MB, "
-            f"and a system that runs out of memory kills the largest process: take fewer rows (-p collect.rows=N) or go on with: {resume(folder)}")
+    if kind == "DeadKernelError": return _explain_kill(stage, folder, peak_memory)
     if isinstance(error, OSError):
-        return RunError(f"cannot write {error.filename or folder}: {error.strerror}; free space or choose another --out")
+        path = error.filename or folder
+        return RunError(f"cannot write {path}: {error.strerror}; free space or choose another --out")
     cell = getattr(error, "exec_count", None)
-    where = f" in cell [{cell}]" if cell else ""
-    return StageError(f"stage '{stage.name}' failed{where}: {kind}: {text.splitlines()[0] if text else ''}; see {notebook}, then go on with: {resume(folder)}")
+    where, what = f" in cell [{cell}]" if cell else "", text.splitlines()[0] if text else ""
+    return StageError(
+        f"stage '{stage.name}' failed{where}: {kind}: {what}; "
+        f"see {notebook}, then go on with: {resume(folder)}")
+
+# %% ../../nbs/kit/10_pipeline.ipynb #ac0f309d
+def _explain_kill(stage: Stage, folder: Path, peak_memory: float) -> StageError:
+    return StageError(
+        f"stage '{stage.name}' ended because its kernel was killed{_signal()}; "
+        f"it had used {peak_memory / 2**20:,.0f} MB, "
+        f"and a system that runs out of memory kills the largest process: "
+        f"take fewer rows (-p collect.rows=N) or go on with: {resume(folder)}")
 
 def resume(folder: Path) -> str: return f"mlkit run --out {folder}"
 
@@ -155,6 +169,7 @@ def holding(
     try: yield
     finally: lock.release()
 
+# %% ../../nbs/kit/10_pipeline.ipynb #34510a6e
 def run_stage(
     folder: Path,  # the run folder
     stage: Stage,
@@ -172,22 +187,24 @@ def run_stage(
     with watching(folder, stage, progress) as seen:
         try: execute(folder, stage, parameters, engine_name)
         except BaseException as error:
-            failure = explain_failure(error, stage, folder, seen["peak_memory"]) if isinstance(error, Exception) else RunError(f"stopped; go on with: {resume(folder)}")
+            failure = explain_failure(error, stage, folder, seen["peak_memory"])
             _note(folder, stage, {"state": "failed", "error": str(failure)} | seen)
             progress.end(stage, "✗", "failed")
             raise failure from error
     _note(folder, stage, {"state": "done", "fingerprint": fingerprint(stage, parameters)} | seen)
-    progress.end(stage, "✓", f"{seen['seconds']:6.1f} s  {read_journal(folder)['stages'][stage.name].get('summary', '')}")
+    progress.end(stage, "✓", f"{seen['seconds']:6.1f} s  {_summary(folder, stage)}")
 
+# %% ../../nbs/kit/10_pipeline.ipynb #25bae5a1
 def _say_unchanged(folder: Path, stage: Stage, progress: Progress) -> None:
     progress.end(stage, "·", f"unchanged  {_summary(folder, stage)}")
-
-def _summary(folder: Path, stage: Stage) -> str: return read_journal(folder)["stages"][stage.name].get("summary", "")
 
 def _note(folder: Path, stage: Stage, record: dict[str, Any]) -> None:
     with changing_journal(folder) as journal: journal["stages"].setdefault(stage.name, {}).update(record)
 
-# %% ../../nbs/kit/10_pipeline.ipynb #34510a6e
+def _summary(folder: Path, stage: Stage) -> str:
+    return read_journal(folder)["stages"][stage.name].get("summary", "")
+
+# %% ../../nbs/kit/10_pipeline.ipynb #710d3177
 def run_pipeline(
     folder: Path,  # the run folder
     parameters: Mapping[str, Mapping[str, Any]],  # of each stage, in full
@@ -195,21 +212,25 @@ def run_pipeline(
     engine_name: str = "mlkit",  # mlkit (warm) or papermill (stock)
     fresh: bool = False,  # run also what has not changed
     project: str = "mlkit",  # MLflow experiment
-    request: Mapping[str, Any] | None = None,  # what was asked for, so that the folder alone is enough to go on
+    request: Mapping[str, Any] | None = None,  # what was asked for, so that the folder is enough to go on
 ) -> None:
     "Run the lifecycle in a folder, going on from what is there."
     progress = Progress()
     check_server(folder)
     with holding(folder), _environment():
-        if not fresh and not any(why_run(folder, stages()[name], parameters[name]) for name in chosen or stages()):
-            for name in chosen or stages(): _say_unchanged(folder, stages()[name], progress)
+        todo = [stages()[name] for name in chosen or stages()]
+        if not fresh and not any(why_run(folder, stage, parameters[stage.name]) for stage in todo):
+            for stage in todo: _say_unchanged(folder, stage, progress)
             return
         if engine_name == "mlkit" and engine.can_fork(): engine.POOL.prepare()
-        values = {f"{stage}.{name}": value for stage, mine in parameters.items() for name, value in mine.items()}
-        with changing_journal(folder) as journal: journal.update(project=project, parameters=values, request=dict(request or {}))
+        values = {
+            f"{stage}.{name}": value for stage, mine in parameters.items() for name, value in mine.items()}
+        with changing_journal(folder) as journal:
+            journal.update(project=project, parameters=values, request=dict(request or {}), logbook="")
         logbook = _beside(_open_logbook, folder)
         try:
-            for stage in [stages()[name] for name in chosen or stages()]: run_stage(folder, stage, parameters[stage.name], engine_name, progress, fresh)
+            for stage in todo:
+                run_stage(folder, stage, parameters[stage.name], engine_name, progress, fresh)
         except StageError:
             _finish(folder, logbook, progress)
             raise
@@ -218,6 +239,7 @@ def run_pipeline(
             raise
         _finish(folder, logbook, progress)
 
+# %% ../../nbs/kit/10_pipeline.ipynb #1c816e0c
 @contextmanager
 def _environment() -> Iterator[None]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -229,16 +251,11 @@ def _environment() -> Iterator[None]:
 
 # %% ../../nbs/kit/10_pipeline.ipynb #ecf6312c
 def _beside(function: Callable[[Path], None], folder: Path) -> threading.Thread:
-    def work() -> None:
-        import multiprocessing
-        context = engine.warm() if engine.can_fork() else multiprocessing.get_context("spawn")
-        process = context.Process(target=function, args=(folder,), daemon=True)
-        process.start()
-        process.join()
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=lambda: engine.start_fork(function, folder).join(), daemon=True)
     thread.start()
     return thread
 
+# %% ../../nbs/kit/10_pipeline.ipynb #2303b34f
 def _open_logbook(folder: Path) -> None:
     from mlkit.kit.track import connect
     _quietly(connect, folder)
@@ -256,4 +273,5 @@ def _finish(folder: Path, logbook: threading.Thread, progress: Progress) -> None
     write_report(folder)
     logbook.join()
     _beside(_close_logbook, folder).join()
-    if trouble := read_journal(folder).get("logbook"): progress.say(f"! the logbook was not written: {trouble}")
+    trouble = read_journal(folder).get("logbook")
+    if trouble: progress.say(f"! the logbook was not written: {trouble}")

@@ -159,9 +159,9 @@ def _read_moments(column: Column, series: pd.Series) -> np.ndarray:
     def plain(cells: pd.Series) -> pd.Series: return pd.to_datetime(cells, format="ISO8601", errors="coerce")
     if _is_text(series): moments = _read_plain(column, series, PLAIN_MOMENT, plain)
     elif isinstance(series.dtype, (np.dtype, pd.DatetimeTZDtype)) and series.dtype.kind == "M":
-        moments = (series.dt.tz_convert(None) if series.dt.tz is not None else series).to_numpy()
-        year = moments.astype("datetime64[Y]").astype("int64") + 1970
-        moments = np.where((year < 1) | (year > 9999), np.datetime64("NaT"), moments).astype(_DTYPES["date"])
+        if series.dt.tz is not None: series = series.dt.tz_convert(None)
+        year = series.to_numpy().astype("datetime64[Y]").astype("int64") + 1970
+        moments = series.where((year >= 1) & (year <= 9999)).dt.as_unit("us").to_numpy()
     else: return _read_each(column, series)
     gone = np.isin(moments, np.array([*column._prepared.sentinels], dtype=_DTYPES["date"]))
     return np.where(gone, np.datetime64("NaT"), moments)

@@ -17,7 +17,8 @@ import nbformat
 from mlkit.kit.notebook import run_view, stages
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-CHOSEN = {"train.trials": "12", "train.budget": "0", "problem.goal": "0.8"}  # a budget in trials: the same work each time
+# A budget in trials: the same work each time.
+CHOSEN = {"train.trials": "12", "train.budget": "0", "problem.goal": "0.8"}
 
 
 def chosen_for(stage: str) -> dict[str, object]:
@@ -28,10 +29,11 @@ def chosen_for(stage: str) -> dict[str, object]:
 
 def plain_script() -> str:
     """The run sections of all stages, one after the other, as a person would write them into one file."""
-    lines = ["import sys", "from pathlib import Path", "from mlkit.kit.track import connect, log_run", "folder = sys.argv[1]"]
-    lines += ["connect(Path(folder))"]
+    lines = ["import sys", "from pathlib import Path", "from mlkit.kit.track import connect, log_run"]
+    lines += ["folder = sys.argv[1]", "connect(Path(folder))"]
     for stage in stages().values():
-        values = {name: parameter.default for name, parameter in stage.parameters.items()} | chosen_for(stage.name)
+        defaults = {name: parameter.default for name, parameter in stage.parameters.items()}
+        values = defaults | chosen_for(stage.name)
         lines += [f"{name} = {value!r}" for name, value in values.items() if name != "run"]
         lines += ["run = folder", *stage.run_cells]
     return "\n".join([*lines, "log_run(Path(folder))"])
@@ -75,9 +77,13 @@ def main() -> None:
             print(f"round {number + 1} of {ROUNDS}: {name:<16} {taken[name][-1]:6.1f} s", flush=True)
     print(f"\n{'':<16} {'median':>8} {'ratio to the script':>22} {'extra a stage':>15}")
     for name, times in taken.items():
-        ratios = [mine / base for mine, base in zip(times, taken["plain script"], strict=True)]
-        extra = statistics.median(mine - base for mine, base in zip(times, taken["plain script"], strict=True)) / len(stages())
-        print(f"{name:<16} {statistics.median(times):6.1f} s {statistics.median(ratios):10.2f} ({min(ratios):.2f} to {max(ratios):.2f}) {extra:12.2f} s")
+        pairs = list(zip(times, taken["plain script"], strict=True))
+        ratios = [mine / base for mine, base in pairs]
+        extra = statistics.median(mine - base for mine, base in pairs) / len(stages())
+        spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+        print(
+            f"{name:<16} {statistics.median(times):6.1f} s "
+            f"{statistics.median(ratios):10.2f} {spread} {extra:12.2f} s")
 
 
 if __name__ == "__main__":
