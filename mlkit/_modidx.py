@@ -530,6 +530,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlkit.problem.goal_problem': ('problem.html#goal_problem', 'mlkit/problem.py'),
                                'mlkit.problem.group_classes': ('problem.html#group_classes', 'mlkit/problem.py'),
                                'mlkit.problem.hashable': ('problem.html#hashable', 'mlkit/problem.py'),
+                               'mlkit.problem.in_short': ('problem.html#in_short', 'mlkit/problem.py'),
                                'mlkit.problem.infer_task': ('problem.html#infer_task', 'mlkit/problem.py'),
                                'mlkit.problem.is_better': ('problem.html#is_better', 'mlkit/problem.py'),
                                'mlkit.problem.label_of': ('problem.html#label_of', 'mlkit/problem.py'),

@@ -11,7 +11,7 @@ __all__ = ['TASKS', 'METRICS', 'NO_CLASS', 'MANY_NUMBERS', 'READABLE', 'ENOUGH',
            'hashable', 'read_numbers', 'count_labels', 'find_numbers', 'infer_task', 'group_classes', 'class_problem',
            'number_problem', 'choose_positive', 'Task', 'settle', 'left_out', 'spelled', 'complete', 'target_values',
            'encode_target', 'score', 'all_scores', 'baseline_output', 'is_better', 'reached', 'break_even', 'mean_cost',
-           'describe', 'description']
+           'describe', 'description', 'in_short']
 
 # %% ../nbs/01_problem.ipynb #136544f0
 import math
@@ -644,3 +644,10 @@ def description(
         "Looked for": problem.positive, "Metric": f"{metric.label} ({metric.direction})" if metric else later,
         "Goal": goal, "Mistakes cost": costs if task in ("auto", "binary") else "", "Why": reason,
     }
+
+# %% ../nbs/01_problem.ipynb #aa585854
+def in_short(
+    problem: Problem,
+) -> str:  # one line
+    "What was stated, for the command line."
+    return f"predict {problem.target}; " + ("no goal stated" if problem.goal is None else f"goal {problem.goal:g}")

@@ -176,8 +176,8 @@ class WarmClient(AsyncKernelClient):
                 reply = await self.shell_channel.get_msg(timeout=0.5)
                 while await self._next_state() != "idle": pass
             except Empty:
-                if not await self._async_is_alive(): raise RuntimeError("the kernel died as it started") from None
-                continue
+                if await self._async_is_alive(): continue
+                raise RuntimeError("the kernel died as it started") from None
             return self._handle_kernel_info_reply(reply)
         raise RuntimeError("the kernel does not answer")
 

@@ -85,7 +85,8 @@ def client_for(
             client.search_experiments(max_results=1)
         except Exception as error:
             mend = "move that file away, and a new one is begun" if book else "check MLFLOW_TRACKING_URI"
-            raise RunError(f"MLflow cannot use {without_password(uri)} ({one_line(error)}); {mend}") from error
+            raise RunError(
+                f"MLflow cannot use {without_password(uri)} ({one_line(error)}); {mend}") from error
     return client
 
 # %% ../../nbs/kit/09_track.ipynb #fec11330
