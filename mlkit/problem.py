@@ -650,4 +650,5 @@ def in_short(
     problem: Problem,
 ) -> str:  # one line
     "What was stated, for the command line."
-    return f"predict {problem.target}; " + ("no goal stated" if problem.goal is None else f"goal {problem.goal:g}")
+    goal = "no goal stated" if problem.goal is None else f"goal {problem.goal:g}"
+    return f"predict {problem.target}; {goal}"

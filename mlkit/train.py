@@ -298,7 +298,8 @@ def _new_study(task: Task, names: Sequence[str], seed: int) -> Any:
 
 def _next_settings(proposal: Any, names: Sequence[str], rows: int) -> tuple[str, dict[str, Any]]:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Fixed parameter")  # ordinary settings may be too coarse for few rows
+        # Ordinary settings may be too coarse for few rows; they are tried all the same.
+        warnings.filterwarnings("ignore", message="Fixed parameter")
         family = proposal.suggest_categorical("family", names)
         return family, FAMILIES[family].space(proposal, rows)
 

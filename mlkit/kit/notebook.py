@@ -222,7 +222,7 @@ def scratch_folder(stage: str) -> Path:
         for earlier in _before(stage): run_in_process(shared / "run", earlier, EXAMPLE.get(earlier.name, {}))
         private = Path(tempfile.mkdtemp(prefix=f"mlkit-{stage}-")) / "run"
         if (shared / "run").exists(): shutil.copytree(shared / "run", private)
-    return forget(private, [name for name in stages() if name not in {earlier.name for earlier in _before(stage)}])
+    return forget(private, list(stages())[len(_before(stage)):])
 
 def forget(
     folder: Path,  # a run folder
@@ -233,7 +233,9 @@ def forget(
     with changing_journal(folder) as journal:
         for name in names: journal["stages"].pop(name, None)
         made = [artifact for artifact, entry in journal["artifacts"].items() if entry["stage"] in names]
-        for artifact in made: (folder / "artifacts" / journal["artifacts"].pop(artifact)["file"]).unlink(missing_ok=True)
+        for artifact in made:
+            entry = journal["artifacts"].pop(artifact)
+            (folder / "artifacts" / entry["file"]).unlink(missing_ok=True)
     return folder
 
 def _user() -> str:
