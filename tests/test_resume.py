@@ -1,6 +1,5 @@
 """Whatever stops a run, and whenever: nothing is lost, nothing half-written is read, and it goes on."""
 
-import json
 import os
 import random
 import signal
