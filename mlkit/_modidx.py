@@ -181,7 +181,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlkit.kit.engine.WarmProvisioner.terminate': ( 'kit/engine.html#warmprovisioner.terminate',
                                                                                   'mlkit/kit/engine.py'),
                                   'mlkit.kit.engine.WarmProvisioner.wait': ('kit/engine.html#warmprovisioner.wait', 'mlkit/kit/engine.py'),
-                                  'mlkit.kit.engine._die_with_parent': ('kit/engine.html#_die_with_parent', 'mlkit/kit/engine.py'),
+                                  'mlkit.kit.engine._die_with_program': ('kit/engine.html#_die_with_program', 'mlkit/kit/engine.py'),
                                   'mlkit.kit.engine.become_kernel': ('kit/engine.html#become_kernel', 'mlkit/kit/engine.py'),
                                   'mlkit.kit.engine.can_fork': ('kit/engine.html#can_fork', 'mlkit/kit/engine.py'),
                                   'mlkit.kit.engine.start_fork': ('kit/engine.html#start_fork', 'mlkit/kit/engine.py'),

@@ -37,7 +37,7 @@ def learn_reading(
     names = {str(name).strip(): str(name) for name in train}
     for name in unwanted:
         if name in names: continue
-        near = did_you_mean(name, names)
+        near = did_you_mean(name, names) or f"; the table has {', '.join(list(names)[:20])}"
         raise SettingsError(f"prepare.leave_out names '{name}', which is no column{near}")
     table = learn_table(train, ignore=[task.target, *(names[name] for name in unwanted)])
     if not table.input_names:

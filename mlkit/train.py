@@ -164,9 +164,8 @@ def choose_families(
     names = models.replace(",", " ").split()
     for name in names:
         if name in FAMILIES: continue
-        near = did_you_mean(name, FAMILIES)
-        raise SettingsError(
-            f"train.models names '{name}', which is no family{near} There are: {' '.join(FAMILIES)}")
+        near = did_you_mean(name, FAMILIES) or f"; there are {' '.join(FAMILIES)}"
+        raise SettingsError(f"train.models names '{name}', which is no family{near}")
     if not names: raise SettingsError(f"train.models is empty; name at least one of {' '.join(FAMILIES)}")
     return [name for name in FAMILIES if name in names]
 
@@ -264,6 +263,7 @@ def search(
     "Look for the best model. DataError when none could be trained at all."
     names, started, done = choose_families(models), time.monotonic(), list[Trial]()
     if trials < 1: raise SettingsError(f"train.trials is at least 1, not {trials}")
+    if jobs < 0: raise SettingsError(f"train.jobs is a number of cores, 0 for all, not {jobs}")
     if budget < 0: raise SettingsError(f"train.budget is a number of seconds, 0 for no limit, not {budget:g}")
     study, cores = _new_study(data.task, names, seed), jobs or os.cpu_count() or 1
     def in_time() -> bool: return not budget or time.monotonic() - started < budget

@@ -142,6 +142,12 @@ AT_ONCE = {  # these are answered without loading anything heavy
         "-p train.trials: must be a whole number in digits, such as 30, not 'many'\n"
         "-p trian.trials: unknown stage 'trian'; did you mean 'train'?",
     ),
+    "numbers out of range": (
+        [*TABLE, "-p", "train.seed=-1", "-p", "evaluate.seed=4294967296", "-p", "train.jobs=-2"],
+        "-p train.seed: must be from 0 to 4294967295, not '-1'\n"
+        "-p evaluate.seed: must be from 0 to 4294967295, not '4294967296'\n"
+        "-p train.jobs: must be from 0 to 1024, not '-2'",
+    ),
     "no settings file": (["-s", "setings.ini"], "no settings file setings.ini; check the path after -s"),
     "a damaged settings file": (
         ["-s", "broken.ini"],
@@ -362,10 +368,6 @@ BY_A_STAGE = {
     "no such column of time": (
         [table(), "left", "validate.time_column=day"],
         "validate", "no column 'day' in the table; it has age, plan, left",
-    ),
-    "a seed below zero": (
-        [table(), "left", "validate.seed=-1"],
-        "validate", "validate.seed is from 0 to 4294967295, not -1",
     ),
     "a metric that does not fit": (
         [table(), "left", "problem.metric=rmse"],

@@ -2,6 +2,7 @@
 
 import json
 import re
+import symtable
 import sys
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from mlkit.kit.notebook import Stage, run_view
 from tools.on_a_copy import ROOT, copy_project, run_on
 from tools.readme import readme
 
@@ -70,6 +72,38 @@ def test_a_stage_has_one_parameters_cell(path):
             f"{name(path)}: the parameters cell does not begin with 'run'",
             'make its first line run: str = ""',
         )
+
+
+def names_in(code: str) -> tuple[set[str], set[str]]:
+    """What a cell sets and what it reads, of the names that all cells share."""
+    set_here, read_here, waiting = set(), set(), [symtable.symtable(code, "cell", "exec")]
+    while waiting:
+        table = waiting.pop()
+        shared = [
+            symbol for symbol in table.get_symbols() if table.get_type() == "module" or symbol.is_global()
+        ]
+        set_here |= {symbol.get_name() for symbol in shared if symbol.is_assigned() or symbol.is_imported()}
+        read_here |= {symbol.get_name() for symbol in shared if symbol.is_referenced()}
+        waiting += table.get_children()
+    return set_here, read_here
+
+
+@pytest.mark.parametrize("path", STAGES, ids=name)
+def test_a_lesson_is_the_same_whatever_it_is_run_on(path):
+    stage = Stage(path)
+    in_run = {cell["id"] for cell in run_view(stage.notebook).cells}
+    lesson = [cell for cell in stage.notebook.cells if cell.cell_type == "code" and cell["id"] not in in_run]
+    assert lesson
+    for cell in lesson:
+        set_here, read_here = names_in(cell.source)
+        taken = set_here & stage.parameters.keys()
+        read = read_here & (stage.parameters.keys() | {"open_run"})
+        if taken or read:
+            mend(
+                f"{name(path)}: the lesson cell {cell.source[:60]!r} "
+                + (f"sets {', '.join(taken)}, a parameter" if taken else f"reads {', '.join(read)}"),
+                "use another name, or move the cell to '## Run this stage'",
+            )
 
 
 NOISE = re.compile(r"/(?:home|root|Users|tmp|var/folders)/[\w.-]+|\w*Warning: .*|<[^>]* at 0x[0-9a-f]+>")

@@ -110,7 +110,8 @@ class Request:
         "This request on top of the one that the run folder remembers; a table or settings file replaces it."
         if folder is None or self.data is not None or not (folder / "run.json").is_file(): return self
         from mlkit.kit.run import read_journal
-        earlier = Request(**read_journal(folder).get("request", {}))
+        said = read_journal(folder).get("request", {})
+        earlier = Request(**{name: said[name] for name in asdict(self) if name in said})
         if earlier.settings and not Path(earlier.settings).is_file(): earlier.settings = ""
         return Request(
             earlier.data, self.target or earlier.target,

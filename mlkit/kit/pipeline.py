@@ -20,7 +20,7 @@ from .errors import MLKitError, RunError, StageError
 from .notebook import Stage, fingerprint, stages, why_run
 from .report import write_report
 from .run import Run, changing_journal, read_journal
-from .track import check_server
+from .track import check_server, one_line
 
 # %% ../../nbs/kit/10_pipeline.ipynb #18629e19
 class Progress:
@@ -113,6 +113,9 @@ def execute(
         papermill.execute_notebook(
             stage.path, partial, parameters=values, progress_bar=False, log_output=False,
             engine_name=None if engine_name == "papermill" else engine_name, kernel_name="python3")
+    except OSError:  # a full disk: what is there is half a notebook
+        partial.unlink(missing_ok=True)
+        raise
     finally:
         if partial.exists(): os.replace(partial, output)
 
@@ -222,11 +225,11 @@ def run_pipeline(
         if not fresh and not any(why_run(folder, stage, parameters[stage.name]) for stage in todo):
             for stage in todo: _say_unchanged(folder, stage, progress)
             return
-        if engine_name == "mlkit" and engine.can_fork(): engine.POOL.prepare()
         values = {
             f"{stage}.{name}": value for stage, mine in parameters.items() for name, value in mine.items()}
         with changing_journal(folder) as journal:
             journal.update(project=project, parameters=values, request=dict(request or {}), logbook="")
+        if engine_name == "mlkit" and engine.can_fork(): engine.POOL.prepare()
         logbook = _beside(_open_logbook, folder)
         try:
             for stage in todo:
@@ -235,7 +238,7 @@ def run_pipeline(
             _finish(folder, logbook, progress)
             raise
         except MLKitError:
-            write_report(folder)
+            with suppress(MLKitError): write_report(folder)  # the first error is the one to tell
             raise
         _finish(folder, logbook, progress)
 
@@ -267,7 +270,7 @@ def _close_logbook(folder: Path) -> None:
 def _quietly(function: Callable[[Path], Any], folder: Path) -> None:
     try: function(folder)
     except Exception as error:
-        with changing_journal(folder) as journal: journal["logbook"] = str(error)
+        with changing_journal(folder) as journal: journal["logbook"] = one_line(error)
 
 def _finish(folder: Path, logbook: threading.Thread, progress: Progress) -> None:
     write_report(folder)
