@@ -224,6 +224,7 @@ def scratch_folder(stage: str) -> Path:
         if (shared / "run").exists(): shutil.copytree(shared / "run", private)
     return forget(private, list(stages())[len(_before(stage)):])
 
+# %% ../../nbs/kit/07_notebook.ipynb #953fcc5d
 def forget(
     folder: Path,  # a run folder
     names: list[str],  # stages
