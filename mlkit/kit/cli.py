@@ -267,7 +267,7 @@ def _package(requirement: str) -> tuple[bool, str, str]:
 # %% ../../nbs/kit/13_cli.ipynb #a604c479
 def main() -> None:
     "The command `mlkit`."
-    try: app(prog_name="mlkit", standalone_mode=False)
+    try: code = app(prog_name="mlkit", standalone_mode=False)
     except typer.Abort: _stop("stopped; the same command goes on from here", 130)
     except KeyboardInterrupt: _stop("stopped; the same command goes on from here", 130)
     except MLKitError as error: _stop(str(error), error.exit_code)
@@ -275,6 +275,9 @@ def main() -> None:
         if hasattr(error, "format_message"): _stop(_usage(error), 2)
         if os.environ.get("MLKIT_DEBUG"): raise
         _stop(f"a fault of mlkit: {type(error).__name__}: {error} (MLKIT_DEBUG=1 shows where)", 1)
+    else:
+        if code == 130: _stop("stopped; the same command goes on from here", 130)
+        raise SystemExit(code)
 
 def _usage(error: Any) -> str:  # click's own kind of error
     "A slip in the command line, and where to look."

@@ -19,7 +19,7 @@ from . import engine, errors
 from .errors import MLKitError, RunError, StageError
 from .notebook import Stage, fingerprint, stages, why_run
 from .report import write_report
-from .run import Run, changing_journal, read_journal
+from .run import Run, changing_journal, read_journal, sweep
 from .track import check_server, one_line
 
 # %% ../../nbs/kit/10_pipeline.ipynb #18629e19
@@ -104,7 +104,7 @@ def execute(
 
     import papermill
     # Its check of parameters is weaker than the one that they have passed.
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     output = folder / "notebooks" / stage.path.name
     output.parent.mkdir(exist_ok=True)
     partial = output.with_name(f".{output.name}")
@@ -112,7 +112,8 @@ def execute(
     try:
         papermill.execute_notebook(
             stage.path, partial, parameters=values, progress_bar=False, log_output=False,
-            engine_name=None if engine_name == "papermill" else engine_name, kernel_name="python3")
+            engine_name=None if engine_name == "papermill" else engine_name, kernel_name="python3",
+            extra_arguments=["--log-level=CRITICAL"])
     except OSError:  # a full disk: what is there is half a notebook
         partial.unlink(missing_ok=True)
         raise
@@ -169,7 +170,9 @@ def holding(
     try: lock.acquire()
     except Timeout as error:
         raise RunError(f"another run is working in {folder}; wait for it, or choose another --out") from error
-    try: yield
+    try:
+        sweep(folder)
+        yield
     finally: lock.release()
 
 # %% ../../nbs/kit/10_pipeline.ipynb #34510a6e
@@ -184,7 +187,9 @@ def run_stage(
     "Bring one stage up to date."
     reason = "asked for" if fresh else why_run(folder, stage, parameters)
     if not reason: return _say_unchanged(folder, stage, progress)
-    record = {"state": "running", "parameters": dict(parameters), "engine": engine_name, "error": None}
+    made_of = fingerprint(stage, parameters)  # before it runs: what is edited meanwhile has not run
+    record = {
+        "state": "running", "parameters": dict(parameters), "engine": engine_name, "error": None, "pid": None}
     _note(folder, stage, record)
     progress.start(stage, reason)
     with watching(folder, stage, progress) as seen:
@@ -194,7 +199,7 @@ def run_stage(
             _note(folder, stage, {"state": "failed", "error": str(failure)} | seen)
             progress.end(stage, "✗", "failed")
             raise failure from error
-    _note(folder, stage, {"state": "done", "fingerprint": fingerprint(stage, parameters)} | seen)
+    _note(folder, stage, {"state": "done", "fingerprint": made_of} | seen)
     progress.end(stage, "✓", f"{seen['seconds']:6.1f} s  {_summary(folder, stage)}")
 
 # %% ../../nbs/kit/10_pipeline.ipynb #25bae5a1
@@ -222,13 +227,17 @@ def run_pipeline(
     check_server(folder)
     with holding(folder), _environment():
         todo = [stages()[name] for name in chosen or stages()]
-        if not fresh and not any(why_run(folder, stage, parameters[stage.name]) for stage in todo):
+        # The code is looked at now, when the warm process imports it: what is edited later will not have run.
+        for stage in todo: fingerprint(stage, parameters[stage.name])
+        finished = read_journal(folder).get("concluded") and not fresh
+        if finished and not any(why_run(folder, stage, parameters[stage.name]) for stage in todo):
             for stage in todo: _say_unchanged(folder, stage, progress)
             return
         values = {
             f"{stage}.{name}": value for stage, mine in parameters.items() for name, value in mine.items()}
         with changing_journal(folder) as journal:
             journal.update(project=project, parameters=values, request=dict(request or {}), logbook="")
+            journal["concluded"] = False
         if engine_name == "mlkit" and engine.can_fork(): engine.POOL.prepare()
         logbook = _beside(_open_logbook, folder)
         try:
@@ -276,5 +285,6 @@ def _finish(folder: Path, logbook: threading.Thread, progress: Progress) -> None
     write_report(folder)
     logbook.join()
     _beside(_close_logbook, folder).join()
-    trouble = read_journal(folder).get("logbook")
+    with changing_journal(folder) as journal: journal["concluded"] = True
+    trouble = journal.get("logbook")
     if trouble: progress.say(f"! the logbook was not written: {trouble}")
