@@ -185,6 +185,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlkit.kit.engine.become_kernel': ('kit/engine.html#become_kernel', 'mlkit/kit/engine.py'),
                                   'mlkit.kit.engine.can_fork': ('kit/engine.html#can_fork', 'mlkit/kit/engine.py'),
                                   'mlkit.kit.engine.deaf_to_interrupts': ('kit/engine.html#deaf_to_interrupts', 'mlkit/kit/engine.py'),
+                                  'mlkit.kit.engine.kill_group': ('kit/engine.html#kill_group', 'mlkit/kit/engine.py'),
                                   'mlkit.kit.engine.start_fork': ('kit/engine.html#start_fork', 'mlkit/kit/engine.py'),
                                   'mlkit.kit.engine.warm': ('kit/engine.html#warm', 'mlkit/kit/engine.py')},
             'mlkit.kit.errors': { 'mlkit.kit.errors.DataError': ('kit/errors.html#dataerror', 'mlkit/kit/errors.py'),

@@ -88,7 +88,8 @@ def test_stock_papermill_runs_the_whole_notebook_and_the_warm_engine_the_run_vie
 
 
 def test_stock_papermill_is_quiet(stock):
-    assert stock["evaluate"].err == stock["others"].err == ""
+    for line in (stock["evaluate"].err + stock["others"].err).splitlines():
+        assert line.startswith("Assertion failed"), line  # libzmq, now and then, when a kernel has ended
 
 
 # ---------------------------------------- papermill with the warm engine

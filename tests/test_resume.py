@@ -341,8 +341,10 @@ def test_a_run_that_ended_before_its_report_was_written_still_writes_it(rerun, m
 # ---------------------------------------- a stage that fails
 def test_the_command_that_a_fault_prints_goes_on_from_there(copy, undisturbed):
     good = (copy.project / "mlkit" / "prepare.py").read_bytes()
-    edit(copy.project, "make_plan", "raise ZeroDivisionError('seven by zero')")
+    helper = "import subprocess; subprocess.Popen(['sleep', '600'])"
+    edit(copy.project, "make_plan", helper, "raise ZeroDivisionError('seven by zero')")
     assert copy.run(expect=1) == ["prepare"]
+    assert_all_die(copy)  # a process that the notebook started, too
     [line] = copy.err.splitlines()
     told = re.fullmatch(
         r"mlkit: stage 'prepare' failed in cell \[\d+\]: ZeroDivisionError: seven by zero; "
