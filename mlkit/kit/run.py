@@ -75,10 +75,15 @@ def _read_object(path: Path) -> Any:
     import joblib
     return joblib.load(path)
 
+def _write_text(value: str, path: Path) -> None: path.write_text(value, encoding="utf-8")
+
+def _read_text(path: Path) -> str: return path.read_text(encoding="utf-8")
+
 FORMATS = (
     Format(".parquet", _is_frame, lambda value, path: value.to_parquet(path, index=False), _read_frame),
     Format(".json", _is_plain, _write_json, _read_json),
     Format(".joblib", lambda value: True, _write_object, _read_object),
+    *(Format(suffix, lambda value: False, _write_text, _read_text) for suffix in (".md", ".html")),
 )
 
 # %% ../../nbs/kit/03_run.ipynb #26b54aea
@@ -151,7 +156,7 @@ class Run:
 
     def save(
         self,
-        name: str,  # small letters and underscores
+        name: str,  # small letters and underscores; of a text that is a page with its ending, .md or .html
         value: Any,  # a table, a plain value or dataclass, or any object that joblib takes
     ) -> Path:  # where it is
         "Write what the stage hands on. The format follows from the value."
@@ -192,10 +197,11 @@ def _make_writable(folder: Path) -> None:
         raise RunError(f"cannot write into {folder}: {reason}; choose another --out") from error
 
 def _save(run: Run, name: str, value: Any) -> Path:
-    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*(\.md|\.html)?", name):
         raise RunError(f"an artifact's name has small letters and underscores only, not {name!r}")
-    kind = next(kind for kind in FORMATS if kind.takes(value))
-    path = run.artifacts / f"{name}{kind.suffix}"
+    stem, suffix = os.path.splitext(name)
+    kind = next(kind for kind in FORMATS if (kind.suffix == suffix if suffix else kind.takes(value)))
+    path = run.artifacts / f"{stem}{kind.suffix}"
     with changing_journal(run.folder) as journal:
         record = run._note(journal)
         with replacing(path) as temporary: kind.write(value, temporary)
