@@ -343,6 +343,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'mlkit.kit.overview.explained': ('kit/overview.html#explained', 'mlkit/kit/overview.py'),
                                     'mlkit.kit.overview.grid_of': ('kit/overview.html#grid_of', 'mlkit/kit/overview.py'),
                                     'mlkit.kit.overview.importance': ('kit/overview.html#importance', 'mlkit/kit/overview.py'),
+                                    'mlkit.kit.overview.in_picture': ('kit/overview.html#in_picture', 'mlkit/kit/overview.py'),
                                     'mlkit.kit.overview.parts_of': ('kit/overview.html#parts_of', 'mlkit/kit/overview.py'),
                                     'mlkit.kit.overview.permutation_importance': ( 'kit/overview.html#permutation_importance',
                                                                                    'mlkit/kit/overview.py'),
