@@ -70,6 +70,7 @@ def split_and_prepare(
     seed: int,
 ) -> tuple[Any, Any, pd.DataFrame]:  # mlkit.train.Data, mlkit.kit.table.Table, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
+    from mlkit.collect import plain_column
     from mlkit.prepare import learn_reading, make_plan, target_frame
     from mlkit.problem import settle, state_problem
     from mlkit.train import Data
@@ -78,7 +79,7 @@ def split_and_prepare(
         raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
     problem = state_problem(target, metric=metric)
     check_columns(frame, target)
-    rows, _ = usable_rows(frame, target)
+    rows, _ = usable_rows(frame.apply(plain_column), target)
     task = settle(problem, rows[target])
     train, test, _ = lock_away(with_answers(rows, task), task, test_size=test_size, seed=seed)
     leaking = treat_leaks(find_leaks(learn_reading(train, task), train, task))
