@@ -269,6 +269,7 @@ def count_words(
     text: str,  # any text
 ) -> int:  # 0 for an empty one
     "How many words a text has."
+    if text.isascii(): return len(text.split())
     return len(_WORD.findall(text))
 
 # %% ../../nbs/kit/06_cell.ipynb #86fcffec
@@ -280,6 +281,8 @@ def text_words(
     text: str,  # any text
 ) -> str:  # small letters, without punctuation; '' when nothing is left
     "The words of a text, in a form that can be split at its blanks."
+    if text.isascii():
+        return " ".join(filter(None, (word.strip(_AROUND) for word in text.lower().translate(_BREAKS).split())))
     words: list[str] = []
     for word in _WORD.findall(fold(text).translate(_BREAKS)):
         if _is_run(word): words += (word[start:start + 2] for start in range(len(word) - 1))

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from mlkit.kit.cell import (
@@ -150,54 +150,103 @@ def is_text(
     return not is_mixed(series) and pd.api.types.is_string_dtype(series)
 
 # %% ../../nbs/kit/06_column.ipynb #cdf1bf1b
-def _each(read: Callable[[Any], Any], series: pd.Series, dtype: str) -> Any:  # numpy or pandas array
-    "The answer for every cell; each different cell is asked once."
+def _different(series: pd.Series) -> tuple[list[Any], Any]:
+    "The different cells of a column, None at the end, and the place of each row's cell among them."
+    import pandas as pd
+    if is_mixed(series): return [*series.tolist(), None], slice(0, len(series))
+    places, different = pd.factorize(series)  # a missing cell has place -1, the last one
+    return [*different.tolist(), None], places
+
+def _array(values: list[Any], dtype: str) -> Any:  # numpy or pandas array
     import numpy as np
     import pandas as pd
-    make: Any = pd.array if dtype == "str" else np.array
-    if is_mixed(series): return make([read(cell) for cell in series.tolist()], dtype=dtype)
-    places, different = pd.factorize(series)  # a missing cell has place -1, the last one
-    return make([read(cell) for cell in [*different.tolist(), None]], dtype=dtype)[places]
+    return pd.array(values, dtype=dtype) if dtype == "str" else np.array(values, dtype=dtype)
 
 def _read_each(column: Column, series: pd.Series) -> Any:
-    "Every cell through `read_cell`; text is '' where it is missing."
-    dtype = _DTYPES.get(column.kind, "str")
-    if dtype != "str": return _each(lambda cell: read_cell(column, cell), series, dtype)
-    return _each(lambda cell: read_cell(column, cell) or "", series, dtype)
+    "Every different cell through `read_cell`; text is '' where it is missing."
+    dtype, (different, places) = _DTYPES.get(column.kind, "str"), _different(series)
+    read = [read_cell(column, cell) for cell in different]
+    return _array([cell or "" for cell in read] if dtype == "str" else read, dtype)[places]
 
 # %% ../../nbs/kit/06_column.ipynb #7677f8bc
-PLAIN_MOMENT = (r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
-                r"(?:[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?")
+_Form = tuple[str, "Callable[[pd.Series], Any]"]  # a pattern, and what reads the cells that match it
 
-def _read_plain(column: Column, series: pd.Series, pattern: str, read: Callable[..., Any]) -> np.ndarray:
-    "The cells that match the pattern all at once, the others one by one."
+def _read_forms(column: Column, series: pd.Series, forms: list[_Form]) -> np.ndarray:
+    "The cells of each plain form all at once, the others one by one."
     import numpy as np
-    plain = series.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
-    values = np.empty(len(series), dtype=_DTYPES[column.kind])
-    values[plain], values[~plain] = read(series[plain]), _read_each(column, series[~plain])
+    values, left = np.empty(len(series), dtype=_DTYPES[column.kind]), np.ones(len(series), bool)
+    for pattern, read in forms:
+        if not left.any(): break
+        plain = left & series.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
+        if plain.any(): values[plain] = read(series if plain.all() else series[plain])
+        left &= ~plain
+    if left.any(): values[left] = _read_each(column, series[left])
     return values
 
 # %% ../../nbs/kit/06_column.ipynb #59660711
+def _floats(cells: pd.Series) -> np.ndarray:
+    import pyarrow
+    return pyarrow.array(cells, type=pyarrow.large_string()).cast("float64").to_numpy(zero_copy_only=False)
+
+def _amounts(cells: pd.Series, decimal: str, worth: float) -> np.ndarray:
+    "What amounts are worth, whatever stands around their digits."
+    import numpy as np
+    cells = cells.str.replace("[^0-9.,+-]", "", regex=True)
+    cells = cells.str.replace("," if decimal == "." else ".", "", regex=False).str.replace(",", ".", regex=False)
+    with np.errstate(over="ignore"): return _floats(cells) * worth
+
+def _number_forms(column: Column) -> list[_Form]:
+    "The plain forms of numbers in this column."
+    gap, mark = (",", "[.]") if column.decimal == "." else ("[.]", ",")
+    digits = rf"(?:[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+|[0-9]+)(?:{mark}[0-9]+)?"
+    worth = {unit: size for unit, size in column._prepared.factors.items() if not re.search("[-+.,0-9]", unit)}
+    if not column.unit and not column.units: worth = {"": 1.0}
+    money = "" if column.currency or column.unit or column.units else "[$€£¥]?"
+    forms = [(rf"[+-]?{money}{digits} ?(?i:{re.escape(unit)})", partial(_amounts, decimal=column.decimal, worth=size))
+             for unit, size in worth.items()]
+    return forms + ([(rf"[+-]?{digits} ?[%円€]", forms[0][1])] if money else [])
+
+# %% ../../nbs/kit/06_column.ipynb #425dab17
 def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
     "A column of numbers as float64."
     import numpy as np
     import pandas as pd
-    def plain(cells: pd.Series) -> np.ndarray: return cells.to_numpy(object).astype("float64")
     if pd.api.types.is_any_real_numeric_dtype(series):
         numbers = series.to_numpy("float64", na_value=np.nan)
         with np.errstate(over="ignore"): numbers = numbers * column._prepared.bare
-    elif not is_text(series) or column.decimal != "." or column.unit or column.units or column.currency:
-        return _read_each(column, series)
-    else: numbers = _read_plain(column, series, PLAIN_NUMBER, plain)
+    elif not is_text(series): return _read_each(column, series)
+    else:
+        plain = [(PLAIN_NUMBER, _floats)] if column.decimal == "." and column._prepared.bare == 1 == column._prepared.factors.get("") else []
+        numbers = _read_forms(column, series, plain + _number_forms(column))
     gone = np.isinf(numbers) | np.isin(numbers, [*column._prepared.sentinels])
     return np.where(gone, np.nan, numbers + 0.0)
 
+# %% ../../nbs/kit/06_column.ipynb #c8ca8f51
+_CLOCK = r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)?"
+PLAIN_MOMENT = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])" + _CLOCK.replace("]?[0", "][0")
+
+def _moments(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.Series:
+    "Moments in the standard form, or in one that is brought to it."
+    import pandas as pd
+    if pattern:
+        cells = cells.str.replace(r"\b([0-9])\b", r"0\1", regex=True).str.replace(pattern, standard, regex=True)
+    return pd.to_datetime(cells, format="ISO8601", errors="coerce")
+
+def _moment_forms(column: Column) -> list[_Form]:
+    "The plain forms of dates in this column."
+    year, part = "([1-9][0-9]{3})", "([0-9]{1,2})"
+    forms = [(f"{year}{mark}{part}{mark}{part}", r"\1-\2-\3") for mark in ("/", "[.]")]
+    standard = {"day": r"\3-\2-\1", "month": r"\3-\1-\2"}.get(column.order)
+    forms += [(f"{part}{mark}{part}{mark}{year}", standard) for mark in ("/", "[.]", "-") if standard]
+    return [(PLAIN_MOMENT, _moments),
+            *((form + _CLOCK, partial(_moments, pattern=form, standard=to)) for form, to in forms)]
+
+# %% ../../nbs/kit/06_column.ipynb #490bbe24
 def _read_moments(column: Column, series: pd.Series) -> np.ndarray:
     "A column of dates as datetime64 in UTC; years that Python's datetime does not have are missing."
     import numpy as np
     import pandas as pd
-    def plain(cells: pd.Series) -> pd.Series: return pd.to_datetime(cells, format="ISO8601", errors="coerce")
-    if is_text(series): moments = _read_plain(column, series, PLAIN_MOMENT, plain)
+    if is_text(series): moments = _read_forms(column, series, _moment_forms(column))
     elif isinstance(series.dtype, (np.dtype, pd.DatetimeTZDtype)) and series.dtype.kind == "M":
         if series.dt.tz is not None: series = series.dt.tz_convert(None)
         year = series.to_numpy().astype("datetime64[Y]").astype("int64") + 1970
@@ -308,9 +357,10 @@ def _part_columns(column: Column, cells: pd.Series) -> list[pd.Series]:
     import pandas as pd
     parts = column.parts or all_parts(column)
     if column.kind == "date": return [_moment_part(cells, part) for part in parts]
+    different, places = _different(cells)
     def of_each(part: str) -> Any:
-        dtype = "str" if part == "text" else "float32"
-        return _each(lambda cell: _part(column, part, cell or None), cells, dtype)
+        values = [_part(column, part, cell or None) for cell in different]
+        return _array(values, "str" if part == "text" else "float32")[places]
     return [pd.Series(of_each(part), index=cells.index) for part in parts]
 
 # %% ../../nbs/kit/06_column.ipynb #07d90c2a

@@ -5,10 +5,11 @@
 # %% ../../nbs/kit/06_facts.ipynb #11e91119
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .cell import as_text, fold, native
 from .column import Column, is_mixed, is_text, read_cell
@@ -82,11 +83,15 @@ def _quick_numbers(series: pd.Series, markers: frozenset[str]) -> tuple[pd.Serie
 def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dict[str, int]]:
     "The counts of the cells that hold something, and those of the words for nothing."
     if counts.index.dtype.kind in "iufM": return counts, {}
-    folded = [fold(as_text(native(cell))) for cell in counts.index.tolist()]
+    digits = any(re.search(r"\d", marker) for marker in markers)
+    def word(cell: Any) -> str:
+        text = as_text(native(cell))
+        return text if not digits and text[:1].isdecimal() else fold(text)
+    folded = [word(cell) for cell in counts.index.tolist()]
     nothing: Counter[str] = Counter()
-    for word, count in zip(folded, counts.tolist(), strict=True):
-        if word and word in markers: nothing[word] += count
-    return counts[[word not in markers for word in folded]], dict(nothing)
+    for said, count in zip(folded, counts.tolist(), strict=True):
+        if said and said in markers: nothing[said] += count
+    return counts[[said not in markers for said in folded]], dict(nothing)
 
 def count_cells(
     series: pd.Series,  # raw cells

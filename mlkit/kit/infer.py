@@ -258,6 +258,7 @@ def infer_column(
     missing: Iterable[str] = (),  # more markers for missing values, such as "refused"
 ) -> Column:
     "How to read a column, learned from its cells; the order of the rows does not matter."
+    import pandas as pd
     if kind and kind not in KINDS: raise DataError(
         f"column {series.name!r}: there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
     more = [fold(marker) for marker in missing]
@@ -270,7 +271,9 @@ def infer_column(
         facts = count_cells(series, frozenset(blank.missing))
         column = _settled(blank, facts)
     if column.kind in ("number", "date"): column = _explained(column, facts)
-    if column.use and all_parts(column): column = with_varying_parts(column, series)
+    if column.use and all_parts(column):
+        cells = series if column.kind == "date" else pd.Series([*facts.counts], dtype="str")
+        column = with_varying_parts(column, cells)
     if column.kind == "category": column = _learned(column, series)
     return _with_nothing(column, facts)
 

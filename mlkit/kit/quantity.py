@@ -70,7 +70,10 @@ def convertible(
 # %% ../../nbs/kit/06_quantity.ipynb #311d0549
 def _units(facts: Facts) -> Counter[str]:
     "How many cells name each unit; '' are bare numbers."
-    return Counter(unit for text, count in facts.counts.items() for _, unit in split_units(text) * count)
+    units: Counter[str] = Counter()
+    for text, count in facts.counts.items():
+        for _, unit in split_units(text): units[unit] += count
+    return units
 
 def with_units(
     column: Column,  # of kind number

@@ -263,12 +263,13 @@ def _content(column: Column, series: pd.Series) -> str:
     else: values = read.to_numpy()
     return ("groups" if groups else column.kind) + blake2b(values.tobytes()).hexdigest()
 
-def _without_twins(columns: Iterable[Column], series: Mapping[str, pd.Series]) -> tuple[Column, ...]:
+def _without_twins(columns: tuple[Column, ...], series: Mapping[str, pd.Series]) -> tuple[Column, ...]:
     "The columns, where those that equal an earlier one are not used."
+    start = Counter(_content(column, series[column.name].head(1000)) for column in columns if column.use)
     first: dict[str, Column] = {}
     settled = []
     for column in columns:
-        if column.use:
+        if column.use and start[_content(column, series[column.name].head(1000))] > 1:
             twin = first.setdefault(_content(column, series[column.name]), column)
             rare = ", rare values taken together" if column.other else ""
             if twin is not column:
