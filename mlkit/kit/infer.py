@@ -9,216 +9,150 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlkit.kit.cell import (
-    MISSING, PAIRS, as_text, count_words, fold, is_missing, narrow, native, parse_boolean,
+    MISSING, PAIRS, as_text, count_words, fold, narrow, native, parse_boolean, parse_date,
 )
-from mlkit.kit.column import (
-    KINDS, Column, all_parts, input_columns, is_mixed, is_text, read_cell, read_column,
-)
+from .column import KINDS, Column, all_parts, input_columns, read_cell, read_column
 from .errors import DataError
+from .facts import ENOUGH, Facts, count_cells, in_rows, quote, value_counts
+from .quantity import as_clock, as_numbers, best_number
+from .sentinel import find_date_sentinels, find_sentinels
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['SAMPLE', 'ENOUGH', 'MOST_CATEGORIES', 'with_varying_parts', 'infer_column', 'infer_kind']
+__all__ = ['MOST_CATEGORIES', 'with_varying_parts', 'ordered_categories', 'infer_column', 'infer_kind']
 
 # %% ../../nbs/kit/06_infer.ipynb #b4be5bf5
-SAMPLE = 10_000  # different cells that decide about a column
-
-@dataclass(frozen=True)
-class _Cells:
-    "What is known of a column's cells."
-    series: pd.Series
-    rows: int
-    present: int  # cells that are not missing
-    distinct: int  # different ones among them
-    counts: dict[str, int]  # cells by text, at most `SAMPLE` texts
-
-    @property
-    def unique(self) -> bool:
-        "Is nearly every cell different, in more rows than chance would do?"
-        return self.present > 50 and self.distinct >= 0.98 * self.present
-
-    def count(self, accept: Callable[[str], object]) -> int:
-        return sum(count for text, count in self.counts.items() if accept(text))
-
-    def share(self, accept: Callable[[str], object]) -> float:
-        "The share of the cells that `accept` takes."
-        return self.count(accept) / max(1, sum(self.counts.values()))
-
-    def share_read(self, column: Column) -> float:
-        "The share of the cells that make sense in this column."
-        return self.share(lambda text: read_cell(column, text) is not None)
-
-# %% ../../nbs/kit/06_infer.ipynb #79df9d10
-def _value_counts(series: pd.Series) -> pd.Series:
-    "How many cells hold each value; mixed objects are counted by their text."
-    import pandas as pd
-    if is_mixed(series): series = pd.Series([as_text(native(cell)) for cell in series.tolist()], dtype="str")
-    counts = series.value_counts()
-    return counts[counts > 0]
-
-def _quick_numbers(series: pd.Series, markers: frozenset[str]) -> pd.Series:
-    "A long text column of plain numbers without leading zeros as float64, which is counted much faster."
-    if len(series) <= SAMPLE or not is_text(series): return series
-    plain = series.str.fullmatch(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?", na=False).astype(bool)
-    if plain.mean() < 0.5 or not all(is_missing(text, markers) for text in series[~plain].dropna().unique()):
-        return series
-    return series.where(plain).astype(object).astype("float64")
-
-# %% ../../nbs/kit/06_infer.ipynb #9f5670a6
-def _count_cells(series: pd.Series, markers: frozenset[str]) -> _Cells:
-    "Look at all cells of a column, and closely at a sample of the different ones."
-    import numpy as np
-    import pandas as pd
-    counts = _value_counts(_quick_numbers(series, markers))
-    if counts.index.dtype.kind not in "iufM":
-        counts = counts[[fold(as_text(native(cell))) not in markers for cell in counts.index.tolist()]]
-    present, distinct = int(counts.sum()), len(counts)
-    if distinct > SAMPLE:
-        cells = counts.index.to_numpy()
-        if cells.dtype == object: cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
-        order = np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")
-        counts = counts.iloc[order[:SAMPLE]]
-    texts: Counter[str] = Counter()
-    for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True):
-        texts[as_text(native(cell))] += count
-    return _Cells(series, len(series), present, distinct, dict(texts))
-
-# %% ../../nbs/kit/06_infer.ipynb #0abdbf5f
-def _quote(text: str) -> str: return repr(text if len(text) <= 30 else text[:29] + "…")
-
-def _as_empty(blank: Column, cells: _Cells) -> Column | None:
-    if cells.present: return None
-    return replace(blank, kind="empty", why=f"none of {cells.rows:,} cells holds a value", use=False,
+def _as_empty(blank: Column, facts: Facts) -> Column | None:
+    if facts.present: return None
+    return replace(blank, kind="empty", why=f"none of {facts.rows:,} cells holds a value", use=False,
                    reason="there is nothing to learn from")
 
-def _as_constant(blank: Column, cells: _Cells) -> Column | None:
-    if len({fold(text) for text in cells.counts}) > 1: return None
-    word = _quote(min(cells.counts))
-    if cells.present < cells.rows:
-        why = f"{cells.present:,} of {cells.rows:,} cells say {word}, the others nothing"
+def _as_constant(blank: Column, facts: Facts) -> Column | None:
+    if len({fold(text) for text in facts.counts}) > 1: return None
+    word = quote(min(facts.counts))
+    if facts.present < facts.rows:
+        why = f"{facts.present:,} of {facts.rows:,} cells say {word}, the others nothing"
         return replace(blank, kind="category", why=why)
-    return replace(blank, kind="constant", why=f"all {cells.rows:,} cells say {word}", use=False,
+    return replace(blank, kind="constant", why=f"all {facts.rows:,} cells say {word}", use=False,
                    reason="what is always the same tells nothing apart")
 
-def _as_boolean(blank: Column, cells: _Cells) -> Column | None:
-    words = {fold(text) for text in cells.counts}
+def _as_boolean(blank: Column, facts: Facts) -> Column | None:
+    words = {fold(text) for text in facts.counts}
     if None in map(parse_boolean, words) or not any({*pair} <= words for pair in PAIRS): return None
-    yes = cells.count(parse_boolean)
-    return replace(blank, kind="boolean", why=f"{yes:,} of {cells.present:,} values say yes, the others no")
+    yes = facts.count(parse_boolean)
+    return replace(blank, kind="boolean", why=f"{yes:,} of {facts.present:,} values say yes, the others no")
 
 # %% ../../nbs/kit/06_infer.ipynb #8ccdbbbe
-ENOUGH = 0.98  # the share of cells that must make sense for a kind to be chosen
 _is_open_date = re.compile(r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{2,4}(?![0-9]).*").fullmatch
 
-def _date_column(blank: Column, cells: _Cells) -> tuple[Column, float]:
+def _date_column(blank: Column, facts: Facts) -> tuple[Column, float]:
     "The best reading as dates, and the share of the cells that it reads."
-    opened = [text for text in cells.counts if _is_open_date(narrow(text))]
+    opened = [text for text in facts.counts if _is_open_date(narrow(text))]
     points = 2 * sum("." in text for text in opened) > len(opened)
     orders = ("day", "month") if points else ("month", "day")
     tried = [replace(blank, kind="date", order=order, why=f", the {order} first") for order in orders]
-    if cells.share(set(opened).__contains__) <= 1 - ENOUGH: tried = [replace(blank, kind="date")]
-    shares = [cells.share_read(column) for column in tried]
+    if facts.share(set(opened).__contains__) <= 1 - ENOUGH: tried = [replace(blank, kind="date")]
+    shares = [facts.share_read(column) for column in tried]
     best = tried[shares.index(max(shares))]
     if len(set(shares)) < len(shares): best = replace(best, why=f"{best.why} (assumed: no cell tells)")
     return best, max(shares)
 
-def _as_date(blank: Column, cells: _Cells) -> Column | None:
-    column, share = _date_column(blank, cells)
+def _as_date(blank: Column, facts: Facts) -> Column | None:
+    if not facts.mostly(lambda text: parse_date(text, "day") or parse_date(text, "month")): return None
+    column, share = _date_column(blank, facts)
     return column if share >= ENOUGH else None
 
 # %% ../../nbs/kit/06_infer.ipynb #46fd2473
-_CODE_WORDS = {"id", "ids", "uuid", "key", "code", "codes", "cd", "zip", "zipcode", "postcode", "postal"}
+_CODE_WORDS = {"id", "ids", "uuid", "key", "code", "codes", "cd", "zip", "zipcode", "postcode", "postal",
+               "phone", "telephone", "tel", "mobile", "fax", "ip", "version", "isbn", "ssn", "sku"}
 _is_digits = re.compile("[0-9]+").fullmatch
 
 def _names_a_code(name: str) -> bool:
     "Does the column's name say that it holds codes?"
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", unicodedata.normalize("NFKC", name))
-    return any(word.lower() in _CODE_WORDS for word in words) or bool(re.search("コード|番号", name))
+    return any(word.lower() in _CODE_WORDS for word in words) or bool(re.search("コード|番号|電話", name))
 
-def _as_code(blank: Column, cells: _Cells) -> Column | None:
-    digits = [text for text in cells.counts if _is_digits(text)]
-    if cells.share(_is_digits) < ENOUGH: return None
-    zeros = cells.share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
-    numbers, all_digits = [float(text) for text in digits], len(digits) == len(cells.counts)
+def _as_code(blank: Column, facts: Facts) -> Column | None:
+    digits = [text for text in facts.counts if _is_digits(text)]
+    if not facts.mostly(_is_digits): return None
+    zeros = facts.share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
+    numbers, all_digits = [float(text) for text in digits], len(digits) == len(facts.counts)
     if zeros >= 0.01 or (zeros and len({*map(len, digits)}) == 1): why = "digits with leading zeros"
     elif all_digits and _names_a_code(blank.name): why = "whole numbers that the name calls a code"
-    elif all_digits and cells.unique and max(numbers) - min(numbers) < 4 * cells.rows: why = "numbered rows"
+    elif all_digits and facts.unique and max(numbers) - min(numbers) < 4 * facts.rows: why = "numbered rows"
     else: return None
-    return _as_identifier(replace(blank, why=why), cells) or replace(blank, kind="category", why=why)
+    return _as_identifier(replace(blank, why=why), facts) or replace(blank, kind="category", why=why)
 
-def _as_identifier(blank: Column, cells: _Cells) -> Column | None:
-    if not cells.unique: return None
-    figures = f"{cells.distinct:,} different values in {cells.present:,} rows"
+def _as_identifier(blank: Column, facts: Facts) -> Column | None:
+    if not facts.unique: return None
+    figures = f"{facts.distinct:,} different values in {facts.present:,} rows"
     return replace(blank, kind="identifier", why="; ".join(filter(None, [blank.why, figures])), use=False,
                    reason="it names a row and tells nothing about the next one")
 
 # %% ../../nbs/kit/06_infer.ipynb #d2b20f47
-def _decimal_mark(text: str) -> str:
-    "The mark that must be the decimal mark in this number; empty when none or either could be."
-    marks = re.findall("[.,]", text)
-    if len(set(marks)) == 2: return marks[-1]
-    if len(marks) > 1: return "." if marks[0] == "," else ","
-    return "" if not marks or re.search("(?<![0-9])[1-9][0-9]{0,2}[.,][0-9]{3}(?![0-9])", text) else marks[0]
-
-_measure = re.compile(r"[^0-9]{0,4}(?P<digits>[0-9][0-9., ']*?)\s*(?P<end>[^\s0-9.,()]{0,8})\)?").fullmatch
-
-def _decimal_and_unit(cells: _Cells) -> tuple[str, str]:
-    "The decimal mark, a comma if a tenth of the cells insist (and more than on a point); the commonest unit."
-    marks, units = Counter({".": 0, ",": 0}), Counter({"": 0})
-    for text, count in cells.counts.items():
-        if found := _measure(narrow(text)):
-            marks[_decimal_mark(found["digits"])] += count
-            units[found["end"]] += count
-    comma = marks[","] >= 0.1 * sum(cells.counts.values()) and marks[","] > marks["."]
-    return "," if comma else ".", min(units, key=lambda unit: (-units[unit], unit))
-
-# %% ../../nbs/kit/06_infer.ipynb #db4a9643
-def _number_column(blank: Column, cells: _Cells) -> tuple[Column, float]:
-    "The best reading as numbers, and the share of the cells that it reads."
-    decimal, unit = _decimal_and_unit(cells)
-    column = replace(blank, kind="number", decimal=decimal)
-    share, with_unit = cells.share_read(column), replace(column, unit=unit)
-    if share < ENOUGH and unit and (with_share := cells.share_read(with_unit)) > share:
-        column, share = with_unit, with_share
-    note = " with a decimal comma" if column.decimal == "," else ""
-    return replace(column, why=note + (f" in {column.unit}" if column.unit else "")), share
-
-def _as_number(blank: Column, cells: _Cells) -> Column | None:
-    column, share = _number_column(blank, cells)
-    if share >= ENOUGH: return column
+def _as_number(blank: Column, facts: Facts) -> Column | None:
+    if facts.share(re.compile("[0-9０-９]").search) < 0.5: return None
+    column, share, enough = best_number(blank, facts)
+    if enough: return column
     if share < 0.5: return None
-    words = sorted(text for text in cells.counts if read_cell(column, text) is None)
-    numbers = len(cells.counts) - len(words)
-    if len(words) > 2 or numbers < 20: return None
+    words = sorted(text for text in facts.counts if read_cell(column, text) is None)
+    numbers = len(facts.counts) - len(words)
+    if len(words) > 2 or numbers < 20 or any(re.search("[0-9]", word) for word in words): return None
     return replace(column, missing=(*column.missing, *sorted({fold(word) for word in words})))
 
+def _as_numbers(blank: Column, facts: Facts) -> Column | None:
+    return None if _names_a_code(blank.name) else as_numbers(blank, facts)
+
 # %% ../../nbs/kit/06_infer.ipynb #f6757e2a
-def _as_text(blank: Column, cells: _Cells) -> Column | None:
-    words = sum(map(count_words, cells.counts)) / len(cells.counts)
-    if words < 3 or cells.distinct < 0.5 * cells.present: return None
-    why = f"{cells.distinct:,} different texts in {cells.present:,} rows, {words:.1f} words on average"
+def _as_text(blank: Column, facts: Facts) -> Column | None:
+    words = sum(map(count_words, facts.counts)) / len(facts.counts)
+    if words < 3 or facts.distinct < 0.5 * facts.present: return None
+    why = f"{facts.distinct:,} different texts in {facts.present:,} rows, {words:.1f} words on average"
     return replace(blank, kind="text", why=why)
 
-_QUESTIONS: tuple[Callable[[Column, _Cells], Column | None], ...] = (
-    _as_empty, _as_constant, _as_boolean, _as_date, _as_code, _as_number, _as_text, _as_identifier)
+_QUESTIONS: tuple[Callable[[Column, Facts], Column | None], ...] = (
+    _as_empty, _as_constant, _as_boolean, _as_date, as_clock, _as_code, _as_number, _as_numbers, _as_text,
+    _as_identifier)
 
-def _explained(column: Column, cells: _Cells) -> Column:
+def _settled(blank: Column, facts: Facts) -> Column:
+    "The column of the kind that was declared, or of the first kind that fits."
+    if not blank.kind:
+        fitting = (column for ask in _QUESTIONS if (column := ask(blank, facts)))
+        return next(fitting, replace(blank, kind="category"))
+    if blank.kind == "number": return as_clock(blank, facts) or best_number(blank, facts)[0]
+    if blank.kind == "numbers" and (column := as_numbers(blank, facts)): return column
+    if blank.kind == "date": return _date_column(blank, facts)[0]
+    why, used = f"declared as {blank.kind}", blank.kind in ("boolean", "category", "text")
+    return replace(blank, why=why, use=used, reason="" if used else why)
+
+# %% ../../nbs/kit/06_infer.ipynb #7634102c
+def _with_sentinels(column: Column, read: pd.Series) -> Column:
+    "The column with the values among its missing markers that only stand for nothing."
+    found = (find_date_sentinels if column.kind == "date" else find_sentinels)(read)
+    if column.decimal == ",": found = {text.replace(".", ","): how for text, how in found.items()}
+    said = "; ".join(f"{text} {how} is taken as missing" for text, how in found.items())
+    return replace(column, missing=(*column.missing, *found), reason=said)
+
+def _explained(column: Column, facts: Facts) -> Column:
     "The column with the figures of its parsed cells, counted over all rows."
-    read = read_column(column, cells.series).dropna()
+    read = read_column(column, facts.series).dropna()
+    present, sentinels = len(read), _with_sentinels(column, read)
+    if sentinels.missing != column.missing: read = read_column(sentinels, facts.series).dropna()
+    wrong = sorted(text for text in facts.counts if read_cell(column, text) is None)
     what = f"{column.kind}s{column.why}"
     if len(read): what += f", {as_text(native(read.min()))} to {as_text(native(read.max()))}"
-    why = f"all {cells.present:,} values are {what}"
-    if len(read) < cells.present:
-        wrong = sorted(text for text in cells.counts if read_cell(column, text) is None)
-        such = f", such as {_quote(wrong[0])}," if wrong else ""
-        why = f"{len(read):,} of {cells.present:,} values are {what}; the others{such} are taken as missing"
-    return replace(column, why=why, hours=column.kind == "date" and bool((read != read.dt.normalize()).any()))
+    why = f"all {present:,} values are {what}"
+    if present < facts.present:
+        such = f", such as {quote(wrong[0])}," if wrong else ""
+        why = f"{present:,} of {facts.present:,} values are {what}; the others{such} are taken as missing"
+    hours = column.kind == "date" and bool((read != read.dt.normalize()).any())
+    return replace(sentinels, why="; ".join(filter(None, [why, sentinels.reason])), reason="", hours=hours)
 
 # %% ../../nbs/kit/06_infer.ipynb #b96238c0
 def with_varying_parts(
@@ -238,7 +172,7 @@ MOST_CATEGORIES = 200
 def _spellings(column: Column, series: pd.Series) -> dict[str, Counter[str]]:
     "The different ways to write each category, with their cells."
     groups: dict[str, Counter[str]] = defaultdict(Counter)
-    prepared, counts = column._prepared, _value_counts(series)
+    prepared, counts = column._prepared, value_counts(series)
     for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True):
         text = as_text(native(cell))
         if fold(text) not in prepared.markers: groups[prepared.fold(text)][text] += count
@@ -266,31 +200,79 @@ def _learned(column: Column, series: pd.Series) -> Column:
     return column if kept else replace(column, use=False, reason=f"no value fills {needed} rows")
 
 # %% ../../nbs/kit/06_infer.ipynb #70a92a73
-def _settled(blank: Column, cells: _Cells) -> Column:
-    "The column of the kind that was declared, or of the first kind that fits."
-    if not blank.kind:
-        fitting = (column for ask in _QUESTIONS if (column := ask(blank, cells)))
-        return next(fitting, replace(blank, kind="category"))
-    if blank.kind == "number": return _number_column(blank, cells)[0]
-    if blank.kind == "date": return _date_column(blank, cells)[0]
-    why, used = f"declared as {blank.kind}", blank.kind in ("boolean", "category", "text")
-    return replace(blank, why=why, use=used, reason="" if used else why)
+_SCALES = tuple(tuple(tuple(level.split("=")) for level in scale.split("|")) for scale in (
+    "none|very low|low|medium=moderate=mid=middle|high|very high",
+    "xxs|xs|s|m|l|xl|xxl=2xl|xxxl=3xl",
+    "tiny|extra small|small|medium|large|extra large=x-large|huge",
+    "very poor=terrible|poor=bad|fair=average=ok=okay|good|very good|excellent",
+    "fair|good|very good|premium|ideal", "po|fa|ta|gd|ex",
+    "never|rarely=seldom|sometimes=occasionally|often=frequently|usually|always",
+    "strongly disagree|disagree|somewhat disagree|neutral=neither agree nor disagree=undecided"
+    "|somewhat agree|agree|strongly agree",
+    "very dissatisfied|dissatisfied|neutral=neither satisfied nor dissatisfied|satisfied|very satisfied",
+    "very unlikely|unlikely|neutral|likely|very likely",
+    "none|mild|moderate|severe|critical", "beginner=novice|intermediate|advanced|expert",
+    "junior|mid=mid-level|senior|lead", "bronze|silver|gold|platinum|diamond",
+    "primary|secondary|tertiary", "first|second|third|fourth|fifth", "1st|2nd|3rd|4th|5th",
+    "short|medium|long", "cold|cool|mild|warm|hot", "young|middle-aged=middle aged|old", "slow|medium|fast",
+    "daily|weekly|monthly|quarterly|yearly=annually=annual",
+    "低い=低|中=中程度=普通|高い=高", "小さい=小|中|大きい=大|特大", "少ない=少|普通|多い=多",
+    "短い=短|中|長い=長", "弱い=弱|中|強い=強", "梅|竹|松", "不可|可|良|優|秀",
+    "とても悪い=非常に悪い|悪い|普通=ふつう|良い=よい|とても良い=非常に良い",
+    "不満|やや不満|普通=ふつう=どちらともいえない|やや満足|満足",
+    "全くない|あまりない|時々=ときどき|よくある|いつも", "初級|中級|上級",
+    "そう思わない|どちらかといえばそう思わない=あまりそう思わない|どちらともいえない"
+    "|どちらかといえばそう思う=ややそう思う|そう思う"))
 
+def ordered_categories(
+    categories: Iterable[str],  # of a column
+) -> tuple[str, ...] | None:  # the lowest first; None: no known scale
+    "The categories in their order, where they form a well known scale of three levels or more."
+    known = {fold(category): category for category in categories}
+    for scale in _SCALES:
+        place = {word: level for level, words in enumerate(scale) for word in words}
+        if len({place.get(word) for word in known}) == len(known) >= 3 and known.keys() <= place.keys():
+            return tuple(known[word] for word in sorted(known, key=lambda word: place[word]))
+    return None
+
+# %% ../../nbs/kit/06_infer.ipynb #afe01328
+_PROGRAMS = {word for word in MISSING if not word.replace(" ", "").isalpha()} | {"na", "nan", "nat", "null"}
+
+def _answers(column: Column, facts: Facts) -> set[str]:
+    "The words for nothing that are answers in this column."
+    if column.kind not in ("category", "constant"): return set()
+    said = facts.nothing.keys() & set(MISSING) - _PROGRAMS
+    return said if len({fold(text) for text in facts.counts}) < 2 else said & {"none"}
+
+def _with_nothing(column: Column, facts: Facts) -> Column:
+    "The column with its reason telling which words were taken for nothing."
+    said = [word for word in _most(facts.nothing) if word in column.missing][:3]
+    if not said: return column
+    words = ", ".join(f"{quote(word)} {in_rows(facts.nothing[word])}" for word in said)
+    return replace(column, why=f"{column.why}; {words} taken as missing")
+
+# %% ../../nbs/kit/06_infer.ipynb #c3ff4d0f
 def infer_column(
     series: pd.Series,  # raw cells of the training rows, text as in the file or typed
     kind: str = "",  # one of `KINDS` to declare it; empty: infer it
-    missing: Iterable[str] = (),  # more markers for missing values, such as "unknown"
+    missing: Iterable[str] = (),  # more markers for missing values, such as "refused"
 ) -> Column:
     "How to read a column, learned from its cells; the order of the rows does not matter."
     if kind and kind not in KINDS: raise DataError(
         f"column {series.name!r}: there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
-    markers = tuple(dict.fromkeys([*MISSING, *map(fold, missing)]))
-    blank = Column("" if series.name is None else str(series.name), kind, missing=markers)
-    cells = _count_cells(series, frozenset(markers))
-    column = _settled(blank, cells)
-    if column.kind in ("number", "date"): column = _explained(column, cells)
+    more = [fold(marker) for marker in missing]
+    name, markers = "" if series.name is None else str(series.name), dict.fromkeys([*MISSING, *more])
+    blank = Column(name, kind, missing=tuple(markers))
+    facts = count_cells(series, frozenset(blank.missing))
+    column = _settled(blank, facts)
+    if answers := _answers(column, facts) - {*more}:
+        blank = replace(blank, missing=tuple(word for word in blank.missing if word not in answers))
+        facts = count_cells(series, frozenset(blank.missing))
+        column = _settled(blank, facts)
+    if column.kind in ("number", "date"): column = _explained(column, facts)
     if column.use and all_parts(column): column = with_varying_parts(column, series)
-    return _learned(column, series) if column.kind == "category" else column
+    if column.kind == "category": column = _learned(column, series)
+    return _with_nothing(column, facts)
 
 def infer_kind(series: pd.Series) -> str:
     "What kind of value a column holds: one of `KINDS`."

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
 from .cell import MISSING, is_missing, parse_number  # noqa: F401
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['Derived', 'Columns', 'Declaration', 'Table', 'learn_table', 'MISSING', 'Column', 'is_missing', 'parse_number',
-           'read_column', 'infer_column']
+__all__ = ['FEWEST_ROWS', 'Derived', 'Columns', 'Declaration', 'Table', 'learn_table', 'MISSING', 'Column', 'is_missing',
+           'parse_number', 'read_column', 'infer_column']
 
 # %% ../../nbs/kit/06_table.ipynb #71a8d511
 _EMPTY = {item.name: asdict(Column("", "empty"))[item.name] for item in fields(Column)}
@@ -248,6 +249,34 @@ def _with_prefixes(columns: Iterable[Column], names: Iterable[str]) -> tuple[Col
         settled.append(column)
     return tuple(settled)
 
+# %% ../../nbs/kit/06_table.ipynb #ddeed18c
+FEWEST_ROWS = 20  # in fewer rows columns may be equal by chance
+
+def _content(column: Column, series: pd.Series) -> str:
+    "A digest of what a column says, equal for columns that say the same."
+    import pandas as pd
+    read: Any = read_column(column, series)
+    groups = column.kind in ("boolean", "category")
+    values: Any
+    if groups: values = pd.factorize(read.mask(read == "", None))[0]
+    elif read.dtype == "str": values = pd.util.hash_array(read.to_numpy(object), categorize=False)
+    else: values = read.to_numpy()
+    return ("groups" if groups else column.kind) + blake2b(values.tobytes()).hexdigest()
+
+def _without_twins(columns: Iterable[Column], series: Mapping[str, pd.Series]) -> tuple[Column, ...]:
+    "The columns, where those that equal an earlier one are not used."
+    first: dict[str, Column] = {}
+    settled = []
+    for column in columns:
+        if column.use:
+            twin = first.setdefault(_content(column, series[column.name]), column)
+            rare = ", rare values taken together" if column.other else ""
+            if twin is not column:
+                column = replace(column, use=False, reason=f"the same as {twin.name!r} in every row{rare}")
+        settled.append(column)
+    return tuple(settled)
+
+# %% ../../nbs/kit/06_table.ipynb #7cb9edb1
 def learn_table(
     frame: pd.DataFrame,  # raw training rows
     ignore: Iterable[str] = (),  # columns that are no part of it, such as the target
@@ -261,6 +290,8 @@ def learn_table(
     _require(ignore, series, "cannot ignore: there is no column")
     _require(kinds, series, "cannot declare a kind: there is no column")
     _require(markers, series, "cannot declare what is missing: there is no column")
-    columns = [infer_column(cells.rename(name), kinds.get(name, ""), [*missing, *markers.get(name, ())])
-               for name, cells in series.items() if name not in ignore]
+    columns = tuple(
+        infer_column(cells.rename(name), kinds.get(name, ""), [*missing, *markers.get(name, ())])
+        for name, cells in series.items() if name not in ignore)
+    if len(frame) >= FEWEST_ROWS: columns = _without_twins(columns, series)
     return Table(_with_prefixes(columns, series))
