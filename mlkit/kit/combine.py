@@ -20,7 +20,7 @@ from .table import Derived
 # %% auto #0
 __all__ = ['SIGNS', 'PARTS', 'TRIED', 'COLUMNS', 'CLOSER', 'CLEARLY', 'STEADY', 'MOST', 'ROWS', 'FEW', 'read_combination',
            'read_combinations', 'spread_explained', 'equal_parts', 'candidates', 'losses', 'Combination', 'contest',
-           'find_combinations']
+           'few_rows', 'find_combinations']
 
 # %% ../../nbs/kit/06_combine.ipynb #e36219a2
 SIGNS = "/-*+"
@@ -81,7 +81,7 @@ def equal_parts(
 
 # %% ../../nbs/kit/06_combine.ipynb #79252467
 TRIED = ("/", "-", "*")  # a sum is left to the models: all of them can add up
-COLUMNS = 24  # numbers whose pairs are looked at, the most telling ones
+COLUMNS = 20  # numbers whose pairs are looked at, the most telling ones
 CLOSER = 8  # pairs that get a closer look
 
 def candidates(
@@ -93,7 +93,7 @@ def candidates(
     best = sorted(numbers, key=lambda name: -spread_explained(alone[name], answer))[:COLUMNS]
     coarse = {name: equal_parts(numbers[name].to_numpy(), PARTS) for name in best}
     found: list[tuple[Derived, float]] = []
-    for first, second in combinations([name for name in numbers if name in best], 2):
+    for first, second in combinations([name for name in map(str, numbers) if name in best], 2):
         together = spread_explained(coarse[first] * PARTS + coarse[second], answer)
         for made in _ways(first, second):
             values = made.of_columns(numbers[made.left], numbers[made.right]).to_numpy()
@@ -152,16 +152,18 @@ def contest(
 # %% ../../nbs/kit/06_combine.ipynb #26fc287b
 MOST, ROWS, FEW = 3, 5_000, 200  # combinations that are taken; rows that are looked at, at most and at least
 
+def few_rows(count: int, seed: int = 42) -> np.ndarray:  # positions
+    "Rows to look at: all of a small table, and a sample of a large one."
+    return np.random.default_rng(seed).permutation(count)[:ROWS]
+
 def find_combinations(
-    numbers: pd.DataFrame,  # read columns of the training rows
+    numbers: pd.DataFrame,  # read columns of `few_rows`
     answer: np.ndarray,  # (rows, 1) numbers, or (rows, classes) zeros and ones
     seed: int = 42,
 ) -> list[Combination]:  # the best first; most often none
     "Combinations of two numbers that clearly pay."
     if len(numbers) < FEW: return []
-    rows = np.random.default_rng(seed).permutation(len(numbers))[:ROWS]
-    numbers, answer = numbers.iloc[rows].reset_index(drop=True), answer[rows]
-    numbers = numbers.loc[:, numbers.nunique() > 4]
+    numbers = numbers.loc[:, numbers.nunique() > 4].reset_index(drop=True)
     promising = candidates(numbers, answer)[:CLOSER]
     found = [each for made, gain in promising if gain > 0 and (each := contest(made, numbers, answer, seed))]
     return _distinct(sorted(found, key=lambda each: -each.alone), numbers)[:MOST]

@@ -137,7 +137,7 @@ def ranks(values: Sequence[tuple[str, ...]]) -> OrdinalEncoder:
 # %% ../../nbs/kit/06_encode.ipynb #6b185058
 def category_steps(
     how: Treatment,
-    values: Sequence[tuple[str, ...]],  # known categories of each column, where there is an order or a filling
+    values: Sequence[tuple[str, ...]],  # known ones of each column, where an order or a filling needs them
     wants: str,  # scaled, filled or raw
     task: Task,
     seed: int,
@@ -165,11 +165,11 @@ class Topics(TruncatedSVD):
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         with one_thread(): return super().fit_transform(X)
 
-def text_steps(how: Treatment, wants: str, seed: int) -> Pipeline:
+def text_steps(how: Treatment, seed: int) -> Pipeline:
     "What happens to a text on its way into a model: its words, parted by blanks, become numbers."
     counts = TfidfVectorizer(vocabulary=how.values, token_pattern="[^ ]+", lowercase=False, dtype=np.float32)
     topics = Topics(how.parts, random_state=seed)
-    return make_pipeline(counts, topics, *(scaling(how.scale) if wants == "scaled" else []))
+    return make_pipeline(counts, topics)
 
 # %% ../../nbs/kit/06_encode.ipynb #646b42d8
 def simplified(
@@ -179,7 +179,8 @@ def simplified(
     "What of a treatment matters to this kind of model."
     how = replace(how, why="", mark=False, models="all", scale=how.scale if wants == "scaled" else "")
     if how.kind == "text": return how
-    gaps_stay = wants == "raw" and how.impute != "constant" and (how.kind == "number" or how.encode == "ordinal")
+    numeric = how.kind == "number" or how.encode == "ordinal"
+    gaps_stay = wants == "raw" and numeric and how.impute != "constant"
     return replace(how, values=(), impute="" if gaps_stay else how.impute)
 
 def inputs_for(plan: Plan, wants: str) -> dict[str, Treatment]:
@@ -199,7 +200,7 @@ def make_encoder(
     branches: list[tuple[str, Any, Any]] = []
     for how, names in groups.items():
         label = f"{how.kind} {len(branches)}"
-        if how.kind == "text": branches += [(f"{label}.{k}", text_steps(how, wants, plan.seed), name)
+        if how.kind == "text": branches += [(f"{label}.{k}", text_steps(how, plan.seed), name)
                                             for k, name in enumerate(names)]
         elif how.kind == "category":
             values = [plan.inputs[name].values for name in names]

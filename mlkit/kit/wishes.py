@@ -14,7 +14,7 @@ from .errors import SettingsError, did_you_mean
 from .table import KINDS, Table
 
 # %% auto #0
-__all__ = ['NUMBERS', 'CHOICES', 'FITS', 'OPTIONS', 'Wish', 'split_options', 'read_wish', 'read_wishes', 'misfits',
+__all__ = ['NUMBERS', 'CHOICES', 'FITS', 'OPTIONS', 'AS_USUAL', 'Wish', 'split_options', 'read_wish', 'read_wishes', 'misfits',
            'check_wishes']
 
 # %% ../../nbs/kit/06_wishes.ipynb #06a00d47
@@ -44,6 +44,8 @@ class Wish:
     kind: str = ""
     missing: tuple[str, ...] = ()  # what stands for nothing in this column
 
+AS_USUAL = Wish()
+
 # %% ../../nbs/kit/06_wishes.ipynb #9078b949
 def split_options(
     text: str,  # such as `encode=ordinal order=very small<small`
@@ -65,11 +67,12 @@ def read_wish(
             tell.append(f"{option} cannot be {value!r}" + _hint(value, CHOICES[option], "choices"))
         elif option == "missing": said[option] = (*said.get(option, ()), value)
         elif option in said: tell.append(f"{option} comes twice; keep one")
-        else: said[option] = tuple(map(str.strip, value.split("<"))) if option == "order" else value
+        elif option == "order": said[option] = tuple(map(str.strip, value.split("<")))
+        else: said[option] = value
     return Wish(**said)  # type: ignore[arg-type]
 
 def _hint(word: str, known: Iterable[str], what: str) -> str:
-    return did_you_mean(word, known) or f"; the {what} are {', '.join(known)}"
+    return did_you_mean(word, known) or f"; the {what} are {', '.join(map(_short, [*known][:20]))}"
 
 # %% ../../nbs/kit/06_wishes.ipynb #bd4ccf32
 def read_wishes(
@@ -84,7 +87,7 @@ def read_wishes(
         name, colon, options = part.rpartition(":")
         name, tell = name.strip(), list[str]()
         if not colon: tell.append("write `column: option=value`, with | between columns")
-        elif name not in stripped: tell.append("there is no such column" + _hint(name, [*stripped][:20], "columns"))
+        elif name not in stripped: tell.append("there is no such column" + _hint(name, stripped, "columns"))
         elif stripped[name] in wishes: tell.append("the column comes twice; write its options in one place")
         else: wishes[stripped[name]] = read_wish(split_options(options), tell)
         problems += [f"prepare.columns: {_short(name or part.strip())!r}: {what}" for what in tell]
@@ -103,25 +106,29 @@ def misfits(
     for option, kinds in FITS.items():
         if getattr(wish, option) and column.kind not in kinds and wish.use != "no":
             yield f"{option} is for {', '.join(kinds)}; the column is of kind {column.kind}"
-    if wish.use == "yes" and not column.use: yield f"it cannot be used: {column.reason}; say what it is with kind="
+    if wish.use == "yes" and not column.use:
+        yield f"it cannot be used as it is: {column.reason}; say what it is with kind=…"
     if wish.fill and wish.impute != "constant": yield "fill goes with impute=constant"
     if wish.order and wish.encode != "ordinal": yield "order goes with encode=ordinal"
     if column.kind == "category":
         if wish.impute in ("mean", "median", "model") and wish.encode != "ordinal":
             yield f"a category has no {wish.impute}; use impute=most_frequent or impute=constant"
         yield from _strange_values(wish, column.categories)
-    elif column.kind in NUMBERS and wish.fill and not _is_number(wish.fill): yield f"fill={wish.fill} is no number"
+    elif column.kind in NUMBERS and wish.fill and not _is_number(wish.fill):
+        yield f"fill={_short(wish.fill)} is no number"
 
 # %% ../../nbs/kit/06_wishes.ipynb #a52c1bc8
 def _strange_values(wish: Wish, known: Sequence[str]) -> Iterator[str]:
     "Values in a wish that the column does not have, and values that its order lacks."
     if wish.encode == "ordinal" and not wish.order:
-        yield f"ordinal needs an order; write order={'<'.join(known[:6])}{'<…' if len(known) > 6 else ''}, low to high"
+        such = "<".join(known[:6]) + ("<…" if len(known) > 6 else "")
+        yield f"ordinal needs an order, low to high, such as order={such}"
     for option, values in (("order", wish.order), ("fill", (wish.fill,) if wish.fill and known else ())):
         if unknown := [value for value in values if value not in known]:
-            yield f"{option} names {unknown[0]!r}, which is no value of it" + _hint(unknown[0], known[:20], "values")
+            yield f"{option} names {_short(unknown[0])!r}, which is no value of it" + _hint(
+                unknown[0], known, "values")
     if wish.order and (left := [value for value in known if value not in wish.order]):
-        yield f"order lacks {', '.join(map(repr, left[:5]))}"
+        yield f"order lacks {', '.join(map(repr, map(_short, left[:5])))}"
 
 def _is_number(text: str) -> bool:
     try: return isfinite(float(text))
