@@ -71,7 +71,7 @@ def split_and_prepare(
 ) -> tuple[Any, Any, pd.DataFrame]:  # mlkit.train.Data, mlkit.kit.table.Table, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
     from mlkit.collect import plain_column
-    from mlkit.prepare import learn_reading, make_plan, target_frame
+    from mlkit.prepare import combine_numbers, learn_reading, make_plan, target_frame
     from mlkit.problem import settle, state_problem
     from mlkit.train import Data
     from mlkit.validate import check_columns, find_leaks, lock_away, treat_leaks, usable_rows, with_answers
@@ -84,7 +84,8 @@ def split_and_prepare(
     train, test, _ = lock_away(with_answers(rows, task), task, test_size=test_size, seed=seed)
     leaking = treat_leaks(find_leaks(learn_reading(train, task), train, task))
     train, test = train.drop(columns=leaking), test.drop(columns=leaking)
-    table = learn_reading(train, task)
+    table, combined = combine_numbers(learn_reading(train, task), train, task, seed=seed)
     inputs, answers = table.inputs(train), target_frame(task, train, seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
-    return Data(inputs, truth, fold, make_plan(table, inputs, seed=seed), task), table, test
+    plan = make_plan(table, inputs, combined=combined, seed=seed)
+    return Data(inputs, truth, fold, plan, task), table, test
