@@ -70,7 +70,7 @@ def split_and_prepare(
     seed: int,
 ) -> tuple[Any, Any, pd.DataFrame]:  # mlkit.train.Data, mlkit.kit.table.Table, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
-    from mlkit.collect import plain_column
+    from mlkit.kit.source import plain_column
     from mlkit.prepare import combine_numbers, learn_reading, make_plan, target_frame
     from mlkit.problem import settle, state_problem
     from mlkit.train import Data
