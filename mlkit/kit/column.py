@@ -15,8 +15,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from mlkit.kit.cell import (
-    MISSING, PLAIN_NUMBER, as_text, count_words, currency_of, fold, narrow, native, parse_boolean,
-    parse_clock, parse_date, parse_number, split_numbers, split_units, text_words,
+    MISSING, PLAIN_NUMBER, as_text, count_words, currency_of, fold, fold_unit, narrow, native,
+    parse_boolean, parse_clock, parse_date, parse_number, split_numbers, split_units, text_words,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class _Prepared:
         self.markers = frozenset(map(fold, column.missing))
         self.lookup = {self.fold(text): category for text, category in
                        [*column.spellings.items(), *((text, text) for text in column.categories)]}
-        self.factors = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
+        units = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
+        self.factors = {fold_unit(unit): worth for unit, worth in units.items()}
         self.bare = self.factors.get("", 1.0)  # what a typed number is worth
         self.shapes = frozenset(column.shapes)
         self.column = column
@@ -87,12 +88,15 @@ def _times(number: float | None, worth: float | None) -> float | None:
 def _read_measure(column: Column, text: str) -> float | None:
     "The number in a cell of a column with units."
     factors, pieces = column._prepared.factors, split_units(text)
-    if column.unit == "h" and ":" in text: return parse_clock(text)
+    if column.unit == "h" and re.search("[:時]", text): return parse_clock(text)
     if _is_bare(text): return _times(parse_number(text, column.decimal), factors.get(""))
-    sizes = [_times(parse_number(number, column.decimal), factors.get(unit)) for number, unit in pieces]
-    if len(sizes) < 2 or None in sizes: return sizes[0] if sizes else None
-    worth = [factors[unit] for _, unit in pieces]
-    if worth != sorted({*worth}, reverse=True) or pieces[0][0].startswith("-"): return None
+    worth = [factors.get(fold_unit(unit)) for _, unit in pieces]
+    sizes = [_times(parse_number(number, column.decimal), each)
+             for (number, _), each in zip(pieces, worth, strict=True)]
+    if None in sizes: return None
+    if len(sizes) < 2: return sizes[0] if sizes else None
+    falling = worth == sorted({*worth}, reverse=True)  # type: ignore[type-var]
+    if not falling or pieces[0][0].startswith("-"): return None
     return _times(math.fsum(filter(None, sizes)), 1.0)
 
 # %% ../../nbs/kit/06_column.ipynb #3a69e9c5
@@ -160,7 +164,8 @@ def _different(series: pd.Series) -> tuple[list[Any], Any]:
 def _array(values: list[Any], dtype: str) -> Any:  # numpy or pandas array
     import numpy as np
     import pandas as pd
-    return pd.array(values, dtype=dtype) if dtype == "str" else np.array(values, dtype=dtype)
+    make: Any = pd.array if dtype == "str" else np.array
+    return make(values, dtype=dtype)
 
 def _read_each(column: Column, series: pd.Series) -> Any:
     "Every different cell through `read_cell`; text is '' where it is missing."
@@ -192,19 +197,23 @@ def _amounts(cells: pd.Series, decimal: str, worth: float) -> np.ndarray:
     "What amounts are worth, whatever stands around their digits."
     import numpy as np
     cells = cells.str.replace("[^0-9.,+-]", "", regex=True)
-    cells = cells.str.replace("," if decimal == "." else ".", "", regex=False).str.replace(",", ".", regex=False)
+    gap = "," if decimal == "." else "."
+    cells = cells.str.replace(gap, "", regex=False).str.replace(",", ".", regex=False)
     with np.errstate(over="ignore"): return _floats(cells) * worth
 
 def _number_forms(column: Column) -> list[_Form]:
     "The plain forms of numbers in this column."
     gap, mark = (",", "[.]") if column.decimal == "." else ("[.]", ",")
     digits = rf"(?:[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+|[0-9]+)(?:{mark}[0-9]+)?"
-    worth = {unit: size for unit, size in column._prepared.factors.items() if not re.search("[-+.,0-9]", unit)}
-    if not column.unit and not column.units: worth = {"": 1.0}
-    money = "" if column.currency or column.unit or column.units else "[$€£¥]?"
-    forms = [(rf"[+-]?{money}{digits} ?(?i:{re.escape(unit)})", partial(_amounts, decimal=column.decimal, worth=size))
-             for unit, size in worth.items()]
-    return forms + ([(rf"[+-]?{digits} ?[%円€]", forms[0][1])] if money else [])
+    bare, worth = not column.unit and not column.units, column._prepared.factors
+    money = "[$€£¥]?" if bare and not column.currency else ""
+    plain: list[_Form] = [(PLAIN_NUMBER, _floats)] if column.decimal == "." and worth.get("") == 1.0 else []
+    for unit, size in worth.items():
+        if re.search("[-+.,0-9]", unit): continue
+        read = partial(_amounts, decimal=column.decimal, worth=size)
+        plain.append((rf"[+-]?{money}{digits} ?(?i:{re.escape(unit)})", read))
+        if money: plain.append((rf"[+-]?{digits} ?[%円€]", read))
+    return plain
 
 # %% ../../nbs/kit/06_column.ipynb #425dab17
 def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
@@ -216,8 +225,7 @@ def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
         with np.errstate(over="ignore"): numbers = numbers * column._prepared.bare
     elif not is_text(series): return _read_each(column, series)
     else:
-        plain = [(PLAIN_NUMBER, _floats)] if column.decimal == "." and column._prepared.bare == 1 == column._prepared.factors.get("") else []
-        numbers = _read_forms(column, series, plain + _number_forms(column))
+        numbers = _read_forms(column, series, _number_forms(column))
     gone = np.isinf(numbers) | np.isin(numbers, [*column._prepared.sentinels])
     return np.where(gone, np.nan, numbers + 0.0)
 
@@ -229,7 +237,8 @@ def _moments(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.Seri
     "Moments in the standard form, or in one that is brought to it."
     import pandas as pd
     if pattern:
-        cells = cells.str.replace(r"\b([0-9])\b", r"0\1", regex=True).str.replace(pattern, standard, regex=True)
+        cells = cells.str.replace(r"\b([0-9])\b", r"0\1", regex=True)
+        cells = cells.str.replace(pattern, standard, regex=True)
     return pd.to_datetime(cells, format="ISO8601", errors="coerce")
 
 def _moment_forms(column: Column) -> list[_Form]:

@@ -47,9 +47,9 @@ class Facts:
         "Their share."
         return self.count(accept) / max(1, sum(self.counts.values()))
 
-    def mostly(self, accept: Callable[[str], object]) -> bool:
+    def mostly(self, accept: Callable[[str], object], enough: float = ENOUGH) -> bool:
         "Does `accept` take enough of the cells? It stops looking when it cannot any more."
-        room = sum(self.counts.values()) * (1 - ENOUGH)
+        room = sum(self.counts.values()) * (1 - enough)
         for text, count in self.counts.items():
             if accept(text): continue
             room -= count
@@ -85,7 +85,7 @@ def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dic
     if counts.index.dtype.kind in "iufM": return counts, {}
     digits = any(re.search(r"\d", marker) for marker in markers)
     def word(cell: Any) -> str:
-        text = as_text(native(cell))
+        text = cell.strip() if isinstance(cell, str) else as_text(native(cell))
         return text if not digits and text[:1].isdecimal() else fold(text)
     folded = [word(cell) for cell in counts.index.tolist()]
     nothing: Counter[str] = Counter()
@@ -105,7 +105,8 @@ def count_cells(
     present, distinct = int(counts.sum()), len(counts)
     if distinct > SAMPLE:
         cells = counts.index.to_numpy()
-        if cells.dtype == object: cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
+        if cells.dtype == object and not is_text(counts.index.to_series()):
+            cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
         order = np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")
         counts = counts.iloc[order[:SAMPLE]]
     texts: Counter[str] = Counter()

@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlkit.kit.cell import (
     MISSING, PAIRS, as_text, count_words, fold, narrow, native, parse_boolean, parse_date,
@@ -63,10 +63,19 @@ def _date_column(blank: Column, facts: Facts) -> tuple[Column, float]:
     if len(set(shares)) < len(shares): best = replace(best, why=f"{best.why} (assumed: no cell tells)")
     return best, max(shares)
 
+def _is_date(text: str) -> bool: return bool(parse_date(text, "day") or parse_date(text, "month"))
+
+def _with_words(column: Column, facts: Facts) -> Column | None:
+    "The column with the word or two that stand for nothing among many different values, if that is all."
+    words = sorted(text for text in facts.counts if read_cell(column, text) is None)
+    if not 0 < len(words) < 3 or len(facts.counts) - len(words) < 20: return None
+    if any(re.search("[0-9]", word) for word in words): return None
+    return replace(column, missing=(*column.missing, *sorted({fold(word) for word in words})))
+
 def _as_date(blank: Column, facts: Facts) -> Column | None:
-    if not facts.mostly(lambda text: parse_date(text, "day") or parse_date(text, "month")): return None
+    if not facts.mostly(_is_date, 0.5): return None
     column, share = _date_column(blank, facts)
-    return column if share >= ENOUGH else None
+    return column if share >= ENOUGH else _with_words(column, facts)
 
 # %% ../../nbs/kit/06_infer.ipynb #46fd2473
 _CODE_WORDS = {"id", "ids", "uuid", "key", "code", "codes", "cd", "zip", "zipcode", "postcode", "postal",
@@ -97,14 +106,10 @@ def _as_identifier(blank: Column, facts: Facts) -> Column | None:
 
 # %% ../../nbs/kit/06_infer.ipynb #d2b20f47
 def _as_number(blank: Column, facts: Facts) -> Column | None:
-    if facts.share(re.compile("[0-9０-９]").search) < 0.5: return None
+    if not facts.mostly(re.compile("[0-9０-９]").search, 0.5): return None
     column, share, enough = best_number(blank, facts)
     if enough: return column
-    if share < 0.5: return None
-    words = sorted(text for text in facts.counts if read_cell(column, text) is None)
-    numbers = len(facts.counts) - len(words)
-    if len(words) > 2 or numbers < 20 or any(re.search("[0-9]", word) for word in words): return None
-    return replace(column, missing=(*column.missing, *sorted({fold(word) for word in words})))
+    return _with_words(column, facts) if share >= 0.5 else None
 
 def _as_numbers(blank: Column, facts: Facts) -> Column | None:
     return None if _names_a_code(blank.name) else as_numbers(blank, facts)
@@ -139,6 +144,12 @@ def _with_sentinels(column: Column, read: pd.Series) -> Column:
     said = "; ".join(f"{text} {how} is taken as missing" for text, how in found.items())
     return replace(column, missing=(*column.missing, *found), reason=said)
 
+_is_limit = re.compile(r"[<>≤≥≈~].*|.*[0-9]\+").fullmatch
+
+def _figure(value: Any) -> str:
+    value = native(value)
+    return as_text(float(f"{value:.10g}") if isinstance(value, float) else value)
+
 def _explained(column: Column, facts: Facts) -> Column:
     "The column with the figures of its parsed cells, counted over all rows."
     read = read_column(column, facts.series).dropna()
@@ -146,7 +157,9 @@ def _explained(column: Column, facts: Facts) -> Column:
     if sentinels.missing != column.missing: read = read_column(sentinels, facts.series).dropna()
     wrong = sorted(text for text in facts.counts if read_cell(column, text) is None)
     what = f"{column.kind}s{column.why}"
-    if len(read): what += f", {as_text(native(read.min()))} to {as_text(native(read.max()))}"
+    if len(read): what += f", {_figure(read.min())} to {_figure(read.max())}"
+    limits = sorted(filter(_is_limit, facts.counts)) if column.kind == "number" else []
+    if limits: what += f", {facts.count(_is_limit):,} of them limits such as {quote(limits[0])}"
     why = f"all {present:,} values are {what}"
     if present < facts.present:
         such = f", such as {quote(wrong[0])}," if wrong else ""
@@ -242,6 +255,7 @@ def _answers(column: Column, facts: Facts) -> set[str]:
     "The words for nothing that are answers in this column."
     if column.kind not in ("category", "constant"): return set()
     said = facts.nothing.keys() & set(MISSING) - _PROGRAMS
+    if all(re.fullmatch("[A-Z]{2}", text) for text in facts.counts): return facts.nothing.keys() & {"na"}
     return said if len({fold(text) for text in facts.counts}) < 2 else said & {"none"}
 
 def _with_nothing(column: Column, facts: Facts) -> Column:
