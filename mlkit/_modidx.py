@@ -730,6 +730,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlkit.prepare._left_out': ('prepare.html#_left_out', 'mlkit/prepare.py'),
                                'mlkit.prepare._ranked': ('prepare.html#_ranked', 'mlkit/prepare.py'),
                                'mlkit.prepare._scaling': ('prepare.html#_scaling', 'mlkit/prepare.py'),
+                               'mlkit.prepare._sentences': ('prepare.html#_sentences', 'mlkit/prepare.py'),
                                'mlkit.prepare._share': ('prepare.html#_share', 'mlkit/prepare.py'),
                                'mlkit.prepare.answers_of': ('prepare.html#answers_of', 'mlkit/prepare.py'),
                                'mlkit.prepare.column_lines': ('prepare.html#column_lines', 'mlkit/prepare.py'),

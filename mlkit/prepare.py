@@ -113,10 +113,10 @@ def treat_part(
 ) -> Treatment:
     "What is done to a part of a date: cycles are for linear and neural models, what runs in one for trees."
     if kind == "cycle": return Treatment(
-        "number", "place in the cycle, for linear and neural models", "constant", 0.0, models="scaled")
+        "number", "places in a cycle, for linear and neural models", "constant", 0.0, models="scaled")
     how = treat_number(values, wish)
     if not has_cycle or how.models == "none": return how
-    return replace(how, models="trees", why="as it is, for trees")
+    return replace(how, models="trees", why="as they are, for trees")
 
 # %% ../nbs/04_prepare.ipynb #9a196e4f
 def treat_category(
@@ -310,17 +310,21 @@ def column_lines(
         used = any(plan.inputs[name].models != "none" for name in names)
         what = _gathered(column, names, plan) if names else column.reason
         lines.append({"column": column.name, "kind": column.kind, "used": "yes" if used else "no",
-                      "what and why": ". ".join(filter(None, [column.why, what]))})
+                      "what and why": _sentences(column.why, what)})
     return lines + [
-        {"column": each.name, "kind": "derived", "used": "yes", "what and why": plan.inputs[each.name].why}
+        {"column": each.name, "kind": "derived", "used": "yes",
+         "what and why": _sentences("computed in every row", plan.inputs[each.name].why)}
         for each in table.derived]
+
+def _sentences(*said: str) -> str: return " ".join(f"{each[0].upper()}{each[1:]}." for each in said if each)
 
 def _gathered(column: Column, names: tuple[str, ...], plan: Plan) -> str:
     "What is done to the inputs of a column; inputs that are treated alike are named together."
     if names == (column.name,): return plan.inputs[column.name].why
     start, alike = len(column.prefix or f"{column.name}."), dict[str, list[str]]()
     for name in names: alike.setdefault(plan.inputs[name].why, []).append(name[start:])
-    return "; ".join(f"{', '.join(parts)}: {why}" for why, parts in alike.items())
+    said = [why if parts == ["text"] else f"{why}: {', '.join(parts)}" for why, parts in alike.items()]
+    return "; ".join(said)
 
 # %% ../nbs/04_prepare.ipynb #6036af71
 LOOK = [
