@@ -584,6 +584,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'mlkit.kit.settings.unquote': ('kit/settings.html#unquote', 'mlkit/kit/settings.py')},
             'mlkit.kit.source': { 'mlkit.kit.source.Facts': ('kit/source.html#facts', 'mlkit/kit/source.py'),
                                   'mlkit.kit.source.Facts.add_file': ('kit/source.html#facts.add_file', 'mlkit/kit/source.py'),
+                                  'mlkit.kit.source.Facts.add_layout': ('kit/source.html#facts.add_layout', 'mlkit/kit/source.py'),
                                   'mlkit.kit.source.How': ('kit/source.html#how', 'mlkit/kit/source.py'),
                                   'mlkit.kit.source._one_column': ('kit/source.html#_one_column', 'mlkit/kit/source.py'),
                                   'mlkit.kit.source.check_memory': ('kit/source.html#check_memory', 'mlkit/kit/source.py'),

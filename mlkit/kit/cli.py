@@ -132,8 +132,8 @@ def look_ahead(
     "DataError at once where the table is not there or cannot be read, or has no such target."
     from mlkit.kit.place import find_address
     how, target = parameters["collect"], parameters["problem"]["target"]
-    if _seems_fine(find_address(how["source"]), target): return
-    if how["join"]: return _look_at_joins(how["join"])
+    if how["join"]: _look_at_joins(how["join"])
+    if _seems_fine(find_address(how["source"]), target) or how["join"]: return
     from mlkit.kit.source import read_batches
     from mlkit.validate import check_columns
     named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}

@@ -59,6 +59,11 @@ class Facts:
         self.sha256 = hashlib.sha256(f"{self.sha256}{digest}".encode()).hexdigest() if self.files else digest
         self.files, self.bytes = self.files + 1, (self.bytes or 0) + path.stat().st_size
 
+    def add_layout(self, encoding: str, delimiter: str) -> None:
+        "Take note of how a text file is written; nothing is said of files that differ."
+        same = self.files <= 1 or (self.encoding, self.delimiter) == (encoding, delimiter)
+        self.encoding, self.delimiter = (encoding, delimiter) if same else (None, None)
+
 Frames = Iterator[pd.DataFrame]
 
 # %% ../../nbs/kit/06_source.ipynb #c9848ef7
@@ -112,9 +117,10 @@ def plain_table(
 def text_frames(open: Opener, how: How, facts: Facts) -> Frames:
     "The table in a text file, every cell as written. DataError: it is empty or broken."
     layout = find_layout(open, how.encoding, how.delimiter)
-    facts.encoding, facts.delimiter = layout.encoding, layout.dialect.delimiter
+    facts.add_layout(layout.encoding, layout.dialect.delimiter)
     facts.above, facts.weight = layout.above, layout.size + 8 * layout.lines * len(layout.names)
     names = settle_names(list(layout.names))
+    yield pd.DataFrame(columns=names, dtype="str")
     for frame in text_batches(open, layout): yield frame.set_axis(names, axis=1)
 
 # %% ../../nbs/kit/06_source.ipynb #608f52d6
@@ -390,7 +396,8 @@ def source_frames(
     if address.place in NAMED: frames = NAMED[address.place](address, how, facts)
     else: frames = folder_frames(files_at(address), how, facts)
     for frame in frames:
-        if len(frame.columns) == 1: raise DataError(_one_column(address, str(frame.columns[0])))
+        if len(frame) and len(frame.columns) == 1:
+            raise DataError(_one_column(address, str(frame.columns[0])))
         rows += len(frame)
         if len(frame): yield frame
     if rows: return

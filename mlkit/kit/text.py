@@ -18,6 +18,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import pandas as pd
@@ -107,7 +108,9 @@ def is_wide(
     "Does the content make sense as UTF-16, lines and all?"
     try: text = codecs.getincrementaldecoder(encoding)().decode(start)[:20_000]
     except UnicodeDecodeError: return False
-    return "\n" in text and sum(char.isprintable() or char.isspace() for char in text) > 0.99 * len(text)
+    plain = sum(char.isascii() for char in text)  # digits and what is between cells; by chance there are none
+    likely = sum(char.isprintable() or char.isspace() for char in text) > 0.99 * len(text)
+    return "\n" in text and likely and plain > 0.05 * len(text)
 
 # %% ../../nbs/kit/05_text.ipynb #91c30c61
 OLD = ("cp932", "euc_jp", "cp1252", "latin_1")  # tried in this order when the language does not tell
@@ -349,7 +352,7 @@ def lines_above(
     delimiter: str,  # one character
 ) -> int:
     "How many lines stand above the header; 0 where it is not certain."
-    rows = [*rows_of(text, Dialect(delimiter))][:1000]
+    rows = [*islice(rows_of(text, Dialect(delimiter)), 1000)]
     width = len(rows[-1][1]) if rows else 0
     def is_title(row: list[str]) -> bool:
         alone = bool(row[0].strip()) and not any(cell.strip() for cell in row[1:])
