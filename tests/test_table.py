@@ -15,13 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit.cell import as_text, fold, native
+from mlkit.kit.cell import (
+    MISSING, as_text, fold, is_missing, native, parse_boolean, parse_date, parse_number,
+)
 from mlkit.kit.errors import DataError
 from mlkit.kit.examples import EXAMPLES, customers, load_example
-from mlkit.kit.table import (
-    KINDS, MISSING, PLAIN_MOMENT, Column, Table, infer_column, infer_kind, input_cell, input_columns,
-    input_names, is_missing, learn_table, parse_boolean, parse_date, parse_number, read_cell, read_column,
+from mlkit.kit.column import (
+    KINDS, PLAIN_MOMENT, Column, input_cell, input_columns, input_names, read_cell, read_column,
 )
+from mlkit.kit.infer import infer_column, infer_kind
+from mlkit.kit.table import Derived, Table, learn_table
 
 # ---------------------------------------------------------------- cells
 
@@ -123,7 +126,7 @@ def test_yes_no_and_nothing():
     assert [parse_boolean(text) for text in ("ＮＯ", "0")] == [False, False]
     assert [parse_boolean(text) for text in ("maybe", "")] == [None, None]
     assert all(map(is_missing, ("", "  ", "NA", "n/A", "NaN", "NULL", "None", "?", "-", "--", "#N/A", "－")))
-    assert not any(is_missing(text) for text in ("unknown", "0", "no", "x"))
+    assert not any(is_missing(text) for text in ("refused", "0", "no", "x"))
 
 
 # ---------------------------------------------------------------- both executors agree
@@ -132,7 +135,8 @@ ZONE = timezone(timedelta(hours=9))
 UGLY = [
     "", " ", "NA", "?", "unknown", "Basic", "basic ", "ＢＡＳＩＣ", "Gold", "(other)", "yes", "No", "1",
     "0", "1.0", "-1", "-1.0",
-    "1,250", "1.250", "1.250,50", "12,5", "$5", "(7)", "19M", "5 kg", "5kg", "５kg", "12%", "1e39",
+    "1,250", "1.250", "1.250,50", "12,5", "$5", "€5", "5円", "(7)", "19M", "2h 50m", "1:30", "120/80",
+    "3-4", "-5 to -3", "500g", "5 kg", "5kg", "５kg", "12%", "1e39",
     "-3.5e38", "1e400", "1e-50",
     "inf", "0401", "2020-02-29", "2020/2/30", "03/04/2020", "25.12.2020", "20131020", "令和5年4月1日",
     "0001-01-01",
@@ -157,8 +161,12 @@ TYPED = st.one_of(
 )
 COLUMNS = st.builds(
     Column, name=st.just("a"),
-    kind=st.sampled_from(["number", "date", "number", "date", *KINDS]), decimal=st.sampled_from(".,"),
-    unit=st.sampled_from(["", "kg"]), order=st.sampled_from(["", "day", "month"]), hours=st.booleans(),
+    kind=st.sampled_from(["number", "date", "number", "date", "numbers", "text", *KINDS]),
+    decimal=st.sampled_from(".,"), unit=st.sampled_from(["", "kg", "h", "%"]),
+    units=st.sampled_from([{}, {"g": 0.001, "lb": 0.45359237}, {"m": 1 / 60, "": 1.0}, {"": 100.0}]),
+    currency=st.sampled_from(["", "USD"]),
+    shapes=st.sampled_from([(), ("#-#-#",), ("#-#", "#.#.#"), ("#kg",)]),
+    order=st.sampled_from(["", "day", "month"]), hours=st.booleans(),
     exact=st.booleans(),
     categories=st.sampled_from([(), ("Basic", "Gold"), ("1", "0401")]),
     other=st.sampled_from(["", "(other)"]), spellings=st.sampled_from([{}, {"BASIC": "Basic"}]),
@@ -283,6 +291,22 @@ def test_a_learned_table_serves_both_executors_and_ignores_the_order_of_rows(row
     assert Table.from_dict(json.loads(json.dumps(table.to_dict()))) == table
 
 
+OPERANDS = st.floats() | st.sampled_from([0.0, -0.0, 1e300, 1e-300, 3.5e38, 7.0])
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(OPERANDS, OPERANDS), max_size=8), st.sampled_from("+-*/"))
+def test_executors_agree_on_derived_columns(rows, operation):
+    frame = pd.DataFrame(rows, columns=["a", "b"], dtype="float64")
+    table = Table((Column("a", "number"), Column("b", "number")))
+    table = table.with_derived([Derived("", "a", operation, "b")])
+    inputs = table.inputs(frame)[f"a {operation} b"]
+    assert inputs.dtype == "float32" and not np.isinf(inputs).any()
+    for place, row in enumerate(frame.to_dict("records")):
+        assert same(table.row_inputs(row)[f"a {operation} b"], inputs.iloc[place])
+    assert Table.from_dict(json.loads(json.dumps(table.to_dict()))) == table
+
+
 # ---------------------------------------------------------------- kinds
 
 def texts(*cells): return pd.Series(cells, dtype="str", name="a")
@@ -384,6 +408,11 @@ def test_at_most_two_hundred_categories_are_learned_and_none_is_no_use():
 def test_missing_markers_may_be_declared():
     assert infer_column(texts("a", "b", "unknown"), missing=["Unknown"]).categories == ("a", "b")
     assert read_cell(infer_column(many(lambda n: str(n % 9)), missing=["-1"]), -1.0) is None
+    frame = pd.DataFrame({"a": ["x", "y", "ask"] * 9, "b": ["x", "y", "ask"] * 9})
+    table = learn_table(frame, markers={"a": ["ASK"]})
+    assert len(table["a"].categories) == 2 and len(table["b"].categories) == 3
+    with pytest.raises(DataError, match="no column 'aa'; did you mean 'a'"):
+        learn_table(frame, markers={"aa": ["ask"]})
 
 
 def test_a_declared_kind_is_not_questioned():
@@ -415,7 +444,7 @@ def test_names_may_be_anything_and_never_clash():
                           "売上 (円) ": [1.5, 2.5], "a..day": [1.5, 2.5], 7: [1.5, 2.5]})
     table = learn_table(frame, ignore=["a..day"])
     names = table.input_names
-    assert len(set(names)) == len(names) == 13 and not {"a..day"} & set(names)
+    assert len(set(names)) == len(names) == 15 and not {"a..day"} & set(names)
     assert list(table.inputs(frame)) == list(names) and set(table.row_inputs({})) == set(names)
 
 
@@ -461,6 +490,21 @@ def test_a_dropped_column_keeps_its_reason():
     assert "no: not known at the time" in table.to_frame().used.tolist()
     assert Table.from_dict(table.to_dict())["note"].reason == "not known at the time"
     with pytest.raises(DataError, match="no column 'nte'"): table.drop({"nte": ""})
+
+
+def test_a_derived_column_needs_two_numbers_that_the_model_gets():
+    columns = (Column("a", "number"), Column("b", "number"), Column("c", "text"), Column("a / b", "number"))
+    table = Table((*columns, Column("d", "number", use=False, reason="leaks")))
+    derived = table.with_derived([Derived("", "a", "/", "b"), Derived("sum", "a", "+", "b")])
+    assert derived.input_names[-2:] == ("a / b.", "sum") and derived.input_kinds["sum"] == "number"
+    assert derived.row_inputs({"a": "1,000", "b": "8"})["a / b."] == 125
+    assert derived.drop({"b": "unwanted"}).derived == ()
+    for wrong, message in (
+            (("a", "/", "e"), "no column 'e'"), (("a", "^", "b"), "cannot compute '.'; choose one of"),
+            (("a", "+", "c"), "'c' is of kind text"), (("d", "+", "a"), "'d' is kept.*: leaks")):
+        with pytest.raises(DataError, match=message): table.with_derived([Derived("", *wrong)])
+    with pytest.raises(DataError, match="is no derived column"):
+        Table.from_dict(table.to_dict() | {"derived": [{"name": "x"}]})
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
