@@ -347,8 +347,9 @@ def is_sharp(
     "Do many rows lie close to the border, on both sides, and hardly one on the wrong side?"
     cut, _ = border(number, upper)
     inner = [np.subtract(*np.percentile(number[side], [75, 25])) for side in (upper, ~upper)]
-    near = np.abs(number - cut) <= 0.5 * float(np.mean(inner)) / 1.349
+    near = np.abs(number - cut) <= 0.5 * float(min(inner)) / 1.349
     right = (number > cut) == upper
+    if len(np.unique(number[near])) < 4: return False  # so coarse that a gap cannot be seen
     return bool((near & upper).sum() >= 8 and (near & ~upper).sum() >= 8 and right[near].mean() >= 0.96)
 
 # %% ../../nbs/kit/07_formula.ipynb #f60f9b69

@@ -32,9 +32,9 @@ class Leak:
 __all__ = ['SAMPLE', 'METRIC', 'HONEST', 'STEP', 'PURE', 'CHANCE', 'STEPS', 'BLOCK', 'LINKED', 'COLUMNS', 'Leak', 'Evidence',
            'gather', 'tree_on', 'complete', 'words_in', 'predict_alone', 'score_alone', 'too_few', 'by_thresholds',
            'names_class', 'in_step', 'rank_match', 'is_number', 'all_sharp', 'leaks_alone', 'leaks_together',
-           'one_class', 'leaks_filled', 'parts_numbers', 'sides_with', 'orders_of', 'groups_of', 'leaks_shifted',
-           'shifted', 'ago', 'hashes', 'find_copies', 'leaks_of_entities', 'moves', 'leaks_of_time', 'second_class',
-           'clock_in', 'Audit', 'known_columns', 'audit']
+           'one_class', 'leaks_filled', 'parts_numbers', 'sides_with', 'class_meant', 'orders_of', 'groups_of',
+           'leaks_shifted', 'shifted', 'ago', 'hashes', 'find_copies', 'leaks_of_entities', 'moves', 'leaks_of_time',
+           'second_class', 'clock_in', 'Audit', 'known_columns', 'audit']
 
 # %% ../../nbs/kit/07_leaks.ipynb #40f0b889
 @dataclass(frozen=True)
@@ -170,16 +170,14 @@ def names_class(
     known = evidence.known(name)
     truth, rows = evidence.truth[known], int(known.sum())
     if rows < max(30, 0.2 * len(known)) or len(np.unique(truth)) < len(np.unique(evidence.truth)): return ""
-    if name in evidence.texts:
-        values, few = np.zeros(rows), True
-    else:
-        values = evidence.numbers(name)[known]
-        few = len(np.unique(values)) <= rows / 5
-    errors = int((output[known].argmax(1) != truth).sum())
-    if few and too_few(errors, truth, 0.1): return f"in {1 - errors / rows:.1%} of the {rows:,} rows"
-    if few or evidence.typed[name].dtype.kind not in "fM": return ""
-    errors, sharp = by_thresholds(values, truth)
-    return f"in {1 - errors / rows:.1%} of the {rows:,} rows" if sharp and too_few(errors, truth) else ""
+    words = evidence.typed[name].dtype.kind not in "fM"
+    values = evidence.numbers(name)[known]
+    distinct = len(np.unique(values))
+    if name in evidence.texts or (distinct <= rows / 5 if words else distinct <= 2 * len(np.unique(truth))):
+        errors, sharp, chance = int((output[known].argmax(1) != truth).sum()), True, 0.1
+    elif words: return ""
+    else: (errors, sharp), chance = by_thresholds(values, truth), 1e-3
+    return f"in {1 - errors / rows:.1%} of the {rows:,} rows" if sharp and too_few(errors, truth, chance) else ""
 
 # %% ../../nbs/kit/07_leaks.ipynb #7922cc83
 def in_step(
@@ -200,9 +198,9 @@ def in_step(
 
 def rank_match(values: np.ndarray, answers: np.ndarray) -> float:
     "The size of the rank correlation: a quick look before the exact one."
-    ranks = pd.DataFrame({"x": values, "y": answers}).rank()
-    if ranks["x"].std() == 0 or ranks["y"].std() == 0: return 0.0
-    return abs(float(np.corrcoef(ranks["x"], ranks["y"])[0, 1]))
+    from scipy.stats import rankdata
+    ranks = np.vstack([rankdata(values), rankdata(answers)])
+    return abs(float(np.corrcoef(ranks)[0, 1])) if ranks.std(1).all() else 0.0
 
 # %% ../../nbs/kit/07_leaks.ipynb #9b050004
 STEP = 0.999  # share of pairs in step from which a column is the answer itself
@@ -330,17 +328,30 @@ def sides_with(
     counts: bool,  # is the answer a number?
 ) -> tuple[float, int] | None:  # share of the rows that agree with the neighbour, and how many were asked
     "Is a column the answer of a neighbouring row?"
-    asked = np.isfinite(values) & np.isfinite(neighbour) & np.isfinite(truth) & (neighbour != truth)
-    if asked.sum() < 40 or np.isfinite(values).mean() < 0.2: return None
-    x, y = values[asked], neighbour[asked]
+    both = np.isfinite(values) & np.isfinite(neighbour) & np.isfinite(truth)
+    asked = both & (neighbour != truth)
+    if asked.sum() < 40 or both.mean() < 0.2: return None
     if counts:
-        if rank_match(x, y) < 0.95 or in_step(x, y) < STEP or rank_match(x, truth[asked]) > 0.999: return None
-        return in_step(x, y), int(asked.sum())
-    if len(np.unique(x)) > 3 * len(np.unique(truth[np.isfinite(truth)])): return None
-    table = pd.crosstab(x, y).to_numpy()
-    agree, chance = table.max(1).sum() / table.sum(), table.sum(0).max() / table.sum()
-    enough = (1 - chance) * asked.sum() >= 15
-    return (float(agree), int(asked.sum())) if enough and agree >= 0.97 and 1 - agree <= 0.1 * (1 - chance) else None
+        some = np.flatnonzero(asked)[:200]
+        if rank_match(values[some], neighbour[some]) < 0.8: return None
+        x, y = values[asked], neighbour[asked]
+        step = in_step(x, y) if rank_match(x, y) > max(0.95, rank_match(x, truth[asked])) else 0.0
+        return (step, int(asked.sum())) if step >= STEP else None
+    meant = class_meant(values, neighbour, both)
+    agree, rest = float(np.mean(meant[asked] == neighbour[asked])), np.mean(meant[both] == neighbour[both])
+    changes = np.unique(neighbour[asked], return_counts=True)[1]
+    return (agree, int(asked.sum())) if min(agree, rest) >= 0.97 and (
+        asked.sum() - changes.max() >= 15) else None
+
+def class_meant(values: np.ndarray, classes: np.ndarray, known: np.ndarray) -> np.ndarray:
+    "The class that goes with each value most often; NaN where values are too many to name classes."
+    kinds, codes = np.unique(values[known], return_inverse=True)
+    names, wanted = np.unique(classes[known], return_inverse=True)
+    meant = np.full(len(values), np.nan)
+    if len(kinds) > 3 * len(names): return meant
+    table = np.bincount(codes * len(names) + wanted, minlength=len(kinds) * len(names))
+    meant[known] = names[table.reshape(len(kinds), -1).argmax(1)][codes]
+    return meant
 
 # %% ../../nbs/kit/07_leaks.ipynb #2b913994
 STEPS = (1, -1, 2, -2, 3, -3)  # rows before (positive) and behind

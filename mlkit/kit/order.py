@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
-from .cell import as_text, native
+from .cell import as_text, native, parse_date
 from .table import infer_column, read_column
 
 # %% auto #0
@@ -102,8 +102,11 @@ def moments_of(
     cells: pd.Series,  # raw cells of one column
 ) -> pd.Series | None:  # datetime64; None: it holds no dates
     "The dates that a column holds."
-    head = cells.iloc[:: max(1, len(cells) // 2000)]
-    column = infer_column(head.reset_index(drop=True))
+    if cells.dtype.kind in "iufbc": return None
+    some = cells.dropna().iloc[:: max(1, len(cells) // 30)]
+    read = [any(parse_date(as_text(native(cell)), order) for order in ("day", "month")) for cell in some]
+    if sum(read) < 0.8 * len(read) or not read: return None
+    column = infer_column(cells.iloc[:: max(1, len(cells) // 1000)].reset_index(drop=True))
     return read_column(column, cells) if column.kind == "date" else None
 
 def is_in_order(
@@ -159,6 +162,10 @@ class Way:
     how: str  # chance, time or group
     column: str = ""  # by which they part
     why: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        "For `split.json`."
+        return asdict(self)
 
 def one_answer_each(
     groups: np.ndarray,  # codes
