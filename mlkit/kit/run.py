@@ -83,9 +83,17 @@ def _read_object(path: Path) -> Any:
     import joblib
     return joblib.load(path)
 
+def _write_csv(value: Any, path: Path) -> None:  # with the mark by which Excel knows UTF-8
+    value.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
+
+def _read_csv(path: Path) -> Any:
+    import pandas as pd
+    return pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+
 FORMATS = (
     Format(".parquet", _is_frame, lambda value, path: value.to_parquet(path, index=False), _read_frame),
     Format(".json", _is_plain, _write_json, _read_json),
+    Format(".csv", lambda value: False, _write_csv, _read_csv),  # only when asked for
     Format(".joblib", lambda value: True, _write_object, _read_object),
 )
 
@@ -161,9 +169,10 @@ class Run:
         self,
         name: str,  # small letters and underscores
         value: Any,  # a table, a plain value or dataclass, or any object that joblib takes
+        suffix: str = "",  # .csv: a table for a spreadsheet; empty: the format follows from the value
     ) -> Path:  # where it is
-        "Write what the stage hands on. The format follows from the value."
-        return _save(self, name, value)
+        "Write what the stage hands on."
+        return _save(self, name, value, suffix)
 
     def load(
         self,
@@ -209,10 +218,10 @@ def _make_writable(folder: Path) -> None:
         reason = error.strerror or error
         raise RunError(f"cannot write into {folder}: {reason}; choose another --out") from error
 
-def _save(run: Run, name: str, value: Any) -> Path:
+def _save(run: Run, name: str, value: Any, suffix: str = "") -> Path:
     if not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise RunError(f"an artifact's name has small letters and underscores only, not {name!r}")
-    kind = next(kind for kind in FORMATS if kind.takes(value))
+    kind = next(kind for kind in FORMATS if (kind.suffix == suffix if suffix else kind.takes(value)))
     path = run.artifacts / f"{name}{kind.suffix}"
     with changing_journal(run.folder) as journal:
         record = run._note(journal)
