@@ -72,7 +72,7 @@ def split_and_prepare(
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
     from mlkit.kit.leaks import audit
     from mlkit.kit.slipped import find_slipped
-    from mlkit.kit.source import plain_column
+    from mlkit.kit.source import plain_table
     from mlkit.prepare import combine_numbers, learn_reading, make_plan, target_frame
     from mlkit.problem import settle, state_problem
     from mlkit.train import Data
@@ -81,7 +81,7 @@ def split_and_prepare(
         raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
     problem = state_problem(target, metric=metric)
     check_columns(frame, target)
-    frame = frame.apply(plain_column).reset_index(drop=True)
+    frame = plain_table(frame).reset_index(drop=True)
     frame, _ = put_aside(frame, find_slipped(frame))
     rows, _ = usable_rows(frame, target)
     task = settle(problem, rows[target])
