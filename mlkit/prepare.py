@@ -6,153 +6,256 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, PowerTransformer, StandardScaler, TargetEncoder
 
+from .kit.combine import find_combinations, few_rows, read_combinations
+from .kit.encode import Plan, Treatment, make_encoder
 from .kit.errors import SettingsError, did_you_mean
-from .kit.table import Table, learn_table
+from .kit.infer import ordered_categories
+from .kit.table import Column, Table, input_names, learn_table
+from .kit.wishes import AS_USUAL, CHOICES, Wish, check_wishes, read_wishes
 from .problem import Task, encode_target, target_values
 
+_all_ = ["Plan", "make_encoder"]
+
 # %% auto #0
-__all__ = ['LOPSIDED', 'IMPUTE', 'SCALE', 'SCALERS', 'learn_reading', 'skewness', 'Plan', 'make_plan', 'plan_number',
-           'plan_category', 'make_encoder', 'target_encoder', 'number_steps', 'make_folds', 'target_frame', 'show_plan',
-           'in_short']
+__all__ = ['EVEN', 'LOPSIDED', 'ALWAYS_SAME', 'FILLINGS', 'SCALINGS', 'TEXTS', 'WORDS', 'PARTS', 'LOOK', 'learn_reading',
+           'skewness', 'treat_number', 'treat_part', 'treat_category', 'treat_text', 'combine_numbers', 'answers_of',
+           'make_plan', 'treat_column', 'make_folds', 'target_frame', 'column_lines', 'show_plan', 'in_short', 'Plan',
+           'make_encoder']
 
 # %% ../nbs/04_prepare.ipynb #a3cd9ec4
 def learn_reading(
     train: pd.DataFrame,  # raw training rows
     task: Task,
     leave_out: str = "",  # columns that the model must not use, with | between them
+    columns: str = "",  # what to do otherwise, such as `pdays: missing=-1 | code: kind=category`
 ) -> Table:
-    "How the cells of the features are read. SettingsError for a column that is not there."
-    unwanted = [name.strip() for name in leave_out.split("|") if name.strip()]
-    names = {str(name).strip(): str(name) for name in train}
-    for name in unwanted:
-        if name in names: continue
-        near = did_you_mean(name, names) or f"; the table has {', '.join(list(names)[:20])}"
-        raise SettingsError(f"prepare.leave_out names '{name}', which is no column{near}")
-    table = learn_table(train, ignore=[task.target, *(names[name] for name in unwanted)])
-    if not table.input_names:
-        raise SettingsError(
-            "no column is left that says anything about the target; "
-            "check prepare.leave_out, and the table")
-    return table
+    "How the cells of the features are read. SettingsError, a line for each thing that cannot be done."
+    names = [str(name) for name in train if name != task.target]
+    wishes, problems = read_wishes(columns, names)
+    unwanted, unknown = _left_out(leave_out, [*names, task.target])
+    table = learn_table(train, ignore=[task.target],
+                        kinds={name: wish.kind for name, wish in wishes.items() if wish.kind},
+                        markers={name: wish.missing for name, wish in wishes.items() if wish.missing})
+    check_wishes(wishes, table, unknown + problems)
+    unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
+    table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
+    if table.input_names: return table
+    raise SettingsError("no column is left that says anything about the target; "
+                        "check prepare.leave_out, and the table")
 
-# %% ../nbs/04_prepare.ipynb #3406fbc3
+def _left_out(text: str, known: list[str]) -> tuple[set[str], list[str]]:
+    "The columns that are named, and a line for each that there is not."
+    names = {name.strip(): name for name in known}
+    said = [name.strip() for name in text.split("|") if name.strip()]
+    def hint(name: str) -> str: return did_you_mean(name, names) or f"; the table has {', '.join(known[:20])}"
+    problems = [f"prepare.leave_out names '{name}', which is no column{hint(name)}"
+                for name in said if name not in names]
+    return {names[name] for name in said if name in names}, problems
+
+# %% ../nbs/04_prepare.ipynb #090382a0
+EVEN = 0.5  # skewness up to which the mean fills a gap
 LOPSIDED = 2.0  # skewness from which a number is power-transformed
 
 def skewness(
     values: pd.Series,  # numbers, NaN for missing
 ) -> float:  # 0: as many small as large ones; positive: a long tail of large ones
     "How lopsided a column is."
-    skew = float(values.astype("float64").skew())  # type: ignore[arg-type]
+    with np.errstate(all="ignore"): skew = float(values.astype("float64").skew())  # type: ignore[arg-type]
     return skew if np.isfinite(skew) else 0.0
 
+# %% ../nbs/04_prepare.ipynb #e0b55f37
+ALWAYS_SAME = "always the same in the training rows"
+FILLINGS = {"mean": "the mean", "median": "the median", "most_frequent": "the most frequent value",
+            "model": "the mean of the most similar rows"}
+SCALINGS = {"standard": "standardised", "minmax": "scaled to 0..1", "power": "power-transformed",
+            "none": "not scaled"}
+
+def treat_number(
+    values: pd.Series,  # of the training rows, NaN for missing
+    wish: Wish = AS_USUAL,  # what is wanted otherwise
+) -> Treatment:
+    "What is done to a number, and why."
+    if values.nunique(dropna=False) == 1: return Treatment("number", ALWAYS_SAME, models="none")
+    missing, skew, fill = float(values.isna().mean()), skewness(values), float(wish.fill or 0)
+    asked = wish.impute not in ("", "auto")
+    impute = wish.impute if asked else "mean" if abs(skew) <= EVEN else "median"
+    shape = "evenly spread" if abs(skew) <= EVEN else f"skewness {skew:.1f}"
+    word = f"{fill:g}" if impute == "constant" else FILLINGS[impute]
+    how = f"filled with {word}{', as asked,' if asked else f' ({shape})'} and marked"
+    gaps = f"{_share(missing)} missing, {how}; " if missing else ""
+    scale, size = _scaling(values, skew, wish.scale)
+    return Treatment("number", f"{gaps}{size}", impute, fill, missing > 0, "" if scale == "none" else scale)
+
+def _scaling(values: pd.Series, skew: float, asked: str) -> tuple[str, str]:
+    if asked not in ("", "auto"): return asked, f"{SCALINGS[asked]}, as asked"
+    if abs(skew) > LOPSIDED and values.nunique() > 2:
+        return "power", f"power-transformed (skewness {skew:.1f})"
+    return "standard", "standardised"
+
+def _share(share: float) -> str: return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
+
+# %% ../nbs/04_prepare.ipynb #fbbd3c3e
+def treat_part(
+    values: pd.Series,  # of the training rows, NaN for missing
+    kind: str,  # number or cycle
+    has_cycle: bool,  # is there a sine and a cosine of it?
+    wish: Wish = AS_USUAL,
+) -> Treatment:
+    "What is done to a part of a date: cycles are for linear and neural models, what runs in one for trees."
+    if kind == "cycle": return Treatment(
+        "number", "places in a cycle, for linear and neural models", "constant", 0.0, models="scaled")
+    how = treat_number(values, wish)
+    if not has_cycle or how.models == "none": return how
+    return replace(how, models="trees", why="as they are, for trees")
+
+# %% ../nbs/04_prepare.ipynb #9a196e4f
+def treat_category(
+    values: pd.Series,  # of the training rows, '' for missing
+    column: Column,  # how it is read
+    max_categories: int = 20,  # above, the target's mean
+    wish: Wish = AS_USUAL,
+) -> Treatment:
+    "What is done to a category, and why."
+    if values.nunique() == 1: return Treatment("category", ALWAYS_SAME, models="none")
+    missing, asked = float((values == "").mean()), wish.encode not in ("", "auto")
+    scale = wish.order or ordered_categories(column.categories) or ()
+    if wish.encode == "ordinal" or (scale and not asked): return _ranked(scale, missing, wish)
+    known = values[values != ""].nunique()
+    encode = wish.encode if asked else "target" if known > max_categories else "onehot"
+    how = "a column for each" if encode == "onehot" else "each replaced by the target's mean in other rows"
+    why = ", as asked" if asked else f" (more than {max_categories})" if encode == "target" else ""
+    gaps, impute, order = _filled(values, missing, wish)
+    return Treatment("category", f"{gaps}{known} values, {how}{why}", impute, values=order, encode=encode,
+                     scale="standard" if encode == "target" else "")
+
+def _filled(values: pd.Series, missing: float, wish: Wish) -> tuple[str, str, tuple[str, ...]]:
+    "What becomes of missing words: in a sentence, by which way, and the known words, the filling first."
+    own = f"{_share(missing)} missing, a value of its own; " if missing else ""
+    if wish.impute in ("", "auto"): return own, "", ()
+    known = sorted({*values} - {""})
+    first = wish.fill or known[0]
+    order = (first, *(word for word in known if word != first))
+    word = repr(first) if wish.impute == "constant" else FILLINGS["most_frequent"]
+    return f"missing or never met: taken as {word}, as asked; ", wish.impute, order
+
+def _ranked(scale: tuple[str, ...], missing: float, wish: Wish) -> Treatment:
+    "A known scale, as its ranks."
+    if wish.fill: wish = replace(wish, fill=str(scale.index(wish.fill)))
+    places = [*range(len(scale)), *([np.nan] if missing else [])]
+    number = treat_number(pd.Series(places, dtype=float), wish)
+    filled = FILLINGS.get(number.impute, f"the rank {wish.fill}")
+    gaps = f"{_share(missing)} missing, filled with {filled} and marked; " if missing else ""
+    why = f"{gaps}a scale, {' < '.join(scale)}, by its rank{', as asked' if wish.order else ''}"
+    return replace(number, kind="category", why=why, encode="ordinal", values=scale)
+
+# %% ../nbs/04_prepare.ipynb #7898b931
+TEXTS, WORDS, PARTS = 20_000, 1_000, 30  # at most: rows looked at, words that count, numbers for them
+
+def treat_text(
+    values: pd.Series,  # words of the training rows with blanks between them, '' for missing
+) -> Treatment:
+    "Which words of a text count, how many numbers stand for them, and why."
+    looked = values.iloc[::-(-len(values) // TEXTS)]
+    counts = Counter(word for text in looked for word in set(text.split(" ")) if word)
+    least = max(3, len(looked) // 500)
+    often = [word for word in sorted(counts, key=lambda word: (-counts[word], word)) if counts[word] >= least]
+    words, parts = tuple(sorted(often[:WORDS])), min(PARTS, len(often), max(2, len(values) // 20))
+    if len(words) < 2: return Treatment("text", f"no two words stand in {least} rows or more", models="none")
+    why = (f"{len(words):,} words that stand in {least} rows or more, weighed by TF-IDF "
+           f"and taken to {parts} numbers by SVD")
+    return Treatment("text", why, values=words, parts=parts)
+
+# %% ../nbs/04_prepare.ipynb #3f69ed46
+def combine_numbers(
+    table: Table,  # how the rows are read
+    train: pd.DataFrame,  # raw training rows
+    task: Task,
+    combine: str = "auto",  # auto, empty for none, or `a / b | c - d`
+    seed: int = 42,
+) -> tuple[Table, dict[str, str]]:  # with derived inputs; why, by their names
+    "Add ratios, differences and products of numbers. SettingsError for one that there cannot be."
+    numbers = [column.name for column in table.used if column.kind == "number"]
+    if combine.strip() == "auto":
+        rows = train.iloc[few_rows(len(train), seed)]
+        read = replace(table, columns=tuple(table[name] for name in numbers), derived=()).read(rows)
+        found = find_combinations(read, answers_of(task, rows), seed)
+        made, why = [each.made for each in found], [f"found: {each.why}" for each in found]
+    else:
+        made = read_combinations(combine, numbers)
+        why = ["as asked"] * len(made)
+    combined = table.with_derived(made)
+    names = [each.name for each in combined.derived[len(table.derived):]]
+    return combined, dict(zip(names, why, strict=True))
+
+def answers_of(task: Task, rows: pd.DataFrame) -> np.ndarray:
+    "The target as numbers whose spread can be explained: (rows, 1) ranks, or (rows, classes) zeros and ones."
+    truth = encode_target(task, target_values(task, rows[task.target]))
+    if task.type == "regression": return pd.Series(truth).rank(pct=True).to_numpy().reshape(-1, 1)
+    return np.eye(len(task.classes))[truth]
+
 # %% ../nbs/04_prepare.ipynb #09b0b89d
-@dataclass
-class Plan:
-    "What is done to each model input."
-    standard: list[str] = field(default_factory=list)  # numbers, scaled as they are
-    power: list[str] = field(default_factory=list)  # lopsided numbers, power-transformed first
-    onehot: list[str] = field(default_factory=list)  # categories with a column each
-    target: list[str] = field(default_factory=list)  # categories replaced by the target's mean
-    why: dict[str, str] = field(default_factory=dict)  # one sentence an input
-    impute: str = "median"
-    scale: str = "standard"
-    seed: int = 42
-
-    def to_dict(self) -> dict[str, Any]: return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Plan: return cls(**values)
-
-# %% ../nbs/04_prepare.ipynb #0df5c1b9
-IMPUTE = ("auto", "median", "mean", "most_frequent")
-SCALE = ("auto", "standard", "minmax", "power")
-
 def make_plan(
     table: Table,  # how the rows are read
     inputs: pd.DataFrame,  # the training rows, read
-    impute: str = "auto",  # auto, median, mean or most_frequent
-    scale: str = "auto",  # auto, standard, minmax or power
+    impute: str = "auto",  # auto, mean, median, most_frequent, constant or model
+    scale: str = "auto",  # auto, standard, minmax, power or none
+    encode: str = "auto",  # auto, onehot or target
     max_categories: int = 20,  # above, categories are target-encoded
+    columns: str = "",  # what to do otherwise, column by column
+    combined: Mapping[str, str] | None = None,  # why an input was derived, by its name
     seed: int = 42,
 ) -> Plan:
     "Decide what to do to each input, from its statistics in the training rows."
-    for name, value, known in (("impute", impute, IMPUTE), ("scale", scale, SCALE)):
+    _check_general(impute=impute, scale=scale, encode=encode)
+    wishes, problems = read_wishes(columns, [column.name for column in table.columns])
+    check_wishes(wishes, table, problems)
+    treated: dict[str, Treatment] = {}
+    for column in table.used:
+        wish = wishes.get(column.name, Wish())
+        general = "" if column.kind == "category" else impute
+        wish = replace(wish, impute=wish.impute or general, scale=wish.scale or scale,
+                       encode=wish.encode or encode)
+        treated |= treat_column(column, table.input_kinds, inputs, max_categories, wish)
+    for name in (each.name for each in table.derived):
+        how = treat_number(inputs[name], Wish(impute=impute, scale=scale))
+        treated[name] = replace(how, why="; ".join(filter(None, [(combined or {}).get(name), how.why])))
+    return Plan({name: treated[name] for name in table.input_names}, seed)
+
+def _check_general(**said: str) -> None:
+    for name, value in said.items():
+        known = [way for way in CHOICES[name] if way != "ordinal"]
         if value in known: continue
         near = did_you_mean(value, known)
         raise SettingsError(f"prepare.{name} is one of {', '.join(known)}, not '{value}'{near}")
-    filling, scaling = "median" if impute == "auto" else impute, "standard" if scale == "auto" else scale
-    plan = Plan(impute=filling, scale=scaling, seed=seed)
-    for name, kind in table.input_kinds.items():
-        if kind == "category": way, why = plan_category(inputs[name], max_categories)
-        else: way, why = plan_number(inputs[name], scale, plan.impute)
-        getattr(plan, way).append(name)
-        plan.why[name] = why
-    return plan
 
-# %% ../nbs/04_prepare.ipynb #1fa03320
-def plan_number(values: pd.Series, scale: str, impute: str) -> tuple[str, str]:
-    "What is done to a number, and why."
-    missing, skew = float(values.isna().mean()), skewness(values)
-    filling = f"filled with the {impute.replace('_', ' ')} and marked"
-    filled = f"{missing:.1%} missing, {filling}; " if missing else ""
-    if scale == "power" or (scale == "auto" and abs(skew) > LOPSIDED):
-        lopsided = f"lopsided (skewness {skew:.1f}), so power-transformed"
-        return "power", f"{filled}{lopsided} for linear and neural models"
-    scaled = "scaled to 0..1" if scale == "minmax" else "standardised"
-    return "standard", f"{filled}{scaled} for linear and neural models"
-
-def plan_category(values: pd.Series, max_categories: int) -> tuple[str, str]:
-    "What is done to a category, and why."
-    known, missing = values[values != ""].nunique(), float((values == "").mean())
-    empty = f"{missing:.1%} missing, a category of its own; " if missing else ""
-    if known > max_categories:
-        many = f"{known} values, more than {max_categories}"
-        return "target", f"{empty}{many}, so each is replaced by the target's mean in other rows"
-    return "onehot", f"{empty}{known} values, a column for each"
-
-# %% ../nbs/04_prepare.ipynb #a7fc2fe8
-def make_encoder(
-    plan: Plan,
-    wants: str,  # scaled, filled or raw: what the model can take
-    task: Task,
-) -> ColumnTransformer:  # not yet fitted; learns from the rows that it is fitted on and no others
-    "The encoding of the plan's inputs for a kind of model."
-    onehot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
-    by_mean = target_encoder(task.type, plan.seed)
-    return ColumnTransformer([
-        ("standard", number_steps(plan.impute, plan.scale, wants), plan.standard),
-        ("power", number_steps(plan.impute, "power", wants), plan.power),
-        ("onehot", onehot, plan.onehot),
-        ("target", make_pipeline(by_mean, StandardScaler()) if wants == "scaled" else by_mean, plan.target),
-    ], verbose_feature_names_out=False)
-
-# %% ../nbs/04_prepare.ipynb #08e1b8cf
-def target_encoder(
-    task_type: str,  # binary, multiclass or regression
-    seed: int = 42,
-) -> TargetEncoder:
-    "Replaces a word by the target's mean in other rows (Micci-Barreca 2001), five inner folds."
-    folds = (KFold if task_type == "regression" else StratifiedKFold)(5, shuffle=True, random_state=seed)
-    return TargetEncoder(target_type="continuous" if task_type == "regression" else task_type, cv=folds)
-
-SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler, "power": PowerTransformer}
-
-def number_steps(impute: str, scale: str, wants: str) -> Pipeline | str:
-    "What happens to a number on its way into a model."
-    if wants == "raw": return "passthrough"
-    fill = SimpleImputer(strategy=impute, add_indicator=True, keep_empty_features=True)
-    return make_pipeline(fill, SCALERS[scale]()) if wants == "scaled" else make_pipeline(fill)
+# %% ../nbs/04_prepare.ipynb #0df5c1b9
+def treat_column(
+    column: Column,
+    kinds: Mapping[str, str],  # of the inputs, by name
+    inputs: pd.DataFrame,
+    max_categories: int,
+    wish: Wish,
+) -> dict[str, Treatment]:  # by input
+    "What is done to all inputs of a column; where it was missing is told once."
+    treated: dict[str, Treatment] = {}
+    for name in input_names(column):
+        values, kind = inputs[name], kinds[name]
+        if kind == "category": how = treat_category(values, column, max_categories, wish)
+        elif kind == "text": how = treat_text(values)
+        else: how = treat_part(values, kind, f"{name}_sin" in kinds, wish)
+        told = any(other.mark and other.models == "all" for other in treated.values())
+        treated[name] = replace(how, mark=how.mark and not told)
+    return treated
 
 # %% ../nbs/04_prepare.ipynb #d2756204
 def make_folds(
@@ -196,22 +299,55 @@ def target_frame(
     return pd.DataFrame({"target": truth, "fold": make_folds(truth, task, folds, way["how"], groups, seed)})
 
 # %% ../nbs/04_prepare.ipynb #c7e87417
+def column_lines(
+    table: Table,  # how the rows are read
+    plan: Plan,
+) -> list[dict[str, str]]:  # one a column: column, kind, used, what and why
+    "What is done to each column and why."
+    lines = []
+    for column in table.columns:
+        names = input_names(column) if column.use else ()
+        used = any(plan.inputs[name].models != "none" for name in names)
+        what = _gathered(column, names, plan) if names else column.reason
+        lines.append({"column": column.name, "kind": column.kind, "used": "yes" if used else "no",
+                      "what and why": _sentences(column.why, what)})
+    return lines + [
+        {"column": each.name, "kind": "derived", "used": "yes",
+         "what and why": _sentences("computed in every row", plan.inputs[each.name].why)}
+        for each in table.derived]
+
+def _sentences(*said: str) -> str: return " ".join(f"{each[0].upper()}{each[1:]}." for each in said if each)
+
+def _gathered(column: Column, names: tuple[str, ...], plan: Plan) -> str:
+    "What is done to the inputs of a column; inputs that are treated alike are named together."
+    if names == (column.name,): return plan.inputs[column.name].why
+    start, alike = len(column.prefix or f"{column.name}."), dict[str, list[str]]()
+    for name in names: alike.setdefault(plan.inputs[name].why, []).append(name[start:])
+    said = [why if parts == ["text"] else f"{why}: {', '.join(parts)}" for why, parts in alike.items()]
+    return "; ".join(said)
+
+# %% ../nbs/04_prepare.ipynb #6036af71
+LOOK = [
+    {"selector": "th, td", "props": "text-align: left; vertical-align: top; padding: 0.3em 0.8em 0.3em 0"},
+    {"selector": "td", "props": "border-top: 1px solid #D5DBE1"},
+    {"selector": "caption", "props": "text-align: left; padding-bottom: 0.5em"},
+]
+
 def show_plan(
     table: Table,  # how the rows are read
     plan: Plan,
 ) -> Any:  # pandas Styler
-    "What is done to each column and why."
-    lines = []
-    for column in table.columns:
-        derived = [why for name, why in plan.why.items()
-                   if name == column.name or name.startswith(f"{column.name}.")]
-        why = "; ".join(filter(None, [column.why or column.reason, *derived[:1]]))
-        used = "yes" if column.use else "no"
-        lines.append({"column": column.name, "kind": column.kind, "used": used, "why": why})
-    return pd.DataFrame(lines).style.hide().set_properties(subset=None, **{"text-align": "left"})
+    "What is done to each column and why, to look at."
+    caption = ("What was done to each column, and why. Scales are for linear and neural models; "
+               "boosting takes gaps as they are, unless a constant was asked for.")
+    frame = pd.DataFrame(column_lines(table, plan)).map(escape)
+    return frame.style.hide().set_caption(caption).set_table_styles(LOOK)  # type: ignore[arg-type]
 
 def in_short(table: Table, plan: Plan) -> str:  # one line
     "What this stage did, for the command line."
-    used = sum(column.use for column in table.columns)
-    numbers, categories = len(plan.standard) + len(plan.power), len(plan.onehot) + len(plan.target)
-    return f"{used} of {len(table.columns)} columns used: {numbers} numbers, {categories} categories"
+    kinds = Counter(how.kind for name, how in plan.inputs.items() if how.models != "none")
+    used = sum(line["used"] == "yes" for line in column_lines(table, plan)[:len(table.columns)])
+    what = [f"{kinds['number']} numbers", f"{kinds['category']} categories"]
+    if kinds["text"]: what.append(f"{kinds['text']} text{'s' * (kinds['text'] > 1)}")
+    made = f"; derived: {', '.join(each.name for each in table.derived)}" if table.derived else ""
+    return f"{used} of {len(table.columns)} columns used: {', '.join(what)}{made}"

@@ -29,7 +29,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from .kit.errors import DataError, MLKitError, SettingsError, did_you_mean
 from .kit.table import Table
@@ -251,6 +251,7 @@ def judge_fold(estimator: Any, data: Data, learn: np.ndarray, unseen: np.ndarray
     return rate(unseen), rate(learn)
 
 # %% ../nbs/05_train.ipynb #73ec64bb
+@threadpool_limits.wrap(limits=1, user_api="blas")  # sums in one order, on any machine
 def search(
     data: Data,
     models: str = "linear tree forest boosting neural",  # families, with blanks between them
@@ -431,6 +432,7 @@ class Model:
 # %% ../nbs/05_train.ipynb #76bca44d
 STARTS = 5  # how often a training that goes astray is begun anew
 
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def train_model(
     best: Trial,
     data: Data,

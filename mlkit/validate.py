@@ -5,24 +5,29 @@
 # %% ../nbs/03_validate.ipynb #7ea103d6
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from .collect import looks_personal
+from .kit.cell import as_text, native
 from .kit.errors import DataError, SettingsError, did_you_mean
+from .kit.leaks import COLUMNS, METRIC, Audit, Leak, audit
+from .kit.order import Way, choose_way
+from .kit.schema import Schema, find_broken, infer_schema, load_schema, short, without_mad
+from .kit.slipped import find_slipped
 from .kit.table import Table, learn_table
-from .problem import Task, each_value, encode_target, label_of, target_values
+from .problem import Task, each_value, encode_target, label_of, read_numbers, target_values
 
 SMALLEST_TABLE = 20  # rows; below this neither a fold nor a test set says anything
 
 # %% auto #0
-__all__ = ['SMALLEST_TABLE', 'SPLITS', 'ROOM', 'ALONE', 'LEAK_METRICS', 'SAMPLE', 'OPERATIONS', 'check_columns', 'usable_rows',
-           'with_answers', 'by_chance', 'by_time', 'by_group', 'lock_away', 'Rule', 'infer_rule', 'infer_schema',
-           'to_pandera', 'find_invalid', 'treat_invalid', 'Leak', 'leaks_alone', 'leaks_together', 'find_leaks',
-           'treat_leaks', 'show_split', 'show_leaks', 'show_invalid', 'schema_json', 'in_short']
+__all__ = ['SMALLEST_TABLE', 'SPLITS', 'STRATA', 'check_columns', 'put_aside', 'usable_rows', 'with_answers', 'odd_answers',
+           'by_chance', 'by_time', 'by_group', 'settle_way', 'lock_away', 'Checked', 'check_table', 'strangers',
+           'hide_personal', 'treat_invalid', 'in_words', 'treat_leaks', 'show_task', 'show_split', 'show_leaks',
+           'title_of', 'show_questions', 'show_invalid', 'show_aside', 'join_aside', 'leaks_json', 'in_short']
 
 # %% ../nbs/03_validate.ipynb #9d4f8fd4
 def check_columns(
@@ -42,6 +47,19 @@ def _columns_of(data: pd.DataFrame) -> str:
     "The end of a message about an unknown column: those that there are."
     names, more = ", ".join(map(str, data.columns[:20])), len(data.columns) - 20
     return f"; it has {names}{f' and {more} more' if more > 0 else ''}"
+
+# %% ../nbs/03_validate.ipynb #95bfcf33
+def put_aside(
+    rows: pd.DataFrame,  # raw, with the index of the source
+    reasons: pd.Series,  # a sentence for each row to set aside, by index
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows that go on; rows set aside, with `row` (from 1) and `reason` in front
+    "Part the rows that have a reason to leave from those that go on."
+    leaving = rows.index.isin(reasons.index)
+    aside = rows[leaving].copy()
+    for place, (name, values) in enumerate((("row", aside.index + 1), ("reason", reasons.reindex(aside.index)))):
+        while name in aside: name += "_"
+        aside.insert(place, name, values)
+    return rows[~leaving], aside
 
 # %% ../nbs/03_validate.ipynb #50500bc1
 def usable_rows(
@@ -74,8 +92,26 @@ def with_answers(
     readable = pd.notna(target_values(task, rows[task.target]))
     return rows if readable.all() else rows[readable]
 
+# %% ../nbs/03_validate.ipynb #44943d7f
+def odd_answers(
+    task: Task,
+    target: pd.Series,  # raw cells, missing ones gone
+) -> list[str]:  # sentences
+    "What is strange about the answers themselves."
+    if task.type != "regression": return []
+    numbers, told = read_numbers(target), []
+    wrong = list(dict.fromkeys(short(as_text(native(cell))) for cell in target[np.isnan(numbers)]))
+    if wrong: told.append(f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
+    known = np.sort(numbers[~np.isnan(numbers)])
+    usual = without_mad(known)
+    far = [f"{number:g}" for number in (*known[known < usual[0]], *known[known > usual[-1]])]
+    if far: told.append(f"{len(far)} answers stand far from all others ({', '.join(far[:3])}; the others are from "
+                        f"{usual[0]:g} to {usual[-1]:g}): they stay, look at them")
+    return told
+
 # %% ../nbs/03_validate.ipynb #20600f8e
 SPLITS = ("auto", "chance", "time", "group")
+STRATA = 10  # numbers keep the shares of their tenths
 
 def by_chance(
     strata: np.ndarray | None,  # class of each row; None: a number is predicted
@@ -119,31 +155,7 @@ def by_group(
     _, chosen = next(GroupShuffleSplit(1, test_size=test_size, random_state=seed).split(groups, groups=names))
     return np.isin(np.arange(len(groups)), chosen)
 
-# %% ../nbs/03_validate.ipynb #fd03afa3
-def lock_away(
-    rows: pd.DataFrame,  # usable rows
-    task: Task,  # settled
-    split: str = "auto",  # auto, chance, time or group
-    test_size: float = 0.2,  # share, between 0 and 1
-    time_column: str = "",
-    group_column: str = "",
-    seed: int = 42,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:  # train, test; `how` and by which `column` they part
-    "Split off the test set. SettingsError for settings that do not go together."
-    _check_split(split, test_size, seed)
-    how = split if split != "auto" else "time" if time_column else "group" if group_column else "chance"
-    column = {"time": time_column, "group": group_column}.get(how, "")
-    if how != "chance" and not column:
-        raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
-    if column: check_columns(rows, column)
-    if how == "time": exam = by_time(_moments(rows[column]), test_size)
-    elif how == "group": exam = by_group(rows[column], test_size, seed)
-    else: exam = by_chance(_strata(task, rows), len(rows), test_size, seed)
-    if how == "time": rows, exam = _in_order(rows, _moments(rows[column]), exam)
-    train, test = rows[~exam].reset_index(drop=True), rows[exam].reset_index(drop=True)
-    return train, test, {"how": how, "column": column}
-
-# %% ../nbs/03_validate.ipynb #81737857
+# %% ../nbs/03_validate.ipynb #35f4da73
 def _check_split(split: str, test_size: float, seed: int) -> None:
     if split not in SPLITS:
         near = did_you_mean(split, SPLITS)
@@ -158,212 +170,150 @@ def _in_order(rows: pd.DataFrame, moments: pd.Series, exam: np.ndarray) -> tuple
     order = np.argsort(moments.to_numpy(), kind="stable")
     return rows.iloc[order], exam[order]
 
-def _strata(task: Task, rows: pd.DataFrame) -> np.ndarray | None:
-    return None if task.type == "regression" else encode_target(task, target_values(task, rows[task.target]))
+def _codes(task: Task, rows: pd.DataFrame) -> np.ndarray:
+    return encode_target(task, target_values(task, rows[task.target]))
+
+def _strata(task: Task, codes: np.ndarray) -> np.ndarray | None:
+    "What keeps its shares on both sides: classes, or tenths of the numbers."
+    if task.type != "regression": return codes
+    if len(codes) < 10 * STRATA: return None
+    return pd.factorize(pd.qcut(codes, STRATA, labels=False, duplicates="drop"))[0]
 
 def _moments(column: pd.Series) -> pd.Series:
     read = learn_table(column.to_frame()).read(column.to_frame())[column.name]
     return read if read.dtype.kind in "Mf" else pd.Series(pd.NaT, index=read.index, name=column.name)
 
-# %% ../nbs/03_validate.ipynb #9af31d49
-@dataclass
-class Rule:
-    "What is expected of one column."
-    kind: str
-    missing: float = 1.0  # largest share of empty cells
-    low: float | None = None  # numbers: the smallest that is plausible
-    high: float | None = None  # numbers: the largest
-    categories: list[str] = field(default_factory=list)  # categories: those that occur; empty: any
+# %% ../nbs/03_validate.ipynb #fd03afa3
+def settle_way(
+    rows: pd.DataFrame,  # usable rows, in the order of the file
+    task: Task,
+    split: str,  # auto, chance, time or group
+    time_column: str,
+    group_column: str,
+) -> Way:
+    "How the test rows are chosen, and why. SettingsError for settings that do not go together."
+    named = {"time": time_column, "group": group_column}
+    how = split if split != "auto" else next((way for way, column in named.items() if column), "auto")
+    if how == "chance": return Way("chance", why="it was stated")
+    seen = choose_way(rows, task.target, _codes(task, rows)) if not named.get(how) else None
+    if how == "auto" and seen: return seen
+    if seen and seen.how == how: return seen
+    if seen: raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
+    check_columns(rows, named[how])
+    both = f"; rows of one '{group_column}' may be on both sides" if how == "time" and group_column else ""
+    return Way(how, named[how], f"it was stated{both}")
 
-ROOM = 0.5  # numbers may leave the range that was seen by this share of it
+# %% ../nbs/03_validate.ipynb #684f6ed3
+def lock_away(
+    rows: pd.DataFrame,  # usable rows, in the order of the file
+    task: Task,  # settled
+    split: str = "auto",  # auto, chance, time or group
+    test_size: float = 0.2,  # share, between 0 and 1
+    time_column: str = "",
+    group_column: str = "",
+    seed: int = 42,
+) -> tuple[pd.DataFrame, pd.DataFrame, Way]:  # train and test with the index of `rows`; how they part
+    "Split off the test set. SettingsError for settings that do not go together."
+    _check_split(split, test_size, seed)
+    way, codes = settle_way(rows, task, split, time_column, group_column), _codes(task, rows)
+    if way.how == "time": exam = by_time(_moments(rows[way.column]), test_size)
+    elif way.how == "group": exam = by_group(rows[way.column], test_size, seed)
+    else: exam = by_chance(_strata(task, codes), len(rows), test_size, seed)
+    if task.type != "regression" and (gone := set(codes) - set(codes[~exam])):
+        why = f"by {way.how} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left to learn from"
+        way, exam = Way("chance", why=why), by_chance(_strata(task, codes), len(rows), test_size, seed)
+    if way.how == "time": rows, exam = _in_order(rows, _moments(rows[way.column]), exam)
+    return rows[~exam], rows[exam], way
 
 # %% ../nbs/03_validate.ipynb #516eefbe
-def infer_rule(
-    kind: str,  # of mlkit.kit.table
-    values: pd.Series,  # typed
-) -> Rule:
-    "What the training rows say about a column."
-    missing = float(values.isna().mean() if kind in ("number", "boolean", "date") else (values == "").mean())
-    rule = Rule(kind, missing=round(min(1.0, 0.05 + 2 * missing), 3))
-    if kind == "number" and values.notna().any():
-        low, high = float(values.min()), float(values.max())
-        room = ROOM * (high - low)
-        rule.low, rule.high = (0.0 if low >= 0 else low - room), high + room
-    if kind == "category": rule.categories = sorted(set(values) - {""})
-    return rule
+@dataclass(frozen=True)
+class Checked:
+    "A table after it was held to its schema."
+    schema: Schema
+    broken: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
+    rows: pd.DataFrame  # those that were checked
 
-def infer_schema(
-    table: Table,  # how the cells are read
-    train: pd.DataFrame,  # raw training rows
-) -> dict[str, Rule]:  # by column
-    "The schema of the training rows."
-    typed = table.read(train)
-    return {column.name: infer_rule(column.kind, typed[column.name]) for column in table.columns}
+def check_table(
+    train: pd.DataFrame,  # raw
+    test: pd.DataFrame,  # raw
+    path: str = "",  # of a schema file; empty: the schema is inferred
+) -> Checked:
+    "Find what the rows break. SettingsError for a schema file that cannot be meant."
+    given = load_schema(path, train.columns) if path else None
+    kinds = {name: kind for name, kind in given.kinds.items() if name in train} if given else {}
+    table = learn_table(train, kinds=kinds)
+    schema, rows = given or infer_schema(table, train), pd.concat([train, test]) if given else test
+    broken = pd.concat([find_broken(schema, table, rows), strangers(schema, rows)], ignore_index=True)
+    return Checked(schema, hide_personal(broken, rows), rows)
 
-# %% ../nbs/03_validate.ipynb #1a425d54
-def to_pandera(
-    schema: dict[str, Rule],  # by column
-) -> Any:  # pandera.pandas.DataFrameSchema
-    "The same rules for pandera."
-    import pandera.pandas as pa
+def strangers(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
+    "Columns that only the schema or only the table has."
+    lines = [(name, "a column of the table", len(rows), "", []) for name in schema.rules if name not in rows]
+    lines += [(str(name), "in the schema", len(rows), "", []) for name in rows if str(name) not in schema.rules]
+    return pd.DataFrame(lines, columns=["column", "rule", "rows", "examples", "where"])
 
-    def checks(rule: Rule) -> Iterator[Any]:
-        if rule.low is not None: yield pa.Check.ge(rule.low, error=f"at least {rule.low:g}", ignore_na=True)
-        if rule.high is not None: yield pa.Check.le(rule.high, error=f"at most {rule.high:g}", ignore_na=True)
-        if rule.categories: yield pa.Check.isin([*rule.categories, ""], error="a known category")
-    columns = {name: pa.Column(nullable=True, checks=list(checks(rule))) for name, rule in schema.items()}
-    return pa.DataFrameSchema(columns)
-
-# %% ../nbs/03_validate.ipynb #ea5c59b2
-def find_invalid(
-    schema: dict[str, Rule],  # by column
-    table: Table,  # how the cells are read
-    data: pd.DataFrame,  # raw rows
-) -> pd.DataFrame:  # one row a broken rule: column, rule, rows (count), where (positions)
-    "Where a table breaks the rules."
-    import pandera.errors
-    typed = table.read(data).reset_index(drop=True)
-    broken: list[dict[str, Any]] = []
-    try: to_pandera(schema).validate(typed, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        for (column, rule), cases in errors.failure_cases.groupby(["column", "check"], sort=True):
-            where = sorted(map(int, cases["index"].dropna()))
-            broken.append({"column": column, "rule": rule, "rows": len(cases), "where": where})
-    for name, rule in schema.items():
-        empty = typed[name].isna() | (typed[name].astype("str") == "")
-        if empty.mean() > rule.missing and empty.sum() > 1:
-            limit = f"at most {rule.missing:.0%} empty"
-            broken.append({"column": name, "rule": limit, "rows": int(empty.sum()), "where": []})
-    return pd.DataFrame(broken, columns=["column", "rule", "rows", "where"])
+def hide_personal(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    "No examples of columns that tell about persons."
+    def personal(name: str) -> bool:
+        return name in rows and bool(looks_personal(name, [str(cell) for cell in rows[name].dropna().iloc[:200]]))
+    secret = broken["column"].map(lambda names: any(map(personal, [names, *names.split(", ")]))).astype(bool)
+    return broken.assign(examples=broken["examples"].mask(secret, "•••"))
 
 # %% ../nbs/03_validate.ipynb #89d43112
 def treat_invalid(
-    data: pd.DataFrame,  # raw rows
-    invalid: pd.DataFrame,  # from `find_invalid`
+    checked: Checked,
     on_invalid: str = "warn",  # warn, quarantine or fail
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows that go on; rows set aside, with a column `reason`
+) -> pd.Series:  # a reason for each row to set aside, by index
     "Do with invalid rows what the setting says. DataError when it says fail."
     if on_invalid not in ("warn", "quarantine", "fail"):
-        raise SettingsError(f"validate.on_invalid is warn, quarantine or fail, not '{on_invalid}'")
-    if on_invalid == "fail" and len(invalid):
-        worst = invalid.sort_values("rows", ascending=False).head(8)
-        what = "; ".join(f"'{row.column}' is not {row.rule} in {row.rows} rows" for row in worst.itertuples())
-        raise DataError(
-            f"the table breaks its schema: {what}; mend the rows, or use on_invalid = quarantine")
-    reasons = pd.Series("", index=range(len(data)))
-    for row in invalid.itertuples() if on_invalid == "quarantine" else ():
-        reasons.iloc[np.asarray(row.where, dtype=int)] += f"{row.column}: not {row.rule}; "
-    aside = (reasons != "").to_numpy()
-    invalid_rows = data[aside].assign(reason=reasons[aside].to_numpy())
-    return data[~aside].reset_index(drop=True), invalid_rows.reset_index(drop=True)
+        near = did_you_mean(on_invalid, ("warn", "quarantine", "fail"))
+        raise SettingsError(f"validate.on_invalid is warn, quarantine or fail, not '{on_invalid}'{near}")
+    if on_invalid == "fail" and len(checked.broken):
+        lines = [in_words(row) for row in checked.broken.head(8).itertuples()]
+        more = f"; and {len(checked.broken) - 8} more rules" if len(checked.broken) > 8 else ""
+        raise DataError(f"the table breaks its schema: {'; '.join(lines)}{more}; "
+                        "mend the rows, or use on_invalid = quarantine")
+    reasons: dict[Any, list[str]] = {}
+    for row in checked.broken.itertuples() if on_invalid == "quarantine" else ():
+        for label in checked.rows.index[row.where]: reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
+    return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
 
-# %% ../nbs/03_validate.ipynb #288478da
-@dataclass
-class Leak:
-    "Columns that give the target away."
-    columns: list[str]
-    why: str
-
-# AUC-ROC, balanced accuracy and R2 that one column must not reach
-ALONE = {"binary": 0.995, "multiclass": 0.99, "regression": 0.995}
-LEAK_METRICS = {
-    "binary": ("roc_auc", "AUC-ROC"),
-    "multiclass": ("balanced_accuracy", "balanced accuracy"),
-    "regression": ("r2", "R²"),
-}
-SAMPLE = 5_000  # rows are enough to see a leak
-
-# %% ../nbs/03_validate.ipynb #665a076c
-def leaks_alone(
-    typed: pd.DataFrame,  # typed training rows without the target
-    task: Task,
-    truth: np.ndarray,  # codes or numbers
-) -> Iterator[Leak]:
-    "Columns that predict the target alone: a small tree on each, cross-validated."
-    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-    regression = task.type == "regression"
-    tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(
-        min_samples_leaf=max(2, len(truth) // 500), random_state=0)
-    folds = (KFold if regression else StratifiedKFold)(3, shuffle=True, random_state=0)
-    metric, label = LEAK_METRICS[task.type]
-    for name in map(str, typed):
-        values = _as_numbers(typed[name])
-        if np.ptp(values) == 0: continue
-        score = float(np.mean(cross_val_score(tree, values.reshape(-1, 1), truth, cv=folds, scoring=metric)))
-        if score >= ALONE[task.type]:
-            yield Leak([name], (
-                f"'{name}' alone predicts '{task.target}' with {label} {score:.4f}; "
-                f"a column that good is the target under another name, or known only afterwards"))
+def in_words(row: Any) -> str:  # row: of `Checked.broken`
+    "A broken rule as part of a sentence."
+    some = f" (such as {row.examples})" if row.examples else ""
+    return f"'{short(row.column)}' is not {short(row.rule)} in {row.rows:,} row{'s'[:row.rows != 1]}{some}"
 
 # %% ../nbs/03_validate.ipynb #e75e5628
-def _as_numbers(column: pd.Series) -> np.ndarray:
-    if column.dtype.kind == "M": column = column.astype("int64").where(column.notna())
-    elif column.dtype.kind not in "fiub":
-        column = pd.Series(pd.factorize(column, sort=True)[0], index=column.index)
-    return column.astype("float64").fillna(-1e18).to_numpy()
-
-OPERATIONS = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}
-
-def leaks_together(
-    typed: pd.DataFrame,  # typed training rows without the target
-    truth: np.ndarray,  # numbers
-    target: str,
-) -> Iterator[Leak]:
-    "Pairs of numbers whose sum, difference, product or quotient is the target."
-    numbers = [name for name in map(str, typed)
-               if typed[name].dtype.kind == "f" and typed[name].nunique() > 2]
-    values = typed[numbers].to_numpy()
-    allowed = 1e-3 * np.maximum(np.abs(truth), 1e-3 * np.std(truth))
-    with np.errstate(all="ignore"):
-        for i, first in enumerate(numbers):
-            for sign, operation in OPERATIONS.items():
-                close = np.abs(operation(values[:, [i]], values) - truth[:, None]) <= allowed[:, None]
-                for j in np.flatnonzero(close.mean(axis=0) >= 0.99):
-                    if j > i or (sign in "-/" and j != i):
-                        yield Leak([first, numbers[j]], (
-                            f"'{first}' {sign} '{numbers[j]}' is '{target}' "
-                            f"in {close[:, j].mean():.1%} of the rows; it is the target in two parts"))
-
-# %% ../nbs/03_validate.ipynb #edfd8808
-def find_leaks(
-    table: Table,  # how the cells are read
-    train: pd.DataFrame,  # raw training rows
-    task: Task,
-) -> list[Leak]:
-    "Everything that gives the target away."
-    sample = _frequent(task, train.sample(min(len(train), SAMPLE), random_state=0)).reset_index(drop=True)
-    names = [column.name for column in table.columns if column.use and column.kind != "text"]
-    typed = table.read(sample)[names]
-    truth = encode_target(task, target_values(task, sample[task.target]))
-    together = leaks_together(typed, truth, task.target) if task.type == "regression" else ()
-    return [*leaks_alone(typed, task, truth), *together]
-
-def _frequent(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
-    "Rows whose class is in each of three folds."
-    if task.type == "regression": return rows
-    classes = pd.Series(target_values(task, rows[task.target]), index=rows.index)
-    return rows[classes.map(classes.value_counts()) >= 3]
-
-# %% ../nbs/03_validate.ipynb #7102a7d0
 def treat_leaks(
-    leaks: list[Leak],
+    found: Audit,
+    train: pd.DataFrame,  # raw
+    test: pd.DataFrame,  # raw
     on_leak: str = "drop",  # drop, warn or fail
-) -> list[str]:  # columns to leave out
-    "Do with leaking columns what the setting says. DataError when it says fail."
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:  # train and test without what leaks; columns that left
+    "Do with leaks what the setting says. DataError when it says fail."
     if on_leak not in ("drop", "warn", "fail"):
-        raise SettingsError(f"validate.on_leak is drop, warn or fail, not '{on_leak}'")
-    if on_leak == "fail" and leaks:
-        why = "; ".join(leak.why for leak in leaks[:5])
-        raise DataError(f"the target leaks: {why}; remove these columns, or use on_leak = drop")
-    return sorted({name for leak in leaks for name in leak.columns}) if on_leak == "drop" else []
+        near = did_you_mean(on_leak, ("drop", "warn", "fail"))
+        raise SettingsError(f"validate.on_leak is drop, warn or fail, not '{on_leak}'{near}")
+    if on_leak == "fail" and found.leaks:
+        why = "; ".join(leak.why for leak in found.leaks[:5])
+        more = f"; and {len(found.leaks) - 5} more" if len(found.leaks) > 5 else ""
+        raise DataError(f"the target leaks: {why}{more}; remove what leaks, name columns that are known at the "
+                        "time in validate.known, or use on_leak = drop")
+    if on_leak == "warn": return train, test, []
+    return train.drop(columns=found.columns), test[~found.copies].drop(columns=found.columns), found.columns
 
 # %% ../nbs/03_validate.ipynb #d0ca2a2f
+def show_task(task: Task, told: list[str]) -> Any:  # IPython Markdown
+    "What is strange about the answers, in sentences."
+    from IPython.display import Markdown
+    lines = "\n".join(f"- {sentence}." for sentence in told)
+    return Markdown(f"**The answers in `{task.target}`**\n\n{lines}" if told else f"The answers in `{task.target}` are all readable.")
+
 def show_split(
     train: pd.DataFrame,
     test: pd.DataFrame,
     task: Task,
-    split: dict[str, str],  # how the rows were chosen
+    way: Way,  # how the rows were chosen
     gone: dict[str, int],  # rows that went, by reason
 ) -> Any:  # pandas Styler
     "Which rows are where, and what the target looks like on each side."
@@ -373,49 +323,97 @@ def show_split(
         if task.type == "regression": return line | {"mean": values.mean(), "spread": values.std()}
         return line | {f"share of {name}": (values == name).mean() for name in task.classes[-5:]}
     lost = ", ".join(f"{count:,} rows {reason}" for reason, count in gone.items() if count) or "no row"
-    caption = f"Split by {' '.join(filter(None, split.values()))}; left out: {lost}"
+    how = f"by {way.how}" + (f" ({way.column})" if way.column else "")
     table = pd.DataFrame([row("train", train), row("test (locked away)", test)])
-    return table.style.hide().format(precision=3, thousands=",").set_caption(caption)
-
-# %% ../nbs/03_validate.ipynb #6b30860a
-def show_leaks(leaks: list[Leak], dropped: list[str]) -> Any:  # IPython Markdown
-    "The leaks in sentences."
-    from IPython.display import Markdown
-    if not leaks:
-        return Markdown("**No leak found**: no column, alone or with another one, gives the target away.")
-    lines = [f"- {leak.why}." for leak in leaks[:10]]
-    if len(leaks) > 10: lines.append(f"- and {len(leaks) - 10} more")
-    what = "**They stay in, because on_leak = warn**; the score below is not to be believed"
-    if dropped: what = f"Left out: {', '.join(f'`{name}`' for name in dropped)}"
-    return Markdown("**The target leaks.** " + what + ".\n\n" + "\n".join(lines))
-
-def show_invalid(invalid: pd.DataFrame, on_invalid: str) -> Any:  # Styler or Markdown
-    "The broken rules."
-    from IPython.display import Markdown
-    if invalid.empty:
-        return Markdown(
-            "**The rows of the test set keep the schema** that was inferred from the training rows.")
-    fate = {"warn": "; the rows stay in", "quarantine": "; the rows are set aside"}.get(on_invalid, "")
-    worst = invalid.drop(columns="where").sort_values("rows", ascending=False).head(20)
-    return worst.style.hide().set_caption(f"Broken rules{fate}")
-
-def schema_json(schema: dict[str, Rule]) -> dict[str, Any]:
-    "The schema as it is kept; what says nothing is left out."
-    def said(rule: Rule) -> dict[str, Any]:
-        return {key: value for key, value in asdict(rule).items() if value not in (None, [])}
-    return {name: said(rule) for name, rule in schema.items()}
+    return table.style.hide().format(precision=3, thousands=",").set_caption(
+        f"Split {how}: {way.why}. Left out: {lost}.")
 
 # %% ../nbs/03_validate.ipynb #def9cd86
+def show_leaks(
+    found: Audit,
+    dropped: list[str],  # columns that left
+    on_leak: str = "drop",
+) -> Any:  # IPython Markdown
+    "The leaks in sentences."
+    from IPython.display import Markdown
+    names = ", ".join(f"`{name}`" for name in found.names[:8])
+    note = f"\n\nColumns that only name a row are not used: {names}." if names else ""
+    if not found.leaks: return Markdown(
+        "**No leak found**: no column gives the target away, alone, with others, by its gaps or in the row "
+        f"before, and no row is on both sides.{note}")
+    lines = [f"- **{title_of(leak, on_leak)}** {leak.why}." for leak in found.leaks[:10]]
+    if len(found.leaks) > 10: lines.append(f"- and {len(found.leaks) - 10} more")
+    what = f"Left out: {', '.join(f'`{name}`' for name in dropped)}." if dropped else ""
+    if on_leak == "warn": what = "**Everything stays in, because on_leak = warn**; the score is not to be believed."
+    return Markdown(f"### LEAK: the target is given away\n\n{what}\n\n" + "\n".join(lines) + note)
+
+def title_of(leak: Leak, on_leak: str) -> str:
+    "What follows from a leak, in a few words."
+    if on_leak == "warn": return "Not mended:"
+    if leak.kind in COLUMNS: return "Left out:"
+    return "Copies left the test set:" if leak.kind == "copies" else "To be decided by you:"
+
+# %% ../nbs/03_validate.ipynb #e07ef1e8
+def show_questions(
+    found: Audit,
+    task: Task,
+    dropped: list[str],  # columns that left
+) -> Any:  # pandas Styler
+    "What the strongest columns say alone, and the question that only a person can answer."
+    _, label, least = METRIC[task.type]
+    least = 1 / len(task.classes) if task.type == "multiclass" else least
+    rows = found.alone[~found.alone["column"].isin(dropped) & (found.alone["score"] > least + 0.05)].head(5)
+    table = rows.rename(columns={"score": f"{label}, alone"})
+    return table.style.hide().format(precision=3).set_caption(
+        "What each column says alone. Is it known at the moment of prediction? If not, name it in prepare.leave_out.")
+
+def show_invalid(checked: Checked, on_invalid: str) -> Any:  # Styler or Markdown
+    "The broken rules."
+    from IPython.display import Markdown
+    which = f"the schema of {checked.schema.source}" if checked.schema.source else "the schema of the training rows"
+    whose = "All rows keep" if checked.schema.source else "The rows of the test set keep"
+    if checked.broken.empty: return Markdown(f"**{whose} {which}.**")
+    fate = {"warn": "the rows stay in", "quarantine": "the rows are set aside"}.get(on_invalid, "")
+    more = f"; {len(checked.broken) - 20} more are not shown" if len(checked.broken) > 20 else ""
+    table = checked.broken.drop(columns="where").head(20).rename(columns={"rule": "is not", "rows": "in rows"})
+    table["column"] = table["column"].map(short)
+    return table.style.hide().format(thousands=",").set_caption(f"Rules that are broken ({which}); {fate}{more}")
+
+# %% ../nbs/03_validate.ipynb #386bf08d
+def show_aside(aside: pd.DataFrame) -> Any:  # Styler or Markdown
+    "The rows that were set aside, by reason."
+    from IPython.display import Markdown
+    if aside.empty: return Markdown("No row was set aside.")
+    counts = aside.groupby("reason", sort=False)["row"].agg(rows="count", first="min").reset_index().head(10)
+    return counts.rename(columns={"first": "first in row"}).style.hide().format(thousands=",").set_caption(
+        f"{len(aside):,} rows were set aside; all of them are in quarantine.csv")
+
+def join_aside(*parts: pd.DataFrame) -> pd.DataFrame:
+    "All rows that were set aside, in the order of the source."
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled).sort_index() if filled else parts[0]
+
+def leaks_json(found: Audit, dropped: list[str]) -> list[dict[str, Any]]:
+    "The leaks as they are kept."
+    return [{"kind": leak.kind, "columns": leak.columns, "why": leak.why,
+             "left_out": bool(leak.columns) and set(leak.columns) <= set(dropped)} for leak in found.leaks]
+
 def in_short(
     task: Task,
     train: pd.DataFrame,
     test: pd.DataFrame,
+    found: Audit,
     dropped: list[str],  # columns that leak
-    invalid: pd.DataFrame,  # broken rules
+    checked: Checked,
+    aside: pd.DataFrame,  # rows in quarantine
 ) -> str:  # one line
     "What this stage found, for the command line."
     kind = f"{task.type} of {task.target}"
     if task.type == "multiclass": kind += f" ({len(task.classes)} classes)"
-    leaks = f"; LEAK, left out: {', '.join(dropped)}" if dropped else ""
+    leaks = f"; LEAK, left out: {', '.join(map(short, dropped[:5]))}" if dropped else ""
+    if len(dropped) > 5: leaks += f" and {len(dropped) - 5} more"
+    others = [leak.kind for leak in found.leaks if not dropped or leak.kind not in COLUMNS]
+    if others: leaks += f"; LEAK: {', '.join(dict.fromkeys(others))}"
     rows = f"{len(train):,} rows to learn from, {len(test):,} locked away"
-    return f"{kind}; {rows}; {len(invalid)} broken rules{leaks}"
+    set_aside = f"; {len(aside)} set aside" if len(aside) else ""
+    return f"{kind}; {rows}{set_aside}; {len(checked.broken)} broken rules{leaks}"

@@ -103,7 +103,7 @@ atexit.register(lambda: print("heavy:", *sorted({HEAVY} & set(sys.modules))))
 from mlkit.kit.cli import main
 main()"""]  # fmt: skip
 FILES: dict[str, str | bytes] = {
-    "table.csv": table(), "empty.csv": "", "picture.csv": PICTURE, "sub/other.csv": table(),
+    "table.csv": table(), "empty.csv": "", "picture.csv": PICTURE, "sub/other.doc": table(), "month/1.csv": table(), "month/2.csv": "age,kind\n1,2\n",
     "wide.csv": ",".join(f"c{n}" for n in range(500)) + "\n" + ",".join("1" * 500) + "\n",
     "latin.csv": "größe;preis\n".encode("cp1252") + b"1;2\n" * 30,
     "broken.ini": "[train]\ntrials 30\n", "picture.ini": PICTURE,
@@ -195,6 +195,20 @@ BEFORE_KERNELS = {  # these need a look at a file, a folder or a server
         [*TABLE, "--out", "table.csv/run"],
         "cannot write into table.csv/run/artifacts: Not a directory; choose another --out",
     ),
+    "a password in an address": (
+        ["--data", "postgresql://ada:secret@host/sales", "--target", "left"],
+        "collect.source has a password or signature in it, and parameters are kept and shown; put the address "
+        "into an environment variable, such as SALES, and write env:SALES",
+    ),
+    "a table to join that is not there": (
+        [*TABLE, "-p", "collect.join=tabel.csv on age"],
+        "no such file: tabel.csv; did you mean 'table.csv'?",
+    ),
+    "a join without a key": (
+        [*TABLE, "-p", "collect.join=table.csv"],
+        "collect.join: 'table.csv' does not say its key; write SOURCE on KEY, "
+        "such as contracts.csv on customer_id",
+    ),
     "a logbook that is not there": (
         [*TABLE, "--out", "run"],
         "MLflow at http://127.0.0.1:9 does not answer (Connection refused); start it, "
@@ -237,7 +251,11 @@ def test_a_wrong_command_is_told(desk):
 
 @pytest.mark.parametrize("data, target, message", [
     ("nowhere/x.csv", "left", "no such file: nowhere/x.csv (there is no folder nowhere)"),
-    ("sub", "left", "sub is a folder; name one of its files"),
+    ("sub", "left", "sub is a folder without tables (.csv .tsv .txt .tab ...); name one of its files, "
+     "or a pattern such as sub/**/*.csv"),
+    ("sub/*.csv", "left", "no file matches sub/*.csv; check the pattern"),
+    ("env:NOT_SET_HERE", "left", "collect.source: the environment variable NOT_SET_HERE is not set"),
+    ("sqlite:///shop.db", "left", "no such file: sqlite:///shop.db; check the path"),
     ("", "left", "collect.source is empty; give a file, or example:customers"),
     ("empty.csv", "left", "empty.csv: the file is empty; export the table once more"),
     ("picture.csv", "left", "picture.csv: this is a picture, not text; give the file its right ending"),
@@ -331,6 +349,21 @@ BY_A_STAGE = {
         [b"left\n" + PICTURE, "left"],
         "collect", "table.csv: this is not text: it has bytes that no text has; export the table as CSV",
     ),
+    "two encodings": (
+        [(table() + "31,köln,yes\n" * 9).encode() + "31,Münster,yes\n".encode("cp1252"), "left"],
+        "collect", "table.csv: line 71 is not UTF-8 while 9 other lines are: the file mixes encodings; "
+        "save all of it in one, or set collect.encoding",
+    ),
+    "a byte of value zero": (
+        [(table() + "31,\0,yes\n").encode(), "left"],
+        "collect", "table.csv: line 62 has a byte of value zero (NUL), which no text has; "
+        "remove it, or export the table once more",
+    ),
+    "a join that multiplies rows": (
+        [table(), "left", "collect.join=example:customers on age = customer_id"],
+        "collect", "example:customers: 20 rows of 2,000 repeat a key in 'customer_id' and would multiply rows; "
+        "make it the first source, or aggregate it",
+    ),
     "a wrong encoding": (
         [table(), "left", "collect.encoding=utf8x"],
         "collect", "collect.encoding: there is no encoding 'utf8x'; did you mean 'utf-8'?",
@@ -398,6 +431,17 @@ BY_A_STAGE = {
 def test_a_stage_refuses_what_it_cannot_work_with(tmp_path, case):
     arguments, *expected = BY_A_STAGE[case]
     assert list(stopped(tmp_path, *arguments)) == expected
+
+
+def test_files_that_differ_are_told_by_the_command_and_nothing_is_lost(desk):
+    """What only reading can find out comes from the stage, through the real command."""
+    said = desk.run("--data", "month", "--target", "left", "--out", "month-run", "--to", "collect")
+    assert said.message == (
+        "2.csv lacks 'plan', 'left' and has 'kind' more, unlike 1.csv; "
+        "files that make one table need the same columns"
+    )
+    states = {name: one["state"] for name, one in read_journal(desk.folder / "month-run")["stages"].items()}
+    assert states == {"problem": "done", "collect": "failed"}
 
 
 @pytest.mark.parametrize(

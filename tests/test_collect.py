@@ -14,21 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.collect import (
-    collect,
-    data_hash,
-    decode_text,
-    describe,
-    profile,
-    read_source,
-    show_profile,
-    sniff_delimiter,
-    sniff_encoding,
-    snapshot,
-    split_cells,
-)
-from mlkit.kit.errors import DataError, SettingsError
+from mlkit.collect import collect, data_hash, describe, profile, read_source, show_profile, snapshot
+from mlkit.kit.errors import DataError, MLKitError, SettingsError
 from mlkit.kit.examples import customers
+from mlkit.kit.text import find_layout, open_text, settle_encoding, sniff_dialect, text_batches
 
 
 @pytest.fixture
@@ -41,6 +30,24 @@ def put(tmp_path):
         return str(path)
 
     return write
+
+
+def opener(raw):
+    return lambda: io.BytesIO(raw)
+
+
+def sniff_encoding(raw):
+    return settle_encoding(opener(raw))[0]
+
+
+def decode_text(raw):
+    with open_text(opener(raw), sniff_encoding(raw)) as text:
+        return text.read()
+
+
+def split_cells(text, delimiter="auto"):
+    raw = opener(text.encode())
+    return pd.concat(text_batches(raw, find_layout(raw, "utf-8", delimiter)))
 
 
 def message_of(kind, call, *arguments):
@@ -79,13 +86,13 @@ WESTERN = [
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp932", "euc_jp"]
 )
 def test_japanese_is_read_in_every_encoding(text, encoding):
-    assert decode_text(text.encode(encoding))[0] == text
+    assert decode_text(text.encode(encoding)) == text
 
 
 @pytest.mark.parametrize("text", WESTERN)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
 def test_western_text_is_not_taken_for_japanese(text, encoding):
-    assert decode_text(text.encode(encoding))[0] == text
+    assert decode_text(text.encode(encoding)) == text
 
 
 def test_half_width_katakana_is_cp932():
@@ -139,11 +146,11 @@ def test_an_unknown_encoding_is_a_setting_to_mend(put, name):
     ],
 )
 def test_the_delimiter_is_found(text, expected):
-    assert sniff_delimiter(text) == expected
+    assert sniff_dialect(text).delimiter == expected
 
 
 def test_a_long_text_is_judged_by_its_beginning():
-    assert sniff_delimiter("a;b\n" + "1,5;2,5\n" * 50_000) == ";"
+    assert find_layout(opener(b"a;b\n" + b"1,5;2,5\n" * 500_000)).dialect.delimiter == ";"
 
 
 @pytest.mark.parametrize("given_as", ["tab", "\\t", "\t"])
@@ -301,13 +308,15 @@ def test_a_missing_file_is_answered_with_the_nearest(put, tmp_path):
     [
         ("", "collect.source is empty"),
         ("no/where/x.csv", "there is no folder"),
-        ("https://example.com/x.csv", "is an address"),
         ("example:custmers", "did you mean 'customers'?"),
-        (".", ". is a folder; name one of its files"),
+        ("nbs", "nbs is a folder without tables"),
+        ("nbs/*.csv", "no file matches nbs/*.csv"),
+        ("ftp://host/x.csv", "ftp:// is not known; give a file, https://"),
+        ("env:NOT_SET_HERE", "the environment variable NOT_SET_HERE is not set"),
     ],
 )
 def test_a_source_that_is_no_file(source, expected):
-    assert expected in message_of(DataError, read_source, source)
+    assert expected in message_of(MLKitError, read_source, source)
 
 
 @pytest.mark.parametrize("name", ["x.xls", "x.pkl", "x", "x.csv.7z", ".csv"])

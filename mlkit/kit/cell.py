@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import string
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -15,8 +16,9 @@ from numbers import Rational
 from typing import Any
 
 # %% auto #0
-__all__ = ['MISSING', 'PLAIN_NUMBER', 'PAIRS', 'native', 'as_text', 'fold', 'is_missing', 'narrow', 'parse_number',
-           'parse_boolean', 'parse_date', 'count_words']
+__all__ = ['MISSING', 'PLAIN_NUMBER', 'PAIRS', 'native', 'as_text', 'fold', 'is_missing', 'narrow', 'parse_number', 'split_units',
+           'fold_unit', 'currency_of', 'parse_clock', 'split_numbers', 'parse_boolean', 'parse_date', 'count_words',
+           'text_words']
 
 # %% ../../nbs/kit/06_cell.ipynb #557123f1
 def _numpy_scalar(value: Any) -> Any:
@@ -65,9 +67,14 @@ def fold(
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 # %% ../../nbs/kit/06_cell.ipynb #541ebb67
-MISSING = ("", "-", "--", "---", "–", "—", "―", "−", "ー", ".", "?", "na", "n/a", "nan", "nat", "null",
-           "none", "<na>", "(null)", "#n/a", "#na", "#null!", "#value!", "#ref!", "#div/0!", "#name?",
-           "#num!")
+MISSING = (
+    "", "-", "--", "---", "–", "—", "―", "−", "ー", ".", "..", "?", "??", "na", "n/a", "n.a.", "n.a", "nan",
+    "nat", "null", "none", "<na>", "(null)", "(none)", "(blank)", "#n/a", "#na", "#null!", "#value!", "#ref!",
+    "#div/0!", "#name?", "#num!", "unknown", "(unknown)", "unkn", "not known", "not available",
+    "not applicable", "not specified", "not provided", "not recorded", "not reported", "not stated",
+    "not given", "unspecified", "undefined", "missing", "(missing)", "no data", "no information", "tbd",
+    "to be determined", "不明", "未詳", "未定", "該当なし", "未回答", "無回答", "未記入", "未入力", "未設定",
+    "未登録", "未確認", "情報なし", "データなし", "欠損", "欠測", "値なし")
 
 def is_missing(
     text: str,  # a cell as it is written
@@ -92,10 +99,10 @@ def narrow(
 # %% ../../nbs/kit/06_cell.ipynb #a307d49c
 PLAIN_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _CODES = "USD|EUR|GBP|JPY|CNY|CHF|CAD|AUD|NZD|HKD|INR|KRW|TWD|SGD|SEK|NOK|DKK|PLN|BRL|MXN|ZAR"
-_CURRENCY = rf"(?:[A-Z]{{0,2}}[$]|[€£¥₩₹元円]|{_CODES})"
+_CURRENCY = rf"(?:[A-Z]{{0,2}}[$]|[€£¥₩₹元円]|Rs\.?|{_CODES})"
 _POWERS = {"k": 3, "K": 3, "M": 6, "B": 9, "千": 3, "万": 4, "億": 8, "兆": 12}
 _NUMBER = re.compile(
-    rf"(?P<sign>[+-]?) ?(?:{_CURRENCY} ?(?P<inner>[+-]?))?(?=\.?[0-9])"
+    rf"(?:[<>≤≥≈~]=? ?)?(?P<sign>[+-]?) ?(?:{_CURRENCY} ?(?P<inner>[+-]?))?(?=\.?[0-9])"
     r"(?P<whole>[1-9][0-9]{0,2}(?P<gap>[, '])[0-9]{3}(?:(?P=gap)[0-9]{3})*|[0-9]*)(?P<part>\.[0-9]*)?"
     rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,4}})| ?(?P<power>[{''.join(_POWERS)}]))? ?(?:{_CURRENCY}|%|\+)?")
 
@@ -128,6 +135,64 @@ def parse_number(
     number = _number(readings[0])
     return _number(readings[1]) if number is None and "." in text and "," in text else number
 
+# %% ../../nbs/kit/06_cell.ipynb #97b91d99
+_PIECE = re.compile(r"([^0-9]*[0-9](?:[0-9., ']*[0-9])?\.?)([^0-9]*(?:(?<=[mtn])[23](?![0-9]))?)")
+
+def split_units(
+    text: str,  # a cell as it is written
+) -> list[tuple[str, str]]:  # numbers as they are written, each with what stands behind it
+    "The pieces of a cell like `2h 50m`."
+    return [(number.strip(), unit.strip()) for number, unit in _PIECE.findall(narrow(text))]
+
+def fold_unit(
+    unit: str,  # as it is written
+) -> str:
+    "The form in which units are compared."
+    return fold(unit).replace(" ", "").rstrip(".")
+
+# %% ../../nbs/kit/06_cell.ipynb #c5fddba4
+_SPELLED = {"$": "USD", "US$": "USD", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "AU$": "AUD", "NZ$": "NZD",
+            "HK$": "HKD", "S$": "SGD", "¥": "JPY", "円": "JPY", "€": "EUR", "£": "GBP", "₩": "KRW",
+            "₹": "INR", "Rs": "INR", "Rs.": "INR", "元": "CNY"}
+_find_currency = re.compile(_CURRENCY).search
+
+def currency_of(
+    text: str,  # a cell as it is written
+) -> str:  # such as "USD"; empty: none is named
+    "The currency that a cell names."
+    found = _find_currency(narrow(text))
+    return _SPELLED.get(found[0], found[0]) if found else ""
+
+# %% ../../nbs/kit/06_cell.ipynb #272f9f78
+_CLOCK = re.compile(
+    r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]{1,9})?))?(?: ?([AaPp])\.?[Mm]\.?)?"
+    r"|([0-9]{1,2})時(?:([0-5]?[0-9])分)?")
+
+def parse_clock(
+    text: str,  # a cell as it is written
+) -> float | None:  # hours; None when it is no time
+    "The hours of `23:45`, `8:05 PM`, `1:30:00` or `8時30分`."
+    found = _CLOCK.fullmatch(narrow(text))
+    if not found: return None
+    hour, minute = int(found[1] or found[5]), int(found[2] or found[6] or 0)
+    if found[4] and not 1 <= hour <= 12: return None
+    if found[4]: hour = hour % 12 + (12 if found[4] in "Pp" else 0)
+    return hour + (minute * 60 + float(found[3] or 0)) / 3600
+
+# %% ../../nbs/kit/06_cell.ipynb #3e55c03a
+_EACH_NUMBER = re.compile(
+    r"(?:(?<![\w%°)'\"])[-+])?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?")
+
+def split_numbers(
+    text: str,  # a cell as it is written
+    decimal: str = ".",  # the column's decimal mark, "." or ","
+) -> tuple[str, tuple[float, ...]]:  # the shape, with # for each number; the numbers
+    "All numbers in a cell, and what stands around them."
+    text = narrow(text).replace("#", "№")
+    if decimal == ",": text = text.translate(_SWAP)
+    numbers = tuple(float(found.replace(",", "")) + 0.0 for found in _EACH_NUMBER.findall(text))
+    return fold(_EACH_NUMBER.sub("#", text)).replace(" ", ""), numbers
+
 # %% ../../nbs/kit/06_cell.ipynb #e95f4b5a
 PAIRS = (("no", "yes"), ("false", "true"), ("f", "t"), ("n", "y"), ("0", "1"), ("0.0", "1.0"), ("off", "on"),
          ("いいえ", "はい"), ("無", "有"), ("無し", "有り"), ("なし", "あり"), ("×", "○"))
@@ -145,16 +210,18 @@ _ERAS |= dict(zip("MTSHR", _ERAS.values(), strict=True))
 _MONTHS = {name: number for number, names in enumerate(
     ("january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug",
      "september sep sept", "october oct", "november nov", "december dec"), 1) for name in names.split()}
-_TIME = (r"(?:[T ,]* ?(?P<h>[0-9]{1,2})(?::(?P<mi>[0-9]{2})(?::(?P<s>[0-9]{2})(?:[.,](?P<us>[0-9]{1,9}))?)?"
+_TIME = (r"(?:[T ,:]* ?(?P<h>[0-9]{1,2})(?::(?P<mi>[0-9]{2})(?::(?P<s>[0-9]{2})(?:[.,](?P<us>[0-9]{1,9}))?)?"
          r"|時(?:(?P<mi2>[0-9]{1,2})分(?:(?P<s2>[0-9]{1,2})秒)?)?)"
-         r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?(?: ?(?P<zone>Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?")
+         r"(?: ?(?P<half>[AaPp]\.?[Mm]\.?|午前|午後))?"
+         r"(?: ?(?P<zone>Z|(?:UTC|GMT)?[+-][0-9]{1,2}(?::?[0-9]{2})?|UTC|GMT))?)?")
 _WEEKDAY, _NAME, _ERA = r"(?:[A-Za-z]{3,9},? )?", r"(?P<name>[A-Za-z]{3,9})\.?", "|".join(_ERAS)
 _DATES = tuple(re.compile(pattern + _TIME) for pattern in (
     r"(?P<y>[0-9]{4})(?P<mark>[-/.])(?P<m>[0-9]{1,2})(?P=mark)(?P<d>[0-9]{1,2})",
     r"(?P<y>[12][0-9]{3})[-/](?P<m>[0-9]{1,2})",
+    r"(?P<m>[0-9]{1,2})[-/](?P<y>[12][0-9]{3})",
     r"(?P<a>[0-9]{1,2})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<y>[0-9]{4}|(?<!-)[0-9]{2})",
     rf"{_WEEKDAY}{_NAME} (?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?,? (?P<y>[0-9]{{4}})",
-    rf"{_WEEKDAY}(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?[- ]?{_NAME},?[- ]?(?P<y>[0-9]{{4}}|[0-9]{{2}})",
+    rf"{_WEEKDAY}(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?[-/ ]?{_NAME},?[-/ ]?(?P<y>[0-9]{{4}}|[0-9]{{2}})",
     rf"{_NAME},?[- ](?P<y>[0-9]{{4}})",
     r"(?P<y>[0-9]{4}) ?年 ?(?P<m>[0-9]{1,2}) ?月(?: ?(?P<d>[0-9]{1,2}) ?日)?(?:\([月火水木金土日]\))?",
     rf"(?P<era>{_ERA})(?P<y>[0-9]{{1,2}}|元)[年./-](?P<m>[0-9]{{1,2}})[月./-](?:(?P<d>[0-9]{{1,2}})日?)?",
@@ -178,12 +245,12 @@ def _time_of_day(part: Mapping[str, str | None]) -> timedelta:
     "The time after midnight, in UTC if there is a zone. ValueError: there is no such time."
     hour = int(part["h"] or 0)
     minute, second = int(part["mi"] or part["mi2"] or 0), int(part["s"] or part["s2"] or 0)
-    if part["half"]: hour = hour % 12 + (12 if part["half"] in "Pp" else 0)
+    if part["half"]: hour = hour % 12 + (12 if part["half"][0] in "Pp" or part["half"] == "午後" else 0)
     if hour > 23 or minute > 59 or second > 59: raise ValueError("no such time")
     fraction = int((part["us"] or "").ljust(6, "0")[:6])
     time = timedelta(hours=hour, minutes=minute, seconds=second, microseconds=fraction)
-    zone = (part["zone"] or "").replace(":", "")
-    if zone[:1] not in ("+", "-"): return time
+    zone = re.sub("[A-Z:]", "", part["zone"] or "")
+    if not zone: return time
     offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:] or 0))
     return time - offset if zone[0] == "+" else time + offset
 
@@ -193,7 +260,7 @@ def parse_date(
     order: str = "",  # what comes first in 10/20/2013: "day", "month", or "" for not known
 ) -> datetime | None:  # without zone (one in the cell is carried over to UTC); None when it is no date
     "The day, or the moment, that a cell names."
-    if not _has_digit(text): return None
+    if not _has_digit(text) or (len(text) != 8 and _is_plain(text)): return None
     text = " ".join(narrow(text).split())
     found = next(filter(None, (pattern.fullmatch(text) for pattern in _DATES)), None)
     if not found: return None
@@ -209,4 +276,23 @@ def count_words(
     text: str,  # any text
 ) -> int:  # 0 for an empty one
     "How many words a text has."
+    if text.isascii(): return len(text.split())
     return len(_WORD.findall(text))
+
+# %% ../../nbs/kit/06_cell.ipynb #86fcffec
+_BREAKS = dict.fromkeys(map(ord, ',;:/|\\()[]{}<>"!?=、。・「」『』【】〈〉《》〔〕…‥“”„«»¿¡'), " ")
+_AROUND = string.punctuation + "‘’‚–—―·•′″´"
+_is_run = re.compile("[ぁ-ゖ]{3,}|[一-鿿々]{3,}").fullmatch
+
+def text_words(
+    text: str,  # any text
+) -> str:  # small letters, without punctuation; '' when nothing is left
+    "The words of a text, in a form that can be split at its blanks."
+    if text.isascii():
+        plain = (word.strip(_AROUND) for word in text.lower().translate(_BREAKS).split())
+        return " ".join(filter(None, plain))
+    words: list[str] = []
+    for word in _WORD.findall(fold(text).translate(_BREAKS)):
+        if _is_run(word): words += (word[start:start + 2] for start in range(len(word) - 1))
+        else: words.append(word.strip(_AROUND))
+    return " ".join(filter(None, words))

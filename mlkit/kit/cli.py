@@ -22,8 +22,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 # %% auto #0
-__all__ = ['app', 'WRITTEN', 'TEXT', 'find_settings', 'choose_stages', 'all_parameters', 'run_name', 'Request', 'look_ahead',
-           'run', 'closing_words', 'verdict', 'show', 'newest_run', 'doctor', 'examine', 'main']
+__all__ = ['app', 'WRITTEN', 'find_settings', 'choose_stages', 'all_parameters', 'run_name', 'Request', 'look_ahead', 'run',
+           'closing_words', 'verdict', 'show', 'newest_run', 'doctor', 'examine', 'main']
 
 # %% ../../nbs/kit/13_cli.ipynb #8d18a8ec
 def find_settings(
@@ -84,10 +84,14 @@ def run_name(
     parameters: dict[str, dict[str, Any]],  # of each stage
     settings: Path | None,  # the settings file
 ) -> str:  # of the run's folder
-    "What the run is called when nobody named it: the project, or the table."
+    "What the run is called when nobody named it: the project, or the table. SettingsError: a secret."
+    from mlkit.kit.place import name_of, refuse_secret, split_ending
     from mlkit.kit.settings import project_name
-    source = str(parameters["collect"]["source"])
-    table = source.partition(":")[2] if source.startswith("example:") else Path(source).stem
+    source, join = parameters["collect"]["source"], parameters["collect"]["join"]
+    refuse_secret(source)  # from here on it is shown, and written down
+    for each in join.split("|"): refuse_secret(each.strip(), "collect.join")
+    table = name_of(source).removeprefix("example:").removeprefix("env:").replace(":", "-")
+    table = table.removesuffix("".join(split_ending(table)))
     name = (settings and project_name(settings)) or table
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
 
@@ -121,28 +125,43 @@ class Request:
 # %% ../../nbs/kit/13_cli.ipynb #7ddb6b57
 # Ways to write a header.
 WRITTEN = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "cp1252")
-TEXT = (".csv", ".tsv", ".txt", ".tab")
 
 def look_ahead(
     parameters: dict[str, dict[str, Any]],  # of each stage
 ) -> None:
     "DataError at once where the table is not there or cannot be read, or has no such target."
-    source, target = parameters["collect"]["source"], parameters["problem"]["target"]
-    if _seems_fine(source, target): return
-    from mlkit.collect import read_source
+    from mlkit.kit.place import find_address
+    how, target = parameters["collect"], parameters["problem"]["target"]
+    if how["join"]: _look_at_joins(how["join"])
+    if _seems_fine(find_address(how["source"]), target) or how["join"]: return
+    from mlkit.kit.source import read_batches
     from mlkit.validate import check_columns
-    encoding, delimiter = parameters["collect"]["encoding"], parameters["collect"]["delimiter"]
-    check_columns(read_source(source, encoding, delimiter), target)
+    named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}
+    check_columns(next(read_batches(**named)), target)
 
-def _seems_fine(source: str, target: str) -> bool:
-    if source.startswith("example:") or "://" in source: return True
-    path = Path(source).expanduser()
-    if path.suffix.lower() not in TEXT: return path.is_file()
-    try:
-        with open(path, "rb") as file: header = file.readline(2**16)
-    except OSError: return False
+def _seems_fine(address: Any, target: str) -> bool:
+    from mlkit.kit.place import TEXT, find_files, require_package, split_ending
+    if address.place == "store": require_package(address)
+    if address.place == "database": return _is_remote(address)
+    if address.place != "disk": return True
+    path = find_files(address.real)[0]
+    suffix, packed = split_ending(path.name)
+    if packed or suffix not in TEXT: return True
+    with open(path, "rb") as file: header = file.readline(2**16)
     texts = (header.decode(encoding, "ignore") for encoding in WRITTEN)
     return any(target in re.split("[,;|\t\"\r\n]+", text) for text in texts)
+
+def _is_remote(address: Any) -> bool:
+    from mlkit.kit.source import open_database
+    open_database(address).dispose()
+    return address.scheme.partition("+")[0] != "sqlite"
+
+def _look_at_joins(join: str) -> None:
+    from mlkit.collect import parse_joins
+    from mlkit.kit.place import find_address, find_files
+    for each in parse_joins(join):
+        address = find_address(each.source, "collect.join")
+        if address.place == "disk": find_files(address.real)
 
 # %% ../../nbs/kit/13_cli.ipynb #f2121e59
 _argument = partial(typer.Argument, show_default=False)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LIBRARIES', 'EXAMPLE', 'package_folder', 'notebook_folder', 'Stage', 'has_tag', 'run_view', 'stages',
            'library_versions', 'without_prose', 'imported_modules', 'module_code', 'reachable_code', 'fingerprint',
-           'why_run', 'is_intact', 'run_in_process', 'open_run', 'scratch_folder', 'forget']
+           'why_run', 'source_change', 'is_intact', 'run_in_process', 'open_run', 'scratch_folder', 'forget']
 
 # %% ../../nbs/kit/07_notebook.ipynb #789f7140
 import ast
@@ -29,7 +29,7 @@ import nbformat  # noqa: E402
 if _grammar is None: del sys.modules["rfc3987_syntax"]
 
 from .errors import MLKitError, RunError
-from .run import Run, changing_journal, digest_of, read_journal
+from .run import Run, changing_journal, digest_of, digest_of_names, read_journal
 from .settings import Parameter, parse_parameters
 
 # %% ../../nbs/kit/07_notebook.ipynb #9ca18edd
@@ -168,10 +168,19 @@ def why_run(
     artifacts = journal["artifacts"]
     for name, digest in record["reads"].items():
         if artifacts.get(name, {}).get("sha256") != digest: return f"{name} changed"
-    for path, digest in record["sources"].items():
-        if not Path(path).exists() or digest_of(Path(path)) != digest: return f"{Path(path).name} changed"
+    for source, digest in record["sources"].items():
+        if change := source_change(source, digest): return change
     broken = (name for name in record["writes"] if not is_intact(folder, artifacts.get(name)))
     return next((f"{name} is damaged" for name in broken), "")
+
+def source_change(source: str, digest: str) -> str:
+    "What may have become of a source since its digest was taken; nothing: it is the same."
+    path = Path(source)
+    if not digest: return "its source may have changed"
+    if path.is_file(): return "" if digest_of(path) == digest else f"{path.name} changed"
+    if digest_of_names(source) == digest: return ""
+    many = "*" in source or "?" in source
+    return f"the files of {path.parent.name} changed" if many else f"{path.name} changed"
 
 def is_intact(folder: Path, entry: dict | None) -> bool:
     if entry is None: return False
