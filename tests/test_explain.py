@@ -253,6 +253,22 @@ def test_several_columns_are_changed_where_one_is_not_enough():
     assert not find_change(pool, middle, pool.columns[:1], gain).turned
 
 
+def test_a_change_keeps_to_what_goes_together():
+    rng = np.random.default_rng(0)
+    months = rng.integers(1, 73, 600).astype(float)
+    frame = pd.DataFrame({"months": months, "paid": (50 * months + rng.normal(0, 60, 600)).round(2)})
+    frame["y"] = frame.paid - 50 * frame.months
+    model = learned(frame, "y", strength=1e-9)
+    pool = training_pool(model, frame)
+    for row in range(5):
+        gain = wanted_gain(model.task, model.output(pool.rows)[row], wanted=1500.0)
+        change = find_change(pool, row, pool.columns, gain)
+        assert not change.turned, "it would take one who has paid for years in the first month"
+        new = {name: float(pair[1].replace(",", "")) for name, pair in change.changes.items()}
+        whole = pool.cells.iloc[row].to_dict() | new
+        assert abs(whole["paid"] - 50 * whole["months"]) < 0.25 * 50 * 72
+
+
 def test_when_nothing_helps_it_says_so(churn):
     model, frame, pool = churn
     row = int(model.output(frame[800:])[:, 1].argmax())
