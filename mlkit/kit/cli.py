@@ -171,7 +171,8 @@ _option = partial(typer.Option, show_default=False)
 def run(
     names: Annotated[list[str] | None, _argument(
         metavar="STAGE", help="Only these stages; default: all.")] = None,
-    data: Annotated[str | None, _option(metavar="SOURCE", help="A table: a file, or example:NAME.")] = None,
+    data: Annotated[str | None, _option(
+        metavar="SOURCE", help="A table: a file, folder, address, or example:NAME.")] = None,
     target: Annotated[str | None, _option(metavar="COLUMN", help="The column to predict.")] = None,
     settings: Annotated[Path | None, _option(
         "-s", "--settings",
