@@ -551,7 +551,8 @@ def test_a_join_keeps_rows_and_order_and_says_what_it_did(put, tmp_path):
     assert data.order.tolist() == ["1", "2", "3", "4", "5"]
     assert data.age.fillna("-").tolist() == ["31", "44", "31", "-", "-"]
     figures = ("rows_before", "rows_after", "partners", "columns")
-    assert [tuple(each[name] for name in figures) for each in origin.joins] == [(5, 5, 0.6, 2), (5, 5, 0.4, 1)]
+    did = [tuple(each[name] for name in figures) for each in origin.joins]
+    assert did == [(5, 5, 0.6, 2), (5, 5, 0.4, 1)]
     told = snapshot(data, origin)
     assert json.loads(json.dumps(told)) == told and told["joins"][0]["on"] == "customer = id"
     assert "joined with people.csv (60.0% of the rows)" in describe(data, origin)
@@ -571,7 +572,8 @@ def test_several_keys_must_all_agree(put, tmp_path):
      "table and like A-999 here; check collect.join"),
     ("key,y\n1,a\n", "id", "collect.join: there is no column 'id' in b.csv; it has key, y"),
     ("id,y\n1,a\n", "ID", "collect.join: there is no column 'ID' in b.csv; did you mean 'id'?"),
-    ("id,y\n1,a\n", "idd = id", "collect.join: there is no column 'idd' in the first table; did you mean 'id'?"),
+    ("id,y\n1,a\n", "idd = id",
+     "collect.join: there is no column 'idd' in the first table; did you mean 'id'?"),
 ])  # fmt: skip
 def test_a_join_that_would_ruin_the_table_is_refused(put, tmp_path, second, on, said):
     put("b.csv", second)
