@@ -139,6 +139,7 @@ def look_ahead(
     named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}
     check_columns(next(read_batches(**named)), target)
 
+# %% ../../nbs/kit/13_cli.ipynb #9517837e
 def _seems_fine(address: Any, target: str) -> bool:
     from mlkit.kit.place import TEXT, find_files, require_package, split_ending
     if address.place == "store": require_package(address)

@@ -41,6 +41,7 @@ class How:
     delimiter: str = "auto"  # of a text file: auto, tab, or one character
     sheet: str = ""  # of an Excel file: its name; empty: the first
 
+# %% ../../nbs/kit/06_source.ipynb #d652c21f
 @dataclass
 class Facts:
     "What was found out while reading."
