@@ -372,10 +372,12 @@ def marks_nothing(
     texts: pd.Series,  # different cells of a column
     declared: Declared,  # how the column is read
 ) -> Any:  # an array of truth values
-    "Which of these cells stand for nothing; only short ones are looked at closely, as no marker is long."
+    "Which of these cells stand for nothing; only those beyond ASCII have to be looked at one by one."
     markers = frozenset(declared.missing)
-    gone = (texts.str.strip().str.len() <= max(map(len, markers), default=0)).to_numpy(bool, copy=True)
-    gone[gone] = [is_missing(text, markers) for text in texts[gone]]
+    plain = texts.str.strip().str.replace(r"\s+", " ", regex=True).str.lower()
+    gone = plain.isin(markers).to_numpy(copy=True)
+    odd = ((texts.str.len() < 40) & ~texts.str.isascii()).to_numpy(bool)
+    gone[odd] = [is_missing(text, markers) for text in texts[odd]]
     return gone
 
 # %% ../nbs/02_collect.ipynb #f1f73524
@@ -466,7 +468,7 @@ def note_alone(look: Look) -> str:
 def note_unknown(look: Look) -> str:
     "Words for `not known`, the usual ones and those that stand among numbers."
     if not look.is_text: return ""
-    words = {"unknown", "not available", "missing", "不明", *look.declared.missing} - set(MISSING)
+    words = {"unknown", "not available", "missing", "不明"} | set(look.declared.missing) - set(MISSING)
     found = look.texts.str.strip().str.lower()
     found = found[found.isin(words)]
     counts = look.tally.iloc[found.index].groupby(found.to_numpy(), sort=False).sum()

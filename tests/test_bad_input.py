@@ -103,7 +103,8 @@ atexit.register(lambda: print("heavy:", *sorted({HEAVY} & set(sys.modules))))
 from mlkit.kit.cli import main
 main()"""]  # fmt: skip
 FILES: dict[str, str | bytes] = {
-    "table.csv": table(), "empty.csv": "", "picture.csv": PICTURE, "sub/other.doc": table(), "month/1.csv": table(), "month/2.csv": "age,kind\n1,2\n",
+    "table.csv": table(), "empty.csv": "", "picture.csv": PICTURE, "sub/other.doc": table(),
+    "month/1.csv": table(), "month/2.csv": "age,kind\n1,2\n",
     "wide.csv": ",".join(f"c{n}" for n in range(500)) + "\n" + ",".join("1" * 500) + "\n",
     "latin.csv": "größe;preis\n".encode("cp1252") + b"1;2\n" * 30,
     "broken.ini": "[train]\ntrials 30\n", "picture.ini": PICTURE,
@@ -197,8 +198,8 @@ BEFORE_KERNELS = {  # these need a look at a file, a folder or a server
     ),
     "a password in an address": (
         ["--data", "postgresql://ada:secret@host/sales", "--target", "left"],
-        "collect.source has a password or signature in it, and parameters are kept and shown; put the address "
-        "into an environment variable, such as SALES, and write env:SALES",
+        "collect.source has a password or signature in it, and parameters are kept and shown; "
+        "put the address into an environment variable, such as SALES, and write env:SALES",
     ),
     "a table to join that is not there": (
         [*TABLE, "-p", "collect.join=tabel.csv on age"],
@@ -361,8 +362,8 @@ BY_A_STAGE = {
     ),
     "a join that multiplies rows": (
         [table(), "left", "collect.join=example:customers on age = customer_id"],
-        "collect", "example:customers: 20 rows of 2,000 repeat a key in 'customer_id' and would multiply rows; "
-        "make it the first source, or aggregate it",
+        "collect", "example:customers: 20 rows of 2,000 repeat a key in 'customer_id' and would multiply "
+        "rows; make it the first source, or aggregate it",
     ),
     "a wrong encoding": (
         [table(), "left", "collect.encoding=utf8x"],
