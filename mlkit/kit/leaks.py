@@ -129,8 +129,9 @@ def score_alone(
 ) -> pd.DataFrame:  # column, score; the strongest first
     "How well each column does by itself."
     metric = METRIC[evidence.task.type][0]
-    scores: list[tuple[str, float]] = [(name, score(metric, evidence.truth, output)) for name, output in outputs.items()]
-    return pd.DataFrame(sorted(scores, key=lambda pair: -pair[1]), columns=["column", "score"])
+    scores = pd.DataFrame({"column": [*outputs], "score": [
+        score(metric, evidence.truth, output) for output in outputs.values()]})
+    return scores.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 # %% ../../nbs/kit/07_leaks.ipynb #c120add2
 HONEST = 0.05  # share of a guess's errors that an honest column of correlation 0.95 still makes
