@@ -25,9 +25,9 @@ __all__ = ['IDS', 'NUMBERS', 'SOMEBODY', 'KINDS_OF_THINGS', 'MOMENTS', 'words_of
 IDS = set("id ids uuid guid".split())
 NUMBERS = set("no nr number num code key ref".split())
 SOMEBODY = set("""
-    customer client user member patient subject person household account student employee driver player speaker
-    participant respondent passenger visitor owner order invoice session booking trip visit contract loan
-    device machine engine sensor vehicle animal individual""".split())
+    customer client user member patient subject person household account student employee driver player
+    speaker participant respondent passenger visitor owner order invoice session booking trip visit contract
+    loan device machine engine sensor vehicle animal individual""".split())
 KINDS_OF_THINGS = set("""
     zip postal postcode type kind class category segment status state country city region area zone district
     product item article brand model genre plan channel department language currency""".split())

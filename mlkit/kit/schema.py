@@ -230,8 +230,9 @@ def relation_problems(
         yield f"{where}: {str(error)[:100]}"
         return
     for name in relation.names:
-        there = [*rules] if known is None else known
-        if name not in there: yield f"{where}: there is no column '{short(name)}'{did_you_mean(name, there)}"
+        there = known or []
+        if known is not None and name not in there:
+            yield f"{where}: there is no column '{short(name)}'{did_you_mean(name, there)}"
         kind = rules[name].get("kind", "number") if isinstance(rules.get(name), Mapping) else "number"
         if kind not in _READ:
             yield f"{where}: '{short(name)}' is {kind}; only numbers and dates can be compared"
