@@ -82,7 +82,8 @@ def best_move(
         for start in range(len(cells) - 1):
             after = now[:start].count(-1) + moved[start:].count(-1)
             gained = sum(new == 1 and old < 1 for new, old in zip(moved[start:], now[start:], strict=True))
-            if 3 * after <= before and gained >= max(2, before - after) and (best is None or after < best[1]):
+            if 3 * after <= before and gained >= max(2, before - after) and (best is None
+                                                                             or after <= best[1]):
                 best = before, after, start, step
     return best
 
