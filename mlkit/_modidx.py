@@ -659,6 +659,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlkit.kit.schema.Schema.kinds': ('kit/schema.html#schema.kinds', 'mlkit/kit/schema.py'),
                                   'mlkit.kit.schema.Schema.only': ('kit/schema.html#schema.only', 'mlkit/kit/schema.py'),
                                   'mlkit.kit.schema.Schema.to_dict': ('kit/schema.html#schema.to_dict', 'mlkit/kit/schema.py'),
+                                  'mlkit.kit.schema._hint': ('kit/schema.html#_hint', 'mlkit/kit/schema.py'),
                                   'mlkit.kit.schema._is_day': ('kit/schema.html#_is_day', 'mlkit/kit/schema.py'),
                                   'mlkit.kit.schema._is_number': ('kit/schema.html#_is_number', 'mlkit/kit/schema.py'),
                                   'mlkit.kit.schema._named': ('kit/schema.html#_named', 'mlkit/kit/schema.py'),

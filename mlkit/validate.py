@@ -14,11 +14,10 @@ import pandas as pd
 from .collect import looks_personal
 from .kit.cell import as_text, native
 from .kit.errors import DataError, SettingsError, did_you_mean
-from .kit.leaks import COLUMNS, METRIC, Audit, Leak, audit
+from .kit.leaks import COLUMNS, METRIC, Audit, Leak
 from .kit.order import Way, choose_way
 from .kit.schema import Schema, find_broken, infer_schema, load_schema, short, without_mad
-from .kit.slipped import find_slipped
-from .kit.table import Table, learn_table
+from .kit.table import learn_table
 from .problem import Task, each_value, encode_target, label_of, read_numbers, target_values
 
 SMALLEST_TABLE = 20  # rows; below this neither a fold nor a test set says anything
@@ -52,11 +51,12 @@ def _columns_of(data: pd.DataFrame) -> str:
 def put_aside(
     rows: pd.DataFrame,  # raw, with the index of the source
     reasons: pd.Series,  # a sentence for each row to set aside, by index
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows that go on; rows set aside, with `row` (from 1) and `reason` in front
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows that go on; rows set aside, with `row` and `reason`
     "Part the rows that have a reason to leave from those that go on."
     leaving = rows.index.isin(reasons.index)
     aside = rows[leaving].copy()
-    for place, (name, values) in enumerate((("row", aside.index + 1), ("reason", reasons.reindex(aside.index)))):
+    for place, (name, values) in enumerate((("row", list(aside.index + 1)),
+                                            ("reason", list(reasons.reindex(aside.index))))):
         while name in aside: name += "_"
         aside.insert(place, name, values)
     return rows[~leaving], aside
@@ -101,11 +101,13 @@ def odd_answers(
     if task.type != "regression": return []
     numbers, told = read_numbers(target), []
     wrong = list(dict.fromkeys(short(as_text(native(cell))) for cell in target[np.isnan(numbers)]))
-    if wrong: told.append(f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
+    if wrong: told.append(
+        f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
     known = np.sort(numbers[~np.isnan(numbers)])
     usual = without_mad(known)
     far = [f"{number:g}" for number in (*known[known < usual[0]], *known[known > usual[-1]])]
-    if far: told.append(f"{len(far)} answers stand far from all others ({', '.join(far[:3])}; the others are from "
+    if far: told.append(
+        f"{len(far)} answers stand far from all others ({', '.join(far[:3])}; the others are from "
                         f"{usual[0]:g} to {usual[-1]:g}): they stay, look at them")
     return told
 
@@ -220,7 +222,7 @@ def lock_away(
     elif way.how == "group": exam = by_group(rows[way.column], test_size, seed)
     else: exam = by_chance(_strata(task, codes), len(rows), test_size, seed)
     if task.type != "regression" and (gone := set(codes) - set(codes[~exam])):
-        why = f"by {way.how} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left to learn from"
+        why = f"by {way.how} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left"
         way, exam = Way("chance", why=why), by_chance(_strata(task, codes), len(rows), test_size, seed)
     if way.how == "time": rows, exam = _in_order(rows, _moments(rows[way.column]), exam)
     return rows[~exam], rows[exam], way
@@ -248,14 +250,17 @@ def check_table(
 
 def strangers(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
     "Columns that only the schema or only the table has."
-    lines = [(name, "a column of the table", len(rows), "", []) for name in schema.rules if name not in rows]
-    lines += [(str(name), "in the schema", len(rows), "", []) for name in rows if str(name) not in schema.rules]
+    lines: list[tuple] = [(name, "a column of the table", len(rows), "", []) for name in schema.rules
+                          if name not in rows]
+    lines += [(str(name), "in the schema", len(rows), "", []) for name in rows
+              if str(name) not in schema.rules]
     return pd.DataFrame(lines, columns=["column", "rule", "rows", "examples", "where"])
 
 def hide_personal(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     "No examples of columns that tell about persons."
     def personal(name: str) -> bool:
-        return name in rows and bool(looks_personal(name, [str(cell) for cell in rows[name].dropna().iloc[:200]]))
+        return name in rows and bool(looks_personal(name,
+                                                    [str(cell) for cell in rows[name].dropna().iloc[:200]]))
     secret = broken["column"].map(lambda names: any(map(personal, [names, *names.split(", ")]))).astype(bool)
     return broken.assign(examples=broken["examples"].mask(secret, "•••"))
 
@@ -274,8 +279,10 @@ def treat_invalid(
         raise DataError(f"the table breaks its schema: {'; '.join(lines)}{more}; "
                         "mend the rows, or use on_invalid = quarantine")
     reasons: dict[Any, list[str]] = {}
-    for row in checked.broken.itertuples() if on_invalid == "quarantine" else ():
-        for label in checked.rows.index[row.where]: reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
+    lines_of: Any = checked.broken.itertuples() if on_invalid == "quarantine" else ()
+    for row in lines_of:
+        for label in checked.rows.index[list(row.where)].tolist(): reasons.setdefault(label,
+            []).append(f"{row.column}: not {row.rule}")
     return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
 
 def in_words(row: Any) -> str:  # row: of `Checked.broken`
@@ -297,8 +304,8 @@ def treat_leaks(
     if on_leak == "fail" and found.leaks:
         why = "; ".join(leak.why for leak in found.leaks[:5])
         more = f"; and {len(found.leaks) - 5} more" if len(found.leaks) > 5 else ""
-        raise DataError(f"the target leaks: {why}{more}; remove what leaks, name columns that are known at the "
-                        "time in validate.known, or use on_leak = drop")
+        raise DataError(f"the target leaks: {why}{more}; remove what leaks, name columns that are known at "
+                        "the time in validate.known, or use on_leak = drop")
     if on_leak == "warn": return train, test, []
     return train.drop(columns=found.columns), test[~found.copies].drop(columns=found.columns), found.columns
 
@@ -307,7 +314,8 @@ def show_task(task: Task, told: list[str]) -> Any:  # IPython Markdown
     "What is strange about the answers, in sentences."
     from IPython.display import Markdown
     lines = "\n".join(f"- {sentence}." for sentence in told)
-    return Markdown(f"**The answers in `{task.target}`**\n\n{lines}" if told else f"The answers in `{task.target}` are all readable.")
+    return Markdown(f"**The answers in `{task.target}`**\n\n{lines}" if told
+                    else f"The answers in `{task.target}` are all readable.")
 
 def show_split(
     train: pd.DataFrame,
@@ -344,7 +352,7 @@ def show_leaks(
     lines = [f"- **{title_of(leak, on_leak)}** {leak.why}." for leak in found.leaks[:10]]
     if len(found.leaks) > 10: lines.append(f"- and {len(found.leaks) - 10} more")
     what = f"Left out: {', '.join(f'`{name}`' for name in dropped)}." if dropped else ""
-    if on_leak == "warn": what = "**Everything stays in, because on_leak = warn**; the score is not to be believed."
+    if on_leak == "warn": what = "**Everything stays in, because on_leak = warn**: do not believe the score."
     return Markdown(f"### LEAK: the target is given away\n\n{what}\n\n" + "\n".join(lines) + note)
 
 def title_of(leak: Leak, on_leak: str) -> str:
@@ -365,19 +373,22 @@ def show_questions(
     rows = found.alone[~found.alone["column"].isin(dropped) & (found.alone["score"] > least + 0.05)].head(5)
     table = rows.rename(columns={"score": f"{label}, alone"})
     return table.style.hide().format(precision=3).set_caption(
-        "What each column says alone. Is it known at the moment of prediction? If not, name it in prepare.leave_out.")
+        "What each column says alone. Is it known at the moment of prediction? "
+        "If not, name it in prepare.leave_out.")
 
 def show_invalid(checked: Checked, on_invalid: str) -> Any:  # Styler or Markdown
     "The broken rules."
     from IPython.display import Markdown
-    which = f"the schema of {checked.schema.source}" if checked.schema.source else "the schema of the training rows"
+    which = f"the schema of {checked.schema.source or 'the training rows'}"
     whose = "All rows keep" if checked.schema.source else "The rows of the test set keep"
     if checked.broken.empty: return Markdown(f"**{whose} {which}.**")
     fate = {"warn": "the rows stay in", "quarantine": "the rows are set aside"}.get(on_invalid, "")
     more = f"; {len(checked.broken) - 20} more are not shown" if len(checked.broken) > 20 else ""
-    table = checked.broken.drop(columns="where").head(20).rename(columns={"rule": "is not", "rows": "in rows"})
+    table = checked.broken.drop(columns="where").head(20).rename(columns={"rule": "is not",
+                                                                          "rows": "in rows"})
     table["column"] = table["column"].map(short)
-    return table.style.hide().format(thousands=",").set_caption(f"Rules that are broken ({which}); {fate}{more}")
+    return table.style.hide().format(thousands=",").set_caption(
+        f"Rules that are broken ({which}); {fate}{more}")
 
 # %% ../nbs/03_validate.ipynb #386bf08d
 def show_aside(aside: pd.DataFrame) -> Any:  # Styler or Markdown

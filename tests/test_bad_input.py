@@ -403,6 +403,18 @@ BY_A_STAGE = {
         [table(), "left", "validate.time_column=day"],
         "validate", "no column 'day' in the table; it has age, plan, left",
     ),
+    "no such schema file": (
+        [table(), "left", "validate.schema=shema.json"],
+        "validate", "validate.schema: shema.json cannot be read (No such file or directory); check the path",
+    ),
+    "a split without its column": (
+        [table(), "left", "validate.split=group"],
+        "validate", "validate.split = group needs validate.group_column: the name of a column",
+    ),
+    "a slip in what is known": (
+        [table(), "left", "validate.known=aged"],
+        "validate", "validate.known names no column of the table: 'aged'; did you mean 'age'?",
+    ),
     "a metric that does not fit": (
         [table(), "left", "problem.metric=rmse"],
         "validate", "metric = rmse is not for 'left', which is binary; choose roc_auc, average_precision, "
