@@ -93,26 +93,29 @@ def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dic
         if said and said in markers: nothing[said] += count
     return counts[[said not in markers for said in folded]], dict(nothing)
 
+# %% ../../nbs/kit/06_facts.ipynb #a7316f24
+def _sample(counts: pd.Series) -> pd.Series:
+    "The counts of at most `SAMPLE` different cells."
+    import numpy as np
+    import pandas as pd
+    if len(counts) <= SAMPLE: return counts
+    cells = counts.index.to_numpy()
+    if cells.dtype == object and not is_text(counts.index.to_series()):
+        cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
+    return counts.iloc[np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:SAMPLE]]
+
 def count_cells(
     series: pd.Series,  # raw cells
     markers: frozenset[str],  # what stands for nothing, folded
 ) -> Facts:
     "Look at all cells of a column, and closely at a sample of the different ones."
-    import numpy as np
-    import pandas as pd
     quick, others = _quick_numbers(series, markers)
     (counts, nothing), (_, more) = _counted(value_counts(quick), markers), _counted(others, markers)
-    present, distinct = int(counts.sum()), len(counts)
-    if distinct > SAMPLE:
-        cells = counts.index.to_numpy()
-        if cells.dtype == object and not is_text(counts.index.to_series()):
-            cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
-        order = np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")
-        counts = counts.iloc[order[:SAMPLE]]
     texts: Counter[str] = Counter()
-    for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True):
+    chosen = _sample(counts)
+    for cell, count in zip(chosen.index.tolist(), chosen.tolist(), strict=True):
         texts[as_text(native(cell))] += count
-    return Facts(series, len(series), present, distinct, dict(texts), nothing or more)
+    return Facts(series, len(series), int(counts.sum()), len(counts), dict(texts), nothing or more)
 
 # %% ../../nbs/kit/06_facts.ipynb #fb006a35
 def quote(
