@@ -47,6 +47,10 @@ class Facts:
         "Their share."
         return self.count(accept) / max(1, sum(self.counts.values()))
 
+    def share_read(self, column: Column) -> float:
+        "The share of the cells that make sense in this column."
+        return self.share(lambda text: read_cell(column, text) is not None)
+
     def mostly(self, accept: Callable[[str], object], enough: float = ENOUGH) -> bool:
         "Does `accept` take enough of the cells? It stops looking when it cannot any more."
         room = sum(self.counts.values()) * (1 - enough)
@@ -55,10 +59,6 @@ class Facts:
             room -= count
             if room < 0: return False
         return True
-
-    def share_read(self, column: Column) -> float:
-        "The share of the cells that make sense in this column."
-        return self.share(lambda text: read_cell(column, text) is not None)
 
 # %% ../../nbs/kit/06_facts.ipynb #baa1d501
 def value_counts(

@@ -242,7 +242,7 @@ _SCALES = tuple(tuple(tuple(level.split("=")) for level in scale.split("|")) for
 _LIMITS = re.compile("under|less|than|below|over|or|more|above|to|and|未満|以下|以上|[^a-z\u3040-\u9fff]")
 
 def _span(text: str) -> tuple[str, tuple[float, ...]] | None:
-    "Of `18-24`, `65+` or `under 18`: what else it says, and its place: number, open end, are there two numbers?"
+    "Of `18-24`, `65+` or `under 18`: what else it says; its number, open end and how many numbers."
     below = bool(re.search("<|under|less|below|未満|以下", text))
     above = bool(re.search(r">|\+|over|more|above|以上", text))
     shape, numbers = split_numbers(text)
