@@ -70,7 +70,7 @@ def split_and_prepare(
     seed: int,
 ) -> tuple[Any, Any, pd.DataFrame]:  # mlkit.train.Data, mlkit.kit.table.Table, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
-    from mlkit.prepare import combine_numbers, learn_reading, make_plan, target_frame
+    from mlkit.prepare import answers_of, combine_numbers, learn_reading, make_plan, target_frame
     from mlkit.problem import settle, state_problem
     from mlkit.train import Data
     from mlkit.validate import check_columns, find_leaks, lock_away, treat_leaks, usable_rows, with_answers
@@ -86,5 +86,5 @@ def split_and_prepare(
     table, combined = combine_numbers(learn_reading(train, task), train, task, seed=seed)
     inputs, answers = table.inputs(train), target_frame(task, train, seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
-    plan = make_plan(table, inputs, combined=combined, seed=seed)
+    plan = make_plan(table, inputs, combined=combined, answer=answers_of(task, train), seed=seed)
     return Data(inputs, truth, fold, plan, task), table, test
