@@ -18,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 from mlkit.kit.encode import Plan, Treatment, make_encoder
 from mlkit.kit.errors import SettingsError
 from mlkit.prepare import (
-    answers_of, column_lines, combine_numbers, in_short, learn_reading, make_plan, show_plan, treat_number, treat_text,
+    answers_of, column_lines, combine_numbers, in_short, learn_reading, make_plan, show_plan, treat_number,
+    treat_text,
 )
 from mlkit.problem import Problem, encode_target, settle, target_values
 
@@ -67,7 +68,7 @@ ENCODERS = {
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(CELLS, min_size=len(FRAME.columns), max_size=len(FRAME.columns)), st.sampled_from([*ENCODERS]))
+@given(st.lists(CELLS, min_size=FRAME.shape[1], max_size=FRAME.shape[1]), st.sampled_from([*ENCODERS]))
 def test_linear_and_neural_models_get_finite_numbers_whatever_a_row_holds(cells, how):
     row = pd.DataFrame([cells], columns=FRAME.columns, dtype=object)
     with warnings.catch_warnings():
@@ -298,8 +299,8 @@ def test_all_wrong_wishes_are_told_at_once():
         "prepare.columns: 'evne': there is no such column; did you mean 'even'?",
         "prepare.columns: 'tail': scale cannot be 'powr'; did you mean 'power'?",
         "prepare.columns: 'tail': 'sale' is no option; did you mean 'scale'?",
-        "prepare.columns: 'left': there is no such column; the columns are even, tail, same, mad, rare, flag, "
-        "word, many, size, day, note",
+        "prepare.columns: 'left': there is no such column; the columns are even, tail, same, mad, rare, "
+        "flag, word, many, size, day, note",
         "prepare.columns: 'word': the column comes twice; write its options in one place",
         "prepare.columns: 'many': write `column: option=value`, with | between columns",
         "prepare.columns: 'rare': impute has no value; write impute=…",
@@ -358,8 +359,9 @@ inputs = table.inputs(frame)
 plan = p.make_plan(table, inputs, combined=why, answer=p.answers_of(task, frame))
 inputs.to_parquet(sys.argv[1])
 truth = encode_target(task, target_values(task, frame["churned"]))
-made = [Path(sys.argv[1]).read_bytes(), json.dumps(plan.to_dict()).encode(), json.dumps(table.to_dict()).encode()]
-made += [p.make_encoder(plan, wants, task).fit_transform(inputs, truth).tobytes() for wants in ("scaled", "raw")]
+made = [Path(sys.argv[1]).read_bytes(), *(json.dumps(each.to_dict()).encode() for each in (plan, table))]
+for wants in ("scaled", "raw"):
+    made.append(p.make_encoder(plan, wants, task).fit_transform(inputs, truth).tobytes())
 print(*[hashlib.sha256(each).hexdigest() for each in made])
 """
 
