@@ -5,7 +5,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
 import numpy as np
@@ -16,14 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.kit.cell import (
-    MISSING, as_text, fold, is_missing, native, parse_boolean, parse_date, parse_number,
+    MISSING, as_text, currency_of, fold, is_missing, native, parse_boolean, parse_clock, parse_date,
+    parse_number,
+    split_numbers, split_units, text_words,
 )
 from mlkit.kit.errors import DataError
 from mlkit.kit.examples import EXAMPLES, customers, load_example
 from mlkit.kit.column import (
     KINDS, PLAIN_MOMENT, Column, input_cell, input_columns, input_names, read_cell, read_column,
 )
-from mlkit.kit.infer import infer_column, infer_kind
+from mlkit.kit.infer import infer_column, infer_kind, ordered_categories
+from mlkit.kit.sentinel import find_sentinels
 from mlkit.kit.table import Derived, Table, learn_table
 
 # ---------------------------------------------------------------- cells
@@ -129,6 +132,54 @@ def test_yes_no_and_nothing():
     assert not any(is_missing(text) for text in ("refused", "0", "no", "x"))
 
 
+@pytest.mark.parametrize("text, hours", [
+    ("23:45", 23.75), ("8:05 PM", 20 + 5 / 60), ("12:30 a.m.", 0.5), ("1:30:36", 1.51), ("125:00", 125),
+    ("8時30分", 8.5), ("１０：１５", 10.25), ("24:60", None), ("13:00 PM", None), ("16:9", None), ("10",
+    None),
+    ("2020-01-01 10:30", None),
+])
+def test_times_are_read_as_hours(text, hours):
+    assert parse_clock(text) == (hours and pytest.approx(hours))
+
+
+@pytest.mark.parametrize("text, shape, numbers", [
+    ("640Nm@ 1740rpm", "#nm@#rpm", (640, 1740)), ("120 / 80", "#/#", (120, 80)), ("10-19", "#-#", (10, 19)),
+    ("-5 to -3.5", "#to#", (-5, -3.5)), ("(35.68, -139.7)", "(#,#)", (35.68, -139.7)), ("1,000～5,000円",
+    "#~#円", (1000, 5000)),
+    ("5 - 3", "#-#", (5, 3)), ("#1 of 3", "no#of#", (1, 3)), ("none", "none", ()),
+])
+def test_several_numbers_are_told_from_what_stands_around_them(text, shape, numbers):
+    assert split_numbers(text) == (shape, numbers)
+
+
+def test_a_decimal_comma_holds_for_several_numbers_too():
+    assert split_numbers("1,5 x 1.250,25", ",") == ("#x#", (1.5, 1250.25))
+
+
+def test_a_unit_stands_behind_its_number():
+    assert split_units("2h 50m") == [("2", "h"), ("50", "m")] and split_units("85 m²") == [("85", "m²")]
+    assert [currency_of(text) for text in ("US$ 5", "5 €", "1,250円", "5", "CHF 5")] == ["USD", "EUR", "JPY",
+        "", "CHF"]
+
+
+@pytest.mark.parametrize("text, words", [
+    ("Don't  CALL (again)!", "don't call again"), ("", ""), ("…!?", ""), ("Ｎｏ　ｗａｙ", "no way"),
+    ("3.5 GB, e-mail;x", "3.5 gb e-mail x"),
+    ("東京都民", "東京 京都 都民"), ("太郎は東京へ", "太郎 は 東京 へ"), ("スーパーマーケット",
+    "スーパーマーケット"),
+    ("ｶﾅとABC", "カナ と abc"), ("Straße", "strasse"), ("ありがとう。", "あり りが がと とう"),
+])
+def test_the_words_of_a_text_can_be_split_at_blanks(text, words):
+    assert text_words(text) == words
+
+
+@given(st.text())
+def test_words_are_folded_once_and_for_all(text):
+    words = text_words(text)
+    assert words == " ".join(words.split()) and not set(",;()[]!?。、") & set(words)
+    if text.isascii(): assert text_words(words) == words == text_words(text.upper())
+
+
 # ---------------------------------------------------------------- both executors agree
 
 ZONE = timezone(timedelta(hours=9))
@@ -147,6 +198,11 @@ TEXTS = st.one_of(
     st.from_regex(PLAIN_MOMENT, fullmatch=True), st.floats().map(repr), st.integers().map(str),
     st.datetimes().map(str), st.dates().map(str),
     st.decimals(allow_nan=False, allow_infinity=False, places=2).map("{:,}".format),
+    st.from_regex(
+        r"[+-]?[$€]?([0-9]{1,3}([.,][0-9]{3}){0,2}|[0-9]{1,5})([.,][0-9]{1,3})?( ?(kg|KG|g|lb|m|h|%|円|€))?",
+                  fullmatch=True),
+    st.from_regex(r"[0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)?",
+    fullmatch=True),
 )
 TYPED = st.one_of(
     st.sampled_from([None, pd.NA, pd.NaT]), st.floats(), st.integers(), st.booleans(), st.decimals(),
@@ -188,7 +244,7 @@ def check_agreement(column, series):
             assert same(cell, inputs[name].iloc[place]), (name, raw, cell)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=120)
 @given(COLUMNS, st.lists(TEXTS, max_size=12))
 def test_executors_agree_on_text(column, cells):
     check_agreement(column, pd.Series(cells, dtype="object"))
@@ -268,10 +324,63 @@ def test_executors_agree_on_columns_of_floats(column, numbers, dtype):
     pd.Series([date(2020, 2, 29), None], dtype=pd.ArrowDtype(pa.date32())),
     pd.Series([Decimal("1.50"), None], dtype=pd.ArrowDtype(pa.decimal128(9, 2))),
     pd.Series([1.0, None, 401.0], dtype="category"), pd.Series(["2020-01", None], dtype="period[M]"),
+    pd.Series(["$5", None, "2020-02-29", "5/6"], dtype=pd.StringDtype("python", na_value=np.nan)),
+    pd.Series(["$5", None, "2020-02-29", "5/6"], dtype="string"),
+    pd.Series(["5 kg", None, "1"], dtype="category"), pd.Series(pd.interval_range(0, 3)),
+    pd.Series([time(23, 45), None], dtype=object), pd.Series([date(2020, 2, 29), None], dtype=object),
+    pd.Series([timedelta(hours=1), None], dtype="timedelta64[s]"),
+    pd.Series([1_600_000_000_000, None], dtype="Int64").astype("datetime64[ms]"),
+    pd.Series([3, None], dtype="Int8"), pd.Series([3.5, None], dtype="Float32"),
+    pd.Series([1, "1", 1.0, True, Decimal("1"), date(2020, 2, 29), "", None], dtype=object),
 ], ids=lambda series: str(series.dtype))
 def test_executors_agree_on_arrow_and_other_columns(series, kind):
     check_agreement(Column("a", kind, categories=("1", "401"), hours=True), series)
     check_agreement(infer_column(series.rename("a")), series)
+
+
+def ugly_table(rows=400):
+    "A table with every kind of column, as people send them."
+    draw = np.random.default_rng(5)
+    def of(*cells): return draw.choice(np.array(cells, dtype=object), rows)
+    def whole(low, high): return draw.integers(low, high, rows)
+    return pd.DataFrame({
+        "price": [f"${n:,}.50" for n in whole(1, 9999)], "komma": [f"{n / 8:.3f}".replace(".",
+        ",") for n in whole(1, 9999)],
+        "weight": [f"{n} {unit}" for n, unit in zip(whole(1, 900), of("kg", "g", "㎏"), strict=True)],
+        "rate": of("12%", "8 %", "0.25", ""), "opens": of("8:05 PM", "23:45", "n/a"), "took": of("2h 50m",
+        "19h", "45m"),
+        "pressure": [f"{a}/{b}" for a, b in zip(whole(90, 180), whole(50, 100), strict=True)],
+        "when": [f"{m}/{d}/2024 {h}:05" for m, d, h in zip(whole(1, 13), whole(13, 29), whole(0, 24),
+        strict=True)],
+        "era": [f"令和{y}年{m}月1日" for y, m in zip(whole(1, 7), whole(1, 13), strict=True)],
+        "plan": of("Basic", "basic ", "ＰＲＯ", "unknown"), "sure": of("yes", "NO", "?"),
+        "waited": of(*range(30), 999),
+        "note": [f"called {n} times about 東京都民" for n in whole(0, 9999)], "mixed": of(1, "2", 3.5, None,
+        "x", True),
+        "typed": draw.normal(size=rows), "moment": pd.Timestamp("2024-01-01") + pd.to_timedelta(whole(0,
+        10**7), "s"),
+        "group": pd.Categorical(of("a", "b")), "flag": pd.array(of(True, False, None), dtype="boolean"),
+        "id": [f"K-{n}" for n in range(rows)]})
+
+
+def test_a_table_is_read_alike_by_rows_in_batches_and_in_any_order():
+    frame = ugly_table()
+    table = learn_table(frame)
+    assert {column.kind for column in table.columns} == {*KINDS} - {"constant", "empty"}
+    table = table.with_derived([Derived("", "price", "/", "weight")])
+    assert set(table.input_kinds.values()) == {"number", "category", "text", "cycle"}
+    inputs = table.inputs(frame)
+    for place, row in enumerate(frame.to_dict("records")):
+        answer = table.row_inputs(row)
+        assert list(answer) == list(inputs)
+        for name in inputs: assert same(answer[name], inputs[name].iloc[place]), (name, row)
+    parts = pd.concat([table.inputs(frame.iloc[:7]), table.inputs(frame.iloc[7:8]),
+        table.inputs(frame.iloc[8:])])
+    pd.testing.assert_frame_equal(parts, inputs)
+    shuffled = frame.sample(frac=1, random_state=2)
+    pd.testing.assert_frame_equal(table.inputs(shuffled).sort_index(), inputs)
+    assert learn_table(shuffled).columns == table.columns
+    assert Table.from_dict(json.loads(json.dumps(table.to_dict()))) == table
 
 
 @settings(deadline=None, max_examples=40)
@@ -424,7 +533,165 @@ def test_a_declared_kind_is_not_questioned():
     assert not infer_column(texts("5", "x"), "identifier").use
 
 
+def test_units_are_converted_where_they_can_be():
+    weight = infer_column(many(lambda n: f"{n} {'kg' if n % 3 else 'g'}"))
+    assert weight.kind == "number" and weight.unit == "kg" and "converted from g" in weight.why
+    assert [read_cell(weight, text) for text in ("2 KG", "500g", "1 lb", "7")] == [2, 0.5, None, None]
+    flight = infer_column(many(lambda n: f"{n % 9}h {n % 7 * 5}m" if n % 4 else f"{n % 12}h"))
+    assert [read_cell(flight, text) for text in ("2h 30m", "3 h", "45m")] == [2.5, 3, 0.75]
+    rooms = infer_column(many(lambda n: f"{n % 5 + .5} rooms" if n % 3 else "1 room"))
+    assert rooms.kind == "number" and read_cell(rooms, "1 room") == 1
+
+
+def test_units_that_do_not_convert_are_left_out_or_no_numbers():
+    few = infer_column(many(lambda n: f"{10 + n / 7:.1f} {'kmpl' if n % 20 else 'km/kg'}"))
+    assert few.unit == "kmpl" and "'10.0 km/kg', are taken as missing" in few.why
+    assert [read_cell(few, text) for text in ("12.5 kmpl", "12.5 km/kg")] == [12.5, None]
+    assert infer_column(many(lambda n: f"{n} {'kmpl' if n % 3 else 'km/kg'}")).kind != "number"
+    euros = infer_column(many(lambda n: f"€{n}" if n % 20 == 0 else f"${n}"))
+    assert euros.currency == "USD" and [read_cell(euros, text) for text in ("$5", "5", "€5")] == [5, 5, None]
+    assert infer_column(many(lambda n: f"€{n}" if n % 2 else f"${n}")).kind != "number"
+
+
+def test_percents_and_shares_do_not_mix_quietly():
+    shares = infer_column(many(lambda n: f"{n}%" if n % 3 else f"{n / 100}"))
+    assert [read_cell(shares, cell) for cell in ("12%", "0.12", 0.12)] == [12, 12,
+        12] and "shares of 1" in shares.why
+    plain = infer_column(many(lambda n: f"{n}%" if n % 3 else f"{n}"))
+    assert [read_cell(plain, text) for text in ("12%", "12")] == [12,
+        12] and "taken to be percent" in plain.why
+
+
+def test_points_between_thousands_are_no_decimal_points():
+    rent = infer_column(many(lambda n: f"{300 + n * 27:,} €".replace(",", ".")))
+    assert read_cell(rent, "1.234 €") == 1234 and "points between thousands" in rent.why
+    assert read_cell(infer_column(many(lambda n: f"{n / 1000:.3f}")), "1.234") == 1.234
+
+
+@pytest.mark.parametrize("cell, parts", [
+    (lambda n: f"{100 + n % 70}/{60 + n % 40}", ("1", "2")), (lambda n: f"{n % 5 * 10}-{n % 5 * 10 + 9}",
+    ("1", "2")),
+    (lambda n: f"{60 + n}Nm@ {1500 + n % 9 * 100}rpm", ("1", "2")), (lambda n: f"{n % 11}/10", ("1",)),
+    (lambda n: f"{n % 17} x {n % 13} x {n % 11} cm", ("1", "2", "3")),
+    (lambda n: f"{n * 10:,} to {n * 100:,}", ("1", "2")),
+    (lambda n: pd.Interval(n, n + 5), ("1", "2")), (lambda n: f"{n / 7:.4f}, {-n / 3:.4f}", ("1", "2")),
+])
+def test_several_numbers_in_a_cell_become_inputs_of_their_own(cell, parts):
+    column = infer_column(many(cell))
+    assert (column.kind, column.parts) == ("numbers", parts), column
+    assert not math.isnan(input_cell(column, cell(3))[0]) and math.isnan(input_cell(column, "none")[0])
+
+
+@pytest.mark.parametrize("cell", [
+    lambda n: f"03-{1000 + n}-{9999 - n}", lambda n: f"{200 + n}-{555 + n}-{1000 + n}",
+    lambda n: f"10.0.{n}.1",
+    lambda n: f"1.{n % 9}.{n % 7}", lambda n: f"{n % 12 + 1}/{n % 28 + 1}",
+    lambda n: f"{10 + n % 9}/{11 + n % 9}",
+    lambda n: f"K{n}-{n * 7}", lambda n: f"{2010 + n % 9}/{11 + n % 9}", lambda n: f"{n % 12 + 1}/2020",
+    lambda n: f"2020-01-{n % 28 + 1:02}", lambda n: f"{n % 24}:{n % 60:02}",
+    lambda n: f"{12345 + n}-{1000 + n}",
+    lambda n: f"GET /item/{n} HTTP/1.1", lambda n: f"{n % 9}:{n % 7}",
+])
+def test_codes_dates_times_and_telephone_numbers_are_not_several_numbers(cell):
+    assert infer_column(many(cell)).kind != "numbers"
+
+
+def test_words_for_nothing_are_answers_where_they_have_to_be():
+    assert infer_column(texts("a", "b", "unknown", "不明")).categories == ("a", "b")
+    assert set(infer_column(texts("allowed", "unknown")).categories) == {"allowed", "unknown"}
+    assert set(infer_column(texts("single", "double", "None")).categories) == {"single", "double", "None"}
+    assert set(infer_column(texts("US", "JP", "NA")).categories) == {"US", "JP", "NA"}
+    assert infer_column(texts("yes", "no", "unknown")).kind == "boolean"
+    assert "'unknown' in 2 rows taken as missing" in infer_column(texts("a", "b", "Unknown", "unknown")).why
+
+
+@pytest.mark.parametrize("categories, ordered", [
+    (["High", "low", "MEDIUM"], ("low", "MEDIUM", "High")), (["L", "S", "XL", "M"], ("S", "M", "L", "XL")),
+    (["高", "低", "中"], ("低", "中", "高")), (["Good", "Ideal", "Fair", "Premium", "Very Good"],) * 1 + (
+        ("Fair", "Good", "Very Good", "Premium", "Ideal"),),
+    (["Agree", "Strongly agree", "Disagree", "Neutral"], ("Disagree", "Neutral", "Agree", "Strongly agree")),
+    (["A", "B", "C"], None), (["low", "high"], None), (["low", "medium", "blue"], None), ([], None),
+    (["S", "M", "D", "W"], None), (["Model 3", "Model Y", "Model S"], None), (["1-2", "3 kg+", "5-6"], None),
+    (["55-64", "65+", "18-24", "under 18"], ("under 18", "18-24", "55-64", "65+")),
+    (["10+ years", "1 year", "< 1 year", "2 years"], ("< 1 year", "1 year", "2 years", "10+ years")),
+    (["Model 3", "Model 1", "Model 2"], None), (["20歳未満", "20～29歳", "30歳以上"], ("20歳未満", "20～29歳",
+    "30歳以上")),
+    (["$50,000-$75,000", "$0-$25,000", "over $75,000"], ("$0-$25,000", "$50,000-$75,000", "over $75,000")),
+])
+def test_well_known_scales_have_their_order(categories, ordered):
+    assert ordered_categories(categories) == ordered == ordered_categories(categories[::-1])
+
+
+# ---------------------------------------------------------------- sentinels
+
+HONEST = {
+    "temperatures": lambda draw, n: draw.normal(12, 11, n).round(1), "incomes": lambda draw,
+    n: draw.lognormal(10, 1, n),
+    "lognormal": lambda draw, n: draw.lognormal(3, 2, n).round(), "pareto": lambda draw,
+    n: (1 + draw.pareto(1, n)).round(),
+    "small whole numbers": lambda draw, n: draw.normal(3, 2, n).round(), "poisson": lambda draw,
+    n: draw.poisson(2, n) - 1,
+    "geometric from -1": lambda draw, n: draw.geometric(0.8, n) - 2, "opinions": lambda draw,
+    n: draw.choice([-1, 0, 1], n, p=[.8, .1, .1]),
+    "ratings": lambda draw, n: draw.choice([1, 2, 3, 4, 5, 9], n), "ages": lambda draw, n: draw.integers(0,
+    100, n),
+    "zero-inflated": lambda draw, n: np.where(draw.random(n) < .9, 0, draw.exponential(500, n)).round(),
+    "prices": lambda draw, n: draw.choice([4.99, 9.99, 19.99, 14.99, 999], n), "percent": lambda draw,
+    n: draw.integers(0, 100, n),
+    "balances": lambda draw, n: draw.normal(100, 60, n).round(), "scores": lambda draw, n: np.minimum(99,
+    draw.normal(70, 20, n)).round(),
+    "years": lambda draw, n: draw.integers(1950, 2025, n), "top-coded": lambda draw,
+    n: np.minimum(draw.exponential(9, n).round(), 99),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_numbers_hold_no_sentinel(name):
+    for seed in range(30):
+        draw = np.random.default_rng(seed)
+        numbers = HONEST[name](draw, [30, 300, 3000][seed % 3])
+        assert find_sentinels(pd.Series(numbers, dtype="float64")) == {}, seed
+
+
+@pytest.mark.parametrize("name, codes", [
+    ("temperatures", [-999]), ("incomes", [-1]), ("small whole numbers", [999]), ("ages", [999, -99]),
+    ("ratings", [99]),
+    ("years", [9999]), ("zero-inflated", [-999]), ("temperatures", [999.9]), ("ages", [998, 999]),
+    ("balances", [365243]), ("ratings", [88, 99]), ("years", [-9999, 99999]),
+])
+def test_planted_sentinels_are_found(name, codes):
+    for seed in range(10):
+        draw = np.random.default_rng(seed)
+        numbers = HONEST[name](draw, 1000).astype(float)
+        for place, code in enumerate(codes): numbers[place * 60:place * 60 + 50] = code
+        found = find_sentinels(pd.Series(draw.permutation(numbers)))
+        assert sorted(map(float,
+            found)) == sorted(codes) and all("in 50 rows of" in why for why in found.values())
+
+
+def test_a_sentinel_is_missing_for_both_executors():
+    column = infer_column(pd.Series([*map(str, range(400)), *["-1"] * 300]))
+    assert column.kind == "number" and read_cell(column, -1.0) is None and read_cell(column, "-1") is None
+    assert "-1 in 300 rows of 700 (the only negative value, beside 0 to 399)" in column.why
+    left = infer_column(pd.Series([*pd.date_range("2020-01-01", periods=90).astype(str),
+        *["9999-12-31"] * 9]))
+    assert read_cell(left, "9999-12-31") is None and "9999-12-31 in 9 rows of 99" in left.why
+
+
 # ---------------------------------------------------------------- tables
+
+def test_a_column_that_says_the_same_as_an_earlier_one_is_not_used():
+    draw = np.random.default_rng(1)
+    sex, size = draw.choice(["f", "m"], 60), draw.normal(size=60).round(3)
+    frame = pd.DataFrame({"sex": sex, "male": sex == "m", "Geschlecht": np.where(sex == "f", "Frau", "Mann"),
+        "size": size,
+                          "again": [f"{number:.4f}" for number in size], "nearly": [*size[:-1], 7.0]})
+    table = learn_table(frame)
+    assert table.input_names == ("sex", "size", "nearly")
+    assert table["male"].reason == table["Geschlecht"].reason == "the same as 'sex' in every row"
+    assert table["again"].reason == "the same as 'size' in every row"
+    assert learn_table(frame.head(10)).input_names == tuple(frame)  # too few rows to tell
+
 
 def test_long_columns_are_told_alike_in_any_order():
     chance = np.random.default_rng(1)

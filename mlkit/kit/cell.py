@@ -17,7 +17,8 @@ from typing import Any
 
 # %% auto #0
 __all__ = ['MISSING', 'PLAIN_NUMBER', 'PAIRS', 'native', 'as_text', 'fold', 'is_missing', 'narrow', 'parse_number', 'split_units',
-           'currency_of', 'parse_clock', 'split_numbers', 'parse_boolean', 'parse_date', 'count_words', 'text_words']
+           'fold_unit', 'currency_of', 'parse_clock', 'split_numbers', 'parse_boolean', 'parse_date', 'count_words',
+           'text_words']
 
 # %% ../../nbs/kit/06_cell.ipynb #557123f1
 def _numpy_scalar(value: Any) -> Any:
@@ -98,10 +99,10 @@ def narrow(
 # %% ../../nbs/kit/06_cell.ipynb #a307d49c
 PLAIN_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _CODES = "USD|EUR|GBP|JPY|CNY|CHF|CAD|AUD|NZD|HKD|INR|KRW|TWD|SGD|SEK|NOK|DKK|PLN|BRL|MXN|ZAR"
-_CURRENCY = rf"(?:[A-Z]{{0,2}}[$]|[€£¥₩₹元円]|{_CODES})"
+_CURRENCY = rf"(?:[A-Z]{{0,2}}[$]|[€£¥₩₹元円]|Rs\.?|{_CODES})"
 _POWERS = {"k": 3, "K": 3, "M": 6, "B": 9, "千": 3, "万": 4, "億": 8, "兆": 12}
 _NUMBER = re.compile(
-    rf"(?P<sign>[+-]?) ?(?:{_CURRENCY} ?(?P<inner>[+-]?))?(?=\.?[0-9])"
+    rf"(?:[<>≤≥≈~]=? ?)?(?P<sign>[+-]?) ?(?:{_CURRENCY} ?(?P<inner>[+-]?))?(?=\.?[0-9])"
     r"(?P<whole>[1-9][0-9]{0,2}(?P<gap>[, '])[0-9]{3}(?:(?P=gap)[0-9]{3})*|[0-9]*)(?P<part>\.[0-9]*)?"
     rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,4}})| ?(?P<power>[{''.join(_POWERS)}]))? ?(?:{_CURRENCY}|%|\+)?")
 
@@ -141,13 +142,18 @@ def split_units(
     text: str,  # a cell as it is written
 ) -> list[tuple[str, str]]:  # numbers as they are written, each with what stands behind it
     "The pieces of a cell like `2h 50m`."
-    return [(number.strip(), fold(unit).replace(" ", "").rstrip("."))
-            for number, unit in _PIECE.findall(narrow(text))]
+    return [(number.strip(), unit.strip()) for number, unit in _PIECE.findall(narrow(text))]
+
+def fold_unit(
+    unit: str,  # as it is written
+) -> str:
+    "The form in which units are compared."
+    return fold(unit).replace(" ", "").rstrip(".")
 
 # %% ../../nbs/kit/06_cell.ipynb #c5fddba4
 _SPELLED = {"$": "USD", "US$": "USD", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "AU$": "AUD", "NZ$": "NZD",
             "HK$": "HKD", "S$": "SGD", "¥": "JPY", "円": "JPY", "€": "EUR", "£": "GBP", "₩": "KRW",
-            "₹": "INR", "元": "CNY"}
+            "₹": "INR", "Rs": "INR", "Rs.": "INR", "元": "CNY"}
 _find_currency = re.compile(_CURRENCY).search
 
 def currency_of(
@@ -204,9 +210,10 @@ _ERAS |= dict(zip("MTSHR", _ERAS.values(), strict=True))
 _MONTHS = {name: number for number, names in enumerate(
     ("january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug",
      "september sep sept", "october oct", "november nov", "december dec"), 1) for name in names.split()}
-_TIME = (r"(?:[T ,]* ?(?P<h>[0-9]{1,2})(?::(?P<mi>[0-9]{2})(?::(?P<s>[0-9]{2})(?:[.,](?P<us>[0-9]{1,9}))?)?"
+_TIME = (r"(?:[T ,:]* ?(?P<h>[0-9]{1,2})(?::(?P<mi>[0-9]{2})(?::(?P<s>[0-9]{2})(?:[.,](?P<us>[0-9]{1,9}))?)?"
          r"|時(?:(?P<mi2>[0-9]{1,2})分(?:(?P<s2>[0-9]{1,2})秒)?)?)"
-         r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?(?: ?(?P<zone>Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))?)?")
+         r"(?: ?(?P<half>[AaPp]\.?[Mm]\.?|午前|午後))?"
+         r"(?: ?(?P<zone>Z|(?:UTC|GMT)?[+-][0-9]{1,2}(?::?[0-9]{2})?|UTC|GMT))?)?")
 _WEEKDAY, _NAME, _ERA = r"(?:[A-Za-z]{3,9},? )?", r"(?P<name>[A-Za-z]{3,9})\.?", "|".join(_ERAS)
 _DATES = tuple(re.compile(pattern + _TIME) for pattern in (
     r"(?P<y>[0-9]{4})(?P<mark>[-/.])(?P<m>[0-9]{1,2})(?P=mark)(?P<d>[0-9]{1,2})",
@@ -214,7 +221,7 @@ _DATES = tuple(re.compile(pattern + _TIME) for pattern in (
     r"(?P<m>[0-9]{1,2})[-/](?P<y>[12][0-9]{3})",
     r"(?P<a>[0-9]{1,2})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<y>[0-9]{4}|(?<!-)[0-9]{2})",
     rf"{_WEEKDAY}{_NAME} (?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?,? (?P<y>[0-9]{{4}})",
-    rf"{_WEEKDAY}(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?[- ]?{_NAME},?[- ]?(?P<y>[0-9]{{4}}|[0-9]{{2}})",
+    rf"{_WEEKDAY}(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?[-/ ]?{_NAME},?[-/ ]?(?P<y>[0-9]{{4}}|[0-9]{{2}})",
     rf"{_NAME},?[- ](?P<y>[0-9]{{4}})",
     r"(?P<y>[0-9]{4}) ?年 ?(?P<m>[0-9]{1,2}) ?月(?: ?(?P<d>[0-9]{1,2}) ?日)?(?:\([月火水木金土日]\))?",
     rf"(?P<era>{_ERA})(?P<y>[0-9]{{1,2}}|元)[年./-](?P<m>[0-9]{{1,2}})[月./-](?:(?P<d>[0-9]{{1,2}})日?)?",
@@ -238,12 +245,12 @@ def _time_of_day(part: Mapping[str, str | None]) -> timedelta:
     "The time after midnight, in UTC if there is a zone. ValueError: there is no such time."
     hour = int(part["h"] or 0)
     minute, second = int(part["mi"] or part["mi2"] or 0), int(part["s"] or part["s2"] or 0)
-    if part["half"]: hour = hour % 12 + (12 if part["half"] in "Pp" else 0)
+    if part["half"]: hour = hour % 12 + (12 if part["half"][0] in "Pp" or part["half"] == "午後" else 0)
     if hour > 23 or minute > 59 or second > 59: raise ValueError("no such time")
     fraction = int((part["us"] or "").ljust(6, "0")[:6])
     time = timedelta(hours=hour, minutes=minute, seconds=second, microseconds=fraction)
-    zone = (part["zone"] or "").replace(":", "")
-    if zone[:1] not in ("+", "-"): return time
+    zone = re.sub("[A-Z:]", "", part["zone"] or "")
+    if not zone: return time
     offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:] or 0))
     return time - offset if zone[0] == "+" else time + offset
 
@@ -253,7 +260,7 @@ def parse_date(
     order: str = "",  # what comes first in 10/20/2013: "day", "month", or "" for not known
 ) -> datetime | None:  # without zone (one in the cell is carried over to UTC); None when it is no date
     "The day, or the moment, that a cell names."
-    if not _has_digit(text): return None
+    if not _has_digit(text) or (len(text) != 8 and _is_plain(text)): return None
     text = " ".join(narrow(text).split())
     found = next(filter(None, (pattern.fullmatch(text) for pattern in _DATES)), None)
     if not found: return None
@@ -269,6 +276,7 @@ def count_words(
     text: str,  # any text
 ) -> int:  # 0 for an empty one
     "How many words a text has."
+    if text.isascii(): return len(text.split())
     return len(_WORD.findall(text))
 
 # %% ../../nbs/kit/06_cell.ipynb #86fcffec
@@ -280,6 +288,9 @@ def text_words(
     text: str,  # any text
 ) -> str:  # small letters, without punctuation; '' when nothing is left
     "The words of a text, in a form that can be split at its blanks."
+    if text.isascii():
+        plain = text.lower().translate(_BREAKS).split()
+        return " ".join(filter(None, [word if word.isalnum() else word.strip(_AROUND) for word in plain]))
     words: list[str] = []
     for word in _WORD.findall(fold(text).translate(_BREAKS)):
         if _is_run(word): words += (word[start:start + 2] for start in range(len(word) - 1))

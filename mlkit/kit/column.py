@@ -11,12 +11,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from mlkit.kit.cell import (
-    MISSING, PLAIN_NUMBER, as_text, count_words, currency_of, fold, narrow, native, parse_boolean,
-    parse_clock, parse_date, parse_number, split_numbers, split_units, text_words,
+    MISSING, PLAIN_NUMBER, as_text, count_words, currency_of, fold, fold_unit, narrow, native,
+    parse_boolean, parse_clock, parse_date, parse_number, split_numbers, split_units, text_words,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class _Prepared:
         self.markers = frozenset(map(fold, column.missing))
         self.lookup = {self.fold(text): category for text, category in
                        [*column.spellings.items(), *((text, text) for text in column.categories)]}
-        self.factors = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
+        units = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
+        self.factors = {fold_unit(unit): worth for unit, worth in units.items()}
         self.bare = self.factors.get("", 1.0)  # what a typed number is worth
         self.shapes = frozenset(column.shapes)
         self.column = column
@@ -87,12 +88,15 @@ def _times(number: float | None, worth: float | None) -> float | None:
 def _read_measure(column: Column, text: str) -> float | None:
     "The number in a cell of a column with units."
     factors, pieces = column._prepared.factors, split_units(text)
-    if column.unit == "h" and ":" in text: return parse_clock(text)
+    if column.unit == "h" and re.search("[:時]", text): return parse_clock(text)
     if _is_bare(text): return _times(parse_number(text, column.decimal), factors.get(""))
-    sizes = [_times(parse_number(number, column.decimal), factors.get(unit)) for number, unit in pieces]
-    if len(sizes) < 2 or None in sizes: return sizes[0] if sizes else None
-    worth = [factors[unit] for _, unit in pieces]
-    if worth != sorted({*worth}, reverse=True) or pieces[0][0].startswith("-"): return None
+    worth = [factors.get(fold_unit(unit)) for _, unit in pieces]
+    sizes = [_times(parse_number(number, column.decimal), each)
+             for (number, _), each in zip(pieces, worth, strict=True)]
+    if None in sizes: return None
+    if len(sizes) < 2: return sizes[0] if sizes else None
+    falling = worth == sorted({*worth}, reverse=True)  # type: ignore[type-var]
+    if not falling or pieces[0][0].startswith("-"): return None
     return _times(math.fsum(filter(None, sizes)), 1.0)
 
 # %% ../../nbs/kit/06_column.ipynb #3a69e9c5
@@ -150,54 +154,108 @@ def is_text(
     return not is_mixed(series) and pd.api.types.is_string_dtype(series)
 
 # %% ../../nbs/kit/06_column.ipynb #cdf1bf1b
-def _each(read: Callable[[Any], Any], series: pd.Series, dtype: str) -> Any:  # numpy or pandas array
-    "The answer for every cell; each different cell is asked once."
+def _different(series: pd.Series) -> tuple[list[Any], Any]:
+    "The different cells of a column, None at the end, and the place of each row's cell among them."
+    import pandas as pd
+    if is_mixed(series): return [*series.tolist(), None], slice(0, len(series))
+    places, different = pd.factorize(series)  # a missing cell has place -1, the last one
+    return [*different.tolist(), None], places
+
+def _array(values: list[Any], dtype: str) -> Any:  # numpy or pandas array
     import numpy as np
     import pandas as pd
     make: Any = pd.array if dtype == "str" else np.array
-    if is_mixed(series): return make([read(cell) for cell in series.tolist()], dtype=dtype)
-    places, different = pd.factorize(series)  # a missing cell has place -1, the last one
-    return make([read(cell) for cell in [*different.tolist(), None]], dtype=dtype)[places]
+    return make(values, dtype=dtype)
 
 def _read_each(column: Column, series: pd.Series) -> Any:
-    "Every cell through `read_cell`; text is '' where it is missing."
-    dtype = _DTYPES.get(column.kind, "str")
-    if dtype != "str": return _each(lambda cell: read_cell(column, cell), series, dtype)
-    return _each(lambda cell: read_cell(column, cell) or "", series, dtype)
+    "Every different cell through `read_cell`; text is '' where it is missing."
+    dtype, (different, places) = _DTYPES.get(column.kind, "str"), _different(series)
+    read = [read_cell(column, cell) for cell in different]
+    return _array([cell or "" for cell in read] if dtype == "str" else read, dtype)[places]
 
 # %% ../../nbs/kit/06_column.ipynb #7677f8bc
-PLAIN_MOMENT = (r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
-                r"(?:[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])?")
+_Form = tuple[str, "Callable[[pd.Series], Any]"]  # a pattern, and what reads the cells that match it
 
-def _read_plain(column: Column, series: pd.Series, pattern: str, read: Callable[..., Any]) -> np.ndarray:
-    "The cells that match the pattern all at once, the others one by one."
+def _read_forms(column: Column, series: pd.Series, forms: list[_Form]) -> np.ndarray:
+    "The cells of each plain form all at once, the others one by one."
     import numpy as np
-    plain = series.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
-    values = np.empty(len(series), dtype=_DTYPES[column.kind])
-    values[plain], values[~plain] = read(series[plain]), _read_each(column, series[~plain])
+    values, left = np.empty(len(series), dtype=_DTYPES[column.kind]), np.ones(len(series), bool)
+    for pattern, read in forms:
+        if not left.any(): break
+        plain = left & series.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
+        if plain.any(): values[plain] = read(series if plain.all() else series[plain])
+        left &= ~plain
+    if left.any(): values[left] = _read_each(column, series[left])
     return values
 
 # %% ../../nbs/kit/06_column.ipynb #59660711
+def _floats(cells: pd.Series) -> np.ndarray:
+    import pyarrow
+    return pyarrow.array(cells, type=pyarrow.large_string()).cast("float64").to_numpy(zero_copy_only=False)
+
+def _amounts(cells: pd.Series, decimal: str, worth: float) -> np.ndarray:
+    "What amounts are worth, whatever stands around their digits."
+    import numpy as np
+    cells = cells.str.replace("[^0-9.,+-]", "", regex=True)
+    gap = "," if decimal == "." else "."
+    cells = cells.str.replace(gap, "", regex=False).str.replace(",", ".", regex=False)
+    with np.errstate(over="ignore"): return _floats(cells) * worth
+
+def _number_forms(column: Column) -> list[_Form]:
+    "The plain forms of numbers in this column."
+    gap, mark = (",", "[.]") if column.decimal == "." else ("[.]", ",")
+    digits = rf"(?:[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+|[0-9]+)(?:{mark}[0-9]+)?"
+    bare, worth = not column.unit and not column.units, column._prepared.factors
+    money = "[$€£¥]?" if bare and not column.currency else ""
+    plain: list[_Form] = [(PLAIN_NUMBER, _floats)] if column.decimal == "." and worth.get("") == 1.0 else []
+    for unit, size in worth.items():
+        if re.search("[-+.,0-9]", unit): continue
+        read = partial(_amounts, decimal=column.decimal, worth=size)
+        plain.append((rf"[+-]?{money}{digits} ?(?i:{re.escape(unit)})", read))
+        if money: plain.append((rf"[+-]?{digits} ?[%円€]", read))
+    return plain
+
+# %% ../../nbs/kit/06_column.ipynb #425dab17
 def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
     "A column of numbers as float64."
     import numpy as np
     import pandas as pd
-    def plain(cells: pd.Series) -> np.ndarray: return cells.to_numpy(object).astype("float64")
     if pd.api.types.is_any_real_numeric_dtype(series):
         numbers = series.to_numpy("float64", na_value=np.nan)
         with np.errstate(over="ignore"): numbers = numbers * column._prepared.bare
-    elif not is_text(series) or column.decimal != "." or column.unit or column.units or column.currency:
-        return _read_each(column, series)
-    else: numbers = _read_plain(column, series, PLAIN_NUMBER, plain)
+    elif not is_text(series): return _read_each(column, series)
+    else:
+        numbers = _read_forms(column, series, _number_forms(column))
     gone = np.isinf(numbers) | np.isin(numbers, [*column._prepared.sentinels])
     return np.where(gone, np.nan, numbers + 0.0)
 
+# %% ../../nbs/kit/06_column.ipynb #c8ca8f51
+_CLOCK = r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)?"
+PLAIN_MOMENT = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])" + _CLOCK.replace("]?[0", "][0")
+
+def _moments(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.Series:
+    "Moments in the standard form, or in one that is brought to it."
+    import pandas as pd
+    if pattern:
+        cells = cells.str.replace(r"\b([0-9])\b", r"0\1", regex=True)
+        cells = cells.str.replace(pattern, standard, regex=True)
+    return pd.to_datetime(cells, format="ISO8601", errors="coerce")
+
+def _moment_forms(column: Column) -> list[_Form]:
+    "The plain forms of dates in this column."
+    year, part = "([1-9][0-9]{3})", "([0-9]{1,2})"
+    forms = [(f"{year}{mark}{part}{mark}{part}", r"\1-\2-\3") for mark in ("/", "[.]")]
+    standard = {"day": r"\3-\2-\1", "month": r"\3-\1-\2"}.get(column.order)
+    forms += [(f"{part}{mark}{part}{mark}{year}", standard) for mark in ("/", "[.]", "-") if standard]
+    return [(PLAIN_MOMENT, _moments),
+            *((form + _CLOCK, partial(_moments, pattern=form, standard=to)) for form, to in forms)]
+
+# %% ../../nbs/kit/06_column.ipynb #490bbe24
 def _read_moments(column: Column, series: pd.Series) -> np.ndarray:
     "A column of dates as datetime64 in UTC; years that Python's datetime does not have are missing."
     import numpy as np
     import pandas as pd
-    def plain(cells: pd.Series) -> pd.Series: return pd.to_datetime(cells, format="ISO8601", errors="coerce")
-    if is_text(series): moments = _read_plain(column, series, PLAIN_MOMENT, plain)
+    if is_text(series): moments = _read_forms(column, series, _moment_forms(column))
     elif isinstance(series.dtype, (np.dtype, pd.DatetimeTZDtype)) and series.dtype.kind == "M":
         if series.dt.tz is not None: series = series.dt.tz_convert(None)
         year = series.to_numpy().astype("datetime64[Y]").astype("int64") + 1970
@@ -272,7 +330,7 @@ _PART: dict[str, Callable[[Any], float]] = {
 def _part(column: Column, part: str, cell: Any) -> float | str:
     "One part of a cell that was read."
     if part == "text": return text_words(cell or "")
-    if column.kind == "text": cell = cell or ""
+    if column.kind == "text": return to_float32(_PART[part](cell or ""))
     if cell is None: return math.nan
     if column.kind == "numbers":
         numbers = split_numbers(cell, column.decimal)[1]
@@ -303,15 +361,19 @@ def _moment_part(moments: pd.Series, part: str) -> pd.Series:
     step = values.fillna(0).to_numpy(int) - (name == "month") * moments.notna().to_numpy()
     return pd.Series(np.where(values.isna(), np.nan, np.array(_CYCLES[part])[step]), index=moments.index)
 
-def _part_columns(column: Column, cells: pd.Series) -> list[pd.Series]:
-    "All parts of a column that was read."
+def _part_columns(column: Column, series: pd.Series) -> list[pd.Series]:
+    "All parts of a column."
     import pandas as pd
     parts = column.parts or all_parts(column)
-    if column.kind == "date": return [_moment_part(cells, part) for part in parts]
+    if column.kind == "date":
+        moments = read_column(column, series)
+        return [_moment_part(moments, part) for part in parts]
+    different, places = _different(series)
+    cells = [read_cell(column, cell) for cell in different]
     def of_each(part: str) -> Any:
-        dtype = "str" if part == "text" else "float32"
-        return _each(lambda cell: _part(column, part, cell or None), cells, dtype)
-    return [pd.Series(of_each(part), index=cells.index) for part in parts]
+        if part == "text": return _array([text_words(cell or "") for cell in cells], "str")[places]
+        return _array([_part(column, part, cell) for cell in cells], "float32")[places]
+    return [pd.Series(of_each(part), index=series.index) for part in parts]
 
 # %% ../../nbs/kit/06_column.ipynb #07d90c2a
 def input_columns(
@@ -324,6 +386,5 @@ def input_columns(
         if part.dtype == "str": return part
         with np.errstate(over="ignore"): part = part.astype("float32")
         return part.where(~np.isinf(part))
-    cells = read_column(column, series)
-    parts = _part_columns(column, cells) if all_parts(column) else [cells]
+    parts = _part_columns(column, series) if all_parts(column) else [read_column(column, series)]
     return {name: small(part) for name, part in zip(input_names(column), parts, strict=True)}

@@ -10,10 +10,11 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlkit.kit.cell import (
     MISSING, PAIRS, as_text, count_words, fold, narrow, native, parse_boolean, parse_date,
+    split_numbers,
 )
 from .column import KINDS, Column, all_parts, input_columns, read_cell, read_column
 from .errors import DataError
@@ -63,10 +64,19 @@ def _date_column(blank: Column, facts: Facts) -> tuple[Column, float]:
     if len(set(shares)) < len(shares): best = replace(best, why=f"{best.why} (assumed: no cell tells)")
     return best, max(shares)
 
+def _is_date(text: str) -> bool: return bool(parse_date(text, "day") or parse_date(text, "month"))
+
+def _with_words(column: Column, facts: Facts) -> Column | None:
+    "The column with the word or two that stand for nothing among many different values, if that is all."
+    words = sorted(text for text in facts.counts if read_cell(column, text) is None)
+    if not 0 < len(words) < 3 or len(facts.counts) - len(words) < 20: return None
+    if any(re.search("[0-9]", word) for word in words): return None
+    return replace(column, missing=(*column.missing, *sorted({fold(word) for word in words})))
+
 def _as_date(blank: Column, facts: Facts) -> Column | None:
-    if not facts.mostly(lambda text: parse_date(text, "day") or parse_date(text, "month")): return None
+    if not facts.mostly(_is_date, 0.5): return None
     column, share = _date_column(blank, facts)
-    return column if share >= ENOUGH else None
+    return column if share >= ENOUGH else _with_words(column, facts)
 
 # %% ../../nbs/kit/06_infer.ipynb #46fd2473
 _CODE_WORDS = {"id", "ids", "uuid", "key", "code", "codes", "cd", "zip", "zipcode", "postcode", "postal",
@@ -97,14 +107,10 @@ def _as_identifier(blank: Column, facts: Facts) -> Column | None:
 
 # %% ../../nbs/kit/06_infer.ipynb #d2b20f47
 def _as_number(blank: Column, facts: Facts) -> Column | None:
-    if facts.share(re.compile("[0-9０-９]").search) < 0.5: return None
+    if not facts.mostly(re.compile("[0-9０-９]").search, 0.5): return None
     column, share, enough = best_number(blank, facts)
     if enough: return column
-    if share < 0.5: return None
-    words = sorted(text for text in facts.counts if read_cell(column, text) is None)
-    numbers = len(facts.counts) - len(words)
-    if len(words) > 2 or numbers < 20 or any(re.search("[0-9]", word) for word in words): return None
-    return replace(column, missing=(*column.missing, *sorted({fold(word) for word in words})))
+    return _with_words(column, facts) if share >= 0.5 else None
 
 def _as_numbers(blank: Column, facts: Facts) -> Column | None:
     return None if _names_a_code(blank.name) else as_numbers(blank, facts)
@@ -139,6 +145,12 @@ def _with_sentinels(column: Column, read: pd.Series) -> Column:
     said = "; ".join(f"{text} {how} is taken as missing" for text, how in found.items())
     return replace(column, missing=(*column.missing, *found), reason=said)
 
+_is_limit = re.compile(r"[<>≤≥≈~].*|.*[0-9]\+").fullmatch
+
+def _figure(value: Any) -> str:
+    value = native(value)
+    return as_text(float(f"{value:.10g}") if isinstance(value, float) else value)
+
 def _explained(column: Column, facts: Facts) -> Column:
     "The column with the figures of its parsed cells, counted over all rows."
     read = read_column(column, facts.series).dropna()
@@ -146,7 +158,9 @@ def _explained(column: Column, facts: Facts) -> Column:
     if sentinels.missing != column.missing: read = read_column(sentinels, facts.series).dropna()
     wrong = sorted(text for text in facts.counts if read_cell(column, text) is None)
     what = f"{column.kind}s{column.why}"
-    if len(read): what += f", {as_text(native(read.min()))} to {as_text(native(read.max()))}"
+    if len(read): what += f", {_figure(read.min())} to {_figure(read.max())}"
+    limits = sorted(filter(_is_limit, facts.counts)) if column.kind == "number" else []
+    if limits: what += f", {facts.count(_is_limit):,} of them limits such as {quote(limits[0])}"
     why = f"all {present:,} values are {what}"
     if present < facts.present:
         such = f", such as {quote(wrong[0])}," if wrong else ""
@@ -224,15 +238,34 @@ _SCALES = tuple(tuple(tuple(level.split("=")) for level in scale.split("|")) for
     "そう思わない|どちらかといえばそう思わない=あまりそう思わない|どちらともいえない"
     "|どちらかといえばそう思う=ややそう思う|そう思う"))
 
+# %% ../../nbs/kit/06_infer.ipynb #b25a4642
+_LIMITS = re.compile("under|less|than|below|over|or|more|above|to|and|未満|以下|以上|[^a-z\u3040-\u9fff]")
+
+def _span(text: str) -> tuple[str, tuple[float, ...]] | None:
+    "Of `18-24`, `65+` or `under 18`: what else it says; its number, open end and how many numbers."
+    below = bool(re.search("<|under|less|below|未満|以下", text))
+    above = bool(re.search(r">|\+|over|more|above|以上", text))
+    shape, numbers = split_numbers(text)
+    if not 0 < len(numbers) < 3: return None
+    return _LIMITS.sub("", shape).rstrip("s"), (numbers[0], above - below, len(numbers))
+
+def _by_spans(words: Iterable[str]) -> dict[str, tuple[float, ...]]:
+    "The place of each word, if there are ranges or open ends among them and all say the same besides."
+    spans = {word: span for word in words if (span := _span(word))}
+    if len({said for said, _ in spans.values()}) != 1: return {}
+    places = {word: place for word, (_, place) in spans.items()}
+    return places if any(end or numbers > 1 for _, end, numbers in places.values()) else {}
+
 def ordered_categories(
     categories: Iterable[str],  # of a column
 ) -> tuple[str, ...] | None:  # the lowest first; None: no known scale
     "The categories in their order, where they form a well known scale of three levels or more."
     known = {fold(category): category for category in categories}
-    for scale in _SCALES:
-        place = {word: level for level, words in enumerate(scale) for word in words}
-        if len({place.get(word) for word in known}) == len(known) >= 3 and known.keys() <= place.keys():
-            return tuple(known[word] for word in sorted(known, key=lambda word: place[word]))
+    scales: list[dict[str, tuple[float, ...]]] = [
+        {word: (level,) for level, words in enumerate(scale) for word in words} for scale in _SCALES]
+    for scale in [*scales, _by_spans(known)]:
+        if len({scale.get(word) for word in known}) == len(known) >= 3 and known.keys() <= scale.keys():
+            return tuple(known[word] for word in sorted(known, key=lambda word: scale[word]))
     return None
 
 # %% ../../nbs/kit/06_infer.ipynb #afe01328
@@ -242,6 +275,7 @@ def _answers(column: Column, facts: Facts) -> set[str]:
     "The words for nothing that are answers in this column."
     if column.kind not in ("category", "constant"): return set()
     said = facts.nothing.keys() & set(MISSING) - _PROGRAMS
+    if all(re.fullmatch("[A-Z]{2}", text) for text in facts.counts): return facts.nothing.keys() & {"na"}
     return said if len({fold(text) for text in facts.counts}) < 2 else said & {"none"}
 
 def _with_nothing(column: Column, facts: Facts) -> Column:
@@ -258,6 +292,7 @@ def infer_column(
     missing: Iterable[str] = (),  # more markers for missing values, such as "refused"
 ) -> Column:
     "How to read a column, learned from its cells; the order of the rows does not matter."
+    import pandas as pd
     if kind and kind not in KINDS: raise DataError(
         f"column {series.name!r}: there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
     more = [fold(marker) for marker in missing]
@@ -270,7 +305,9 @@ def infer_column(
         facts = count_cells(series, frozenset(blank.missing))
         column = _settled(blank, facts)
     if column.kind in ("number", "date"): column = _explained(column, facts)
-    if column.use and all_parts(column): column = with_varying_parts(column, series)
+    if column.use and all_parts(column):
+        cells = series if column.kind == "date" else pd.Series([*facts.counts], dtype="str")
+        column = with_varying_parts(column, cells)
     if column.kind == "category": column = _learned(column, series)
     return _with_nothing(column, facts)
 

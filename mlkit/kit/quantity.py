@@ -9,7 +9,9 @@ import re
 from collections import Counter
 from dataclasses import replace
 
-from .cell import currency_of, narrow, parse_clock, parse_number, split_numbers, split_units
+from mlkit.kit.cell import (
+    currency_of, fold_unit, narrow, parse_clock, parse_number, split_numbers, split_units,
+)
 from .column import Column
 from .facts import ENOUGH, Facts, quote
 
@@ -30,10 +32,19 @@ def find_decimal(
 ) -> str:  # "." or ","
     "The decimal mark of a column."
     marks = Counter({".": 0, ",": 0})
+    numbers: list[str] = []
     for text, count in facts.counts.items():
-        for number, _ in split_units(text): marks[_decimal_mark(number)] += count
+        found = [number for number, _ in split_units(text)]
+        numbers += found
+        for number in found: marks[_decimal_mark(number)] += count
     comma = marks[","] >= 0.1 * sum(facts.counts.values()) and marks[","] > marks["."]
-    return "," if comma else "."
+    return "," if comma or (not marks["."] and _has_grouping_points(numbers)) else "."
+
+def _has_grouping_points(numbers: list[str]) -> bool:
+    "Do all numbers from 1.000 on have a point before three digits, and the smaller ones none?"
+    grouped = {number for number in numbers if "." in number}
+    whole = {number for number in numbers if number.isdigit()}
+    return len(grouped) >= 10 and len(whole) >= 3 and max(map(len, whole)) <= 3
 
 # %% ../../nbs/kit/06_quantity.ipynb #cc3e2c64
 def _named(**worth: float) -> dict[str, float]:
@@ -68,22 +79,27 @@ def convertible(
     return top, dict(sorted((unit, size) for unit, size in worth.items() if unit != top))
 
 # %% ../../nbs/kit/06_quantity.ipynb #311d0549
-def _units(facts: Facts) -> Counter[str]:
-    "How many cells name each unit; '' are bare numbers."
-    return Counter(unit for text, count in facts.counts.items() for _, unit in split_units(text) * count)
+def _units(facts: Facts) -> tuple[Counter[str], dict[str, str]]:
+    "How many cells name each unit ('' are bare numbers); how each is mostly written."
+    written: Counter[str] = Counter()
+    for text, count in facts.counts.items():
+        for _, unit in split_units(text): written[unit] += count
+    units: Counter[str] = Counter()
+    for unit, count in written.items(): units[fold_unit(unit)] += count
+    return units, {fold_unit(unit): unit for unit in sorted(written, key=lambda unit: (written[unit], unit))}
 
 def with_units(
     column: Column,  # of kind number
     facts: Facts,  # of the column
 ) -> Column:
     "The column with the units that its cells name."
-    units = _units(facts)
+    units, written = _units(facts)
     unit, worth = convertible(units)
     if set(worth.values()) <= {1.0}: worth |= {"": 1.0} if worth else {}
-    why = f"{column.why} in {unit}"
-    if converted := [other for other, size in worth.items() if size != 1.0]:
+    why = f"{column.why} in {written.get(unit, unit)}"
+    if converted := [written[other] for other, size in worth.items() if size != 1.0]:
         why += f", converted from {', '.join(converted)}"
-    return replace(column, unit=unit, units=worth, why=why)
+    return replace(column, unit=written.get(unit, unit), units=worth, why=why)
 
 # %% ../../nbs/kit/06_quantity.ipynb #6b12e880
 def with_percent(
@@ -91,12 +107,11 @@ def with_percent(
     facts: Facts,  # of a column with percent signs
 ) -> Column:
     "The column in percent, and what a bare number among them means."
-    units = _units(facts)
     bare = [abs(parse_number(text, column.decimal) or 0) for text in facts.counts if "%" not in narrow(text)]
     shares = bool(bare) and max(bare) <= 1 and any(0 < number < 1 for number in bare)
     note = ", bare numbers are taken to be percent" if bare else ""
     if shares: note = ", bare numbers are shares of 1 and brought to percent"
-    if bare: note += f" ({units['']:,} of them)"
+    if bare: note += f" ({facts.count(lambda text: '%' not in narrow(text)):,} of them)"
     return replace(column, unit="%", units={"": 100.0} if shares else {}, why=f"{column.why} in %{note}")
 
 # %% ../../nbs/kit/06_quantity.ipynb #e3415a76
@@ -125,15 +140,16 @@ def best_number(
 ) -> tuple[Column, float, bool]:  # the column, the share of the cells that it reads, is that enough?
     "The best reading of a column as numbers."
     decimal = find_decimal(facts)
-    note = " with a decimal comma" if decimal == "," else ""
+    commas = any("," in narrow(text) for text in facts.counts)
+    note = "" if decimal == "." else " with a decimal comma" if commas else " with points between thousands"
     column = with_currency(replace(blank, kind="number", decimal=decimal, why=note), facts)
     if any("%" in narrow(text) for text in facts.counts):
         column = max(column, with_percent(column, facts), key=facts.share_read)
         if "%" not in column.unit: column = with_percent(column, facts)
-    elif facts.share_read(replace(column, currency="")) < ENOUGH and any(_units(facts)):
+    elif facts.share_read(replace(column, currency="")) < ENOUGH and any(_units(facts)[0]):
         column = max(column, with_units(column, facts), key=facts.share_read)
     share = facts.share_read(column)
-    mixed = share >= MOST and facts.share(lambda text: _is_quantity(column, text)) >= ENOUGH
+    mixed = ENOUGH > share >= MOST and facts.mostly(lambda text: _is_quantity(column, text))
     return column, share, share >= ENOUGH or mixed
 
 # %% ../../nbs/kit/06_quantity.ipynb #245257b6
@@ -157,8 +173,8 @@ def find_shapes(
     for text, count in facts.counts.items(): shapes[split_numbers(text, decimal)[0]] += count
     kinds: dict[tuple[int, str], list[str]] = {}
     for shape in sorted(shapes, key=lambda shape: (-shapes[shape], shape)):
-        if shape.count("#") > 1: kinds.setdefault((shape.count("#"), _JOINTS.sub("", shape)), []).append(shape)
-    alike = [group[:5] for group in kinds.values()]
+        kinds.setdefault((shape.count("#"), _JOINTS.sub("", shape)), []).append(shape)
+    alike = [group[:5] for (numbers, _), group in kinds.items() if numbers > 1]
     best = max(alike, key=lambda group: sum(shapes[shape] for shape in group), default=[])
     return tuple(best), sum(shapes[shape] for shape in best) / max(1, sum(shapes.values()))
 
@@ -178,7 +194,7 @@ def _is_calendar(numbers: list[tuple[float, ...]]) -> bool:
     "Could these be days and months, or years such as 2019/20?"
     parts = [{*part} for part in zip(*numbers, strict=True)]
     if len(parts) != 2 or min(map(len, parts)) == 1: return False
-    if all(first > 1900 and (first + 1) % 100 == second for first, second in numbers): return True
+    if all((first + 1) % 100 == second % 100 for first, second in numbers): return True
     low, high = sorted(map(max, parts))
     return low <= 12 and high <= 31
 
@@ -191,6 +207,7 @@ def as_numbers(
     decimal = find_decimal(facts)
     shapes, share = find_shapes(facts, decimal)
     if share < MOST or len(facts.counts) < 3 or any("##" in shape for shape in shapes): return None
+    if len(re.sub(r"[\W_]", "", _JOINTS.sub("", shapes[0].partition("#")[0]))) > 3: return None
     if facts.share(lambda text: _is_code(narrow(text))) > 1 - ENOUGH: return None
     pairs = [split_numbers(text, decimal) for text in facts.counts]
     numbers = [found for shape, found in pairs if shape in shapes]
