@@ -437,6 +437,14 @@ BY_A_STAGE = {
         "prepare", "no column is left that says anything about the target; "
         "check prepare.leave_out, and the table",
     ),
+    "a wish for a column that there is not": (
+        [table(), "left", "prepare.columns=aeg: impute=mean"],
+        "prepare", "prepare.columns: 'aeg': there is no such column; did you mean 'age'?",
+    ),
+    "a combination with a category": (
+        [table(), "left", "prepare.combine=age / plan"],
+        "prepare", "prepare.combine: 'age / plan': there is no number called 'plan'; the numbers are age",
+    ),
 }  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def split_and_prepare(
     from mlkit.kit.leaks import audit
     from mlkit.kit.slipped import find_slipped
     from mlkit.kit.source import plain_table
-    from mlkit.prepare import combine_numbers, learn_reading, make_plan, target_frame
+    from mlkit.prepare import answers_of, combine_numbers, learn_reading, make_plan, target_frame
     from mlkit.problem import settle, state_problem
     from mlkit.train import Data
     from mlkit.validate import check_columns, lock_away, put_aside, treat_leaks, usable_rows, with_answers
@@ -91,5 +91,5 @@ def split_and_prepare(
     table, combined = combine_numbers(learn_reading(train, task), train, task, seed=seed)
     inputs, answers = table.inputs(train), target_frame(task, train, split=way.to_dict(), seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
-    plan = make_plan(table, inputs, combined=combined, seed=seed)
+    plan = make_plan(table, inputs, combined=combined, answer=answers_of(task, train), seed=seed)
     return Data(inputs, truth, fold, plan, task), table, test
