@@ -82,6 +82,7 @@ def _as_date(blank: Column, facts: Facts) -> Column | None:
 _CODE_WORDS = {"id", "ids", "uuid", "key", "code", "codes", "cd", "zip", "zipcode", "postcode", "postal",
                "phone", "telephone", "tel", "mobile", "fax", "ip", "version", "isbn", "ssn", "sku"}
 _is_digits = re.compile("[0-9]+").fullmatch
+_is_coded = re.compile("[0-9]+[A-Za-z]{1,3}").fullmatch
 
 def _names_a_code(name: str) -> bool:
     "Does the column's name say that it holds codes?"
@@ -90,6 +91,8 @@ def _names_a_code(name: str) -> bool:
 
 def _as_code(blank: Column, facts: Facts) -> Column | None:
     digits = [text for text in facts.counts if _is_digits(text)]
+    if _names_a_code(blank.name) and facts.mostly(_is_coded): return replace(
+        blank, kind="category", why="digits and letters that the name calls a code")
     if not facts.mostly(_is_digits): return None
     zeros = facts.share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
     numbers, all_digits = [float(text) for text in digits], len(digits) == len(facts.counts)

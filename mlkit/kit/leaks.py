@@ -561,7 +561,9 @@ def audit(
     known: str = "",  # columns that are known when the prediction is made; | between them
 ) -> Audit:
     "Everything that gives the answer away, in training data and split together."
-    kept, evidence = known_columns(known, train), gather(table, train, task)
+    # The column that groups the rows feeds no model, so it has nothing to give away.
+    kept = known_columns(known, train) | ({way.column} if way.how == "group" else set())
+    evidence = gather(table, train, task)
     outputs = predict_alone(evidence)
     leaks = [leak for leak in leaks_alone(outputs, evidence) if leak.columns[0] not in kept]
     rows = pd.concat([train, test])

@@ -41,11 +41,10 @@ def words_of(
 
 def called_entity(
     name: str,  # of a column
-) -> str:  # id, somebody, or nothing
-    "Does the name of a column say that it names somebody or something?"
+) -> str:  # id, somebody, thing, or nothing
+    "What the name of a column says that it names."
     words = words_of(name)
-    if words & KINDS_OF_THINGS: return ""
-    if re.search("商品|品目|店舗|郵便|分類|区分|種別", name): return ""
+    if words & KINDS_OF_THINGS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name): return "thing"
     if words & IDS or re.search("番号|(?<![a-zA-Z])ID", unicodedata.normalize("NFKC", name)): return "id"
     return "somebody" if words & SOMEBODY and words <= SOMEBODY | NUMBERS else ""
 
@@ -78,7 +77,7 @@ def entity_in(
 ) -> Entity | None:
     "The entity that a column names, if it clearly does and comes again."
     name, said = str(cells.name), called_entity(str(cells.name))
-    if cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"): return None
+    if said == "thing" or cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"): return None
     counts = cells.value_counts()
     counts = counts[counts > 0]
     rows, values = int(counts.sum()), len(counts)
