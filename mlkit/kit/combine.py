@@ -147,7 +147,8 @@ def contest(
     for names in rivals:
         rival = losses(numbers[names], answer, seed)
         gain, best = rival - alone, min(best, rival.sum())
-        if gain.mean() <= STEADY * gain.std() / np.sqrt(len(gain)) or alone.sum() > CLEARLY * best: return None
+        steady = gain.mean() > STEADY * gain.std() / np.sqrt(len(gain))
+        if not steady or alone.sum() > CLEARLY * best: return None
     return Combination(made, float(1 - alone.sum() / nothing), float(1 - best / nothing))
 
 # %% ../../nbs/kit/06_combine.ipynb #26fc287b
