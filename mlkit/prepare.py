@@ -39,6 +39,7 @@ def learn_reading(
     task: Task,
     leave_out: str = "",  # columns that the model must not use, with | between them
     columns: str = "",  # what to do otherwise, such as `pdays: missing=-1 | code: kind=category`
+    split: Mapping[str, str] | None = None,  # how the exam was locked away: `how` and `column`
 ) -> Table:
     "How the cells of the features are read. SettingsError, a line for each thing that cannot be done."
     names = [str(name) for name in train if name != task.target]
@@ -50,6 +51,8 @@ def learn_reading(
     check_wishes(wishes, table, unknown + problems)
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
     table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
+    if split and split["how"] == "group":
+        table = table.drop({split["column"]: "it says whose row it is, and the next ones are somebody else's"})
     if table.input_names: return table
     raise SettingsError("no column is left that says anything about the target; "
                         "check prepare.leave_out, and the table")

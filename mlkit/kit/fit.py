@@ -88,7 +88,7 @@ def split_and_prepare(
     train, test, way = lock_away(with_answers(rows, task), task, test_size=test_size, seed=seed)
     train, test, _ = treat_leaks(audit(learn_reading(train, task), train, test, task, way), train, test)
     train, test = train.reset_index(drop=True), test.reset_index(drop=True)
-    table, combined = combine_numbers(learn_reading(train, task), train, task, seed=seed)
+    table, combined = combine_numbers(learn_reading(train, task, split=way.to_dict()), train, task, seed=seed)
     inputs, answers = table.inputs(train), target_frame(task, train, split=way.to_dict(), seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
     plan = make_plan(table, inputs, combined=combined, answer=answers_of(task, train), seed=seed)
