@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlkit import fit
 from mlkit.kit.errors import DataError, SettingsError
 from mlkit.kit.relation import broken_by, keeps, parse_relation
 from mlkit.kit.schema import check_row, find_broken, infer_range, infer_schema, load_schema, make_schema
@@ -198,3 +199,13 @@ def test_a_number_keeps_its_shares_on_both_sides():
     train, test, _ = lock_away(frame, task_of(frame, "value"))
     for share in (0.1, 0.5, 0.9):
         assert abs((test["value"] <= train["value"].quantile(share)).mean() - share) < 0.011
+
+
+def test_an_entity_whose_rows_agree_groups_the_rows_and_feeds_no_model():
+    """A patient's number gives the answer away, and is no leak: it parts the rows, and no model gets it."""
+    patients = np.repeat(np.arange(300), 4)
+    ill = (np.random.default_rng(0).random(300) < 0.3)[patients]
+    frame = pd.DataFrame({"patient_id": patients, "dose": np.random.default_rng(1).normal(ill, 2), "ill": ill})
+    model = fit(frame, "ill", budget=0, trials=1, models="linear")
+    column = model.table["patient_id"]
+    assert not column.use and "somebody else" in column.reason
