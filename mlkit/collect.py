@@ -118,7 +118,7 @@ class Partner:
         self.join, self.name = join, name_of(join.source)
         mine, theirs = zip(*join.keys, strict=True)
         self.keys, self.rows, self.found, self.shape = list(mine), 0, 0, "nothing"
-        others = [find_column(name, table, self.name) for name in theirs]
+        others = [find_column(name, table, f"{self.name} (collect.join)") for name in theirs]
         key = key_column(table, others)
         repeated = key[key != ""].duplicated()
         if repeated.any(): raise DataError(
@@ -130,7 +130,8 @@ class Partner:
 
     def add_to(self, frame: pd.DataFrame) -> pd.DataFrame:
         "The rows with the columns of their partners."
-        key = key_column(frame, [find_column(name, frame, "the first table") for name in self.keys])
+        mine = [find_column(name, frame, "the first table (collect.join)") for name in self.keys]
+        key = key_column(frame, mine)
         places = self.index.get_indexer(key)
         self.rows, self.found = self.rows + len(frame), self.found + int((places >= 0).sum())
         if self.shape == "nothing": self.shape = shape_of(key)
@@ -158,11 +159,10 @@ def find_column(
     "The column that is meant; blanks around its name do not count. DataError: there is none."
     if name in frame.columns: return name
     stripped = {str(each).strip(): str(each) for each in frame.columns}
-    if name in stripped: return stripped[name]
-    near = did_you_mean(name, stripped)
-    some = ", ".join(shown(each, 40) for each in list(stripped)[:10])
-    hint = near or f"; it has {some}"
-    raise DataError(f"collect.join: there is no column '{shown(name, 60)}' in {where}{hint}")
+    if name.strip() in stripped: return stripped[name.strip()]
+    some, more = [shown(each, 40) for each in [*stripped][:20]], len(stripped) - 20
+    there = f"; it has {', '.join(some)}{f' and {more} more' if more > 0 else ''}"
+    raise DataError(f"no column '{shown(name, 60)}' in {where}{did_you_mean(name, stripped) or there}")
 
 def free_names(
     added: pd.DataFrame,  # what is to be added

@@ -52,7 +52,7 @@ def learn_reading(
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
     table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
     if split and split["how"] == "group":
-        table = table.drop({split["column"]: "it says whose row it is, and the next ones are somebody else's"})
+        table = table.drop({split["column"]: "it says whose row it is; the next ones are others'"})
     if table.input_names: return table
     raise SettingsError("no column is left that says anything about the target; "
                         "check prepare.leave_out, and the table")

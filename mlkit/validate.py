@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .collect import looks_personal
+from .collect import find_column, looks_personal
 from .kit.cell import as_text, native
 from .kit.errors import DataError, SettingsError, did_you_mean
 from .kit.leaks import COLUMNS, METRIC, Audit, Leak
@@ -23,29 +23,21 @@ from .problem import Task, each_value, encode_target, label_of, read_numbers, ta
 SMALLEST_TABLE = 20  # rows; below this neither a fold nor a test set says anything
 
 # %% auto #0
-__all__ = ['SMALLEST_TABLE', 'SPLITS', 'STRATA', 'check_columns', 'put_aside', 'usable_rows', 'with_answers', 'odd_answers',
+__all__ = ['SMALLEST_TABLE', 'SPLITS', 'STRATA', 'find_columns', 'put_aside', 'usable_rows', 'with_answers', 'odd_answers',
            'by_chance', 'by_time', 'by_group', 'settle_way', 'lock_away', 'Checked', 'check_table', 'strangers',
            'hide_personal', 'treat_invalid', 'in_words', 'treat_leaks', 'show_task', 'show_split', 'show_leaks',
            'title_of', 'show_questions', 'show_invalid', 'show_aside', 'join_aside', 'leaks_json', 'in_short']
 
 # %% ../nbs/03_validate.ipynb #9d4f8fd4
-def check_columns(
+def find_columns(
     data: pd.DataFrame,  # raw rows
-    *needed: str,  # names of columns that have to be there
-) -> None:
-    "DataError where a column is missing, or where the target would be the only one."
-    for name in needed:
-        if name in data: continue
-        hint = did_you_mean(name, map(str, data)) or _columns_of(data)
-        raise DataError(f"no column '{name}' in the table{hint}")
-    if len(data.columns) < 2:
-        raise DataError(
-            f"the table has one column only, '{data.columns[0]}'; a model needs others to predict it from")
-
-def _columns_of(data: pd.DataFrame) -> str:
-    "The end of a message about an unknown column: those that there are."
-    names, more = ", ".join(map(str, data.columns[:20])), len(data.columns) - 20
-    return f"; it has {names}{f' and {more} more' if more > 0 else ''}"
+    *wanted: str,  # names of columns that have to be there
+) -> list[str]:  # as the table writes them
+    "The columns that are meant. DataError where one is missing, or where it would be the only one."
+    names = [find_column(name, data, "the table") for name in wanted]
+    if len(data.columns) > 1: return names
+    raise DataError(
+        f"the table has one column only, '{data.columns[0]}'; a model needs others to predict it from")
 
 # %% ../nbs/03_validate.ipynb #95bfcf33
 def put_aside(
@@ -201,9 +193,9 @@ def settle_way(
     if how == "auto" and seen: return seen
     if seen and seen.how == how: return seen
     if seen: raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
-    check_columns(rows, named[how])
+    [column] = find_columns(rows, named[how])
     both = f"; rows of one '{group_column}' may be on both sides" if how == "time" and group_column else ""
-    return Way(how, named[how], f"it was stated{both}")
+    return Way(how, column, f"it was stated{both}")
 
 # %% ../nbs/03_validate.ipynb #684f6ed3
 def lock_away(

@@ -570,10 +570,10 @@ def test_several_keys_must_all_agree(put, tmp_path):
      "make it the first source, or aggregate it"),
     ("id,y\nA-100,a\nA-200,b\n", "id", "b.csv: no row finds a partner on id: keys look like 9 in the first "
      "table and like A-999 here; check collect.join"),
-    ("key,y\n1,a\n", "id", "collect.join: there is no column 'id' in b.csv; it has key, y"),
-    ("id,y\n1,a\n", "ID", "collect.join: there is no column 'ID' in b.csv; did you mean 'id'?"),
+    ("key,y\n1,a\n", "id", "no column 'id' in b.csv (collect.join); it has key, y"),
+    ("id,y\n1,a\n", "ID", "no column 'ID' in b.csv (collect.join); did you mean 'id'?"),
     ("id,y\n1,a\n", "idd = id",
-     "collect.join: there is no column 'idd' in the first table; did you mean 'id'?"),
+     "no column 'idd' in the first table (collect.join); did you mean 'id'?"),
 ])  # fmt: skip
 def test_a_join_that_would_ruin_the_table_is_refused(put, tmp_path, second, on, said):
     put("b.csv", second)

@@ -135,9 +135,9 @@ def look_ahead(
     if how["join"]: _look_at_joins(how["join"])
     if _seems_fine(find_address(how["source"]), target) or how["join"]: return
     from mlkit.kit.source import read_batches
-    from mlkit.validate import check_columns
+    from mlkit.validate import find_columns
     named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}
-    check_columns(next(read_batches(**named)), target)
+    find_columns(next(read_batches(**named)), target)
 
 # %% ../../nbs/kit/13_cli.ipynb #9517837e
 def _seems_fine(address: Any, target: str) -> bool:

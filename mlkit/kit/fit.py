@@ -70,21 +70,23 @@ def split_and_prepare(
     seed: int,
 ) -> tuple[Any, Any, pd.DataFrame]:  # mlkit.train.Data, mlkit.kit.table.Table, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
+    from dataclasses import replace
+
     from mlkit.kit.leaks import audit
     from mlkit.kit.slipped import find_slipped
     from mlkit.kit.source import plain_table
     from mlkit.prepare import answers_of, combine_numbers, learn_reading, make_plan, target_frame
     from mlkit.problem import settle, state_problem
     from mlkit.train import Data
-    from mlkit.validate import check_columns, lock_away, put_aside, treat_leaks, usable_rows, with_answers
+    from mlkit.validate import find_columns, lock_away, put_aside, treat_leaks, usable_rows, with_answers
     if not hasattr(frame, "columns"):
         raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
     problem = state_problem(target, metric=metric)
-    check_columns(frame, target)
     frame = plain_table(frame).reset_index(drop=True)
+    problem = replace(problem, target=find_columns(frame, target)[0])
     frame, _ = put_aside(frame, find_slipped(frame))
-    rows, _ = usable_rows(frame, target)
-    task = settle(problem, rows[target])
+    rows, _ = usable_rows(frame, problem.target)
+    task = settle(problem, rows[problem.target])
     train, test, way = lock_away(with_answers(rows, task), task, test_size=test_size, seed=seed)
     train, test, _ = treat_leaks(audit(learn_reading(train, task), train, test, task, way), train, test)
     train, test = train.reset_index(drop=True), test.reset_index(drop=True)
