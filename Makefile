@@ -35,8 +35,9 @@ notebooks: $(READY)  ## after editing a notebook: export the library, clean the 
 	@$(BIN)/nbdev-clean
 	@$(BIN)/python tools/readme.py > README.md.new && mv README.md.new README.md
 
-bench: $(READY)  ## measure how long a pipeline run takes
+bench: $(READY)  ## measure how long a pipeline run takes, and an explanation
 	@$(BIN)/python tests/bench/pipeline.py
+	@$(BIN)/python tests/bench/explain.py
 
 constraints:  ## pin the newest versions that go together (needs uv)
 	@printf '%s\n' '# The tested set: every package with its version and the hashes of its files.' \

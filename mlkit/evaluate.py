@@ -683,7 +683,8 @@ def metrics_json(
         "train": choice["train"], "validation": choice["validation"], "fit": fit, "model": choice["family"],
         "rows": {"train": choice["rows"], "test": rows},
         "threshold": threshold if task.type == "binary" else None,
-        "test": dict(zip(scores.metric, scores.value, strict=True))})
+        "test": dict(zip(scores.metric, scores.value, strict=True)),
+        "intervals": {line.metric: [line.low, line.high] for line in scores.itertuples()}})
 
 def without_nan(
     value: Any,  # dicts and lists of numbers, numpy's too

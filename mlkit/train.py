@@ -412,7 +412,11 @@ class Model:
 
     def output(self, frame: pd.DataFrame) -> np.ndarray:
         "Probabilities (rows, classes), or numbers (rows,)."
-        return output_of(self.estimator, self.task, self.table.inputs(frame))
+        return self.output_of_inputs(self.table.inputs(frame))
+
+    def output_of_inputs(self, inputs: pd.DataFrame) -> np.ndarray:
+        "The same for rows that were read already, by `table.inputs`."
+        return output_of(self.estimator, self.task, inputs)
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         "Labels or numbers, one a row of raw cells."

@@ -50,7 +50,7 @@ def sources_run(path: Path) -> list[str]:
 
 
 # ---------------------------------------- stock papermill
-OTHERS = ["problem", "collect", "validate", "prepare"]
+OTHERS = ["problem", "collect", "validate", "prepare", "explain"]
 
 
 @pytest.fixture(scope="module")

@@ -535,7 +535,7 @@ def test_metrics_json_is_the_contract():
     scores = bootstrap(task, truth, output, resamples=50)
     metrics = metrics_json(task, scores, 0.5, CHOICE, "good", 300, 0.2)
     contract = "task metric direction score interval baseline goal reached train validation fit model rows"
-    assert set(metrics) == {*contract.split(), "test", "threshold", "target"}
+    assert set(metrics) == {*contract.split(), "test", "intervals", "threshold", "target"}
     assert metrics["rows"] == {"train": 1600, "test": 300} and metrics["model"] == "forest"
     assert metrics["reached"] is True and metrics["score"] == metrics["test"]["roc_auc"]
     assert metrics["interval"][0] < metrics["score"] < metrics["interval"][1]

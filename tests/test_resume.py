@@ -253,8 +253,8 @@ def test_what_has_not_changed_is_not_done_again(rerun, undisturbed):
 
 
 def test_a_parameter_of_a_stage_concerns_this_stage_alone(rerun):
-    assert rerun("-p", "evaluate.resamples=101") == ["evaluate"]
-    assert rerun("-p", "evaluate.resamples=101") == []
+    assert rerun("-p", "explain.samples=11") == ["explain"]
+    assert rerun("-p", "explain.samples=11") == []
 
 
 def test_new_prose_runs_nothing_and_new_code_runs_all_that_uses_it(rerun):
@@ -266,7 +266,7 @@ def test_new_prose_runs_nothing_and_new_code_runs_all_that_uses_it(rerun):
     )
     assert rerun() == []
     edit(rerun.life.project, "in_short", "table = table")
-    assert rerun() == ["prepare", "train", "evaluate"]
+    assert rerun() == ["prepare", "train", "evaluate", "explain"]
 
 
 def test_code_that_is_edited_while_a_stage_runs_has_not_run(rerun):
@@ -281,13 +281,13 @@ def test_new_data_runs_all_that_follows_from_it(rerun, tmp_path):
     table = tmp_path / "wine.csv"
     load_example("wine").to_csv(table, index=False)
     rerun.life.asked += ["--data", str(table), "--target", "grower"]
-    assert rerun() == ["collect", "validate", "prepare", "evaluate"], (
+    assert rerun() == ["collect", "validate", "prepare", "evaluate", "explain"], (
         "the same numbers: nothing to train anew"
     )
     table.touch()
     assert rerun() == []
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
-    assert rerun() == ["collect", "validate", "prepare", "train", "evaluate"]
+    assert rerun() == ["collect", "validate", "prepare", "train", "evaluate", "explain"]
 
 
 def cut_in_half(path: Path) -> None:

@@ -200,7 +200,8 @@ def run(
     from mlkit.kit.pipeline import run_pipeline
     typer.echo(f"{parameters['collect']['source']} -> {folder}")
     run_pipeline(folder, parameters, chosen, engine, fresh, project=name, request=asdict(request))
-    typer.echo(closing_words(folder) if "evaluate" in chosen else f"Next: mlkit run --out {folder}")
+    told = {"evaluate", "explain"} & {*chosen}
+    typer.echo(closing_words(folder) if told else f"Next: mlkit run --out {folder}")
 
 # %% ../../nbs/kit/13_cli.ipynb #ecb33a56
 def closing_words(

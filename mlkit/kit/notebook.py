@@ -92,7 +92,8 @@ def stages() -> dict[str, Stage]:  # by name, in order
     return {stage.name: stage for stage in map(Stage, paths)}
 
 # %% ../../nbs/kit/07_notebook.ipynb #6a7d238c
-LIBRARIES = ("mlflow", "numpy", "optuna", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy")
+LIBRARIES = ("lime", "mlflow", "numpy", "optuna", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy",
+             "shap")
 
 @cache
 def library_versions() -> dict[str, str]:  # by distribution, and Python's own
@@ -217,6 +218,7 @@ def open_run(
 EXAMPLE: dict[str, dict[str, Any]] = {
     "problem": {"decision": "Which customers do we call before they leave?", "goal": 0.8},
     "train": {"trials": 8},
+    "explain": {"samples": 40},
 }
 
 def scratch_folder(stage: str) -> Path:

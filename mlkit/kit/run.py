@@ -90,10 +90,15 @@ def _read_csv(path: Path) -> Any:
     import pandas as pd
     return pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
 
+def _write_text(value: str, path: Path) -> None: path.write_text(value, encoding="utf-8")
+
+def _read_text(path: Path) -> str: return path.read_text(encoding="utf-8")
+
 FORMATS = (
     Format(".parquet", _is_frame, lambda value, path: value.to_parquet(path, index=False), _read_frame),
     Format(".json", _is_plain, _write_json, _read_json),
     Format(".csv", lambda value: False, _write_csv, _read_csv),  # only when asked for
+    *(Format(ending, lambda value: False, _write_text, _read_text) for ending in (".md", ".html")),
     Format(".joblib", lambda value: True, _write_object, _read_object),
 )
 
@@ -167,7 +172,7 @@ class Run:
 
     def save(
         self,
-        name: str,  # small letters and underscores
+        name: str,  # small letters and underscores; of a page with its ending: card.md, card.html
         value: Any,  # a table, a plain value or dataclass, or any object that joblib takes
         suffix: str = "",  # .csv: a table for a spreadsheet; empty: the format follows from the value
     ) -> Path:  # where it is
@@ -219,10 +224,12 @@ def _make_writable(folder: Path) -> None:
         raise RunError(f"cannot write into {folder}: {reason}; choose another --out") from error
 
 def _save(run: Run, name: str, value: Any, suffix: str = "") -> Path:
-    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*(\.md|\.html)?", name):
         raise RunError(f"an artifact's name has small letters and underscores only, not {name!r}")
+    stem, ending = os.path.splitext(name)
+    suffix = suffix or ending
     kind = next(kind for kind in FORMATS if (kind.suffix == suffix if suffix else kind.takes(value)))
-    path = run.artifacts / f"{name}{kind.suffix}"
+    path = run.artifacts / f"{stem}{kind.suffix}"
     with changing_journal(run.folder) as journal:
         record = run._note(journal)
         with replacing(path) as temporary: kind.write(value, temporary)
