@@ -91,7 +91,7 @@ def odd_answers(
 ) -> list[str]:  # sentences
     "What is strange about the answers themselves."
     if task.type != "regression": return []
-    numbers, told = read_numbers(target), []
+    numbers, told = read_numbers(target, task.numbers), []
     wrong = list(dict.fromkeys(short(as_text(native(cell))) for cell in target[np.isnan(numbers)]))
     if wrong: told.append(
         f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
