@@ -17,6 +17,7 @@ import pandas as pd
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_predict
 
+from .collect import personal_columns
 from .kit.combine import find_combinations, few_rows, read_combinations
 from .kit.encode import Plan, Treatment, make_encoder, one_thread, text_steps
 from .kit.errors import SettingsError, did_you_mean
@@ -45,14 +46,19 @@ def learn_reading(
     names = [str(name) for name in train if name != task.target]
     wishes, problems = read_wishes(columns, names)
     unwanted, unknown = _left_out(leave_out, [*names, task.target])
+    personal = personal_columns(train[names])
     table = learn_table(train, ignore=[task.target],
-                        kinds={name: wish.kind for name, wish in wishes.items() if wish.kind},
+                        kinds=dict.fromkeys(personal, "identifier")
+                        | {name: wish.kind for name, wish in wishes.items() if wish.kind},
                         markers={name: wish.missing for name, wish in wishes.items() if wish.missing})
     check_wishes(wishes, table, unknown + problems)
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
     table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
+    secret = {name: f"personal ({what}): the model shall not know who it is" for name, what in personal.items()
+              if not wishes.get(name) or not wishes[name].kind}
+    table = table.drop(secret)
     if split and split["how"] == "group":
-        table = table.drop({split["column"]: "it says whose row it is; the next ones are others'"})
+        table = table.drop({split["column"]: "it says whose row it is, no more"})
     if table.input_names: return table
     raise SettingsError("no column is left that says anything about the target; "
                         "check prepare.leave_out, and the table")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .collect import find_column, looks_personal
+from .collect import find_column, looks_personal, personal_columns
 from .kit.cell import as_text, native
 from .kit.errors import DataError, SettingsError, did_you_mean
 from .kit.leaks import COLUMNS, METRIC, Audit, Leak
@@ -234,7 +234,8 @@ def check_table(
 ) -> Checked:
     "Find what the rows break. SettingsError for a schema file that cannot be meant."
     given = load_schema(path, train.columns) if path else None
-    kinds = {name: kind for name, kind in given.kinds.items() if name in train} if given else {}
+    kinds = dict.fromkeys(personal_columns(train), "identifier")  # whose values no file shall hold
+    if given: kinds |= {name: kind for name, kind in given.kinds.items() if name in train}
     table = learn_table(train, kinds=kinds)
     schema, rows = given or infer_schema(table, train), pd.concat([train, test]) if given else test
     broken = pd.concat([find_broken(schema, table, rows), strangers(schema, rows)], ignore_index=True)

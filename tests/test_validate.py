@@ -209,4 +209,4 @@ def test_an_entity_whose_rows_agree_groups_the_rows_and_feeds_no_model():
     frame = pd.DataFrame({"patient_id": patients, "dose": random.normal(ill, 2), "ill": ill})
     model = fit(frame, "ill", budget=0, trials=1, models="linear")
     column = model.table["patient_id"]
-    assert not column.use and "others" in column.reason
+    assert not column.use and "whose row" in column.reason
