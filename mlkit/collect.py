@@ -469,7 +469,8 @@ def note_code(look: Look) -> str:
     if look.kind != "number" or look.values.nunique() < 10: return ""
     def rows(code: str) -> str:
         return counted(int((pd.to_numeric(look.cells, errors="coerce") == float(code)).sum()), "row")
-    declared = [code for code in look.declared.missing if code not in MISSING and parse_number(code) is not None]
+    declared = [code for code in look.declared.missing
+                if code not in MISSING and parse_number(code) is not None]
     told = [f"{code} in {rows(code)}: read as not known" for code in declared]
     least, most = look.values.nsmallest(1, keep="all"), look.values.nlargest(1, keep="all")
     inner = look.values[(look.values > least.iloc[0]) & (look.values < most.iloc[0])]

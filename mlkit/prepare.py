@@ -54,11 +54,11 @@ def learn_reading(
     check_wishes(wishes, table, unknown + problems)
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
     table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
-    secret = {name: f"personal ({what}): the model shall not know who it is" for name, what in personal.items()
+    secret = {name: f"personal ({what}): no model shall know who it is" for name, what in personal.items()
               if not wishes.get(name) or not wishes[name].kind}
     table = table.drop(secret)
     if split and split["how"] == "group":
-        table = table.drop({split["column"]: "it says whose row it is, no more"})
+        table = table.drop({split["column"]: "it says whose row it is"})
     if table.input_names: return table
     raise SettingsError("no column is left that says anything about the target; "
                         "check prepare.leave_out, and the table")

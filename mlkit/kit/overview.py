@@ -319,7 +319,8 @@ def say_dependence(
     strongest = max(curve.parts.values())
     parts = [f"{part} ({amount(task, moved)[1:]})" for part, moved in curve.parts.items()
              if moved > 0.1 * strongest]
-    return f"{said} Its parts, each changed alone, move the mean by: {', '.join(parts[:4])}." if parts else said
+    more = f" Its parts, each changed alone, move the mean by: {', '.join(parts[:4])}."
+    return said + more if parts else said
 
 def answer(task: Task, value: float) -> str:
     "An answer of the model: a number, or a probability in percent."
