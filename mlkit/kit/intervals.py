@@ -69,13 +69,16 @@ def class_shares(
     return parts if metric != "f1_macro" else tuple(2 * part / (1 + part) for part in parts)  # type: ignore[return-value]
 
 def mean_interval(
-    value: np.ndarray,  # independent figures
+    value: np.ndarray,  # a figure for each class
     low: np.ndarray,  # of each
     high: np.ndarray,
+    together: np.ndarray | None = None,  # their correlations; None: they are independent
 ) -> tuple[float, float]:  # of their mean
     "MOVER: the interval of a mean of figures (Zou and Donner 2008, Statistics in Medicine 27, 1693)."
-    middle, below, above = value.mean(), np.sum((value - low) ** 2), np.sum((high - value) ** 2)
-    return float(middle - math.sqrt(below) / len(value)), float(middle + math.sqrt(above) / len(value))
+    if together is None: together = np.eye(len(value))
+    below, above = ((end - value) @ together @ (end - value) for end in (low, high))
+    middle, classes = value.mean(), len(value)
+    return float(middle - math.sqrt(max(0, below)) / classes), float(middle + math.sqrt(max(0, above)) / classes)
 
 # %% ../../nbs/kit/20_intervals.ipynb #7f83c3f5
 def _mean_influence(values: np.ndarray) -> np.ndarray: return values - values.mean()
@@ -231,7 +234,7 @@ def lopsided_interval(
     rows, spread, root = len(values), values.std(ddof=1), math.sqrt(len(values))
     if not spread: return float(values.mean()), float(values.mean())
     skew = np.mean((values - values.mean()) ** 3) / values.std() ** 3
-    quantile = stdtrit(rows - 1, (1 + confidence) / 2) * np.array([1, -1])
+    quantile = stdtrit(freedom(values - values.mean()), (1 + confidence) / 2) * np.array([1, -1])
     if abs(skew) > 1e-6: quantile = 3 * root / skew * (np.cbrt(1 + skew * (quantile / root - skew / 6 / rows)) - 1)
     low, high = values.mean() - spread / root * quantile
     return float(low), float(high)
@@ -271,11 +274,23 @@ def score_interval(
     return _inside(value, flattered, pulls, scale, confidence)
 
 # %% ../../nbs/kit/20_intervals.ipynb #41bd01ba
+def _f1_together(counts: np.ndarray) -> np.ndarray:
+    "How the F1 of the classes go up and down together: each mistake costs two of them."
+    shares, true, said = counts.ravel() / counts.sum(), counts.sum(1), counts.sum(0)
+    asked, one = true + said > 0, np.eye(len(counts))
+    f1 = 2 * counts.diagonal()[asked] / (true + said)[asked]
+    row, column = one[asked][:, :, None], one[asked][:, None, :]
+    pulls = (2 * row * column - f1[:, None, None] * (row + column)).reshape(len(f1), -1)
+    spread = np.sqrt(np.maximum(pulls ** 2 @ shares, 1e-12))
+    return (pulls * shares) @ pulls.T / np.outer(spread, spread)
+
 def _label_interval(metric: str, truth: np.ndarray, output: np.ndarray, confidence: float,
                     threshold: float) -> tuple[float, float]:
     "Of a metric that sees the confusion matrix only."
     counts = confusion(truth, predicted_codes(output, threshold), output.shape[1])
-    if metric in MACRO: return mean_interval(*class_shares(metric, counts, confidence))
+    if metric in MACRO:
+        together = _f1_together(counts) if metric == "f1_macro" else None
+        return mean_interval(*class_shares(metric, counts, confidence), together)
     if metric == "f1": return f1_interval(counts, 1, confidence)
     hits, of = {"accuracy": (counts.trace(), counts.sum()), "recall": (counts[1, 1], counts[1].sum()),
                 "precision": (counts[1, 1], counts[:, 1].sum())}[metric]
