@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .intervals import readable, share_interval
+from .intervals import share_interval
 from .plot import Plot, new_plot
 from .theme import BLUE, GREY, ORANGE
 from ..problem import Task, predicted_codes, score
@@ -33,7 +33,7 @@ def group_numbers(
     said: np.ndarray,  # probabilities
     groups: int = 10,  # at most
 ) -> np.ndarray:  # one a row, from 0 on
-    "Which group of equal size, and of `FEWEST` rows or more, each row is in; equal probabilities stay together."
+    "Which of the groups of equal size each row is in; equal probabilities stay together."
     groups = min(groups, max(1, len(said) // FEWEST))
     order = np.argsort(said, kind="stable")
     starts = np.searchsorted(said[order], said, side="left")
@@ -74,7 +74,7 @@ def error_by_chance(
     draws: int = 200,
     seed: int = 42,
 ) -> np.ndarray:  # one calibration error a draw
-    "How far off a model is that keeps its word: answers drawn from its own probabilities (consistency resampling)."
+    "How far off a model is that keeps its word: answers are drawn from its own probabilities."
     rng, codes = np.random.default_rng(seed), [1] if output.shape[1] == 2 else range(output.shape[1])
     numbers = [group_numbers(output[:, code], groups) for code in codes]
     ladder, off = output.cumsum(axis=1), np.zeros(draws)
@@ -114,8 +114,9 @@ def brier_parts(
     table, share = reliability(truth, output[:, 1], groups), float(truth.mean())
     weights = table.rows / len(truth)
     return {"brier": score("brier", truth, output),
-            "reliability": float(weights @ (table.said - table.happened) ** 2),
-            "resolution": float(weights @ (table.happened - share) ** 2), "uncertainty": share * (1 - share)}
+            "reliability": float(np.sum(weights * (table.said - table.happened) ** 2)),
+            "resolution": float(np.sum(weights * (table.happened - share) ** 2)),
+            "uncertainty": share * (1 - share)}
 
 # %% ../../nbs/kit/22_calibration.ipynb #11aae5ec
 def log_odds(
@@ -129,13 +130,15 @@ def log_odds(
 class Calibrator:
     "From what a model says to what it means. Plain numbers, so that it can be written down anywhere."
     method: str  # sigmoid, isotonic or temperature
-    values: tuple[float, ...]  # sigmoid: slope, offset; temperature: T; isotonic: what was said, then what is meant
+    values: tuple[float,
+                  ...]  # sigmoid: slope, offset; temperature: T; isotonic: what was said, then what is meant
 
     def __call__(self, output: np.ndarray) -> np.ndarray:
         "Probabilities put right, in the same shape."
         if self.method == "temperature": return cooled(output, self.values[0])
         said = output[:, 1].astype(np.float64)
-        if self.method == "sigmoid": meant = 1 / (1 + np.exp(-(self.values[0] * log_odds(said) + self.values[1])))
+        if self.method == "sigmoid":
+            meant = 1 / (1 + np.exp(-(self.values[0] * log_odds(said) + self.values[1])))
         else:
             half = len(self.values) // 2
             meant = np.interp(said, self.values[:half], self.values[half:])
@@ -154,11 +157,12 @@ def fit_sigmoid(
     from scipy.optimize import minimize
     odds, positives = log_odds(output[:, 1]), int(truth.sum())
     wanted = np.where(truth == 1, (positives + 1) / (positives + 2), 1 / (len(truth) - positives + 2))
-    def loss(values: np.ndarray) -> float:  # the slope is positive, so that the order stays
-        meant = np.exp(values[0]) * odds + values[1]
+    def slope(values: np.ndarray) -> float: return float(np.exp(np.clip(values[0], -3, 3)))  # keeps the order
+    def loss(values: np.ndarray) -> float:
+        meant = slope(values) * odds + values[1]
         return float(np.mean(np.logaddexp(0, meant) - wanted * meant))
     best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}).x
-    return Calibrator("sigmoid", (float(np.exp(best[0])), float(best[1])))
+    return Calibrator("sigmoid", (slope(best), float(best[1])))
 
 # %% ../../nbs/kit/22_calibration.ipynb #a9d0ac5b
 def fit_isotonic(
@@ -195,7 +199,7 @@ def fit_temperature(
     "The temperature under which what happened was likeliest (Guo and others 2017, ICML)."
     from scipy.optimize import minimize_scalar
     def loss(heat: float) -> float: return score("log_loss", truth, cooled(output, math.exp(heat)))
-    best = minimize_scalar(loss, bounds=(-3, 3), method="bounded").x
+    best = minimize_scalar(loss, bounds=(-1.6, 3), method="bounded").x
     return Calibrator("temperature", (float(math.exp(best)),))
 
 # %% ../../nbs/kit/22_calibration.ipynb #9b4a418d
@@ -212,7 +216,8 @@ def held_back(
     "What a calibrator does to rows that it has not learned."
     mended, fold = np.empty_like(output, dtype=float), np.arange(len(truth)) % folds
     for number in range(folds):
-        mended[fold == number] = _FITS[method](truth[fold != number], output[fold != number])(output[fold == number])
+        mended[fold == number] = _FITS[method](truth[fold != number],
+                                               output[fold != number])(output[fold == number])
     return mended
 
 def choose_calibrator(
@@ -263,7 +268,8 @@ def plot_reliability(
 def _draw_reliability(axes: Any, truth: np.ndarray, output: np.ndarray, color: str, label: str,
                       confidence: float) -> None:
     likeliest = output.argmax(axis=1)
-    said, happened = (output[:, 1], truth == 1) if output.shape[1] == 2 else (output.max(axis=1), truth == likeliest)
+    said, happened = (output[:, 1], truth == 1) if output.shape[1] == 2 else (output.max(axis=1),
+                                                                              truth == likeliest)
     groups = reliability(happened.astype(int), said, confidence=confidence)
     axes.vlines(groups.said, groups.low, groups.high, color=color, alpha=0.35, linewidth=3)
     axes.plot(groups.said, groups.happened, "o-", color=color, label=label, markersize=5)
@@ -281,7 +287,7 @@ def say_word(
         return (f"**The probabilities are off by {off(before)}**. Nothing was put right: rows held back in "
                 "training did not show it clearly enough, or `recalibrate` is `none`.")
     now = "Now they keep their word" if after.kept else "They are still off"
-    return (f"On rows held back in training the probabilities did not keep their word, so they were put right "
+    return (f"On rows held back in training the probabilities broke their word, so they were put right "
             f"({calibrator.method}). Before, they were off by {off(before)} on the test rows. "
             f"**{now}: {off(after)}**.")
 
@@ -300,7 +306,8 @@ class FinalModel(Model):
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         "Labels or numbers, one a row of raw cells."
         output = self.output(frame)
-        return output if self.task.type == "regression" else self.classes_[predicted_codes(output, self.threshold)]
+        return output if self.task.type == "regression" else self.classes_[predicted_codes(output,
+                                                                                           self.threshold)]
 
 def finish(
     model: Model,

@@ -60,7 +60,7 @@ def difference(
     confidence: float = 0.95,
     thresholds: tuple[float, float] = (0.5, 0.5),  # binary: positive from this probability on
 ) -> Difference:
-    """How much better `a` is than `b`, paired row by row (Efron 1982, The Jackknife, the Bootstrap, chapter 6).
+    """How much better `a` is than `b`, paired row by row (Efron 1982, The Jackknife, chapter 6).
 
     For areas this is the test of DeLong and others (1988). Student's t, with as many degrees of freedom as
     the kurtosis of the rows' differences allows.
@@ -69,7 +69,8 @@ def difference(
     scores = [score(task, truth, output, cut) for output, cut in zip((a, b), thresholds, strict=True)]
     value = better_by(task, *scores)
     if not math.isfinite(value) or len(truth) < 3: return Difference(value, math.nan, math.nan)
-    pulls = [influence(task.metric, truth, output, cut) for output, cut in zip((a, b), thresholds, strict=True)]
+    pulls = [influence(task.metric, truth, output, cut) for output, cut in zip((a, b), thresholds,
+                                                                               strict=True)]
     apart = pulls[0] - pulls[1]
     wide = stdtrit(freedom(apart), (1 + confidence) / 2) * apart.std(ddof=1) / math.sqrt(len(truth))
     return Difference(value, float(value - wide), float(value + wide))
@@ -107,10 +108,11 @@ def champion_file(
     if not path.is_dir(): raise SettingsError(f"{say}, which is not there; name a run folder or a model file")
     made = read_journal(path)["artifacts"]
     name = next((name for name in CHAMPIONS if name in made), None)
-    if name is None: raise SettingsError(f"{say}, a folder without a model; name the folder of a run that trained one")
+    if name is None:
+        raise SettingsError(f"{say}, a folder without a model; name the folder of a finished run")
     file = path / "artifacts" / made[name]["file"]
     if file.is_file() and digest_of(file) == made[name]["sha256"]: return file
-    raise RunError(f"{say}, but its {file.name} is not what that run wrote; run it again, or name another champion")
+    raise RunError(f"{say}, but its {file.name} is not what that run wrote; run it again, or name another")
 
 # %% ../../nbs/kit/21_compare.ipynb #3a02444e
 def load_champion(
@@ -121,7 +123,8 @@ def load_champion(
     say = f"evaluate.champion: '{file.name[:60]}'"
     try: model = joblib.load(file)
     except Exception as error:
-        raise SettingsError(f"{say} cannot be opened as a model ({type(error).__name__}); name another file") from error
+        reason = type(error).__name__
+        raise SettingsError(f"{say} cannot be opened as a model ({reason}); name another file") from error
     if hasattr(model, "task") and hasattr(model, "output"): return model
     raise SettingsError(f"{say} holds no model of mlkit, but a {type(model).__name__}; name another file")
 
@@ -134,14 +137,17 @@ def champion_output(
     "What the champion says of the same rows. DataError, in one line, where it cannot."
     theirs = champion.task
     if (theirs.target, theirs.type) != (task.target, task.type):
-        raise DataError(f"the champion predicts '{theirs.target[:60]}' ({theirs.type}), not '{task.target[:60]}' ({task.type})")
+        mine, other = (f"'{one.target[:60]}' ({one.type})" for one in (task, theirs))
+        raise DataError(f"the champion predicts {other}, not {mine}")
     if sorted(theirs.classes) != sorted(task.classes):
-        raise DataError(f"the champion knows the classes {', '.join(theirs.classes)[:60]}, not {', '.join(task.classes)[:60]}")
+        mine, other = (", ".join(one.classes)[:60] for one in (task, theirs))
+        raise DataError(f"the champion knows the classes {other}, not {mine}")
     try: output = np.asarray(champion.output(test), dtype=float)
     except MLKitError as error: raise DataError(f"the champion cannot read these rows: {error}") from error
     except Exception as error:
         raise DataError(f"the champion cannot read these rows ({type(error).__name__})") from error
-    return output if task.type == "regression" else output[:, [theirs.classes.index(name) for name in task.classes]]
+    return output if task.type == "regression" else output[:, [theirs.classes.index(name)
+                                                               for name in task.classes]]
 
 # %% ../../nbs/kit/21_compare.ipynb #31745308
 def against_champion(

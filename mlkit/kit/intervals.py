@@ -66,7 +66,8 @@ def class_shares(
     asked = (true if metric in ("balanced_accuracy", "recall_macro") else true + said) > 0
     low, high = share_interval(right[asked], of[asked], confidence)
     parts = np.divide(right[asked], of[asked], out=np.zeros(len(low)), where=of[asked] > 0), low, high
-    return parts if metric != "f1_macro" else tuple(2 * part / (1 + part) for part in parts)  # type: ignore[return-value]
+    return parts if metric != "f1_macro" else tuple(2 * part / (1 + part)
+                                                    for part in parts)  # type: ignore[return-value]
 
 def mean_interval(
     value: np.ndarray,  # a figure for each class
@@ -78,7 +79,8 @@ def mean_interval(
     if together is None: together = np.eye(len(value))
     below, above = ((end - value) @ together @ (end - value) for end in (low, high))
     middle, classes = value.mean(), len(value)
-    return float(middle - math.sqrt(max(0, below)) / classes), float(middle + math.sqrt(max(0, above)) / classes)
+    return float(middle - math.sqrt(max(0, below)) / classes), float(middle + math.sqrt(max(0,
+                                                                                            above)) / classes)
 
 # %% ../../nbs/kit/20_intervals.ipynb #7f83c3f5
 def _mean_influence(values: np.ndarray) -> np.ndarray: return values - values.mean()
@@ -106,7 +108,7 @@ def placements(
     above, below = np.sort(value[wanted]), np.sort(value[~wanted])
     def beaten(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
         sides = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
-        return sum(sides) / (2 * max(1, len(ordered)))
+        return np.sum([*sides], axis=0) / (2 * max(1, len(ordered)))
     placed = np.empty(len(value))
     placed[wanted], placed[~wanted] = beaten(below, value[wanted]), 1 - beaten(above, value[~wanted])
     return placed
@@ -132,7 +134,8 @@ def _precision_influence(truth: np.ndarray, value: np.ndarray) -> tuple[np.ndarr
 
 def _label_influence(metric: Metric, truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     "Of a metric that sees the confusion matrix only: nudge each cell that a row is in."
-    shares, slope, step = confusion(truth, predicted, classes) / len(truth), np.zeros((classes, classes)), 1e-6
+    shares, slope, step = confusion(truth, predicted, classes) / len(truth), np.zeros((classes,
+                                                                                       classes)), 1e-6
     for cell in zip(*np.nonzero(shares), strict=True):
         nudged = [shares + sign * step * (np.arange(classes * classes).reshape(shares.shape) ==
                                           cell[0] * classes + cell[1]) for sign in (1, -1)]
@@ -183,7 +186,8 @@ def stretched_interval(
     "An interval with the standard error from the influences, on a scale that keeps it in range."
     from scipy.special import stdtrit
     there, back, slope = SCALES[scale]
-    wide = stdtrit(freedom(influence), (1 + confidence) / 2) * influence.std(ddof=1) / math.sqrt(len(influence))
+    wide = stdtrit(freedom(influence),
+                   (1 + confidence) / 2) * influence.std(ddof=1) / math.sqrt(len(influence))
     with np.errstate(over="ignore"): ends = there(value) + np.array([-1, 1]) * wide * slope(value)
     return tuple(back(ends).tolist())  # type: ignore[return-value]
 
@@ -196,7 +200,8 @@ def usual_spread(
     others: int,
 ) -> float:  # variance
     "How far an area of this size usually spreads (Hanley and McNeil 1982, Radiology 143, 29)."
-    mixed = (many - 1) * (area / (2 - area) - area ** 2) + (others - 1) * (2 * area ** 2 / (1 + area) - area ** 2)
+    two_above, two_below = area / (2 - area), 2 * area ** 2 / (1 + area)
+    mixed = (many - 1) * (two_above - area ** 2) + (others - 1) * (two_below - area ** 2)
     return (area * (1 - area) + mixed) / (many * others)
 
 def seen_spread(
@@ -235,7 +240,9 @@ def lopsided_interval(
     if not spread: return float(values.mean()), float(values.mean())
     skew = np.mean((values - values.mean()) ** 3) / values.std() ** 3
     quantile = stdtrit(freedom(values - values.mean()), (1 + confidence) / 2) * np.array([1, -1])
-    if abs(skew) > 1e-6: quantile = 3 * root / skew * (np.cbrt(1 + skew * (quantile / root - skew / 6 / rows)) - 1)
+    if abs(skew) > 1e-6:
+        bent = np.cbrt(1 + skew * (quantile / root - skew / 6 / rows))
+        quantile = 3 * root / skew * (bent - 1)
     low, high = values.mean() - spread / root * quantile
     return float(low), float(high)
 
@@ -322,5 +329,6 @@ def score_intervals(
     scores = all_scores(task, truth, output, threshold)
     ordered = sorted(scores, key=lambda name: name != task.metric)
     return pd.DataFrame([
-        (name, scores[name], *score_interval(name, truth, output, confidence, threshold)) for name in ordered],
+        (name, scores[name], *score_interval(name, truth, output, confidence, threshold))
+                         for name in ordered],
         columns=["metric", "value", "low", "high"])

@@ -81,16 +81,19 @@ def plot_confusion(
     truth: np.ndarray,  # codes
     predicted: np.ndarray,  # codes, from `predicted_codes`
 ) -> Plot:
-    "How often which class was taken for which, as shares of what it is and of what was said; the largest classes."
+    "How often which class was taken for which, by what it is and by what was said; the largest classes."
     counts = confusion(truth, predicted, len(task.classes))
     shown = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[:MOST_CLASSES])
     few = f", the {MOST_CLASSES} largest classes" if len(task.classes) > MOST_CLASSES else ""
-    names = [task.classes[code] if len(task.classes[code]) < 19 else f"{task.classes[code][:17]}…" for code in shown]
+    names = [task.classes[code] if len(task.classes[code]) < 19 else f"{task.classes[code][:17]}…"
+             for code in shown]
     size = min(6.5, 2.0 + 0.5 * len(names))
     plot, sides = new_plot(2 * size + 1.4, size, columns=2)
-    for axes, axis, title in zip(sides, (1, 0), (f"What became of each{few}", "What is behind each answer"), strict=True):
+    for axes, axis, title in zip(sides, (1, 0), (f"What became of each{few}", "What is behind each answer"),
+                                 strict=True):
         shares = counts / np.maximum(1, counts.sum(axis=axis, keepdims=True))
-        _draw_matrix(axes, counts[np.ix_(shown, shown)], shares[np.ix_(shown, shown)], names, by_row=axis == 1)
+        _draw_matrix(axes, counts[np.ix_(shown, shown)], shares[np.ix_(shown, shown)], names,
+                     by_row=axis == 1)
         axes.set(title=title, xlabel="the model says", ylabel="it is" if axis == 1 else "")
     return plot
 
@@ -100,7 +103,8 @@ def _draw_matrix(axes: Any, counts: np.ndarray, shares: np.ndarray, names: list[
     for (row, column), share in np.ndenumerate(shares):
         text = f"{counts[row, column]:,}" if by_row else f"{share:.0%}" if counts[row, column] else "0"
         size = 10 if len(names) < 8 else 7.5
-        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.6 else "black", fontsize=size)
+        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.6 else "black",
+                  fontsize=size)
     slanted = {"rotation": 45, "ha": "right"} if max(map(len, names)) * len(names) > 24 else {}
     axes.set_xticks(range(len(names)), names, **slanted)
     axes.set_yticks(range(len(names)), names)
@@ -110,7 +114,7 @@ def _draw_matrix(axes: Any, counts: np.ndarray, shares: np.ndarray, names: list[
 def matthews(
     counts: np.ndarray,  # from `confusion`
 ) -> float:  # -1 to 1; 0 where only one class is there or is said
-    "Matthews' correlation for any number of classes (Gorodkin 2004, Computational Biology and Chemistry 28, 367)."
+    "Matthews' correlation for any number of classes (Gorodkin 2004, Comp. Biol. Chem. 28, 367)."
     true, said, rows = counts.sum(1).astype(float), counts.sum(0).astype(float), float(counts.sum())
     spread = (rows ** 2 - said @ said) * (rows ** 2 - true @ true)
     return float((counts.trace() * rows - true @ said) / math.sqrt(spread)) if spread else 0.0
@@ -133,7 +137,8 @@ def per_class(
     return pd.DataFrame({
         "class": task.classes, "rows": counts.sum(1), "precision": shares("precision_macro")[0],
         "recall": shares("recall_macro")[0], "f1": f1[0], "low": f1[1], "high": f1[2],
-        "average_precision": [average_precision(is_it, output[:, [code, code]]) for code, is_it in enumerate(one)],
+        "average_precision": [average_precision(is_it, output[:, [code, code]]) for code,
+                              is_it in enumerate(one)],
         "roc_auc": [area(is_it == 1, output[:, code]) for code, is_it in enumerate(one)]})
 
 # %% ../../nbs/kit/25_mistakes.ipynb #7afc51d8
@@ -158,7 +163,8 @@ def show_classes(
     lines = [{"class": f"mean, {how}"} | {name: averages[f"{name}_{how}"] for name in figures}
              for how in ("macro", "weighted")]
     shown = pd.concat([shown, pd.DataFrame(lines)], ignore_index=True).rename(columns={
-        "f1": "F1", "low": "from", "high": "to", "average_precision": "average precision", "roc_auc": "AUC-ROC"})
+        "f1": "F1", "low": "from", "high": "to", "average_precision": "average precision",
+                                                                                       "roc_auc": "AUC-ROC"})
     numbers: Any = dict.fromkeys(shown.columns[2:], lambda value: "" if pd.isna(value) else readable(value))
     rows: Any = {"rows": lambda value: "" if pd.isna(value) else f"{value:,.0f}"}
     style = shown.style.hide().format(numbers | rows).set_uuid("classes")
@@ -178,7 +184,8 @@ def plot_residuals(
     "Predicted against true, what is left over, and how it is distributed; of many rows a sample."
     some = np.random.default_rng(seed).permutation(len(truth))[:MOST_DOTS]
     true, said, name = truth[some], output[some], task.target[:30]
-    ends, dots = [min(true.min(), said.min()), max(true.max(), said.max())], {"s": 8, "alpha": 0.4, "linewidth": 0}
+    ends, dots = [min(true.min(), said.min()), max(true.max(), said.max())], {"s": 8, "alpha": 0.4,
+                                                                              "linewidth": 0}
     plot, (left, middle, right) = new_plot(11.4, 3.5, columns=3)
     left.plot(ends, ends, color=GREY, linestyle=":")
     left.scatter(said, true, color=BLUE, **dots)
@@ -214,7 +221,7 @@ def telling_columns(
     left_over: np.ndarray,  # true less predicted
     most: int = 3,
 ) -> list[tuple[str, float]]:  # column and how often chance does as much, corrected for the number of columns
-    "The columns whose groups differ most in what is left over, the most telling first."
+    "The columns whose groups differ by more than chance in what is left over, the most telling first."
     from scipy.stats import kruskal
     found = []
     for name, cells in frame.items():
@@ -222,10 +229,19 @@ def telling_columns(
         if groups is None: continue
         rows = [part for part in groups.groupby(groups.to_numpy()).indices.values() if len(part) >= 10]
         if len(rows) < 2 or not np.ptp(left_over): continue
-        chances = [kruskal(*(values[part] for part in rows)).pvalue for values in (left_over, np.abs(left_over))]
+        chances = [kruskal(*(values[part] for part in rows)).pvalue for values in (left_over,
+                                                                                   np.abs(left_over))]
         found.append((str(name), float(2 * min(chances))))
-    ordered = sorted(found, key=lambda one: one[1])[:most]
-    return [(name, min(1.0, chance * len(found))) for name, chance in ordered]
+    ordered = [(name, chance * len(found)) for name, chance in sorted(found, key=lambda one: one[1])]
+    return [one for one in ordered[:most] if one[1] < 0.05]
+
+def _in_order(cells: pd.Series, groups: pd.Series) -> list[tuple[str, np.ndarray]]:
+    "Groups with the positions of their rows; those of numbers from low to high, what is missing at the end."
+    found = {str(group): np.asarray(rows) for group,
+             rows in groups.groupby(groups.to_numpy()).indices.items()}
+    place = {group: cells.iloc[rows].min() for group, rows in found.items() if group != "missing"}
+    names = [*sorted(place, key=lambda group: place[group]), *({"missing"} & found.keys())]
+    return [(name, found[name]) for name in names]
 
 def plot_telling(
     frame: pd.DataFrame,  # typed columns of the test rows
@@ -237,12 +253,14 @@ def plot_telling(
     for axes, (name, chance) in zip(np.atleast_1d(sides), columns, strict=True):
         groups = groups_of(frame[name])
         assert groups is not None, "telling_columns names columns with groups only"
-        parts = {str(group): left_over[rows] for group, rows in groups.groupby(groups.to_numpy()).indices.items()}
+        parts = {group: left_over[rows] for group, rows in _in_order(frame[name], groups)}
         axes.axhline(0, color=GREY, linestyle=":")
-        axes.boxplot(list(parts.values()), showfliers=False, widths=0.5, medianprops={"color": BLUE, "linewidth": 2},
+        axes.boxplot(list(parts.values()), showfliers=False, widths=0.5, medianprops={"color": BLUE,
+                                                                                      "linewidth": 2},
                      boxprops={"color": GREY}, whiskerprops={"color": GREY}, capprops={"color": GREY})
         axes.set_xticks(range(1, len(parts) + 1), [group[:14] for group in parts], rotation=30, ha="right")
-        axes.set(title=f"{name[:22]}: by chance {chance:.0%}", ylabel="true less predicted")
+        axes.set(title=f"{name[:22]}: by chance {'< 1%' if chance < 0.01 else f'{chance:.0%}'}",
+                 ylabel="true less predicted")
     return plot
 
 # %% ../../nbs/kit/25_mistakes.ipynb #7372122b
@@ -257,10 +275,12 @@ def pictures(
     if task.type == "regression":
         telling = telling_columns(frame, truth - output) if frame is not None else []
         shown: list[Any] = [plot_residuals(task, truth, output)]
-        return [*shown, plot_telling(frame, truth - output, telling)] if frame is not None and telling else shown
+        return [*shown, plot_telling(frame, truth - output,
+                                     telling)] if frame is not None and telling else shown
     predicted, table = predicted_codes(output, threshold), per_class(task, truth, output, threshold)
     matrix = plot_confusion(task, truth, predicted)
-    shown = [matrix, show_classes(table, class_averages(table, confusion(truth, predicted, len(task.classes))))]
+    shown = [matrix, show_classes(table, class_averages(table, confusion(truth, predicted,
+                                                                         len(task.classes))))]
     return [plot_ranking(task, truth, output, threshold), *shown] if task.type == "binary" else shown
 
 RARE_CLASS = 0.1  # share of positives below which the top of the list is what counts
@@ -271,9 +291,11 @@ def show_top(
     output: np.ndarray,  # probabilities
 ) -> list[Any]:  # to be displayed; nothing where positives are not rare
     "Precision at k, where positives are rare."
-    table = precision_at(truth, output) if task.type == "binary" and truth.mean() < RARE_CLASS else pd.DataFrame()
+    table = precision_at(truth,
+                         output) if task.type == "binary" and truth.mean() < RARE_CLASS else pd.DataFrame()
     if table.empty: return []
-    shown = table.rename(columns={"low": "from", "high": "to", "lift": "times chance", "reached": "of all found"})
+    shown = table.rename(columns={"low": "from", "high": "to", "lift": "times chance",
+                                  "reached": "of all found"})
     percent: Any = dict.fromkeys(["right", "from", "to", "of all found"], "{:.0%}")
     style = shown.style.hide().format(percent | {"times chance": "{:.1f}", "first": "{:,}"}).set_uuid("top")
-    return [style.set_caption(f"The top of the list: '{task.positive}' is rare ({truth.mean():.1%} of the rows)")]
+    return [style.set_caption(f"The top of the list: '{task.positive}' is rare ({truth.mean():.1%} of rows)")]

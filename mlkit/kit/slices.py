@@ -173,7 +173,8 @@ def over_time(
     threshold: float = 0.5,  # binary: positive from this probability on
     seed: int = 42,
     draws: int = 200,  # tables in which the model stays right
-) -> tuple[pd.DataFrame, float]:  # from, to, rows, score, expected, low, high; and how often chance falls so far
+) -> tuple[pd.DataFrame,
+           float]:  # from, to, rows, score, expected, low, high; and how often chance falls so far
     "The score in each period, and whether it falls with time by more than chance."
     rng, metric = np.random.default_rng(seed), METRICS[slice_metric(task)]
     some = np.sort(rng.permutation(len(truth))[:MOST_SLICED])
@@ -183,12 +184,15 @@ def over_time(
     def scores(truth: np.ndarray, output: np.ndarray) -> np.ndarray:
         return np.array([score(metric, truth[rows], output[rows], threshold) for rows in parts])
     ends = [score_interval(metric.name, truth[rows], output[rows], threshold=threshold) for rows in parts]
-    drawn = np.array([scores(*draw_answers(task, truth, output, fair, rng)) for _ in range(draws if parts else 0)])
+    drawn = np.array([scores(*draw_answers(task, truth, output, fair, rng)) for _ in range(draws
+                                                                                           if parts else 0)])
     lines = [(dates.iloc[rows].min(), dates.iloc[rows].max(), len(rows)) for rows in parts]
     table = pd.DataFrame(lines, columns=["from", "to", "rows"])
     if not parts: return table, math.nan
-    seen, usual, sign = scores(truth, output), np.nanmean(drawn, axis=0), 1 if metric.greater_is_better else -1
-    table = table.assign(score=seen, expected=usual, low=[low for low, _ in ends], high=[high for _, high in ends])
+    seen, usual, sign = scores(truth, output), np.nanmean(drawn,
+                                                          axis=0), 1 if metric.greater_is_better else -1
+    table = table.assign(score=seen, expected=usual, low=[low for low, _ in ends], high=[high for _,
+                                                                                         high in ends])
     return table, falls_by_chance(sign * (seen - usual), sign * (drawn - usual))
 
 def falls_by_chance(
@@ -227,8 +231,8 @@ def say_over_time(
     if not math.isfinite(chance): return f"By `{column}`, too few rows or too few answers to see a trend."
     if chance * columns > RARE:
         return f"**By `{column}`, nothing gets worse**: chance falls as far in {chance:.0%} of tables."
-    return (f"**By `{column}`, the model gets worse with time**, more than chance does ({chance:.1%}). Train it on "
-            "recent rows, and watch it once it is in use.")
+    return (f"**By `{column}`, the model gets worse with time**, more than chance does ({chance:.1%}). Train "
+            "it on recent rows, and watch it once it is in use.")
 
 # %% ../../nbs/kit/24_slices.ipynb #5c47c066
 def show_over_time(
@@ -241,9 +245,10 @@ def show_over_time(
 ) -> list[Any]:  # to be displayed
     "The most telling date, as a picture and in words."
     from IPython.display import Markdown
-    found = [(name, *over_time(task, frame[name], truth, output, threshold, seed)) for name in date_columns(frame)]
+    found = [(name, *over_time(task, frame[name], truth, output, threshold, seed))
+             for name in date_columns(frame)]
     found = [one for one in found if len(one[1])]
-    if not found: return [Markdown("No date puts the rows in order, so there is nothing to be said about time.")]
+    if not found: return [Markdown("No date puts the rows in order, so nothing can be said about time.")]
     name, table, chance = min(found, key=lambda one: one[2] if math.isfinite(one[2]) else 2)
     return [plot_over_time(task, name, table), Markdown(say_over_time(name, chance, len(found)))]
 
@@ -270,7 +275,8 @@ def shares_of(
     "What is compared between groups."
     every = np.ones(len(truth), dtype=bool)
     if task.type == "regression":
-        return {"true less predicted": (truth - output, every), "size of the error": (np.abs(truth - output), every)}
+        return {"true less predicted": (truth - output, every),
+                "size of the error": (np.abs(truth - output), every)}
     said = predicted_codes(output, threshold)
     wrong = {"share of mistakes": ((said != truth).astype(float), every)}
     if task.type == "multiclass": return wrong
@@ -315,7 +321,8 @@ def group_gaps(
     each = 1 - (1 - confidence) / max(1, len(pairs))
     lines = [(column, group, measure, len(one), one.mean(), other.mean(), *gap_interval(one, other, each))
              for column, group, measure, one, other in pairs]
-    table = pd.DataFrame(lines, columns=["column", "group", "measure", "rows", "value", "others", "low", "high"])
+    table = pd.DataFrame(lines, columns=["column", "group", "measure", "rows", "value", "others", "low",
+                                         "high"])
     table["named"] = (table.low > 0) | (table.high < 0)
     size = (table.value - table.others).abs() / (table.high - table.low).clip(lower=1e-12)
     return table.iloc[np.lexsort((-size, ~table.named))].reset_index(drop=True)
@@ -338,12 +345,13 @@ def say_gaps(
     "Which gaps between groups are more than chance."
     if table.empty: return f"No sensitive group has {LEAST_ROWS} rows, so nothing can be compared."
     named = table[table.named]
-    if named.empty: return f"**No gap between groups is more than chance** ({len(table)} comparisons, corrected for their number)."
-    lines = [f"- `{gap.column}` {gap.group}, {gap.measure}: {readable(gap.value)}, others {readable(gap.others)} "
-             f"(gap {readable(gap.low)} to {readable(gap.high)})" for gap in named.head(6).itertuples()]
+    if named.empty: return f"**No gap between groups is more than chance**, in {len(table)} comparisons."
+    lines = [f"- `{gap.column}` {gap.group}, {gap.measure}: {readable(gap.value)}, "
+             f"others {readable(gap.others)} (gap {readable(gap.low)} to {readable(gap.high)})"
+             for gap in named.head(6).itertuples()]
     more = f"\n- and {len(named) - 6} more" if len(named) > 6 else ""
     return ("**Groups are not treated alike**, by more than chance:\n\n" + "\n".join(lines) + more +
-            "\n\nWhether that is fair is a question for people: ask whether the groups differ in what matters.")
+            "\n\nWhether that is fair is a question for people: do the groups differ in what matters?")
 
 def show_gaps(
     table: pd.DataFrame,  # from `group_gaps`

@@ -26,7 +26,8 @@ from .plot import Plot, new_plot
 from .theme import BLUE, ORANGE
 from ..problem import METRICS, Task, score
 from ..train import (
-    FAMILIES, Data, Model, Trial, best_of, choice_of, fit_estimator, make_estimator, output_of, search, train_model)
+    FAMILIES, Data, Model, Trial, best_of, choice_of, fit_estimator, make_estimator, output_of, search,
+                         train_model)
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]  # rows to learn from and to be judged on, from `fold_rows`
 
@@ -89,7 +90,8 @@ def hold_back(
     return Held(name, train, validation, np.sort(rows), output[np.argsort(rows)])
 
 # %% ../../nbs/kit/23_verdict.ipynb #ffe6efad
-RIVALS = ("linear", "tree", "boosting")  # with their first settings: none of them fits too much or too little by much
+RIVALS = ("linear", "tree",
+          "boosting")  # with their first settings: none of them fits too much or too little by much
 
 @dataclass(frozen=True)
 class Rival:
@@ -223,8 +225,8 @@ def say_fit(
         why = "there is more to be learned." if best else "or the columns do not hold the answer."
         return f"**Underfit**: {both}.{other} It has learned too little{': ' if best else ', '}{why}"
     if fit == "overfit": return (
-        f"**Overfit**: {both}.{other} Of what it seems to know, {min(lost, 1):.0%} does not hold elsewhere: it has "
-        "learned rows by heart. Count on the lower score.")
+        f"**Overfit**: {both}.{other} Of what it seems to know, {min(lost, 1):.0%} does not hold elsewhere: "
+        "it has learned rows by heart. Count on the lower score.")
     memory = f"{lost:.0%} of what it shows on learned rows is memory, as is usual for forests and boosting"
     what = memory if lost > NOTABLE else "What it learned holds elsewhere"
     return f"**Good fit**: {both}. {what}; count on {readable(validation)}."
@@ -251,11 +253,17 @@ def learning_curve(
     seed: int = 42,  # of the choice of rows
     seconds: float = 60.0,  # no size is begun that would take the time beyond this
     tell: Callable[[str], None] = lambda text: None,  # told what is going on
+    held: Held | None = None,  # from `hold_back` with the same seed: the last point is known then
 ) -> pd.DataFrame:  # rows, fold, train, validation
     "Scores of copies that learned from more and more rows, at most `MOST_LEARNED`, on `FEW_FOLDS` folds."
     started, lines, last = time.monotonic(), list[dict[str, float]](), 0.0
-    parts = sampled(task, truth, folds[-FEW_FOLDS:], seed)
-    for size in curve_sizes(min(len(learn) for learn, _ in parts), points):
+    parts = sampled(task, truth, folds, seed)[-FEW_FOLDS:]
+    most = min(len(learn) for learn, _ in parts)
+    for size in curve_sizes(most, points):
+        if held is not None and size == most:
+            known = zip(held.train[-FEW_FOLDS:], held.validation[-FEW_FOLDS:], strict=True)
+            lines += [{"rows": size, "fold": fold, "train": a, "validation": b} for fold, (a, b) in enumerate(known)]
+            break
         if lines and time.monotonic() - started + last * size / lines[-1]["rows"] > seconds: break
         tell(f"learning curve: {size:,} rows")
         before = time.monotonic()
@@ -348,8 +356,10 @@ def advise(
     if fit == "overfit": advice.append(f"Stricter settings, or a simpler model{other}.")
     if curve == "rising" or (fit == "overfit" and curve == "unknown"):
         advice.append("More rows: the learning curve still rises." if curve == "rising" else "More rows.")
-    if fit == "underfit" and not ahead: advice.append("Columns that say more: the usual models learn no more either.")
-    elif curve in ("flat", "memory"): advice.append("Columns that say more: more rows of this kind will hardly help.")
+    if fit == "underfit" and not ahead:
+        advice.append("Columns that say more: the usual models learn no more either.")
+    elif curve in ("flat",
+                   "memory"): advice.append("Columns that say more: more rows of this kind will hardly help.")
     if fit == "good" and curve == "full": advice.append("Nothing: little is left to gain.")
     return advice or ["Nothing stands out: the fit is good."]
 
@@ -359,8 +369,9 @@ def say_advice(
     on_verdict: str = "retrain",  # tell or retrain
 ) -> str:  # Markdown
     "The advice as a list, and how to have it carried out."
-    hint = "\n\n`on_verdict = retrain` has the second search carried out." if fit != "good" and on_verdict == "tell" else ""
-    return "What would help:\n\n" + "\n".join(f"1. {sentence}" for sentence in advice) + hint
+    said = "What would help:\n\n" + "\n".join(f"1. {sentence}" for sentence in advice)
+    if fit == "good" or on_verdict != "tell": return said
+    return said + "\n\n`on_verdict = retrain` has a second search carried out."
 
 # %% ../../nbs/kit/23_verdict.ipynb #9dd246de
 SECOND_TRIALS, SECOND_SECONDS = 12, 60.0  # how long the second search may take
@@ -401,7 +412,8 @@ def search_again(
     best = best_of(tried, data.task)
     assert best is not None, "search returns with a finished trial or not at all"
     judged = int(np.sum(data.fold >= 0)) / max(1, len(best.validation))
-    pair = (best.validation, list(before)) if data.task.direction == "maximize" else (list(before), best.validation)
+    pair = (best.validation, list(before)) if data.task.direction == "maximize" else (list(before),
+                                                                                      best.validation)
     found, chance = compare_folds(*pair, max(1.0, len(data.truth) - judged), judged)
     return Second(family, list(before), best, found, chance)
 
@@ -422,7 +434,8 @@ def show_second(
 ) -> list[Any]:  # to be displayed
     "Before and after on the folds, and which of the two is kept."
     from IPython.display import Markdown
-    lines = [("before", second.family, second.before), ("after", second.after.family, second.after.validation)]
+    lines = [("before", second.family, second.before), ("after", second.after.family,
+                                                        second.after.validation)]
     shown = pd.DataFrame([{"": when, "family": family, "rows held back": np.mean(folds),
                            "worst fold": (min if task.direction == "maximize" else max)(folds),
                            "best fold": (max if task.direction == "maximize" else min)(folds)}
@@ -430,7 +443,8 @@ def show_second(
     digits: Any = dict.fromkeys(["rows held back", "worst fold", "best fold"], readable)
     style = shown.style.hide().format(digits).set_uuid("second")
     style = style.set_caption(f"A second search: {METRICS[task.metric].label} on the same folds")
-    does = f"The new model is {second.found}" if second.found.verdict != "unclear" else f"On the folds, {second.found}"
+    told = "On the folds," if second.found.verdict == "unclear" else "The new model is"
+    does = f"{told} {second.found}"
     kept = "**It takes the place of the first one**" if second.kept else "**The first model stays**"
     return [style, Markdown(f"{does}; by chance that happens in {second.chance:.1%} of cases. {kept}. "
                             "The test rows had no say in it.")]

@@ -1,8 +1,9 @@
 """Do the intervals keep their word? Many made-up tables with a known truth, and how many intervals hold it.
 
 `python tests/bench/intervals.py [TABLES]` (500 by default) prints a line for each metric, kind of table and
-number of test rows: the share of the 95 % intervals that hold the truth, and how many lie wholly above or below
-it. `*` marks what is outside of 93 to 97 %. The truth is the score of two million rows. BENCH_METRICS picks
+number of test rows: the share of the 95 % intervals that hold the truth, and how many lie wholly above
+or below it. `*` marks what is outside of 93 to 97 %. The truth is the score of two million rows.
+BENCH_METRICS picks
 metrics by name.
 """
 
@@ -79,8 +80,8 @@ NUMBER = {
     "prices": (prices, 0.5),
 }
 METRICS = {
-    **dict.fromkeys(["roc_auc", "average_precision", "accuracy", "f1", "balanced_accuracy", "precision"], TWO),
-    **dict.fromkeys(["recall", "brier"], TWO),
+    **dict.fromkeys(["roc_auc", "average_precision", "accuracy", "f1", "balanced_accuracy"], TWO),
+    **dict.fromkeys(["precision", "recall", "brier"], TWO),
     "log_loss": TWO,
     **dict.fromkeys(["f1_macro", "roc_auc_ovr", "recall_macro", "precision_macro"], MANY),
     **dict.fromkeys(["r2", "mae", "rmse", "medae"], NUMBER),
@@ -95,8 +96,8 @@ def truth_of(metric: str, make: Callable[..., Made], threshold: float) -> float:
 def coverage(
     metric: str, make: Callable[..., Made], threshold: float, rows: int, tables: int, known: float
 ) -> tuple[float, float, float, float]:
-    """The share of intervals that hold the truth, lie above it, below it; their mean width. Tables in which the
-    score is not defined do not count."""
+    """The share of intervals that hold the truth, lie above it, below it; their mean width. Tables in which
+    the score is not defined do not count."""
     rng, ends = np.random.default_rng(rows), []
     for _ in range(tables):
         ends.append(score_interval(metric, *make(rng, rows), threshold=threshold))

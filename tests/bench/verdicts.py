@@ -1,7 +1,7 @@
-"""How often is the verdict on the fit wrong? Models that were built to learn too little, too much, or as they should.
+"""How often is the verdict on the fit wrong? Models built to learn too little, too much, or as they should.
 
-`python tests/bench/verdicts.py [SEEDS]` (8 by default) prints, for each kind of model and task, how often each
-verdict was given. `constructed` is also what tests/test_verdict.py judges a part of.
+`python tests/bench/verdicts.py [SEEDS]` (8 by default) prints, for each kind of model and task, how often
+each verdict was given. `constructed` is also what tests/test_verdict.py judges a part of.
 """
 
 import sys
@@ -40,7 +40,9 @@ def signal_of(shape: str, columns: np.ndarray) -> np.ndarray:
     return np.zeros(len(columns))
 
 
-def made(shape: str, kind: str, seed: int, rows: int = ROWS) -> tuple[Task, Plan, pd.DataFrame, np.ndarray, list]:
+def made(
+    shape: str, kind: str, seed: int, rows: int = ROWS
+) -> tuple[Task, Plan, pd.DataFrame, np.ndarray, list]:
     """A table of that shape: its task, plan, inputs, truth and folds."""
     rng = np.random.default_rng(seed)
     columns = rng.normal(size=(rows, 6))
@@ -74,37 +76,47 @@ def models(task: Task, plan: Plan) -> Iterator[tuple[str, str, str, Any]]:
 
     tree = DecisionTreeClassifier, DecisionTreeRegressor
     boosting = HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    network = MLPClassifier, MLPRegressor
+    network, neighbours = (MLPClassifier, MLPRegressor), (KNeighborsClassifier, KNeighborsRegressor)
     wild = {"max_iter": 400, "learning_rate": 0.4, "max_leaf_nodes": 63, "min_samples_leaf": 2}
     yield "good", "linear", "sum", usual("linear")
     yield "good", "tree", "steps", own(*tree, max_depth=4, min_samples_leaf=10, random_state=0)
     yield "good", "boosting", "product", usual("boosting")
     yield "good", "boosting", "steps", usual("boosting")
     yield "good", "forest", "steps", usual("forest")
-    yield "good", "network", "sum", own(*network, hidden_layer_sizes=(16,), alpha=3.0, max_iter=300, random_state=0)
+    calm = {"hidden_layer_sizes": (16,), "alpha": 3.0, "max_iter": 300, "random_state": 0}
+    yield "good", "network", "sum", own(*network, **calm)
     yield "overfit", "unlimited tree", "sum", own(*tree, random_state=0)
     yield "overfit", "unlimited tree", "noise", own(*tree, random_state=0)
     yield "overfit", "wild boosting", "noise", own(*boosting, **wild, random_state=0)
     yield "overfit", "wild boosting", "sum", own(*boosting, **wild, random_state=0)
-    yield "overfit", "nearest neighbour", "sum", own(KNeighborsClassifier, KNeighborsRegressor, n_neighbors=1)
-    yield "overfit", "long network", "noise", own(*network, hidden_layer_sizes=(100,), alpha=0.0, max_iter=600,
-                                                learning_rate_init=0.01, random_state=0)
+    yield "overfit", "nearest neighbour", "sum", own(*neighbours, n_neighbors=1)
+    long = {"hidden_layer_sizes": (100,), "alpha": 0.0, "max_iter": 600, "learning_rate_init": 0.01}
+    yield "overfit", "long network", "noise", own(*network, **long, random_state=0)
     yield "underfit", "linear", "product", usual("linear")
     yield "underfit", "stump", "sum", own(*tree, max_depth=1)
-    yield "underfit", "short boosting", "sum", own(*boosting, max_iter=1, learning_rate=0.02, max_leaf_nodes=2)
-    yield "underfit", "short network", "sum", own(*network, hidden_layer_sizes=(4,), max_iter=1,
-                                                  learning_rate_init=1e-4, random_state=0)
-    yield "underfit", "many neighbours", "product", own(KNeighborsClassifier, KNeighborsRegressor, n_neighbors=250)
+    short = {"max_iter": 1, "learning_rate": 0.02, "max_leaf_nodes": 2}
+    yield "underfit", "short boosting", "sum", own(*boosting, **short)
+    short = {"hidden_layer_sizes": (4,), "max_iter": 1, "learning_rate_init": 1e-4}
+    yield "underfit", "short network", "sum", own(*network, **short, random_state=0)
+    yield "underfit", "many neighbours", "product", own(*neighbours, n_neighbors=ROWS // 3)
 
 
-def constructed(seed: int, kind: str, rows: int = ROWS) -> Iterator[tuple[str, str, str]]:
+
+SHAPES = ("sum", "product", "steps", "noise")
+
+
+def constructed(
+    seed: int, kind: str, rows: int = ROWS, shapes: tuple[str, ...] = SHAPES
+) -> Iterator[tuple[str, str, str]]:
     """For every constructed model of a task: what it was built for, its name, and the verdict."""
     tables, rivals = {}, {}
-    for shape in ("sum", "product", "steps", "noise"):
+    for shape in shapes:
         tables[shape] = made(shape, kind, seed, rows)
         task, plan, *rest = tables[shape]
         rivals[shape] = usual_models(task, plan, *rest)
-    for wanted, name, shape, estimator in models(*tables["sum"][:2]):
+    for wanted, name, shape, estimator in models(*tables[shapes[0]][:2]):
+        if shape not in shapes:
+            continue
         task, plan, inputs, truth, folds = tables[shape]
         held = hold_back(estimator, task, inputs, truth, folds, name)
         baseline = score(task, truth, baseline_output(task, truth, len(truth)))
@@ -127,7 +139,8 @@ def main() -> None:
         all_of[wanted] += number
         wrong[wanted] += number * (wanted != fit)
     for wanted, number in all_of.items():
-        print(f"built to be {wanted}: {wrong[wanted]} of {number} judged otherwise ({wrong[wanted] / number:.1%})")
+        share = wrong[wanted] / number
+        print(f"built to be {wanted}: {wrong[wanted]} of {number} judged otherwise ({share:.1%})")
 
 
 if __name__ == "__main__":
