@@ -67,15 +67,19 @@ def test_two_classes_are_put_right_and_the_order_stays(times):
     mended = calibrator(said[2000:])
     assert not keeps_word(truth[2000:], said[2000:]).kept and keeps_word(truth[2000:], mended).kept
     assert score("log_loss", truth[2000:], mended) < score("log_loss", truth[2000:], said[2000:])
-    assert score("roc_auc", truth[2000:], mended) == pytest.approx(score("roc_auc", truth[2000:], said[2000:]), abs=1e-12)
+    assert score("roc_auc", truth[2000:], mended) == pytest.approx(
+        score("roc_auc", truth[2000:], said[2000:]), abs=1e-12
+    )
 
 
 def test_several_classes_get_a_temperature_and_keep_their_answers():
     truth, output = example("multiclass", 3000)
-    said = output ** 3 / (output ** 3).sum(axis=1, keepdims=True)
+    said = output**3 / (output**3).sum(axis=1, keepdims=True)
     calibrator = choose_calibrator(truth, said)
     assert calibrator.method == "temperature" and calibrator.values[0] == pytest.approx(3, rel=0.1)
-    assert (calibrator(said).argmax(axis=1) == said.argmax(axis=1)).all() and np.allclose(calibrator(said).sum(axis=1), 1)
+    assert (calibrator(said).argmax(axis=1) == said.argmax(axis=1)).all() and np.allclose(
+        calibrator(said).sum(axis=1), 1
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -92,7 +96,9 @@ def test_calibrators_never_change_the_order(rows, seed, method):
 def test_what_can_be_told_apart_without_a_mistake_stays_finite():
     truth, said = np.repeat([0, 1], 30), two(np.repeat([0.1, 0.9], 30))
     for calibrator in (fit_sigmoid(truth, said), fit_isotonic(truth, said), fit_temperature(truth, said)):
-        assert np.isfinite(calibrator.values).all() and ((calibrator(said) > 0) & (calibrator(said) < 1)).all()
+        assert (
+            np.isfinite(calibrator.values).all() and ((calibrator(said) > 0) & (calibrator(said) < 1)).all()
+        )
 
 
 def test_none_and_a_method_by_name():
@@ -136,7 +142,10 @@ def test_the_final_model_travels_with_calibrator_and_threshold():
     assert isinstance(again, FinalModel) and again.predict(frame).tolist() == ["no", "yes", "yes"]
     assert (again.predict_proba(frame)[:, 1] > model.predict_proba(frame)[:, 1]).all()
     assert finish(model, None, 0.2).predict(frame).tolist() == ["no", "yes", "yes"]
-    assert finish(final).calibrator is None and finish(final).output(frame).tolist() == model.output(frame).tolist()
+    assert (
+        finish(final).calibrator is None
+        and finish(final).output(frame).tolist() == model.output(frame).tolist()
+    )
     number = finish(Model(NUMBER, Table(), Estimator(), "linear", {}))
     assert number.predict(frame).tolist() == [0.1, 0.3, 0.6]
 

@@ -98,7 +98,9 @@ def test_costs_of_acting_on_none_and_on_all_follow_from_the_shares():
     table = costs(task, truth, two(np.array([0.0, 1.0, 0.2, 0.9])), {"used": 0.3})
     assert table.acted.tolist() == [0, 1, 0.5, 0.5] and table.cost.tolist() == [750, 1500, 500, 500]
     assert "saves 250.0 in 1,000 rows" in say_costs(table)
-    assert "does not pay" in say_costs(costs(task, 1 - truth, two(np.array([0.0, 1.0, 0.2, 0.9])), {"used": 0.3}))
+    assert "does not pay" in say_costs(
+        costs(task, 1 - truth, two(np.array([0.0, 1.0, 0.2, 0.9])), {"used": 0.3})
+    )
 
 
 @pytest.mark.parametrize("text", ["30", "-0.1", "30 %", "", "nan", "inf", "Auto"])
@@ -112,17 +114,24 @@ def test_all_wrong_settings_come_in_one_message():
         check_settings(10, 95, "x", 1, "sleep", "magic")
     lines = str(error.value).splitlines()
     assert [line.split(" = ")[0] for line in lines] == [
-        f"[evaluate] {name}" for name in ("resamples", "confidence", "threshold", "curve_points", "on_verdict", "recalibrate")
+        f"[evaluate] {name}"
+        for name in ("resamples", "confidence", "threshold", "curve_points", "on_verdict", "recalibrate")
     ]
     check_settings(100, 0.9, "auto", 0)
 
 
-@given(st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.1, 0.2, 0.5, 0.7, 0.9])), min_size=1, max_size=40))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.sampled_from([0.1, 0.2, 0.5, 0.7, 0.9])), min_size=1, max_size=40
+    )
+)
 def test_the_cheapest_threshold_is_cheapest(rows):
     task = task_of("binary", cost_false_positive=1.0, cost_false_negative=3.0)
     truth, said = (np.array(side) for side in zip(*rows, strict=True))
     cut = cheapest_threshold(task, truth, two(said))
-    cost = {start: mean_cost(task, truth, two(said), start) for start in (cut, 0.05, 0.15, 0.3, 0.6, 0.8, 0.95)}
+    cost = {
+        start: mean_cost(task, truth, two(said), start) for start in (cut, 0.05, 0.15, 0.3, 0.6, 0.8, 0.95)
+    }
     assert cost[cut] == min(cost.values())
 
 
@@ -170,8 +179,17 @@ def test_regression_has_no_threshold():
 def test_the_parameters_are_the_stage_s_whole_interface():
     parameters = stages()["evaluate"].parameters
     assert {name: parameter.default for name, parameter in parameters.items()} == {
-        "run": "", "resamples": 200, "confidence": 0.95, "champion": "", "on_verdict": "tell", "recalibrate": "auto",
-        "threshold": "auto", "sensitive": "", "curve_points": 4, "seed": 42}
+        "run": "",
+        "resamples": 200,
+        "confidence": 0.95,
+        "champion": "",
+        "on_verdict": "tell",
+        "recalibrate": "auto",
+        "threshold": "auto",
+        "sensitive": "",
+        "curve_points": 4,
+        "seed": 42,
+    }
 
 
 def final_of(task, **more):
@@ -183,8 +201,16 @@ def test_the_rest_of_metrics_json_is_plain(task, kind):
     truth, output = example(kind, 300)
     facing = {"score": 0.7, "words": "better by 0.012 (0.004 to 0.021)", "verdict": "better"}
     calibrator = Calibrator("sigmoid", (1.0, 0.0)) if kind == "binary" else None
-    more = more_json(task, final_of(task, calibrator=calibrator), {"used": 0.5}, ["More rows."], truth, output, output,
-                     facing)
+    more = more_json(
+        task,
+        final_of(task, calibrator=calibrator),
+        {"used": 0.5},
+        ["More rows."],
+        truth,
+        output,
+        output,
+        facing,
+    )
     metrics = metrics_json(task, score_intervals(task, truth, output), 0.5, CHOICE, "good", 300, more=more)
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics and metrics["advice"] == ["More rows."]
     assert in_short(metrics).endswith("; champion: better by 0.012 (0.004 to 0.021)")

@@ -6,9 +6,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit.compare import Difference, champion_file, champion_output, compare_folds, difference, load_champion
+from mlkit.kit.compare import (
+    Difference,
+    champion_file,
+    champion_output,
+    compare_folds,
+    difference,
+    load_champion,
+)
 from mlkit.kit.errors import DataError, RunError, SettingsError
-from mlkit.kit.intervals import area_interval, influence, readable, score_interval, score_intervals, share_interval
+from mlkit.kit.intervals import (
+    area_interval,
+    influence,
+    readable,
+    score_interval,
+    score_intervals,
+    share_interval,
+)
 from mlkit.kit.run import Run
 from mlkit.problem import all_scores, metrics_for, score
 from tests.bench.intervals import MANY, NUMBER, TWO, coverage, truth_of
@@ -17,9 +31,18 @@ from tests.judging import BINARY, TARGETS, example, task_of, two
 
 @pytest.mark.parametrize(
     "value, text",
-    [(0.8612, "0.861"), (-1e-17, "0.000"), (0, "0.000"), (-0.4, "-0.400"), (0.000021, "2.1e-05"),
-     (42, "42.0"), (51234.5, "51,234"),
-     (math.nan, "undefined"), (math.inf, "undefined"), (None, "undefined")],
+    [
+        (0.8612, "0.861"),
+        (-1e-17, "0.000"),
+        (0, "0.000"),
+        (-0.4, "-0.400"),
+        (0.000021, "2.1e-05"),
+        (42, "42.0"),
+        (51234.5, "51,234"),
+        (math.nan, "undefined"),
+        (math.inf, "undefined"),
+        (None, "undefined"),
+    ],
 )
 def test_numbers_are_written_for_readers(value, text):
     assert readable(value) == text
@@ -27,10 +50,17 @@ def test_numbers_are_written_for_readers(value, text):
 
 # ---------------------------------------- intervals
 PROVED = [
-    ("roc_auc", TWO, "5 % positive", 200), ("roc_auc", TWO, "30 % positive", 100), ("log_loss", TWO, "5 % positive", 500),
-    ("accuracy", TWO, "30 % positive", 200), ("f1", TWO, "5 % positive", 500), ("f1_macro", MANY, "3 classes", 200),
-    ("roc_auc_ovr", MANY, "3 classes", 200), ("r2", NUMBER, "normal errors", 200), ("mae", NUMBER, "prices", 200),
-    ("rmse", NUMBER, "errors that grow", 500), ("average_precision", TWO, "30 % positive", 200),
+    ("roc_auc", TWO, "5 % positive", 200),
+    ("roc_auc", TWO, "30 % positive", 100),
+    ("log_loss", TWO, "5 % positive", 500),
+    ("accuracy", TWO, "30 % positive", 200),
+    ("f1", TWO, "5 % positive", 500),
+    ("f1_macro", MANY, "3 classes", 200),
+    ("roc_auc_ovr", MANY, "3 classes", 200),
+    ("r2", NUMBER, "normal errors", 200),
+    ("mae", NUMBER, "prices", 200),
+    ("rmse", NUMBER, "errors that grow", 500),
+    ("average_precision", TWO, "30 % positive", 200),
 ]
 
 
@@ -38,7 +68,9 @@ PROVED = [
 def test_intervals_hold_the_truth_as_often_as_they_say(metric, tables, name, rows):
     make, threshold = tables[name]
     holds, above, below, _ = coverage(metric, make, threshold, rows, 500, truth_of(metric, make, threshold))
-    assert 0.925 <= holds <= 0.98 and max(above, below) < 0.06  # 93 to 97 %, and what 500 tables leave to chance
+    assert (
+        0.925 <= holds <= 0.98 and max(above, below) < 0.06
+    )  # 93 to 97 %, and what 500 tables leave to chance
 
 
 @settings(max_examples=20, deadline=None)
@@ -62,7 +94,9 @@ def test_the_influence_is_what_leaving_a_row_out_does(kind):
         assert abs(pulls.mean()) < 1e-8
         for row in (0, 17, 170):
             rest = np.delete(np.arange(300), row)
-            assert pulls[row] / 299 == pytest.approx(whole - score(metric, truth[rest], output[rest]), abs=2e-4)
+            assert pulls[row] / 299 == pytest.approx(
+                whole - score(metric, truth[rest], output[rest]), abs=2e-4
+            )
 
 
 @pytest.mark.parametrize("kind", TARGETS)
@@ -138,7 +172,9 @@ def test_folds_that_share_rows_count_for_less():
     a, b = [0.83, 0.85, 0.86, 0.84, 0.87], [0.82, 0.82, 0.84, 0.83, 0.85]
     (corrected, chance), (naive, less) = compare_folds(a, b, 400, 100), compare_folds(a, b, 400, 0)
     assert corrected.value == naive.value == pytest.approx(0.018)
-    assert (corrected.high - corrected.low) / (naive.high - naive.low) == pytest.approx(math.sqrt((0.2 + 0.25) / 0.2))
+    assert (corrected.high - corrected.low) / (naive.high - naive.low) == pytest.approx(
+        math.sqrt((0.2 + 0.25) / 0.2)
+    )
     assert chance > less
     assert compare_folds([0.5], [0.4], 1, 1)[0].verdict == "unclear"
     assert compare_folds([0.5, 0.6], [0.5, 0.6], 1, 1)[1] == 1
@@ -181,7 +217,10 @@ def test_a_champion_that_cannot_read_these_rows_says_why_in_one_line():
     other = task_of("binary", positive="no")
     said = two(np.array([0.2, 0.7]))
     assert champion_output(BINARY, Model(other, said), pd.DataFrame()).tolist() == said[:, ::-1].tolist()
-    for model, part in ((Model(task_of("regression")), "predicts"), (Model(BINARY), "cannot read these rows")):
+    for model, part in (
+        (Model(task_of("regression")), "predicts"),
+        (Model(BINARY), "cannot read these rows"),
+    ):
         with pytest.raises(DataError, match=part) as error:
             champion_output(BINARY, model, pd.DataFrame({"fee": [1, 2]}))
         assert "\n" not in str(error.value)

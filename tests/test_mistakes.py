@@ -55,7 +55,11 @@ def test_classes_agree_with_scikit_learn():
     for name, wanted in (("precision", precision), ("recall", recall), ("f1", f1), ("rows", rows)):
         assert np.allclose(table[name], wanted)
     ap = [average_precision_score(truth == code, output[:, code]) for code in range(3)]
-    assert np.allclose(table.average_precision, ap) and (table.low < table.f1).all() and (table.f1 < table.high).all()
+    assert (
+        np.allclose(table.average_precision, ap)
+        and (table.low < table.f1).all()
+        and (table.f1 < table.high).all()
+    )
     averages = class_averages(table, confusion(truth, said, 3))
     assert averages["mcc"] == pytest.approx(matthews_corrcoef(truth, said))
     weighted = precision_recall_fscore_support(truth, said, average="weighted")
@@ -91,7 +95,9 @@ def test_the_top_of_a_list():
 
 def test_columns_that_tell_of_errors_come_first_and_others_not_at_all():
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"a": rng.choice(list("xyz"), 600), "b": rng.normal(size=600), "c": rng.normal(size=600)})
+    frame = pd.DataFrame(
+        {"a": rng.choice(list("xyz"), 600), "b": rng.normal(size=600), "c": rng.normal(size=600)}
+    )
     error = rng.normal(size=600) + 1.5 * (frame.a == "x") + frame.b.abs() * rng.normal(size=600)
     assert [name for name, _ in telling_columns(frame, error.to_numpy())][:1] == ["a"]
     false = sum(bool(telling_columns(frame, rng.normal(size=600))) for _ in range(60))

@@ -21,11 +21,18 @@ from tests.judging import BINARY, TARGETS, drawn, example, task_of, two
 
 def frame_of(rows, seed=0):
     rng = np.random.default_rng(seed)
-    return pd.DataFrame({
-        "city": rng.choice(["Kobe", "Oslo", "Lima", ""], rows), "age": rng.normal(40, 10, rows),
-        "joined": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 900, rows), unit="D"),
-        "member": rng.choice([0.0, 1.0, np.nan], rows), "name": [f"name {row}" for row in range(rows)],
-        "same": 1.0, "nothing": np.nan, "rare": ["x"] * 20 + ["y"] * (rows - 20)})
+    return pd.DataFrame(
+        {
+            "city": rng.choice(["Kobe", "Oslo", "Lima", ""], rows),
+            "age": rng.normal(40, 10, rows),
+            "joined": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 900, rows), unit="D"),
+            "member": rng.choice([0.0, 1.0, np.nan], rows),
+            "name": [f"name {row}" for row in range(rows)],
+            "same": 1.0,
+            "nothing": np.nan,
+            "rare": ["x"] * 20 + ["y"] * (rows - 20),
+        }
+    )
 
 
 def test_groups_of_each_kind_of_column():
@@ -115,7 +122,9 @@ def test_a_model_that_gets_old_is_named(kind):
 @pytest.mark.filterwarnings("error")
 def test_without_dates_or_with_few_rows_nothing_is_said_about_time():
     frame = frame_of(60)
-    assert date_columns(frame) == ["joined"] and over_time(BINARY, frame.joined, *example("binary", 60))[0].empty
+    assert (
+        date_columns(frame) == ["joined"] and over_time(BINARY, frame.joined, *example("binary", 60))[0].empty
+    )
     assert len(show_over_time(BINARY, frame[["age"]], *example("binary", 60))) == 1
 
 
@@ -144,13 +153,19 @@ def test_gaps_are_named_with_their_interval():
 def test_errors_on_numbers_are_compared_between_groups():
     truth, output = example("regression", 900)
     one = np.arange(900) % 2 == 0
-    table = group_gaps(task_of("regression"), pd.DataFrame({"g": np.where(one, "f", "m")}), truth + one, output)
+    table = group_gaps(
+        task_of("regression"), pd.DataFrame({"g": np.where(one, "f", "m")}), truth + one, output
+    )
     assert table[table.measure == "true less predicted"].named.all()
 
 
 def test_sensitive_columns_must_be_there():
     frame = pd.DataFrame({"sex ": ["f"], "age": [3]})
     assert named_columns("sex | age", frame) == ["sex ", "age"] and named_columns("", frame) == []
-    with pytest.raises(SettingsError, match="evaluate.sensitive names 'sax', which is no column; did you mean 'sex'"):
+    with pytest.raises(
+        SettingsError, match="evaluate.sensitive names 'sax', which is no column; did you mean 'sex'"
+    ):
         named_columns("sax", frame)
-    assert "nothing can be compared" in say_gaps(group_gaps(BINARY, pd.DataFrame(index=range(30)), *example("binary", 30)))
+    assert "nothing can be compared" in say_gaps(
+        group_gaps(BINARY, pd.DataFrame(index=range(30)), *example("binary", 30))
+    )

@@ -104,8 +104,10 @@ def test_a_small_gain_over_a_small_baseline_is_no_underfit():
 
 # ---------------------------------------- with usual models beside it
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind, shapes", [
-    ("binary", ("sum", "noise")), ("multiclass", ("product",)), ("regression", ("sum", "steps"))])
+@pytest.mark.parametrize(
+    "kind, shapes",
+    [("binary", ("sum", "noise")), ("multiclass", ("product",)), ("regression", ("sum", "steps"))],
+)
 def test_models_that_were_built_to_learn_too_little_or_too_much_are_named(kind, shapes):
     found = list(constructed(11, kind, 300, shapes))
     wrong = [one for one in found if one[0] != one[2]]
@@ -126,19 +128,28 @@ def test_a_rival_that_is_clearly_ahead_shows_what_was_left_undone():
 
 
 def test_memory_does_no_harm_where_no_rival_does_better():
-    alone, facing = (verdict_on_fit(BINARY, 1.0, 0.72, [0.72] * 3, 0.5, rivals)[0]
-                     for rivals in ([], [rival(0.01, -0.01, 0.75, 0.73)]))
+    alone, facing = (
+        verdict_on_fit(BINARY, 1.0, 0.72, [0.72] * 3, 0.5, rivals)[0]
+        for rivals in ([], [rival(0.01, -0.01, 0.75, 0.73)])
+    )
     assert (alone, facing) == ("overfit", "good")
 
 
 def test_advice_says_what_would_help():
     ahead = [rival(0.2, 0.15)]
-    assert advise(BINARY, "underfit", ahead, "flat")[0] == "A richer model: boosting gets 0.850 on rows held back."
+    assert (
+        advise(BINARY, "underfit", ahead, "flat")[0]
+        == "A richer model: boosting gets 0.850 on rows held back."
+    )
     assert advise(BINARY, "overfit", ahead)[0].startswith("Stricter settings")
     assert advise(BINARY, "good", [], "rising") == ["More rows: the learning curve still rises."]
-    assert advise(BINARY, "underfit", [], "flat") == ["Columns that say more: the usual models learn no more either."]
+    assert advise(BINARY, "underfit", [], "flat") == [
+        "Columns that say more: the usual models learn no more either."
+    ]
     assert advise(BINARY, "good", [], "full") == ["Nothing: little is left to gain."]
-    assert "retrain" in say_advice(["x"], "overfit", "tell") and "retrain" not in say_advice(["x"], "good", "tell")
+    assert "retrain" in say_advice(["x"], "overfit", "tell") and "retrain" not in say_advice(
+        ["x"], "good", "tell"
+    )
 
 
 # ---------------------------------------- a second search
@@ -147,11 +158,20 @@ def test_a_second_search_makes_an_overfit_model_room_for_a_better_one():
     data = Data(inputs, truth, np.arange(400) % 5, plan, task)
     held = hold_back(DecisionTreeClassifier(random_state=0), task, inputs, truth, folds)
     second = search_again(data, "overfit", "tree", held.validation, jobs=1)
-    assert second.kept and second.found.value > 0.05 and second.after.family in second_families("overfit", "tree").split()
+    assert (
+        second.kept
+        and second.found.value > 0.05
+        and second.after.family in second_families("overfit", "tree").split()
+    )
 
 
-@pytest.mark.parametrize("metric, before, after", [
-    ("roc_auc", [0.80, 0.82, 0.84], [0.83, 0.80, 0.85]), ("log_loss", [0.50, 0.52, 0.54], [0.47, 0.55, 0.52])])
+@pytest.mark.parametrize(
+    "metric, before, after",
+    [
+        ("roc_auc", [0.80, 0.82, 0.84], [0.83, 0.80, 0.85]),
+        ("log_loss", [0.50, 0.52, 0.54], [0.47, 0.55, 0.52]),
+    ],
+)
 def test_what_is_better_by_chance_only_is_not_kept(metric, before, after, monkeypatch):
     trial = Trial(0, "linear", {}, "done", after, after)
     monkeypatch.setattr(verdict, "search", lambda *given, **more: [trial])
@@ -227,8 +247,10 @@ def test_no_curve_is_wanted():
 
 
 def curve_of(before, after, train=0.9):
-    parts = [pd.DataFrame({"rows": rows, "fold": range(len(part)), "train": train, "validation": part})
-             for rows, part in ((100, before), (200, after))]
+    parts = [
+        pd.DataFrame({"rows": rows, "fold": range(len(part)), "train": train, "validation": part})
+        for rows, part in ((100, before), (200, after))
+    ]
     return pd.concat(parts)
 
 

@@ -262,7 +262,8 @@ def learning_curve(
     for size in curve_sizes(most, points):
         if held is not None and size == most:
             known = zip(held.train[-FEW_FOLDS:], held.validation[-FEW_FOLDS:], strict=True)
-            lines += [{"rows": size, "fold": fold, "train": a, "validation": b} for fold, (a, b) in enumerate(known)]
+            lines += [{"rows": size, "fold": fold, "train": train, "validation": validation}
+                      for fold, (train, validation) in enumerate(known)]
             break
         if lines and time.monotonic() - started + last * size / lines[-1]["rows"] > seconds: break
         tell(f"learning curve: {size:,} rows")

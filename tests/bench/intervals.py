@@ -122,8 +122,10 @@ def main() -> None:
         for rows in SIZES:
             holds, above, below, width = coverage(metric, make, threshold, rows, tables, known)
             mark = " " if 0.93 <= holds <= 0.97 else "*"
-            print(f"{metric:18} {name:22} {rows:5} {mark}{holds:6.1%} {above:6.1%} {below:6.1%} {width:6.3f}",
-                  flush=True)
+            print(
+                f"{metric:18} {name:22} {rows:5} {mark}{holds:6.1%} {above:6.1%} {below:6.1%} {width:6.3f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -101,7 +101,6 @@ def models(task: Task, plan: Plan) -> Iterator[tuple[str, str, str, Any]]:
     yield "underfit", "many neighbours", "product", own(*neighbours, n_neighbors=ROWS // 3)
 
 
-
 SHAPES = ("sum", "product", "steps", "noise")
 
 
