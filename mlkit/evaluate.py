@@ -33,6 +33,7 @@ from .problem import (
     reached, score, target_values)
 from .train import Data, Model, fold_rows
 
+# %% ../nbs/06_evaluate.ipynb #e6c03715
 def examine(
     task: Task,
     model: Model,
@@ -261,6 +262,7 @@ def row_costs(
 
 ENOUGH = 0.05  # of what mistakes cost: a threshold that saves less is not worth a word
 
+# %% ../nbs/06_evaluate.ipynb #dc3e82b5
 def choose_threshold(
     task: Task,
     threshold: str = "auto",  # auto, or a number from 0 to 1
@@ -378,6 +380,7 @@ def metrics_json(
         "test": dict(zip(scores.metric, scores.value, strict=True)),
         "intervals": {line.metric: [line.low, line.high] for line in scores.itertuples()}} | (more or {}))
 
+# %% ../nbs/06_evaluate.ipynb #2098b6fa
 def without_nan(
     value: Any,  # dicts and lists of numbers, numpy's too
 ) -> Any:

@@ -84,6 +84,7 @@ def error_by_chance(
             off[draw] += np.abs(np.bincount(group, weights=output[:, code] - (drawn == code))).sum()
     return off / (len(output) * len(numbers))
 
+# %% ../../nbs/kit/22_calibration.ipynb #33ad7617
 @dataclass(frozen=True)
 class Word:
     "How well a model keeps its word."
@@ -220,6 +221,7 @@ def held_back(
                                                output[fold != number])(output[fold == number])
     return mended
 
+# %% ../../nbs/kit/22_calibration.ipynb #039bc5b2
 def choose_calibrator(
     truth: np.ndarray,  # codes of training rows
     output: np.ndarray,  # probabilities from models that had not learned them

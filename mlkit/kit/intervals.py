@@ -291,6 +291,7 @@ def _f1_together(counts: np.ndarray) -> np.ndarray:
     spread = np.sqrt(np.maximum(pulls ** 2 @ shares, 1e-12))
     return (pulls * shares) @ pulls.T / np.outer(spread, spread)
 
+# %% ../../nbs/kit/20_intervals.ipynb #d637a42c
 def _label_interval(metric: str, truth: np.ndarray, output: np.ndarray, confidence: float,
                     threshold: float) -> tuple[float, float]:
     "Of a metric that sees the confusion matrix only."

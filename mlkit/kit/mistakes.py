@@ -97,6 +97,7 @@ def plot_confusion(
         axes.set(title=title, xlabel="the model says", ylabel="it is" if axis == 1 else "")
     return plot
 
+# %% ../../nbs/kit/25_mistakes.ipynb #2bcf717d
 def _draw_matrix(axes: Any, counts: np.ndarray, shares: np.ndarray, names: list[str], by_row: bool) -> None:
     "One confusion matrix; colours are shares of a row or column."
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -199,6 +200,7 @@ def plot_residuals(
     _draw_quantiles(right, true - said)
     return plot
 
+# %% ../../nbs/kit/25_mistakes.ipynb #8f560fd4
 def _trend(place: np.ndarray, value: np.ndarray, parts: int = 12) -> tuple[list[float], list[float]]:
     "The mean of the values from place to place."
     chunks = np.array_split(np.argsort(place, kind="stable"), min(parts, max(1, len(place) // 15)))
@@ -235,6 +237,7 @@ def telling_columns(
     ordered = [(name, chance * len(found)) for name, chance in sorted(found, key=lambda one: one[1])]
     return [one for one in ordered[:most] if one[1] < 0.05]
 
+# %% ../../nbs/kit/25_mistakes.ipynb #4299a89c
 def _in_order(cells: pd.Series, groups: pd.Series) -> list[tuple[str, np.ndarray]]:
     "Groups with the positions of their rows; those of numbers from low to high, what is missing at the end."
     found = {str(group): np.asarray(rows) for group,
@@ -285,6 +288,7 @@ def pictures(
 
 RARE_CLASS = 0.1  # share of positives below which the top of the list is what counts
 
+# %% ../../nbs/kit/25_mistakes.ipynb #a35b62da
 def show_top(
     task: Task,
     truth: np.ndarray,  # codes

@@ -24,6 +24,7 @@ from ..problem import METRICS, Task, predicted_codes, score
 
 MOST_GROUPS = 12  # categories of a column
 
+# %% ../../nbs/kit/24_slices.ipynb #72bd42e2
 def groups_of(
     column: pd.Series,  # numbers, dates or text, as `Table.read` gives them
 ) -> pd.Series | None:  # the name of each row's group; None when the column makes no groups
@@ -195,6 +196,7 @@ def over_time(
                                                                                          high in ends])
     return table, falls_by_chance(sign * (seen - usual), sign * (drawn - usual))
 
+# %% ../../nbs/kit/24_slices.ipynb #65fd439d
 def falls_by_chance(
     seen: np.ndarray,  # above expectation, a period each
     drawn: np.ndarray,  # the same, a line for each draw
@@ -266,6 +268,7 @@ def named_columns(
         raise SettingsError(f"evaluate.sensitive names '{name[:60]}', which is no column{near}")
     return [names[name] for name in wanted]
 
+# %% ../../nbs/kit/24_slices.ipynb #495565f7
 def shares_of(
     task: Task,
     truth: np.ndarray,  # codes or numbers
@@ -327,6 +330,7 @@ def group_gaps(
     size = (table.value - table.others).abs() / (table.high - table.low).clip(lower=1e-12)
     return table.iloc[np.lexsort((-size, ~table.named))].reset_index(drop=True)
 
+# %% ../../nbs/kit/24_slices.ipynb #9c07935c
 def _sides(frame: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
     "Column, group and its rows; of two groups the second one says nothing new."
     found: dict[str, list[tuple[str, np.ndarray]]] = {}

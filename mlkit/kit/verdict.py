@@ -101,6 +101,7 @@ class Rival:
     validation: float  # mean score on rows held back
     ahead: Difference  # how much better it is than the model, on the same rows held back
 
+# %% ../../nbs/kit/23_verdict.ipynb #2794b3bf
 def usual_models(
     task: Task,
     plan: Any,  # mlkit.prepare.Plan
@@ -209,6 +210,7 @@ def as_good_as(
     if not rivals or gain - gap < BY_HEART / 2 * gain: return False
     return rivals[0].ahead.value < SPOILT * better_by(task, rivals[0].validation, baseline)
 
+# %% ../../nbs/kit/23_verdict.ipynb #92519ad5
 def say_fit(
     fit: str,  # good, overfit or underfit
     train: float,
@@ -301,6 +303,7 @@ CURVE = {"rising": "More rows would probably help.**", "full": "Little is left t
          "memory": "More rows will hardly help**; stricter settings or better columns might.",
          "flat": "More rows of this kind will hardly help**; columns that say more might."}
 
+# %% ../../nbs/kit/23_verdict.ipynb #9994ca81
 def say_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
@@ -364,6 +367,7 @@ def advise(
     if fit == "good" and curve == "full": advice.append("Nothing: little is left to gain.")
     return advice or ["Nothing stands out: the fit is good."]
 
+# %% ../../nbs/kit/23_verdict.ipynb #a25d10aa
 def say_advice(
     advice: Sequence[str],  # from `advise`
     fit: str,  # good, overfit or underfit
