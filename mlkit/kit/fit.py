@@ -51,11 +51,13 @@ def measure(
     seed: int,
 ) -> dict[str, Any]:  # the contract of `metrics.json`
     "Stage 06: the score on rows that the model has not seen, with its interval and the verdict on the fit."
-    from mlkit.evaluate import bootstrap, examine, metrics_json, verdict_on_fit
+    from mlkit.evaluate import examine, metrics_json
+    from mlkit.kit.intervals import score_intervals
+    from mlkit.kit.verdict import verdict_on_fit
     from mlkit.problem import baseline_output, score
     task = data.task
     truth, output = examine(task, model, test)
-    scores = bootstrap(task, truth, output, seed=seed)
+    scores = score_intervals(task, truth, output)
     train, validation, folds = choice["train"], choice["validation"], choice["folds"]
     def nothing(rows: Any) -> float: return score(task, rows, baseline_output(task, data.truth, len(rows)))
     verdict, _ = verdict_on_fit(task, train, validation, folds, nothing(data.truth))
