@@ -590,7 +590,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlkit.kit.mixture.in_words': ('kit/mixture.html#in_words', 'mlkit/kit/mixture.py'),
                                    'mlkit.kit.mixture.own_places': ('kit/mixture.html#own_places', 'mlkit/kit/mixture.py'),
                                    'mlkit.kit.mixture.owners_of': ('kit/mixture.html#owners_of', 'mlkit/kit/mixture.py'),
-                                   'mlkit.kit.mixture.personal_columns': ('kit/mixture.html#personal_columns', 'mlkit/kit/mixture.py'),
                                    'mlkit.kit.mixture.shown_cells': ('kit/mixture.html#shown_cells', 'mlkit/kit/mixture.py'),
                                    'mlkit.kit.mixture.sides_of': ('kit/mixture.html#sides_of', 'mlkit/kit/mixture.py')},
             'mlkit.kit.notebook': { 'mlkit.kit.notebook.Stage': ('kit/notebook.html#stage', 'mlkit/kit/notebook.py'),

@@ -373,6 +373,7 @@ PEOPLE = set("""customer client user member patient passenger employee person co
 
 def personal_columns(
     frame: pd.DataFrame,  # raw cells
+    doubtful: bool = False,  # those, too, that hold names and may be those of persons
 ) -> dict[str, str]:  # e-mail, telephone or name, by column
     "The columns that say who somebody is; the name of a product or a city does not."
     found = {}
@@ -381,7 +382,7 @@ def personal_columns(
         some = frame.iloc[:, place].dropna().astype("str")
         what = looks_personal(name, [text for text in some.head(1000).unique()[:200] if not is_missing(text)])
         others = set(re.split(r"[\W_]+", re.sub("([a-z])([A-Z])", r"\1_\2", name).lower())) - {*NAMES, ""}
-        if what and (what != "name" or others <= PEOPLE): found[name] = what
+        if what and (what != "name" or doubtful or others <= PEOPLE): found[name] = what
     return found
 
 # %% ../nbs/02_collect.ipynb #6bb1cc61

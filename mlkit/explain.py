@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .collect import personal_columns
 from .evaluate import without_nan
 from mlkit.kit.attribution import (
     SEEDS, TOP, Attribution, Trust, lime_runs, mean_of, shap_values, trust,
 )
 from .kit.errors import SettingsError, did_you_mean
-from .kit.mixture import Mixture, in_words, own_places, personal_columns, shown_cells
+from .kit.mixture import Mixture, in_words, own_places, shown_cells
 from mlkit.kit.overview import (
     Dependence, amount, answer, explained, in_picture, say_dependence, units,
 )
@@ -74,7 +75,7 @@ def explain(
 ) -> Explanation:
     "SHAP and LIME for one row."
     [label] = labels_of(pool.model.task, pool.output(own_places(pool, [place])))
-    if personal is None: personal = personal_columns(pool.rows)
+    if personal is None: personal = personal_columns(pool.rows, doubtful=True)
     cells = shown_cells(pool, place, personal)
     limes = lime_runs(pool, place, label, seed=seed)
     return Explanation(row, label, shap_values(pool, place, label, seed), limes, cells)

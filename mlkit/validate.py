@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .collect import find_column, looks_personal, personal_columns
+from .collect import find_column, personal_columns
 from .kit.cell import as_text, native
 from .kit.errors import DataError, SettingsError, did_you_mean
 from .kit.leaks import COLUMNS, METRIC, Audit, Leak
@@ -251,11 +251,10 @@ def strangers(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
 
 def hide_personal(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     "No examples of columns that tell about persons."
-    def personal(name: str) -> bool:
-        return name in rows and bool(looks_personal(name,
-                                                    [str(cell) for cell in rows[name].dropna().iloc[:200]]))
-    secret = broken["column"].map(lambda names: any(map(personal, [names, *names.split(", ")]))).astype(bool)
-    return broken.assign(examples=broken["examples"].mask(secret, "•••"))
+    personal = personal_columns(rows, doubtful=True)
+    def secret(names: str) -> bool: return not {names, *names.split(", ")}.isdisjoint(personal)
+    covered = broken["column"].map(secret).astype(bool)
+    return broken.assign(examples=broken["examples"].mask(covered, "•••"))
 
 # %% ../nbs/03_validate.ipynb #89d43112
 def treat_invalid(

@@ -29,7 +29,8 @@ from mlkit.kit.attribution import SEEDS, lime_runs, lime_values, mean_of, shap_v
 from mlkit.kit.card import SECTIONS, card_page, code, facts_of, model_card, say_card, source_name
 from mlkit.kit.errors import SettingsError
 from mlkit.kit.examples import customers_with_truth
-from mlkit.kit.mixture import Mixture, in_words, own_places, personal_columns
+from mlkit.collect import personal_columns
+from mlkit.kit.mixture import Mixture, in_words, own_places
 from mlkit.kit.notebook import run_in_process, stages
 from mlkit.kit.overview import dependence, importance, permutation_importance, plot_importance, shap_table
 from mlkit.kit.run import Run
@@ -207,7 +208,7 @@ def test_the_parts_of_a_date_are_told_apart(churn):
 # ---------------------------------------- what would have to change
 def test_a_counterfactual_flips_the_decision_with_values_that_training_rows_have(churn):
     model, frame, pool = churn
-    names = changeable(pool, personal_columns(frame), "age | region")
+    names = changeable(pool, personal_columns(frame, doubtful=True), "age | region")
     output, flipped = model.output(frame[800:])[:, 1], 0
     for row in np.argsort(-output)[[0, 3, 20, 60]].tolist() + [int(output.argmin())]:
         change = find_change(pool, 800 + row, names, wanted_gain(model.task, model.output(frame[800:])[row]))

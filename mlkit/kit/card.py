@@ -12,7 +12,8 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from ..evaluate import RARE, readable
+from .intervals import readable
+from .slices import RARE
 from .theme import BLUE, GREY, ORANGE
 from ..problem import METRICS
 

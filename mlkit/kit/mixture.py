@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..collect import looks_personal
 from .column import Column, input_names
 from .table import Derived, Table
 
@@ -25,7 +24,7 @@ def owners_of(
     return owners if known == list(table.input_names) else {}
 
 # %% auto #0
-__all__ = ['owners_of', 'Mixture', 'own_places', 'sides_of', 'background_places', 'in_words', 'personal_columns', 'shown_cells']
+__all__ = ['owners_of', 'Mixture', 'own_places', 'sides_of', 'background_places', 'in_words', 'shown_cells']
 
 # %% ../../nbs/kit/14_mixture.ipynb #49037917
 class Mixture:
@@ -116,19 +115,10 @@ def in_words(
     return f'"{text}"' if column.kind == "text" else text
 
 # %% ../../nbs/kit/14_mixture.ipynb #03182dea
-def personal_columns(
-    rows: pd.DataFrame,  # raw rows
-) -> dict[str, str]:  # column -> e-mail, telephone or name
-    "The columns whose values are never shown."
-    texts = {str(name): cells.dropna().astype(str).unique()[:200].tolist() for name, cells in rows.items()
-             if pd.api.types.is_string_dtype(cells) or cells.dtype == object}
-    kinds = {name: looks_personal(name, some) for name, some in texts.items() if some}
-    return {name: kind for name, kind in kinds.items() if kind}
-
 def shown_cells(
     pool: Mixture,
     row: int,  # place of a row in the pool
-    personal: dict[str, str],  # from `personal_columns`
+    personal: dict[str, str],  # from `mlkit.collect.personal_columns`
 ) -> dict[str, str]:  # column -> the cell in words
     "The cells of a row for reading; personal ones as dots."
     cells = {name: pool.cells[name].iloc[row] for name in pool.columns if name not in personal}

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..evaluate import better_by, readable
+from .compare import better_by
+from .intervals import readable
 from .attribution import rank_correlation, shap_values
 from .mixture import Mixture, in_words, own_places
 from .plot import Plot, new_plot
