@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_predict
 
+from .collect import personal_columns
 from .kit.combine import find_combinations, few_rows, read_combinations
-from .kit.encode import Plan, Treatment, make_encoder
+from .kit.encode import Plan, Treatment, make_encoder, one_thread, text_steps
 from .kit.errors import SettingsError, did_you_mean
 from .kit.infer import ordered_categories
 from .kit.table import Column, Table, input_names, learn_table
@@ -28,9 +30,9 @@ _all_ = ["Plan", "make_encoder"]
 
 # %% auto #0
 __all__ = ['EVEN', 'LOPSIDED', 'ALWAYS_SAME', 'FILLINGS', 'SCALINGS', 'TEXTS', 'WORDS', 'PARTS', 'LOOK', 'learn_reading',
-           'skewness', 'treat_number', 'treat_part', 'treat_category', 'treat_text', 'combine_numbers', 'answers_of',
-           'make_plan', 'treat_column', 'make_folds', 'target_frame', 'column_lines', 'show_plan', 'in_short', 'Plan',
-           'make_encoder']
+           'skewness', 'treat_number', 'treat_part', 'treat_category', 'treat_text', 'tells', 'answers_of',
+           'combine_numbers', 'make_plan', 'treat_column', 'without_silent', 'make_folds', 'target_frame',
+           'column_lines', 'show_plan', 'in_short', 'Plan', 'make_encoder']
 
 # %% ../nbs/04_prepare.ipynb #a3cd9ec4
 def learn_reading(
@@ -38,17 +40,25 @@ def learn_reading(
     task: Task,
     leave_out: str = "",  # columns that the model must not use, with | between them
     columns: str = "",  # what to do otherwise, such as `pdays: missing=-1 | code: kind=category`
+    split: Mapping[str, str] | None = None,  # how the exam was locked away: `how` and `column`
 ) -> Table:
     "How the cells of the features are read. SettingsError, a line for each thing that cannot be done."
     names = [str(name) for name in train if name != task.target]
     wishes, problems = read_wishes(columns, names)
     unwanted, unknown = _left_out(leave_out, [*names, task.target])
+    personal = personal_columns(train[names])
     table = learn_table(train, ignore=[task.target],
-                        kinds={name: wish.kind for name, wish in wishes.items() if wish.kind},
+                        kinds=dict.fromkeys(personal, "identifier")
+                        | {name: wish.kind for name, wish in wishes.items() if wish.kind},
                         markers={name: wish.missing for name, wish in wishes.items() if wish.missing})
     check_wishes(wishes, table, unknown + problems)
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
     table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
+    secret = {name: f"personal ({what}): no model shall know who it is" for name, what in personal.items()
+              if not wishes.get(name) or not wishes[name].kind}
+    table = table.drop(secret)
+    if split and split["how"] == "group":
+        table = table.drop({split["column"]: "it says whose row it is"})
     if table.input_names: return table
     raise SettingsError("no column is left that says anything about the target; "
                         "check prepare.leave_out, and the table")
@@ -152,7 +162,8 @@ def _ranked(scale: tuple[str, ...], missing: float, wish: Wish) -> Treatment:
     "A known scale, as its ranks."
     if wish.fill: wish = replace(wish, fill=str(scale.index(wish.fill)))
     places = [*range(len(scale)), *([np.nan] if missing else [])]
-    number = treat_number(pd.Series(places, dtype=float), wish)
+    impute = "median" if wish.impute in ("", "auto") else wish.impute
+    number = treat_number(pd.Series(places, dtype=float), replace(wish, impute=impute))
     filled = FILLINGS.get(number.impute, f"the rank {wish.fill}")
     gaps = f"{_share(missing)} missing, filled with {filled} and marked; " if missing else ""
     why = f"{gaps}a scale, {' < '.join(scale)}, by its rank{', as asked' if wish.order else ''}"
@@ -174,6 +185,27 @@ def treat_text(
     why = (f"{len(words):,} words that stand in {least} rows or more, weighed by TF-IDF "
            f"and taken to {parts} numbers by SVD")
     return Treatment("text", why, values=words, parts=parts)
+
+# %% ../nbs/04_prepare.ipynb #7f0b1bd3
+def tells(
+    how: Treatment,  # of a text
+    values: pd.Series,  # its words in the training rows
+    answer: np.ndarray,  # from `answers_of`
+    seed: int = 42,
+) -> bool:
+    "Do the words say anything about the target?"
+    rows = few_rows(len(values), seed)
+    parts, answer = text_steps(how, seed).fit_transform(values.iloc[rows]), answer[rows]
+    folds = KFold(5, shuffle=True, random_state=seed)
+    with one_thread(): said = cross_val_predict(Ridge(), parts, answer, cv=folds).reshape(answer.shape)
+    agreement = ((answer - answer.mean(axis=0)) * (said - said.mean(axis=0))).sum(axis=1)
+    return bool(agreement.mean() > 2 * agreement.std() / np.sqrt(len(agreement)))
+
+def answers_of(task: Task, rows: pd.DataFrame) -> np.ndarray:
+    "The target as numbers whose spread can be explained: (rows, 1) ranks, or (rows, classes) zeros and ones."
+    truth = encode_target(task, target_values(task, rows[task.target]))
+    if task.type == "regression": return pd.Series(truth).rank(pct=True).to_numpy().reshape(-1, 1)
+    return np.eye(len(task.classes))[truth]
 
 # %% ../nbs/04_prepare.ipynb #3f69ed46
 def combine_numbers(
@@ -197,12 +229,6 @@ def combine_numbers(
     names = [each.name for each in combined.derived[len(table.derived):]]
     return combined, dict(zip(names, why, strict=True))
 
-def answers_of(task: Task, rows: pd.DataFrame) -> np.ndarray:
-    "The target as numbers whose spread can be explained: (rows, 1) ranks, or (rows, classes) zeros and ones."
-    truth = encode_target(task, target_values(task, rows[task.target]))
-    if task.type == "regression": return pd.Series(truth).rank(pct=True).to_numpy().reshape(-1, 1)
-    return np.eye(len(task.classes))[truth]
-
 # %% ../nbs/04_prepare.ipynb #09b0b89d
 def make_plan(
     table: Table,  # how the rows are read
@@ -213,6 +239,7 @@ def make_plan(
     max_categories: int = 20,  # above, categories are target-encoded
     columns: str = "",  # what to do otherwise, column by column
     combined: Mapping[str, str] | None = None,  # why an input was derived, by its name
+    answer: np.ndarray | None = None,  # from `answers_of`: texts that say nothing about it are left out
     seed: int = 42,
 ) -> Plan:
     "Decide what to do to each input, from its statistics in the training rows."
@@ -226,6 +253,7 @@ def make_plan(
         wish = replace(wish, impute=wish.impute or general, scale=wish.scale or scale,
                        encode=wish.encode or encode)
         treated |= treat_column(column, table.input_kinds, inputs, max_categories, wish)
+        if answer is not None and wish.use != "yes": treated = without_silent(treated, inputs, answer, seed)
     for name in (each.name for each in table.derived):
         how = treat_number(inputs[name], Wish(impute=impute, scale=scale))
         treated[name] = replace(how, why="; ".join(filter(None, [(combined or {}).get(name), how.why])))
@@ -256,6 +284,18 @@ def treat_column(
         told = any(other.mark and other.models == "all" for other in treated.values())
         treated[name] = replace(how, mark=how.mark and not told)
     return treated
+
+def without_silent(
+    treated: dict[str, Treatment],  # by input
+    inputs: pd.DataFrame,
+    answer: np.ndarray,
+    seed: int,
+) -> dict[str, Treatment]:
+    "The treatments, where the last one is a text that tells nothing left out."
+    name, how = [*treated.items()][-1]
+    if how.kind != "text" or how.models == "none" or tells(how, inputs[name], answer, seed): return treated
+    why = f"its {len(how.values):,} common words tell nothing about the target, and are left out"
+    return treated | {name: Treatment("text", why, models="none")}
 
 # %% ../nbs/04_prepare.ipynb #d2756204
 def make_folds(

@@ -11,52 +11,44 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .collect import looks_personal
+from .collect import find_column, personal_columns
 from .kit.cell import as_text, native
 from .kit.errors import DataError, SettingsError, did_you_mean
-from .kit.leaks import COLUMNS, METRIC, Audit, Leak, audit
+from .kit.leaks import COLUMNS, METRIC, Audit, Leak
 from .kit.order import Way, choose_way
 from .kit.schema import Schema, find_broken, infer_schema, load_schema, short, without_mad
-from .kit.slipped import find_slipped
-from .kit.table import Table, learn_table
+from .kit.table import learn_table
 from .problem import Task, each_value, encode_target, label_of, read_numbers, target_values
 
 SMALLEST_TABLE = 20  # rows; below this neither a fold nor a test set says anything
 
 # %% auto #0
-__all__ = ['SMALLEST_TABLE', 'SPLITS', 'STRATA', 'check_columns', 'put_aside', 'usable_rows', 'with_answers', 'odd_answers',
+__all__ = ['SMALLEST_TABLE', 'SPLITS', 'STRATA', 'find_columns', 'put_aside', 'usable_rows', 'with_answers', 'odd_answers',
            'by_chance', 'by_time', 'by_group', 'settle_way', 'lock_away', 'Checked', 'check_table', 'strangers',
            'hide_personal', 'treat_invalid', 'in_words', 'treat_leaks', 'show_task', 'show_split', 'show_leaks',
            'title_of', 'show_questions', 'show_invalid', 'show_aside', 'join_aside', 'leaks_json', 'in_short']
 
 # %% ../nbs/03_validate.ipynb #9d4f8fd4
-def check_columns(
+def find_columns(
     data: pd.DataFrame,  # raw rows
-    *needed: str,  # names of columns that have to be there
-) -> None:
-    "DataError where a column is missing, or where the target would be the only one."
-    for name in needed:
-        if name in data: continue
-        hint = did_you_mean(name, map(str, data)) or _columns_of(data)
-        raise DataError(f"no column '{name}' in the table{hint}")
-    if len(data.columns) < 2:
-        raise DataError(
-            f"the table has one column only, '{data.columns[0]}'; a model needs others to predict it from")
-
-def _columns_of(data: pd.DataFrame) -> str:
-    "The end of a message about an unknown column: those that there are."
-    names, more = ", ".join(map(str, data.columns[:20])), len(data.columns) - 20
-    return f"; it has {names}{f' and {more} more' if more > 0 else ''}"
+    *wanted: str,  # names of columns that have to be there
+) -> list[str]:  # as the table writes them
+    "The columns that are meant. DataError where one is missing, or where it would be the only one."
+    names = [find_column(name, data, "the table") for name in wanted]
+    if len(data.columns) > 1: return names
+    raise DataError(
+        f"the table has one column only, '{data.columns[0]}'; a model needs others to predict it from")
 
 # %% ../nbs/03_validate.ipynb #95bfcf33
 def put_aside(
     rows: pd.DataFrame,  # raw, with the index of the source
     reasons: pd.Series,  # a sentence for each row to set aside, by index
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows that go on; rows set aside, with `row` (from 1) and `reason` in front
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows that go on; rows set aside, with `row` and `reason`
     "Part the rows that have a reason to leave from those that go on."
     leaving = rows.index.isin(reasons.index)
     aside = rows[leaving].copy()
-    for place, (name, values) in enumerate((("row", aside.index + 1), ("reason", reasons.reindex(aside.index)))):
+    for place, (name, values) in enumerate((("row", list(aside.index + 1)),
+                                            ("reason", list(reasons.reindex(aside.index))))):
         while name in aside: name += "_"
         aside.insert(place, name, values)
     return rows[~leaving], aside
@@ -99,13 +91,15 @@ def odd_answers(
 ) -> list[str]:  # sentences
     "What is strange about the answers themselves."
     if task.type != "regression": return []
-    numbers, told = read_numbers(target), []
+    numbers, told = read_numbers(target, task.numbers), []
     wrong = list(dict.fromkeys(short(as_text(native(cell))) for cell in target[np.isnan(numbers)]))
-    if wrong: told.append(f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
+    if wrong: told.append(
+        f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
     known = np.sort(numbers[~np.isnan(numbers)])
     usual = without_mad(known)
     far = [f"{number:g}" for number in (*known[known < usual[0]], *known[known > usual[-1]])]
-    if far: told.append(f"{len(far)} answers stand far from all others ({', '.join(far[:3])}; the others are from "
+    if far: told.append(
+        f"{len(far)} answers stand far from all others ({', '.join(far[:3])}; the others are from "
                         f"{usual[0]:g} to {usual[-1]:g}): they stay, look at them")
     return told
 
@@ -199,9 +193,9 @@ def settle_way(
     if how == "auto" and seen: return seen
     if seen and seen.how == how: return seen
     if seen: raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
-    check_columns(rows, named[how])
+    [column] = find_columns(rows, named[how])
     both = f"; rows of one '{group_column}' may be on both sides" if how == "time" and group_column else ""
-    return Way(how, named[how], f"it was stated{both}")
+    return Way(how, column, f"it was stated{both}")
 
 # %% ../nbs/03_validate.ipynb #684f6ed3
 def lock_away(
@@ -220,7 +214,7 @@ def lock_away(
     elif way.how == "group": exam = by_group(rows[way.column], test_size, seed)
     else: exam = by_chance(_strata(task, codes), len(rows), test_size, seed)
     if task.type != "regression" and (gone := set(codes) - set(codes[~exam])):
-        why = f"by {way.how} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left to learn from"
+        why = f"by {way.how} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left"
         way, exam = Way("chance", why=why), by_chance(_strata(task, codes), len(rows), test_size, seed)
     if way.how == "time": rows, exam = _in_order(rows, _moments(rows[way.column]), exam)
     return rows[~exam], rows[exam], way
@@ -240,7 +234,8 @@ def check_table(
 ) -> Checked:
     "Find what the rows break. SettingsError for a schema file that cannot be meant."
     given = load_schema(path, train.columns) if path else None
-    kinds = {name: kind for name, kind in given.kinds.items() if name in train} if given else {}
+    kinds = dict.fromkeys(personal_columns(train), "identifier")  # whose values no file shall hold
+    if given: kinds |= {name: kind for name, kind in given.kinds.items() if name in train}
     table = learn_table(train, kinds=kinds)
     schema, rows = given or infer_schema(table, train), pd.concat([train, test]) if given else test
     broken = pd.concat([find_broken(schema, table, rows), strangers(schema, rows)], ignore_index=True)
@@ -248,16 +243,18 @@ def check_table(
 
 def strangers(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
     "Columns that only the schema or only the table has."
-    lines = [(name, "a column of the table", len(rows), "", []) for name in schema.rules if name not in rows]
-    lines += [(str(name), "in the schema", len(rows), "", []) for name in rows if str(name) not in schema.rules]
+    lines: list[tuple] = [(name, "a column of the table", len(rows), "", []) for name in schema.rules
+                          if name not in rows]
+    lines += [(str(name), "in the schema", len(rows), "", []) for name in rows
+              if str(name) not in schema.rules]
     return pd.DataFrame(lines, columns=["column", "rule", "rows", "examples", "where"])
 
 def hide_personal(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     "No examples of columns that tell about persons."
-    def personal(name: str) -> bool:
-        return name in rows and bool(looks_personal(name, [str(cell) for cell in rows[name].dropna().iloc[:200]]))
-    secret = broken["column"].map(lambda names: any(map(personal, [names, *names.split(", ")]))).astype(bool)
-    return broken.assign(examples=broken["examples"].mask(secret, "•••"))
+    personal = personal_columns(rows, doubtful=True)
+    def secret(names: str) -> bool: return not {names, *names.split(", ")}.isdisjoint(personal)
+    covered = broken["column"].map(secret).astype(bool)
+    return broken.assign(examples=broken["examples"].mask(covered, "•••"))
 
 # %% ../nbs/03_validate.ipynb #89d43112
 def treat_invalid(
@@ -274,8 +271,10 @@ def treat_invalid(
         raise DataError(f"the table breaks its schema: {'; '.join(lines)}{more}; "
                         "mend the rows, or use on_invalid = quarantine")
     reasons: dict[Any, list[str]] = {}
-    for row in checked.broken.itertuples() if on_invalid == "quarantine" else ():
-        for label in checked.rows.index[row.where]: reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
+    lines_of: Any = checked.broken.itertuples() if on_invalid == "quarantine" else ()
+    for row in lines_of:
+        for label in checked.rows.index[list(row.where)].tolist(): reasons.setdefault(label,
+            []).append(f"{row.column}: not {row.rule}")
     return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
 
 def in_words(row: Any) -> str:  # row: of `Checked.broken`
@@ -297,8 +296,8 @@ def treat_leaks(
     if on_leak == "fail" and found.leaks:
         why = "; ".join(leak.why for leak in found.leaks[:5])
         more = f"; and {len(found.leaks) - 5} more" if len(found.leaks) > 5 else ""
-        raise DataError(f"the target leaks: {why}{more}; remove what leaks, name columns that are known at the "
-                        "time in validate.known, or use on_leak = drop")
+        raise DataError(f"the target leaks: {why}{more}; remove what leaks, name columns that are known at "
+                        "the time in validate.known, or use on_leak = drop")
     if on_leak == "warn": return train, test, []
     return train.drop(columns=found.columns), test[~found.copies].drop(columns=found.columns), found.columns
 
@@ -307,7 +306,8 @@ def show_task(task: Task, told: list[str]) -> Any:  # IPython Markdown
     "What is strange about the answers, in sentences."
     from IPython.display import Markdown
     lines = "\n".join(f"- {sentence}." for sentence in told)
-    return Markdown(f"**The answers in `{task.target}`**\n\n{lines}" if told else f"The answers in `{task.target}` are all readable.")
+    return Markdown(f"**The answers in `{task.target}`**\n\n{lines}" if told
+                    else f"The answers in `{task.target}` are all readable.")
 
 def show_split(
     train: pd.DataFrame,
@@ -344,7 +344,7 @@ def show_leaks(
     lines = [f"- **{title_of(leak, on_leak)}** {leak.why}." for leak in found.leaks[:10]]
     if len(found.leaks) > 10: lines.append(f"- and {len(found.leaks) - 10} more")
     what = f"Left out: {', '.join(f'`{name}`' for name in dropped)}." if dropped else ""
-    if on_leak == "warn": what = "**Everything stays in, because on_leak = warn**; the score is not to be believed."
+    if on_leak == "warn": what = "**Everything stays in, because on_leak = warn**: do not believe the score."
     return Markdown(f"### LEAK: the target is given away\n\n{what}\n\n" + "\n".join(lines) + note)
 
 def title_of(leak: Leak, on_leak: str) -> str:
@@ -365,19 +365,22 @@ def show_questions(
     rows = found.alone[~found.alone["column"].isin(dropped) & (found.alone["score"] > least + 0.05)].head(5)
     table = rows.rename(columns={"score": f"{label}, alone"})
     return table.style.hide().format(precision=3).set_caption(
-        "What each column says alone. Is it known at the moment of prediction? If not, name it in prepare.leave_out.")
+        "What each column says alone. Is it known at the moment of prediction? "
+        "If not, name it in prepare.leave_out.")
 
 def show_invalid(checked: Checked, on_invalid: str) -> Any:  # Styler or Markdown
     "The broken rules."
     from IPython.display import Markdown
-    which = f"the schema of {checked.schema.source}" if checked.schema.source else "the schema of the training rows"
+    which = f"the schema of {checked.schema.source or 'the training rows'}"
     whose = "All rows keep" if checked.schema.source else "The rows of the test set keep"
     if checked.broken.empty: return Markdown(f"**{whose} {which}.**")
     fate = {"warn": "the rows stay in", "quarantine": "the rows are set aside"}.get(on_invalid, "")
     more = f"; {len(checked.broken) - 20} more are not shown" if len(checked.broken) > 20 else ""
-    table = checked.broken.drop(columns="where").head(20).rename(columns={"rule": "is not", "rows": "in rows"})
+    table = checked.broken.drop(columns="where").head(20).rename(columns={"rule": "is not",
+                                                                          "rows": "in rows"})
     table["column"] = table["column"].map(short)
-    return table.style.hide().format(thousands=",").set_caption(f"Rules that are broken ({which}); {fate}{more}")
+    return table.style.hide().format(thousands=",").set_caption(
+        f"Rules that are broken ({which}); {fate}{more}")
 
 # %% ../nbs/03_validate.ipynb #386bf08d
 def show_aside(aside: pd.DataFrame) -> Any:  # Styler or Markdown

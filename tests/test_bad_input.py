@@ -103,7 +103,8 @@ atexit.register(lambda: print("heavy:", *sorted({HEAVY} & set(sys.modules))))
 from mlkit.kit.cli import main
 main()"""]  # fmt: skip
 FILES: dict[str, str | bytes] = {
-    "table.csv": table(), "empty.csv": "", "picture.csv": PICTURE, "sub/other.doc": table(), "month/1.csv": table(), "month/2.csv": "age,kind\n1,2\n",
+    "table.csv": table(), "empty.csv": "", "picture.csv": PICTURE, "sub/other.doc": table(),
+    "month/1.csv": table(), "month/2.csv": "age,kind\n1,2\n",
     "wide.csv": ",".join(f"c{n}" for n in range(500)) + "\n" + ",".join("1" * 500) + "\n",
     "latin.csv": "größe;preis\n".encode("cp1252") + b"1;2\n" * 30,
     "broken.ini": "[train]\ntrials 30\n", "picture.ini": PICTURE,
@@ -197,8 +198,8 @@ BEFORE_KERNELS = {  # these need a look at a file, a folder or a server
     ),
     "a password in an address": (
         ["--data", "postgresql://ada:secret@host/sales", "--target", "left"],
-        "collect.source has a password or signature in it, and parameters are kept and shown; put the address "
-        "into an environment variable, such as SALES, and write env:SALES",
+        "collect.source has a password or signature in it, and parameters are kept and shown; "
+        "put the address into an environment variable, such as SALES, and write env:SALES",
     ),
     "a table to join that is not there": (
         [*TABLE, "-p", "collect.join=tabel.csv on age"],
@@ -361,8 +362,8 @@ BY_A_STAGE = {
     ),
     "a join that multiplies rows": (
         [table(), "left", "collect.join=example:customers on age = customer_id"],
-        "collect", "example:customers: 20 rows of 2,000 repeat a key in 'customer_id' and would multiply rows; "
-        "make it the first source, or aggregate it",
+        "collect", "example:customers: 20 rows of 2,000 repeat a key in 'customer_id' and would multiply "
+        "rows; make it the first source, or aggregate it",
     ),
     "a wrong encoding": (
         [table(), "left", "collect.encoding=utf8x"],
@@ -402,6 +403,18 @@ BY_A_STAGE = {
         [table(), "left", "validate.time_column=day"],
         "validate", "no column 'day' in the table; it has age, plan, left",
     ),
+    "no such schema file": (
+        [table(), "left", "validate.schema=shema.json"],
+        "validate", "validate.schema: shema.json cannot be read (No such file or directory); check the path",
+    ),
+    "a split without its column": (
+        [table(), "left", "validate.split=group"],
+        "validate", "validate.split = group needs validate.group_column: the name of a column",
+    ),
+    "a slip in what is known": (
+        [table(), "left", "validate.known=aged"],
+        "validate", "validate.known names no column of the table: 'aged'; did you mean 'age'?",
+    ),
     "a metric that does not fit": (
         [table(), "left", "problem.metric=rmse"],
         "validate", "metric = rmse is not for 'left', which is binary; choose roc_auc, average_precision, "
@@ -423,6 +436,14 @@ BY_A_STAGE = {
         [table(), "left", "prepare.leave_out=age | plan"],
         "prepare", "no column is left that says anything about the target; "
         "check prepare.leave_out, and the table",
+    ),
+    "a wish for a column that there is not": (
+        [table(), "left", "prepare.columns=aeg: impute=mean"],
+        "prepare", "prepare.columns: 'aeg': there is no such column; did you mean 'age'?",
+    ),
+    "a combination with a category": (
+        [table(), "left", "prepare.combine=age / plan"],
+        "prepare", "prepare.combine: 'age / plan': there is no number called 'plan'; the numbers are age",
     ),
 }  # fmt: skip
 

@@ -149,6 +149,11 @@ def test_the_delimiter_is_found(text, expected):
     assert sniff_dialect(text).delimiter == expected
 
 
+def test_decimal_commas_do_not_make_the_header_a_title(put):
+    path = put("x.csv", "Datum;Preis (€);Temperatur;Art\n" + "01.12.2022;1.459,83;10,6;Gas\n" * 30)
+    assert list(read_source(path)) == ["Datum", "Preis (€)", "Temperatur", "Art"]
+
+
 def test_a_long_text_is_judged_by_its_beginning():
     assert find_layout(opener(b"a;b\n" + b"1,5;2,5\n" * 500_000)).dialect.delimiter == ";"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkit.evaluate import readable
+from mlkit.collect import personal_columns
 from mlkit.explain import (
     changeable,
     check_settings,
@@ -26,10 +26,12 @@ from mlkit.explain import (
     wanted_gain,
 )
 from mlkit.kit.attribution import SEEDS, lime_runs, lime_values, mean_of, shap_values, trust
+from mlkit.kit.calibration import finish
 from mlkit.kit.card import SECTIONS, card_page, code, facts_of, model_card, say_card, source_name
 from mlkit.kit.errors import SettingsError
 from mlkit.kit.examples import customers_with_truth
-from mlkit.kit.mixture import Mixture, in_words, own_places, personal_columns
+from mlkit.kit.intervals import readable
+from mlkit.kit.mixture import Mixture, in_words, own_places
 from mlkit.kit.notebook import run_in_process, stages
 from mlkit.kit.overview import dependence, importance, permutation_importance, plot_importance, shap_table
 from mlkit.kit.run import Run
@@ -157,6 +159,17 @@ def test_every_family_and_task_is_explained(family, target):
     assert json.dumps(row_json(told), allow_nan=False)
 
 
+def test_what_is_explained_is_what_the_final_model_says(churn):
+    """With its probabilities put right, and not what its estimator says."""
+    model, frame, _ = churn
+    final = finish(model, lambda output: np.column_stack([1 - output[:, 1] / 2, output[:, 1] / 2]), 0.3)
+    pool = training_pool(final, frame[:800]).adding(frame[800:803])
+    found, said = explain(pool, 801, 2), final.output(frame[801:802])[0, 1]
+    assert said == pytest.approx(model.output(frame[801:802])[0, 1] / 2)
+    assert found.shap.base + found.shap.values.sum() == pytest.approx(said)
+    assert mean_of(found.limes).output == pytest.approx(said)
+
+
 # ---------------------------------------- the running example
 DRIVERS = {"contract", "support_calls", "satisfaction", "joined_on", "usage_hours", "age", "note"}
 
@@ -207,7 +220,7 @@ def test_the_parts_of_a_date_are_told_apart(churn):
 # ---------------------------------------- what would have to change
 def test_a_counterfactual_flips_the_decision_with_values_that_training_rows_have(churn):
     model, frame, pool = churn
-    names = changeable(pool, personal_columns(frame), "age | region")
+    names = changeable(pool, personal_columns(frame, doubtful=True), "age | region")
     output, flipped = model.output(frame[800:])[:, 1], 0
     for row in np.argsort(-output)[[0, 3, 20, 60]].tolist() + [int(output.argmin())]:
         change = find_change(pool, 800 + row, names, wanted_gain(model.task, model.output(frame[800:])[row]))
@@ -462,7 +475,7 @@ def secret_run(tmp_path_factory):
     left = rng.random(rows) < 1 / (1 + np.exp(-(2 * (names == SECRETS[0]) + size)))
     frame = pd.DataFrame(
         {
-            "name": names,
+            "agent name": names,
             "size": size,
             "area": rng.choice(["north", "south"], rows),
             "left": np.where(left, "yes", "no"),
@@ -475,11 +488,11 @@ def secret_run(tmp_path_factory):
 
 def test_personal_values_are_in_no_output(secret_run):
     found, card = secret_run.load("explanations"), secret_run.load("card.md")
-    assert found["rows"][0]["cells"]["name"] == "•••"
-    assert "name" in [line["column"] for line in found["importance"]], "the model does read it"
+    assert found["rows"][0]["cells"]["agent name"] == "•••"
+    assert "agent name" in [line["column"] for line in found["importance"]], "the model does read it"
     for text in (json.dumps(found, ensure_ascii=False), card, secret_run.load("card.html")):
         assert not [word for secret in SECRETS for word in secret.split() if word in text]
-    assert "`name` (name, used)" in card and "Ask whether it must" in card
+    assert "`agent name` (name, used)" in card and "Ask whether it must" in card
 
 
 def test_the_card_has_every_section_and_says_what_is_not_known(secret_run):

@@ -1,5 +1,6 @@
 "A problem is stated, settled by the data, and scored; the scores are scikit-learn's."
 import ast
+import json
 import math
 import subprocess
 import sys
@@ -372,3 +373,16 @@ def test_a_server_can_read_a_task_without_pandas() -> None:
     code = "import sys, mlkit.problem; print({'pandas', 'sklearn', 'scipy', 'IPython'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("cells, numbers", [
+    (["1.459,83", "12,5", "7,25", "0,5"] * 10, [1459.83, 12.5, 7.25, 0.5]),
+    (["85 m²", "120 m²", "70 m²", "99 m²"] * 10, [85, 120, 70, 99]),
+    (["CHF 1'250.–", "CHF 990.–", "CHF 12.–", "CHF 7'000.–"] * 10, [1250, 990, 12, 7000]),
+])  # fmt: skip
+def test_a_target_is_read_as_its_column_is_written(cells, numbers):
+    column = pd.Series([*cells, *[f"{cell}" for cell in cells]], dtype="str", name="price")
+    task = settle(Problem("price", task="regression"), column)
+    assert target_values(task, column.head(4)).tolist() == numbers
+    again = Task.from_dict(json.loads(json.dumps(task.to_dict())))
+    assert target_values(again, column.head(4)).tolist() == numbers

@@ -611,7 +611,12 @@ def test_words_for_nothing_are_answers_where_they_have_to_be():
         ("Fair", "Good", "Very Good", "Premium", "Ideal"),),
     (["Agree", "Strongly agree", "Disagree", "Neutral"], ("Disagree", "Neutral", "Agree", "Strongly agree")),
     (["A", "B", "C"], None), (["low", "high"], None), (["low", "medium", "blue"], None), ([], None),
-    (["S", "M", "D", "W"], None),
+    (["S", "M", "D", "W"], None), (["Model 3", "Model Y", "Model S"], None), (["1-2", "3 kg+", "5-6"], None),
+    (["55-64", "65+", "18-24", "under 18"], ("under 18", "18-24", "55-64", "65+")),
+    (["10+ years", "1 year", "< 1 year", "2 years"], ("< 1 year", "1 year", "2 years", "10+ years")),
+    (["Model 3", "Model 1", "Model 2"], None), (["20歳未満", "20～29歳", "30歳以上"], ("20歳未満", "20～29歳",
+    "30歳以上")),
+    (["$50,000-$75,000", "$0-$25,000", "over $75,000"], ("$0-$25,000", "$50,000-$75,000", "over $75,000")),
 ])
 def test_well_known_scales_have_their_order(categories, ordered):
     assert ordered_categories(categories) == ordered == ordered_categories(categories[::-1])

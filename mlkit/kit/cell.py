@@ -289,8 +289,8 @@ def text_words(
 ) -> str:  # small letters, without punctuation; '' when nothing is left
     "The words of a text, in a form that can be split at its blanks."
     if text.isascii():
-        plain = (word.strip(_AROUND) for word in text.lower().translate(_BREAKS).split())
-        return " ".join(filter(None, plain))
+        plain = text.lower().translate(_BREAKS).split()
+        return " ".join(filter(None, [word if word.isalnum() else word.strip(_AROUND) for word in plain]))
     words: list[str] = []
     for word in _WORD.findall(fold(text).translate(_BREAKS)):
         if _is_run(word): words += (word[start:start + 2] for start in range(len(word) - 1))

@@ -135,10 +135,11 @@ def look_ahead(
     if how["join"]: _look_at_joins(how["join"])
     if _seems_fine(find_address(how["source"]), target) or how["join"]: return
     from mlkit.kit.source import read_batches
-    from mlkit.validate import check_columns
+    from mlkit.validate import find_columns
     named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}
-    check_columns(next(read_batches(**named)), target)
+    find_columns(next(read_batches(**named)), target)
 
+# %% ../../nbs/kit/13_cli.ipynb #9517837e
 def _seems_fine(address: Any, target: str) -> bool:
     from mlkit.kit.place import TEXT, find_files, require_package, split_ending
     if address.place == "store": require_package(address)
@@ -171,7 +172,8 @@ _option = partial(typer.Option, show_default=False)
 def run(
     names: Annotated[list[str] | None, _argument(
         metavar="STAGE", help="Only these stages; default: all.")] = None,
-    data: Annotated[str | None, _option(metavar="SOURCE", help="A table: a file, or example:NAME.")] = None,
+    data: Annotated[str | None, _option(
+        metavar="SOURCE", help="A table: a file, folder, address, or example:NAME.")] = None,
     target: Annotated[str | None, _option(metavar="COLUMN", help="The column to predict.")] = None,
     settings: Annotated[Path | None, _option(
         "-s", "--settings",

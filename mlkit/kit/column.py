@@ -330,7 +330,7 @@ _PART: dict[str, Callable[[Any], float]] = {
 def _part(column: Column, part: str, cell: Any) -> float | str:
     "One part of a cell that was read."
     if part == "text": return text_words(cell or "")
-    if column.kind == "text": cell = cell or ""
+    if column.kind == "text": return to_float32(_PART[part](cell or ""))
     if cell is None: return math.nan
     if column.kind == "numbers":
         numbers = split_numbers(cell, column.decimal)[1]
@@ -361,16 +361,19 @@ def _moment_part(moments: pd.Series, part: str) -> pd.Series:
     step = values.fillna(0).to_numpy(int) - (name == "month") * moments.notna().to_numpy()
     return pd.Series(np.where(values.isna(), np.nan, np.array(_CYCLES[part])[step]), index=moments.index)
 
-def _part_columns(column: Column, cells: pd.Series) -> list[pd.Series]:
-    "All parts of a column that was read."
+def _part_columns(column: Column, series: pd.Series) -> list[pd.Series]:
+    "All parts of a column."
     import pandas as pd
     parts = column.parts or all_parts(column)
-    if column.kind == "date": return [_moment_part(cells, part) for part in parts]
-    different, places = _different(cells)
+    if column.kind == "date":
+        moments = read_column(column, series)
+        return [_moment_part(moments, part) for part in parts]
+    different, places = _different(series)
+    cells = [read_cell(column, cell) for cell in different]
     def of_each(part: str) -> Any:
-        values = [_part(column, part, cell or None) for cell in different]
-        return _array(values, "str" if part == "text" else "float32")[places]
-    return [pd.Series(of_each(part), index=cells.index) for part in parts]
+        if part == "text": return _array([text_words(cell or "") for cell in cells], "str")[places]
+        return _array([_part(column, part, cell) for cell in cells], "float32")[places]
+    return [pd.Series(of_each(part), index=series.index) for part in parts]
 
 # %% ../../nbs/kit/06_column.ipynb #07d90c2a
 def input_columns(
@@ -383,6 +386,5 @@ def input_columns(
         if part.dtype == "str": return part
         with np.errstate(over="ignore"): part = part.astype("float32")
         return part.where(~np.isinf(part))
-    cells = read_column(column, series)
-    parts = _part_columns(column, cells) if all_parts(column) else [cells]
+    parts = _part_columns(column, series) if all_parts(column) else [read_column(column, series)]
     return {name: small(part) for name, part in zip(input_names(column), parts, strict=True)}

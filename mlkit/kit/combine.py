@@ -139,15 +139,17 @@ def contest(
     answer: np.ndarray,
     seed: int = 42,
 ) -> Combination | None:  # None: it does not win clearly
-    "Does a combination alone predict clearly better than a tree on both numbers?"
-    pair = numbers[[made.left, made.right]]
-    value = made.of_columns(pair[made.left], pair[made.right])
-    alone, parents = (losses(inputs, answer, seed) for inputs in (value.to_frame(), pair))
-    nothing = ((answer - answer.mean(axis=0)) ** 2).sum()
-    gain = parents - alone
-    steady = gain.mean() > STEADY * gain.std() / np.sqrt(len(gain))
-    if not steady or alone.sum() > CLEARLY * parents.sum() or alone.sum() > 0.98 * nothing: return None
-    return Combination(made, float(1 - alone.sum() / nothing), float(1 - parents.sum() / nothing))
+    "Does a combination alone predict clearly better than a tree on both numbers, and on either?"
+    rivals = [[made.left, made.right], [made.left], [made.right]]
+    alone = losses(made.of_columns(numbers[made.left], numbers[made.right]).to_frame(), answer, seed)
+    nothing, best = ((answer - answer.mean(axis=0)) ** 2).sum(), np.inf
+    if alone.sum() > 0.98 * nothing: return None
+    for names in rivals:
+        rival = losses(numbers[names], answer, seed)
+        gain, best = rival - alone, min(best, rival.sum())
+        steady = gain.mean() > STEADY * gain.std() / np.sqrt(len(gain))
+        if not steady or alone.sum() > CLEARLY * best: return None
+    return Combination(made, float(1 - alone.sum() / nothing), float(1 - best / nothing))
 
 # %% ../../nbs/kit/06_combine.ipynb #26fc287b
 MOST, ROWS, FEW = 3, 5_000, 200  # combinations that are taken; rows that are looked at, at most and at least

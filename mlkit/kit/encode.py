@@ -95,11 +95,11 @@ class Neighbours(KNNImputer):
         return super().fit(X[::-(-len(X) // NEIGHBOURS)])
 
 # %% ../../nbs/kit/06_encode.ipynb #f1aa4c60
-SCALERS = {"standard": StandardScaler, "minmax": MinMaxScaler, "power": PowerTransformer}
+SCALERS = {"standard": [StandardScaler], "minmax": [MinMaxScaler], "power": [PowerTransformer, Bounded]}
 
 def scaling(scale: str) -> list[Any]:  # steps
-    "Bring numbers without gaps to one size."
-    return [Bounded(), SCALERS[scale]()] if scale else []
+    "Bring numbers without gaps to one size; below zero a power can explode, so it is bounded once more."
+    return [Bounded(), *(step() for step in SCALERS[scale])] if scale else []
 
 def number_steps(how: Treatment, wants: str, columns: int = 1, others: int = 0) -> Pipeline | str:
     "What happens to numbers on their way into a model; with `model`, other numbers follow to compare with."

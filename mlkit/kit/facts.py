@@ -47,6 +47,10 @@ class Facts:
         "Their share."
         return self.count(accept) / max(1, sum(self.counts.values()))
 
+    def share_read(self, column: Column) -> float:
+        "The share of the cells that make sense in this column."
+        return self.share(lambda text: read_cell(column, text) is not None)
+
     def mostly(self, accept: Callable[[str], object], enough: float = ENOUGH) -> bool:
         "Does `accept` take enough of the cells? It stops looking when it cannot any more."
         room = sum(self.counts.values()) * (1 - enough)
@@ -55,10 +59,6 @@ class Facts:
             room -= count
             if room < 0: return False
         return True
-
-    def share_read(self, column: Column) -> float:
-        "The share of the cells that make sense in this column."
-        return self.share(lambda text: read_cell(column, text) is not None)
 
 # %% ../../nbs/kit/06_facts.ipynb #baa1d501
 def value_counts(
@@ -93,26 +93,29 @@ def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dic
         if said and said in markers: nothing[said] += count
     return counts[[said not in markers for said in folded]], dict(nothing)
 
+# %% ../../nbs/kit/06_facts.ipynb #a7316f24
+def _sample(counts: pd.Series) -> pd.Series:
+    "The counts of at most `SAMPLE` different cells."
+    import numpy as np
+    import pandas as pd
+    if len(counts) <= SAMPLE: return counts
+    cells = counts.index.to_numpy()
+    if cells.dtype == object and not is_text(counts.index.to_series()):
+        cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
+    return counts.iloc[np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:SAMPLE]]
+
 def count_cells(
     series: pd.Series,  # raw cells
     markers: frozenset[str],  # what stands for nothing, folded
 ) -> Facts:
     "Look at all cells of a column, and closely at a sample of the different ones."
-    import numpy as np
-    import pandas as pd
     quick, others = _quick_numbers(series, markers)
     (counts, nothing), (_, more) = _counted(value_counts(quick), markers), _counted(others, markers)
-    present, distinct = int(counts.sum()), len(counts)
-    if distinct > SAMPLE:
-        cells = counts.index.to_numpy()
-        if cells.dtype == object and not is_text(counts.index.to_series()):
-            cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
-        order = np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")
-        counts = counts.iloc[order[:SAMPLE]]
     texts: Counter[str] = Counter()
-    for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True):
+    chosen = _sample(counts)
+    for cell, count in zip(chosen.index.tolist(), chosen.tolist(), strict=True):
         texts[as_text(native(cell))] += count
-    return Facts(series, len(series), present, distinct, dict(texts), nothing or more)
+    return Facts(series, len(series), int(counts.sum()), len(counts), dict(texts), nothing or more)
 
 # %% ../../nbs/kit/06_facts.ipynb #fb006a35
 def quote(

@@ -51,11 +51,13 @@ def measure(
     seed: int,
 ) -> dict[str, Any]:  # the contract of `metrics.json`
     "Stage 06: the score on rows that the model has not seen, with its interval and the verdict on the fit."
-    from mlkit.evaluate import bootstrap, examine, metrics_json, verdict_on_fit
+    from mlkit.evaluate import examine, metrics_json
+    from mlkit.kit.intervals import score_intervals
+    from mlkit.kit.verdict import verdict_on_fit
     from mlkit.problem import baseline_output, score
     task = data.task
     truth, output = examine(task, model, test)
-    scores = bootstrap(task, truth, output, seed=seed)
+    scores = score_intervals(task, truth, output)
     train, validation, folds = choice["train"], choice["validation"], choice["folds"]
     def nothing(rows: Any) -> float: return score(task, rows, baseline_output(task, data.truth, len(rows)))
     verdict, _ = verdict_on_fit(task, train, validation, folds, nothing(data.truth))
@@ -70,26 +72,28 @@ def split_and_prepare(
     seed: int,
 ) -> tuple[Any, Any, pd.DataFrame]:  # mlkit.train.Data, mlkit.kit.table.Table, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
+    from dataclasses import replace
+
     from mlkit.kit.leaks import audit
     from mlkit.kit.slipped import find_slipped
     from mlkit.kit.source import plain_table
-    from mlkit.prepare import combine_numbers, learn_reading, make_plan, target_frame
+    from mlkit.prepare import answers_of, combine_numbers, learn_reading, make_plan, target_frame
     from mlkit.problem import settle, state_problem
     from mlkit.train import Data
-    from mlkit.validate import check_columns, lock_away, put_aside, treat_leaks, usable_rows, with_answers
+    from mlkit.validate import find_columns, lock_away, put_aside, treat_leaks, usable_rows, with_answers
     if not hasattr(frame, "columns"):
         raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
     problem = state_problem(target, metric=metric)
-    check_columns(frame, target)
     frame = plain_table(frame).reset_index(drop=True)
+    problem = replace(problem, target=find_columns(frame, target)[0])
     frame, _ = put_aside(frame, find_slipped(frame))
-    rows, _ = usable_rows(frame, target)
-    task = settle(problem, rows[target])
+    rows, _ = usable_rows(frame, problem.target)
+    task = settle(problem, rows[problem.target])
     train, test, way = lock_away(with_answers(rows, task), task, test_size=test_size, seed=seed)
     train, test, _ = treat_leaks(audit(learn_reading(train, task), train, test, task, way), train, test)
     train, test = train.reset_index(drop=True), test.reset_index(drop=True)
-    table, combined = combine_numbers(learn_reading(train, task), train, task, seed=seed)
+    table, combined = combine_numbers(learn_reading(train, task, split=way.to_dict()), train, task, seed=seed)
     inputs, answers = table.inputs(train), target_frame(task, train, split=way.to_dict(), seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
-    plan = make_plan(table, inputs, combined=combined, seed=seed)
+    plan = make_plan(table, inputs, combined=combined, answer=answers_of(task, train), seed=seed)
     return Data(inputs, truth, fold, plan, task), table, test

@@ -40,7 +40,8 @@ def holds(
     "Does a formula give the answers, and not only the commonest one?"
     known = np.isfinite(guess)
     if known.sum() < max(30, 0.2 * len(answers)): return 0.0
-    right = np.abs(guess - answers)[known] <= (allowed if np.ndim(allowed) == 0 else np.asarray(allowed)[known])
+    right = np.abs(guess - answers)[known] <= (allowed if np.ndim(allowed) == 0
+                                               else np.asarray(allowed)[known])
     values, counts = np.unique(answers[known], return_counts=True)
     rest = answers[known] != values[counts.argmax()]
     if rest.sum() < 20 or right[rest].mean() < RIGHT - 0.02: return 0.0
@@ -134,7 +135,8 @@ def smallest(
     good = np.abs(guess - answers) <= 1.5 * allowed
     rows, answers, allowed = terms[good][:1500], answers[good][:1500], allowed[good][:1500]
     moved = np.abs(weights[:-1]) * rows.std(0)
-    kept = [int(place) for place in np.argsort(-moved, kind="stable") if moved[place] > 0.02 * np.median(allowed)]
+    kept = [int(place) for place in np.argsort(-moved, kind="stable")
+            if moved[place] > 0.02 * np.median(allowed)]
     for place in reversed(kept.copy()):
         fewer = [other for other in kept if other != place]
         tried = np.column_stack([rows[:, fewer], np.ones(len(rows))])
@@ -154,7 +156,7 @@ def whole_sum(
     usable = best_known(answers, numbers)
     known = np.flatnonzero(np.isfinite(numbers[:, usable]).all(1) & np.isfinite(answers))
     if len(usable) < 2 or len(known) < len(usable) + PIECE: return None
-    y, x, room = answers[known], numbers[np.ix_(known, usable)], allowed[known]
+    y, x, room = answers[known], numbers[known][:, usable], allowed[known]
     for _ in range(PIECES):
         piece = random.permutation(len(known))[:len(usable) + PIECE // 2]
         if found := fit(y, x, piece, room): break
@@ -174,7 +176,8 @@ def best_known(
     "As many columns as have enough rows without a gap, those with the fewest gaps first."
     gaps = ~np.isfinite(numbers)
     order = [int(place) for place in np.argsort(gaps.sum(0), kind="stable")]
-    open_rows, kept = np.isfinite(answers), []
+    open_rows = np.isfinite(answers)
+    kept: list[int] = []
     for place in order:
         left = open_rows & ~gaps[:, place]
         if left.sum() < max(PIECE + 2 * (len(kept) + 1), 0.05 * len(answers)): break
@@ -203,7 +206,8 @@ def sum_text(
         sign = ("−" if weight < 0 else "") if not text else " − " if weight < 0 else " + "
         text += f"{sign}{size}{part}"
     constant = weights[-1]
-    return text if abs(constant) <= small else f"{text} {'−' if constant < 0 else '+'} {figure(abs(constant))}"
+    if abs(constant) <= small: return text
+    return f"{text} {'−' if constant < 0 else '+'} {figure(abs(constant))}"
 
 def product_text(
     parts: Sequence[str],  # what is multiplied
@@ -211,7 +215,8 @@ def product_text(
     factor: float,  # what all is multiplied with
 ) -> str:
     "A product of powers as people write it."
-    def power(part: str, size: float) -> str: return part if abs(size - 1) < 1e-3 else f"{part}^{figure(size)}"
+    def power(part: str, size: float) -> str: return part if abs(size
+                                                                 - 1) < 1e-3 else f"{part}^{figure(size)}"
     above = [power(part, size) for part, size in zip(parts, powers, strict=True) if size > 0]
     below = [power(part, -size) for part, size in zip(parts, powers, strict=True) if size < 0]
     if abs(factor - 1) > 1e-3 or not above: above = [figure(factor), *above]
@@ -281,7 +286,8 @@ def long_formula(
     allowed, quoted = np.full(len(answers), allowed_error(answers)), [f"'{name}'" for name in names]
     if found := whole_sum(answers, numbers, allowed, random):
         places, weights, share = found
-        return Formula(tuple(places), sum_text([quoted[place] for place in places], [*weights], allowed[0]), share)
+        return Formula(tuple(places), sum_text([quoted[place] for place in places], [*weights], allowed[0]),
+                       share)
     with np.errstate(all="ignore"):
         logs, log_answers = np.log(np.abs(numbers)), np.log(np.abs(answers))
         room = 5e-3 + np.minimum(allowed_error(answers) / np.abs(answers), 0.05)
@@ -291,7 +297,8 @@ def long_formula(
     logs = np.where(np.isfinite(logs), logs, np.nan)[rows][:, fine]
     if not (found := whole_sum(log_answers[rows], logs, room[rows], random)): return None
     places, weights, share = found
-    text = product_text([quoted[fine[place]] for place in places], [*weights[:-1]], float(np.exp(weights[-1])))
+    text = product_text([quoted[fine[place]] for place in places], [*weights[:-1]],
+                        float(np.exp(weights[-1])))
     return Formula(tuple(fine[place] for place in places), text, share)
 
 # %% ../../nbs/kit/07_formula.ipynb #eaac54b3
@@ -365,7 +372,8 @@ def find_thresholds(
     left = useful_numbers(upper.astype(float), numbers)
     if len(upper) < ENOUGH or min(upper.sum(), (~upper).sum()) < 100: return
     piece, found = np.random.default_rng(seed).permutation(len(upper))[:300], 0
-    for i, j, sign in [(i, j, sign) for i in left for j in left for sign in "+−×/" if i < j or (i > j and sign == "/")]:
+    for i, j, sign in [(i, j, sign) for i in left for j in left for sign in "+−×/" if i < j
+                       or (i > j and sign == "/")]:
         value = combine(numbers[piece, i], numbers[piece, j], sign)
         if parted(value, upper[piece]) < 0.98: continue
         value = combine(numbers[:, i], numbers[:, j], sign)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlkit.kit.cell import (
     MISSING, PAIRS, as_text, count_words, fold, narrow, native, parse_boolean, parse_date,
+    split_numbers,
 )
 from .column import KINDS, Column, all_parts, input_columns, read_cell, read_column
 from .errors import DataError
@@ -81,6 +82,7 @@ def _as_date(blank: Column, facts: Facts) -> Column | None:
 _CODE_WORDS = {"id", "ids", "uuid", "key", "code", "codes", "cd", "zip", "zipcode", "postcode", "postal",
                "phone", "telephone", "tel", "mobile", "fax", "ip", "version", "isbn", "ssn", "sku"}
 _is_digits = re.compile("[0-9]+").fullmatch
+_is_coded = re.compile("[0-9]+[A-Za-z]{1,3}").fullmatch
 
 def _names_a_code(name: str) -> bool:
     "Does the column's name say that it holds codes?"
@@ -89,6 +91,8 @@ def _names_a_code(name: str) -> bool:
 
 def _as_code(blank: Column, facts: Facts) -> Column | None:
     digits = [text for text in facts.counts if _is_digits(text)]
+    if _names_a_code(blank.name) and facts.mostly(_is_coded): return replace(
+        blank, kind="category", why="digits and letters that the name calls a code")
     if not facts.mostly(_is_digits): return None
     zeros = facts.share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
     numbers, all_digits = [float(text) for text in digits], len(digits) == len(facts.counts)
@@ -237,15 +241,34 @@ _SCALES = tuple(tuple(tuple(level.split("=")) for level in scale.split("|")) for
     "そう思わない|どちらかといえばそう思わない=あまりそう思わない|どちらともいえない"
     "|どちらかといえばそう思う=ややそう思う|そう思う"))
 
+# %% ../../nbs/kit/06_infer.ipynb #b25a4642
+_LIMITS = re.compile("under|less|than|below|over|or|more|above|to|and|未満|以下|以上|[^a-z\u3040-\u9fff]")
+
+def _span(text: str) -> tuple[str, tuple[float, ...]] | None:
+    "Of `18-24`, `65+` or `under 18`: what else it says; its number, open end and how many numbers."
+    below = bool(re.search("<|under|less|below|未満|以下", text))
+    above = bool(re.search(r">|\+|over|more|above|以上", text))
+    shape, numbers = split_numbers(text)
+    if not 0 < len(numbers) < 3: return None
+    return _LIMITS.sub("", shape).rstrip("s"), (numbers[0], above - below, len(numbers))
+
+def _by_spans(words: Iterable[str]) -> dict[str, tuple[float, ...]]:
+    "The place of each word, if there are ranges or open ends among them and all say the same besides."
+    spans = {word: span for word in words if (span := _span(word))}
+    if len({said for said, _ in spans.values()}) != 1: return {}
+    places = {word: place for word, (_, place) in spans.items()}
+    return places if any(end or numbers > 1 for _, end, numbers in places.values()) else {}
+
 def ordered_categories(
     categories: Iterable[str],  # of a column
 ) -> tuple[str, ...] | None:  # the lowest first; None: no known scale
     "The categories in their order, where they form a well known scale of three levels or more."
     known = {fold(category): category for category in categories}
-    for scale in _SCALES:
-        place = {word: level for level, words in enumerate(scale) for word in words}
-        if len({place.get(word) for word in known}) == len(known) >= 3 and known.keys() <= place.keys():
-            return tuple(known[word] for word in sorted(known, key=lambda word: place[word]))
+    scales: list[dict[str, tuple[float, ...]]] = [
+        {word: (level,) for level, words in enumerate(scale) for word in words} for scale in _SCALES]
+    for scale in [*scales, _by_spans(known)]:
+        if len({scale.get(word) for word in known}) == len(known) >= 3 and known.keys() <= scale.keys():
+            return tuple(known[word] for word in sorted(known, key=lambda word: scale[word]))
     return None
 
 # %% ../../nbs/kit/06_infer.ipynb #afe01328

@@ -129,8 +129,9 @@ def score_alone(
 ) -> pd.DataFrame:  # column, score; the strongest first
     "How well each column does by itself."
     metric = METRIC[evidence.task.type][0]
-    scores = [(name, score(metric, evidence.truth, output)) for name, output in outputs.items()]
-    return pd.DataFrame(sorted(scores, key=lambda pair: -pair[1]), columns=["column", "score"])
+    scores = pd.DataFrame({"column": [*outputs], "score": [
+        score(metric, evidence.truth, output) for output in outputs.values()]})
+    return scores.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 # %% ../../nbs/kit/07_leaks.ipynb #c120add2
 HONEST = 0.05  # share of a guess's errors that an honest column of correlation 0.95 still makes
@@ -177,7 +178,8 @@ def names_class(
         errors, sharp, chance = int((output[known].argmax(1) != truth).sum()), True, 0.1
     elif words: return ""
     else: (errors, sharp), chance = by_thresholds(values, truth), 1e-3
-    return f"in {1 - errors / rows:.1%} of the {rows:,} rows" if sharp and too_few(errors, truth, chance) else ""
+    return f"in {1 - errors / rows:.1%} of the {rows:,} rows" if sharp and too_few(errors, truth,
+                                                                                   chance) else ""
 
 # %% ../../nbs/kit/07_leaks.ipynb #7922cc83
 def in_step(
@@ -223,7 +225,7 @@ def is_number(
         values = pd.Series(answers).groupby(values).transform("median").to_numpy()  # words in their order
     if rank_match(values, answers) < 0.6: return ""
     step = in_step(values, answers)
-    few = len(np.unique(values)) <= 20
+    few = len(np.unique(values)) <= 5  # so few heaps may be apart honestly
     return f"in the order of {step:.1%} of all pairs of rows" if step >= STEP and not (
         few and not all_sharp(values, answers)) else ""
 
@@ -263,7 +265,8 @@ def leaks_together(
                        f"in {formula.share:.1%} of the rows: it is the answer in parts")
     elif evidence.task.type == "binary":
         for formula in find_thresholds(evidence.truth == 1, numbers, names):
-            yield Leak("formula", [names[place] for place in formula.places], f"a threshold on {formula.text} "
+            yield Leak("formula", [names[place] for place in formula.places],
+                       f"a threshold on {formula.text} "
                        f"gives '{target}' in {formula.share:.1%} of the rows: the answer was made from it")
 
 # %% ../../nbs/kit/07_leaks.ipynb #6dd918af
@@ -408,7 +411,7 @@ def leaks_shifted(
                 if not found: continue
                 del left[name]
                 yield Leak("shifted", [name], f"'{name}' is '{task.target}' of {ago(steps)} {words} "
-                           f"in {found[0]:.1%} of {found[1]:,} comparisons: known only if it is known in time")
+                           f"in {found[0]:.1%} of {found[1]:,} comparisons: is it known in time?")
 
 def shifted(values: np.ndarray, owner: np.ndarray, steps: int) -> np.ndarray:
     "The values so many rows before (or behind) of the same owner; NaN where there is none."
@@ -418,7 +421,8 @@ def shifted(values: np.ndarray, owner: np.ndarray, steps: int) -> np.ndarray:
 
 def ago(steps: int) -> str:
     "So many rows before or behind, in words."
-    return f"{'the' if abs(steps) == 1 else abs(steps)} row{'s'[:abs(steps) > 1]} {'before' if steps > 0 else 'behind'}"
+    rows = "the row" if abs(steps) == 1 else f"{abs(steps)} rows"
+    return f"{rows} {'before' if steps > 0 else 'behind'}"
 
 # %% ../../nbs/kit/07_leaks.ipynb #9826944d
 LINKED = 5  # columns that hang together meet so many times more often than strangers
@@ -429,7 +433,8 @@ def hashes(
     "A number for each cell that is the same for the same cell of the same column."
     keys = [pd.util.hash_pandas_object(typed[name], index=False).to_numpy() for name in typed]
     with np.errstate(over="ignore"):
-        return np.column_stack([(key ^ np.uint64(place * 0x9E3779B97F4A7C15 % 2**64)) * np.uint64(0xBF58476D1CE4E5B9)
+        return np.column_stack(
+            [(key ^ np.uint64(place * 0x9E3779B97F4A7C15 % 2**64)) * np.uint64(0xBF58476D1CE4E5B9)
                                 for place, key in enumerate(keys)])
 
 def find_copies(
@@ -463,8 +468,8 @@ def leaks_of_entities(
         name = entity.column
         both = float(test[name].isin(train[name].dropna().unique()).mean())
         if both > 0.1: yield Leak("entity", [name], (
-            f"{both:.0%} of the test rows belong to a '{name}' of the training rows ({entity}): the model may "
-            f"recognise them; use validate.group_column = {name}"))
+            f"{both:.0%} of the test rows belong to a '{name}' of the training rows ({entity}): the model "
+            f"may recognise them; use validate.group_column = {name}"))
 
 def moves(
     moments: np.ndarray,  # a number that rises with time
@@ -473,7 +478,8 @@ def moves(
 ) -> tuple[float, float, float] | None:  # mean or share at first and at last, and the share of variance
     "Does the answer change with time, beyond chance?"
     from scipy.stats import f_oneway
-    values = pd.Series(truth).rank().to_numpy() if counts else (truth == np.bincount(truth).argsort()[-2]).astype(float)
+    values = pd.Series(truth).rank().to_numpy() if counts else (
+        truth == np.bincount(truth).argsort()[-2]).astype(float)
     part = np.minimum(4, (pd.Series(moments).rank(method="min", pct=True) * 5 - 1e-9).astype(int).to_numpy())
     groups = [values[part == place] for place in np.unique(part)]
     if len(groups) < 2 or min(map(len, groups)) < 20 or np.ptp(values) == 0: return None
@@ -501,11 +507,12 @@ def leaks_of_time(
         what = f"the mean of '{task.target}'" if counts else f"the share of {second_class(task, truth)}"
         shown = f"{first:.4g} to {last:.4g}" if counts else f"{first:.1%} to {last:.1%}"
         yield Leak("time", [name], (
-            f"the rows follow each other in '{name}' and {what} goes from {shown}, but the split is by chance: "
-            f"the model learns from rows that come later; use validate.time_column = {name}"))
+            f"the rows follow each other in '{name}' and {what} goes from {shown}, but the split is by "
+            f"chance: the model learns from rows that come later; use validate.time_column = {name}"))
         return
 
-def second_class(task: Task, truth: np.ndarray) -> str: return task.classes[int(np.bincount(truth).argsort()[-2])]
+def second_class(task: Task, truth: np.ndarray) -> str: return task.classes[
+    int(np.bincount(truth).argsort()[-2])]
 
 def clock_in(
     cells: pd.Series,  # raw cells of one column
@@ -522,7 +529,8 @@ class Audit:
     "What the audit has found."
     leaks: list[Leak] = field(default_factory=list)
     alone: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["column", "score"]))
-    copies: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))  # True: a test row that is a copy
+    copies: np.ndarray = field(default_factory=lambda: np.zeros(0,
+        dtype=bool))  # True: a test row that is a copy
     names: list[str] = field(default_factory=list)  # columns that name a row and were left out by reading
 
     @property
@@ -553,7 +561,9 @@ def audit(
     known: str = "",  # columns that are known when the prediction is made; | between them
 ) -> Audit:
     "Everything that gives the answer away, in training data and split together."
-    kept, evidence = known_columns(known, train), gather(table, train, task)
+    # The column that groups the rows feeds no model, so it has nothing to give away.
+    kept = known_columns(known, train) | ({way.column} if way.how == "group" else set())
+    evidence = gather(table, train, task)
     outputs = predict_alone(evidence)
     leaks = [leak for leak in leaks_alone(outputs, evidence) if leak.columns[0] not in kept]
     rows = pd.concat([train, test])
@@ -572,7 +582,8 @@ def _not_known(leaks: Iterator[Leak], kept: set[str]) -> list[Leak]:
 def _told(copies: np.ndarray) -> list[Leak]:
     "The finding that goes with copied rows."
     if not copies.any(): return []
-    return [Leak("copies", [], f"{copies.sum():,} of {len(copies):,} test rows stand in the training rows too, "
+    return [Leak("copies", [],
+                 f"{copies.sum():,} of {len(copies):,} test rows stand in the training rows too, "
                  "equal in every column that is used: they would be asked after they were learned")]
 
 def _copies(table: Table, train: pd.DataFrame, test: pd.DataFrame, task: Task) -> np.ndarray:

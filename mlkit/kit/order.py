@@ -17,17 +17,20 @@ from .cell import as_text, native, parse_date
 from .table import infer_column, read_column
 
 # %% auto #0
-__all__ = ['IDS', 'SOMEBODY', 'KINDS_OF_THINGS', 'MOMENTS', 'words_of', 'called_entity', 'Entity', 'texts_of', 'entity_in',
-           'find_entities', 'moments_of', 'is_in_order', 'restarts_with', 'Clock', 'find_clocks', 'Way',
+__all__ = ['IDS', 'NUMBERS', 'SOMEBODY', 'KINDS_OF_THINGS', 'MOMENTS', 'words_of', 'called_entity', 'Entity', 'texts_of',
+           'entity_in', 'find_entities', 'moments_of', 'is_in_order', 'restarts_with', 'Clock', 'find_clocks', 'Way',
            'one_answer_each', 'choose_way']
 
 # %% ../../nbs/kit/07_order.ipynb #3dda8362
 IDS = set("id ids uuid guid".split())
-SOMEBODY = set("""customer client user member patient subject person household account student employee driver player
-    speaker participant respondent passenger visitor owner family order invoice session booking trip visit case
-    claim policy contract loan device machine engine unit sensor vehicle animal individual""".split())
-KINDS_OF_THINGS = set("""zip postal postcode type kind class category segment status state country city region area
-    zone district product item article brand model genre plan channel department language currency""".split())
+NUMBERS = set("no nr number num code key ref".split())
+SOMEBODY = set("""
+    customer client user member patient subject person household account student employee driver player
+    speaker participant respondent passenger visitor owner order invoice session booking trip visit contract
+    loan device machine engine sensor vehicle animal individual""".split())
+KINDS_OF_THINGS = set("""
+    zip postal postcode type kind class category segment status state country city region area zone district
+    product item article brand model genre plan channel department language currency""".split())
 
 def words_of(
     name: str,  # of a column
@@ -38,12 +41,12 @@ def words_of(
 
 def called_entity(
     name: str,  # of a column
-) -> str:  # id, somebody, or nothing
-    "Does the name of a column say that it names somebody or something?"
+) -> str:  # id, somebody, thing, or nothing
+    "What the name of a column says that it names."
     words = words_of(name)
-    if words & KINDS_OF_THINGS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name): return ""
+    if words & KINDS_OF_THINGS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name): return "thing"
     if words & IDS or re.search("番号|(?<![a-zA-Z])ID", unicodedata.normalize("NFKC", name)): return "id"
-    return "somebody" if words & SOMEBODY else ""
+    return "somebody" if words & SOMEBODY and words <= SOMEBODY | NUMBERS else ""
 
 # %% ../../nbs/kit/07_order.ipynb #362f7385
 @dataclass(frozen=True)
@@ -59,13 +62,14 @@ class Entity:
         return self.rows / self.values
 
     def __str__(self) -> str:
-        return f"'{self.column}' names {self.values:,} of them in {self.rows:,} rows, {self.each:.1f} rows each"
+        return f"'{self.column}' has {self.values:,} of them in {self.rows:,} rows, {self.each:.1f} rows each"
 
 def texts_of(
     cells: pd.Series,  # raw
 ) -> np.ndarray:  # whole numbers: equal for equal cells, -1 for missing ones
     "The cells of a column as codes."
-    if cells.dtype == object: cells = pd.Series([as_text(native(cell)) or None for cell in cells], dtype="str")
+    if cells.dtype == object: cells = pd.Series([as_text(native(cell)) or None for cell in cells],
+                                                dtype="str")
     return pd.factorize(cells)[0]
 
 def entity_in(
@@ -73,12 +77,13 @@ def entity_in(
 ) -> Entity | None:
     "The entity that a column names, if it clearly does and comes again."
     name, said = str(cells.name), called_entity(str(cells.name))
-    if cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"): return None
+    if said == "thing" or cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"): return None
     counts = cells.value_counts()
     counts = counts[counts > 0]
     rows, values = int(counts.sum()), len(counts)
     if values < 10 or rows < 0.95 * len(cells) or counts[counts > 1].sum() < 0.8 * rows: return None
-    keys = [bool(re.fullmatch(r"[A-Za-z]{0,6}[-_ ]?[0-9][0-9A-Za-z-]*", str(text))) for text in counts.index[:500]]
+    keys = [bool(re.fullmatch(r"[A-Za-z]{0,6}[-_ ]?[0-9][0-9A-Za-z-]*", str(text)))
+            for text in counts.index[:500]]
     coded = sum(keys) >= 0.95 * len(keys)
     most = 100 if said else 20
     letters = any(re.match("[A-Za-z]", str(text)) for text in counts.index[:500])
@@ -113,7 +118,8 @@ def is_in_order(
     moments: pd.Series,  # numbers or datetime64
 ) -> bool:
     "Do they rise, or fall, from the first to the last?"
-    return bool(moments.notna().all() and (moments.is_monotonic_increasing or moments.is_monotonic_decreasing))
+    return bool(moments.notna().all()
+                and (moments.is_monotonic_increasing or moments.is_monotonic_decreasing))
 
 def restarts_with(
     moments: pd.Series,  # numbers or datetime64
@@ -152,7 +158,8 @@ def find_clocks(
         if moments is None or moments.isna().any() or moments.nunique() < MOMENTS: continue
         if moments.value_counts().iloc[0] > 0.2 * len(moments): continue
         if is_in_order(moments): found.append(Clock(name, moments))
-        elif within := restarts_with(moments, rows.drop(columns=name)): found.append(Clock(name, moments, within))
+        elif within := restarts_with(moments,
+                                     rows.drop(columns=name)): found.append(Clock(name, moments, within))
     return found
 
 # %% ../../nbs/kit/07_order.ipynb #150d2524
@@ -183,10 +190,11 @@ def choose_way(
 ) -> Way:
     "The split that the rows themselves ask for."
     entities, clocks = find_entities(rows, [target]), find_clocks(rows, [target])
-    entity, clock = (entities or [None])[0], clocks[0] if len(clocks) == 1 else None
+    entity = entities[0] if entities else None
+    clock = clocks[0] if len(clocks) == 1 else None
     fixed = entity is not None and one_answer_each(texts_of(rows[entity.column]), answers)
     if clock and not (entity and fixed):
-        both = f"; '{entity.column}' comes again, but the model will meet the same ones later" if entity else ""
+        both = f"; each '{entity.column}' comes again, but will be met again later, too" if entity else ""
         return Way("time", clock.column, f"{clock}: the newest are locked away{both}")
     if entity:
         both = f"; '{clock.column}' orders them, but all rows of one have the same answer" if clock else ""

@@ -388,6 +388,7 @@ def store_files(
     try:
         import fsspec
         store = fsspec.filesystem(address.scheme, skip_instance_cache=True)
+        store.retries = 2  # by themselves they try for more than a minute where there is no network
         path = address.real.partition("://")[2]
         if is_pattern(path): paths = sorted(store.glob(path))
         elif store.isdir(path): paths = sorted(each for each in store.ls(path, detail=False)

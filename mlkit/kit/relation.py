@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 __all__ = ['EPOCH', 'tokens_of', 'in_days', 'Relation', 'parse_relation', 'work_out', 'keeps', 'broken_by']
 
 # %% ../../nbs/kit/06_relation.ipynb #6093b607
-_TOKEN = re.compile(r"\s*(?:(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-                    r"|`(?P<quoted>[^`]+)`|(?P<name>[^\W\d]\w*)|(?P<sign><=|>=|==|!=|[-+*/()<>=]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|`(?P<quoted>[^`]+)`|(?P<name>[^\W\d]\w*)|(?P<sign><=|>=|==|!=|[-+*/()<>=]))")
 _COMPARE = ("<=", ">=", "==", "!=", "<", ">", "=")
 
 def tokens_of(
@@ -43,12 +44,14 @@ def tokens_of(
 class _Parser:
     "From tokens to a tree: sums of products of numbers, columns and brackets."
 
-    def __init__(self, tokens: list[tuple[str, str]]): self.tokens, self.names = tokens, []
+    def __init__(self, tokens: list[tuple[str, str]]):
+        self.tokens = tokens
+        self.names: list[str] = []
 
     def next(self, *signs: str) -> str:
         "The next token if it is one of these signs; empty if not."
-        if self.tokens and self.tokens[0][0] == "sign" and self.tokens[0][1] in signs: return self.tokens.pop(0)[1]
-        return ""
+        found = bool(self.tokens) and self.tokens[0][0] == "sign" and self.tokens[0][1] in signs
+        return self.tokens.pop(0)[1] if found else ""
 
     def sum(self) -> Any:
         tree = self.product()
@@ -126,8 +129,9 @@ def keeps(
     left, right = work_out(relation.left, values), work_out(relation.right, values)
     if not (math.isfinite(left) and math.isfinite(right)): return True
     equal = abs(left - right) <= 1e-6 * max(1.0, abs(left), abs(right))
-    return {"=": equal, "==": equal, "!=": not equal, "<": left < right and not equal, "<=": left < right or equal,
-            ">": left > right and not equal, ">=": left > right or equal}[relation.sign]
+    less, more = left < right and not equal, left > right and not equal
+    return {"=": equal, "==": equal, "!=": not equal, "<": less, "<=": not more,
+            ">": more, ">=": not less}[relation.sign]
 
 # %% ../../nbs/kit/06_relation.ipynb #b2fa0b9e
 def broken_by(
@@ -143,6 +147,7 @@ def broken_by(
                        for side in (relation.left, relation.right))
         size = np.maximum(1.0, np.maximum(np.abs(left), np.abs(right)))
         equal = np.abs(left - right) <= 1e-6 * size
-    fine = {"=": equal, "==": equal, "!=": ~equal, "<": (left < right) & ~equal, "<=": (left < right) | equal,
-            ">": (left > right) & ~equal, ">=": (left > right) | equal}[relation.sign]
+    less, more = (left < right) & ~equal, (left > right) & ~equal
+    fine = {"=": equal, "==": equal, "!=": ~equal, "<": less, "<=": ~more, ">": more,
+            ">=": ~less}[relation.sign]
     return ~fine & np.isfinite(left) & np.isfinite(right)

@@ -10,8 +10,8 @@ __all__ = ['LABELS', 'FITS', 'REMEDIES', 'DOUBTFUL', 'NO_GOAL', 'NARROW', 'READY
            'is_guess', 'Mark', 'Scale', 'draw_scale', 'ticks', 'Cleaner', 'clean_attribute', 'clean_declarations',
            'clean_css', 'clean_style', 'clean', 'plain', 'number_columns', 'show_html', 'show_markdown', 'show_text',
            'picture_shower', 'show_output', 'show_error', 'Shown', 'read_notebook', 'Setting', 'Section',
-           'read_settings', 'read_section', 'read_sections', 'verdict', 'how_made', 'describe_run', 'page_template',
-           'write_report']
+           'read_settings', 'read_section', 'read_sections', 'verdict', 'how_made', 'leak_lines', 'describe_run',
+           'page_template', 'write_report']
 
 # %% ../../nbs/kit/11_report.ipynb #d17dbb59
 import base64
@@ -41,26 +41,29 @@ from .run import replacing
 def read_facts(
     path: Path,  # a JSON file that should hold an object
     notes: list[str],  # what is missing so far; a sentence is added when this file is
-) -> dict[str, Any]:  # empty when there is nothing to be read
+    kind: type = dict,  # what it should hold: an object (dict), or a list
+) -> Any:  # empty when there is nothing to be read
     "What a file says, as far as it can be read."
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(facts, dict): return facts
-        notes.append(f"{path.name} cannot be read: it holds no object.")
+        if isinstance(facts, kind): return facts
+        notes.append(f"{path.name} cannot be read: it holds no {'object' if kind is dict else 'list'}.")
     except FileNotFoundError: notes.append(f"{path.name} is not there.")
     except (OSError, ValueError, RecursionError) as error:
         notes.append(f"{path.name} cannot be read: {error}.")
-    return {}
+    return kind()
 
 def read_artifact(
     folder: Path,  # the run folder
     name: str,  # of the artifact
     journal: Mapping[str, Any],  # what run.json holds; it knows what should be there
     notes: list[str],  # what is missing so far
-) -> dict[str, Any]:  # empty when it was not made yet, or cannot be read
+    kind: type = dict,  # what it should hold
+) -> Any:  # empty when it was not made yet, or cannot be read
     "What a stage has handed on as JSON."
     path = folder / "artifacts" / f"{name}.json"
-    return read_facts(path, notes) if path.exists() or name in part_of(journal, "artifacts") else {}
+    made = path.exists() or name in part_of(journal, "artifacts")
+    return read_facts(path, notes, kind) if made else kind()
 
 # %% ../../nbs/kit/11_report.ipynb #ff18d65c
 def part_of(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -575,6 +578,18 @@ def how_made(
         "Working time": duration(sum(section.seconds or 0 for section in sections) or None)}
 
 # %% ../../nbs/kit/11_report.ipynb #7d99e933
+def leak_lines(
+    leaks: list[Any],  # what leaks.json holds
+) -> list[str]:  # one sentence each, those that are left in the table first
+    "How the target was given away, and what became of it."
+    found = [leak for leak in leaks if isinstance(leak, dict) and leak.get("why")]
+    def line(leak: dict[str, Any]) -> str:
+        columns = ", ".join(map(str, leak.get("columns") or []))
+        fate = "Left out" if leak.get("left_out") else "Look at"
+        return f"{fate}: {columns}. {leak['why']}." if columns else f"{leak['why']}."
+    return [line(leak) for leak in sorted(found, key=lambda leak: bool(leak.get("left_out")))]
+
+# %% ../../nbs/kit/11_report.ipynb #2f682a49
 def describe_run(
     folder: Path,  # the run folder
 ) -> dict[str, Any]:  # by the names that the template uses
@@ -591,7 +606,8 @@ def describe_run(
         "project": str(journal.get("project") or name), "name": name, "notes": notes, "sections": sections,
         "decision": str(task.get("decision") or ""), "verdict": verdict(score, failed), "command": command,
         "steps": next_steps(score, failed, command), "made": how_made(journal, sections), "score": score,
-        "failure": failure.error if failure else ""}
+        "failure": failure.error if failure else "",
+        "leaks": leak_lines(read_artifact(folder, "leaks", journal, notes, list))}
     if score: page |= {"what": what(score, str(task.get("target") or "")), "so_what": so_what(score),
                        "scale": draw_scale(score), "fit": fit_in_words(score)}
     return page

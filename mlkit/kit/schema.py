@@ -129,7 +129,8 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         "For `schema.json`."
         said: dict[str, Any] = {"columns": {name: rule.to_dict() for name, rule in self.rules.items()}}
-        return said | ({"relations": [relation.text for relation in self.relations]} if self.relations else {})
+        return said | ({"relations": [relation.text for relation in self.relations]} if self.relations
+                       else {})
 
     def only(self, names: Iterable[str]) -> Schema:
         "The part that concerns these columns."
@@ -172,15 +173,21 @@ def rule_problems(
 ) -> Iterator[str]:
     "What is wrong with the rules of one column, in sentences."
     where = f"column '{short(name)}'"
-    if not isinstance(said, Mapping): yield f"{where}: {short(said)} is no object of rules"; return
+    if not isinstance(said, Mapping):
+        yield f"{where}: {short(said)} is no object of rules"
+        return
     for rule, value in said.items():
-        if rule not in _IS: yield f"{where}: there is no rule '{short(rule)}'{did_you_mean(rule, RULES)}"; continue
-        expected, fits = _IS[rule]
-        why = f" ({regex_problem(value)})" if rule == "pattern" and isinstance(value, str) else ""
-        near = did_you_mean(value, KINDS) if rule == "kind" and isinstance(value, str) else ""
-        if not fits(value): yield f"{where}: {rule} is {expected}, not {short(value)}{why}{near}"
-    low, high = (said.get(end) for end in ("low", "high"))
-    if _is_number(low) and _is_number(high) and low > high: yield f"{where}: low = {low:g} is above high = {high:g}"
+        if rule not in _IS: yield f"{where}: there is no rule '{short(rule)}'{did_you_mean(rule, RULES)}"
+        elif not _IS[rule][1](value):
+            yield f"{where}: {rule} is {_IS[rule][0]}, not {short(value)}{_hint(rule, value)}"
+    ends: list[Any] = [said.get(end) for end in ("low", "high")]
+    if all(map(_is_number, ends)) and ends[0] > ends[1]:
+        yield f"{where}: low = {ends[0]:g} is above high = {ends[1]:g}"
+
+def _hint(rule: str, value: Any) -> str:
+    if not isinstance(value, str): return ""
+    if rule == "pattern": return f" ({regex_problem(value)})"
+    return did_you_mean(value, KINDS) if rule == "kind" else ""
 
 def short(value: Any) -> str:
     "A value in a message."
@@ -188,22 +195,27 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 # %% ../../nbs/kit/06_schema.ipynb #8a2e3c0d
+_KEYS = ("columns", "relations")
+
 def schema_problems(
     said: Any,  # what a schema file holds
     columns: Iterable[str] | None = None,  # those of the table; None: not known
 ) -> Iterator[str]:
     "Everything in a schema that cannot be meant, in sentences."
     if not isinstance(said, Mapping) or not isinstance(said.get("columns"), Mapping):
-        yield 'it has no "columns"; write {"columns": {"age": {"kind": "number", "low": 0}}}'; return
+        yield 'it has no "columns"; write {"columns": {"age": {"kind": "number", "low": 0}}}'
+        return
     for key in said:
-        if key not in ("columns", "relations"): yield f"there is no key '{short(key)}'{did_you_mean(key, ('columns', 'relations'))}"
+        if key not in _KEYS: yield f"there is no key '{short(key)}'{did_you_mean(key, _KEYS)}"
     known = None if columns is None else [*map(str, columns)]
     for name, rules in said["columns"].items():
         yield from rule_problems(name, rules)
         near = did_you_mean(name, [other for other in known or () if other not in said["columns"]])
         if known is not None and name not in known and near: yield f"there is no column '{short(name)}'{near}"
     relations = said.get("relations", [])
-    if not isinstance(relations, list): yield f"relations is a list, not {short(relations)}"; return
+    if not isinstance(relations, list):
+        yield f"relations is a list, not {short(relations)}"
+        return
     for text in relations: yield from relation_problems(text, known, said["columns"])
 
 def relation_problems(
@@ -214,12 +226,16 @@ def relation_problems(
     "What is wrong with a relation, in sentences."
     where = f"relation '{short(text)}'"
     try: relation = parse_relation(str(text))
-    except (ValueError, RecursionError) as error: yield f"{where}: {str(error)[:100]}"; return
+    except (ValueError, RecursionError) as error:
+        yield f"{where}: {str(error)[:100]}"
+        return
     for name in relation.names:
-        there = [*rules] if known is None else known
-        if name not in there: yield f"{where}: there is no column '{short(name)}'{did_you_mean(name, there)}"
+        there = known or []
+        if known is not None and name not in there:
+            yield f"{where}: there is no column '{short(name)}'{did_you_mean(name, there)}"
         kind = rules[name].get("kind", "number") if isinstance(rules.get(name), Mapping) else "number"
-        if kind not in _READ: yield f"{where}: '{short(name)}' is {kind}; only numbers and dates can be compared"
+        if kind not in _READ:
+            yield f"{where}: '{short(name)}' is {kind}; only numbers and dates can be compared"
 
 # %% ../../nbs/kit/06_schema.ipynb #f0e3e95c
 def make_schema(
@@ -246,7 +262,8 @@ def load_schema(
     name = Path(path).name
     try: text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        what = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else f"cannot be read ({error.strerror})"
+        what = "is not UTF-8 text" if isinstance(error,
+                                                 UnicodeDecodeError) else f"cannot be read ({error.strerror})"
         raise SettingsError(f"validate.schema: {name} {what}; check the path") from error
     try: said = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -274,7 +291,9 @@ def without_mad(
             rest, top = rising[:place], rising[place]
             middle, most = float(np.median(rest)), float(rest[-1])
             ratio = math.log(top / most) > math.log(most / middle) if middle > 0 else True
-            if top - most > 3 * (most - rest[0]) and ratio and most > rest[0]: rising = rest; break
+            if top - most > 3 * (most - rest[0]) and ratio and most > rest[0]:
+                rising = rest
+                break
         values = rising if turn == 1 else -rising[::-1]
     return values
 
@@ -383,7 +402,8 @@ def infer_schema(
 ) -> Schema:
     "What the training rows look like."
     read = table.read(train)
-    rules = {column.name: infer_rule(column, train[column.name], read[column.name]) for column in table.columns}
+    rules = {column.name: infer_rule(column, train[column.name], read[column.name])
+             for column in table.columns}
     dates = read[[column.name for column in table.columns if column.kind == "date"]]
     return Schema(rules, tuple(map(parse_relation, infer_relations(dates))))
 
@@ -396,7 +416,8 @@ def check_row(
     "What one row breaks. A column that the row lacks is an empty cell."
     broken, numbers = [], {}
     for name, column in readers(schema, table).items():
-        broken += [(name, words(schema.rules[name])[rule]) for rule in breaks(column, schema.rules[name], row.get(name))]
+        broken += [(name, words(schema.rules[name])[rule])
+                   for rule in breaks(column, schema.rules[name], row.get(name))]
     for relation in schema.relations:
         for name in relation.names:
             column = table[name]
@@ -426,7 +447,8 @@ def each(cells: pd.Series, asked: np.ndarray, is_so: Callable[[Any], bool]) -> n
     import numpy as np
     import pandas as pd
     some = cells[asked]
-    if some.dtype == object: some = some.map(lambda cell: as_text(native(cell)) if native(cell) is not None else None)
+    if some.dtype == object: some = some.map(lambda cell: as_text(native(cell)) if native(cell) is not None
+                                             else None)
     places, different = pd.factorize(some)
     answers = np.array([*(is_so(cell) for cell in different.tolist()), False], dtype=bool)
     result = np.zeros(len(cells), dtype=bool)
@@ -489,10 +511,12 @@ def facts_of(
         yield "known", ~readable | each(cells, readable, lambda cell: same(as_text(native(cell))) in known)
     if rule.pattern:
         shape = re.compile(rule.pattern)
-        yield "shaped", ~readable | each(cells, readable, lambda cell: bool(shape.fullmatch(as_text(native(cell)))))
+        yield "shaped", ~readable | each(cells, readable,
+                                         lambda cell: bool(shape.fullmatch(as_text(native(cell)))))
     if rule.unique: yield "first", ~(cells.duplicated().to_numpy() & ~empty)
 
-def facts_table(schema: Schema, table: Table, data: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFrame:
+def facts_table(schema: Schema, table: Table, data: pd.DataFrame,
+                columns: Mapping[str, Column]) -> pd.DataFrame:
     "What pandera has to know about all rows."
     import pandas as pd
     parts: dict[Any, Any] = {}
@@ -502,7 +526,7 @@ def facts_table(schema: Schema, table: Table, data: pd.DataFrame, columns: Mappi
     for relation in schema.relations:
         numbers = {name: _numbers(table[name], data[name]) for name in relation.names}
         parts[relation.text, "kept"] = ~broken_by(relation, numbers)
-    frame = pd.DataFrame({place: values for place, values in enumerate(parts.values())}, index=range(len(data)))
+    frame = pd.DataFrame(dict(enumerate(parts.values())), index=range(len(data)))
     frame.columns = pd.Index([*parts], tupleize_cols=False)
     return frame
 
@@ -531,10 +555,11 @@ def find_broken(
             where = sorted(map(int, error.failure_cases["index"]))
             if part == "kept": name = ", ".join(next(r.names for r in schema.relations if r.text == name))
             note(name, str(error.check.error), where)
-    for name, column in columns.items():
+    for name in columns:
         empty, most = (~facts[[(name, "filled")]].iloc[:, 0]).sum(), schema.rules[name].missing
         if most and empty > 1 and empty / len(data) > most:
-            broken.append((name, words(schema.rules[name])["missing"], int(empty), f"{empty / len(data):.1%} empty", []))
+            broken.append((name, words(schema.rules[name])["missing"], int(empty),
+                           f"{empty / len(data):.1%} empty", []))
     made = pd.DataFrame(broken, columns=["column", "rule", "rows", "examples", "where"])
     return made.sort_values(["rows", "column", "rule"], ascending=[False, True, True], ignore_index=True)
 

@@ -16,9 +16,10 @@ from .infer import infer_column
 from .schema import is_empty, unreadable
 
 SAMPLE = 3_000  # rows show what a column holds
+READ = ("number", "date", "boolean")  # kinds whose cells say by themselves whether they fit
 
 # %% auto #0
-__all__ = ['SAMPLE', 'Place', 'learn_place', 'misfits', 'best_move', 'find_slipped']
+__all__ = ['SAMPLE', 'READ', 'Place', 'learn_place', 'misfits', 'best_move', 'find_slipped']
 
 # %% ../../nbs/kit/06_slipped.ipynb #84ed8e15
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Place:
     ) -> int:  # 1: it belongs here, -1: it does not, 0: nobody can tell
         "Does a cell belong into this column?"
         if is_empty(self.column, cell): return 0
-        if self.column.kind in ("number", "date", "boolean"): return 1 if read_cell(self.column, cell) is not None else -1
+        if self.column.kind in READ: return 1 if read_cell(self.column, cell) is not None else -1
         if self.words: return 1 if fold(as_text(native(cell))) in self.words else -1
         return 0
 
@@ -43,12 +44,13 @@ def learn_place(
     "What a column holds, a few wrong cells aside."
     some = cells.iloc[:: max(1, len(cells) // SAMPLE)].reset_index(drop=True)
     column = infer_column(some)
-    if column.kind not in ("number", "date", "boolean"):
+    if column.kind not in READ:
         for kind in ("number", "date"):
             tried = infer_column(some, kind)
-            known = sum(not is_empty(tried, cell) for cell in some)
-            if known > 10 and read_column(tried, some).notna().sum() >= 0.9 * known: return Place(tried)
-    if column.kind in ("number", "date", "boolean"): return Place(column)
+            read = read_column(tried, some)
+            right, wrong = read.notna().sum(), unreadable(tried, some, read).sum()
+            if right > 10 and right >= 9 * wrong: return Place(tried)
+    else: return Place(column)
     counts = cells.value_counts()
     repeated = counts[counts > 1]
     few = len(counts) <= 0.2 * len(cells) and repeated.sum() >= 0.9 * counts.sum()
@@ -75,11 +77,13 @@ def best_move(
     now = [place.fit(cell) for place, cell in zip(places, cells, strict=True)]
     before, best = now.count(-1), None
     for step in (1, -1):
-        moved = [places[at + step].fit(cell) if 0 <= at + step < len(places) else 0 for at, cell in enumerate(cells)]
+        moved = [places[at + step].fit(cell) if 0 <= at + step < len(places) else 0 for at,
+                 cell in enumerate(cells)]
         for start in range(len(cells) - 1):
             after = now[:start].count(-1) + moved[start:].count(-1)
             gained = sum(new == 1 and old < 1 for new, old in zip(moved[start:], now[start:], strict=True))
-            if 3 * after <= before and gained >= max(2, before - after) and (best is None or after < best[1]):
+            if 3 * after <= before and gained >= max(2, before - after) and (best is None
+                                                                             or after <= best[1]):
                 best = before, after, start, step
     return best
 
@@ -98,6 +102,7 @@ def find_slipped(
         if move := best_move(places, data.iloc[row].tolist()):
             before, after, start, step = move
             side = "right" if step > 0 else "left"
-            found[data.index[row]] = (f"slipped: from '{data.columns[start]}' on, cells belong one column to the "
+            found[data.index.tolist()[row]] = (
+                f"slipped: from '{data.columns[start]}' on, cells belong one column to the "
                                       f"{side}; {before} do not fit where they are, {after} would not there")
     return pd.Series(found, dtype="str")

@@ -41,6 +41,7 @@ class How:
     delimiter: str = "auto"  # of a text file: auto, tab, or one character
     sheet: str = ""  # of an Excel file: its name; empty: the first
 
+# %% ../../nbs/kit/06_source.ipynb #d652c21f
 @dataclass
 class Facts:
     "What was found out while reading."
@@ -369,11 +370,16 @@ def example_frames(address: Address, how: How, facts: Facts) -> Frames:
 
 def openml_frames(address: Address, how: How, facts: Facts) -> Frames:
     "A table of openml.org. DataError: there is none of this number, or no network."
+    import warnings
+
     from sklearn.datasets import fetch_openml
     number = address.real.partition(":")[2].strip()
     if not number.isdecimal():
         raise DataError(f"openml:{shown(number)} is no number of a table; write one such as openml:61")
-    try: frame = fetch_openml(data_id=int(number), as_frame=True, parser="auto").frame
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it tells of each time that it tries again
+            frame = fetch_openml(data_id=int(number), as_frame=True, parser="auto").frame
     except Exception as error:
         if "HTTP Error 4" in str(error) or type(error).__name__ == "OpenMLError":
             raise DataError(f"openml:{number} is not there; look it up at openml.org") from None

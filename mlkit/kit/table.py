@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['FEWEST_ROWS', 'Derived', 'Columns', 'Declaration', 'Table', 'learn_table', 'MISSING', 'Column', 'is_missing',
-           'parse_number', 'read_column', 'infer_column']
+__all__ = ['FEWEST_ROWS', 'Derived', 'Columns', 'Declaration', 'Written', 'Table', 'learn_table', 'MISSING', 'Column',
+           'is_missing', 'parse_number', 'read_column', 'infer_column']
 
 # %% ../../nbs/kit/06_table.ipynb #71a8d511
 _EMPTY = {item.name: asdict(Column("", "empty"))[item.name] for item in fields(Column)}
@@ -87,8 +87,11 @@ class Columns:
 
     def __getitem__(self, name: str) -> Column:
         "The column of this name. DataError: there is none."
-        _require([name], [column.name for column in self.columns], "the table has no column")
-        return next(column for column in self.columns if column.name == name)
+        if name not in self._named: _require([name], self._named, "the table has no column")
+        return self._named[name]
+
+    @cached_property
+    def _named(self) -> dict[str, Column]: return {column.name: column for column in self.columns}
 
     @cached_property
     def used(self) -> tuple[Column, ...]:
@@ -109,7 +112,7 @@ class Columns:
 # %% ../../nbs/kit/06_table.ipynb #684618ec
 @dataclass(frozen=True)
 class Declaration(Columns):
-    "Columns that can be changed and written down."
+    "Columns that can be changed."
 
     def drop(self, reasons: Mapping[str, str]) -> Self:
         "The same table with these columns kept from the model, each for its reason."
@@ -135,6 +138,11 @@ class Declaration(Columns):
             settled.append(replace(each, name=name))
         return replace(self, derived=tuple(settled))
 
+# %% ../../nbs/kit/06_table.ipynb #03b765e9
+@dataclass(frozen=True)
+class Written(Declaration):
+    "Columns as they stand in `table.json`, and at a glance."
+
     def to_dict(self) -> dict[str, Any]:
         "What `table.json` holds."
         common = Counter(column.missing for column in self.columns).most_common(1)
@@ -152,6 +160,15 @@ class Declaration(Columns):
         columns = tuple(_column_from_dict(column, missing) for column in said["columns"])
         _forbid_twins(column.name for column in columns)
         return cls(columns).with_derived(map(_derived_from_dict, said.get("derived", [])))
+
+    def to_frame(self) -> pd.DataFrame:
+        "The columns at a glance: name, kind, whether the model gets them, and why."
+        import pandas as pd
+        rows = [(column.name, column.kind, "yes" if column.use else f"no: {column.reason}", column.why)
+                for column in self.columns]
+        rows += [(each.name, "number", "yes", f"computed: {each.left} {each.operation} {each.right}")
+                 for each in self.derived]
+        return pd.DataFrame(rows, columns=["column", "kind", "used", "why"])
 
 # %% ../../nbs/kit/06_table.ipynb #f76b2025
 def _check_derived(table: Columns, derived: Derived) -> None:
@@ -196,7 +213,7 @@ def _series_of(frame: pd.DataFrame, columns: Iterable[Column]) -> dict[str, pd.S
 
 # %% ../../nbs/kit/06_table.ipynb #cce733ad
 @dataclass(frozen=True)
-class Table(Declaration):
+class Table(Written):
     "How the raw rows of a table become model input: `table.json` and its two executors."
 
     def read(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -227,15 +244,6 @@ class Table(Declaration):
             left, right = (read_cell(self[name], row.get(name)) for name in (each.left, each.right))
             inputs[each.name] = each.of_cells(left, right)
         return inputs
-
-    def to_frame(self) -> pd.DataFrame:
-        "The columns at a glance: name, kind, whether the model gets them, and why."
-        import pandas as pd
-        rows = [(column.name, column.kind, "yes" if column.use else f"no: {column.reason}", column.why)
-                for column in self.columns]
-        rows += [(each.name, "number", "yes", f"computed: {each.left} {each.operation} {each.right}")
-                 for each in self.derived]
-        return pd.DataFrame(rows, columns=["column", "kind", "used", "why"])
 
 # %% ../../nbs/kit/06_table.ipynb #01e1b8ca
 def _with_prefixes(columns: Iterable[Column], names: Iterable[str]) -> tuple[Column, ...]:

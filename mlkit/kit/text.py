@@ -429,7 +429,7 @@ def find_layout(
     text = read_beginning(open, encoding)
     above = 0
     if (told := SEP.match(text)) and not given: given, above = settle_delimiter(told[1]), 1
-    else:
+    elif evenness(text, sniff_dialect(text, given))[0] < 0.9:  # else the first line is the header
         counts = [lines_above(text, each) for each in ([given] if given else DELIMITERS)]
         above = max(counts)
         if above and not given: given = [*DELIMITERS][counts.index(above)]
