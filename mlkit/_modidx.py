@@ -1057,6 +1057,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mlkit.kit.text.Recoded.readinto': ('kit/text.html#recoded.readinto', 'mlkit/kit/text.py'),
                                 'mlkit.kit.text.Survey': ('kit/text.html#survey', 'mlkit/kit/text.py'),
                                 'mlkit.kit.text.Survey.note': ('kit/text.html#survey.note', 'mlkit/kit/text.py'),
+                                'mlkit.kit.text.begins_with_header': ('kit/text.html#begins_with_header', 'mlkit/kit/text.py'),
                                 'mlkit.kit.text.check_quotes': ('kit/text.html#check_quotes', 'mlkit/kit/text.py'),
                                 'mlkit.kit.text.count_lines': ('kit/text.html#count_lines', 'mlkit/kit/text.py'),
                                 'mlkit.kit.text.counted': ('kit/text.html#counted', 'mlkit/kit/text.py'),
