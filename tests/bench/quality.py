@@ -160,8 +160,8 @@ def compete(name: str, frame: pd.DataFrame, target: str, contestants: list[str])
     truth = encode_target(task, test[target].to_numpy())
     rows = []
     with tempfile.TemporaryDirectory() as place:
-        asked = {"target": target, "task": task.type, "metric": task.metric, "seconds": SECONDS, "hold": float(os.environ.get("BENCH_HOLD", "0.1")),
-                 "preset": os.environ.get("BENCH_PRESET", ""),
+        asked = {"target": target, "task": task.type, "metric": task.metric, "seconds": SECONDS,
+                 "hold": float(os.environ.get("BENCH_HOLD", "0")), "preset": os.environ.get("BENCH_PRESET", ""),
                  **{part: str(Path(place, part)) for part in ("train", "test", "out")}}  # fmt: skip
         train.to_parquet(asked["train"], index=False)
         test.to_parquet(asked["test"], index=False)
