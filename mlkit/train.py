@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,17 +24,19 @@ from .kit.errors import DataError, MLKitError, SettingsError
 from .kit.families import (
     FAMILIES, MOST_STEPS, choose_families, facts_of, family_named, grow, make_estimator, make_model)
 from .kit.table import Table
-from .kit.trials import Trial, best_of, best_of_each, check_rule, choose_trial, in_words
+from .kit.trials import Trial, best_of, best_of_each, check_rule, choose_trial
 from .kit.workers import MANY_ROWS, Workers, few_threads
 from .prepare import Plan, make_encoder
 from .problem import Task, is_better, score
+
+_all_ = ["FAMILIES", "make_estimator"]
 
 # %% auto #0
 __all__ = ['MOST_ROWS', 'SAMPLE', 'EARLY', 'Listener', 'WAVE', 'MOST_JUDGED', 'CANDIDATES', 'STARTS', 'fold_rows',
            'fit_estimator', 'no_chatter', 'output_of', 'Part', 'Data', 'folds_of', 'part_of', 'Verdict', 'Piece',
            'judge_fold', 'judge', 'search', 'check_search', 'promising', 'last_training', 'training_seconds', 'Asker',
            'blend', 'Model', 'estimator_of', 'train_model', 'on_one_core', 'Found', 'find_model', 'choice_of',
-           'load_data', 'tell_trial', 'in_short']
+           'load_data', 'tell_trial', 'in_short', 'FAMILIES', 'make_estimator']
 
 # %% ../nbs/05_train.ipynb #854b2358
 def fold_rows(
@@ -98,7 +101,9 @@ class Data:
     folds: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
     parts: dict[tuple[int, str], Part] = field(default_factory=dict, repr=False, compare=False)
 
-    def __getstate__(self) -> dict[str, Any]: return self.__dict__ | {"parts": {}}  # each machine makes its own
+    def __getstate__(self) -> dict[str, Any]:
+        "Each machine encodes for itself."
+        return self.__dict__ | {"parts": {}}
 
 # %% ../nbs/05_train.ipynb #ca986e81
 def folds_of(
@@ -108,16 +113,19 @@ def folds_of(
     if data.folds: return data.folds
     folds = [rows for rows in fold_rows(data.fold, data.in_time) if _can_judge(data, *rows)]
     if data.in_time: folds = folds[::-1]
-    if not folds: raise DataError("in no fold can a model learn and be judged; take fewer prepare.folds, or more rows")
+    if not folds:
+        raise DataError("in no fold can a model learn and be judged; take fewer prepare.folds, or more rows")
     few = folds[:3] if len(data.truth) > 2 * MANY_ROWS else folds
     data.folds = [(_some(learn, MOST_ROWS, 0), _some(unseen, MOST_ROWS, 1)) for learn, unseen in few]
     return data.folds
 
 def _can_judge(data: Data, learn: np.ndarray, unseen: np.ndarray) -> bool:
-    return len(unseen) > 0 and len(learn) > 1 and (data.task.type == "regression" or len(np.unique(data.truth[learn])) > 1)
+    enough = len(unseen) > 0 and len(learn) > 1
+    return enough and (data.task.type == "regression" or len(np.unique(data.truth[learn])) > 1)
 
 def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    if len(rows) <= most: return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 def part_of(
     data: Data,
@@ -158,16 +166,20 @@ def judge_fold(
 ) -> Verdict:
     "Train on a fold's learning rows; score on those and on the rows held back."
     started, task = time.perf_counter(), data.task
+    def seconds() -> float: return time.perf_counter() - started
     try:
-        part, (model, steps) = part_of(data, piece.place, family_named(piece.family).wants), _trained(data, piece)
-        output, known = output_of(model, task, part.unseen), output_of(model, task, part.known)
+        part = part_of(data, piece.place, family_named(piece.family).wants)
+        model, steps = _trained(data, piece)
+        outputs = [output_of(model, task, rows) for rows in (part.unseen, part.known)]
+        unseen, learned = score(task, part.answers, outputs[0]), score(task, part.known_truth, outputs[1])
     except MLKitError: raise
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), "")[:200]
-        return Verdict(seconds=time.perf_counter() - started, note=f"{type(error).__name__}: {reason}")
-    note = "" if np.isfinite(output).all() and np.isfinite(known).all() else "it predicts values that are no numbers"
-    scores = score(task, part.answers, output), score(task, part.known_truth, known)
-    return Verdict(*scores, output.astype(np.float32), known.astype(np.float32), steps, time.perf_counter() - started, note)
+        return Verdict(seconds=seconds(), note=f"{type(error).__name__}: {reason}")
+    fine = all(np.isfinite(output).all() for output in outputs)
+    output, known = (output.astype(np.float32) for output in outputs)
+    note = "" if fine else "it predicts values that are no numbers"
+    return Verdict(unseen, learned, output, known, steps, seconds(), note)
 
 # %% ../nbs/05_train.ipynb #b7db9224
 def _trained(data: Data, piece: Piece) -> tuple[Any, int]:
@@ -228,7 +240,7 @@ def _settle_steps(trial: Trial) -> None:
     if trial.steps: trial.settings = trial.settings | {"steps": round(float(np.mean(trial.steps)))}
 
 # %% ../nbs/05_train.ipynb #0087c213
-Listener = Callable[[Trial, Trial | None, float], None]  # is told of a trial, the best so far, the seconds left
+Listener = Callable[[Trial, Trial | None, float], None]  # told of a trial, the best so far, the seconds left
 WAVE = 4  # trials that are judged side by side
 
 def search(
@@ -249,9 +261,10 @@ def search(
         while len(done) < trials:
             best = best_of(done, data.task)
             until = end - last_training(done, data, team.jobs, 0.3 * budget) if best else math.inf
-            wave = asker.ask(done, min(trials - len(done), 1 if best is None else WAVE)) if time.time() < until else []
+            count = min(trials - len(done), WAVE if best else 1)
+            wave = asker.ask(done, count) if time.time() < until else []
             if not wave: break
-            judge(wave, data, team, seed, lambda trial, best=best: promising(trial, best, data.task), until)
+            judge(wave, data, team, seed, partial(promising, best=best, task=data.task), until)
             for trial in wave:
                 done.append(trial)
                 asker.tell(trial, best)
@@ -298,7 +311,8 @@ def training_seconds(trial: Trial, data: Data) -> float:
 class Asker:
     "Decides what is tried next. With the same answers it asks the same."
     def __init__(self, data: Data, names: Sequence[str], seed: int):
-        self.task, self.names, self.facts, self.turn = data.task, list(names), facts_of(data.truth, data.task), 0
+        self.task, self.names, self.turn = data.task, list(names), 0
+        self.facts = facts_of(data.truth, data.task)
         self.studies = {name: self._study(seed) for name in names if family_named(name).space}
         self.asked: dict[int, Any] = {}  # number of a trial -> what Optuna calls it
         self.waiting = list(self._starts())
@@ -307,7 +321,7 @@ class Asker:
         import optuna
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=6, constant_liar=True)
-        return optuna.create_study(direction=self.task.direction, sampler=sampler)
+        return optuna.create_study(direction=self.task.direction, sampler=sampler)  # type: ignore[arg-type]
 
     def _starts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         starts = {name: family_named(name).starts(self.facts) for name in self.names}
@@ -321,7 +335,8 @@ class Asker:
 
     def tell(self, trial: Trial, best: Trial | None) -> None:
         "What came out of a trial."
-        if trial.number in self.asked: _tell(self.studies[trial.family], self.asked.pop(trial.number), trial, best)
+        proposal = self.asked.pop(trial.number, None)
+        if proposal: _tell(self.studies[trial.family], proposal, trial, best)
 
 # %% ../nbs/05_train.ipynb #67d662a7
 def _next(self: Asker, done: Sequence[Trial], number: int) -> Trial | None:
@@ -332,8 +347,9 @@ def _next(self: Asker, done: Sequence[Trial], number: int) -> Trial | None:
         if name in alive: return _proposed(self, number, name, start)
     leaders = [name for name in alive if name in self.studies]
     if not leaders: return None
-    turn, self.turn = self.turn % WAVE, self.turn + 1
-    rank = 0 if turn < WAVE / 2 else 1 if turn < WAVE - 1 else 2 + (self.turn // WAVE) % max(1, len(leaders) - 2)
+    lap, turn = divmod(self.turn, 4)
+    self.turn += 1
+    rank = (0, 0, 1, 2 + lap % max(1, len(leaders) - 2))[turn]
     return _proposed(self, number, leaders[rank % len(leaders)], None)
 
 def _proposed(self: Asker, number: int, name: str, start: dict[str, Any] | None) -> Trial:
@@ -358,8 +374,8 @@ def _tell(study: Any, proposal: Any, trial: Trial, best: Trial | None) -> None:
     value = trial.score
     if best and trial.state == "cut" and trial.validation:
         value += best.score - float(np.nanmean(best.validation[:len(trial.validation)]))
-    if trial.state == "failed" or not math.isfinite(value): study.tell(proposal, state=optuna.trial.TrialState.FAIL)
-    else: study.tell(proposal, value)
+    known = trial.state != "failed" and math.isfinite(value)
+    study.tell(proposal, value if known else None, None if known else optuna.trial.TrialState.FAIL)
 
 # %% ../nbs/05_train.ipynb #83f8f033
 MOST_JUDGED = 20_000  # rows on which weights are chosen, at most
@@ -381,9 +397,10 @@ def blend(
         weights = _weights(pool, data, np.concatenate(places))
     if np.count_nonzero(weights) < 2: return None
     mixed = _judged(pool, data, places, len(trials))
-    mixed.settings = {"members": [{"weight": float(weight), "family": trial.family, "settings": trial.settings}
-                                  for trial, weight in zip(pool, weights, strict=True) if weight]}
-    mixed.output = np.sum([weight * trial.output for trial, weight in zip(pool, weights, strict=True) if weight], axis=0)
+    mixed.settings = {"members": [
+        {"weight": float(weight), "family": trial.family, "settings": trial.settings}
+        for trial, weight in zip(pool, weights, strict=True) if weight]}
+    mixed.output = _mean([trial.output for trial in pool], weights)
     mixed.seconds = time.perf_counter() - started
     return mixed if is_better(data.task, mixed.score, _honest_best(pool, data.task)) else None
 
@@ -409,13 +426,16 @@ def _judged(pool: Sequence[Trial], data: Data, places: Sequence[np.ndarray], num
     for place, (learn, unseen) in enumerate(folds_of(data)):
         others = [rows for other, rows in enumerate(places) if other != place] or list(places)
         weights = _weights(pool, data, np.concatenate(others))
-        def mean(outputs: Sequence[Any], weights: np.ndarray = weights) -> np.ndarray:
-            return np.sum([weight * output for weight, output in zip(weights, outputs, strict=True) if weight], axis=0)
         known = _some(learn, SAMPLE, place)
         seen = [trial.output[unseen] for trial in pool if trial.output is not None]
-        mixed.validation.append(score(data.task, data.truth[unseen], mean(seen)))
-        mixed.train.append(score(data.task, data.truth[known], mean([trial.known[place] for trial in pool])))
+        mixed.validation.append(score(data.task, data.truth[unseen], _mean(seen, weights)))
+        said = _mean([trial.known[place] for trial in pool], weights)
+        mixed.train.append(score(data.task, data.truth[known], said))
     return mixed
+
+def _mean(outputs: Sequence[Any], weights: np.ndarray) -> np.ndarray:
+    parts = [weight * output for weight, output in zip(weights, outputs, strict=True) if weight]
+    return np.sum(parts, axis=0)
 
 # %% ../nbs/05_train.ipynb #65d167b6
 def _honest_best(pool: Sequence[Trial], task: Task) -> float:
@@ -470,12 +490,13 @@ def estimator_of(
 ) -> Any:  # a pipeline or an ensemble over the model inputs, not fitted
     "What a trial tried."
     task = data.task
-    def last(family: str, settings: dict[str, Any]) -> dict[str, Any]: return family_named(family).last | settings
     if trial.family != "ensemble":
-        return make_estimator(trial.family, last(trial.family, trial.settings), data.plan, task, jobs, seed)
-    parts = trial.settings["members"]
-    members = [(name, family_named(name).wants, make_model(name, last(name, part["settings"]), task, 1, seed))
-               for part in parts for name in [part["family"]]]
+        settings = family_named(trial.family).last | trial.settings
+        return make_estimator(trial.family, settings, data.plan, task, jobs, seed)
+    members, parts = [], trial.settings["members"]
+    for part in parts:
+        name, family = part["family"], family_named(part["family"])
+        members.append((name, family.wants, make_model(name, family.last | part["settings"], task, 1, seed)))
     encoders = {wants: make_encoder(data.plan, wants, task) for _, wants, _ in members}
     kind = RegressorEnsemble if task.type == "regression" else ClassifierEnsemble
     return kind(encoders, members, [part["weight"] for part in parts], jobs)
@@ -498,7 +519,8 @@ def train_model(
     known = _some(np.arange(len(data.truth)), 10 * SAMPLE, seed)
     def attempt(seed: int) -> tuple[float, Any]:
         fitted = fit_estimator(estimator_of(best, data, cores, seed), data.inputs, data.truth)
-        return score(data.task, data.truth[known], output_of(fitted, data.task, data.inputs.iloc[known])), fitted
+        output = output_of(fitted, data.task, data.inputs.iloc[known])
+        return score(data.task, data.truth[known], output), fitted
     learned, fitted = attempt(seed)
     for other in range(seed + 1, seed + STARTS):
         if not is_better(data.task, best.score, learned): break
@@ -509,7 +531,7 @@ def on_one_core(estimator: Any) -> Any:  # the same
     "A prediction is too quick for threads to pay, and without them it is the same to the last bit."
     model = estimator[-1] if hasattr(estimator, "named_steps") else estimator
     for part in (model, getattr(model, "regressor_", None)):
-        if getattr(part, "n_jobs", None) is not None: part.n_jobs = 1
+        if part is not None and getattr(part, "n_jobs", None) is not None: part.n_jobs = 1
     return estimator
 
 # %% ../nbs/05_train.ipynb #d4d7a05a
@@ -585,6 +607,7 @@ def in_short(found: Found) -> str:  # one line
     "What this stage found, for the command line."
     best, tried = found.chosen, [trial for trial in found.tried if trial.family != "ensemble"]
     failed = sorted({t.family for t in tried if t.state == "failed"})
-    trouble = "".join(f"; {part}" for part in (f"failed: {', '.join(failed)}" if failed else "", found.trouble) if part)
+    notes = [f"failed: {', '.join(failed)}" if failed else "", found.trouble]
+    trouble = "".join(f"; {note}" for note in notes if note)
     what = f"{best.family}, {found.model.task.metric} {best.score:.4g} on unseen rows"
     return f"{what}; best of {len(tried)} trials{trouble}"

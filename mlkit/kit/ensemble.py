@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 
 from .workers import few_threads
@@ -26,10 +26,11 @@ def choose_weights(
     most: int = 6,  # different models
 ) -> np.ndarray:  # a weight for each model; they sum to 1
     "Which models to ask, and how much each one counts."
-    counts, total, best = np.zeros(len(outputs), dtype=int), np.zeros_like(outputs[0], dtype=np.float64), -np.inf
-    chosen = counts.copy()
+    counts, total = np.zeros(len(outputs), dtype=int), np.zeros_like(outputs[0], dtype=np.float64)
+    chosen, best = counts.copy(), -np.inf
     for size in range(1, rounds + 1):
-        open_to = np.flatnonzero(counts) if np.count_nonzero(counts) >= most else np.arange(len(outputs))
+        full = np.count_nonzero(counts) >= most
+        open_to = [place for place, count in enumerate(counts) if count or not full]
         scores = [judge((total + outputs[place]) / size) for place in open_to]
         scores = [value if np.isfinite(value) else -np.inf for value in scores]
         place = open_to[int(np.argmax(scores))]
@@ -56,20 +57,22 @@ class Ensemble(BaseEstimator):
         encoded = {wants: encoder.fit_transform(inputs, truth) for wants, encoder in self.encoders_.items()}
         def train(wants: str, model: Any) -> Any:
             with few_threads(len(truth)): return clone(model).fit(encoded[wants], truth)
-        work = (delayed(train)(wants, model) for _, wants, model in self.members)
-        self.models_ = Parallel(self.jobs, backend="threading")(work)
+        with ThreadPoolExecutor(self.jobs) as threads:
+            self.models_ = list(threads.map(lambda member: train(*member[1:]), self.members))
         if isinstance(self, ClassifierMixin): self.classes_ = np.unique(truth)
         return self
 
     def _mean(self, inputs: pd.DataFrame, method: str) -> np.ndarray:
         encoded = {wants: encoder.transform(inputs) for wants, encoder in self.encoders_.items()}
-        answers = (getattr(model, method)(encoded[wants]) for (_, wants, _), model in zip(self.members, self.models_, strict=True))
-        return np.sum([weight * answer for weight, answer in zip(self.weights, answers, strict=True)], axis=0)
+        parts = zip(self.weights, self.members, self.models_, strict=True)
+        answers = [weight * getattr(model, method)(encoded[wants]) for weight, (_, wants, _), model in parts]
+        return np.sum(answers, axis=0)
 
-    def show(self) -> pd.DataFrame:  # columns member, weight, settings
+    def show(self) -> pd.DataFrame:  # columns member, weight, model
         "Who is asked, and how much each one counts."
-        lines = [(name, weight, model) for (name, _, model), weight in zip(self.members, self.weights, strict=True)]
-        return pd.DataFrame(lines, columns=["member", "weight", "model"]).sort_values("weight", ascending=False, ignore_index=True)
+        lines = [{"member": name, "weight": weight, "model": model}
+                 for (name, _, model), weight in zip(self.members, self.weights, strict=True)]
+        return pd.DataFrame(lines).sort_values("weight", ascending=False, kind="stable", ignore_index=True)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         parts = [f"{line.weight:.2f} {line.member}" for line in self.show().itertuples()]

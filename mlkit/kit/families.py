@@ -96,7 +96,8 @@ class OnLogScale(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, inputs: Any) -> np.ndarray:
-        with np.errstate(over="ignore"): return np.clip(np.expm1(self.regressor_.predict(inputs)), 0, self.highest_)
+        logs = np.minimum(self.regressor_.predict(inputs), np.log1p(self.highest_))
+        return np.maximum(np.expm1(logs), 0)
 
 def _on_scale(regressor: Any, settings: dict[str, Any]) -> Any:
     return OnLogScale(regressor) if settings.get("log") else regressor
@@ -116,8 +117,9 @@ def _tree(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> A
 
 def _tree_space(ask: Any, facts: Facts) -> dict[str, Any]:
     most = max(2, facts.rows // 20)
-    return {"max_depth": ask.suggest_int("max_depth", 2, 16),
-            "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True)} | _scale_space(ask, facts)
+    own = {"max_depth": ask.suggest_int("max_depth", 2, 16),
+           "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True)}
+    return own | _scale_space(ask, facts)
 
 def _tree_starts(facts: Facts) -> list[dict[str, Any]]:
     return [{"max_depth": 6, "min_samples_leaf": int(np.clip(facts.rows // 100, 3, 50))}]
@@ -135,20 +137,22 @@ def _trees_for(facts: Facts) -> int: return 100 if facts.rows < 50_000 else 50
 
 def _forest_space(ask: Any, facts: Facts) -> dict[str, Any]:
     most = max(2, min(50, facts.rows // 50))
-    return {"kind": ask.suggest_categorical("kind", ["random", "extra"]), "n_estimators": _trees_for(facts),
-            "max_features": ask.suggest_float("max_features", 0.1, 1.0),
-            "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True)} | _scale_space(ask, facts)
+    own = {"kind": ask.suggest_categorical("kind", ["random", "extra"]), "n_estimators": _trees_for(facts),
+           "max_features": ask.suggest_float("max_features", 0.1, 1.0),
+           "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True)}
+    return own | _scale_space(ask, facts)
 
 def _forest_starts(facts: Facts) -> list[dict[str, Any]]:
     def start(kind: str, features: float, leaf: int) -> dict[str, Any]:
-        return {"kind": kind, "n_estimators": _trees_for(facts), "max_features": features, "min_samples_leaf": leaf}
+        return {"kind": kind, "n_estimators": _trees_for(facts),
+                "max_features": features, "min_samples_leaf": leaf}
     if facts.regression: return [start("random", 0.35, 1), start("extra", 0.6, 1), start("random", 0.6, 3)]
     return [start("random", 0.35, 3), start("extra", 0.8, 4), start("extra", 0.3, 1)]
 
 # %% ../../nbs/kit/14_families.ipynb #ff0b67a2
 @cache
-def lightgbm() -> Any:  # the module; None where it is missing, or misses its OpenMP library as on a bare macOS
-    "LightGBM, if there is one that works."
+def lightgbm() -> Any:  # the module, or None
+    "LightGBM, if there is one that works; on macOS it needs an OpenMP library that may be missing."
     try: return importlib.import_module("lightgbm")
     except (ImportError, OSError): return None
 
@@ -177,17 +181,21 @@ def _histogram(regression: bool, given: dict[str, Any], jobs: int, seed: int) ->
         **_weights(given), early_stopping=False, random_state=seed)
 
 def _boosting_space(ask: Any, facts: Facts) -> dict[str, Any]:
-    most = max(3, min(100, facts.rows // 10))
-    return {"learning_rate": ask.suggest_float("learning_rate", *((0.02, 0.2) if facts.classes < 6 else (0.1, 0.3)), log=True),
-            "leaves": ask.suggest_int("leaves", 4, max(8, min(128, facts.rows // 10)), log=True),
-            "min_leaf": ask.suggest_int("min_leaf", 2, most, log=True),
-            "l2": ask.suggest_float("l2", 1e-2, 100, log=True),
-            "columns": ask.suggest_float("columns", 0.2, 1.0), "rows": ask.suggest_float("rows", 0.5, 1.0),
-            "extra": ask.suggest_categorical("extra", [False, True])} | _scale_space(ask, facts)
+    tenth, slow = facts.rows // 10, facts.classes < 6  # many classes make many trees
+    rates = (0.02, 0.2) if slow else (0.1, 0.3)
+    own = {"learning_rate": ask.suggest_float("learning_rate", *rates, log=True),
+           "leaves": ask.suggest_int("leaves", 4, max(8, min(128, tenth)), log=True),
+           "min_leaf": ask.suggest_int("min_leaf", 2, max(3, min(100, tenth)), log=True),
+           "l2": ask.suggest_float("l2", 1e-2, 100, log=True),
+           "columns": ask.suggest_float("columns", 0.2, 1.0),
+           "rows": ask.suggest_float("rows", 0.5, 1.0),
+           "extra": ask.suggest_categorical("extra", [False, True])}
+    return own | _scale_space(ask, facts)
 
 def _boosting_starts(facts: Facts) -> list[dict[str, Any]]:
     few, rate = int(np.clip(facts.rows // 20, 2, 10)), 0.05 if facts.classes < 6 else 0.15
-    ordinary = {"learning_rate": rate, "leaves": 16, "min_leaf": few, "l2": 1.0, "columns": 0.5, "rows": 0.8, "extra": False}
+    ordinary = {"learning_rate": rate, "leaves": 16, "min_leaf": few, "l2": 1.0, "columns": 0.5, "rows": 0.8,
+                "extra": False}
     careless = {"leaves": 31, "min_leaf": max(2, few // 2), "columns": 1.0, "rows": 1.0, "extra": True}
     large = {"leaves": 64, "min_leaf": 2 * few, "columns": 0.3}
     return [ordinary, ordinary | careless, ordinary | {"leaves": 6}, ordinary | large]
@@ -205,27 +213,28 @@ def grow(
     if isinstance(model, OnLogScale):
         grown = OnLogScale(model.regressor)
         grown.highest_, grown.n_features_in_ = float(np.max(truth)), np.shape(inputs)[1]
-        grown.regressor_, steps = grow(model.regressor, inputs, np.log1p(truth), unseen, np.log1p(answers), most)
+        logs = np.log1p(truth), unseen, np.log1p(answers)
+        grown.regressor_, steps = grow(model.regressor, inputs, *logs, most)
         return grown, steps
-    if hasattr(model, "n_estimators"): return _grow_light(model, inputs, truth, unseen, answers, most)
+    known = np.isin(answers, truth) if is_classifier(model) else np.full(len(answers), True)
+    unseen, answers = unseen[known], answers[known]
+    if hasattr(model, "n_estimators"):
+        stop = lightgbm().early_stopping(PATIENCE, verbose=False)
+        light = clone(model).set_params(n_estimators=most)
+        light.fit(inputs, truth, eval_X=unseen, eval_y=answers, callbacks=[stop])
+        return light, max(1, light.best_iteration_)
     patient = clone(model).set_params(max_iter=most, early_stopping=True, n_iter_no_change=PATIENCE)
     patient.fit(inputs, truth, X_val=unseen, y_val=answers)
     steps = max(1, int(np.argmax(patient.validation_score_)))
     return clone(model).set_params(max_iter=steps).fit(inputs, truth), steps
 
-def _grow_light(model: Any, inputs: Any, truth: np.ndarray, unseen: Any, answers: np.ndarray, most: int) -> tuple[Any, int]:
-    known = np.isin(answers, truth) if hasattr(model, "predict_proba") else np.full(len(answers), True)
-    stop = lightgbm().early_stopping(PATIENCE, verbose=False)
-    grown = clone(model).set_params(n_estimators=most)
-    grown.fit(inputs, truth, eval_X=unseen[known], eval_y=answers[known], callbacks=[stop])
-    return grown, max(1, grown.best_iteration_)
-
 # %% ../../nbs/kit/14_families.ipynb #0ba99274
 def _neural(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
     layers = tuple(map(int, settings.get("layers", "64").split("-")))
     network = (MLPRegressor if regression else MLPClassifier)(
-        hidden_layer_sizes=layers, alpha=settings.get("decay", 0.3), learning_rate_init=settings.get("rate", 2e-3),
-        batch_size=settings.get("batch", "auto"), max_iter=settings.get("passes", 60), random_state=seed)
+        hidden_layer_sizes=layers, alpha=settings.get("decay", 0.3),
+        learning_rate_init=settings.get("rate", 2e-3), batch_size=settings.get("batch", "auto"),
+        max_iter=settings.get("passes", 60), random_state=seed)
     networks = settings.get("networks", 1)
     if networks > 1:  # the mean of some that began at different points
         many = BaggingRegressor if regression else BaggingClassifier
@@ -238,14 +247,15 @@ def _fixed(facts: Facts) -> dict[str, Any]:
     return {"batch": 64 if facts.rows < 5_000 else 256, "passes": int(np.clip(50_000 // facts.rows, 10, 60))}
 
 def _neural_space(ask: Any, facts: Facts) -> dict[str, Any]:
-    sizes = ["32", "64", "64-32", "128-64"]
-    return {"layers": ask.suggest_categorical("layers", sizes),
-            "decay": ask.suggest_float("decay", 1e-4, 10.0, log=True),
-            "rate": ask.suggest_float("rate", 3e-4, 1e-2, log=True)} | _fixed(facts) | _scale_space(ask, facts)
+    own = {"layers": ask.suggest_categorical("layers", ["32", "64", "64-32", "128-64"]),
+           "decay": ask.suggest_float("decay", 1e-4, 10.0, log=True),
+           "rate": ask.suggest_float("rate", 3e-4, 1e-2, log=True)}
+    return own | _fixed(facts) | _scale_space(ask, facts)
 
 def _neural_starts(facts: Facts) -> list[dict[str, Any]]:
     starts = [("64", 0.3, 2e-3), ("64-32", 0.01, 2e-3), ("128-64", 1.0, 1e-3)]
-    return [{"layers": layers, "decay": decay, "rate": rate} | _fixed(facts) for layers, decay, rate in starts]
+    fixed = _fixed(facts)
+    return [{"layers": layers, "decay": decay, "rate": rate} | fixed for layers, decay, rate in starts]
 
 # %% ../../nbs/kit/14_families.ipynb #ee6b8e3c
 FAMILIES: dict[str, Family] = {  # from simple to complex
@@ -262,38 +272,43 @@ def imported(
     path: str,  # package.module.Class
 ) -> type:
     "The class behind an import path. SettingsError when there is none."
-    place, _, name = path.rpartition(".")
+    (place, _, name), named = path.rpartition("."), f"train.models names '{path[:60]}'"
     try: module = importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        near = _near_module(place) or "; install it, or check the spelling"
+        raise SettingsError(f"{named}, but there is no module '{error.name}'{near}") from error
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError): why = f"there is no module '{error.name}'{_near_module(place)}"
-        else: why = f"importing '{place}' fails ({type(error).__name__})"
-        raise SettingsError(f"train.models names '{path[:60]}', but {why}") from error
+        raise SettingsError(f"{named}, but importing '{place}' fails ({type(error).__name__})") from error
     found = getattr(module, name, None)
     if found is None:
-        raise SettingsError(f"train.models names '{path[:60]}', but '{place}' has no '{name}'{did_you_mean(name, dir(module))}")
-    if not (inspect.isclass(found) and all(hasattr(found, wanted) for wanted in ("fit", "predict", "get_params"))):
-        raise SettingsError(f"train.models names '{path[:60]}', which is no scikit-learn estimator")
-    return found
+        near = did_you_mean(name, dir(module)) or "; check the spelling"
+        raise SettingsError(f"{named}, but '{place}' has no '{name}'{near}")
+    manners = all(hasattr(found, method) for method in ("fit", "predict", "get_params"))
+    if inspect.isclass(found) and manners: return found
+    raise SettingsError(f"{named}, which is no scikit-learn estimator; it needs fit, predict and get_params")
 
 def _near_module(place: str) -> str:
     "A module that may have been meant."
     parent = place.rpartition(".")[0]
     try: inside = importlib.import_module(parent) if parent else None
     except Exception: return ""
-    siblings = [f"{parent}.{each.name}" for each in pkgutil.iter_modules(getattr(inside, "__path__", []))] if inside else ["sklearn"]
-    return did_you_mean(place, siblings)
+    if inside is None: return did_you_mean(place, ["sklearn", "lightgbm", "xgboost", "catboost"])
+    siblings = pkgutil.iter_modules(getattr(inside, "__path__", []))
+    return did_you_mean(place, [f"{parent}.{each.name}" for each in siblings])
 
 # %% ../../nbs/kit/14_families.ipynb #a5bcabc4
 def _ready(path: str, regression: bool, jobs: int, seed: int) -> Any:
     "An instance with seed and cores, and with probabilities where classes are predicted."
-    try: estimator = imported(path)()
-    except TypeError as error:
-        raise SettingsError(f"train.models names '{path[:60]}', which cannot be made without arguments") from error
-    own = {"random_state": seed, "n_jobs": jobs}
-    estimator.set_params(**{name: value for name, value in own.items() if name in estimator.get_params(deep=False)})
+    kind = imported(path)
+    try: estimator = kind()
+    except Exception as error:
+        trouble = "which cannot be made without arguments; name a class that can"
+        raise SettingsError(f"train.models names '{path[:60]}', {trouble}") from error
+    known, own = estimator.get_params(deep=False), {"random_state": seed, "n_jobs": jobs}
+    estimator.set_params(**{name: value for name, value in own.items() if name in known})
     if not (is_regressor if regression else is_classifier)(estimator):
-        kind, other = ("a number", "no regressor") if regression else ("a class", "no classifier")
-        raise SettingsError(f"train.models names '{path[:60]}', which is {other}; {kind} is to be predicted")
+        asked, other = ("a number", "no regressor") if regression else ("a class", "no classifier")
+        raise SettingsError(f"train.models names '{path[:60]}', which is {other}; {asked} is to be predicted")
     if regression or hasattr(estimator, "predict_proba"): return estimator
     return CalibratedClassifierCV(estimator, cv=3, ensemble=False)
 

@@ -72,10 +72,11 @@ def measure_unseen(
     choice: dict[str, Any],  # from `mlkit.train.choice_of`
 ) -> dict[str, Any]:  # the contract of `metrics.json`
     "The same from cross-validation alone, when no rows were locked away."
+    import numpy as np
+
     from mlkit.evaluate import without_nan
     from mlkit.kit.trials import interval_of
     from mlkit.problem import all_scores, baseline_output, reached, score
-    import numpy as np
     task, judged = data.task, np.isfinite(chosen.output.reshape(len(data.truth), -1)[:, 0])
     truth, nothing = data.truth[judged], baseline_output(data.task, data.truth, int(judged.sum()))
     return without_nan({
@@ -86,7 +87,7 @@ def measure_unseen(
         "model": choice["family"], "rows": {"train": choice["rows"], "test": 0},
         "threshold": 0.5 if task.type == "binary" else None,
         "test": all_scores(task, truth, chosen.output[judged]),
-        "note": "no rows were locked away: the scores are those of cross-validation, which a search flatters"})
+        "note": "no rows were locked away: these are scores of cross-validation, which a search flatters"})
 
 def verdict_of(
     data: Any,  # mlkit.train.Data
@@ -105,7 +106,7 @@ def split_and_prepare(
     metric: str,
     test_size: float,
     seed: int,
-) -> tuple[Any, Any, pd.DataFrame | None]:  # mlkit.train.Data, mlkit.kit.table.Table, test rows if there are
+) -> tuple[Any, Any, pd.DataFrame | None]:  # mlkit.train.Data, mlkit.kit.table.Table, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
     from mlkit.collect import plain_column
     from mlkit.prepare import learn_reading, make_plan, target_frame

@@ -19,7 +19,7 @@ from .errors import SettingsError, did_you_mean
 from .families import FAMILIES
 from .plot import Plot, new_plot
 from .theme import BLUE, GREY, ORANGE, PALETTE, VERMILION
-from ..problem import Task, is_better
+from ..problem import Task
 
 # %% auto #0
 __all__ = ['RULES', 'Trial', 'best_of', 'best_of_each', 'corrected_t', 'interval_of', 'choose_trial', 'check_rule', 'complexity',
@@ -38,7 +38,7 @@ class Trial:
     seconds: float = 0.0  # of one core
     note: str = ""
     steps: list[int] = field(default_factory=list, repr=False)  # trees that the first folds asked for
-    output: np.ndarray | None = field(default=None, repr=False)  # for each row, by the fold that had not seen it
+    output: np.ndarray | None = field(default=None, repr=False)  # of each row, by who had not seen it
     known: list[np.ndarray] = field(default_factory=list, repr=False)  # for some learned rows of each fold
 
     @property
@@ -172,10 +172,11 @@ def show_families(
     chosen: Trial,
 ) -> Any:  # pandas Styler
     "The comparison as a table: scores on unseen rows with 95 % intervals."
-    style = compare_families(trials, task, chosen).style.hide().format(
-        {name: "{:.4g}" for name in (task.metric, "from", "to", "on learned rows")} |
-        {"behind": "{:.2g}", "by chance": "{:.0%}", "seconds": "{:.1f}"}, na_rep="")
-    return style.set_caption("Scores on unseen rows with 95 % intervals, corrected for the folds' dependence").set_uuid("families")
+    digits: dict[Any, Any] = dict.fromkeys((task.metric, "from", "to", "on learned rows"), "{:.4g}")
+    digits |= {"behind": "{:.2g}", "by chance": "{:.0%}", "seconds": "{:.1f}"}
+    style = compare_families(trials, task, chosen).style.hide().format(digits, na_rep="")
+    caption = "Scores on unseen rows with 95 % intervals, corrected for the folds' dependence"
+    return style.set_caption(caption).set_uuid("families")
 
 # %% ../../nbs/kit/17_trials.ipynb #2e168e17
 def say_choice(
@@ -228,11 +229,12 @@ def plot_budget(
     plot, axes = new_plot(height=0.8 + 0.3 * len(families))
     start = np.zeros(len(families))
     for state, colour in (("done", BLUE), ("cut", ORANGE), ("failed", VERMILION)):
-        spent = np.array([sum(t.seconds for t in trials if (t.family, t.state) == (name, state)) for name in families])
+        spent = [sum(t.seconds for t in trials if (t.family, t.state) == (name, state)) for name in families]
         axes.barh(families, spent, left=start, color=colour, label=state)
-        start += spent
+        start += np.array(spent)
     for place, name in enumerate(families):
-        axes.text(start[place], place, f"  {sum(t.family == name for t in trials)} trials", va="center", color=GREY)
+        many = sum(trial.family == name for trial in trials)
+        axes.text(start[place], place, f"  {many} trials", va="center", color=GREY)
     axes.set(title="How the budget was spent", xlabel="seconds of one core")
     axes.margins(x=0.2)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -95,10 +95,11 @@ def connect(
     address: str,  # tcp://host:port
     patience: float = 10.0,  # seconds to wait for an answer
 ) -> Any:  # distributed.Client
-    "A client of the cluster. SettingsError without Dask; RunError where no scheduler answers, or no worker is."
+    "A client of the cluster. SettingsError without Dask; RunError where nobody answers, or nobody works."
     try: from distributed import Client
     except ImportError as error:
-        raise SettingsError("train.cluster needs Dask: pip install 'mlkit[dask]', or leave it empty") from error
+        mend = "pip install 'mlkit[dask]', or leave it empty"
+        raise SettingsError(f"train.cluster needs Dask; {mend}") from error
     for name in ("distributed", "distributed.core", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     mend = "start it, or leave train.cluster empty"
@@ -107,7 +108,7 @@ def connect(
         raise RunError(f"no Dask scheduler answers at {address[:60]}; {mend}") from error
     if client.nthreads(): return client
     close(client)
-    raise RunError(f"the Dask scheduler at {address[:60]} has no workers; start some, or leave train.cluster empty")
+    raise RunError(f"the Dask scheduler at {address[:60]} has no workers; {mend.replace('it', 'some', 1)}")
 
 def send(client: Any, shared: Any) -> Any:  # a future
     "What all pieces of work share, on every worker."
@@ -128,7 +129,8 @@ def results(
 ):
     "Place and result of each item as it is finished. An exception when the cluster is gone."
     from distributed import wait
-    futures = {client.submit(begin, work, shared, item, until, pure=False): place for place, item in enumerate(items)}
+    futures = {client.submit(begin, work, shared, item, until, pure=False): place
+               for place, item in enumerate(items)}
     waiting = set(futures)
     try:
         while waiting:
