@@ -501,7 +501,7 @@ def estimator_of(
     kind = RegressorEnsemble if task.type == "regression" else ClassifierEnsemble
     return kind(encoders, members, [part["weight"] for part in parts], jobs)
 
-STARTS = 5  # how often a training that goes astray is begun anew
+STARTS = 5  # how often a training that goes astray is begun, at most
 
 def train_model(
     best: Trial,
@@ -509,13 +509,16 @@ def train_model(
     table: Table,
     jobs: int = 0,  # cores; 0: all
     seed: int = 42,
+    until: float = math.inf,  # time.time() after which nothing is begun anew
 ) -> Model:
     """Train the chosen settings on all training rows.
 
     On rows that it learned, a model does at least as well as others did on rows that they had not seen.
-    Training that starts from a random point can go astray; then it starts from another one.
+    A network that starts from an unlucky point can go astray; then it starts from another one.
     """
-    cores, sign = Workers(jobs).jobs, 1 if data.task.direction == "maximize" else -1
+    sign, parts = 1 if data.task.direction == "maximize" else -1, best.settings.get("members", [])
+    cores = Workers(jobs).jobs if parts or len(data.truth) >= MANY_ROWS else 1
+    lucky = "neural" in (best.family, *(part["family"] for part in parts))
     known = _some(np.arange(len(data.truth)), 10 * SAMPLE, seed)
     def attempt(seed: int) -> tuple[float, Any]:
         fitted = fit_estimator(estimator_of(best, data, cores, seed), data.inputs, data.truth)
@@ -523,7 +526,7 @@ def train_model(
         return score(data.task, data.truth[known], output), fitted
     learned, fitted = attempt(seed)
     for other in range(seed + 1, seed + STARTS):
-        if not is_better(data.task, best.score, learned): break
+        if not lucky or time.time() > until or not is_better(data.task, best.score, learned): break
         learned, fitted = max((learned, fitted), attempt(other), key=lambda pair: sign * pair[0])
     return Model(data.task, table, on_one_core(fitted), best.family, best.settings)
 
@@ -567,7 +570,7 @@ def find_model(
     candidates = [mixed] if mixed and choose == "best" else tried
     chosen = choose_trial(candidates, data.task, choose)
     assert chosen is not None, "search returns with a finished trial or not at all"
-    return Found(train_model(chosen, data, table, jobs, seed), chosen, tried, workers.trouble)
+    return Found(train_model(chosen, data, table, jobs, seed, end), chosen, tried, workers.trouble)
 
 def choice_of(best: Trial, data: Data) -> dict[str, Any]:
     "What was chosen, and how it did on rows seen and unseen."
