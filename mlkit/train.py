@@ -32,7 +32,7 @@ from .problem import Task, is_better, score
 _all_ = ["FAMILIES", "make_estimator"]
 
 # %% auto #0
-__all__ = ['MOST_ROWS', 'SAMPLE', 'EARLY', 'Listener', 'WAVE', 'MOST_JUDGED', 'CANDIDATES', 'STARTS', 'fold_rows',
+__all__ = ['MOST_ROWS', 'SAMPLE', 'EARLY', 'Listener', 'WAVE', 'FIRST', 'MOST_JUDGED', 'CANDIDATES', 'STARTS', 'fold_rows',
            'fit_estimator', 'no_chatter', 'output_of', 'Part', 'Data', 'folds_of', 'part_of', 'Verdict', 'Piece',
            'judge_fold', 'judge', 'search', 'check_search', 'promising', 'last_training', 'training_seconds', 'Asker',
            'blend', 'Model', 'estimator_of', 'train_model', 'on_one_core', 'Found', 'find_model', 'choice_of',
@@ -185,12 +185,11 @@ def judge_fold(
 def _trained(data: Data, piece: Piece) -> tuple[Any, int]:
     "The model of one fold, and the number of steps, if it was found here."
     family, task = family_named(piece.family), data.task
-    part, threads = part_of(data, piece.place, family.wants), 1
-    model = make_model(piece.family, piece.settings, task, threads, piece.seed)
-    with few_threads(len(part.truth)):
-        if not family.grows or "steps" in piece.settings: return model.fit(part.learned, part.truth), 0
-        most = MOST_STEPS if len(task.classes) < 6 else MOST_STEPS // len(task.classes)
-        return grow(model, part.learned, part.truth, part.unseen, part.answers, most)
+    part = part_of(data, piece.place, family.wants)
+    model = make_model(piece.family, piece.settings, task, 1, piece.seed)
+    if not family.grows or "steps" in piece.settings: return model.fit(part.learned, part.truth), 0
+    most = MOST_STEPS if len(task.classes) < 6 else MOST_STEPS // len(task.classes)
+    return grow(model, part.learned, part.truth, part.unseen, part.answers, most)
 
 EARLY = 2  # folds that judge first: they decide whether the others need to
 
@@ -241,7 +240,7 @@ def _settle_steps(trial: Trial) -> None:
 
 # %% ../nbs/05_train.ipynb #0087c213
 Listener = Callable[[Trial, Trial | None, float], None]  # told of a trial, the best so far, the seconds left
-WAVE = 4  # trials that are judged side by side
+WAVE, FIRST = 4, (1, 2)  # trials that are judged side by side, and how many in the first waves
 
 def search(
     data: Data,
@@ -256,14 +255,15 @@ def search(
     "Look for the best model. DataError when none could be trained at all."
     check_search(trials, budget, jobs)
     asker, done = Asker(data, choose_families(models, data.task), seed), list[Trial]()
-    end = time.time() + budget if budget else math.inf
+    end, waves = time.time() + budget if budget else math.inf, 0
     with nullcontext(workers) if workers else Workers(jobs) as team:
         while len(done) < trials:
             best = best_of(done, data.task)
             until = end - last_training(done, data, team.jobs, 0.3 * budget) if best else math.inf
-            count = min(trials - len(done), WAVE if best else 1)
-            wave = asker.ask(done, count) if time.time() < until else []
+            count = FIRST[waves] if waves < len(FIRST) else WAVE
+            wave = asker.ask(done, min(count, trials - len(done))) if time.time() < until else []
             if not wave: break
+            waves += 1
             judge(wave, data, team, seed, partial(promising, best=best, task=data.task), until)
             for trial in wave:
                 done.append(trial)
@@ -402,7 +402,8 @@ def blend(
         for trial, weight in zip(pool, weights, strict=True) if weight]}
     mixed.output = _mean([trial.output for trial in pool], weights)
     mixed.seconds = time.perf_counter() - started
-    return mixed if is_better(data.task, mixed.score, _honest_best(pool, data.task)) else None
+    room = 0.1 * mixed.spread * (1 if data.task.direction == "maximize" else -1)  # a mean is the safer bet
+    return mixed if is_better(data.task, mixed.score, _honest_best(pool, data.task) - room) else None
 
 # %% ../nbs/05_train.ipynb #975dbee6
 def _candidates(trials: Sequence[Trial], data: Data) -> list[Trial]:

@@ -1,4 +1,4 @@
-"""The best model that the budget buys, chosen honestly, and nothing that a table can do ends in a traceback."""
+"""The best model that the budget buys, chosen honestly; and no table ends in a traceback."""
 
 import pickle
 import subprocess
@@ -284,7 +284,8 @@ def test_the_corrected_t_test_keeps_its_level_where_the_ordinary_one_does_not():
 
 
 def test_without_folds_to_compare_there_is_no_interval_and_no_test():
-    assert np.isnan(corrected_t([0.8], [0.7])) and np.isnan(interval_of(Trial(0, "linear", {}, "done", [0.8]))[0])
+    assert np.isnan(corrected_t([0.8], [0.7]))
+    assert np.isnan(interval_of(Trial(0, "linear", {}, "done", [0.8]))[0])
 
 
 # ---------------------------------------- families
@@ -362,7 +363,8 @@ def hard_tables():
     rng = np.random.default_rng(0)
     many = [f"class {n % 60}" for n in range(150)]
     yield "three rows a class", pd.DataFrame({"a": rng.normal(size=9), "target": list("xyz") * 3})
-    yield "many classes", pd.DataFrame({"a": np.arange(150.0) % 60, "b": rng.normal(size=150), "target": many})
+    two = {"a": np.arange(150.0) % 60, "b": rng.normal(size=150)}
+    yield "many classes", pd.DataFrame(two | {"target": many})
     constant = frame_of(60, "binary", still=1.0, nothing=np.nan)
     yield "constant features", constant
     huge = frame_of(80, "regression", huge=rng.choice([1e300, -1e300, 1.0], 80))
@@ -373,7 +375,10 @@ def hard_tables():
     yield "one row a class", pd.DataFrame({"a": np.arange(12.0), "target": [f"class {n}" for n in range(12)]})
 
 
-@pytest.mark.parametrize(("name", "frame"), list(hard_tables()), ids=lambda value: value if isinstance(value, str) else "")
+HARD = list(hard_tables())
+
+
+@pytest.mark.parametrize(("name", "frame"), HARD, ids=[name for name, _ in HARD])
 def test_a_hard_table_gives_a_model_or_one_line(name, frame):
     try:
         model = fit(frame, "target", trials=5, budget=0, test_size=0)

@@ -31,8 +31,8 @@ def _thread_pools() -> ThreadpoolController: return ThreadpoolController()
 def few_threads(
     rows: int,  # how many are worked on
 ) -> Any:  # context manager
-    "One OpenMP thread for small tables, as many as there are for large ones."
-    return _thread_pools().limit(limits=1, user_api="openmp") if rows < MANY_ROWS else nullcontext()
+    "One thread for small tables, as many as there are for large ones."
+    return _thread_pools().limit(limits=1) if rows < MANY_ROWS else nullcontext()
 
 # %% ../../nbs/kit/15_workers.ipynb #11824f96
 def begin(
@@ -42,7 +42,7 @@ def begin(
     until: float,  # time.time() after which nothing is begun
 ) -> Any:  # what the work returns; None: there was no time
     "One piece of work, if there is time for it."
-    return work(shared, item) if time.time() < until else None
+    with few_threads(0): return work(shared, item) if time.time() < until else None
 
 class Workers:
     "A context manager that does many pieces of work at once."
@@ -55,12 +55,14 @@ class Workers:
         self.sent: dict[int, tuple[Any, Any]] = {}  # what is shared, and where it is on the cluster
 
     def __enter__(self) -> Workers:
-        self.threads = ThreadPoolExecutor(self.jobs)
+        self.threads, self.limit = ThreadPoolExecutor(self.jobs), few_threads(0)
+        self.limit.__enter__()
         if self.cluster: self.client = connect(self.cluster)
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.threads.shutdown(cancel_futures=True)
+        self.limit.__exit__(None, None, None)
         if self.client: close(self.client)
 
     def map(
