@@ -22,12 +22,13 @@ __all__ = ['choose_weights', 'Ensemble', 'RegressorEnsemble', 'ClassifierEnsembl
 def choose_weights(
     outputs: Sequence[np.ndarray],  # of each model, on rows that it has not learned
     judge: Callable[[np.ndarray], float],  # how good an output is; greater is better
-    rounds: int = 25,  # models that are added
+    rounds: int = 25,  # models that are added, at most
+    patience: int = 5,  # rounds without progress after which it ends
     most: int = 6,  # different models
 ) -> np.ndarray:  # a weight for each model; they sum to 1
     "Which models to ask, and how much each one counts."
     counts, total = np.zeros(len(outputs), dtype=int), np.zeros_like(outputs[0], dtype=np.float64)
-    chosen, best = counts.copy(), -np.inf
+    chosen, best, since = counts.copy(), -np.inf, 0
     for size in range(1, rounds + 1):
         full = np.count_nonzero(counts) >= most
         open_to = [place for place, count in enumerate(counts) if count or not full]
@@ -36,7 +37,9 @@ def choose_weights(
         place = open_to[int(np.argmax(scores))]
         counts[place] += 1
         total += outputs[place]
-        if max(scores) > best: best, chosen = max(scores), counts.copy()
+        since += 1
+        if max(scores) > best: best, chosen, since = max(scores), counts.copy(), 0
+        if since == patience: break
     return chosen / max(1, chosen.sum())
 
 # %% ../../nbs/kit/16_ensemble.ipynb #22857812

@@ -136,7 +136,8 @@ def results(
     waiting = set(futures)
     try:
         while waiting:
-            try: finished = wait(waiting, timeout=1, return_when="FIRST_COMPLETED").done
+            try:
+                with client.as_current(): finished = wait(waiting, 1, "FIRST_COMPLETED").done
             except TimeoutError: finished = set()
             for future in finished: yield futures[future], future.result()
             waiting -= finished
