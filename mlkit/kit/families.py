@@ -97,7 +97,7 @@ class OnLogScale(RegressorMixin, BaseEstimator):
 
     def predict(self, inputs: Any) -> np.ndarray:
         logs = np.minimum(self.regressor_.predict(inputs), np.log1p(self.highest_))
-        return np.maximum(np.expm1(logs), 0)
+        return np.clip(np.expm1(logs), 0, self.highest_)
 
 def _on_scale(regressor: Any, settings: dict[str, Any]) -> Any:
     return OnLogScale(regressor) if settings.get("log") else regressor
