@@ -19,6 +19,7 @@ import pandas as pd
 import psutil
 from sklearn.base import clone
 
+from .kit.asker import Asker, promising
 from .kit.ensemble import ClassifierEnsemble, RegressorEnsemble, choose_weights
 from .kit.errors import DataError, MLKitError, SettingsError
 from .kit.families import (
@@ -34,9 +35,9 @@ _all_ = ["FAMILIES", "make_estimator"]
 # %% auto #0
 __all__ = ['MOST_ROWS', 'SAMPLE', 'EARLY', 'Listener', 'WAVE', 'FIRST', 'MOST_JUDGED', 'CANDIDATES', 'STARTS', 'fold_rows',
            'fit_estimator', 'no_chatter', 'output_of', 'Part', 'Data', 'folds_of', 'part_of', 'Verdict', 'Piece',
-           'judge_fold', 'judge', 'search', 'check_search', 'promising', 'last_training', 'training_seconds', 'Asker',
-           'blend', 'Model', 'estimator_of', 'train_model', 'on_one_core', 'Found', 'find_model', 'choice_of',
-           'load_data', 'tell_trial', 'in_short', 'FAMILIES', 'make_estimator']
+           'judge_fold', 'judge', 'search', 'check_search', 'last_training', 'training_seconds', 'blend', 'Model',
+           'estimator_of', 'train_model', 'on_one_core', 'Found', 'find_model', 'choice_of', 'load_data', 'tell_trial',
+           'in_short', 'FAMILIES', 'make_estimator']
 
 # %% ../nbs/05_train.ipynb #854b2358
 def fold_rows(
@@ -127,6 +128,7 @@ def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
     if len(rows) <= most: return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
+# %% ../nbs/05_train.ipynb #31bd6f41
 def part_of(
     data: Data,
     place: int,  # of the fold, in `folds_of`
@@ -160,6 +162,7 @@ class Piece(NamedTuple):
     place: int  # of the fold
     seed: int = 42
 
+# %% ../nbs/05_train.ipynb #b7db9224
 def judge_fold(
     data: Data,
     piece: Piece,
@@ -181,7 +184,7 @@ def judge_fold(
     note = "" if fine else "it predicts values that are no numbers"
     return Verdict(unseen, learned, output, known, steps, seconds(), note)
 
-# %% ../nbs/05_train.ipynb #b7db9224
+# %% ../nbs/05_train.ipynb #b7eae28f
 def _trained(data: Data, piece: Piece) -> tuple[Any, int]:
     "The model of one fold, and the number of steps, if it was found here."
     family, task = family_named(piece.family), data.task
@@ -191,6 +194,7 @@ def _trained(data: Data, piece: Piece) -> tuple[Any, int]:
     most = MOST_STEPS if len(task.classes) < 6 else MOST_STEPS // len(task.classes)
     return grow(model, part.learned, part.truth, part.unseen, part.answers, most)
 
+# %% ../nbs/05_train.ipynb #812c4861
 EARLY = 2  # folds that judge first: they decide whether the others need to
 
 def judge(
@@ -254,7 +258,8 @@ def search(
 ) -> list[Trial]:  # in the order in which they were made
     "Look for the best model. DataError when none could be trained at all."
     check_search(trials, budget, jobs)
-    asker, done = Asker(data, choose_families(models, data.task), seed), list[Trial]()
+    names, facts, done = choose_families(models, data.task), facts_of(data.truth, data.task), list[Trial]()
+    asker = Asker(data.task, facts, names, seed)
     end, waves = time.time() + budget if budget else math.inf, 0
     with nullcontext(workers) if workers else Workers(jobs) as team:
         while len(done) < trials:
@@ -284,13 +289,6 @@ def _no_model(tried: Sequence[Trial]) -> DataError:
     reason = next((t.note for t in tried if t.state == "failed"), "every score was undefined")
     return DataError(f"no model could be trained: {reason}; look at the table, or try other train.models")
 
-def promising(trial: Trial, best: Trial | None, task: Task) -> bool:
-    "Compared on the same folds, the trial is not clearly behind: by more than the best one's spread."
-    if best is None: return True
-    same = float(np.nanmean(best.validation[:len(trial.validation)]))
-    room = best.spread if math.isfinite(best.spread) else 0.0
-    return is_better(task, trial.score, same - room if task.direction == "maximize" else same + room)
-
 def last_training(
     tried: Sequence[Trial],
     data: Data,
@@ -309,76 +307,6 @@ def training_seconds(trial: Trial, data: Data) -> float:
     learned = np.mean([len(learn) for learn, _ in folds_of(data)])
     times = family_named(trial.family).last.get("networks", 1)
     return times * trial.seconds / max(1, len(trial.validation)) * len(data.truth) / float(learned)
-
-# %% ../nbs/05_train.ipynb #a320607a
-class Asker:
-    "Decides what is tried next. With the same answers it asks the same."
-    def __init__(self, data: Data, names: Sequence[str], seed: int):
-        self.task, self.names, self.turn = data.task, list(names), 0
-        self.facts = facts_of(data.truth, data.task)
-        self.studies = {name: self._study(seed) for name in names if family_named(name).space}
-        self.asked: dict[int, Any] = {}  # number of a trial -> what Optuna calls it
-        self.waiting = list(self._starts())
-
-    def _study(self, seed: int) -> Any:
-        import optuna
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=6, constant_liar=True)
-        return optuna.create_study(direction=self.task.direction, sampler=sampler)  # type: ignore[arg-type]
-
-    def _starts(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        starts = {name: family_named(name).starts(self.facts) for name in self.names}
-        for rank in range(max(map(len, starts.values()))):
-            for name in self.names:
-                if rank < len(starts[name]): yield name, starts[name][rank]
-
-    def ask(self, done: Sequence[Trial], count: int) -> list[Trial]:
-        "The next trials."
-        return [trial for place in range(count) if (trial := _next(self, done, len(done) + place))]
-
-    def tell(self, trial: Trial, best: Trial | None) -> None:
-        "What came out of a trial."
-        proposal = self.asked.pop(trial.number, None)
-        if proposal: _tell(self.studies[trial.family], proposal, trial, best)
-
-# %% ../nbs/05_train.ipynb #67d662a7
-def _next(self: Asker, done: Sequence[Trial], number: int) -> Trial | None:
-    "One more trial; none when there is nothing left to try."
-    alive = _in_sight(done, self.task, self.names)
-    while self.waiting:
-        name, start = self.waiting.pop(0)
-        if name in alive: return _proposed(self, number, name, start)
-    leaders = [name for name in alive if name in self.studies]
-    if not leaders: return None
-    lap, turn = divmod(self.turn, 4)
-    self.turn += 1
-    rank = (0, 0, 1, 2 + lap % max(1, len(leaders) - 2))[turn]
-    return _proposed(self, number, leaders[rank % len(leaders)], None)
-
-def _proposed(self: Asker, number: int, name: str, start: dict[str, Any] | None) -> Trial:
-    space = family_named(name).space
-    if space is None: return Trial(number, name, start or {})
-    if start is not None: self.studies[name].enqueue_trial({"log": False, "balanced": False} | start)
-    with warnings.catch_warnings():
-        # Recommended settings may lie outside of the range for few rows; they are tried all the same.
-        warnings.filterwarnings("ignore", message="Fixed parameter")
-        self.asked[number] = self.studies[name].ask()
-        return Trial(number, name, space(self.asked[number], self.facts))
-
-def _in_sight(done: Sequence[Trial], task: Task, names: Sequence[str]) -> list[str]:
-    "Families that are not far behind, the best first; those that have not been tried yet are in sight."
-    best, tried = best_of(done, task), {trial.family for trial in done}
-    leaders = [t.family for t in best_of_each(done, task) if promising(t, best, task)]
-    return leaders + [name for name in names if name not in tried]
-
-def _tell(study: Any, proposal: Any, trial: Trial, best: Trial | None) -> None:
-    "Tell Optuna the score; that of a trial that was cut is what it would have been, seen from the best one."
-    import optuna
-    value = trial.score
-    if best and trial.state == "cut" and trial.validation:
-        value += best.score - float(np.nanmean(best.validation[:len(trial.validation)]))
-    known = trial.state != "failed" and math.isfinite(value)
-    study.tell(proposal, value if known else None, None if known else optuna.trial.TrialState.FAIL)
 
 # %% ../nbs/05_train.ipynb #83f8f033
 MOST_JUDGED = 10_000  # rows on which weights are chosen, at most
@@ -424,6 +352,7 @@ def _weights(pool: Sequence[Trial], data: Data, rows: np.ndarray) -> np.ndarray:
     def judge(output: np.ndarray) -> float: return sign * score(data.task, data.truth[rows], output)
     return choose_weights([trial.output[rows] for trial in pool if trial.output is not None], judge)
 
+# %% ../nbs/05_train.ipynb #98d38303
 def _judged(pool: Sequence[Trial], data: Data, places: Sequence[np.ndarray], number: int) -> Trial:
     "The scores of an ensemble; each fold has its own weights, which the other folds have chosen."
     mixed = Trial(number, "ensemble", {}, "done")
@@ -505,6 +434,7 @@ def estimator_of(
     kind = RegressorEnsemble if task.type == "regression" else ClassifierEnsemble
     return kind(encoders, members, [part["weight"] for part in parts], jobs)
 
+# %% ../nbs/05_train.ipynb #cd8391ec
 STARTS = 5  # how often a training that goes astray is begun, at most
 
 def train_model(
@@ -534,6 +464,7 @@ def train_model(
         learned, fitted = max((learned, fitted), attempt(other), key=lambda pair: sign * pair[0])
     return Model(data.task, table, on_one_core(fitted), best.family, best.settings)
 
+# %% ../nbs/05_train.ipynb #bbc4adde
 def on_one_core(estimator: Any) -> Any:  # the same
     "A prediction is too quick for threads to pay, and without them it is the same to the last bit."
     model = estimator[-1] if hasattr(estimator, "named_steps") else estimator
@@ -576,6 +507,7 @@ def find_model(
     assert chosen is not None, "search returns with a finished trial or not at all"
     return Found(train_model(chosen, data, table, jobs, seed, end), chosen, tried, workers.trouble)
 
+# %% ../nbs/05_train.ipynb #d979f372
 def choice_of(best: Trial, data: Data) -> dict[str, Any]:
     "What was chosen, and how it did on rows seen and unseen."
     return {"family": best.family, "settings": best.settings, "train": float(np.nanmean(best.train)),

@@ -312,6 +312,7 @@ def _ready(path: str, regression: bool, jobs: int, seed: int) -> Any:
     if regression or hasattr(estimator, "predict_proba"): return estimator
     return CalibratedClassifierCV(estimator, cv=3, ensemble=False)
 
+# %% ../../nbs/kit/14_families.ipynb #c2d84523
 @cache
 def family_named(
     name: str,  # of FAMILIES, or an import path
@@ -322,6 +323,7 @@ def family_named(
         return _ready(name, regression, jobs, seed)
     return Family("scaled", build, None, lambda facts: [{}])
 
+# %% ../../nbs/kit/14_families.ipynb #3bda4481
 def choose_families(
     models: str,  # names and import paths, with blanks between them
     task: Task | None = None,  # to check that they fit it

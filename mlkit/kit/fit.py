@@ -66,6 +66,7 @@ def measure(
     nothing = score(data.task, truth, baseline_output(data.task, data.truth, len(truth)))
     return metrics_json(data.task, scores, nothing, choice, verdict_of(data, choice), len(truth))
 
+# %% ../../nbs/kit/12_fit.ipynb #5e28bf8e
 def measure_unseen(
     data: Any,  # mlkit.train.Data
     chosen: Any,  # mlkit.kit.trials.Trial

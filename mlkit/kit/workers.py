@@ -44,6 +44,7 @@ def begin(
     "One piece of work, if there is time for it."
     with few_threads(0): return work(shared, item) if time.time() < until else None
 
+# %% ../../nbs/kit/15_workers.ipynb #f82a3235
 class Workers:
     "A context manager that does many pieces of work at once."
     def __init__(
