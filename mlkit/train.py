@@ -5,42 +5,39 @@
 # %% ../nbs/05_train.ipynb #414acfe9
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cache
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+import psutil
 from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier, HistGradientBoostingRegressor,
-    RandomForestClassifier, RandomForestRegressor)
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from .kit.errors import DataError, MLKitError, SettingsError, did_you_mean
+from .kit.asker import Asker, promising
+from .kit.ensemble import ClassifierEnsemble, RegressorEnsemble, choose_weights
+from .kit.errors import DataError, MLKitError, SettingsError
+from .kit.families import (
+    FAMILIES, MOST_STEPS, choose_families, facts_of, family_named, grow, make_estimator, make_model)
 from .kit.table import Table
+from .kit.trials import Trial, best_of, best_of_each, check_rule, choose_trial
+from .kit.workers import MANY_ROWS, Workers, few_threads
 from .prepare import Plan, make_encoder
 from .problem import Task, is_better, score
 
+_all_ = ["FAMILIES", "make_estimator"]
+
 # %% auto #0
-__all__ = ['MANY_ROWS', 'FAMILIES', 'Listener', 'STARTS', 'fold_rows', 'fit_estimator', 'few_threads', 'output_of', 'Family',
-           'choose_families', 'make_estimator', 'Trial', 'Data', 'judge', 'judge_fold', 'search', 'best_of',
-           'trials_frame', 'show_families', 'say_choice', 'plot_search', 'Model', 'train_model', 'choice_of',
-           'load_data', 'tell_trial', 'in_short']
+__all__ = ['MOST_ROWS', 'SAMPLE', 'EARLY', 'Listener', 'WAVE', 'FIRST', 'MOST_JUDGED', 'CANDIDATES', 'STARTS', 'fold_rows',
+           'fit_estimator', 'no_chatter', 'output_of', 'Part', 'Data', 'folds_of', 'part_of', 'Verdict', 'Piece',
+           'judge_fold', 'judge', 'search', 'check_search', 'last_training', 'training_seconds', 'blend', 'Model',
+           'estimator_of', 'train_model', 'on_one_core', 'Found', 'find_model', 'choice_of', 'load_data', 'tell_trial',
+           'in_short', 'FAMILIES', 'make_estimator']
 
 # %% ../nbs/05_train.ipynb #854b2358
 def fold_rows(
@@ -57,150 +54,41 @@ def fit_estimator(
     truth: np.ndarray,  # codes or numbers
 ) -> Any:  # a fitted copy
     "Fit a copy, so that what was given stays as it was."
-    with warnings.catch_warnings(), few_threads(len(inputs)):
-        # A search tries settings that do not converge.
+    with no_chatter(), few_threads(len(inputs)): return clone(estimator).fit(inputs, truth)
+
+@contextmanager
+def no_chatter() -> Iterator[None]:
+    "A search tries settings that do not converge. Not to be entered by threads: warnings are common to all."
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
-        return clone(estimator).fit(inputs, truth)
+        yield
 
-# %% ../nbs/05_train.ipynb #2bf9b3aa
-MANY_ROWS = 20_000  # from here on more than one thread pays for itself
-
-@cache
-def _thread_pools() -> ThreadpoolController: return ThreadpoolController()
-
-def few_threads(
-    rows: int,  # how many are worked on
-) -> Any:  # context manager
-    "One OpenMP thread for small tables, as many as there are for large ones."
-    return _thread_pools().limit(limits=1, user_api="openmp") if rows < MANY_ROWS else nullcontext()
-
-# %% ../nbs/05_train.ipynb #0b64653e
+# %% ../nbs/05_train.ipynb #769df993
 def output_of(
     estimator: Any,  # fitted
     task: Task,
-    inputs: pd.DataFrame,  # from `Table.inputs`
+    inputs: Any,  # from `Table.inputs`; for a model without its encoder: encoded rows
 ) -> np.ndarray:  # (rows, classes) probabilities, or (rows,) numbers
     "What a model says; a class that it never met has probability 0."
     with few_threads(len(inputs)):
-        if task.type == "regression": return np.asarray(estimator.predict(inputs), dtype=np.float64)
+        if task.type == "regression": return np.asarray(estimator.predict(inputs), dtype=np.float64).ravel()
         known = estimator.predict_proba(inputs)
     output = np.zeros((len(inputs), len(task.classes)))
     output[:, np.asarray(estimator.classes_, dtype=int)] = known
     return output
 
-# %% ../nbs/05_train.ipynb #359697af
-class Family(NamedTuple):
-    "A kind of model: how to build it, what can be set, and which numbers it takes."
-    wants: str  # scaled, filled or raw: what `make_encoder` has to give it
-    build: Callable[[bool, dict[str, Any], int, int], Any]  # of regression, settings, jobs, seed
-    space: Callable[[Any, int], dict[str, Any]]  # of an Optuna trial and the number of rows
-    start: dict[str, Any]  # settings to begin with
+# %% ../nbs/05_train.ipynb #0b64653e
+MOST_ROWS = 100_000  # rows that a fold learns from at most, while settings are compared
+SAMPLE = 1_000  # learned rows that show how much was learned by heart
 
-def _linear(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-    strength = settings["strength"]
-    return Ridge(alpha=strength) if regression else LogisticRegression(C=1 / strength, max_iter=500)
-
-def _tree(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-    return (DecisionTreeRegressor if regression else DecisionTreeClassifier)(**settings, random_state=seed)
-
-def _forest(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-    kind = RandomForestRegressor if regression else RandomForestClassifier
-    return kind(**settings, n_jobs=jobs, random_state=seed)
-
-def _boosting(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-    kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
-    return kind(**settings, early_stopping=False, random_state=seed)
-
-# %% ../nbs/05_train.ipynb #b7db9224
-def _neural(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-    settings = settings | {"hidden_layer_sizes": tuple(map(int, settings["hidden_layer_sizes"].split("-")))}
-    network = (MLPRegressor if regression else MLPClassifier)(
-        **settings, early_stopping=True, n_iter_no_change=8, max_iter=120, random_state=seed)
-    return TransformedTargetRegressor(network, transformer=StandardScaler()) if regression else network
-
-# %% ../nbs/05_train.ipynb #0087c213
-def _linear_space(trial: Any, rows: int) -> dict[str, Any]:
-    return {"strength": trial.suggest_float("linear.strength", 1e-3, 1e3, log=True)}
-
-def _tree_space(trial: Any, rows: int) -> dict[str, Any]:
-    return {"max_depth": trial.suggest_int("tree.max_depth", 2, 16),
-            "min_samples_leaf": trial.suggest_int("tree.min_samples_leaf", 1, max(2, rows // 20), log=True)}
-
-def _forest_space(trial: Any, rows: int) -> dict[str, Any]:
-    return {"n_estimators": 150, "max_features": trial.suggest_float("forest.max_features", 0.1, 1.0),
-            "min_samples_leaf": trial.suggest_int("forest.min_samples_leaf", 1, max(2, rows // 50), log=True)}
-
-def _boosting_space(trial: Any, rows: int) -> dict[str, Any]:
-    most = max(3, min(200, rows // 10))
-    return {"learning_rate": trial.suggest_float("boosting.learning_rate", 0.02, 0.3, log=True),
-            "max_iter": trial.suggest_int("boosting.max_iter", 40, 400, log=True),
-            "max_leaf_nodes": trial.suggest_int("boosting.max_leaf_nodes", 4, 64, log=True),
-            "min_samples_leaf": trial.suggest_int("boosting.min_samples_leaf", 2, most, log=True),
-            "l2_regularization": trial.suggest_float("boosting.l2_regularization", 1e-3, 10, log=True)}
-
-def _neural_space(trial: Any, rows: int) -> dict[str, Any]:
-    sizes = ["16", "64", "64-32", "128-64"]
-    return {"hidden_layer_sizes": trial.suggest_categorical("neural.hidden_layer_sizes", sizes),
-            "alpha": trial.suggest_float("neural.alpha", 1e-5, 1.0, log=True),
-            "learning_rate_init": trial.suggest_float("neural.learning_rate_init", 3e-4, 1e-2, log=True)}
-
-# %% ../nbs/05_train.ipynb #3b8f6360
-FAMILIES: dict[str, Family] = {  # from simple to complex, which is also from cheap to costly
-    "linear": Family("scaled", _linear, _linear_space, {"strength": 1.0}),
-    "tree": Family("filled", _tree, _tree_space, {"max_depth": 5, "min_samples_leaf": 10}),
-    "boosting": Family("raw", _boosting, _boosting_space, {
-        "learning_rate": 0.08, "max_iter": 120, "max_leaf_nodes": 16, "min_samples_leaf": 20,
-        "l2_regularization": 0.1}),
-    "forest": Family("filled", _forest, _forest_space, {
-        "n_estimators": 150, "max_features": 0.4, "min_samples_leaf": 3}),
-    "neural": Family("scaled", _neural, _neural_space, {
-        "hidden_layer_sizes": "64", "alpha": 1e-2, "learning_rate_init": 2e-3}),
-}
-
-def choose_families(
-    models: str,  # names, with blanks between them
-) -> list[str]:  # in the order in which they are tried
-    "The families to try. SettingsError for one that there is not."
-    names = models.replace(",", " ").split()
-    for name in names:
-        if name in FAMILIES: continue
-        near = did_you_mean(name, FAMILIES) or f"; there are {' '.join(FAMILIES)}"
-        raise SettingsError(f"train.models names '{name}', which is no family{near}")
-    if not names: raise SettingsError(f"train.models is empty; name at least one of {' '.join(FAMILIES)}")
-    return [name for name in FAMILIES if name in names]
-
-# %% ../nbs/05_train.ipynb #1ac4a5d9
-def make_estimator(
-    family: str,  # a name from FAMILIES
-    settings: dict[str, Any],  # as the family's space gives them
-    plan: Plan,
-    task: Task,
-    jobs: int = 1,  # cores; -1: all
-    seed: int = 42,
-) -> Pipeline:  # from model inputs to predictions
-    "Encoding and model in one, not yet fitted."
-    kind = FAMILIES[family]
-    model = kind.build(task.type == "regression", settings, jobs, seed)
-    return Pipeline([("encode", make_encoder(plan, kind.wants, task)), ("model", model)])
-
-# %% ../nbs/05_train.ipynb #a38cb084
-@dataclass
-class Trial:
-    "What came out of one choice of settings."
-    number: int
-    family: str
-    settings: dict[str, Any]
-    state: str = "running"  # done, cut (not worth finishing, or out of time), failed
-    validation: list[float] = field(default_factory=list)  # score of each fold
-    train: list[float] = field(default_factory=list)  # score on the rows learned
-    seconds: float = 0.0
-    note: str = ""
-
-    @property
-    def score(self) -> float: return float(np.mean(self.validation)) if self.validation else math.nan
-    @property
-    def spread(self) -> float:
-        return float(np.std(self.validation, ddof=1)) if len(self.validation) > 1 else math.nan
+class Part(NamedTuple):
+    "One fold, encoded."
+    learned: Any  # rows to learn from
+    truth: np.ndarray
+    unseen: Any  # rows to be judged on
+    answers: np.ndarray
+    known: Any  # some of the rows learned, as others would see them
+    known_truth: np.ndarray
 
 @dataclass
 class Data:
@@ -211,198 +99,295 @@ class Data:
     plan: Plan
     task: Task
     in_time: bool = False
+    folds: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
+    parts: dict[tuple[int, str], Part] = field(default_factory=dict, repr=False, compare=False)
 
-Listener = Callable[[Trial, Trial | None], None]  # is told of a trial, and of the best one so far
+    def __getstate__(self) -> dict[str, Any]:
+        "Each machine encodes for itself."
+        return self.__dict__ | {"parts": {}}
 
-# %% ../nbs/05_train.ipynb #07872ee8
-def judge(
-    trial: Trial,  # is filled
+# %% ../nbs/05_train.ipynb #ca986e81
+def folds_of(
     data: Data,
-    jobs: int = 1,
-    seed: int = 42,
-    go_on: Callable[[Trial], bool] = lambda trial: True,  # asked as soon as the first folds have judged
-) -> Trial:  # the same trial
-    "Cross-validate one choice of settings; as many folds at a time as there are cores."
-    started, folds = time.monotonic(), fold_rows(data.fold, data.in_time)
-    estimator = make_estimator(trial.family, trial.settings, data.plan, data.task, 1, seed)
+) -> list[tuple[np.ndarray, np.ndarray]]:  # rows to learn from, rows to be judged on
+    "The folds of a search: five of a small table, three of a large one; in time, the latest first."
+    if data.folds: return data.folds
+    folds = [rows for rows in fold_rows(data.fold, data.in_time) if _can_judge(data, *rows)]
+    if data.in_time: folds = folds[::-1]
+    if not folds:
+        raise DataError("in no fold can a model learn and be judged; take fewer prepare.folds, or more rows")
+    few = folds[:3] if len(data.truth) > 2 * MANY_ROWS else folds
+    data.folds = [(_some(learn, MOST_ROWS, 0), _some(unseen, MOST_ROWS, 1)) for learn, unseen in few]
+    return data.folds
+
+def _can_judge(data: Data, learn: np.ndarray, unseen: np.ndarray) -> bool:
+    enough = len(unseen) > 0 and len(learn) > 1
+    return enough and (data.task.type == "regression" or len(np.unique(data.truth[learn])) > 1)
+
+def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    if len(rows) <= most: return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+# %% ../nbs/05_train.ipynb #31bd6f41
+def part_of(
+    data: Data,
+    place: int,  # of the fold, in `folds_of`
+    wants: str,  # scaled, filled or raw
+) -> Part:
+    "One fold, encoded as a family wants it."
+    if (place, wants) in data.parts: return data.parts[place, wants]
+    learn, unseen = folds_of(data)[place]
+    known, encoder = _some(learn, SAMPLE, place), make_encoder(data.plan, wants, data.task)
+    learned = encoder.fit_transform(data.inputs.iloc[learn], data.truth[learn])
+    views = [encoder.transform(data.inputs.iloc[part]) for part in (unseen, known)]
+    part = Part(learned, data.truth[learn], views[0], data.truth[unseen], views[1], data.truth[known])
+    if psutil.virtual_memory().available > 20 * learned.nbytes: data.parts[place, wants] = part
+    return part
+
+# %% ../nbs/05_train.ipynb #359697af
+class Verdict(NamedTuple):
+    "What one fold says of a choice of settings."
+    unseen: float = math.nan  # score on rows held back
+    learned: float = math.nan  # score on rows learned
+    output: np.ndarray | None = None  # for the rows held back
+    known: np.ndarray | None = None  # for some rows learned
+    steps: int = 0  # trees that were grown, where the number was found here
+    seconds: float = 0.0
+    note: str = ""  # what went wrong
+
+class Piece(NamedTuple):
+    "What one fold is asked to do."
+    family: str
+    settings: dict[str, Any]
+    place: int  # of the fold
+    seed: int = 42
+
+# %% ../nbs/05_train.ipynb #b7db9224
+def judge_fold(
+    data: Data,
+    piece: Piece,
+) -> Verdict:
+    "Train on a fold's learning rows; score on those and on the rows held back."
+    started, task = time.perf_counter(), data.task
+    def seconds() -> float: return time.perf_counter() - started
     try:
-        for first in range(0, len(folds), jobs):
-            if trial.validation and not go_on(trial): break
-            tasks = (delayed(judge_fold)(estimator, data, *rows) for rows in folds[first:first + jobs])
-            pairs = Parallel(jobs, backend="threading")(tasks)
-            trial.validation += [unseen for unseen, _ in pairs]
-            trial.train += [learned for _, learned in pairs]
-        complete = len(trial.validation) == len(folds)
-        trial.state = "done" if complete and math.isfinite(trial.score) else "cut"
+        part = part_of(data, piece.place, family_named(piece.family).wants)
+        model, steps = _trained(data, piece)
+        outputs = [output_of(model, task, rows) for rows in (part.unseen, part.known)]
+        unseen, learned = score(task, part.answers, outputs[0]), score(task, part.known_truth, outputs[1])
     except MLKitError: raise
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else ""
-        trial.state, trial.note = "failed", f"{type(error).__name__}: {reason}"
-    trial.seconds = time.monotonic() - started
-    return trial
+        reason = next(iter(str(error).strip().splitlines()), "")[:200]
+        return Verdict(seconds=seconds(), note=f"{type(error).__name__}: {reason}")
+    fine = all(np.isfinite(output).all() for output in outputs)
+    output, known = (output.astype(np.float32) for output in outputs)
+    note = "" if fine else "it predicts values that are no numbers"
+    return Verdict(unseen, learned, output, known, steps, seconds(), note)
 
-# %% ../nbs/05_train.ipynb #8571cade
-def judge_fold(estimator: Any, data: Data, learn: np.ndarray, unseen: np.ndarray) -> tuple[float, float]:
-    "Score on unseen rows and on learned ones."
-    fitted = fit_estimator(estimator, data.inputs.iloc[learn], data.truth[learn])
-    def rate(part: np.ndarray) -> float:
-        output = output_of(fitted, data.task, data.inputs.iloc[part])
-        return score(data.task, data.truth[part], output)
-    return rate(unseen), rate(learn)
+# %% ../nbs/05_train.ipynb #b7eae28f
+def _trained(data: Data, piece: Piece) -> tuple[Any, int]:
+    "The model of one fold, and the number of steps, if it was found here."
+    family, task = family_named(piece.family), data.task
+    part = part_of(data, piece.place, family.wants)
+    model = make_model(piece.family, piece.settings, task, 1, piece.seed)
+    if not family.grows or "steps" in piece.settings: return model.fit(part.learned, part.truth), 0
+    most = MOST_STEPS if len(task.classes) < 6 else MOST_STEPS // len(task.classes)
+    return grow(model, part.learned, part.truth, part.unseen, part.answers, most)
 
-# %% ../nbs/05_train.ipynb #73ec64bb
-@threadpool_limits.wrap(limits=1, user_api="blas")  # sums in one order, on any machine
+# %% ../nbs/05_train.ipynb #812c4861
+EARLY = 2  # folds that judge first: they decide whether the others need to
+
+def judge(
+    trials: Sequence[Trial],  # are filled
+    data: Data,
+    workers: Workers | None = None,  # who does the work; none: one core of this machine
+    seed: int = 42,
+    go_on: Callable[[Trial], bool] = lambda trial: True,  # asked when the first folds have judged
+    until: float = math.inf,  # time.time() after which no fold is begun
+) -> Sequence[Trial]:  # the same trials
+    "Cross-validate some choices of settings, all folds of all of them side by side."
+    if workers is None:
+        with Workers(1) as workers: return judge(trials, data, workers, seed, go_on, until)
+    places = list(range(len(folds_of(data))))
+    for some in (places[:EARLY], places[EARLY:]):
+        for trial in trials:
+            if trial.validation and trial.state == "running" and not go_on(trial): trial.state = "cut"
+        waiting = [(trial, place) for trial in trials if trial.state == "running" for place in some]
+        pieces = [Piece(trial.family, trial.settings, place, seed) for trial, place in waiting]
+        with no_chatter(): verdicts = workers.map(judge_fold, data, pieces, until)
+        for (trial, place), verdict in zip(waiting, verdicts, strict=True): _note(trial, data, place, verdict)
+        for trial in trials: _settle_steps(trial)
+    for trial in trials:
+        if trial.state == "running": trial.state = "done" if math.isfinite(trial.score) else "cut"
+    return trials
+
+# %% ../nbs/05_train.ipynb #b5496f10
+def _note(trial: Trial, data: Data, place: int, verdict: Verdict | None) -> None:
+    "Write down what a fold said."
+    if verdict is None:
+        if trial.state == "running": trial.state, trial.note = "cut", "out of time"
+        return
+    trial.seconds += verdict.seconds
+    if verdict.note: trial.state, trial.note = "failed", verdict.note
+    if trial.state == "failed" or verdict.output is None or verdict.known is None: return
+    trial.validation.append(verdict.unseen)
+    trial.train.append(verdict.learned)
+    trial.known.append(verdict.known)
+    if verdict.steps: trial.steps.append(verdict.steps)
+    if trial.output is None:
+        trial.output = np.full((len(data.truth), *verdict.output.shape[1:]), np.nan, dtype=np.float32)
+    trial.output[folds_of(data)[place][1]] = verdict.output
+
+def _settle_steps(trial: Trial) -> None:
+    "What the first folds have found out holds for the others."
+    if trial.steps: trial.settings = trial.settings | {"steps": round(float(np.mean(trial.steps)))}
+
+# %% ../nbs/05_train.ipynb #0087c213
+Listener = Callable[[Trial, Trial | None, float], None]  # told of a trial, the best so far, the seconds left
+WAVE, FIRST = 4, (1, 2)  # trials that are judged side by side, and how many in the first waves
+
 def search(
     data: Data,
-    models: str = "linear tree forest boosting neural",  # families, with blanks between them
+    models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
     trials: int = 30,  # at most
-    budget: float = 60.0,  # seconds at most; 0: no limit
+    budget: float = 60.0,  # seconds at most, the last training included; 0: no limit
     jobs: int = 0,  # cores; 0: all
     seed: int = 42,
-    on_trial: Listener = lambda trial, best: None,  # told of each trial as it ends, and the best so far
+    on_trial: Listener = lambda trial, best, left: None,  # told of each trial as it ends
+    workers: Workers | None = None,  # who does the work; none: the cores of this machine
 ) -> list[Trial]:  # in the order in which they were made
     "Look for the best model. DataError when none could be trained at all."
-    names, started, done = choose_families(models), time.monotonic(), list[Trial]()
-    if trials < 1: raise SettingsError(f"train.trials is at least 1, not {trials}")
-    if jobs < 0: raise SettingsError(f"train.jobs is a number of cores, 0 for all, not {jobs}")
-    if budget < 0: raise SettingsError(f"train.budget is a number of seconds, 0 for no limit, not {budget:g}")
-    study, cores = _new_study(data.task, names, seed), jobs or os.cpu_count() or 1
-    def in_time() -> bool: return not budget or time.monotonic() - started < budget
-    while len(done) < trials and (in_time() or not best_of(done, data.task)):
-        proposal = study.ask()
-        trial = Trial(len(done), *_next_settings(proposal, names, len(data.truth)))
-        best = best_of(done, data.task)
-        def go_on(trial: Trial, best: Trial | None = best) -> bool:
-            return best is None or (in_time() and _promising(trial, best, data.task))
-        judge(trial, data, cores, seed, go_on)
-        _tell(study, proposal, trial)
-        done.append(trial)
-        on_trial(trial, best_of(done, data.task))
-        if len(done) >= 3 * len(names) and all(t.state == "failed" for t in done): break
-    if not best_of(done, data.task): raise _no_model(done[-1])
+    check_search(trials, budget, jobs)
+    names, facts, done = choose_families(models, data.task), facts_of(data.truth, data.task), list[Trial]()
+    asker = Asker(data.task, facts, names, seed)
+    end, waves = time.time() + budget if budget else math.inf, 0
+    with nullcontext(workers) if workers else Workers(jobs) as team:
+        while len(done) < trials:
+            best = best_of(done, data.task)
+            until = end - last_training(done, data, team.jobs, 0.3 * budget) if best else math.inf
+            count = FIRST[waves] if waves < len(FIRST) else WAVE
+            wave = asker.ask(done, min(count, trials - len(done))) if time.time() < until else []
+            if not wave: break
+            waves += 1
+            judge(wave, data, team, seed, partial(promising, best=best, task=data.task), until)
+            for trial in wave:
+                done.append(trial)
+                asker.tell(trial, best)
+                on_trial(trial, best_of(done, data.task), end - time.time())
+    if not best_of(done, data.task): raise _no_model(done)
     return done
 
-# %% ../nbs/05_train.ipynb #66a90ded
-def _no_model(last: Trial) -> DataError:
-    reason = last.note or "every score was undefined"
+# %% ../nbs/05_train.ipynb #3b8f6360
+def check_search(trials: int, budget: float, jobs: int) -> None:
+    "SettingsError for what cannot be."
+    if trials < 1: raise SettingsError(f"train.trials is at least 1, not {trials}")
+    if jobs < 0: raise SettingsError(f"train.jobs is a number of cores, 0 for all, not {jobs}")
+    if not 0 <= budget < math.inf:
+        raise SettingsError(f"train.budget is a number of seconds, 0 for no limit, not {budget:g}")
+
+def _no_model(tried: Sequence[Trial]) -> DataError:
+    reason = next((t.note for t in tried if t.state == "failed"), "every score was undefined")
     return DataError(f"no model could be trained: {reason}; look at the table, or try other train.models")
 
-def _new_study(task: Task, names: Sequence[str], seed: int) -> Any:
-    import optuna
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=2 * len(names))
-    study = optuna.create_study(direction=task.direction, sampler=sampler)  # type: ignore[arg-type]
-    for name in names:
-        start = {f"{name}.{setting}": value for setting, value in FAMILIES[name].start.items()}
-        study.enqueue_trial({"family": name} | start)
-    return study
+def last_training(
+    tried: Sequence[Trial],
+    data: Data,
+    cores: int,
+    most: float,  # seconds
+) -> float:  # seconds
+    "How long it will take to choose an ensemble, and to train the best of each family on all rows."
+    best, started = best_of_each(tried, data.task), time.perf_counter()
+    if best[0].output is not None: score(data.task, data.truth[:10_000], best[0].output[:10_000])
+    choosing = 1_000 * (time.perf_counter() - started)  # so many scores are computed
+    needed = [training_seconds(trial, data) for trial in best[:4]]
+    return min(most, choosing + max(sum(needed) / cores, *needed, 0.0))
 
-def _next_settings(proposal: Any, names: Sequence[str], rows: int) -> tuple[str, dict[str, Any]]:
-    with warnings.catch_warnings():
-        # Ordinary settings may be too coarse for few rows; they are tried all the same.
-        warnings.filterwarnings("ignore", message="Fixed parameter")
-        family = proposal.suggest_categorical("family", names)
-        return family, FAMILIES[family].space(proposal, rows)
+def training_seconds(trial: Trial, data: Data) -> float:
+    "How long it takes to train on all rows what was trained in the folds."
+    learned = np.mean([len(learn) for learn, _ in folds_of(data)])
+    times = family_named(trial.family).last.get("networks", 1)
+    return times * trial.seconds / max(1, len(trial.validation)) * len(data.truth) / float(learned)
 
-def _tell(study: Any, proposal: Any, trial: Trial) -> None:
-    import optuna
-    if trial.state == "failed" or not math.isfinite(trial.score):
-        study.tell(proposal, state=optuna.trial.TrialState.FAIL)
-    else: study.tell(proposal, trial.score)
+# %% ../nbs/05_train.ipynb #83f8f033
+MOST_JUDGED = 10_000  # rows on which weights are chosen, at most
+CANDIDATES = 12  # trials that may become members, beside the best of each family
 
-# %% ../nbs/05_train.ipynb #19d9317d
-def best_of(
+def blend(
     trials: Sequence[Trial],
-    task: Task,
-) -> Trial | None:  # nothing when no trial was finished
-    "The finished trial with the best score on unseen rows."
-    done = [trial for trial in trials if trial.state == "done"]
-    choose = max if task.direction == "maximize" else min
-    return choose(done, key=lambda trial: trial.score, default=None)
+    data: Data,
+    seconds: float = math.inf,  # that are left for training the members on all rows
+    cores: int = 1,
+) -> Trial | None:  # None where no ensemble is better than the best trial alone
+    "An ensemble of the best trials, as one trial more."
+    started, pool = time.perf_counter(), _candidates(trials, data)
+    places = [_some(unseen, MOST_JUDGED // len(folds_of(data)), 0) for _, unseen in folds_of(data)]
+    weights = _weights(pool, data, np.concatenate(places))
+    while sum(training_seconds(t, data) for t in _members(pool, weights)) / cores > seconds and len(pool) > 1:
+        costly = max(pool[1:], key=lambda trial: training_seconds(trial, data))
+        pool = [trial for trial in pool if trial is not costly]
+        weights = _weights(pool, data, np.concatenate(places))
+    if np.count_nonzero(weights) < 2: return None
+    mixed = _judged(pool, data, places, len(trials))
+    mixed.settings = {"members": [
+        {"weight": float(weight), "family": trial.family, "settings": trial.settings}
+        for trial, weight in zip(pool, weights, strict=True) if weight]}
+    mixed.output = _mean([trial.output for trial in pool], weights)
+    mixed.seconds = time.perf_counter() - started
+    room = 0.1 * mixed.spread * (1 if data.task.direction == "maximize" else -1)  # a mean is the safer bet
+    return mixed if is_better(data.task, mixed.score, _honest_best(pool, data.task) - room) else None
 
-def _promising(trial: Trial, best: Trial, task: Task) -> bool:
-    "Compared on the same folds, the trial is not clearly behind: by more than two of the best one's spreads."
-    same = float(np.mean(best.validation[:len(trial.validation)]))
-    room = 2 * best.spread if math.isfinite(best.spread) else 0.0
-    return is_better(task, trial.score, same - room if task.direction == "maximize" else same + room)
+# %% ../nbs/05_train.ipynb #975dbee6
+def _candidates(trials: Sequence[Trial], data: Data) -> list[Trial]:
+    "The best trials, and the best of each family, the best first."
+    sign = -1 if data.task.direction == "maximize" else 1
+    done = sorted((trial for trial in trials if trial.state == "done"), key=lambda trial: sign * trial.score)
+    best = [trial.number for trial in best_of_each(done, data.task)]
+    return [trial for place, trial in enumerate(done) if place < CANDIDATES or trial.number in best]
 
-# %% ../nbs/05_train.ipynb #e6024617
-def trials_frame(
-    trials: Sequence[Trial],
-) -> pd.DataFrame:  # one row a trial
-    "All trials as a table that can be saved."
-    return pd.DataFrame([{
-        "number": t.number, "family": t.family, "state": t.state, "score": t.score, "spread": t.spread,
-        "train": float(np.mean(t.train)) if t.train else math.nan, "seconds": t.seconds,
-        "settings": json.dumps(t.settings), "note": t.note} for t in trials])
+def _members(pool: Sequence[Trial], weights: np.ndarray) -> list[Trial]:
+    return [trial for trial, weight in zip(pool, weights, strict=True) if weight]
 
-# %% ../nbs/05_train.ipynb #e2b20905
-def show_families(
-    trials: Sequence[Trial],
-    task: Task,
-) -> Any:  # pandas Styler
-    "The best trial of each family, the best family first."
-    lines = []
-    for name in FAMILIES:
-        mine = [t for t in trials if t.family == name]
-        best = best_of(mine, task)
-        if best: lines.append(_family_line(best, mine, task.metric))
-    frame = pd.DataFrame(lines).sort_values(task.metric, ascending=task.direction == "minimize")
-    return frame.style.hide().format({
-        task.metric: "{:.4g}", "give or take": "{:.2g}", "on learned rows": "{:.4g}", "seconds": "{:.1f}"})
+def _weights(pool: Sequence[Trial], data: Data, rows: np.ndarray) -> np.ndarray:
+    sign = 1 if data.task.direction == "maximize" else -1
+    def judge(output: np.ndarray) -> float: return sign * score(data.task, data.truth[rows], output)
+    return choose_weights([trial.output[rows] for trial in pool if trial.output is not None], judge)
 
-def _family_line(best: Trial, mine: Sequence[Trial], metric: str) -> dict[str, Any]:
-    return {"family": best.family, metric: best.score, "give or take": best.spread,
-            "on learned rows": float(np.mean(best.train)), "trials": len(mine),
-            "seconds": sum(t.seconds for t in mine), "settings": _in_words(best.settings)}
+# %% ../nbs/05_train.ipynb #98d38303
+def _judged(pool: Sequence[Trial], data: Data, places: Sequence[np.ndarray], number: int) -> Trial:
+    "The scores of an ensemble; each fold has its own weights, which the other folds have chosen."
+    mixed = Trial(number, "ensemble", {}, "done")
+    for place, (learn, unseen) in enumerate(folds_of(data)):
+        others = [rows for other, rows in enumerate(places) if other != place] or list(places)
+        weights = _weights(pool, data, np.concatenate(others))
+        known = _some(learn, SAMPLE, place)
+        seen = [trial.output[unseen] for trial in pool if trial.output is not None]
+        mixed.validation.append(score(data.task, data.truth[unseen], _mean(seen, weights)))
+        said = _mean([trial.known[place] for trial in pool], weights)
+        mixed.train.append(score(data.task, data.truth[known], said))
+    return mixed
 
-def _in_words(settings: dict[str, Any]) -> str:
-    def word(value: Any) -> str: return f"{value:.3g}" if isinstance(value, float) else f"{value}"
-    return ", ".join(f"{name} {word(value)}" for name, value in settings.items())
+def _mean(outputs: Sequence[Any], weights: np.ndarray) -> np.ndarray:
+    parts = [weight * output for weight, output in zip(weights, outputs, strict=True) if weight]
+    return np.sum(parts, axis=0)
 
-# %% ../nbs/05_train.ipynb #08996965
-def say_choice(
-    best: Trial,
-    trials: Sequence[Trial],
-    task: Task,
-) -> Any:  # IPython Markdown
-    "What was chosen, what it is worth, and what failed on the way."
-    from IPython.display import Markdown
-    failed = {t.family: t.note for t in trials if t.state == "failed"}
-    finished = sum(t.state == "done" for t in trials)
-    words = (f"**{best.family}** is chosen: {task.metric} {best.score:.4g} on unseen rows, "
-             f"give or take {best.spread:.2g}, with {_in_words(best.settings)}. "
-             f"{finished} of {len(trials)} trials were finished.")
-    return Markdown(words + "".join(f" *{name}* failed: {note}." for name, note in failed.items()))
+# %% ../nbs/05_train.ipynb #65d167b6
+def _honest_best(pool: Sequence[Trial], task: Task) -> float:
+    "The score of the best trial, where each fold judges the one that is best on the other folds."
+    scores = np.array([trial.validation for trial in pool])
+    if scores.shape[1] < 2: return pool[0].score
+    sign, judged = 1 if task.direction == "maximize" else -1, []
+    for place in range(scores.shape[1]):
+        others = np.nanmean(np.delete(scores, place, axis=1), axis=1)
+        judged.append(scores[int(np.nanargmax(sign * others)), place])
+    return float(np.nanmean(judged))
 
-# %% ../nbs/05_train.ipynb #62d8f7ad
-def plot_search(
-    trials: Sequence[Trial],
-    task: Task,
-) -> Any:  # Plot
-    "How the search went: every finished trial, and the best so far."
-    from mlkit.kit.plot import new_plot
-    from mlkit.kit.theme import BLUE, PALETTE
-    plot, axes = new_plot(height=3.0)
-    done = [t for t in trials if t.state == "done"]
-    for colour, name in zip(PALETTE[1:], FAMILIES, strict=False):
-        mine = [t for t in done if t.family == name]
-        if not mine: continue
-        axes.scatter([t.number for t in mine], [t.score for t in mine], color=colour, label=name, zorder=3)
-    so_far = (np.maximum if task.direction == "maximize" else np.minimum).accumulate([t.score for t in done])
-    axes.step([t.number for t in done], so_far, where="post", color=BLUE, label="best so far")
-    axes.set(title="The search", xlabel="trial", ylabel=f"{task.metric} on unseen rows")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return plot
-
-# %% ../nbs/05_train.ipynb #4f41daf6
+# %% ../nbs/05_train.ipynb #a38cb084
 @dataclass
 class Model:
     "From raw rows to predictions."
     task: Task
     table: Table  # how raw cells are read
-    estimator: Any  # fitted scikit-learn pipeline over `table.inputs`
+    estimator: Any  # fitted scikit-learn pipeline, or ensemble, over `table.inputs`
     family: str
     settings: dict[str, Any]
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -429,37 +414,105 @@ class Model:
             raise DataError(f"'{self.task.target}' is a number; there are no probabilities, use predict")
         return self.output(frame)
 
-# %% ../nbs/05_train.ipynb #76bca44d
-STARTS = 5  # how often a training that goes astray is begun anew
+# %% ../nbs/05_train.ipynb #07872ee8
+def estimator_of(
+    trial: Trial,
+    data: Data,
+    jobs: int = 1,  # cores
+    seed: int = 42,
+) -> Any:  # a pipeline or an ensemble over the model inputs, not fitted
+    "What a trial tried."
+    task = data.task
+    if trial.family != "ensemble":
+        settings = family_named(trial.family).last | trial.settings
+        return make_estimator(trial.family, settings, data.plan, task, jobs, seed)
+    members, parts = [], trial.settings["members"]
+    for part in parts:
+        name, family = part["family"], family_named(part["family"])
+        members.append((name, family.wants, make_model(name, family.last | part["settings"], task, 1, seed)))
+    encoders = {wants: make_encoder(data.plan, wants, task) for _, wants, _ in members}
+    kind = RegressorEnsemble if task.type == "regression" else ClassifierEnsemble
+    return kind(encoders, members, [part["weight"] for part in parts], jobs)
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
+# %% ../nbs/05_train.ipynb #cd8391ec
+STARTS = 5  # how often a training that goes astray is begun, at most
+
 def train_model(
     best: Trial,
     data: Data,
     table: Table,
-    jobs: int = 0,
+    jobs: int = 0,  # cores; 0: all
     seed: int = 42,
+    until: float = math.inf,  # time.time() after which nothing is begun anew
 ) -> Model:
     """Train the chosen settings on all training rows.
 
     On rows that it learned, a model does at least as well as others did on rows that they had not seen.
-    Training that starts from a random point can go astray; then it starts from another one.
+    A network that starts from an unlucky point can go astray; then it starts from another one.
     """
-    cores, sign = jobs or os.cpu_count() or 1, 1 if data.task.direction == "maximize" else -1
+    sign, parts = 1 if data.task.direction == "maximize" else -1, best.settings.get("members", [])
+    cores = Workers(jobs).jobs if parts or len(data.truth) >= MANY_ROWS else 1
+    lucky = "neural" in (best.family, *(part["family"] for part in parts))
+    known = _some(np.arange(len(data.truth)), 10 * SAMPLE, seed)
     def attempt(seed: int) -> tuple[float, Any]:
-        estimator = make_estimator(best.family, best.settings, data.plan, data.task, cores, seed)
-        fitted = fit_estimator(estimator, data.inputs, data.truth)
-        return score(data.task, data.truth, output_of(fitted, data.task, data.inputs)), fitted
+        fitted = fit_estimator(estimator_of(best, data, cores, seed), data.inputs, data.truth)
+        output = output_of(fitted, data.task, data.inputs.iloc[known])
+        return score(data.task, data.truth[known], output), fitted
     learned, fitted = attempt(seed)
     for other in range(seed + 1, seed + STARTS):
-        if not is_better(data.task, best.score, learned): break
+        if not lucky or time.time() > until or not is_better(data.task, best.score, learned): break
         learned, fitted = max((learned, fitted), attempt(other), key=lambda pair: sign * pair[0])
-    return Model(data.task, table, fitted, best.family, best.settings)
+    return Model(data.task, table, on_one_core(fitted), best.family, best.settings)
 
+# %% ../nbs/05_train.ipynb #bbc4adde
+def on_one_core(estimator: Any) -> Any:  # the same
+    "A prediction is too quick for threads to pay, and without them it is the same to the last bit."
+    model = estimator[-1] if hasattr(estimator, "named_steps") else estimator
+    for part in (model, getattr(model, "regressor_", None)):
+        if part is not None and getattr(part, "n_jobs", None) is not None: part.n_jobs = 1
+    return estimator
+
+# %% ../nbs/05_train.ipynb #d4d7a05a
+class Found(NamedTuple):
+    "What training brings."
+    model: Model
+    chosen: Trial
+    tried: list[Trial]  # an ensemble is the last one
+    trouble: str = ""  # what went wrong on the way
+
+def find_model(
+    data: Data,
+    table: Table,
+    models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
+    trials: int = 30,  # at most
+    budget: float = 60.0,  # seconds at most; 0: no limit
+    ensemble: bool = True,  # several models together, where that is better than the best one alone
+    choose: str = "best",  # best, or one_se: the simplest within one standard error of the best
+    jobs: int = 0,  # cores; 0: all
+    cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
+    seed: int = 42,
+    on_trial: Listener = lambda trial, best, left: None,  # told of each trial as it ends
+) -> Found:
+    "Search, choose, and train what was chosen on all training rows."
+    check_rule(choose)
+    end = time.time() + budget if budget else math.inf
+    with Workers(jobs, cluster) as workers:
+        tried = search(data, models, trials, budget, workers.jobs, seed, on_trial, workers)
+    mixed = blend(tried, data, end - time.time(), workers.jobs) if ensemble else None
+    if mixed:
+        tried.append(mixed)
+        on_trial(mixed, mixed, end - time.time())
+    candidates = [mixed] if mixed and choose == "best" else tried
+    chosen = choose_trial(candidates, data.task, choose)
+    assert chosen is not None, "search returns with a finished trial or not at all"
+    return Found(train_model(chosen, data, table, jobs, seed, end), chosen, tried, workers.trouble)
+
+# %% ../nbs/05_train.ipynb #d979f372
 def choice_of(best: Trial, data: Data) -> dict[str, Any]:
     "What was chosen, and how it did on rows seen and unseen."
-    return {"family": best.family, "settings": best.settings, "train": float(np.mean(best.train)),
-            "validation": best.score, "folds": best.validation, "rows": len(data.truth)}
+    return {"family": best.family, "settings": best.settings, "train": float(np.nanmean(best.train)),
+            "validation": best.score, "folds": [value for value in best.validation if math.isfinite(value)],
+            "rows": len(data.truth)}
 
 # %% ../nbs/05_train.ipynb #dea67a51
 def load_data(
@@ -479,18 +532,21 @@ def tell_trial(
     trials: int,  # how many there will be at most
 ) -> Listener:  # for `search`
     "Put every trial into the logbook, and say in a line how far the search is."
-    def tell(trial: Trial, best: Trial | None) -> None:
+    def tell(trial: Trial, best: Trial | None, left: float) -> None:
         learned = float(np.mean(trial.train or [math.nan]))
         log.add(f"{trial.number:03d} {trial.family}",
                 trial.settings | {"family": trial.family, "state": trial.state},
                 {"validation": trial.score, "train": learned, "seconds": trial.seconds})
         so_far = f", best {best.score:.4g} ({best.family})" if best else ""
-        run.tell(f"trial {trial.number + 1} of {trials}{so_far}")
+        rest = f", {max(0, left):.0f} s left" if math.isfinite(left) else ""
+        run.tell(f"trial {trial.number + 1} of {trials}{so_far}{rest}")
     return tell
 
-def in_short(best: Trial, tried: Sequence[Trial], task: Task) -> str:  # one line
+def in_short(found: Found) -> str:  # one line
     "What this stage found, for the command line."
+    best, tried = found.chosen, [trial for trial in found.tried if trial.family != "ensemble"]
     failed = sorted({t.family for t in tried if t.state == "failed"})
-    trouble = f"; failed: {', '.join(failed)}" if failed else ""
-    what = f"{best.family}, {task.metric} {best.score:.4g} on unseen rows"
+    notes = [f"failed: {', '.join(failed)}" if failed else "", found.trouble]
+    trouble = "".join(f"; {note}" for note in notes if note)
+    what = f"{best.family}, {found.model.task.metric} {best.score:.4g} on unseen rows"
     return f"{what}; best of {len(tried)} trials{trouble}"

@@ -5,6 +5,7 @@
 # %% ../../nbs/kit/12_fit.ipynb #fb2c1ca9
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import DataError
@@ -15,32 +16,39 @@ if TYPE_CHECKING:
     from mlkit.train import Model
 
 # %% auto #0
-__all__ = ['fit', 'measure', 'split_and_prepare']
+__all__ = ['fit', 'measure', 'measure_unseen', 'verdict_of', 'split_and_prepare']
 
 # %% ../../nbs/kit/12_fit.ipynb #3d78a159
 def fit(
     frame: pd.DataFrame,  # rows to learn from, raw as they are
     target: str,  # the column to predict
-    budget: float = 60.0,  # seconds to search for the best model; 0: no limit
+    budget: float = 60.0,  # seconds to train; 0: no limit
     trials: int = 100,  # settings to try at most
-    models: str = "linear tree forest boosting neural",  # families to try, with blanks between them
+    models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
     metric: str = "auto",  # auto, or a name from `mlkit.problem.METRICS`
-    test_size: float = 0.2,  # share of the rows that is locked away for the evaluation
+    test_size: float = 0.2,  # share of the rows that is locked away for the evaluation; 0: none
+    ensemble: bool = True,  # several models together, where that is better than the best one alone
+    choose: str = "best",  # best, or one_se: the simplest within one standard error of the best
+    refit: bool = False,  # after the evaluation, train the same once more on all rows
     jobs: int = 0,  # processor cores; 0: all
     seed: int = 42,
 ) -> Model:  # with predict, predict_proba, classes_ and metrics
     """Learn to predict `target` from the other columns of `frame`.
 
-    The model is trained on `1 - test_size` of the rows; `model.metrics` is what it reaches on the others.
-    DataError or SettingsError says in one line what stands in the way.
+    `model.metrics` says what it reaches on the rows locked away, or, if there are none, in cross-validation.
+    With `refit` the model that is returned has learned from those rows too: the metrics are then those of
+    its twin, which had not. DataError or SettingsError says in one line what stands in the way.
     """
-    from mlkit.train import best_of, choice_of, search, train_model
+    from mlkit.train import choice_of, find_model, train_model
     data, table, test = split_and_prepare(frame, target, metric, test_size, seed)
-    best = best_of(search(data, models, trials, budget, jobs, seed), data.task)
-    assert best is not None, "search returns with a finished trial or not at all"
-    model = train_model(best, data, table, jobs, seed)
-    model.metrics = measure(model, data, test, choice_of(best, data), seed)
-    return model
+    found = find_model(data, table, models, trials, budget, ensemble, choose, jobs, "", seed)
+    model, choice = found.model, choice_of(found.chosen, data)
+    if not len(test): return replace(model, metrics=measure_unseen(data, found.chosen, choice))
+    metrics = measure(model, data, test, choice)
+    if refit:
+        whole, table, _ = split_and_prepare(frame, target, metric, 0.0, seed)
+        model = train_model(found.chosen, whole, table, jobs, seed)
+    return replace(model, metrics=metrics | {"refit": refit})
 
 # %% ../../nbs/kit/12_fit.ipynb #06faebca
 def measure(
@@ -48,20 +56,49 @@ def measure(
     data: Any,  # mlkit.train.Data: what the model has learned from
     test: pd.DataFrame,  # raw rows that were locked away
     choice: dict[str, Any],  # from `mlkit.train.choice_of`
-    seed: int,
 ) -> dict[str, Any]:  # the contract of `metrics.json`
     "Stage 06: the score on rows that the model has not seen, with its interval and the verdict on the fit."
     from mlkit.evaluate import examine, metrics_json
     from mlkit.kit.intervals import score_intervals
+    from mlkit.problem import baseline_output, score
+    truth, output = examine(data.task, model, test)
+    scores = score_intervals(data.task, truth, output)
+    nothing = score(data.task, truth, baseline_output(data.task, data.truth, len(truth)))
+    return metrics_json(data.task, scores, nothing, choice, verdict_of(data, choice), len(truth))
+
+# %% ../../nbs/kit/12_fit.ipynb #5e28bf8e
+def measure_unseen(
+    data: Any,  # mlkit.train.Data
+    chosen: Any,  # mlkit.kit.trials.Trial
+    choice: dict[str, Any],  # from `mlkit.train.choice_of`
+) -> dict[str, Any]:  # the contract of `metrics.json`
+    "The same from cross-validation alone, when no rows were locked away."
+    import numpy as np
+
+    from mlkit.evaluate import without_nan
+    from mlkit.kit.trials import interval_of
+    from mlkit.problem import all_scores, baseline_output, reached, score
+    task, judged = data.task, np.isfinite(chosen.output.reshape(len(data.truth), -1)[:, 0])
+    truth, nothing = data.truth[judged], baseline_output(data.task, data.truth, int(judged.sum()))
+    return without_nan({
+        "task": task.type, "target": task.target, "metric": task.metric, "direction": task.direction,
+        "score": choice["validation"], "interval": list(interval_of(chosen)),
+        "baseline": score(task, truth, nothing), "goal": task.goal, "reached": reached(task, chosen.score),
+        "train": choice["train"], "validation": choice["validation"], "fit": verdict_of(data, choice),
+        "model": choice["family"], "rows": {"train": choice["rows"], "test": 0},
+        "threshold": 0.5 if task.type == "binary" else None,
+        "test": all_scores(task, truth, chosen.output[judged]),
+        "note": "no rows were locked away: these are scores of cross-validation, which a search flatters"})
+
+def verdict_of(
+    data: Any,  # mlkit.train.Data
+    choice: dict[str, Any],  # from `mlkit.train.choice_of`
+) -> str:  # good, overfit or underfit
+    "The verdict on the fit."
     from mlkit.kit.verdict import verdict_on_fit
     from mlkit.problem import baseline_output, score
-    task = data.task
-    truth, output = examine(task, model, test)
-    scores = score_intervals(task, truth, output)
-    train, validation, folds = choice["train"], choice["validation"], choice["folds"]
-    def nothing(rows: Any) -> float: return score(task, rows, baseline_output(task, data.truth, len(rows)))
-    verdict, _ = verdict_on_fit(task, train, validation, folds, nothing(data.truth))
-    return metrics_json(task, scores, nothing(truth), choice, verdict, len(truth))
+    nothing = score(data.task, data.truth, baseline_output(data.task, data.truth, len(data.truth)))
+    return verdict_on_fit(data.task, choice["train"], choice["validation"], choice["folds"], nothing)[0]
 
 # %% ../../nbs/kit/12_fit.ipynb #65631a94
 def split_and_prepare(
@@ -72,7 +109,7 @@ def split_and_prepare(
     seed: int,
 ) -> tuple[Any, Any, pd.DataFrame]:  # mlkit.train.Data, mlkit.kit.table.Table, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
-    from dataclasses import replace
+    import pandas as pd
 
     from mlkit.kit.leaks import audit
     from mlkit.kit.slipped import find_slipped
@@ -89,11 +126,12 @@ def split_and_prepare(
     frame, _ = put_aside(frame, find_slipped(frame))
     rows, _ = usable_rows(frame, problem.target)
     task = settle(problem, rows[problem.target])
-    train, test, way = lock_away(with_answers(rows, task), task, test_size=test_size, seed=seed)
+    train, test, way = lock_away(with_answers(rows, task), task, test_size=test_size or 0.2, seed=seed)
+    if not test_size: train, test = pd.concat([train, test]), test.head(0)
     train, test, _ = treat_leaks(audit(learn_reading(train, task), train, test, task, way), train, test)
     train, test = train.reset_index(drop=True), test.reset_index(drop=True)
     table, combined = combine_numbers(learn_reading(train, task, split=way.to_dict()), train, task, seed=seed)
     inputs, answers = table.inputs(train), target_frame(task, train, split=way.to_dict(), seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
     plan = make_plan(table, inputs, combined=combined, answer=answers_of(task, train), seed=seed)
-    return Data(inputs, truth, fold, plan, task), table, test
+    return Data(inputs, truth, fold, plan, task, in_time=way.how == "time"), table, test

@@ -7,9 +7,9 @@ __all__ = ['BLOCK', 'Opener', 'PLAIN', 'MARKS', 'OLD', 'JAPANESE', 'PROOFS', 'EU
            'DELIMITERS', 'SEP', 'EMPTY', 'BEGINNING', 'counted', 'shown', 'first_line', 'Survey', 'count_lines',
            'survey', 'decodes', 'is_wide', 'Census', 'take_census', 'mostly_half', 'guess_old', 'refuse_mixture',
            'sniff_encoding', 'settle_encoding', 'Recoded', 'open_utf8', 'open_text', 'Dialect', 'rows_of', 'evenness',
-           'has_single_quotes', 'needs_escape', 'quote_fault', 'sniff_dialect', 'lines_above', 'Layout',
-           'read_beginning', 'settle_delimiter', 'check_quotes', 'find_layout', 'parse_blocks', 'text_batches',
-           'to_frame', 'uneven_row']
+           'has_single_quotes', 'needs_escape', 'quote_fault', 'sniff_dialect', 'begins_with_header', 'lines_above',
+           'Layout', 'read_beginning', 'settle_delimiter', 'check_quotes', 'find_layout', 'parse_blocks',
+           'text_batches', 'to_frame', 'uneven_row']
 
 # %% ../../nbs/kit/05_text.ipynb #f98209c0
 import codecs
@@ -347,6 +347,15 @@ def sniff_dialect(
 # %% ../../nbs/kit/05_text.ipynb #b6029d27
 SEP = re.compile(r"sep=(.)\r?\n")
 
+def begins_with_header(
+    text: str,  # the first lines of a table
+    delimiter: str = "",  # empty: find it
+) -> bool:
+    "Does the first line have a name for each column of the lines below it?"
+    dialect = sniff_dialect(text, delimiter)
+    names = next(rows_of(text, dialect), (0, [""]))[1]
+    return all(map(str.strip, names)) and evenness(text, dialect)[0] >= 0.9
+
 def lines_above(
     text: str,  # the first lines of a table
     delimiter: str,  # one character
@@ -429,7 +438,7 @@ def find_layout(
     text = read_beginning(open, encoding)
     above = 0
     if (told := SEP.match(text)) and not given: given, above = settle_delimiter(told[1]), 1
-    elif evenness(text, sniff_dialect(text, given))[0] < 0.9:  # else the first line is the header
+    elif not begins_with_header(text, given):
         counts = [lines_above(text, each) for each in ([given] if given else DELIMITERS)]
         above = max(counts)
         if above and not given: given = [*DELIMITERS][counts.index(above)]

