@@ -187,7 +187,7 @@ def test_the_known_drivers_come_first(churn):
     assert ways["satisfaction"] == "more lowers it" and ways["support_calls"] == "more raises it"
     assert ways["contract"] == "monthly raises it most, yearly lowers it"
     assert (table.shap_low <= table.shap).all() and (table.shap <= table.shap_high).all()
-    assert "contract" in explain(pool, 800 + int(PROBABILITY[800:].argmax()), 1).shap.top(4)
+    assert {*explain(pool, 800 + int(PROBABILITY[800:].argmax()), 1).shap.top(3)} <= DRIVERS
 
 
 def test_a_column_that_the_model_does_not_use_moves_nothing_and_costs_nothing():
