@@ -35,9 +35,13 @@ notebooks: $(READY)  ## after editing a notebook: export the library, clean the 
 	@$(BIN)/nbdev-clean
 	@$(BIN)/python tools/readme.py > README.md.new && mv README.md.new README.md
 
-bench: $(READY)  ## measure how long a pipeline run takes, and an explanation
+bench: $(READY)  ## measure runs, large tables, explanations, intervals, verdicts, and the quality of models
 	@$(BIN)/python tests/bench/pipeline.py
+	@$(BIN)/python tests/bench/table.py
 	@$(BIN)/python tests/bench/explain.py
+	@$(BIN)/python tests/bench/intervals.py
+	@$(BIN)/python tests/bench/verdicts.py
+	@$(BIN)/python tests/bench/quality.py
 
 constraints:  ## pin the newest versions that go together (needs uv)
 	@printf '%s\n' '# The tested set: every package with its version and the hashes of its files.' \

@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 
-import pytest
-
 from mlkit.kit.examples import customers
 from tests.conftest import COMMAND
 
@@ -24,10 +22,9 @@ def artifacts(table, folder, cores) -> dict[str, str]:
     return {name: entry["sha256"] for name, entry in journal["artifacts"].items()}
 
 
-@pytest.mark.parametrize("leak", [False, True])
-def test_the_same_bytes_give_the_same_artifacts_on_any_number_of_cores(tmp_path, leak):
+def test_the_same_bytes_give_the_same_artifacts_on_any_number_of_cores(tmp_path):
     table = tmp_path / "customers.csv"
-    customers(1500, leak=leak).drop(columns=["plan_next", "spend_next"]).to_csv(table, index=False)
+    customers(1500, leak=True).drop(columns=["plan_next", "spend_next"]).to_csv(table, index=False)
     ours = artifacts(table, tmp_path / "alone", ALONE)
     theirs = artifacts(table, tmp_path / "crowd", CROWD)
     assert ours == theirs and ours.keys() >= MADE

@@ -18,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from conftest import COMMAND, STAGES, Lifecycle, until
 from filelock import FileLock
@@ -56,7 +57,8 @@ def assert_as_undisturbed(life: Lifecycle, undisturbed: Lifecycle) -> None:
     left = {path.name for path in life.folder.rglob(".*")}
     assert left <= {".run.lock", ".journal.lock", ".telling"}
     assert not life.journal().get("logbook")
-    assert state_in_logbook(life) == ("FINISHED", 3), "one page, and each trial once"
+    trials = len(pd.read_parquet(life.artifacts / "trials.parquet"))
+    assert state_in_logbook(life) == ("FINISHED", trials), "one page, and each trial once"
 
 
 def state_in_logbook(life: Lifecycle) -> tuple[str, int]:
@@ -320,8 +322,7 @@ def test_a_damaged_artifact_is_made_again(rerun, undisturbed, harm, artifact, st
 )  # fmt: skip
 def test_stages_are_chosen(rerun, undisturbed, words, chosen):
     assert rerun(*words) == chosen
-    made, expected = rerun.life.content(), undisturbed.content()
-    assert made | {"model.joblib": ""} == expected | {"model.joblib": ""}  # pickles differ with the process
+    assert rerun.life.content() == undisturbed.content()
 
 
 def test_a_run_that_ended_before_its_report_was_written_still_writes_it(rerun, monkeypatch):

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from mlkit.kit.verdict import face_rivals, hold_back, usual_models, verdict_on_fit
-from mlkit.prepare import Plan
+from mlkit.kit.encode import Plan, Treatment
 from mlkit.problem import Problem, Task, baseline_output, score, settle
 from mlkit.train import FAMILIES, make_estimator
 
@@ -61,7 +61,8 @@ def made(
     inputs = pd.DataFrame(columns, columns=list("uvwxyz")).astype("float32")
     fold = np.arange(rows) % 5
     folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(5)]
-    return task, Plan(standard=list(inputs)), inputs, truth, folds
+    plan = Plan(dict.fromkeys(inputs, Treatment("number", impute="median", scale="standard")))
+    return task, plan, inputs, truth, folds
 
 
 def models(task: Task, plan: Plan) -> Iterator[tuple[str, str, str, Any]]:
