@@ -79,7 +79,7 @@ def corrected_t(
     "The corrected resampled t-test (Nadeau and Bengio 2003, section 5)."
     both = np.isfinite(np.subtract(ahead, behind))
     others = max(1, int(both.sum()) - 1)  # folds that one learns from, for each that it is judged on
-    return compare_folds(np.asarray(ahead)[both], np.asarray(behind)[both], others, 1)[1]
+    return compare_folds(np.asarray(ahead)[both].tolist(), np.asarray(behind)[both].tolist(), others, 1)[1]
 
 def _corrected(values: np.ndarray) -> float:
     "The variance of the mean over folds, of which each judges one part and learns from the others."
