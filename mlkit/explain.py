@@ -172,7 +172,7 @@ def plot_explanation(
     output, base = answer(task, shap.output), answer(task, shap.base)
     title = f"Row {explanation.row}: {output}, {base} on average"
     axes.set(title=title, xlabel=f"moves {about} by{units(task)}")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
+    axes.figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return plot
 
 # %% ../nbs/07_explain.ipynb #bd820ba4

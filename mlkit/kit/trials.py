@@ -232,8 +232,8 @@ def plot_budget(
         start += np.array(spent)
     for place, name in enumerate(families):
         many = sum(trial.family == name for trial in trials)
-        axes.text(start[place], place, f"  {many} trials", va="center", color=GREY)
+        axes.text(start[place], place, f"  {many} trial{'s'[:many != 1]}", va="center", color=GREY)
     axes.set(title="How the budget was spent", xlabel="seconds of one core")
     axes.margins(x=0.2)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=3)
+    plot.legend(loc="outside lower center", ncols=3, frameon=False)
     return plot
