@@ -232,3 +232,14 @@ def test_time_that_runs_backwards_is_told():
     [leak] = audited(bank).leaks
     assert leak.kind == "time" and "validate.time_column = year" in leak.why
     assert not audited(bank.sample(frac=1, random_state=0, ignore_index=True)).leaks
+
+
+def test_rows_that_only_a_leaking_column_makes_alike_are_no_copies():
+    """Once the cost that gives the price away is gone, equal categories at one price are nobody's copies."""
+    random = np.random.default_rng(0)
+    kind = random.integers(0, 40, 4000)
+    price = (kind % 7 + 1) * 10 + random.integers(0, 25, 4000)
+    frame = pd.DataFrame({"kind": [f"kind {k}" for k in kind], "part": [f"part {k % 5}" for k in kind],
+                          "cost": np.round(price * 0.75, 1), "price": price})  # fmt: skip
+    found = audited(frame, "price")
+    assert [leak.columns for leak in found.leaks] == [["cost"]] and not found.copies.any()
