@@ -571,7 +571,8 @@ def audit(
     for search in (lambda gone: leaks_filled(evidence, gone), lambda gone: leaks_together(evidence, gone),
                    lambda gone: leaks_shifted(table, rows, task, gone)):
         leaks += _not_known(search([name for leak in leaks for name in leak.columns] + sorted(kept)), kept)
-    copies = _copies(table.drop({name: "leaks" for leak in leaks for name in leak.columns}), train, test, task)
+    honest = table.drop({name: "it leaks" for leak in leaks for name in leak.columns})
+    copies = _copies(honest, train, test, task)
     leaks += [*_told(copies), *leaks_of_entities(train, test, task, way), *leaks_of_time(rows, task, way)]
     names = [column.name for column in table.columns if column.kind == "identifier"]
     return Audit(leaks, score_alone(outputs, evidence), copies, names)
