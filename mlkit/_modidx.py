@@ -18,6 +18,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlkit.collect.Partner': ('collect.html#partner', 'mlkit/collect.py'),
                                'mlkit.collect.Partner.__init__': ('collect.html#partner.__init__', 'mlkit/collect.py'),
                                'mlkit.collect.Partner.add_to': ('collect.html#partner.add_to', 'mlkit/collect.py'),
+                               'mlkit.collect._words_in': ('collect.html#_words_in', 'mlkit/collect.py'),
                                'mlkit.collect.bars': ('collect.html#bars', 'mlkit/collect.py'),
                                'mlkit.collect.check_numbers': ('collect.html#check_numbers', 'mlkit/collect.py'),
                                'mlkit.collect.collect': ('collect.html#collect', 'mlkit/collect.py'),

@@ -354,6 +354,10 @@ PERSON = re.compile(r"[^\W\d_]+(?:[ .,'’　()\"-]+[^\W\d_]+){0,9}[.)\"]*")
 NAMES = {"name", "firstname", "lastname", "surname", "fullname", "氏名", "名前", "お名前"}
 PHONES = {"phone", "telephone", "tel", "mobile", "fax", "電話", "電話番号", "携帯"}
 
+def _words_in(name: str) -> set[str]:
+    "The words in the name of a column, in small letters: `customerName` has two."
+    return set(re.split(r"[\W_]+", re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()))
+
 def looks_personal(
     name: str,  # of the column
     texts: list[str],  # some of its values
@@ -362,7 +366,7 @@ def looks_personal(
     texts = [text[:200] for text in texts]
     def most(pattern: re.Pattern[str]) -> bool:
         return sum(bool(pattern.fullmatch(text.strip())) for text in texts) > 0.7 * len(texts)
-    words = set(re.split(r"[\W_]+", re.sub("([a-z])([A-Z])", r"\1_\2", name[:200]).lower()))
+    words = _words_in(name[:200])
     if most(EMAIL): return "e-mail"
     if most(PHONE) and (words & PHONES or not most(re.compile(r"\d+"))): return "telephone"
     return "name" if words & NAMES and most(PERSON) else ""
@@ -381,7 +385,7 @@ def personal_columns(
         if type_name(frame.iloc[:, place]) != "text": continue
         some = frame.iloc[:, place].dropna().astype("str")
         what = looks_personal(name, [text for text in some.head(1000).unique()[:200] if not is_missing(text)])
-        others = set(re.split(r"[\W_]+", re.sub("([a-z])([A-Z])", r"\1_\2", name).lower())) - {*NAMES, ""}
+        others = _words_in(name) - {*NAMES, ""}
         if what and (what != "name" or doubtful or others <= PEOPLE): found[name] = what
     return found
 
