@@ -352,6 +352,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlkit.kit.encode.Plan.to_dict': ('kit/encode.html#plan.to_dict', 'mlkit/kit/encode.py'),
                                   'mlkit.kit.encode.Topics': ('kit/encode.html#topics', 'mlkit/kit/encode.py'),
                                   'mlkit.kit.encode.Topics.fit_transform': ('kit/encode.html#topics.fit_transform', 'mlkit/kit/encode.py'),
+                                  'mlkit.kit.encode.Topics.transform': ('kit/encode.html#topics.transform', 'mlkit/kit/encode.py'),
                                   'mlkit.kit.encode.Treatment': ('kit/encode.html#treatment', 'mlkit/kit/encode.py'),
                                   'mlkit.kit.encode.Treatment.to_dict': ('kit/encode.html#treatment.to_dict', 'mlkit/kit/encode.py'),
                                   'mlkit.kit.encode.category_steps': ('kit/encode.html#category_steps', 'mlkit/kit/encode.py'),
