@@ -17,7 +17,7 @@ import numpy as np
 
 from .batch import Batch, read_frame
 from .column import Column
-from .reader import Read, Reader
+from .reader import Read, Reader, is_word
 from .schema import Schema, make_schema
 from .seal import check
 from .table import Table
@@ -31,10 +31,6 @@ class Inputs(NamedTuple):
     numbers: np.ndarray  # float32 (rows, numbers), NaN missing
     words: np.ndarray  # str objects (rows, words), '' missing
 
-def is_word(kind: str) -> bool:
-    "Is an input of this kind a word? All others are numbers."
-    return kind in ("category", "text")
-
 def arrays(
     reads: Sequence[Read],  # rows that were read
 ) -> Inputs:
@@ -43,8 +39,7 @@ def arrays(
     return Inputs(numbers, np.array([read.words for read in reads], dtype=object))
 
 # %% auto #0
-__all__ = ['Engine', 'Inputs', 'is_word', 'arrays', 'onnx_engine', 'sklearn_engine', 'Predictor', 'load_predictor',
-           'open_predictor']
+__all__ = ['Engine', 'Inputs', 'arrays', 'onnx_engine', 'sklearn_engine', 'Predictor', 'load_predictor', 'open_predictor']
 
 # %% ../../nbs/kit/53_predictor.ipynb #fbe5f021
 Engine = Callable[[Any], np.ndarray]  # of inputs or a batch: whatever has numbers and words
@@ -136,7 +131,7 @@ def load_predictor(
     version: str = "",  # of the registry, if it comes from there
 ) -> Predictor:
     "Open a package. PackageError: it is damaged, unsigned, or signed by somebody unknown."
-    return open_predictor(Path(folder), check(folder), threads, version)
+    return open_predictor(Path(folder), check(Path(folder)), threads, version)
 
 def open_predictor(
     folder: Path,
