@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from . import __version__
 from .kit.batch import Batch
 from .kit.errors import SettingsError, did_you_mean
 from .kit.parts import Parts, Piece, check_output, deliver, write_file
@@ -235,7 +234,7 @@ def undone(every: Iterator[Slice], parts: Parts, clock: Clock) -> Iterator[Slice
 def job_of(predictor: Predictor, source: str, output: str, how: How, keep: str, into: str) -> dict[str, Any]:
     "What the answers depend on."
     return {"model": predictor.digest, "source": source, "output": output, "how": asdict(how), "keep": keep,
-            "into": into, "mlkit": __version__}
+            "into": into}
 
 # %% ../nbs/09_score.ipynb #ab7013b1
 def place_of(
@@ -301,8 +300,8 @@ def say_same(
     model, test = run.load("final"), run.load("test")
     answers = pd.read_parquet(output)
     expected = model.output(test.iloc[answers["row"] - 1])
-    said = answers[[name for name in answers if name.startswith("probability.")]].to_numpy()
-    if not model.task.classes: said = answers["prediction"].to_numpy()
+    columns = [f"probability.{label}" for label in model.task.classes] or "prediction"
+    said = answers[columns].to_numpy()
     apart = float(np.abs(said - expected).max()) / (1 if model.task.classes else float(np.ptp(expected)) or 1)
     verdict = "the same as" if apart <= 1e-5 else "NOT the same as"
     return f"The answers are {verdict} in the evaluation (largest difference {apart:.1g})."
