@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .column import Column, input_columns, input_kinds, read_column
-from .reader import Reader, Trouble, broken_rule
+from .reader import Reader, Trouble, broken_rule, is_word
 from .relation import broken_by
 from .schema import Rule, breaks, prepare_check, reader as as_ruled
 
@@ -62,7 +62,8 @@ def _one_by_one(reader: Reader, column: Column, rule: Rule, cells: pd.Series) ->
     ruled, (different, places) = as_ruled(column, rule), different_cells(cells)
     broken = [breaks(ruled, rule, cell) for cell in different]
     for name in dict.fromkeys(name for names in broken for name in names):
-        yield broken_rule(reader.schema, column.name, name), np.array([name in names for names in broken])[places]
+        concerned = np.array([name in names for names in broken])
+        yield broken_rule(reader.schema, column.name, name), concerned[places]
 
 def different_cells(
     cells: pd.Series,
@@ -78,7 +79,7 @@ def _looked_up(reader: Reader, column: Column, cells: pd.Series) -> Swept:
     different, places = different_cells(cells)
     look, kinds = dict(reader.looks)[column.name], input_kinds(column).values()
     looked = [look(cell) for cell in different]
-    wordy = [kind in ("category", "text") for kind in kinds]
+    wordy = [*map(is_word, kinds)]
     def part(place: int) -> np.ndarray:
         own, at = ("words" if wordy[place] else "numbers"), wordy[:place].count(wordy[place])
         values = [getattr(cell, own)[at] for cell in looked]
@@ -117,7 +118,7 @@ def read_frame(
         if column.name not in series: troubles.append((reader.absent(column.name), everywhere))
         swept = sweep(reader, column, series.get(column.name, empty))
         for kind, values in zip(input_kinds(column).values(), swept.inputs, strict=True):
-            (texts if kind in ("category", "text") else numbers).append(values)
+            (texts if is_word(kind) else numbers).append(values)
         troubles += swept.troubles
     numbers += _derived(reader, series, empty)
     troubles += _related(reader, series, empty)

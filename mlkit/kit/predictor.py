@@ -17,7 +17,7 @@ import numpy as np
 
 from .batch import Batch, read_frame
 from .column import Column
-from .reader import Read, Reader
+from .reader import Read, Reader, is_word
 from .schema import Schema, make_schema
 from .seal import check
 from .table import Table
@@ -31,10 +31,6 @@ class Inputs(NamedTuple):
     numbers: np.ndarray  # float32 (rows, numbers), NaN missing
     words: np.ndarray  # str objects (rows, words), '' missing
 
-def is_word(kind: str) -> bool:
-    "Is an input of this kind a word? All others are numbers."
-    return kind in ("category", "text")
-
 def arrays(
     reads: Sequence[Read],  # rows that were read
 ) -> Inputs:
@@ -43,7 +39,7 @@ def arrays(
     return Inputs(numbers, np.array([read.words for read in reads], dtype=object))
 
 # %% auto #0
-__all__ = ['Engine', 'Inputs', 'is_word', 'arrays', 'onnx_engine', 'sklearn_engine', 'Predictor', 'load_predictor',
+__all__ = ['Engine', 'Inputs', 'arrays', 'onnx_engine', 'sklearn_engine', 'Predictor', 'digest_of_manifest', 'load_predictor',
            'open_predictor']
 
 # %% ../../nbs/kit/53_predictor.ipynb #fbe5f021
@@ -100,6 +96,11 @@ class Predictor:
     def name(self) -> str: return str(self.manifest["name"])
 
     @property
+    def digest(self) -> str:
+        "What tells this package from all others."
+        return digest_of_manifest(self.manifest)
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         "The raw columns that feed the model."
         return self.table.used
@@ -130,13 +131,17 @@ class Predictor:
         return self.output(self.frame_inputs(frame))
 
 # %% ../../nbs/kit/53_predictor.ipynb #7e7579e3
+def digest_of_manifest(manifest: dict[str, Any]) -> str:
+    "A digest of what a package is made of."
+    return sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
 def load_predictor(
     folder: str | Path,  # a package
     threads: int = 1,  # for each answer; one is best for single rows
     version: str = "",  # of the registry, if it comes from there
 ) -> Predictor:
     "Open a package. PackageError: it is damaged, unsigned, or signed by somebody unknown."
-    return open_predictor(Path(folder), check(folder), threads, version)
+    return open_predictor(Path(folder), check(Path(folder)), threads, version)
 
 def open_predictor(
     folder: Path,
@@ -149,8 +154,7 @@ def open_predictor(
             for name in ("problem", "table", "schema")}
     table, graph = Table.from_dict(said["table"]), folder / "model.onnx"
     engine = onnx_engine(graph, threads) if graph.exists() else sklearn_engine(folder / "model.joblib", table)
-    digest = sha256((folder / "manifest.json").read_bytes()).hexdigest()
     return Predictor(
         folder, manifest, Task.from_dict(said["problem"]["task"]), said["problem"]["threshold"],
         frozenset(said["problem"]["personal"]), table, make_schema(said["schema"]), engine,
-        version or digest[:8])
+        version or digest_of_manifest(manifest)[:8])

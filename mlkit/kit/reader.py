@@ -5,7 +5,6 @@
 # %% ../../nbs/kit/50_reader.ipynb #55ff82d2
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -25,10 +24,16 @@ class Trouble(NamedTuple):
     action: str  # error, warn or default
 
 # %% auto #0
-__all__ = ['LARGEST', 'REMEMBERED', 'LONGEST', 'Look', 'Trouble', 'Cell', 'broken_rule', 'look_at', 'remembering',
+__all__ = ['LARGEST', 'REMEMBERED', 'LONGEST', 'Look', 'Trouble', 'is_word', 'Cell', 'broken_rule', 'look_at', 'remembering',
            'plain_numbers', 'Read', 'Reader', 'with_kinds']
 
 # %% ../../nbs/kit/50_reader.ipynb #de19a4ac
+def is_word(
+    kind: str,  # of a model input
+) -> bool:
+    "Is it a category or a text? All others are numbers."
+    return kind in ("category", "text")
+
 class Cell(NamedTuple):
     "What there is to know about one cell."
     numbers: tuple[float, ...] = ()  # for the model
@@ -53,13 +58,13 @@ def look_at(
     value: Any,  # a raw cell
 ) -> Cell:
     "Read and check one cell."
-    kinds, parts = input_kinds(column).values(), input_cell(column, value)
-    split = [[part for kind, part in zip(kinds, parts, strict=True) if (kind in ("category", "text")) == wordy]
-             for wordy in (False, True)]
+    wordy, parts = map(is_word, input_kinds(column).values()), input_cell(column, value)
+    numbers, texts = list[Any](), list[Any]()
+    for word, part in zip(wordy, parts, strict=True): (texts if word else numbers).append(part)
     rule = schema.rules.get(column.name)
     broken = breaks(reader(column, rule), rule, value) if rule else []
     troubles = [broken_rule(schema, column.name, name) for name in broken]
-    return Cell(tuple(split[0]), tuple(split[1]), tuple(troubles))
+    return Cell(tuple(numbers), tuple(texts), tuple(troubles))
 
 # %% ../../nbs/kit/50_reader.ipynb #60e43300
 LARGEST = 3.4028234e38  # what float32 holds
@@ -164,7 +169,8 @@ class Reader:
     def stranger(self, name: Any) -> Trouble:
         "The trouble with a column that is not known."
         short = str(name)[:60]
-        return self._trouble(short, "unknown", f"there is no column '{short}'{did_you_mean(short, self.names)}")
+        message = f"there is no column '{short}'{did_you_mean(short, self.names)}"
+        return self._trouble(short, "unknown", message)
 
     def unrelated(self, relation: Relation) -> Trouble:
         "The trouble with columns that contradict each other."
@@ -177,7 +183,8 @@ class Reader:
 def with_kinds(schema: Schema, table: Table) -> Schema:
     "The same, where every number, date, yes or no is expected to be one."
     rules = {column.name: schema.rules.get(column.name, Rule()) for column in table.used}
-    kinds = {column.name: column.kind for column in table.used if column.kind in ("number", "boolean", "date")}
+    kinds = {column.name: column.kind for column in table.used
+             if column.kind in ("number", "boolean", "date")}
     return replace(schema, rules={name: rule if rule.kind else replace(rule, kind=kinds.get(name, ""))
                                   for name, rule in rules.items()})
 
