@@ -31,6 +31,7 @@ from .encode import DIGITS, Bounded, Neighbours
 from .ensemble import Ensemble
 from .errors import PackageError
 from .families import OnLogScale, lightgbm
+from .reader import is_word
 from .trees import (
     Trees, histogram_trees, joined, light_trees, old_tree_node, sklearn_tree, tree_node)
 
@@ -255,16 +256,18 @@ def encode(
     "What an encoder does, all columns together."
     groups, parts, order = defaultdict[Any, list[Any]](list), list[tuple[str, bool]](), list[int]()
     for label, branch, names in encoder.transformers_:
-        columns = range(encoder.output_indices_[label].start, encoder.output_indices_[label].stop)
-        if not columns: continue
+        found = range(encoder.output_indices_[label].start, encoder.output_indices_[label].stop)
+        if not found: continue
         kind: Any = "text" if isinstance(names, str) else "words" if names[0] in words else None
-        groups[kind or tuple(map(type, steps_of(branch)))].append((branch, names, columns))
+        groups[kind or tuple(map(type, steps_of(branch)))].append((branch, names, found))
     for kind, group in groups.items():
         branches, named, places = ([*part] for part in zip(*group, strict=True))
         if kind == "text": parts += [(text_branch(graph, words.index(name), branch), True)
                                      for branch, name, _ in group]
         elif kind == "words": parts.append(word_branches(graph, branches, named, lexicon))
-        else: parts.append(number_branches(graph, branches, [numbers.index(n) for some in named for n in some]))
+        else:
+            columns = [numbers.index(name) for some in named for name in some]
+            parts.append(number_branches(graph, branches, columns))
         order += [place for some in places for place in some]
     double = any(is_double for _, is_double in parts)
     made = [x if is_double or not double else graph.cast(x, DOUBLE) for x, is_double in parts]
@@ -440,7 +443,7 @@ def to_onnx(
 
 def _to_onnx(model: FinalModel, graph: Graph) -> ModelProto:
     kinds, classes = model.table.input_kinds, len(model.task.classes)
-    words = [name for name, kind in kinds.items() if kind in ("category", "text")]
+    words = [name for name, kind in kinds.items() if is_word(kind)]
     numbers = [name for name in kinds if name not in words]
     said = ask_all(graph, model.estimator, numbers, words)
     if classes:
