@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -44,7 +44,7 @@ class Treatment:
     scale: str = ""  # for linear and neural models: standard, minmax or power; empty: as it is
     encode: str = ""  # a category: onehot, ordinal or target
     values: tuple[str, ...] = ()  # known categories in their order, or the words of a text that count
-    parts: int = 0  # a text: how many numbers stand for its words
+    parts: int = 0  # a text: how many numbers stand for its words; 0: one for each word
     models: str = "all"  # who gets it: all, scaled (linear, neural), trees or none
 
     def to_dict(self) -> dict[str, Any]:
@@ -167,9 +167,10 @@ class Topics(TruncatedSVD):
 
 def text_steps(how: Treatment, seed: int) -> Pipeline:
     "What happens to a text on its way into a model: its words, parted by blanks, become numbers."
-    counts = TfidfVectorizer(vocabulary=how.values, token_pattern="[^ ]+", lowercase=False, dtype=np.float32)
-    topics = Topics(how.parts, random_state=seed)
-    return make_pipeline(counts, topics)
+    known: dict[str, Any] = {"vocabulary": how.values, "token_pattern": "[^ ]+", "lowercase": False,
+                             "dtype": np.float32}
+    if not how.parts: return make_pipeline(CountVectorizer(binary=True, **known))
+    return make_pipeline(TfidfVectorizer(**known), Topics(how.parts, random_state=seed))
 
 # %% ../../nbs/kit/22_encode.ipynb #646b42d8
 def simplified(
@@ -206,7 +207,8 @@ def make_encoder(
             values = [plan.inputs[name].values for name in names]
             branches.append((label, category_steps(how, values, wants, task, plan.seed), names))
         else: branches.append((label, *number_branch(how, names, chosen, wants)))
-    return ColumnTransformer([*branches, *(mark_branches(chosen) if wants != "raw" else [])])
+    marks = mark_branches(chosen) if wants != "raw" else []
+    return ColumnTransformer([*branches, *marks], sparse_threshold=0)
 
 def number_branch(how: Treatment, names: list[str], chosen: dict[str, Treatment], wants: str) -> Any:
     "Steps and columns of numbers that are treated alike."
