@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -65,11 +65,12 @@ class Move(NamedTuple):
 
 def _moves(model: Any) -> list[Move]:
     "The moves that were written down, in the order of time."
-    tags = sorted((key.split(".")[1], value.split()) for key, value in model.tags.items()
-                  if key.startswith(f"{CHAMPION}."))
-    return [Move(f"{datetime.strptime(when, _CLOCK):%Y-%m-%dT%H:%M:%S}", *value) for when, value in tags]
+    keys = sorted(key for key in model.tags if key.startswith(f"{CHAMPION}."))
+    return [Move(f"{_time_of(key):%Y-%m-%dT%H:%M:%S.%f}", *model.tags[key].split()) for key in keys]
 
 _CLOCK = "%Y%m%dT%H%M%S%f"
+
+def _time_of(key: str) -> datetime: return datetime.strptime(key.split(".")[1], _CLOCK)
 
 def line_of(
     moves: Iterable[Move],  # in the order of time
@@ -98,19 +99,22 @@ def terms_of(
 def _crown(client: Any, name: str, what: str, version: str) -> None:
     "Move the alias `champion`, and keep the history true."
     model = _model(client, name)
-    holder, line = model.aliases.get(CHAMPION), line_of(_moves(model))
-    if holder and line[-1:] != [str(holder)]: _write_down(client, name, "promote", str(holder))
-    when = datetime.now(UTC)
+    holder, moves = model.aliases.get(CHAMPION), _moves(model)
+    last = datetime.fromisoformat(moves[-1].when) if moves else datetime.min
+    tick, now = timedelta(microseconds=1), datetime.now(UTC).replace(tzinfo=None)
+    when = max(now, last + tick)
+    if holder and line_of(moves)[-1:] != [str(holder)]: _write_down(client, name, "promote", holder, when)
     client.set_registered_model_alias(name, CHAMPION, version)
-    _write_down(client, name, what, version, when)
+    _write_down(client, name, what, version, when + tick)
     for _ in range(5):
         model = _model(client, name)
-        last = line_of(_moves(model))[-1]
-        if str(model.aliases.get(CHAMPION)) == last: return
-        client.set_registered_model_alias(name, CHAMPION, last)
+        wanted = line_of(_moves(model))[-1]
+        if str(model.aliases.get(CHAMPION)) == wanted: return
+        client.set_registered_model_alias(name, CHAMPION, wanted)
 
-def _write_down(client: Any, name: str, what: str, version: str, when: datetime | None = None) -> None:
-    key = f"{CHAMPION}.{when or datetime.now(UTC):{_CLOCK}}.{uuid4().hex[:8]}"
+def _write_down(client: Any, name: str, what: str, version: Any, when: datetime) -> None:
+    "The time leads the key; what follows keeps two moves of one moment apart."
+    key = f"{CHAMPION}.{when:{_CLOCK}}.{uuid4().hex[:8]}"
     client.set_registered_model_tag(name, key, f"{what} {version}")
 
 # %% ../../nbs/kit/49_registry.ipynb #582d60ab
