@@ -192,7 +192,7 @@ class Run:
     def has(self, name: str) -> bool: return name in read_journal(self.folder)["artifacts"]
 
     def made(self, *paths: Path) -> None:
-        "Note files that the stage has made elsewhere in the folder: when one is damaged, the stage runs again."
+        "Note files that the stage has made elsewhere in the folder: when one changes, the stage runs again."
         with changing_journal(self.folder) as journal:
             record = self._note(journal)
             for path in paths:
