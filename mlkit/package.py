@@ -173,7 +173,7 @@ def put_in_place(
     folder: Path,  # of the package
     fill: Callable[[Path], None],  # writes the files
     facts: dict[str, Any],  # from `facts_for`
-    earlier: dict[str, Any] | None = None,  # the manifest of the package before; None: of the one that is there
+    earlier: dict[str, Any] | None = None,  # the manifest of the package before
 ) -> dict[str, Any]:  # the manifest
     "Make a package whole or not at all. RunError: it cannot be written."
     beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
@@ -264,7 +264,7 @@ def earlier_manifest(
     run: Any,  # mlkit.kit.run.Run
 ) -> dict[str, Any] | None:
     "What the last package of this run has said of itself."
-    try: return run.load("package")["content"] if run.has("package") else None
+    try: return run.load("package").get("content") if run.has("package") else None
     except RunError: return None  # it is damaged, and will be written anew
 
 def record_of(
