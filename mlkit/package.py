@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from .kit.parity import Parity, compare, made_up, say_parity
 from .kit.run import digest_of, read_journal
 from .kit.schema import Schema
 from .kit.seal import MANIFEST, check, seal
+from .kit.table import Table
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'PURPOSE', 'write_model', 'Proof', 'prove', 'shuffled', 'background_of', 'reference_of', 'declared',
@@ -44,7 +45,8 @@ def write_model(
     model: FinalModel,
     graph: Any = None,  # its ONNX graph, when there is one
 ) -> None:
-    "The same model in three formats, or in two."
+    "The same model in three formats, or in two; equal models make equal files."
+    model = replace(model, table=Table.from_dict(model.table.to_dict()))  # without what it keeps in mind
     with open(folder / "model.pkl", "wb") as file: pickle.dump(model, file, protocol=pickle.HIGHEST_PROTOCOL)
     joblib.dump(model, folder / "model.joblib", compress=3)
     if graph is not None: (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
