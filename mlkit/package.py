@@ -11,6 +11,7 @@ import pickle
 import platform
 import shutil
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -35,20 +36,28 @@ from .kit.seal import MANIFEST, check, seal
 from .kit.table import Table
 
 # %% auto #0
-__all__ = ['LIBRARIES', 'PURPOSE', 'write_model', 'Proof', 'prove', 'shuffled', 'background_of', 'reference_of', 'declared',
-           'git_state', 'library_versions', 'facts_for', 'put_in_place', 'manifest_of', 'write_package', 'show_package',
-           'model_name', 'earlier_manifest', 'record_of', 'in_short', 'say_version']
+__all__ = ['LIBRARIES', 'PURPOSE', 'Plain', 'write_model', 'Proof', 'prove', 'shuffled', 'background_of', 'reference_of',
+           'declared', 'git_state', 'library_versions', 'facts_for', 'put_in_place', 'manifest_of', 'write_package',
+           'show_package', 'model_name', 'earlier_manifest', 'record_of', 'in_short', 'say_version']
 
 # %% ../nbs/08_package.ipynb #3dba629b
+class Plain(pickle._Pickler):  # type: ignore[name-defined]
+    "Takes equal strings for one object, so that equal models make equal files."
+    def save(self, value: Any, save_persistent_id: bool = True) -> None:
+        same = sys.intern(value) if type(value) is str else value
+        super().save(same, save_persistent_id)  # type: ignore[misc]
+
 def write_model(
     folder: Path,  # of the package
     model: FinalModel,
     graph: Any = None,  # its ONNX graph, when there is one
+    saved: Path | None = None,  # the same model in a file of joblib, if it is there already
 ) -> None:
-    "The same model in three formats, or in two; equal models make equal files."
-    model = replace(model, table=Table.from_dict(model.table.to_dict()))  # without what it keeps in mind
-    with open(folder / "model.pkl", "wb") as file: pickle.dump(model, file, protocol=pickle.HIGHEST_PROTOCOL)
-    joblib.dump(model, folder / "model.joblib", compress=3)
+    "The same model in three formats, or in two."
+    table = Table.from_dict(model.table.to_dict())  # without what it keeps in mind
+    with open(folder / "model.pkl", "wb") as file: Plain(file, 5).dump(replace(model, table=table))
+    if saved: shutil.copyfile(saved, folder / "model.joblib")
+    else: joblib.dump(model, folder / "model.joblib", compress=3)
     if graph is not None: (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
 
 # %% ../nbs/08_package.ipynb #6d5aea20
@@ -221,6 +230,7 @@ def write_package(
     card: Mapping[str, str],  # card.md, card.html
     facts: dict[str, Any],  # from `facts_for`
     earlier: dict[str, Any] | None = None,  # the manifest of the package before
+    saved: Path | None = None,  # the model in a file of joblib, if it is there already
     seed: int = 42,
 ) -> dict[str, Any]:  # the manifest
     "Everything that leaves the run."
@@ -228,7 +238,7 @@ def write_package(
     said = declared(model, schema, personal) | {
         "metrics": metrics, "background": background_of(model, train, seed=seed)}
     def fill(beside: Path) -> None:
-        write_model(beside, model, proof.graph)
+        write_model(beside, model, proof.graph, saved)
         reference_of(model, train, seed=seed).to_parquet(beside / "reference.parquet", index=False)
         texts = {f"{name}.json": json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
                  for name, value in said.items()}
