@@ -46,6 +46,7 @@ def _asking(folder: Path = _HERE) -> Iterator[Any]:
         where = without_password(tracking_uri(folder))
         raise RunError(f"MLflow at {where} could not do it: {one_line(error)}") from error
 
+# %% ../../nbs/kit/49_registry.ipynb #4d54e659
 def _model(client: Any, name: str) -> Any:
     "A registered model, its aliases and tags. PackageError: there is none of that name."
     from mlflow.exceptions import MlflowException
@@ -56,7 +57,7 @@ def _model(client: Any, name: str) -> Any:
         hint = did_you_mean(name, known) or f"; there are {', '.join(known[:10]) or 'none yet'}"
         raise PackageError(f"no model '{name}' is registered{hint}") from error
 
-# %% ../../nbs/kit/49_registry.ipynb #53ab6274
+# %% ../../nbs/kit/49_registry.ipynb #859b6097
 class Move(NamedTuple):
     "The alias `champion` was moved."
     when: str  # UTC, ISO
@@ -72,6 +73,7 @@ _CLOCK = "%Y%m%dT%H%M%S%f"
 
 def _time_of(key: str) -> datetime: return datetime.strptime(key.split(".")[1], _CLOCK)
 
+# %% ../../nbs/kit/49_registry.ipynb #53ab6274
 def line_of(
     moves: Iterable[Move],  # in the order of time
 ) -> list[str]:  # versions; the last one is the champion
@@ -138,6 +140,7 @@ def register(
         elif str(aliases[CHAMPION]) != version: client.set_registered_model_alias(name, alias, version)
     return version
 
+# %% ../../nbs/kit/49_registry.ipynb #9c31e7e1
 def _make_model(client: Any, name: str) -> None:
     from mlflow.exceptions import MlflowException
     try: client.create_registered_model(name)
@@ -287,6 +290,14 @@ class Promotion(NamedTuple):
 
     def __str__(self) -> str: return self.text
 
+def _changed(name: str, new: Version, old: Version | None) -> Promotion:
+    before = f" in place of version {old.number}" if old else ""
+    what = f"{name}: version {new.number} is the champion now{before}{_compared(new, old) if old else ''}"
+    means = f"Servers of {name}@{CHAMPION} take it over by themselves"
+    undo = f"; to go back: mlkit rollback {name}" if old else ""
+    return Promotion(name, new.number, old.number if old else "", f"{what}\n{means}{undo}")
+
+# %% ../../nbs/kit/49_registry.ipynb #6df2cfbe
 def promote(
     name: str,  # of a registered model
     version: str = CHALLENGER,  # a number, or an alias
@@ -300,13 +311,6 @@ def promote(
         _crown(client, name, "promote", chosen.number)
         if CHALLENGER in chosen.aliases: client.delete_registered_model_alias(name, CHALLENGER)
     return _changed(name, chosen, old)
-
-def _changed(name: str, new: Version, old: Version | None) -> Promotion:
-    before = f" in place of version {old.number}" if old else ""
-    what = f"{name}: version {new.number} is the champion now{before}{_compared(new, old) if old else ''}"
-    means = f"Servers of {name}@{CHAMPION} take it over by themselves"
-    undo = f"; to go back: mlkit rollback {name}" if old else ""
-    return Promotion(name, new.number, old.number if old else "", f"{what}\n{means}{undo}")
 
 # %% ../../nbs/kit/49_registry.ipynb #cfbc0fa3
 def _find_version(history: History, wanted: str) -> Version:
@@ -421,6 +425,7 @@ def _fetch(client: Any, entry: Any) -> tuple[Path, str]:
         os.rename(package, place)
     return place, version
 
+# %% ../../nbs/kit/49_registry.ipynb #05640092
 def _is_there(place: Path) -> bool:
     try: check(place)
     except PackageError: return False
