@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlkit.problem import Task
 
 # %% auto #0
-__all__ = ['NEIGHBOURS', 'SCALERS', 'HUGE', 'Treatment', 'Plan', 'Bounded', 'Neighbours', 'scaling', 'number_steps',
+__all__ = ['NEIGHBOURS', 'SCALERS', 'HUGE', 'DIGITS', 'Treatment', 'Plan', 'Bounded', 'Neighbours', 'scaling', 'number_steps',
            'missing_marks', 'target_encoder', 'ranks', 'category_steps', 'one_thread', 'Topics', 'text_steps',
            'simplified', 'inputs_for', 'make_encoder', 'number_branch', 'mark_branches']
 
@@ -159,17 +159,20 @@ def one_thread() -> Any:
     "Linear algebra on one thread: sums are then added in one order, and come out the same on any machine."
     with _one_at_a_time, threadpool_limits(limits=1, user_api="blas"): yield
 
+DIGITS = 6  # behind the point: what comes after them depends on the order in which a machine adds
+
 class Topics(TruncatedSVD):
     "Few numbers for many word counts (Deerwester et al. 1990), the same on any number of cores."
 
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        with one_thread(): return super().fit_transform(X)
+        with one_thread(): return super().fit_transform(X).round(DIGITS)
+
+    def transform(self, X: Any) -> np.ndarray: return super().transform(X).round(DIGITS)
 
 def text_steps(how: Treatment, seed: int) -> Pipeline:
     "What happens to a text on its way into a model: its words, parted by blanks, become numbers."
-    known: dict[str, Any] = {"vocabulary": how.values, "token_pattern": "[^ ]+", "lowercase": False,
-                             "dtype": np.float32}
-    if not how.parts: return make_pipeline(CountVectorizer(binary=True, **known))
+    known: dict[str, Any] = {"vocabulary": how.values, "token_pattern": "[^ ]+", "lowercase": False}
+    if not how.parts: return make_pipeline(CountVectorizer(binary=True, dtype=np.float32, **known))
     return make_pipeline(TfidfVectorizer(**known), Topics(how.parts, random_state=seed))
 
 # %% ../../nbs/kit/22_encode.ipynb #646b42d8
