@@ -19,9 +19,11 @@ from uuid import uuid4
 
 from .errors import MLKitError, PackageError, RunError, SettingsError, did_you_mean
 from .flavor import save_model
+from .intervals import readable
 from .run import digest_of, replacing
 from .seal import MANIFEST, check
 from .track import client_for, connect, one_line, sqlite_file, tracking_uri, without_password
+from ..problem import METRICS
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -235,8 +237,8 @@ def _scored(version: Version) -> str:
     "The score with its interval."
     tags, score = version.tags, version.score
     if score is None: return ""
-    interval = f" ({float(tags['low']):.3g} to {float(tags['high']):.3g})" if "low" in tags else ""
-    return f"{score:.3g}{interval}"
+    low, high = (readable(float(tags.get(end, "nan"))) for end in ("low", "high"))
+    return readable(score) + (f" ({low} to {high})" if "low" in tags else "")
 
 def _minute(when: str) -> str: return when[:16].replace("T", " ")
 
@@ -260,7 +262,8 @@ def _standing(history: History) -> str:
     champion, count = history.champion, len(history.versions)
     many = f"{history.name}: {count} version{'s' if count != 1 else ''}"
     if champion is None: return f"{many}, and no champion"
-    metric = champion.tags.get("metric", "score")
+    name = champion.tags.get("metric", "")
+    metric = METRICS[name].label if name in METRICS else "score"
     since = f" since {_minute(champion.terms[-1][0])} UTC" if champion.terms else ""
     return f"{many}; version {champion.number} is the champion{since}, with {metric} {_scored(champion)}"
 
@@ -278,7 +281,7 @@ def _compared(new: Version, old: Version) -> str:
     up = new.score > old.score if new.tags.get("direction") != "minimize" else new.score < old.score
     word = "the same score" if new.score == old.score else "a better score" if up else "a worse score"
     other = ", on other data" if new.tags.get("data") != old.tags.get("data") else ""
-    return f", with {word} ({new.score:.3g} against {old.score:.3g}{other})"
+    return f", with {word} ({readable(new.score)} against {readable(old.score)}{other})"
 
 # %% ../../nbs/kit/49_registry.ipynb #7846354b
 class Promotion(NamedTuple):
