@@ -1032,6 +1032,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'mlkit.kit.registry._scored': ('kit/registry.html#_scored', 'mlkit/kit/registry.py'),
                                     'mlkit.kit.registry._standing': ('kit/registry.html#_standing', 'mlkit/kit/registry.py'),
                                     'mlkit.kit.registry._tags': ('kit/registry.html#_tags', 'mlkit/kit/registry.py'),
+                                    'mlkit.kit.registry._time_of': ('kit/registry.html#_time_of', 'mlkit/kit/registry.py'),
                                     'mlkit.kit.registry._told': ('kit/registry.html#_told', 'mlkit/kit/registry.py'),
                                     'mlkit.kit.registry._versions': ('kit/registry.html#_versions', 'mlkit/kit/registry.py'),
                                     'mlkit.kit.registry._write_down': ('kit/registry.html#_write_down', 'mlkit/kit/registry.py'),
