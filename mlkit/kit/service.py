@@ -61,6 +61,7 @@ class Served(NamedTuple):
     "A model as it is served."
     predictor: Predictor
     logged: tuple[str, ...]  # columns that the log may hold
+    fast: bool  # a graph answers in far less than a millisecond
 
 def open_served(place: Place) -> Served:
     "Open a package and try it. PackageError: it is damaged, or does not answer."
@@ -69,7 +70,8 @@ def open_served(place: Place) -> Served:
     except Exception as error:
         raise PackageError(f"{place.folder} was opened, and does not answer ({type(error).__name__})") from error
     names = (column.name for column in predictor.columns)
-    return Served(predictor, tuple(name for name in names if name not in predictor.personal))
+    logged = tuple(name for name in names if name not in predictor.personal)
+    return Served(predictor, logged, (place.folder / "model.onnx").exists())
 
 class Current:
     "The model that answers now."
