@@ -22,7 +22,9 @@ from .kit.errors import SettingsError, did_you_mean
 from .kit.keys import Keyring
 from .kit.meters import PAGE_TYPE, Meters, metrics_page
 from .kit.predictions import PredictionLog, log_address
-from .kit.service import Current, Keeper, Served, Service, find_place, open_served
+from mlkit.kit.service import (
+    Current, Keeper, Served, Service, Together, find_place, open_served,
+)
 from .kit.web import Answer, Call, Endpoint, Gate, Headers, Limits, Refused, as_json, parse_json
 
 # %% auto #0
@@ -91,7 +93,7 @@ class Answering:
     "The addresses of a service, without the conventions of other servers."
 
     def __init__(self, service: Service):
-        self.service, self.limits = service, service.limits
+        self.service, self.limits, self.together = service, service.limits, Together()
 
     async def read(self, call: Call) -> tuple[Any, int]:
         "The JSON of a request, and its size."
@@ -102,9 +104,12 @@ class Answering:
 
     async def answer(self, call: Call, rows: list[Any], size: int) -> tuple[list[dict[str, Any]], Served]:
         "Answers to rows, and the model that gave them."
-        if len(rows) <= FEW_ROWS and size <= FEW_BYTES and self.service.current.model.fast:
-            return self.service.predict(rows, call.started)
-        return await asyncio.to_thread(self.service.predict, rows, call.started)
+        service = self.service
+        if len(rows) > FEW_ROWS or size > FEW_BYTES or not service.current.model.fast:
+            return await asyncio.to_thread(service.predict, rows, call.started)
+        model, reads = service.admit(rows, call.started)
+        output = await self.together.output(model.predictor, reads)
+        return service.give(model, rows, reads, output, call.started), model
 
     async def predict(self, call: Call) -> Answer:
         "POST /predict"

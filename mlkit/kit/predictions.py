@@ -86,9 +86,15 @@ def _reason(error: BaseException) -> str:  # no data, one line
     return str(getattr(error, "orig", None) or error).splitlines()[0][:120]
 
 # %% ../../nbs/kit/53_predictions.ipynb #e885ed9f
+_drawn: list[str] = []  # chance, drawn for many ids at a time
+if hasattr(os, "register_at_fork"): os.register_at_fork(after_in_child=_drawn.clear)
+
 def new_id() -> str:  # 32 hexadecimal digits
     "An id that no other prediction has, and that nobody can guess; later ones are larger."
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+    if len(_drawn) < 100:
+        drawn = os.urandom(10 * 1000).hex()
+        _drawn.extend(drawn[start:start + 20] for start in range(0, len(drawn), 20))
+    return f"{time.time_ns() // 1_000_000:012x}{_drawn.pop()}"
 
 # %% ../../nbs/kit/53_predictions.ipynb #53365828
 class Asked(NamedTuple):

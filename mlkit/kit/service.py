@@ -5,6 +5,7 @@
 # %% ../../nbs/kit/57_service.ipynb #d51e6864
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -26,7 +27,7 @@ from ..problem import Task, label_of, same_class
 
 # %% auto #0
 __all__ = ['Place', 'find_place', 'stamp_of', 'Served', 'open_served', 'Current', 'refuse_troubles', 'answers_of', 'Service',
-           'read_truth', 'Keeper']
+           'read_truth', 'Together', 'Keeper']
 
 # %% ../../nbs/kit/57_service.ipynb #c132ce98
 class Place(NamedTuple):
@@ -140,22 +141,31 @@ class Service:
     log: PredictionLog | None = None
     log_share: float = 1.0  # of the predictions that are written down
 
-    def predict(
+    def admit(
         self,
         rows: Sequence[dict[str, Any]],
         started: float,  # when the request came, by `time.perf_counter`
-    ) -> tuple[list[dict[str, Any]], Served]:
-        "Answers to rows, and the model that gave them. Refused: rows that cannot be answered."
-        model, log = self.current.model, self.log
-        if log is not None and log.full: raise _come_back()
-        predictor = model.predictor
-        check_rows(rows, self.limits, len(predictor.reader.names) + 50)
-        reads = self._read(predictor, rows, started)
+    ) -> tuple[Served, list[Read]]:  # the model that will answer, and the rows as it gets them
+        "Check and read rows. Refused: rows that cannot be answered."
+        model = self.current.model
+        if self.log is not None and self.log.full: raise _come_back()
+        check_rows(rows, self.limits, len(model.predictor.reader.names) + 50)
+        reads = self._read(model.predictor, rows, started)
         refuse_troubles(reads)
-        answers = answers_of(predictor, predictor.output(arrays(reads)), reads)
+        return model, reads
+
+    def give(self, model: Served, rows: Sequence[dict[str, Any]], reads: Sequence[Read], output: Any,
+             started: float) -> list[dict[str, Any]]:
+        "The answers, counted and noted."
+        answers = answers_of(model.predictor, output, reads)
         self.meters.predictions.inc(len(rows))
-        if log is not None: self._note(log, model, rows, answers, time.perf_counter() - started)
-        return answers, model
+        if self.log is not None: self._note(self.log, model, rows, answers, time.perf_counter() - started)
+        return answers
+
+    def predict(self, rows: Sequence[dict[str, Any]], started: float) -> tuple[list[dict[str, Any]], Served]:
+        "Answers to rows, and the model that gave them. Refused: rows that cannot be answered."
+        model, reads = self.admit(rows, started)
+        return self.give(model, rows, reads, model.predictor.output(arrays(reads)), started), model
 
     def _read(self, predictor: Predictor, rows: Sequence[dict[str, Any]], started: float) -> list[Read]:
         reads, end = [], started + self.limits.seconds
@@ -208,6 +218,39 @@ def read_truth(
         return Told(id, now, known)
     if type(truth) not in (int, float): raise Refused(422, f"truth {number} is no number")
     return Told(id, now, truth)
+
+# %% ../../nbs/kit/57_service.ipynb #7ce8602c
+class Together:
+    "Rows of different requests that come at the same moment go through the model together."
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Predictor, list[Read], asyncio.Future]] = []
+
+    def output(self, predictor: Predictor, reads: list[Read]) -> asyncio.Future:  # of the output for these rows
+        "What the model says of rows, at the end of this turn of the loop."
+        loop = asyncio.get_running_loop()
+        if not self.waiting: loop.call_soon(self._work)
+        future = loop.create_future()
+        self.waiting.append((predictor, reads, future))
+        return future
+
+    def _work(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        while waiting:
+            predictor = waiting[0][0]
+            some = [each for each in waiting if each[0] is predictor]
+            waiting = [each for each in waiting if each[0] is not predictor]  # a new model came in between
+            self._answer(predictor, some)
+
+    def _answer(self, predictor: Predictor, some: list[tuple[Predictor, list[Read], asyncio.Future]]) -> None:
+        start = 0
+        try: output = predictor.output(arrays([read for _, reads, _ in some for read in reads]))
+        except Exception as error:
+            for _, _, future in some: future.done() or future.set_exception(error)
+            return
+        for _, reads, future in some:
+            future.done() or future.set_result(output[start:start + len(reads)])
+            start += len(reads)
 
 # %% ../../nbs/kit/57_service.ipynb #c9c0df1a
 _say = logging.getLogger("mlkit.serve")

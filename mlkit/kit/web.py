@@ -121,32 +121,31 @@ class Call:
     async def body(self, limits: Limits) -> bytes:
         "All of it. Refused: it is too large, or too slow."
         if int(self.headers.get(b"content-length", b"0")) > limits.bytes: raise _too_large(limits)
-        try:
-            async with asyncio.timeout(limits.seconds):
-                message = await self.receive()
-                body = message.get("body", b"")
-                if message.get("more_body"): body = await self._rest(bytearray(body), limits)
-        except TimeoutError as error:
-            raise Refused(408, f"the body did not come within {limits.seconds:g} s", _CLOSE) from error
-        if message["type"] == "http.disconnect": raise Refused(400, "the caller has gone")
-        if len(body) > limits.bytes: raise _too_large(limits)
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        late = loop.call_later(limits.seconds, task.cancel, _LATE) if task else None
+        try: body = await self._pieces(limits)
+        except asyncio.CancelledError as error:
+            if error.args != (_LATE,): raise
+            raise Refused(408, f"the body did not come within {limits.seconds:g} s", _CLOSE) from None
+        finally:
+            if late: late.cancel()
         return body
 
-    async def _rest(self, body: bytearray, limits: Limits) -> bytes:
-        more = True
+    async def _pieces(self, limits: Limits) -> bytes:
+        body, more = b"", True
         while more:
             message = await self.receive()
             if message["type"] == "http.disconnect": raise Refused(400, "the caller has gone")
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
+            piece, more = message.get("body", b""), message.get("more_body", False)
+            body = body + piece if body else piece
             if len(body) > limits.bytes: raise _too_large(limits)
-        return bytes(body)
+        return body
 
     def kind(self) -> str:
         "The media type of the body, without what stands behind it."
         return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
 
-_CLOSE = ((b"connection", b"close"),)
+_CLOSE, _LATE = ((b"connection", b"close"),), "late"
 
 def _too_large(limits: Limits) -> Refused:
     return Refused(413, f"the body is larger than {limits.bytes:,} bytes; send fewer rows at a time", _CLOSE)
