@@ -18,18 +18,20 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from .kit.dialects import Inference, MLflow
 from .kit.errors import SettingsError, did_you_mean
 from .kit.keys import Keyring
 from .kit.meters import PAGE_TYPE, Meters, metrics_page
+from .kit.openapi import describe_model, openapi
 from .kit.predictions import PredictionLog, log_address
 from mlkit.kit.service import (
     Current, Keeper, Served, Service, Together, find_place, open_served,
 )
-from .kit.web import Answer, Call, Endpoint, Gate, Headers, Limits, Refused, as_json, parse_json
+from .kit.web import Answer, Call, Endpoint, Gate, Limits, Refused, as_json, parse_json, warning
 
 # %% auto #0
-__all__ = ['PREFIX', 'FEW_ROWS', 'FEW_BYTES', 'METHODS', 'LOOPBACK', 'ServeSettings', 'settings_of', 'Answering', 'warning',
-           'Telling', 'endpoints', 'Front', 'create_app', 'app', 'speak', 'serve', 'several']
+__all__ = ['PREFIX', 'FEW_ROWS', 'FEW_BYTES', 'METHODS', 'LOOPBACK', 'ServeSettings', 'settings_of', 'Answering', 'Telling',
+           'endpoints', 'Front', 'create_app', 'app', 'speak', 'serve', 'several']
 
 # %% ../nbs/10_serve.ipynb #59ec0ffa
 PREFIX = "MLKIT_SERVE_"
@@ -135,20 +137,13 @@ class Answering:
         value, _ = await self.read(call)
         return as_json({"accepted": self.service.learn(value if type(value) is list else [value])})
 
-# %% ../nbs/10_serve.ipynb #65d8ff16
-def warning(
-    answers: list[dict[str, Any]],
-) -> Headers:
-    "A header for those who do not look for warnings in the body; none if there is none."
-    count = sum(len(answer["warnings"]) for answer in answers)
-    return ((b"warning", b'299 mlkit "%d: see warnings"' % count),) if count else ()
-
 # %% ../nbs/10_serve.ipynb #ed855b8e
 class Telling:
     "What a service says about itself."
 
-    def __init__(self, service: Service):
-        self.service, self.page = service, Path(__file__).parent / "kit" / "page.html"
+    def __init__(self, service: Service, keys: bool):
+        self.service, self.keys, self.page = service, keys, Path(__file__).parent / "kit" / "page.html"
+        self.documents: dict[str, tuple[Served, Answer]] = {}
 
     async def live(self, call: Call) -> Answer:
         "GET /health/live"
@@ -166,6 +161,22 @@ class Telling:
         facts = {"name": predictor.name, "version": predictor.version, "task": predictor.task.type}
         return Answer(200, await asyncio.to_thread(metrics_page, self.service.meters, facts), PAGE_TYPE)
 
+    async def model(self, call: Call) -> Answer:
+        "GET /model"
+        return self._document("model", describe_model)
+
+    async def openapi(self, call: Call) -> Answer:
+        "GET /openapi.json"
+        return self._document("openapi", lambda model: openapi(model, self.keys))
+
+    def _document(self, name: str, make: Callable[[Served], dict[str, Any]]) -> Answer:
+        "What is said about a model, made once."
+        model, (known, answer) = self.service.current.model, self.documents.get(name, (None, None))
+        if answer is None or known is not model:
+            answer = as_json(make(model))
+            self.documents[name] = model, answer
+        return answer
+
     async def home(self, call: Call) -> Answer:
         "GET /"
         if not self.page.is_file(): raise Refused(404, "this server has no page; ask POST /predict")
@@ -182,15 +193,28 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 def endpoints(service: Service, gate: Gate) -> list[Endpoint]:
     "Every address, with the role that it needs."
-    doing, telling = Answering(service), Telling(service)
+    doing, telling = Answering(service), Telling(service, gate.keyring is not None)
+    mlflow, inference = MLflow(service, doing.answer), Inference(service, doing.answer)
+    model, version = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
     return [
         Endpoint("/predict", gate, "predict", POST=doing.predict),
         Endpoint("/explain", gate, "explain", POST=doing.explain),
         Endpoint("/feedback", gate, "feedback", POST=doing.feedback),
+        Endpoint("/model", gate, "", GET=telling.model),
+        Endpoint("/openapi.json", gate, "", GET=telling.openapi),
         Endpoint("/metrics", gate, None, GET=telling.metrics),
         Endpoint("/health/live", gate, None, GET=telling.live),
         Endpoint("/health/ready", gate, None, GET=telling.ready),
         Endpoint("/", gate, None, GET=telling.home),
+        Endpoint("/invocations", gate, "predict", POST=mlflow.invocations),
+        Endpoint("/ping", gate, None, GET=mlflow.ping),
+        Endpoint("/version", gate, None, GET=mlflow.version),
+        Endpoint("/v2", gate, None, GET=inference.server),
+        Endpoint("/v2/health/live", gate, None, GET=telling.live),
+        Endpoint("/v2/health/ready", gate, None, GET=telling.ready),
+        *(Endpoint(place + "/infer", gate, "predict", POST=inference.infer) for place in (model, version)),
+        *(Endpoint(place + "/ready", gate, None, GET=inference.ready) for place in (model, version)),
+        *(Endpoint(place, gate, "", GET=inference.model) for place in (model, version)),
         Endpoint("/{path:path}", gate, None, **dict.fromkeys(METHODS, telling.nothing)),
     ]
 

@@ -46,8 +46,16 @@ def as_json(
     return Answer(status, orjson.dumps(value), headers=headers)
 
 # %% auto #0
-__all__ = ['Headers', 'Handler', 'Refused', 'Answer', 'as_json', 'parse_json', 'Limits', 'check_rows', 'Call', 'Gate', 'Endpoint',
-           'request_id']
+__all__ = ['Headers', 'Handler', 'Refused', 'Answer', 'as_json', 'warning', 'parse_json', 'Limits', 'check_rows', 'Call', 'Gate',
+           'Endpoint', 'request_id']
+
+# %% ../../nbs/kit/56_web.ipynb #06ba3158
+def warning(
+    answers: Sequence[dict[str, Any]],  # each with its warnings
+) -> Headers:
+    "A header for those who do not look for warnings in the body; none if there is none."
+    count = sum(len(answer["warnings"]) for answer in answers)
+    return ((b"warning", b'299 mlkit "%d: see warnings"' % count),) if count else ()
 
 # %% ../../nbs/kit/56_web.ipynb #8495a903
 def parse_json(
@@ -120,6 +128,8 @@ class Call:
 
     async def body(self, limits: Limits) -> bytes:
         "All of it. Refused: it is too large, or too slow."
+        if self.headers.get(b"content-encoding", b"identity") != b"identity":
+            raise Refused(415, "the body is compressed; send it as it is")
         if int(self.headers.get(b"content-length", b"0")) > limits.bytes: raise _too_large(limits)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         late = loop.call_later(limits.seconds, task.cancel, _LATE) if task else None
