@@ -292,6 +292,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'mlkit.kit.client.Server.client': ('kit/client.html#server.client', 'mlkit/kit/client.py'),
                                   'mlkit.kit.client.Server.said': ('kit/client.html#server.said', 'mlkit/kit/client.py'),
                                   'mlkit.kit.client.Speed': ('kit/client.html#speed', 'mlkit/kit/client.py'),
+                                  'mlkit.kit.client.ask_together': ('kit/client.html#ask_together', 'mlkit/kit/client.py'),
                                   'mlkit.kit.client.free_port': ('kit/client.html#free_port', 'mlkit/kit/client.py'),
                                   'mlkit.kit.client.is_ready': ('kit/client.html#is_ready', 'mlkit/kit/client.py'),
                                   'mlkit.kit.client.measure': ('kit/client.html#measure', 'mlkit/kit/client.py'),
