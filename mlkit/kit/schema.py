@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from mlkit.kit.table import Table
 
 # %% auto #0
-__all__ = ['RULES', 'ROOM', 'MOST_WORDS', 'Rule', 'words', 'reader', 'is_empty', 'known_texts', 'breaks', 'number_in', 'Schema',
-           'regex_problem', 'rule_problems', 'short', 'schema_problems', 'relation_problems', 'make_schema',
-           'load_schema', 'without_mad', 'infer_range', 'neat', 'infer_pattern', 'infer_words', 'infer_rule',
-           'infer_relations', 'infer_schema', 'check_row', 'readers', 'unreadable', 'each', 'prepare_check',
-           'to_pandera', 'facts_of', 'facts_table', 'find_broken', 'examples_of']
+__all__ = ['RULES', 'ACTIONS', 'SITUATIONS', 'ROOM', 'MOST_WORDS', 'Rule', 'words', 'reader', 'is_empty', 'known_texts', 'breaks',
+           'number_in', 'Schema', 'regex_problem', 'rule_problems', 'short', 'schema_problems', 'serving_problems',
+           'relation_problems', 'make_schema', 'load_schema', 'without_mad', 'infer_range', 'neat', 'infer_pattern',
+           'infer_words', 'infer_rule', 'infer_relations', 'infer_schema', 'check_row', 'readers', 'unreadable', 'each',
+           'prepare_check', 'to_pandera', 'facts_of', 'facts_table', 'find_broken', 'examples_of']
 
 # %% ../../nbs/kit/17_schema.ipynb #bf430cf1
 @dataclass(frozen=True)
@@ -119,18 +119,35 @@ def number_in(read: Any) -> float:
     return float(read) if isinstance(read, (bool, int, float)) else math.nan
 
 # %% ../../nbs/kit/17_schema.ipynb #0f42bad7
+ACTIONS = ("error", "warn", "default")
+SITUATIONS = {  # what can be wrong with a row, and what is usually done
+    "unknown": "warn",  # a column that the model does not know
+    "absent": "warn",  # a column that the model needs is not there
+    "missing": "warn",  # an empty cell where none should be
+    "kind": "error",  # a cell that cannot be read
+    "range": "warn",  # a number or day out of its range
+    "category": "warn",  # a category that was never seen
+    "pattern": "warn",  # a text of another form
+    "relation": "warn",  # columns that contradict each other
+}
+
 @dataclass(frozen=True)
 class Schema:
     "What is expected of a table."
     rules: dict[str, Rule]  # by column, in the order of the table
     relations: tuple[Relation, ...] = ()
+    serving: dict[str, str] = field(default_factory=dict)  # what a surprise means, where it is not as usual
     source: str = field(default="", compare=False)  # the file that it comes from; empty: inferred
 
     def to_dict(self) -> dict[str, Any]:
         "For `schema.json`."
         said: dict[str, Any] = {"columns": {name: rule.to_dict() for name, rule in self.rules.items()}}
-        return said | ({"relations": [relation.text for relation in self.relations]} if self.relations
-                       else {})
+        if self.relations: said["relations"] = [relation.text for relation in self.relations]
+        return said | ({"serving": self.serving} if self.serving else {})
+
+    def action(self, situation: str) -> str:
+        "What a surprise means when a row is to be predicted: error, warn or default."
+        return self.serving.get(situation, SITUATIONS[situation])
 
     def only(self, names: Iterable[str]) -> Schema:
         "The part that concerns these columns."
@@ -195,7 +212,7 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 # %% ../../nbs/kit/17_schema.ipynb #8a2e3c0d
-_KEYS = ("columns", "relations")
+_KEYS = ("columns", "relations", "serving")
 
 def schema_problems(
     said: Any,  # what a schema file holds
@@ -217,6 +234,18 @@ def schema_problems(
         yield f"relations is a list, not {short(relations)}"
         return
     for text in relations: yield from relation_problems(text, known, said["columns"])
+    yield from serving_problems(said.get("serving", {}))
+
+def serving_problems(said: Any) -> Iterator[str]:
+    "What is wrong with what a schema says of surprises, in sentences."
+    if not isinstance(said, Mapping):
+        yield f"serving is an object, not {short(said)}"
+        return
+    for situation, action in said.items():
+        if situation not in SITUATIONS:
+            yield f"serving: there is no situation '{short(situation)}'{did_you_mean(situation, SITUATIONS)}"
+        elif action not in ACTIONS:
+            yield f"serving: {situation} is one of {', '.join(ACTIONS)}, not {short(action)}"
 
 def relation_problems(
     text: Any,  # as it was written
@@ -252,7 +281,7 @@ def make_schema(
         words = tuple(as_text(native(word)) for word in rules.get("categories", ()))
         return Rule(**{**rules, "categories": words})
     return Schema({name: rule(rules) for name, rules in said["columns"].items()},
-                  tuple(map(parse_relation, said.get("relations", []))), source)
+                  tuple(map(parse_relation, said.get("relations", []))), dict(said.get("serving", {})), source)
 
 def load_schema(
     path: str | Path,  # a file in the form of `schema.json`
