@@ -97,7 +97,7 @@ def sklearn_engine(
     return answer
 
 # %% ../../nbs/kit/51_predictor.ipynb #dbf0408a
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predictor:
     "A package, ready to answer."
     folder: Path
