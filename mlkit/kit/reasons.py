@@ -15,7 +15,8 @@ import numpy as np
 
 from .column import Column, in_words, input_names, read_cell
 from .errors import DataError
-from .predictor import Inputs, Predictor, arrays, is_word
+from .predictor import Inputs, Predictor, arrays
+from .reader import is_word
 from .table import Table
 
 # %% auto #0

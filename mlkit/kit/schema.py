@@ -281,7 +281,7 @@ def make_schema(
         words = tuple(as_text(native(word)) for word in rules.get("categories", ()))
         return Rule(**{**rules, "categories": words})
     return Schema({name: rule(rules) for name, rules in said["columns"].items()},
-                  tuple(map(parse_relation, said.get("relations", []))), dict(said.get("serving", {})), source)
+                  tuple(map(parse_relation, said.get("relations", []))), {**said.get("serving", {})}, source)
 
 def load_schema(
     path: str | Path,  # a file in the form of `schema.json`
