@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from .errors import MLKitError, SettingsError, did_you_mean
+from .ship import add_commands
 
 app = typer.Typer(
     name="mlkit", help="From a table to a model that is deployed, watched and retrained.",
@@ -273,6 +274,8 @@ def examine() -> list[tuple[bool, str, str]]:  # whether it is well, what was lo
     ]
 
 # %% ../../nbs/kit/46_cli.ipynb #82935993
+add_commands(app)
+
 def _requirements() -> list[str]:
     from importlib import metadata
     return [text for text in metadata.requires("mlkit") or [] if "extra ==" not in text]

@@ -39,7 +39,8 @@ def arrays(
     return Inputs(numbers, np.array([read.words for read in reads], dtype=object))
 
 # %% auto #0
-__all__ = ['Engine', 'Inputs', 'arrays', 'onnx_engine', 'sklearn_engine', 'Predictor', 'load_predictor', 'open_predictor']
+__all__ = ['Engine', 'Inputs', 'arrays', 'onnx_engine', 'sklearn_engine', 'Predictor', 'digest_of_manifest', 'load_predictor',
+           'open_predictor']
 
 # %% ../../nbs/kit/53_predictor.ipynb #fbe5f021
 Engine = Callable[[Any], np.ndarray]  # of inputs or a batch: whatever has numbers and words
@@ -95,6 +96,11 @@ class Predictor:
     def name(self) -> str: return str(self.manifest["name"])
 
     @property
+    def digest(self) -> str:
+        "What tells this package from all others."
+        return digest_of_manifest(self.manifest)
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         "The raw columns that feed the model."
         return self.table.used
@@ -125,6 +131,10 @@ class Predictor:
         return self.output(self.frame_inputs(frame))
 
 # %% ../../nbs/kit/53_predictor.ipynb #7e7579e3
+def digest_of_manifest(manifest: dict[str, Any]) -> str:
+    "A digest of what a package is made of."
+    return sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
 def load_predictor(
     folder: str | Path,  # a package
     threads: int = 1,  # for each answer; one is best for single rows
@@ -144,8 +154,7 @@ def open_predictor(
             for name in ("problem", "table", "schema")}
     table, graph = Table.from_dict(said["table"]), folder / "model.onnx"
     engine = onnx_engine(graph, threads) if graph.exists() else sklearn_engine(folder / "model.joblib", table)
-    digest = sha256((folder / "manifest.json").read_bytes()).hexdigest()
     return Predictor(
         folder, manifest, Task.from_dict(said["problem"]["task"]), said["problem"]["threshold"],
         frozenset(said["problem"]["personal"]), table, make_schema(said["schema"]), engine,
-        version or digest[:8])
+        version or digest_of_manifest(manifest)[:8])

@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cache
 from math import inf
@@ -17,10 +18,10 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from .errors import RunError, SettingsError
+from .errors import MLKitError, RunError, SettingsError
 
 # %% auto #0
-__all__ = ['MANY_ROWS', 'few_threads', 'begin', 'Workers', 'connect', 'send', 'close', 'results']
+__all__ = ['MANY_ROWS', 'few_threads', 'begin', 'Workers', 'connect', 'send', 'close', 'results', 'patient']
 
 # %% ../../nbs/kit/25_workers.ipynb #9905f440
 MANY_ROWS = 20_000  # from here on more than one thread pays for itself
@@ -83,15 +84,47 @@ class Workers:
     def _afar(self, work: Any, shared: Any, items: Sequence[Any], until: float) -> dict[int, Any]:
         done: dict[int, Any] = {}
         try:
-            if id(shared) not in self.sent: self.sent[id(shared)] = shared, send(self.client, shared)
-            there = self.sent[id(shared)][1]
+            there = self._there(shared)
             for place, value in results(self.client, work, there, items, until): done[place] = value
-        except Exception as error:
-            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-            self.trouble = f"the cluster at {self.cluster} failed ({reason[:80]}); this machine went on"
-            close(self.client)
-            self.client = None
+        except Exception as error: self._lose(error)
         return done
+
+    def _there(self, shared: Any) -> Any:
+        if id(shared) not in self.sent: self.sent[id(shared)] = shared, send(self.client, shared)
+        return self.sent[id(shared)][1]
+
+    def _lose(self, error: Exception) -> None:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        self.trouble = f"the cluster at {self.cluster} failed ({reason[:80]}); this machine went on"
+        if self.client: close(self.client)
+        self.client = None
+
+    def stream(
+        self,
+        work: Callable[[Any, Any], Any],  # of what is shared, and an item
+        shared: Any,  # sent to a cluster once
+        items: Iterable[Any],  # as many as there are: few are held at a time
+    ) -> Iterator[Any]:  # in the order of the items
+        "The results as they come. When a cluster fails, this machine goes on."
+        waiting, many = deque[tuple[Any, Any]](), self.jobs
+        if self.client: many = sum(self.client.nthreads().values())
+        for item in items:
+            waiting.append((item, self._submit(work, shared, item)))
+            if len(waiting) > many: yield self._result(work, shared, *waiting.popleft())
+        while waiting: yield self._result(work, shared, *waiting.popleft())
+
+    def _submit(self, work: Any, shared: Any, item: Any) -> Any:
+        if self.client:
+            try: return self.client.submit(begin, work, self._there(shared), item, inf, pure=False)
+            except Exception as error: self._lose(error)
+        return self.threads.submit(begin, work, shared, item, inf)
+
+    def _result(self, work: Any, shared: Any, item: Any, future: Any) -> Any:
+        if isinstance(future, Future): return future.result()
+        try: return patient(self.client, future)
+        except MLKitError: raise
+        except Exception as error: self._lose(error)
+        return self.threads.submit(begin, work, shared, item, inf).result()
 
 # %% ../../nbs/kit/25_workers.ipynb #7b83ec34
 def connect(
@@ -146,6 +179,14 @@ def results(
     finally:
         try: client.cancel(list(waiting))
         except Exception: pass  # it is gone
+
+def patient(client: Any, future: Any) -> Any:
+    "The result of one future. OSError when the cluster is gone."
+    while client:
+        try: return future.result(timeout=1)
+        except TimeoutError: pass
+        if not _alive(client): break
+    raise OSError("no worker is left")
 
 def _alive(client: Any) -> bool:
     return client.status == "running" and bool(client.nthreads())
