@@ -229,7 +229,8 @@ def tree(
     folder: Path,
 ) -> str:
     "What is in a folder; the modules of mlkit and the package only by their number."
-    lines, counted = [], {}
+    lines: list[str] = []
+    counted: dict[str, int] = {}
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts):
         parts = path.relative_to(folder).parts
         whole = next((place for place, part in enumerate(parts[:-1]) if part in ("mlkit", "model")), None)

@@ -101,7 +101,7 @@ def all_combinations(
     return kept, np.where(kept, 1, -1) / orders[others]
 
 # %% ../../nbs/kit/57_reasons.ipynb #0e7440fc
-MIXTURES = 4_000  # about so many rows the model is asked about
+MIXTURES = 2_000  # about so many rows the model is asked about, and twice as many for many columns
 
 def walks(
     behind: int,  # rows of the background
@@ -160,7 +160,7 @@ class Reasons:
         self.layout = Layout(predictor.table)
         said = json.loads((predictor.folder / "background.json").read_text(encoding="utf-8"))
         size = len(self.layout.columns)
-        rows = background_rows(said)[:max(FEWEST, MIXTURES // (2 * size))]
+        rows = background_rows(said)[:max(FEWEST, MIXTURES // size)]
         self.behind, self.asked = read_rows(self.layout, rows), questions(len(rows), size, seed)
         self.numbers = np.random.default_rng(seed).integers(0, 2 ** 64, (len(rows), size), np.uint64)
 
