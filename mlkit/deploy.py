@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from typing import Any
 from .kit.errors import PackageError, SettingsError, did_you_mean
 from .kit.image import pinned, plain_name, server_files, split_image, write_files
 from .kit.notebook import package_folder
-from .kit.seal import MANIFEST, check, signing_keys
+from .kit.predictor import digest_of_manifest
+from .kit.seal import check, signing_keys
 
 # %% auto #0
 __all__ = ['TARGETS', 'PANELS', 'why_not', 'Facts', 'memory_for', 'facts_of', 'rented', 'render', 'gaps', 'image_files',
@@ -72,8 +72,8 @@ def facts_of(
     if reason := why_not(package): raise PackageError(reason)
     if not 1 <= least <= most <= 1000:
         raise SettingsError(f"[deploy] least = {least}, most = {most}: write 1 <= least <= most <= 1000")
-    manifest, text = check(package), (package / MANIFEST).read_bytes()
-    name, number = plain_name(str(manifest["name"])), sha256(text).hexdigest()[:8]
+    manifest = check(package)
+    name, number = plain_name(str(manifest["name"])), digest_of_manifest(manifest)[:8]
     repository, tag = split_image(image or name, number)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     memory = memory_for((package / "model.onnx").stat().st_size)

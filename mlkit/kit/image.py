@@ -115,7 +115,10 @@ def plain_name(
     "The name as Docker, Kubernetes and the clouds accept it."
     ascii = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", ascii)
-    return re.sub(r"^[^a-z]+", "", words)[:40].strip("-") or "model"
+    plain = re.sub(r"^[^a-z]+", "", words)[:40].strip("-")
+    return f"model-{plain}".strip("-") if plain in _NO_NAMES else plain
+
+_NO_NAMES = ("", "y", "n", "yes", "no", "on", "off", "true", "false", "null")  # YAML takes them for something else
 
 # %% ../../nbs/kit/58_image.ipynb #26ee3af1
 _IMAGE = re.compile(
