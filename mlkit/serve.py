@@ -287,7 +287,7 @@ def serve(
     speak()
     how: dict[str, Any] = {
         "host": host, "port": port, "ssl_certfile": tls_cert or None, "ssl_keyfile": tls_key or None,
-        "server_header": False, "access_log": False, "ws": "none", "timeout_graceful_shutdown": 25}
+        "server_header": False, "access_log": False, "ws": "none", "timeout_graceful_shutdown": 15}
     if workers == 1: return uvicorn.run(create_app(settings), **how)
     with several(settings): uvicorn.run("mlkit.serve:app", factory=True, workers=workers, **how)
 

@@ -15,13 +15,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from .cell import as_text, native
 from .errors import RunError
+from .keys import add_key
+from ..problem import Task, predicted_codes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # %% auto #0
-__all__ = ['START', 'Heard', 'Client', 'free_port', 'Server', 'is_ready', 'wait_ready', 'serving', 'Speed', 'measure']
+__all__ = ['START', 'Heard', 'Client', 'free_port', 'Server', 'is_ready', 'wait_ready', 'serving', 'Speed', 'measure',
+           'request_rows', 'same_answers', 'rehearsed', 'ask_together', 'say_speed']
 
 # %% ../../nbs/kit/60_client.ipynb #13969ede
 class Heard(NamedTuple):
@@ -135,13 +144,85 @@ class Speed(NamedTuple):
 def measure(
     client: Client,
     rows: Sequence[Any],  # one a request
-) -> tuple[list[Any], Speed]:  # the answers, and how long they took
-    "Ask for each row by itself."
+) -> tuple[list[Any], Speed]:  # the answers, None where a row is refused; and how long they took
+    "Ask for each row by itself. RunError: the server does not answer."
     answers, took = [], []
     for row in rows:
         started = time.perf_counter()
-        answers.append(client.predict(row))
+        heard = client.ask("POST", "/predict", row)
         took.append(time.perf_counter() - started)
+        if heard.status not in (200, 422): raise RunError(f"the server says {heard.status} to a row")
+        answers.append(heard.value if heard.status == 200 else None)
     ordered = sorted(took)
     def share(part: float) -> float: return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
     return answers, Speed(len(took), share(0.5), share(0.99), len(took) / sum(took))
+
+# %% ../../nbs/kit/60_client.ipynb #696dd4af
+def request_rows(
+    frame: pd.DataFrame,  # raw rows
+) -> list[dict[str, Any]]:
+    "Rows as they go into a request."
+    def plain(cell: Any) -> Any:
+        cell = native(cell)
+        return cell if cell is None or isinstance(cell, (str, bool, int, float)) else as_text(cell)
+    return [{str(name): plain(cell) for name, cell in row.items()} for row in frame.to_dict("records")]
+
+def same_answers(
+    task: Task,
+    output: Any,  # what the model said: probabilities, or numbers
+    answers: Sequence[dict[str, Any] | None],  # what the server said
+    threshold: float = 0.5,
+) -> float:  # the largest difference
+    "That the server says what the model said. RunError: it does not."
+    kept = [place for place, answer in enumerate(answers) if answer is not None]  # others are refused
+    answers, said, wrong = [answers[place] for place in kept], np.asarray(output)[kept], 0
+    if not task.classes:
+        heard = np.array([answer["prediction"] for answer in answers])
+        apart = np.abs(heard - said) / np.maximum(1, np.abs(said))
+    else:
+        heard = np.array([[answer["probabilities"][name] for name in task.classes] for answer in answers])
+        heard = heard.reshape(-1, len(task.classes))
+        apart = np.abs(heard - said)
+        labels = [task.classes[code] for code in predicted_codes(said, threshold)]
+        wrong = sum(label != answer["prediction"] for label, answer in zip(labels, answers, strict=True))
+    largest = float(apart.max(initial=0))
+    if wrong or not largest <= 1e-5: raise RunError(
+        f"the server says something else than the model: {wrong:,} of {len(answers):,} predictions differ, "
+        f"numbers by up to {largest:.2g}; make the package anew: mlkit run --from package")
+    return largest
+
+# %% ../../nbs/kit/60_client.ipynb #474bc2a9
+@contextmanager
+def rehearsed(
+    package: Path,
+    log: str,  # prediction log; empty: one that is thrown away
+    **settings: Any,  # for `mlkit.serve.serve`
+) -> Iterator[tuple[Server, Client]]:
+    "A server to be tried out, and a client that may ask it everything."
+    with TemporaryDirectory() as place:
+        shown = f"{place}/keys.json"
+        word = add_key(shown, "rehearsal", ["admin"])
+        with serving(package, keys=shown, log=log or f"{place}/log.db", **settings) as server:
+            client = server.client(word)
+            try: yield server, client
+            finally: client.close()
+
+def ask_together(
+    client: Client,
+    rows: Sequence[Any],
+    single: Sequence[Any],  # the answers to them one by one
+    most: int,  # rows in a request
+) -> list[Any]:  # the answers, None where a row is refused
+    "Ask for the rows that are answered all together."
+    places = [place for place, answer in enumerate(single) if answer is not None]
+    answers: list[Any] = [None] * len(rows)
+    for start in range(0, len(places), most):
+        some = places[start:start + most]
+        told = client.predict([rows[place] for place in some])["predictions"]
+        for place, answer in zip(some, told, strict=True): answers[place] = answer
+    return answers
+
+def say_speed(speed: Speed, apart: float) -> str:
+    "What was measured, in one line."
+    return (f"**{speed.p50 * 1000:.2f} ms** for half of {speed.requests:,} requests, {speed.p99 * 1000:.2f} ms for "
+            f"99 %; {speed.rate:,.0f} a second on one connection; answers as in the evaluation ({apart:.0e} apart)")

@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import struct
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
-from .. import __version__
 from .column import Column
 from .service import Served, Service
-from .web import Answer, Call, Headers, Limits, Refused, as_json, parse_json, warning
+from .web import Answer, Call, Headers, Refused, as_json, parse_json, warning
 
 Rows = list[dict[str, Any]]
 Ask = Callable[[Call, Rows, int], Awaitable[tuple[list[dict[str, Any]], Served]]]  # rows and bytes -> answers
 
 # %% auto #0
-__all__ = ['Rows', 'Ask', 'OUTPUTS', 'table_rows', 'csv_rows', 'MLflow', 'record_of', 'read_binary', 'write_binary', 'Tensors',
-           'read_tensors', 'tensor_rows', 'input_type', 'metadata', 'write_tensors', 'Inference']
+__all__ = ['Rows', 'Ask', 'DATATYPES', 'OUTPUTS', 'table_rows', 'csv_rows', 'MLflow', 'record_of', 'read_binary', 'write_binary',
+           'Tensors', 'read_tensors', 'tensor_rows', 'input_type', 'metadata', 'write_tensors', 'Inference']
 
 # %% ../../nbs/kit/59_dialects.ipynb #288b1888
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -107,11 +106,11 @@ class MLflow:
 
     async def ping(self, call: Call) -> Answer:
         "GET /ping"
-        return Answer(200, b"\n")
+        return as_json({})
 
     async def version(self, call: Call) -> Answer:
         "GET /version"
-        return Answer(200, __version__.encode(), b"text/plain; charset=utf-8")
+        return Answer(200, version("mlkit").encode(), b"text/plain; charset=utf-8")
 
 def record_of(answer: dict[str, Any]) -> dict[str, Any]:
     "An answer as a row of a table."
@@ -121,6 +120,7 @@ def record_of(answer: dict[str, Any]) -> dict[str, Any]:
 # %% ../../nbs/kit/59_dialects.ipynb #ef7bbdff
 _TYPES = {"BOOL": "?", "INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "<u1", "UINT16": "<u2",
           "UINT32": "<u4", "UINT64": "<u8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
+DATATYPES = (*_TYPES, "BYTES")
 
 def read_binary(
     kind: str,  # such as FP64 or BYTES
@@ -167,8 +167,8 @@ def _tensor(said: Any, tail: bytes) -> tuple[str, list[Any], bytes]:
     "Name and values of an input, and the bytes that are left."
     said = _object(said, "an input")
     name, kind, shape = said.get("name"), said.get("datatype"), said.get("shape")
-    if type(name) is not str or (kind not in _TYPES and kind != "BYTES"):
-        raise Refused(400, f"an input has a name, and a datatype of {', '.join(_TYPES)}, BYTES")
+    if type(name) is not str or type(kind) is not str or kind not in DATATYPES:
+        raise Refused(400, f"an input has a name, and a datatype of {', '.join(DATATYPES)}")
     sizes = _list(shape, f"the shape of input '{name[:60]}'")
     if not sizes or any(type(each) is not int or each < 0 for each in sizes) or any(each != 1 for each in sizes[1:]):
         raise Refused(400, f"input '{name[:60]}' should be of shape [rows] or [rows, 1]")
@@ -203,7 +203,7 @@ def _wanted(outputs: Any, every: bool) -> dict[str, bool]:
     wanted = {}
     for each in _list(outputs, "outputs"):
         name = _object(each, "an output").get("name")
-        if name not in OUTPUTS: raise Refused(400, f"there is no such output; they are {', '.join(OUTPUTS)}")
+        if type(name) is not str or name not in OUTPUTS: raise Refused(400, f"there is no such output; they are {', '.join(OUTPUTS)}")
         how = _object(each.get("parameters", {}), "parameters")
         if "classification" in how: raise Refused(400, "classification is not offered; ask for probabilities")
         wanted[name] = every if "binary_data" not in how else how["binary_data"] is True
@@ -273,7 +273,7 @@ class Inference:
 
     async def server(self, call: Call) -> Answer:
         "GET /v2"
-        return as_json({"name": "mlkit", "version": __version__, "extensions": ["binary_tensor_data"]})
+        return as_json({"name": "mlkit", "version": version("mlkit"), "extensions": ["binary_tensor_data"]})
 
     async def model(self, call: Call) -> Answer:
         "GET /v2/models/{name}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class _Processes:
     def __init__(self, pids: list[int]): self.pids = pids
 
     def collect(self) -> Iterator[Any]:
-        collectors = [ProcessCollector("mlkit", lambda pid=pid: pid, registry=None) for pid in self.pids]
+        collectors = [ProcessCollector("mlkit", partial(int, pid), registry=None) for pid in self.pids]
         for same in zip(*(each.collect() for each in collectors), strict=False):
             total, values = same[0], [family.samples[0].value for family in same]
             earliest = total.name.endswith("start_time_seconds")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from importlib.metadata import version
 from typing import Any
 
 
-from .. import __version__
 from .column import Column
+from .dialects import DATATYPES
 from .schema import Rule
 from .service import Served
 
@@ -85,7 +86,7 @@ def _examples(rule: Rule, column: Column) -> dict[str, Any]:
 def _number(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
     low, high = (rule.low, rule.high) if strict else (None, None)
     number = {"type": "number", "minimum": -_HUGE if low is None else low, "maximum": _HUGE if high is None else high}
-    plain = {"type": "string", "pattern": "^[0-9]{1,9}$", "description": "a text that shows a number, such as 1200"}
+    plain = {"type": "string", "pattern": "^([0-9]{1,9})?$", "description": "a text that shows a number, such as 1200"}
     return [number] if strict or "" not in column._prepared.factors else [number, plain]
 
 def _date(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
@@ -105,7 +106,7 @@ def row_schema(model: Served) -> dict[str, Any]:  # JSON schema
     example = {each["name"]: each.get("example") for each in describe_model(model)["columns"]}
     said: dict[str, Any] = {"type": "object", "properties": cells, "examples": [example]}
     if action("absent") == "error": said["required"] = [*cells]
-    others = {name: _ANY for name in predictor.reader.known if name not in cells}  # known, and not looked at
+    others = dict.fromkeys(predictor.reader.known - cells.keys(), _ANY)  # known, and not looked at
     if action("unknown") == "error": said |= {"properties": cells | others, "additionalProperties": False}
     else: said |= {"additionalProperties": _ANY, "maxProperties": len(predictor.reader.names) + 50}
     return said
@@ -189,13 +190,14 @@ def mlflow_paths() -> dict[str, Any]:
     body = {"application/json": {"anyOf": tables}, "text/csv": {"type": "string"}}
     record = _object({"predictions": {"type": "array", "items": {"type": "object"}}})
     return {"/invocations": {"post": operation("Predict, as MLflow asks", record, body, _BODY, "predict")},
-            "/ping": {"get": operation("Does it answer?", {"text": "application/json"})},
+            "/ping": {"get": operation("Does it answer?", {"type": "object"})},
             "/version": {"get": operation("The version of mlkit", {"text": "text/plain"})}}
 
-def inference_paths() -> dict[str, Any]:
+def inference_paths(model: Served) -> dict[str, Any]:
     "The addresses of the Open Inference Protocol."
     anything, text, many = {"type": "object"}, {"type": "string"}, {"type": "array"}
-    tensor = _object({"name": text, "datatype": text, "shape": many | {"items": {"type": "integer"}}, "data": many})
+    served = {"name": model.predictor.name, "version": model.predictor.version}
+    tensor = _object({"name": text, "datatype": {"enum": [*DATATYPES]}, "shape": many | {"items": {"type": "integer"}}, "data": many})
     body = _json_body(_object({"inputs": _list(tensor)}))
     octets = {"application/octet-stream": {"schema": {"type": "string"}}}
     paths: dict[str, Any] = {
@@ -209,7 +211,8 @@ def inference_paths() -> dict[str, Any]:
         paths[place + "/infer"] = {"post": infer}
     for place, item in paths.items():
         named = [name for name in ("name", "version") if f"{{{name}}}" in place]
-        if named: item["parameters"] = [{"name": name, "in": "path", "required": True, "schema": text} for name in named]
+        item["parameters"] = [{"name": name, "in": "path", "required": True,
+                               "schema": {"type": "string", "enum": [served[name]]}} for name in named]
     return paths
 
 # %% ../../nbs/kit/58_openapi.ipynb #942e4b57
@@ -219,14 +222,14 @@ def openapi(
 ) -> dict[str, Any]:
     "The OpenAPI 3.1 document of a server."
     predictor = model.predictor
-    paths = own_paths() | mlflow_paths() | inference_paths()
+    paths = own_paths() | mlflow_paths() | inference_paths(model)
     if not keys:
         for item in paths.values():
             for each in item.values():
                 if isinstance(each, dict): each.pop("security", None)
     schemes = {"bearer": {"type": "http", "scheme": "bearer"}, "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
     return {"openapi": "3.1.0", "paths": paths,
-            "info": {"title": f"{predictor.name} {predictor.version}", "version": __version__,
+            "info": {"title": f"{predictor.name} {predictor.version}", "version": version("mlkit"),
                      "description": f"Predicts '{predictor.task.target}' ({predictor.task.type})."},
             "components": {"schemas": {"Row": row_schema(model)} | answer_schemas(model)}
             | ({"securitySchemes": schemes} if keys else {})}

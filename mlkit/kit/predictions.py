@@ -124,7 +124,9 @@ class Told(NamedTuple):
         "As it is written."
         return self.id, self.time, _json(self.truth)
 
-def _json(value: Any) -> str: return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+def _json(value: Any) -> str:
+    text = orjson.dumps(value).decode()
+    return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text  # databases cannot read that one
 
 # %% ../../nbs/kit/53_predictions.ipynb #6359d262
 AT_ONCE = 100  # rows in one statement

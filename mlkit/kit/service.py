@@ -187,6 +187,7 @@ class Service:
         if self.log is None: raise Refused(501, "there is no prediction log; serve with --log")
         if self.log.full: raise _come_back()
         task, now = self.current.model.predictor.task, time.time()
+        if not told: raise Refused(422, "there are no truths; send an object with id and truth")
         if len(told) > self.limits.rows: raise Refused(413, f"send at most {self.limits.rows:,} truths at a time")
         truths = [read_truth(task, each, number, now) for number, each in enumerate(told, 1)]
         self.log.add(truths)
@@ -246,10 +247,11 @@ class Together:
         start = 0
         try: output = predictor.output(arrays([read for _, reads, _ in some for read in reads]))
         except Exception as error:
-            for _, _, future in some: future.done() or future.set_exception(error)
+            for _, _, future in some:
+                if not future.done(): future.set_exception(error)
             return
         for _, reads, future in some:
-            future.done() or future.set_result(output[start:start + len(reads)])
+            if not future.done(): future.set_result(output[start:start + len(reads)])
             start += len(reads)
 
 # %% ../../nbs/kit/57_service.ipynb #c9c0df1a

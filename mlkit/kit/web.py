@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .errors import MLKitError
-from .keys import Key, Keyring
+from .keys import Keyring
 from .meters import Meters
 from .predictions import new_id
 
