@@ -22,8 +22,9 @@ from tools.on_a_copy import copy_project
 # A small table, and a search that is as long on every machine, so that runs can be compared.
 SMALL = ["-p", "train.models=linear tree", "-p", "train.trials=3", "-p", "train.budget=0",
          "-p", "evaluate.resamples=100", "-p", "evaluate.curve_points=0",
-         "-p", "explain.samples=10", "-p", "package.register=false"]  # fmt: skip
-STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain", "package", "score"]
+         "-p", "explain.samples=10", "-p", "package.register=false", "-p", "serve.rows=20"]  # fmt: skip
+STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain", "package", "score",
+          "serve", "deploy"]
 COMMAND = [sys.executable, "-c", "from mlkit.kit.cli import main; main()"]
 
 
