@@ -163,22 +163,15 @@ def package(own_home, tmp_path_factory) -> Path:
     from mlkit import fit
     from mlkit.kit.calibration import finish
     from mlkit.kit.examples import customers
-    from mlkit.kit.graph import to_onnx
     from mlkit.kit.schema import infer_schema
-    from mlkit.kit.seal import seal
+    from mlkit.package import facts_for, prove, write_package
 
     rows = customers(1_500, seed=0)
     model = finish(fit(rows, "churned", budget=0, trials=3, models="linear boosting"))
-    folder = tmp_path_factory.mktemp("package") / "model"
-    folder.mkdir()
-    said = {
-        "problem": {"task": model.task.to_dict(), "threshold": model.threshold, "personal": ["name", "email"]},
-        "table": model.table.to_dict(), "schema": infer_schema(model.table, rows).to_dict()}
-    for name, value in said.items():
-        (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
-    (folder / "model.onnx").write_bytes(to_onnx(model).SerializeToString())
-    joblib.dump(model, folder / "model.joblib")
-    seal(folder, {"name": "customers"})
+    proof, folder = prove(model, rows, rows.head(0)), tmp_path_factory.mktemp("package") / "model"
+    facts = facts_for("customers", model, model.metrics, {"data_hash": "0" * 64, "rows": len(rows)}, proof, None)
+    schema = infer_schema(model.table, rows)
+    write_package(folder, model, rows, proof, schema, model.metrics, {"card.md": "# Customers"}, facts)
     return folder
 
 
