@@ -1479,6 +1479,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'mlkit.kit.settings.targets': ('kit/settings.html#targets', 'mlkit/kit/settings.py'),
                                     'mlkit.kit.settings.unquote': ('kit/settings.html#unquote', 'mlkit/kit/settings.py')},
             'mlkit.kit.ship': { 'mlkit.kit.ship._as_it_is': ('kit/ship.html#_as_it_is', 'mlkit/kit/ship.py'),
+                                'mlkit.kit.ship._open': ('kit/ship.html#_open', 'mlkit/kit/ship.py'),
                                 'mlkit.kit.ship.add': ('kit/ship.html#add', 'mlkit/kit/ship.py'),
                                 'mlkit.kit.ship.add_commands': ('kit/ship.html#add_commands', 'mlkit/kit/ship.py'),
                                 'mlkit.kit.ship.deploy': ('kit/ship.html#deploy', 'mlkit/kit/ship.py'),
