@@ -31,7 +31,7 @@ from .kit.workers import Workers
 # %% auto #0
 __all__ = ['CELLS', 'MOST_ROWS', 'Listener', 'kept_columns', 'answer_rows', 'refused_rows', 'Portable', 'Slice', 'answer_slice',
            'slices', 'content_of', 'Scored', 'score', 'Clock', 'undone', 'job_of', 'place_of', 'note_path', 'finish',
-           'say_scored', 'in_short', 'test_rows', 'say_same', 'show_answers']
+           'say_scored', 'in_short', 'judged_rows', 'say_same', 'show_answers']
 
 # %% ../nbs/09_score.ipynb #958cc6db
 def kept_columns(
@@ -67,7 +67,8 @@ def answer_rows(
     answers += [(name, pa.Array.from_pandas(frame[name][fine])) for name in kept]
     answers.append(("prediction", pa.array(predictor.labels(output), kind)))
     answers += [(f"probability.{label}", output[:, place]) for place, label in enumerate(classes)]
-    answers.append(("warnings", pa.array(_in_words(batch, "warn")[fine], pa.string())))
+    odd = [text or None for text in _in_words(batch, "warn")[fine]]
+    answers.append(("warnings", pa.array(odd, pa.string())))
     names = _settled(name for name, _ in answers)
     return pa.table([values for _, values in answers], names)
 
@@ -135,7 +136,7 @@ def answer_slice(shared: Portable, some: Slice) -> Piece:
     return Piece(some.number, answers, refused_rows(batch, some.frame), some.mark, warned)
 
 # %% ../nbs/09_score.ipynb #9ef56162
-CELLS, MOST_ROWS = 2_000_000, 50_000  # of a slice
+CELLS, MOST_ROWS = 1_000_000, 20_000  # of a slice
 
 def slices(
     source: str,  # a file, a folder, an address
@@ -175,6 +176,10 @@ class Scored:
     seconds: float
     output: str
     trouble: str = ""  # with the cluster
+
+    def to_dict(self) -> dict[str, Any]:
+        "For JSON."
+        return asdict(self)
 
     @property
     def rate(self) -> float:
@@ -285,7 +290,7 @@ def in_short(done: Scored) -> str:  # one line
     return f"{done.rows:,} rows answered at {done.rate:,.0f} a second{bad}"
 
 # %% ../nbs/09_score.ipynb #300509f7
-def test_rows(
+def judged_rows(
     run: Any,  # mlkit.kit.run.Run
 ) -> str:  # a path
     "The file of the rows that the evaluation has judged by."

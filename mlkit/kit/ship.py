@@ -37,6 +37,14 @@ _option = partial(typer.Option, show_default=False)
 _Model = Annotated[str, _argument(
     metavar="MODEL", help="A package or run folder, or NAME@ALIAS of the registry.")]
 
+def _open(model: str) -> Any:
+    "The predictor that a person has named."
+    from mlkit.kit.predictor import load_predictor
+    from mlkit.kit.registry import fetch, find_package, read_name
+    named = None if Path(model).exists() else read_name(model)
+    folder, version = fetch(named) if named else (find_package(model), "")
+    return load_predictor(folder, version=version)
+
 def score(
     model: _Model,
     source: Annotated[str, _argument(metavar="INPUT", help="A table: a file, a folder, an address.")],
@@ -54,14 +62,13 @@ def score(
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
 ) -> None:
     "Predict for every row of a table."
-    from mlkit import score as stage
-    from mlkit.kit.predictor import load_predictor
     from mlkit.kit.source import How
-    from mlkit.kit.registry import find_package
-    predictor, how = load_predictor(find_package(model)), How(query, encoding, delimiter, sheet)
+    from mlkit.score import say_scored
+    from mlkit.score import score as predict
+    how = How(query, encoding, delimiter, sheet)
     with progress() as tell:
-        done = stage.score(predictor, source, output, how, keep, into, overwrite, jobs, cluster, tell)
-    typer.echo(stage.say_scored(done))
+        done = predict(_open(model), source, output, how, keep, into, overwrite, jobs, cluster, tell)
+    typer.echo(say_scored(done))
 
 # %% ../../nbs/kit/59_ship.ipynb #52efce8b
 def serve(
@@ -79,14 +86,14 @@ def serve(
     access: Annotated[bool, typer.Option("--access", help="A line for each request.")] = False,
 ) -> None:
     "Answer over HTTP: predictions, explanations, and a page for people."
-    from mlkit import serve as stage
     from mlkit.kit.registry import find_package, read_name
+    from mlkit.serve import serve as answer
     named = None if Path(model).exists() else read_name(model)
     folder = find_package(model)
     typer.echo(f"{model} at {'https' if tls_cert else 'http'}://{host}:{port}; stop with Ctrl-C")
     with followed(named) if named else _as_it_is(folder) as place:
-        stage.serve(place, host, port, workers, tls_cert, tls_key, keys, log=log, log_share=log_share,
-                    max_rows=max_rows, access=access)
+        answer(place, host, port, workers, tls_cert, tls_key, keys, log=log, log_share=log_share,
+               max_rows=max_rows, access=access)
 
 @contextmanager
 def _as_it_is(folder: Path) -> Iterator[Path]: yield folder
