@@ -153,7 +153,8 @@ def test_a_table_of_only_numbers_or_only_words_leaves_out_what_it_has_not(column
 
 def test_few_words_are_inputs_of_their_own():
     table = known("binary", only=("note", "age"))
-    plan = replace(table.plan, inputs={name: replace(how, parts=0) for name, how in table.plan.inputs.items()})
+    ways = {name: replace(how, parts=0) for name, how in table.plan.inputs.items()}
+    plan = replace(table.plan, inputs=ways)
     model = table.fitted(make_estimator("linear", {}, plan, table.task), "linear")
     assert_same(model, table.inputs)
 
@@ -208,7 +209,7 @@ def test_a_probability_that_equals_the_threshold_gets_one_label(share):
 
 def test_classes_that_are_as_likely_get_one_label():
     thirds = np.array([[1 / 3, 1 / 3 + 1e-16, 1 / 3], [0.2, 0.4, 0.4 + 1e-12], [0.2, 0.3, 0.5]])
-    assert predicted_codes(thirds).tolist() == predicted_codes(thirds.astype(np.float32)).tolist() == [0, 1, 2]
+    for said in (thirds, thirds.astype(np.float32)): assert predicted_codes(said).tolist() == [0, 1, 2]
 
 
 def test_a_forest_that_is_undecided_gets_the_same_label_as_its_graph():
@@ -242,9 +243,9 @@ def test_other_estimators_are_written_by_skl2onnx():
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_estimator_that_cannot_be_written_is_named_in_one_line():
-    table = known("multiclass")
-    model = table.model("sklearn.gaussian_process.GaussianProcessClassifier")
-    with pytest.raises(PackageError, match="GaussianProcessClassifier cannot be written as ONNX: .+") as caught:
+    model = known("multiclass").model("sklearn.gaussian_process.GaussianProcessClassifier")
+    message = "GaussianProcessClassifier cannot be written as ONNX: .+"
+    with pytest.raises(PackageError, match=message) as caught:
         to_onnx(model)
     assert "\n" not in str(caught.value)
 

@@ -29,7 +29,7 @@ SMALL = {
     "collect": {"source": "example:customers", "rows": 600},
     "validate": {},
     "prepare": {},
-    "train": {"models": "linear boosting", "trials": 3, "budget": 0.0},
+    "train": {"models": "tree", "trials": 1, "budget": 0.0, "jobs": 1},
     "evaluate": {"resamples": 100, "curve_points": 0},
     "explain": {"samples": 10, "background": 20, "rows": "1"},
     "package": QUIET,
