@@ -11,10 +11,9 @@ import pickle
 import platform
 import shutil
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,20 +32,13 @@ from .kit.parity import Parity, compare, made_up, say_parity
 from .kit.run import digest_of, read_journal
 from .kit.schema import Schema
 from .kit.seal import MANIFEST, check, seal
-from .kit.table import Table
 
 # %% auto #0
-__all__ = ['LIBRARIES', 'PURPOSE', 'Plain', 'write_model', 'Proof', 'prove', 'shuffled', 'background_of', 'reference_of',
-           'declared', 'git_state', 'library_versions', 'facts_for', 'put_in_place', 'manifest_of', 'write_package',
-           'show_package', 'model_name', 'earlier_manifest', 'record_of', 'in_short', 'say_version']
+__all__ = ['LIBRARIES', 'PURPOSE', 'write_model', 'Proof', 'prove', 'shuffled', 'background_of', 'reference_of', 'declared',
+           'git_state', 'library_versions', 'facts_for', 'put_in_place', 'manifest_of', 'write_package', 'show_package',
+           'model_name', 'earlier_manifest', 'record_of', 'in_short', 'say_version']
 
 # %% ../nbs/08_package.ipynb #3dba629b
-class Plain(pickle._Pickler):  # type: ignore[name-defined]
-    "Takes equal strings for one object, so that equal models make equal files."
-    def save(self, value: Any, save_persistent_id: bool = True) -> None:
-        same = sys.intern(value) if type(value) is str else value
-        super().save(same, save_persistent_id)  # type: ignore[misc]
-
 def write_model(
     folder: Path,  # of the package
     model: FinalModel,
@@ -54,8 +46,7 @@ def write_model(
     saved: Path | None = None,  # the same model in a file of joblib, if it is there already
 ) -> None:
     "The same model in three formats, or in two."
-    table = Table.from_dict(model.table.to_dict())  # without what it keeps in mind
-    with open(folder / "model.pkl", "wb") as file: Plain(file, 5).dump(replace(model, table=table))
+    with open(folder / "model.pkl", "wb") as file: pickle.dump(model, file, protocol=5)
     if saved: shutil.copyfile(saved, folder / "model.joblib")
     else: joblib.dump(model, folder / "model.joblib", compress=3)
     if graph is not None: (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
@@ -191,8 +182,10 @@ def put_in_place(
     try:
         beside.mkdir(parents=True)
         fill(beside)
-        there, files = manifest_of(folder), {path.name: digest_of(path) for path in beside.iterdir()}
+        there = manifest_of(folder)
         known = earlier or there
+        if known: _keep_pickle(folder, beside, known["files"])
+        files = {path.name: digest_of(path) for path in beside.iterdir()}
         if known and _lasting(known) == _lasting(facts | {"files": files}):
             if there == known: return known
             facts = facts | {"made": known["made"], "git": known["git"]}
@@ -208,6 +201,12 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
     "What a package says of itself; None where there is none that is whole."
     try: return check(folder)
     except PackageError: return None
+
+def _keep_pickle(folder: Path, beside: Path, files: dict[str, str]) -> None:
+    "Pickle does not always give the same bytes; of the same model the one that is there is kept."
+    pairs = ("model.joblib", beside / "model.joblib"), ("model.pkl", folder / "model.pkl")
+    if all(path.exists() and digest_of(path) == files.get(name) for name, path in pairs):
+        shutil.copyfile(folder / "model.pkl", beside / "model.pkl")
 
 def _lasting(manifest: dict[str, Any]) -> dict[str, Any]:
     "What makes it another package when it changes."
