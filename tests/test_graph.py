@@ -31,6 +31,7 @@ ENCODINGS = {
     "usual": {},
     "power and target means": {"scale": "power", "encode": "target"},
     "ranges and constants": {"scale": "minmax", "impute": "constant"},
+    "nearest rows": {"impute": "model"},
     "as asked": {"columns": "region: impute=most_frequent | contract: encode=ordinal order=monthly<yearly "
                             "| age: impute=most_frequent"},
 }  # fmt: skip
