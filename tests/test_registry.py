@@ -490,6 +490,18 @@ def test_what_cannot_be_trusted_changes_nothing_and_is_told_once(registered, nam
     assert caplog.text.count("schema.json") == 1 and "the model in use stays" in caplog.text
 
 
+def test_a_follower_outlives_whatever_happens(registered, name, tmp_path, monkeypatch, caplog):
+    def trouble(*_):
+        raise ValueError("https://ada:secret@shop.example is gone\nand more")
+
+    monkeypatch.setattr(registry, "point", trouble)
+    with following(Registered(name, "champion"), tmp_path):
+        assert until(lambda: "//shop.example is gone; the model in use stays" in caplog.text)
+        monkeypatch.undo()
+        assert until(lambda: points_to(tmp_path, "1"))
+    assert "secret" not in caplog.text
+
+
 # ---------------------------------------- a server of MLflow
 @pytest.fixture(scope="module")
 def server(home) -> Iterator[str]:

@@ -44,7 +44,7 @@ def _asking(folder: Path = _HERE) -> Iterator[Any]:
         raise RunError("there is no registry in this folder; go to the folder that holds runs/, "
                        "or name a server in MLFLOW_TRACKING_URI")
     try: yield client_for(folder)
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         where = without_password(tracking_uri(folder))
         raise RunError(f"MLflow at {where} could not do it: {one_line(error)}") from error
 
@@ -481,9 +481,10 @@ def follow(
         try:
             if point(registered, folder): _log.info("%s@%s moved", *registered)
             told = ""
-        except MLKitError as error:
-            if str(error) != told: _log.warning("%s; the model in use stays", error)
-            told = str(error)
+        except Exception as error:  # whatever it is, the follower must live
+            text = str(error) if isinstance(error, MLKitError) else one_line(error)
+            if text != told: _log.warning("%s; the model in use stays", text)
+            told = text
         if stop.wait(every * (_PATIENCE if told else 1)): return
 
 _PATIENCE = 6  # after trouble: a damaged package is not fetched again every few seconds
