@@ -278,10 +278,11 @@ def _advice(history: History) -> str:
 def _compared(new: Version, old: Version) -> str:
     "How two scores compare, where they can be compared."
     if new.score is None or old.score is None or new.tags.get("metric") != old.tags.get("metric"): return ""
+    now, then, other = readable(new.score), readable(old.score), new.tags.get("data") != old.tags.get("data")
     up = new.score > old.score if new.tags.get("direction") != "minimize" else new.score < old.score
-    word = "the same score" if new.score == old.score else "a better score" if up else "a worse score"
-    other = ", on other data" if new.tags.get("data") != old.tags.get("data") else ""
-    return f", with {word} ({readable(new.score)} against {readable(old.score)}{other})"
+    word = f"the same score ({now})" if now == then else \
+        f"a {'better' if up else 'worse'} score ({now} against {then})"
+    return f", with {word}" + " on other data" * other
 
 # %% ../../nbs/kit/49_registry.ipynb #7846354b
 class Promotion(NamedTuple):
