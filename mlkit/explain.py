@@ -17,8 +17,9 @@ from .evaluate import without_nan
 from mlkit.kit.attribution import (
     SEEDS, TOP, Attribution, Trust, lime_runs, mean_of, shap_values, trust,
 )
+from .kit.column import in_words
 from .kit.errors import SettingsError, did_you_mean
-from .kit.mixture import Mixture, in_words, own_places, shown_cells
+from .kit.mixture import Mixture, own_places, shown_cells
 from mlkit.kit.overview import (
     Dependence, amount, answer, explained, in_picture, say_dependence, units,
 )

@@ -29,9 +29,9 @@ from .problem import Task, encode_target, target_values
 _all_ = ["Plan", "make_encoder"]
 
 # %% auto #0
-__all__ = ['EVEN', 'LOPSIDED', 'ALWAYS_SAME', 'FILLINGS', 'SCALINGS', 'TEXTS', 'WORDS', 'PARTS', 'LOOK', 'learn_reading',
-           'skewness', 'treat_number', 'treat_part', 'treat_category', 'treat_text', 'tells', 'answers_of',
-           'combine_numbers', 'make_plan', 'treat_column', 'without_silent', 'make_folds', 'target_frame',
+__all__ = ['EVEN', 'LOPSIDED', 'ALWAYS_SAME', 'FILLINGS', 'SCALINGS', 'TEXTS', 'WORDS', 'PARTS', 'FEW_WORDS', 'LOOK',
+           'learn_reading', 'skewness', 'treat_number', 'treat_part', 'treat_category', 'treat_text', 'tells',
+           'answers_of', 'combine_numbers', 'make_plan', 'treat_column', 'without_silent', 'make_folds', 'target_frame',
            'column_lines', 'show_plan', 'in_short', 'Plan', 'make_encoder']
 
 # %% ../nbs/04_prepare.ipynb #a3cd9ec4
@@ -171,6 +171,7 @@ def _ranked(scale: tuple[str, ...], missing: float, wish: Wish) -> Treatment:
 
 # %% ../nbs/04_prepare.ipynb #7898b931
 TEXTS, WORDS, PARTS = 20_000, 1_000, 30  # at most: rows looked at, words that count, numbers for them
+FEW_WORDS = 100  # up to so many are inputs of their own, where each has ten rows to learn from
 
 def treat_text(
     values: pd.Series,  # words of the training rows with blanks between them, '' for missing
@@ -182,8 +183,9 @@ def treat_text(
     often = [word for word in sorted(counts, key=lambda word: (-counts[word], word)) if counts[word] >= least]
     words, parts = tuple(sorted(often[:WORDS])), min(PARTS, len(often), max(2, len(values) // 20))
     if len(words) < 2: return Treatment("text", f"no two words stand in {least} rows or more", models="none")
-    why = (f"{len(words):,} words that stand in {least} rows or more, weighed by TF-IDF "
-           f"and taken to {parts} numbers by SVD")
+    if len(often) <= FEW_WORDS and len(values) >= 10 * len(often): parts = 0
+    way = f"weighed by TF-IDF and taken to {parts} numbers by SVD" if parts else "each an input of its own"
+    why = f"{len(words):,} words that stand in {least} rows or more, {way}"
     return Treatment("text", why, values=words, parts=parts)
 
 # %% ../nbs/04_prepare.ipynb #7f0b1bd3

@@ -121,7 +121,8 @@ def test_a_check_is_light(package, keys):
 
 # ---------------------------------------- what is not
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from([n for n in SEALED if FILES.get(n) != b""]), st.integers(0), st.integers(1, 255))
+@given(
+    st.sampled_from([name for name in SEALED if FILES.get(name) != b""]), st.integers(0), st.integers(1, 255))
 def test_one_byte_changed_in_any_file_is_refused_and_the_file_named(sealed, name, place, change):
     path = sealed / name
     before = path.read_bytes()
@@ -217,7 +218,7 @@ def sign_list(package: Path, key: Path, names: dict[str, str]) -> None:
     Signer(key).sign(Payload(manifest.Manifest("model", items, kind))).write(package / "signature")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"verificationMaterial": 1}', "[" * 100_000, "\x00"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"dsseEnvelope": 1}', "[" * 100_000, "\x00"])
 def test_a_signature_that_is_none_is_refused(package, text):
     (package / "signature").write_text(text)
     assert "'signature' is not what was signed" in refusal(package)
@@ -346,7 +347,8 @@ def test_a_key_that_others_can_read_is_not_used(package, tmp_path, monkeypatch):
         seal(package, {})
 
 
-@pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"])
 def test_a_broken_key_is_said_to_be_so_and_stays(package, tmp_path, monkeypatch, content):
     key = tmp_path / "broken.key"
     key.write_bytes(content)

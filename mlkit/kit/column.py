@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['KINDS', 'PLAIN_MOMENT', 'Column', 'read_cell', 'is_mixed', 'is_text', 'read_column', 'all_parts', 'input_kinds',
-           'input_names', 'to_float32', 'input_cell', 'input_columns']
+           'input_names', 'to_float32', 'input_cell', 'input_columns', 'in_words']
 
 # %% ../../nbs/kit/10_column.ipynb #809f72d4
 KINDS = ("number", "numbers", "boolean", "date", "category", "text", "identifier", "constant", "empty")
@@ -388,3 +388,17 @@ def input_columns(
         return part.where(~np.isinf(part))
     parts = _part_columns(column, series) if all_parts(column) else [read_column(column, series)]
     return {name: small(part) for name, part in zip(input_names(column), parts, strict=True)}
+
+# %% ../../nbs/kit/10_column.ipynb #2bd44e3b
+def in_words(
+    column: Column,  # how the cell was read
+    cell: Any,  # as `read_cell` or `read_column` gives it
+) -> str:
+    "A cell as a reader would say it."
+    if cell is None or cell == "" or cell != cell: return "missing"
+    if isinstance(cell, datetime): return f"{cell:%Y-%m-%d %H:%M}" if column.hours else f"{cell:%Y-%m-%d}"
+    if column.kind == "boolean": return "yes" if cell else "no"
+    if isinstance(cell, float): return f"{cell:,.0f}" if not cell % 1 and abs(cell) < 1e9 else f"{cell:,.4g}"
+    text = " ".join(str(cell).split())
+    text = text if len(text) <= 40 else f"{text[:39]}…"
+    return f'"{text}"' if column.kind == "text" else text

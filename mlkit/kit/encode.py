@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlkit.problem import Task
 
 # %% auto #0
-__all__ = ['NEIGHBOURS', 'SCALERS', 'HUGE', 'Treatment', 'Plan', 'Bounded', 'Neighbours', 'scaling', 'number_steps',
+__all__ = ['NEIGHBOURS', 'SCALERS', 'HUGE', 'DIGITS', 'Treatment', 'Plan', 'Bounded', 'Neighbours', 'scaling', 'number_steps',
            'missing_marks', 'target_encoder', 'ranks', 'category_steps', 'one_thread', 'Topics', 'text_steps',
            'simplified', 'inputs_for', 'make_encoder', 'number_branch', 'mark_branches']
 
@@ -44,7 +44,7 @@ class Treatment:
     scale: str = ""  # for linear and neural models: standard, minmax or power; empty: as it is
     encode: str = ""  # a category: onehot, ordinal or target
     values: tuple[str, ...] = ()  # known categories in their order, or the words of a text that count
-    parts: int = 0  # a text: how many numbers stand for its words
+    parts: int = 0  # a text: how many numbers stand for its words; 0: one for each word
     models: str = "all"  # who gets it: all, scaled (linear, neural), trees or none
 
     def to_dict(self) -> dict[str, Any]:
@@ -159,17 +159,21 @@ def one_thread() -> Any:
     "Linear algebra on one thread: sums are then added in one order, and come out the same on any machine."
     with _one_at_a_time, threadpool_limits(limits=1, user_api="blas"): yield
 
+DIGITS = 6  # behind the point: what comes after them depends on the order in which a machine adds
+
 class Topics(TruncatedSVD):
     "Few numbers for many word counts (Deerwester et al. 1990), the same on any number of cores."
 
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        with one_thread(): return super().fit_transform(X)
+        with one_thread(): return super().fit_transform(X).round(DIGITS)
+
+    def transform(self, X: Any) -> np.ndarray: return super().transform(X).round(DIGITS)
 
 def text_steps(how: Treatment, seed: int) -> Pipeline:
     "What happens to a text on its way into a model: its words, parted by blanks, become numbers."
-    counts = TfidfVectorizer(vocabulary=how.values, token_pattern="[^ ]+", lowercase=False, dtype=np.float32)
-    topics = Topics(how.parts, random_state=seed)
-    return make_pipeline(counts, topics)
+    known: dict[str, Any] = {"vocabulary": how.values, "token_pattern": "[^ ]+", "lowercase": False}
+    if not how.parts: return make_pipeline(CountVectorizer(binary=True, dtype=np.float32, **known))
+    return make_pipeline(TfidfVectorizer(**known), Topics(how.parts, random_state=seed))
 
 # %% ../../nbs/kit/22_encode.ipynb #646b42d8
 def simplified(
@@ -206,7 +210,8 @@ def make_encoder(
             values = [plan.inputs[name].values for name in names]
             branches.append((label, category_steps(how, values, wants, task, plan.seed), names))
         else: branches.append((label, *number_branch(how, names, chosen, wants)))
-    return ColumnTransformer([*branches, *(mark_branches(chosen) if wants != "raw" else [])])
+    marks = mark_branches(chosen) if wants != "raw" else []
+    return ColumnTransformer([*branches, *marks], sparse_threshold=0)
 
 def number_branch(how: Treatment, names: list[str], chosen: dict[str, Treatment], wants: str) -> Any:
     "Steps and columns of numbers that are treated alike."

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .column import Column, input_names
+from .column import in_words, input_names
 from .table import Derived, Table
 
 def owners_of(
@@ -24,7 +23,7 @@ def owners_of(
     return owners if known == list(table.input_names) else {}
 
 # %% auto #0
-__all__ = ['owners_of', 'Mixture', 'mixed_inputs', 'own_places', 'sides_of', 'background_places', 'in_words', 'shown_cells']
+__all__ = ['owners_of', 'Mixture', 'mixed_inputs', 'own_places', 'sides_of', 'background_places', 'shown_cells']
 
 # %% ../../nbs/kit/36_mixture.ipynb #2ee0c0c5
 class Mixture:
@@ -106,20 +105,6 @@ def background_places(
         own, others = values[row], values[:pool.background]
         same[:, pool.columns.index(owner)] &= (others == own) | ((others != others) & (own != own))
     return np.where(same, row, places)
-
-# %% ../../nbs/kit/36_mixture.ipynb #1f43f053
-def in_words(
-    column: Column,  # how the cell was read
-    cell: Any,  # as `Table.read` gives it
-) -> str:
-    "A cell as a reader would say it."
-    if cell is None or cell == "" or cell != cell: return "missing"
-    if isinstance(cell, datetime): return f"{cell:%Y-%m-%d %H:%M}" if column.hours else f"{cell:%Y-%m-%d}"
-    if column.kind == "boolean": return "yes" if cell else "no"
-    if isinstance(cell, float): return f"{cell:,.0f}" if not cell % 1 and abs(cell) < 1e9 else f"{cell:,.4g}"
-    text = " ".join(str(cell).split())
-    text = text if len(text) <= 40 else f"{text[:39]}…"
-    return f'"{text}"' if column.kind == "text" else text
 
 # %% ../../nbs/kit/36_mixture.ipynb #d78abbbb
 def shown_cells(

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from .attribution import rank_correlation, shap_values
+from .column import in_words
 from .compare import better_by
 from .intervals import readable
-from .mixture import Mixture, in_words, mixed_inputs, own_places
+from .mixture import Mixture, mixed_inputs, own_places
 from .plot import Plot, new_plot
 from .theme import BLUE, GREY, VERMILION
 from ..problem import METRICS, Task, score

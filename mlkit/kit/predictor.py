@@ -79,7 +79,7 @@ def sklearn_engine(
     return answer
 
 # %% ../../nbs/kit/53_predictor.ipynb #598e8a92
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Predictor:
     "A package, ready to answer."
     folder: Path

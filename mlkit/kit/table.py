@@ -25,6 +25,7 @@ from .infer import infer_column
 _all_ = ["MISSING", "Column", "is_missing", "parse_number", "read_column", "infer_column"]
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 # %% auto #0
@@ -70,12 +71,16 @@ class Derived:
         try: return to_float32(_OPERATIONS[self.operation](left, right))
         except ZeroDivisionError: return math.nan
 
+    def of_arrays(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        "`of_cells` for many cells at once: float64 in, float32 out."
+        import numpy as np
+        with np.errstate(all="ignore"): values = _OPERATIONS[self.operation](left, right).astype("float32")
+        return np.where(np.isinf(values), np.float32("nan"), values)
+
     def of_columns(self, left: pd.Series, right: pd.Series) -> pd.Series:
         "`of_cells` for two columns that were read."
-        import numpy as np
-        compute = _OPERATIONS[self.operation]
-        with np.errstate(all="ignore"): values = compute(left, right).astype("float32")
-        return values.where(~np.isinf(values))
+        import pandas as pd
+        return pd.Series(self.of_arrays(left.to_numpy(), right.to_numpy()), index=left.index)
 
 # %% ../../nbs/kit/15_table.ipynb #54b47629
 @dataclass(frozen=True)
