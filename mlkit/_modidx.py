@@ -1900,6 +1900,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                              'mlkit.score.Portable.__setstate__': ('score.html#portable.__setstate__', 'mlkit/score.py'),
                              'mlkit.score.Scored': ('score.html#scored', 'mlkit/score.py'),
                              'mlkit.score.Scored.rate': ('score.html#scored.rate', 'mlkit/score.py'),
+                             'mlkit.score.Scored.to_dict': ('score.html#scored.to_dict', 'mlkit/score.py'),
                              'mlkit.score.Slice': ('score.html#slice', 'mlkit/score.py'),
                              'mlkit.score._chained': ('score.html#_chained', 'mlkit/score.py'),
                              'mlkit.score._in_words': ('score.html#_in_words', 'mlkit/score.py'),

@@ -176,6 +176,10 @@ class Scored:
     output: str
     trouble: str = ""  # with the cluster
 
+    def to_dict(self) -> dict[str, Any]:
+        "For JSON."
+        return asdict(self)
+
     @property
     def rate(self) -> float:
         "Rows a second."
