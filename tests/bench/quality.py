@@ -74,7 +74,8 @@ from mlkit.kit.graph import to_onnx
 from mlkit.kit.predictor import onnx_engine
 from mlkit.kit.reader import Reader
 from mlkit.kit.schema import Schema
-model = finish(fit(train, target, budget=seconds, trials=10_000, metric=asked["metric"], test_size=asked["hold"]))
+model = fit(train, target, budget=seconds, trials=10_000, metric=asked["metric"], test_size=asked["hold"])
+model = finish(model)
 answer = onnx_engine(to_onnx(model).SerializeToString(), threads=2)
 reader = Reader(model.table, Schema({}), target)
 fitted = time.monotonic()
