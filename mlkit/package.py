@@ -32,6 +32,7 @@ from .kit.parity import Parity, compare, made_up, say_parity
 from .kit.run import digest_of, read_journal
 from .kit.schema import Schema
 from .kit.seal import MANIFEST, check, seal
+from .kit.track import one_line
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'PURPOSE', 'write_model', 'Proof', 'prove', 'shuffled', 'background_of', 'reference_of', 'declared',
@@ -79,7 +80,8 @@ def prove(
     try:
         graph = to_onnx(model)
         parity = compare(model, graph, inputs) + compare(model, graph, made_up(model, inputs, seed=seed))
-    except PackageError as error: return Proof(None, None, f"**There is no graph**: {error}.")
+    except Exception as error:  # whatever a converter says: the model ships in the other formats
+        return Proof(None, None, f"**There is no graph**: {one_line(error).rstrip('.')}.")
     return Proof(graph if parity.kept else None, parity, say_parity(parity, model.task.type == "regression"))
 
 # %% ../nbs/08_package.ipynb #5765a8dd

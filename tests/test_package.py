@@ -186,6 +186,17 @@ def test_a_model_that_cannot_be_written_ships_in_the_other_formats(own, monkeypa
     assert read_journal(own)["stages"]["package"]["summary"] == "mlkit, not registered; not as ONNX"
 
 
+def test_a_graph_that_does_not_run_is_not_shipped(made, monkeypatch):
+    def refuse(*arguments):
+        raise RuntimeError("[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : no implementation\nand more")
+
+    monkeypatch.setattr(package, "compare", refuse)
+    proof = prove(*parts(made))
+    reason = proof.to_dict()["reason"]
+    assert proof.graph is None and reason.startswith("There is no graph: [ONNXRuntimeError]")
+    assert "\n" not in proof.words
+
+
 # ---------------------------------------- again, and after damage
 def test_what_is_intact_is_not_made_again(own):
     assert not again(own)

@@ -91,7 +91,7 @@ def thresholds_in(
 
 # %% ../../nbs/kit/47_parity.ipynb #07bac6af
 STRANGE = 0.3  # of the cells
-EXTREME = np.array([np.nan, 0, -0.0, 1e-45, -1e-35, 1, -1, 1e6, -1e6, 1e30, -1e30], dtype=np.float32)
+EXTREME = np.array([np.nan, 0, -0.0, 1e-45, -1e-35, 1, -1, 1e6, -1e6, 1e20, -1e20], dtype=np.float32)
 ODD_WORDS = np.array(["", " ", "\0", "never met", "\N{SNOWMAN}"])
 
 def _odd_numbers(cells: np.ndarray, splits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -116,7 +116,7 @@ def made_up(
     "Rows that nobody has seen; the first one has nothing in it at all."
     rng = np.random.default_rng(seed)
     splits = np.concatenate([np.zeros(1), *thresholds_in(model.estimator)])
-    splits = splits[np.abs(splits) < 1e30]
+    splits = splits[np.abs(splits) < 1e20]
     made = {}
     for name, kind in model.table.input_kinds.items():
         cells = inputs[name].to_numpy()[rng.integers(len(inputs), size=rows)]
