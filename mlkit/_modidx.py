@@ -887,6 +887,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'mlkit.kit.notebook.without_prose': ('kit/notebook.html#without_prose', 'mlkit/kit/notebook.py')},
             'mlkit.kit.openapi': { 'mlkit.kit.openapi._beside': ('kit/openapi.html#_beside', 'mlkit/kit/openapi.py'),
                                    'mlkit.kit.openapi._boolean': ('kit/openapi.html#_boolean', 'mlkit/kit/openapi.py'),
+                                   'mlkit.kit.openapi._content': ('kit/openapi.html#_content', 'mlkit/kit/openapi.py'),
                                    'mlkit.kit.openapi._date': ('kit/openapi.html#_date', 'mlkit/kit/openapi.py'),
                                    'mlkit.kit.openapi._examples': ('kit/openapi.html#_examples', 'mlkit/kit/openapi.py'),
                                    'mlkit.kit.openapi._json_body': ('kit/openapi.html#_json_body', 'mlkit/kit/openapi.py'),

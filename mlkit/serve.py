@@ -76,7 +76,7 @@ def settings_of(
         except (ValueError, KeyError): wrong.append(f"{variable} = {text[:40]} is no {known[name]}")
     if not said.get("model"): wrong.append(f"{PREFIX}MODEL is not set; it names the folder of the package")
     if not said.get("keys"):
-        wrong.append(f"{PREFIX}KEYS is not set; it names a file of keys (make one: mlkit keys add NAME), or is off")
+        wrong.append(f"{PREFIX}KEYS is not set; name a file of keys (make one: mlkit keys add NAME), or off")
     wrong += _out_of_range(said)
     if wrong: raise SettingsError("\n".join(wrong))
     return ServeSettings(**said)
@@ -281,7 +281,8 @@ def serve(
     "Serve until it is stopped. SettingsError, PackageError: it cannot be started so."
     import uvicorn
     if not keys and host not in LOOPBACK: raise SettingsError(
-        f"on {host} others can reach the server, so it needs keys; make one: mlkit keys add NAME --roles predict")
+        f"on {host} others can reach the server, so it needs keys; make one: mlkit keys add NAME, and serve "
+        "with --keys keys.json")
     if bool(tls_cert) != bool(tls_key): raise SettingsError("--tls-cert and --tls-key go together; give both")
     settings = settings_of(ServeSettings(str(model), keys or "off", **more).variables())
     speak()
@@ -298,7 +299,7 @@ from tempfile import TemporaryDirectory
 
 @contextmanager
 def several(settings: ServeSettings) -> Iterator[None]:
-    "What several processes need: their settings, and a folder for their figures. Errors come before they start."
+    "What several processes need: their settings, and a folder for their figures."
     if settings.keys != "off": Keyring(settings.keys)
     open_served(find_place(Path(settings.model)))
     with TemporaryDirectory(prefix="mlkit-meters-") as folder:

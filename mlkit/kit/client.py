@@ -104,7 +104,8 @@ def wait_ready(server: Server, seconds: float) -> None:
     "RunError: it has ended, or is not ready in time."
     end = time.monotonic() + seconds
     while not is_ready(server.port):
-        if server.process.poll() is not None: raise RunError(f"the server has ended: {server.said[-500:].strip()}")
+        if server.process.poll() is not None:
+            raise RunError(f"the server has ended: {server.said[-500:].strip()}")
         if time.monotonic() > end: raise RunError(f"the server is not ready after {seconds:g} s")
         time.sleep(0.02)
 
@@ -175,19 +176,19 @@ def same_answers(
 ) -> float:  # the largest difference
     "That the server says what the model said. RunError: it does not."
     kept = [place for place, answer in enumerate(answers) if answer is not None]  # others are refused
-    answers, said, wrong = [answers[place] for place in kept], np.asarray(output)[kept], 0
+    given, said, wrong = [answer for answer in answers if answer is not None], np.asarray(output)[kept], 0
     if not task.classes:
-        heard = np.array([answer["prediction"] for answer in answers])
+        heard = np.array([answer["prediction"] for answer in given])
         apart = np.abs(heard - said) / np.maximum(1, np.abs(said))
     else:
-        heard = np.array([[answer["probabilities"][name] for name in task.classes] for answer in answers])
+        heard = np.array([[answer["probabilities"][name] for name in task.classes] for answer in given])
         heard = heard.reshape(-1, len(task.classes))
         apart = np.abs(heard - said)
         labels = [task.classes[code] for code in predicted_codes(said, threshold)]
-        wrong = sum(label != answer["prediction"] for label, answer in zip(labels, answers, strict=True))
+        wrong = sum(label != answer["prediction"] for label, answer in zip(labels, given, strict=True))
     largest = float(apart.max(initial=0))
     if wrong or not largest <= 1e-5: raise RunError(
-        f"the server says something else than the model: {wrong:,} of {len(answers):,} predictions differ, "
+        f"the server says something else than the model: {wrong:,} of {len(given):,} predictions differ, "
         f"numbers by up to {largest:.2g}; make the package anew: mlkit run --from package")
     return largest
 
@@ -224,5 +225,6 @@ def ask_together(
 
 def say_speed(speed: Speed, apart: float) -> str:
     "What was measured, in one line."
-    return (f"**{speed.p50 * 1000:.2f} ms** for half of {speed.requests:,} requests, {speed.p99 * 1000:.2f} ms for "
-            f"99 %; {speed.rate:,.0f} a second on one connection; answers as in the evaluation ({apart:.0e} apart)")
+    p50, p99 = speed.p50 * 1000, speed.p99 * 1000
+    return (f"**{p50:.2f} ms** for half of {speed.requests:,} requests, {p99:.2f} ms for 99 %; "
+            f"{speed.rate:,.0f} a second on one connection; answers as in the evaluation ({apart:.0e} apart)")

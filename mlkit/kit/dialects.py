@@ -39,7 +39,8 @@ def _named(names: Sequence[Any], cells: Any, number: int) -> dict[str, Any]:
 def _split(table: Any) -> Rows:
     "Rows of `dataframe_split`."
     names, data = (table.get(part) for part in ("columns", "data")) if type(table) is dict else (None, None)
-    if type(names) is not list or type(data) is not list: raise Refused(422, "dataframe_split has columns and data")
+    if type(names) is not list or type(data) is not list:
+        raise Refused(422, "dataframe_split has columns and data")
     if len({*map(str, names)}) < len(names): raise Refused(422, "dataframe_split has a column twice")
     return [_named([*map(str, names)], cells, number) for number, cells in enumerate(data, 1)]
 
@@ -101,7 +102,7 @@ class MLflow:
         elif kind in ("application/json", ""): rows = table_rows(parse_json(body), columns)
         else: raise Refused(415, "the body should be application/json or text/csv")
         answers, _ = await self.ask(call, rows, len(body))
-        said = {"predictions": [record_of(answer) for answer in answers], "ids": [each["id"] for each in answers]}
+        said = {"predictions": [record_of(each) for each in answers], "ids": [each["id"] for each in answers]}
         return as_json(said, headers=warning(answers))
 
     async def ping(self, call: Call) -> Answer:
@@ -114,12 +115,12 @@ class MLflow:
 
 def record_of(answer: dict[str, Any]) -> dict[str, Any]:
     "An answer as a row of a table."
-    chances = answer.get("probabilities", {})
-    return {"prediction": answer["prediction"]} | {f"probability.{name}": each for name, each in chances.items()}
+    chances = {f"probability.{name}": chance for name, chance in answer.get("probabilities", {}).items()}
+    return {"prediction": answer["prediction"]} | chances
 
 # %% ../../nbs/kit/59_dialects.ipynb #ef7bbdff
-_TYPES = {"BOOL": "?", "INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "<u1", "UINT16": "<u2",
-          "UINT32": "<u4", "UINT64": "<u8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
+_TYPES = {"BOOL": "?", "INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "<u1",
+          "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
 DATATYPES = (*_TYPES, "BYTES")
 
 def read_binary(
@@ -131,7 +132,8 @@ def read_binary(
     try:
         if kind == "BYTES": return [*_texts(data)]
         return np.frombuffer(data, dtype=_TYPES[kind]).tolist()
-    except UnicodeDecodeError as error: raise Refused(400, f"input '{name[:60]}' holds text that is not UTF-8") from error
+    except UnicodeDecodeError as error:
+        raise Refused(400, f"input '{name[:60]}' holds text that is not UTF-8") from error
     except (ValueError, struct.error) as error:
         raise Refused(400, f"input '{name[:60]}' has bytes that are no {kind}") from error
 
@@ -169,14 +171,16 @@ def _tensor(said: Any, tail: bytes) -> tuple[str, list[Any], bytes]:
     name, kind, shape = said.get("name"), said.get("datatype"), said.get("shape")
     if type(name) is not str or type(kind) is not str or kind not in DATATYPES:
         raise Refused(400, f"an input has a name, and a datatype of {', '.join(DATATYPES)}")
-    sizes = _list(shape, f"the shape of input '{name[:60]}'")
-    if not sizes or any(type(each) is not int or each < 0 for each in sizes) or any(each != 1 for each in sizes[1:]):
-        raise Refused(400, f"input '{name[:60]}' should be of shape [rows] or [rows, 1]")
+    where = f"input '{name[:60]}'"
+    sizes = _list(shape, f"the shape of {where}")
+    if [*map(type, sizes)] not in ([int], [int, int]) or sizes[0] < 0 or sizes[1:] not in ([], [1]):
+        raise Refused(400, f"{where} should be of shape [rows] or [rows, 1]")
     size = _object(said.get("parameters", {}), "parameters").get("binary_data_size")
-    if size is None: values = _flat(_list(said.get("data"), f"the data of input '{name[:60]}'"))
-    elif type(size) is int and 0 <= size <= len(tail): values, tail = read_binary(kind, tail[:size], name), tail[size:]
-    else: raise Refused(400, f"binary_data_size of input '{name[:60]}' is more than there is")
-    if len(values) != sizes[0]: raise Refused(400, f"input '{name[:60]}' has {len(values):,} values, not {sizes[0]:,}")
+    if size is None: values = _flat(_list(said.get("data"), f"the data of {where}"))
+    elif type(size) is int and 0 <= size <= len(tail):
+        values, tail = read_binary(kind, tail[:size], name), tail[size:]
+    else: raise Refused(400, f"binary_data_size of {where} is more than there is")
+    if len(values) != sizes[0]: raise Refused(400, f"{where} has {len(values):,} values, not {sizes[0]:,}")
     return name, values, tail
 
 # %% ../../nbs/kit/59_dialects.ipynb #18f58ea6
@@ -203,7 +207,8 @@ def _wanted(outputs: Any, every: bool) -> dict[str, bool]:
     wanted = {}
     for each in _list(outputs, "outputs"):
         name = _object(each, "an output").get("name")
-        if type(name) is not str or name not in OUTPUTS: raise Refused(400, f"there is no such output; they are {', '.join(OUTPUTS)}")
+        if type(name) is not str or name not in OUTPUTS:
+            raise Refused(400, f"there is no such output; they are {', '.join(OUTPUTS)}")
         how = _object(each.get("parameters", {}), "parameters")
         if "classification" in how: raise Refused(400, "classification is not offered; ask for probabilities")
         wanted[name] = every if "binary_data" not in how else how["binary_data"] is True
@@ -288,7 +293,7 @@ class Inference:
         self._model(call)
         header = call.headers.get(b"inference-header-content-length")
         if header is None and call.kind() not in ("application/json", ""):
-            raise Refused(415, "the body should be JSON, or JSON and bytes with Inference-Header-Content-Length")
+            raise Refused(415, "the body should be JSON; for bytes set Inference-Header-Content-Length")
         body = await call.body(self.service.limits)
         tensors = read_tensors(body, header)
         answers, model = await self.ask(call, tensor_rows(tensors.inputs), len(body))

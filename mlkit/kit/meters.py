@@ -36,7 +36,8 @@ class Meters:
                                   ["route"], buckets=LIMITS, registry=own)
         self.predictions = Counter("mlkit_predictions", "rows predicted", registry=own)
         self.feedback = Counter("mlkit_feedback", "truths told", registry=own)
-        self._troubles = Counter("mlkit_troubles", "what was not as expected in rows", ["situation"], registry=own)
+        self._troubles = Counter("mlkit_troubles", "what was not as expected in rows", ["situation"],
+                                 registry=own)
         self._log = Counter("mlkit_log_rows", "rows of the prediction log", ["result"], registry=own)
         self._reloads = Counter("mlkit_reloads", "new models", ["result"], registry=own)
         self.waiting = Gauge("mlkit_log_queue_rows", "rows that wait for the prediction log", registry=own,
@@ -63,7 +64,8 @@ def live_processes(
     "The processes of this server. The gauges of those that have died are removed."
     if not folder: return [os.getpid()]
     from prometheus_client.multiprocess import mark_process_dead
-    found = {int(name[1]) for path in Path(folder).glob("*.db") if (name := re.search(r"_(\d+)\.db$", path.name))}
+    names = [re.search(r"_(\d+)\.db$", path.name) for path in Path(folder).glob("*.db")]
+    found = {int(name[1]) for name in names if name}
     dead = {pid for pid in found if Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists()}
     for pid in dead: mark_process_dead(pid, folder)
     return sorted(found - dead)

@@ -39,10 +39,13 @@ def example_cell(
 def describe_column(model: Served, column: Column, cells: list[Any]) -> dict[str, Any]:
     "What may stand in a column."
     rule = model.predictor.schema.rules.get(column.name, Rule())
-    said = {"name": column.name, "kind": column.kind, "unit": column.unit or column.currency, "low": rule.low,
-            "high": rule.high, "categories": [*(rule.categories or column.categories)], "pattern": rule.pattern,
-            "may_be_empty": rule.missing is None or rule.missing > 0, "example": example_cell(model, column, cells)}
+    said = {"name": column.name, "kind": column.kind, "unit": column.unit or column.currency,
+            "low": rule.low, "high": rule.high, "categories": [*(rule.categories or column.categories)],
+            "pattern": rule.pattern, "may_be_empty": rule.missing is None or rule.missing > 0,
+            "example": example_cell(model, column, cells)}
     return {name: value for name, value in said.items() if value not in ("", [], None)}
+
+_SCORE = ("metric", "direction", "score", "interval", "baseline", "goal")
 
 def describe_model(model: Served) -> dict[str, Any]:
     "What `GET /model` says."
@@ -51,7 +54,7 @@ def describe_model(model: Served) -> dict[str, Any]:
     told = {"name": predictor.name, "version": predictor.version, "made": predictor.manifest.get("made"),
             "task": task.type, "target": task.target, "classes": task.classes, "positive": task.positive,
             "threshold": predictor.threshold if task.type == "binary" else None, "decision": task.decision,
-            **{name: score.get(name) for name in ("metric", "direction", "score", "interval", "baseline", "goal")},
+            **{name: score.get(name) for name in _SCORE},
             "columns": [describe_column(model, each, cells.get(each.name, [])) for each in predictor.columns]}
     return {name: value for name, value in told.items() if value not in ("", [], None)}
 
@@ -70,8 +73,8 @@ def cell_schema(
 ) -> dict[str, Any]:  # JSON schema
     "What a cell of a column can be."
     schema = model.predictor.schema
-    rule, errors = schema.rules.get(column.name, Rule()), {
-        name for name in ("kind", "range", "category", "missing", "pattern") if schema.action(name) == "error"}
+    rule = schema.rules.get(column.name, Rule())
+    errors = {name for name in ("kind", "range", "category", "missing") if schema.action(name) == "error"}
     null = [] if rule.missing == 0 and "missing" in errors else [{"type": "null"}]
     kind = rule.kind or column.kind
     if "kind" not in errors or kind not in _CELLS:
@@ -85,8 +88,9 @@ def _examples(rule: Rule, column: Column) -> dict[str, Any]:
 
 def _number(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
     low, high = (rule.low, rule.high) if strict else (None, None)
-    number = {"type": "number", "minimum": -_HUGE if low is None else low, "maximum": _HUGE if high is None else high}
-    plain = {"type": "string", "pattern": "^([0-9]{1,9})?$", "description": "a text that shows a number, such as 1200"}
+    number = {"type": "number", "minimum": -_HUGE if low is None else low,
+              "maximum": _HUGE if high is None else high}
+    plain = {"type": "string", "pattern": "^([0-9]{1,9})?$", "description": "a text that shows a number"}
     return [number] if strict or "" not in column._prepared.factors else [number, plain]
 
 def _date(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
@@ -118,14 +122,14 @@ def answer_schemas(model: Served) -> dict[str, Any]:
     label = {"type": "string", "enum": task.classes} if task.classes else {"type": "number"}
     chance = {"type": "number", "minimum": 0, "maximum": 1.0001}
     given = {"id": text, "prediction": label, "warnings": {"type": "array", "items": text}}
-    if task.classes: given["probabilities"] = _object({name: chance for name in task.classes})
+    if task.classes: given["probabilities"] = _object(dict.fromkeys(task.classes, chance))
     effect = _object({"column": text, "value": text, "effect": {"type": "number"}})
-    reasons = {"class": {"type": ["string", "null"]}, "base": {"type": "number"}, "output": {"type": "number"},
-               "effects": {"type": "array", "items": effect}}
-    one = given | {"version": text}
-    return {"Answer": _object(one), "Answers": _object({"predictions": _list(_object(given)), "version": text}),
-            "Explanation": _object(one | reasons, [*one]),
-            "Truth": _object({"id": text | {"pattern": "^[0-9a-f]{32}$"}, "truth": label}) | {"additionalProperties": False},
+    reasons = {"class": {"type": ["string", "null"]}, "base": {"type": "number"},
+               "output": {"type": "number"}, "effects": {"type": "array", "items": effect}}
+    one, id = given | {"version": text}, text | {"pattern": "^[0-9a-f]{32}$"}
+    return {"Answer": _object(one), "Explanation": _object(one | reasons, [*one]),
+            "Answers": _object({"predictions": _list(_object(given)), "version": text}),
+            "Truth": _object({"id": id, "truth": label}) | {"additionalProperties": False},
             "Error": _object({"error": text, "request": text})}
 
 def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
@@ -137,8 +141,9 @@ def _ref(name: str) -> dict[str, Any]: return {"$ref": f"#/components/schemas/{n
 # %% ../../nbs/kit/58_openapi.ipynb #298c0e81
 _WORDS = {400: "the body cannot be read", 401: "a key is needed", 403: "the key may not do this",
           404: "there is no such thing here", 408: "the body came too slowly", 413: "the body is too large",
-          415: "the body is of another type", 422: "the rows cannot be answered", 500: "a fault of the server",
-          501: "not available on this server", 503: "not now; come back in a second"}
+          415: "the body is of another type", 422: "the rows cannot be answered",
+          500: "a fault of the server", 501: "not available on this server",
+          503: "not now; come back in a second"}
 _BODY, _KEY = (400, 408, 413, 415, 422, 500, 503), (401, 403)
 
 def operation(
@@ -150,17 +155,21 @@ def operation(
     more: dict[str, Any] | None = None,  # media types of the answer besides JSON
 ) -> dict[str, Any]:
     "One address with one method."
-    given = {answer["text"]: {"schema": {"type": "string"}}} if "text" in answer else {
-        "application/json": {"schema": answer}}
+    text = {"schema": {"type": "string"}}
+    given = {answer["text"]: text} if "text" in answer else _content(_json_body(answer))
     answers = {"200": {"description": "the answer", "content": given | (more or {})}}
+    error = _content(_json_body(_ref("Error")))
     for status in sorted({*statuses, *(_KEY if role is not None else ())}):
-        answers[str(status)] = {"description": _WORDS[status], "content": {"application/json": {"schema": _ref("Error")}}}
+        answers[str(status)] = {"description": _WORDS[status], "content": error}
     said: dict[str, Any] = {"summary": summary, "responses": answers}
-    if body: said["requestBody"] = {"required": True, "content": {kind: {"schema": each} for kind, each in body.items()}}
+    if body: said["requestBody"] = {"required": True, "content": _content(body)}
     if role is not None: said["security"] = [{"bearer": []}, {"header": []}]
     return said
 
 def _json_body(schema: dict[str, Any]) -> dict[str, Any]: return {"application/json": schema}
+
+def _content(schemas: dict[str, Any]) -> dict[str, Any]:
+    return {kind: {"schema": schema} for kind, schema in schemas.items()}
 
 # %% ../../nbs/kit/58_openapi.ipynb #210424cb
 def own_paths() -> dict[str, Any]:
@@ -168,12 +177,14 @@ def own_paths() -> dict[str, Any]:
     rows = {"anyOf": [_ref("Row"), _list(_ref("Row"))]}
     truths = {"anyOf": [_ref("Truth"), _list(_ref("Truth"))]}
     answers, anything = {"anyOf": [_ref("Answer"), _ref("Answers")]}, {"type": "object"}
+    row, some = _json_body(_ref("Row")), (*_BODY, 501)
     return {
-        "/predict": {"post": operation("Predict one row, or many", answers, _json_body(rows), _BODY, "predict")},
-        "/explain": {"post": operation("Predict one row and say why", _ref("Explanation"), _json_body(_ref("Row")),
-                                       (*_BODY, 501), "explain")},
-        "/feedback": {"post": operation("Tell what really happened", anything, _json_body(truths), (*_BODY, 501),
-                                        "feedback")},
+        "/predict": {"post": operation(
+            "Predict one row, or many", answers, _json_body(rows), _BODY, "predict")},
+        "/explain": {"post": operation(
+            "Predict one row and say why", _ref("Explanation"), row, some, "explain")},
+        "/feedback": {"post": operation(
+            "Tell what really happened", anything, _json_body(truths), some, "feedback")},
         "/model": {"get": operation("What the model is, and what it takes", anything, role="")},
         "/openapi.json": {"get": operation("This document", anything, role="")},
         "/metrics": {"get": operation("Figures for Prometheus", {"text": "text/plain"})},
@@ -184,9 +195,10 @@ def own_paths() -> dict[str, Any]:
 def mlflow_paths() -> dict[str, Any]:
     "The addresses that MLflow's clients know."
     rows = {"type": "array", "items": _ref("Row"), "minItems": 1}
-    split = {"columns": {"type": "array", "items": {"type": "string"}}, "data": {"type": "array", "items": {"type": "array"}}}
-    tables = [_object({"dataframe_split": _object(split)}), *(
-        _object({name: rows}) | {"additionalProperties": False} for name in ("dataframe_records", "instances", "inputs"))]
+    def array(of: str) -> dict[str, Any]: return {"type": "array", "items": {"type": of}}
+    split, only = {"columns": array("string"), "data": array("array")}, {"additionalProperties": False}
+    tables = [_object({"dataframe_split": _object(split)}) | only, *(
+        _object({name: rows}) | only for name in ("dataframe_records", "instances", "inputs"))]
     body = {"application/json": {"anyOf": tables}, "text/csv": {"type": "string"}}
     record = _object({"predictions": {"type": "array", "items": {"type": "object"}}})
     return {"/invocations": {"post": operation("Predict, as MLflow asks", record, body, _BODY, "predict")},
@@ -197,7 +209,8 @@ def inference_paths(model: Served) -> dict[str, Any]:
     "The addresses of the Open Inference Protocol."
     anything, text, many = {"type": "object"}, {"type": "string"}, {"type": "array"}
     served = {"name": model.predictor.name, "version": model.predictor.version}
-    tensor = _object({"name": text, "datatype": {"enum": [*DATATYPES]}, "shape": many | {"items": {"type": "integer"}}, "data": many})
+    shape, kind = many | {"items": {"type": "integer"}}, {"enum": [*DATATYPES]}
+    tensor = _object({"name": text, "datatype": kind, "shape": shape, "data": many})
     body = _json_body(_object({"inputs": _list(tensor)}))
     octets = {"application/octet-stream": {"schema": {"type": "string"}}}
     paths: dict[str, Any] = {
@@ -205,7 +218,8 @@ def inference_paths(model: Served) -> dict[str, Any]:
         "/v2/health/live": {"get": operation("Does the process answer?", anything)},
         "/v2/health/ready": {"get": operation("May it get requests?", anything, statuses=(500, 503))}}
     for place in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
-        infer = operation("Predict, as the Open Inference Protocol asks", anything, body, (*_BODY, 404), "predict", octets)
+        infer = operation("Predict, as the Open Inference Protocol asks", anything, body, (*_BODY, 404),
+                          "predict", octets)
         paths[place] = {"get": operation("What the model takes", anything, statuses=(404, 500), role="")}
         paths[place + "/ready"] = {"get": operation("Is the model ready?", anything, statuses=(404, 500))}
         paths[place + "/infer"] = {"post": infer}
@@ -227,7 +241,8 @@ def openapi(
         for item in paths.values():
             for each in item.values():
                 if isinstance(each, dict): each.pop("security", None)
-    schemes = {"bearer": {"type": "http", "scheme": "bearer"}, "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    schemes = {"bearer": {"type": "http", "scheme": "bearer"},
+               "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
     return {"openapi": "3.1.0", "paths": paths,
             "info": {"title": f"{predictor.name} {predictor.version}", "version": version("mlkit"),
                      "description": f"Predicts '{predictor.task.target}' ({predictor.task.type})."},

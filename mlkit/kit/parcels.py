@@ -74,7 +74,8 @@ def parcel_package(
     "A sealed package of the parcels' model."
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    cells = {"weight": [2.5, 8.0, 16.0], "distance": [80, 250, 600], "service": ["standard", "express", "standard"]}
+    cells = {"weight": [2.5, 8.0, 16.0], "distance": [80, 250, 600],
+             "service": ["standard", "express", "standard"]}
     score = {"metric": "roc_auc", "direction": "maximize", "score": 0.81, "interval": [0.78, 0.84],
              "baseline": 0.5, "goal": 0.8, "reached": True}
     files = {"problem": {"task": TASK.to_dict(), "threshold": 0.5, "personal": ["sender"]},

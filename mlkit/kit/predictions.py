@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections import deque
@@ -55,8 +56,8 @@ def log_address(
     if "://" not in said: return f"sqlite:///{Path(said).absolute()}"
     try: make_url(said)
     except (ArgumentError, ValueError) as error:
-        raise SettingsError("the log's URL is none; write postgresql+psycopg://USER:PASSWORD@HOST/NAME") from error
-    return said.replace("postgresql://", "postgresql+psycopg://").replace("postgres://", "postgresql+psycopg://")
+        raise SettingsError("log is no address; write postgresql://USER:PASSWORD@HOST/NAME") from error
+    return re.sub("^postgres(ql)?://", "postgresql+psycopg://", said)
 
 # %% ../../nbs/kit/53_predictions.ipynb #8142be8e
 def open_log(
@@ -65,16 +66,16 @@ def open_log(
     "The database, with its two tables. SettingsError: it cannot be opened."
     url = make_url(address)
     try:
-        if url.get_backend_name() != "sqlite": engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-        else:
+        if url.get_backend_name() == "sqlite":
             Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
             event.listen(engine, "connect", _prepare_sqlite)
+        else: engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
         METADATA.create_all(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
         where = url.render_as_string(hide_password=True)
-        raise SettingsError(f"cannot open the prediction log {where}: {_reason(error)}; check address and rights, or "
-                            "serve with log=none") from error
+        raise SettingsError(f"cannot open the prediction log {where}: {_reason(error)}; "
+                            "check address and rights, or serve with log=none") from error
     return engine
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

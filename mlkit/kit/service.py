@@ -69,7 +69,8 @@ def open_served(place: Place) -> Served:
     predictor = load_predictor(place.folder, version=place.version)
     try: predictor.output(arrays([predictor.read_row({})]))
     except Exception as error:
-        raise PackageError(f"{place.folder} was opened, and does not answer ({type(error).__name__})") from error
+        why = type(error).__name__
+        raise PackageError(f"{place.folder} was opened, and does not answer ({why})") from error
     names = (column.name for column in predictor.columns)
     logged = tuple(name for name in names if name not in predictor.personal)
     return Served(predictor, logged, (place.folder / "model.onnx").exists())
@@ -188,7 +189,8 @@ class Service:
         if self.log.full: raise _come_back()
         task, now = self.current.model.predictor.task, time.time()
         if not told: raise Refused(422, "there are no truths; send an object with id and truth")
-        if len(told) > self.limits.rows: raise Refused(413, f"send at most {self.limits.rows:,} truths at a time")
+        if len(told) > self.limits.rows:
+            raise Refused(413, f"send at most {self.limits.rows:,} truths at a time")
         truths = [read_truth(task, each, number, now) for number, each in enumerate(told, 1)]
         self.log.add(truths)
         self.meters.feedback.inc(len(truths))
@@ -214,8 +216,10 @@ def read_truth(
         raise Refused(422, f"truth {number} has no id of a prediction")
     if task.classes:
         spelled = {same_class(name): name for name in task.classes}
-        known = spelled.get(same_class(label_of(truth) or "")) if type(truth) in (str, int, float, bool) else None
-        if known is None: raise Refused(422, f"truth {number} is no class; they are {', '.join(task.classes[:20])}")
+        label = label_of(truth) if type(truth) in (str, int, float, bool) else None
+        known = spelled.get(same_class(label or ""))
+        if known is None:
+            raise Refused(422, f"truth {number} is no class; they are {', '.join(task.classes[:20])}")
         return Told(id, now, known)
     if type(truth) not in (int, float): raise Refused(422, f"truth {number} is no number")
     return Told(id, now, truth)
@@ -227,8 +231,8 @@ class Together:
     def __init__(self) -> None:
         self.waiting: list[tuple[Predictor, list[Read], asyncio.Future]] = []
 
-    def output(self, predictor: Predictor, reads: list[Read]) -> asyncio.Future:  # of the output for these rows
-        "What the model says of rows, at the end of this turn of the loop."
+    def output(self, predictor: Predictor, reads: list[Read]) -> asyncio.Future:
+        "What the model will have said of rows at the end of this turn of the loop."
         loop = asyncio.get_running_loop()
         if not self.waiting: loop.call_soon(self._work)
         future = loop.create_future()
@@ -285,7 +289,8 @@ class Keeper:
         self.service.meters.waiting.set(log.waiting)
         written, self._told = log.written - self._told, log.written
         if written: self.service.meters.logged("written", written)
-        self._tell("log", log.problem and f"the prediction log does not take rows now ({log.problem}); they wait")
+        wait = f"the prediction log does not take rows now ({log.problem}); they wait"
+        self._tell("log", wait if log.problem else "")
 
     def _tell(self, about: str, problem: str) -> None:
         if problem and problem != self._problems.get(about): _say.error(problem)

@@ -110,11 +110,13 @@ def check_rows(
     for number, row in enumerate(rows, 1):
         if type(row) is not dict: raise Refused(422, f"row {number} is no object; a row is {{column: cell}}")
         if not _CELL.issuperset(map(type, row.values())): raise Refused(422, _nested(number, row))
-        if len(row) > most: raise Refused(422, f"row {number} has {len(row):,} columns; {most:,} are the most")
+        if len(row) > most:
+            raise Refused(422, f"row {number} has {len(row):,} columns; {most:,} are the most")
 
 def _nested(number: int, row: Mapping[str, Any]) -> str:
     name = next(name for name, cell in row.items() if type(cell) not in _CELL)
-    return f"row {number}: the cell of '{name[:60]}' is nested; a cell is a text, a number, true, false or null"
+    return (f"row {number}: the cell of '{name[:60]}' is nested; "
+            "a cell is a text, a number, true, false or null")
 
 # %% ../../nbs/kit/56_web.ipynb #118d904a
 class Call:
@@ -180,7 +182,8 @@ class Gate:
         if key is None:
             why = "this key is not known" if word else "a key is needed"
             raise Refused(401, f"{why}; send Authorization: Bearer KEY", ((b"www-authenticate", b"Bearer"),))
-        if not key.may(role): raise Refused(403, f"the key '{key.name}' may not {role}; ask for one with this role")
+        if not key.may(role):
+            raise Refused(403, f"the key '{key.name}' may not {role}; ask for one with this role")
         call.key = key.name
 
 # %% ../../nbs/kit/56_web.ipynb #be49b9fc
@@ -218,8 +221,9 @@ class Endpoint:
         await send({"type": "http.response.body", "body": answer.body})
 
     def _tell(self, call: Call, answer: Answer, seconds: float) -> None:
-        _access.info("%s %s %d %d bytes %.1f ms key=%s id=%s", call.scope["method"], self.route, answer.status,
-                     len(answer.body), seconds * 1000, call.key or "-", call.id or request_id(call))
+        _access.info("%s %s %d %d bytes %.1f ms key=%s id=%s", call.scope["method"], self.route,
+                     answer.status, len(answer.body), seconds * 1000, call.key or "-",
+                     call.id or request_id(call))
 
 # %% ../../nbs/kit/56_web.ipynb #305e55ef
 def request_id(call: Call) -> str:
