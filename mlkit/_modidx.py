@@ -951,6 +951,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'mlkit.kit.overview.show_importance': ('kit/overview.html#show_importance', 'mlkit/kit/overview.py'),
                                     'mlkit.kit.overview.swarm': ('kit/overview.html#swarm', 'mlkit/kit/overview.py'),
                                     'mlkit.kit.overview.units': ('kit/overview.html#units', 'mlkit/kit/overview.py')},
+            'mlkit.kit.page': { 'mlkit.kit.page.page': ('kit/page.html#page', 'mlkit/kit/page.py'),
+                                'mlkit.kit.page.policy': ('kit/page.html#policy', 'mlkit/kit/page.py')},
             'mlkit.kit.parcels': { 'mlkit.kit.parcels.chance_of_delay': ('kit/parcels.html#chance_of_delay', 'mlkit/kit/parcels.py'),
                                    'mlkit.kit.parcels.parcel_graph': ('kit/parcels.html#parcel_graph', 'mlkit/kit/parcels.py'),
                                    'mlkit.kit.parcels.parcel_package': ('kit/parcels.html#parcel_package', 'mlkit/kit/parcels.py')},
