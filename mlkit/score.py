@@ -31,7 +31,7 @@ from .kit.workers import Workers
 # %% auto #0
 __all__ = ['CELLS', 'MOST_ROWS', 'Listener', 'kept_columns', 'answer_rows', 'refused_rows', 'Portable', 'Slice', 'answer_slice',
            'slices', 'content_of', 'Scored', 'score', 'Clock', 'undone', 'job_of', 'place_of', 'note_path', 'finish',
-           'say_scored', 'in_short', 'test_rows', 'say_same', 'show_answers']
+           'say_scored', 'in_short', 'judged_rows', 'say_same', 'show_answers']
 
 # %% ../nbs/09_score.ipynb #958cc6db
 def kept_columns(
@@ -135,7 +135,7 @@ def answer_slice(shared: Portable, some: Slice) -> Piece:
     return Piece(some.number, answers, refused_rows(batch, some.frame), some.mark, warned)
 
 # %% ../nbs/09_score.ipynb #9ef56162
-CELLS, MOST_ROWS = 2_000_000, 50_000  # of a slice
+CELLS, MOST_ROWS = 1_000_000, 20_000  # of a slice
 
 def slices(
     source: str,  # a file, a folder, an address
@@ -285,7 +285,7 @@ def in_short(done: Scored) -> str:  # one line
     return f"{done.rows:,} rows answered at {done.rate:,.0f} a second{bad}"
 
 # %% ../nbs/09_score.ipynb #300509f7
-def test_rows(
+def judged_rows(
     run: Any,  # mlkit.kit.run.Run
 ) -> str:  # a path
     "The file of the rows that the evaluation has judged by."

@@ -22,8 +22,8 @@ from tools.on_a_copy import copy_project
 # A small table, and a search that is as long on every machine, so that runs can be compared.
 SMALL = ["-p", "train.models=linear tree", "-p", "train.trials=3", "-p", "train.budget=0",
          "-p", "evaluate.resamples=100", "-p", "evaluate.curve_points=0",
-         "-p", "explain.samples=10"]  # fmt: skip
-STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain"]
+         "-p", "explain.samples=10", "-p", "package.register=false"]  # fmt: skip
+STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain", "package", "score"]
 COMMAND = [sys.executable, "-c", "from mlkit.kit.cli import main; main()"]
 
 
@@ -144,3 +144,70 @@ def undisturbed(project, tmp_path_factory) -> Iterator[Lifecycle]:
     life = Lifecycle(tmp_path_factory.mktemp("runs") / "undisturbed", project)
     assert life.run() == STAGES
     yield life
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory) -> Iterator[Path]:
+    """Keys and fetched packages of the tests stay out of the user's folders."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+            patch.setenv(name, str(home / name))
+        yield home
+
+
+@pytest.fixture(scope="session")
+def package(own_home, tmp_path_factory) -> Path:
+    """The package of a small model of the running example."""
+    from mlkit import fit
+    from mlkit.kit.calibration import finish
+    from mlkit.kit.examples import customers
+    from mlkit.kit.graph import to_onnx
+    from mlkit.kit.schema import infer_schema
+    from mlkit.kit.seal import seal
+
+    rows = customers(1_500, seed=0)
+    model = finish(fit(rows, "churned", budget=0, trials=3, models="linear boosting"))
+    folder = tmp_path_factory.mktemp("package") / "model"
+    folder.mkdir()
+    said = {
+        "problem": {"task": model.task.to_dict(), "threshold": model.threshold, "personal": ["name", "email"]},
+        "table": model.table.to_dict(), "schema": infer_schema(model.table, rows).to_dict()}
+    for name, value in said.items():
+        (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    (folder / "model.onnx").write_bytes(to_onnx(model).SerializeToString())
+    joblib.dump(model, folder / "model.joblib")
+    seal(folder, {"name": "customers"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[Any]:
+    """An object store on this machine, with a bucket `sales`: its client."""
+    pytest.importorskip("moto.server")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "test",
+                            "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
+                            "AWS_EC2_METADATA_DISABLED": "true"}.items():  # fmt: skip
+            patch.setenv(name, value)
+        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
+        client.create_bucket(Bucket="sales")
+        yield client
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A Dask cluster of two processes on this machine."""
+    distributed = pytest.importorskip("distributed", reason="no Dask: the cluster was not tried")
+    place = str(Path(__file__).parents[1])
+    made = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, env={"PYTHONPATH": place})
+    yield made
+    made.close()

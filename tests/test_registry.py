@@ -238,7 +238,7 @@ def test_the_challenger_becomes_champion_and_is_no_challenger_any_more(registere
     assert (done.version, done.before) == ("3", "1")
     told = history(name)
     assert told.champion.number == "3" and told.alias("challenger") is None
-    assert "a better score (0.82 against 0.8)" in str(done) and f"mlkit rollback {name}" in str(done)
+    assert "a better score (0.820 against 0.800)" in str(done) and f"mlkit rollback {name}" in str(done)
 
 
 def test_promoting_the_champion_changes_nothing(registered, name):
@@ -318,8 +318,8 @@ def test_the_history_is_for_people(registered, name):
     promote(name, "2")
     text = str(history(name))
     assert f"{name}: 3 versions; version 2 is the champion since" in text
-    assert "0.82 (0.7 to 0.9)" in text and "dddddddd" in text and "ccccccc+" in text
-    assert "Version 3 challenges it, with a better score (0.82 against 0.81); to put it in use" in text
+    assert "0.820 (0.700 to 0.900)" in text and "dddddddd" in text and "ccccccc+" in text
+    assert "Version 3 challenges it, with a better score (0.820 against 0.810); to put it in use" in text
     assert all(len(line) < 150 for line in text.splitlines())
 
 

@@ -464,27 +464,12 @@ def test_a_database_that_is_not_there(address, said):
 
 
 # ---------------------------------------- object stores
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    "A bucket in a store on this machine."
-    pytest.importorskip("moto.server")
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "test",
-                            "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
-                            "AWS_EC2_METADATA_DISABLED": "true"}.items():  # fmt: skip
-            patch.setenv(name, value)
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
-        client.create_bucket(Bucket="sales")
-        for name in ("x.csv", "months/1.csv", "months/2.csv"):
-            client.put_object(Bucket="sales", Key=name, Body=TABLE.encode())
-        yield "s3://sales"
-    server.stop()
+@pytest.fixture
+def bucket(store) -> str:
+    "A bucket with tables."
+    for name in ("x.csv", "months/1.csv", "months/2.csv"):
+        store.put_object(Bucket="sales", Key=name, Body=TABLE.encode())
+    return "s3://sales"
 
 
 def test_a_table_in_a_bucket_is_read(bucket, put):

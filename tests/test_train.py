@@ -139,7 +139,7 @@ def test_the_running_example_is_learned_nearly_as_well_as_it_can_be():
     labels = (frame["churned"] == "yes").to_numpy().astype(int)
     learn, exam = np.arange(4_500), np.arange(4_500, 6_000)
     features = frame.drop(columns=["plan_next", "spend_next", "customer_id", "name", "email"])
-    model = fit(features.iloc[learn], "churned", trials=12, budget=0, models="linear forest boosting", test_size=0)
+    model = fit(features.iloc[learn], "churned", trials=14, budget=0, models="linear boosting neural", test_size=0)
     best = score("roc_auc", labels[exam], np.column_stack([1 - truth, truth])[exam])
     reached = score("roc_auc", labels[exam], model.predict_proba(features.iloc[exam]))
     assert reached >= 0.98 * best, f"{reached:.4f} of {best:.4f}"
@@ -446,17 +446,6 @@ def test_training_does_not_look_at_the_test_rows(undisturbed, project, tmp_path)
 
 
 # ---------------------------------------- a cluster
-@pytest.fixture(scope="module")
-def cluster():
-    distributed = pytest.importorskip("distributed", reason="no Dask: the cluster was not tried")
-    place = str(Path(__file__).parents[1])
-    made = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, env={"PYTHONPATH": place}
-    )
-    yield made
-    made.close()
-
-
 def test_a_cluster_finds_the_same_model(cluster):
     data, table = prepared(frame_of(200, "binary"), "target")
     here = find_model(data, table, "linear boosting", trials=5, budget=0, jobs=1)

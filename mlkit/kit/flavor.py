@@ -75,6 +75,9 @@ def read_parts(
     task = Task.from_dict(read("problem")["task"])
     return Parts(Table.from_dict(read("table")), make_schema(read("schema")), task)
 
+# %% ../../nbs/kit/50_flavor.ipynb #81b0ef39
+PREDICTION, PROBABILITY = "prediction", "probability."  # the columns of an answer
+
 def signature_of(
     table: Table,
     task: Task,
@@ -87,8 +90,6 @@ def signature_of(
     gives = {PREDICTION: kind} | {f"{PROBABILITY}{name}": "double" for name in task.classes}
     answers = [ColSpec(kind, name) for name, kind in gives.items()]
     return ModelSignature(Columns([*takes]), Columns([*answers]))
-
-PREDICTION, PROBABILITY = "prediction", "probability."  # the columns of an answer
 
 # %% ../../nbs/kit/50_flavor.ipynb #f927e457
 def save_model(

@@ -27,7 +27,7 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from .calibration import Calibrator, FinalModel
-from .encode import DIGITS, Bounded, Neighbours
+from .encode import DIGITS, Bounded, Neighbours, Topics
 from .ensemble import Ensemble
 from .errors import PackageError
 from .families import OnLogScale, lightgbm
@@ -231,21 +231,23 @@ def word_branches(
 def text_branch(
     graph: Graph,
     place: int,  # of the text among the words
-    branch: Any,  # which words are there; or TF-IDF, then SVD
+    branch: Any,  # fitted
 ) -> tuple[str, bool]:  # tensor (rows, columns); is it float64?
-    "What becomes of a text: its known words are counted, weighed, and taken to few numbers."
-    counter, *rest = steps_of(branch)
+    "What becomes of a text: is each word there? Or its words are weighed, and taken to few numbers."
+    counter, *others = steps_of(branch)
     words = sorted(counter.vocabulary_, key=counter.vocabulary_.get)
     parts = graph.add("StringSplit", graph.add("Gather", "words", place, axis=1), delimiter=" ", outputs=2)
     counts = graph.add(
-        "TfIdfVectorizer", parts, mode="TF", min_gram_length=1, max_gram_length=1, max_skip_count=0,
-        ngram_counts=[0], ngram_indexes=[*range(len(words))], pool_strings=words)
-    if not rest: return graph.add("Min", counts, np.float32(1)), False
-    weighed = graph.add("Mul", graph.cast(counts, DOUBLE), counter.idf_.astype(np.float64))
+        "TfIdfVectorizer", parts, mode="TF" if others else "IDF", min_gram_length=1, max_gram_length=1,
+        max_skip_count=0, ngram_counts=[0], ngram_indexes=[*range(len(words))], pool_strings=words)
+    return (_topics(graph, counts, counter.idf_, *others), True) if others else (counts, False)
+
+def _topics(graph: Graph, counts: str, rarity: np.ndarray, topics: Topics) -> str:
+    "TF-IDF of the counts, then SVD."
+    weighed = graph.add("Mul", graph.cast(counts, DOUBLE), rarity.astype(np.float64))
     length = graph.add("Max", graph.add("ReduceL2", weighed, np.array([1])), 1e-30)
-    numbers = graph.add("Div", graph.add("MatMul", weighed, rest[0].components_.T.astype(np.float64)), length)
-    rounded = graph.add("Round", graph.add("Mul", numbers, 10.0 ** DIGITS))
-    return graph.add("Div", rounded, 10.0 ** DIGITS), True
+    numbers = graph.add("Div", graph.add("MatMul", weighed, topics.components_.T.astype(np.float64)), length)
+    return graph.add("Div", graph.add("Round", graph.add("Mul", numbers, 10.0 ** DIGITS)), 10.0 ** DIGITS)
 
 # %% ../../nbs/kit/47_graph.ipynb #44689bd8
 def encode(

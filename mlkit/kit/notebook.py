@@ -219,6 +219,7 @@ EXAMPLE: dict[str, dict[str, Any]] = {
     "problem": {"decision": "Which customers do we call before they leave?", "goal": 0.8},
     "train": {"trials": 8},
     "explain": {"samples": 40},
+    "package": {"register": False},
 }
 
 def scratch_folder(stage: str) -> Path:

@@ -73,7 +73,9 @@ class Parts:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        if self.folder.is_dir() and not any(self.folder.glob("*.parquet")): self.remove()  # nothing to go on with
         self.lock.release()
+        Path(self.lock.lock_file).unlink(missing_ok=True)
 
     def has(self, number: int, mark: str) -> bool:
         "Is this piece done, and from the same rows?"

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -19,9 +19,11 @@ from uuid import uuid4
 
 from .errors import MLKitError, PackageError, RunError, SettingsError, did_you_mean
 from .flavor import save_model
+from .intervals import readable
 from .run import digest_of, replacing
 from .seal import MANIFEST, check
 from .track import client_for, connect, one_line, sqlite_file, tracking_uri, without_password
+from ..problem import METRICS
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -46,6 +48,7 @@ def _asking(folder: Path = _HERE) -> Iterator[Any]:
         where = without_password(tracking_uri(folder))
         raise RunError(f"MLflow at {where} could not do it: {one_line(error)}") from error
 
+# %% ../../nbs/kit/49_registry.ipynb #4d54e659
 def _model(client: Any, name: str) -> Any:
     "A registered model, its aliases and tags. PackageError: there is none of that name."
     from mlflow.exceptions import MlflowException
@@ -56,7 +59,7 @@ def _model(client: Any, name: str) -> Any:
         hint = did_you_mean(name, known) or f"; there are {', '.join(known[:10]) or 'none yet'}"
         raise PackageError(f"no model '{name}' is registered{hint}") from error
 
-# %% ../../nbs/kit/49_registry.ipynb #53ab6274
+# %% ../../nbs/kit/49_registry.ipynb #859b6097
 class Move(NamedTuple):
     "The alias `champion` was moved."
     when: str  # UTC, ISO
@@ -65,12 +68,14 @@ class Move(NamedTuple):
 
 def _moves(model: Any) -> list[Move]:
     "The moves that were written down, in the order of time."
-    tags = sorted((key.split(".")[1], value.split()) for key, value in model.tags.items()
-                  if key.startswith(f"{CHAMPION}."))
-    return [Move(f"{datetime.strptime(when, _CLOCK):%Y-%m-%dT%H:%M:%S}", *value) for when, value in tags]
+    keys = sorted(key for key in model.tags if key.startswith(f"{CHAMPION}."))
+    return [Move(f"{_time_of(key):%Y-%m-%dT%H:%M:%S.%f}", *model.tags[key].split()) for key in keys]
 
 _CLOCK = "%Y%m%dT%H%M%S%f"
 
+def _time_of(key: str) -> datetime: return datetime.strptime(key.split(".")[1], _CLOCK)
+
+# %% ../../nbs/kit/49_registry.ipynb #53ab6274
 def line_of(
     moves: Iterable[Move],  # in the order of time
 ) -> list[str]:  # versions; the last one is the champion
@@ -98,19 +103,22 @@ def terms_of(
 def _crown(client: Any, name: str, what: str, version: str) -> None:
     "Move the alias `champion`, and keep the history true."
     model = _model(client, name)
-    holder, line = model.aliases.get(CHAMPION), line_of(_moves(model))
-    if holder and line[-1:] != [str(holder)]: _write_down(client, name, "promote", str(holder))
-    when = datetime.now(UTC)
+    holder, moves = model.aliases.get(CHAMPION), _moves(model)
+    last = datetime.fromisoformat(moves[-1].when) if moves else datetime.min
+    tick, now = timedelta(microseconds=1), datetime.now(UTC).replace(tzinfo=None)
+    when = max(now, last + tick)
+    if holder and line_of(moves)[-1:] != [str(holder)]: _write_down(client, name, "promote", holder, when)
     client.set_registered_model_alias(name, CHAMPION, version)
-    _write_down(client, name, what, version, when)
+    _write_down(client, name, what, version, when + tick)
     for _ in range(5):
         model = _model(client, name)
-        last = line_of(_moves(model))[-1]
-        if str(model.aliases.get(CHAMPION)) == last: return
-        client.set_registered_model_alias(name, CHAMPION, last)
+        wanted = line_of(_moves(model))[-1]
+        if str(model.aliases.get(CHAMPION)) == wanted: return
+        client.set_registered_model_alias(name, CHAMPION, wanted)
 
-def _write_down(client: Any, name: str, what: str, version: str, when: datetime | None = None) -> None:
-    key = f"{CHAMPION}.{when or datetime.now(UTC):{_CLOCK}}.{uuid4().hex[:8]}"
+def _write_down(client: Any, name: str, what: str, version: Any, when: datetime) -> None:
+    "The time leads the key; what follows keeps two moves of one moment apart."
+    key = f"{CHAMPION}.{when:{_CLOCK}}.{uuid4().hex[:8]}"
     client.set_registered_model_tag(name, key, f"{what} {version}")
 
 # %% ../../nbs/kit/49_registry.ipynb #582d60ab
@@ -134,6 +142,7 @@ def register(
         elif str(aliases[CHAMPION]) != version: client.set_registered_model_alias(name, alias, version)
     return version
 
+# %% ../../nbs/kit/49_registry.ipynb #9c31e7e1
 def _make_model(client: Any, name: str) -> None:
     from mlflow.exceptions import MlflowException
     try: client.create_registered_model(name)
@@ -228,8 +237,8 @@ def _scored(version: Version) -> str:
     "The score with its interval."
     tags, score = version.tags, version.score
     if score is None: return ""
-    interval = f" ({float(tags['low']):.3g} to {float(tags['high']):.3g})" if "low" in tags else ""
-    return f"{score:.3g}{interval}"
+    low, high = (readable(float(tags.get(end, "nan"))) for end in ("low", "high"))
+    return readable(score) + (f" ({low} to {high})" if "low" in tags else "")
 
 def _minute(when: str) -> str: return when[:16].replace("T", " ")
 
@@ -253,7 +262,8 @@ def _standing(history: History) -> str:
     champion, count = history.champion, len(history.versions)
     many = f"{history.name}: {count} version{'s' if count != 1 else ''}"
     if champion is None: return f"{many}, and no champion"
-    metric = champion.tags.get("metric", "score")
+    name = champion.tags.get("metric", "")
+    metric = METRICS[name].label if name in METRICS else "score"
     since = f" since {_minute(champion.terms[-1][0])} UTC" if champion.terms else ""
     return f"{many}; version {champion.number} is the champion{since}, with {metric} {_scored(champion)}"
 
@@ -271,7 +281,7 @@ def _compared(new: Version, old: Version) -> str:
     up = new.score > old.score if new.tags.get("direction") != "minimize" else new.score < old.score
     word = "the same score" if new.score == old.score else "a better score" if up else "a worse score"
     other = ", on other data" if new.tags.get("data") != old.tags.get("data") else ""
-    return f", with {word} ({new.score:.3g} against {old.score:.3g}{other})"
+    return f", with {word} ({readable(new.score)} against {readable(old.score)}{other})"
 
 # %% ../../nbs/kit/49_registry.ipynb #7846354b
 class Promotion(NamedTuple):
@@ -283,6 +293,14 @@ class Promotion(NamedTuple):
 
     def __str__(self) -> str: return self.text
 
+def _changed(name: str, new: Version, old: Version | None) -> Promotion:
+    before = f" in place of version {old.number}" if old else ""
+    what = f"{name}: version {new.number} is the champion now{before}{_compared(new, old) if old else ''}"
+    means = f"Servers of {name}@{CHAMPION} take it over by themselves"
+    undo = f"; to go back: mlkit rollback {name}" if old else ""
+    return Promotion(name, new.number, old.number if old else "", f"{what}\n{means}{undo}")
+
+# %% ../../nbs/kit/49_registry.ipynb #6df2cfbe
 def promote(
     name: str,  # of a registered model
     version: str = CHALLENGER,  # a number, or an alias
@@ -296,13 +314,6 @@ def promote(
         _crown(client, name, "promote", chosen.number)
         if CHALLENGER in chosen.aliases: client.delete_registered_model_alias(name, CHALLENGER)
     return _changed(name, chosen, old)
-
-def _changed(name: str, new: Version, old: Version | None) -> Promotion:
-    before = f" in place of version {old.number}" if old else ""
-    what = f"{name}: version {new.number} is the champion now{before}{_compared(new, old) if old else ''}"
-    means = f"Servers of {name}@{CHAMPION} take it over by themselves"
-    undo = f"; to go back: mlkit rollback {name}" if old else ""
-    return Promotion(name, new.number, old.number if old else "", f"{what}\n{means}{undo}")
 
 # %% ../../nbs/kit/49_registry.ipynb #cfbc0fa3
 def _find_version(history: History, wanted: str) -> Version:
@@ -417,6 +428,7 @@ def _fetch(client: Any, entry: Any) -> tuple[Path, str]:
         os.rename(package, place)
     return place, version
 
+# %% ../../nbs/kit/49_registry.ipynb #05640092
 def _is_there(place: Path) -> bool:
     try: check(place)
     except PackageError: return False

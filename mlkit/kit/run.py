@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import uuid
 from collections.abc import Callable
@@ -137,8 +138,10 @@ def sweep(
     "Remove what killed processes have left half-written."
     from filelock import FileLock
     with FileLock(folder / ".journal.lock"):
-        for path in folder.rglob(".*"):
-            if re.fullmatch(r"\..+\.[0-9a-f]{8}", path.name): path.unlink(missing_ok=True)
+        for path in [*folder.rglob(".*")]:
+            if not re.fullmatch(r"\..+\.[0-9a-f]{8}", path.name): continue
+            if path.is_dir(): shutil.rmtree(path, ignore_errors=True)
+            else: path.unlink(missing_ok=True)
 
 # %% ../../nbs/kit/03_run.ipynb #34476176
 class Run:
@@ -187,6 +190,16 @@ class Run:
         return _load(self, name)
 
     def has(self, name: str) -> bool: return name in read_journal(self.folder)["artifacts"]
+
+    def made(self, *paths: Path) -> None:
+        "Note files that the stage has made elsewhere in the folder: when one changes, the stage runs again."
+        with changing_journal(self.folder) as journal:
+            record = self._note(journal)
+            for path in paths:
+                name = path.relative_to(self.folder).as_posix()
+                entry = {"file": f"../{name}", "sha256": digest_of(path), "stage": self.stage}
+                journal["artifacts"][name] = entry
+                record["writes"] = sorted({*record["writes"], name})
 
     def reads_file(self, path: str | Path) -> None:
         "Note that the stage depends on a file from outside: when that changes, the stage runs again."

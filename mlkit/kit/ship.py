@@ -54,14 +54,15 @@ def score(
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
 ) -> None:
     "Predict for every row of a table."
-    from mlkit import score as stage
     from mlkit.kit.predictor import load_predictor
     from mlkit.kit.source import How
+    from mlkit.score import say_scored
+    from mlkit.score import score as predict
     from mlkit.kit.registry import find_package
     predictor, how = load_predictor(find_package(model)), How(query, encoding, delimiter, sheet)
     with progress() as tell:
-        done = stage.score(predictor, source, output, how, keep, into, overwrite, jobs, cluster, tell)
-    typer.echo(stage.say_scored(done))
+        done = predict(predictor, source, output, how, keep, into, overwrite, jobs, cluster, tell)
+    typer.echo(say_scored(done))
 
 # %% ../../nbs/kit/59_ship.ipynb #52efce8b
 def serve(
@@ -79,14 +80,14 @@ def serve(
     access: Annotated[bool, typer.Option("--access", help="A line for each request.")] = False,
 ) -> None:
     "Answer over HTTP: predictions, explanations, and a page for people."
-    from mlkit import serve as stage
     from mlkit.kit.registry import find_package, read_name
+    from mlkit.serve import serve as answer
     named = None if Path(model).exists() else read_name(model)
     folder = find_package(model)
     typer.echo(f"{model} at {'https' if tls_cert else 'http'}://{host}:{port}; stop with Ctrl-C")
     with followed(named) if named else _as_it_is(folder) as place:
-        stage.serve(place, host, port, workers, tls_cert, tls_key, keys, log=log, log_share=log_share,
-                    max_rows=max_rows, access=access)
+        answer(place, host, port, workers, tls_cert, tls_key, keys, log=log, log_share=log_share,
+               max_rows=max_rows, access=access)
 
 @contextmanager
 def _as_it_is(folder: Path) -> Iterator[Path]: yield folder
