@@ -573,8 +573,9 @@ def test_the_model_is_described_for_people(client):
     by_name = {column["name"]: column for column in told["columns"]}
     assert [*by_name] == ["weight", "distance", "service"]
     assert by_name["weight"]["high"] == 70 and by_name["weight"]["unit"] == "kg"
-    assert by_name["service"] == {"name": "service", "kind": "category", 
-                                  "categories": ["standard", "express"], "may_be_empty": False, "example": "standard"}  # fmt: skip
+    assert by_name["service"] == {"name": "service", "kind": "category",
+                                  "categories": ["standard", "express"], "may_be_empty": False,
+                                  "example": "standard"}  # fmt: skip
     example = {name: column["example"] for name, column in by_name.items()}
     assert client.predict(example)["warnings"] == []
 
@@ -598,8 +599,9 @@ def test_schemathesis_finds_no_fault_and_no_answer_that_is_not_declared(package,
     with serving(package, log=str(tmp_path / "log.db"), keys=str(tmp_path / "keys.json")) as server:
         said = subprocess.run(
             [str(command), "run", f"http://127.0.0.1:{server.port}/openapi.json", "--no-color", "--seed", "1",
-             "--max-examples", os.environ.get("MLKIT_FUZZ_EXAMPLES", "5"), 
-             "-H", f"Authorization: Bearer {key}", "--phases", "examples,coverage,fuzzing", "--exclude-checks",
+             "--max-examples", os.environ.get("MLKIT_FUZZ_EXAMPLES", "5"),
+             "-H", f"Authorization: Bearer {key}", "--phases", "examples,coverage,fuzzing",
+             "--exclude-checks",
              "negative_data_rejection,positive_data_acceptance", *more],
             capture_output=True, text=True, cwd=tmp_path, timeout=600)  # fmt: skip
         assert said.returncode == 0, said.stdout[-4000:] + server.said[-1000:]
