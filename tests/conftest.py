@@ -22,8 +22,9 @@ from tools.on_a_copy import copy_project
 # A small table, and a search that is as long on every machine, so that runs can be compared.
 SMALL = ["-p", "train.models=linear tree", "-p", "train.trials=3", "-p", "train.budget=0",
          "-p", "evaluate.resamples=100", "-p", "evaluate.curve_points=0",
-         "-p", "explain.samples=10", "-p", "package.register=false"]  # fmt: skip
-STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain", "package", "score"]
+         "-p", "explain.samples=10", "-p", "package.register=false", "-p", "serve.rows=20"]  # fmt: skip
+STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain", "package", "score",
+          "serve", "deploy"]
 COMMAND = [sys.executable, "-c", "from mlkit.kit.cli import main; main()"]
 
 
@@ -162,22 +163,15 @@ def package(own_home, tmp_path_factory) -> Path:
     from mlkit import fit
     from mlkit.kit.calibration import finish
     from mlkit.kit.examples import customers
-    from mlkit.kit.graph import to_onnx
     from mlkit.kit.schema import infer_schema
-    from mlkit.kit.seal import seal
+    from mlkit.package import facts_for, prove, write_package
 
     rows = customers(1_500, seed=0)
     model = finish(fit(rows, "churned", budget=0, trials=3, models="linear boosting"))
-    folder = tmp_path_factory.mktemp("package") / "model"
-    folder.mkdir()
-    said = {
-        "problem": {"task": model.task.to_dict(), "threshold": model.threshold, "personal": ["name", "email"]},
-        "table": model.table.to_dict(), "schema": infer_schema(model.table, rows).to_dict()}
-    for name, value in said.items():
-        (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
-    (folder / "model.onnx").write_bytes(to_onnx(model).SerializeToString())
-    joblib.dump(model, folder / "model.joblib")
-    seal(folder, {"name": "customers"})
+    proof, folder = prove(model, rows, rows.head(0)), tmp_path_factory.mktemp("package") / "model"
+    facts = facts_for("customers", model, model.metrics, {"data_hash": "0" * 64, "rows": len(rows)}, proof, None)
+    schema = infer_schema(model.table, rows)
+    write_package(folder, model, rows, proof, schema, model.metrics, {"card.md": "# Customers"}, facts)
     return folder
 
 

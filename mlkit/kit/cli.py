@@ -201,7 +201,7 @@ def run(
     from mlkit.kit.pipeline import run_pipeline
     typer.echo(f"{parameters['collect']['source']} -> {folder}")
     run_pipeline(folder, parameters, chosen, engine, fresh, project=name, request=asdict(request))
-    told = {"evaluate", "explain"} & {*chosen}
+    told = {*chosen} - {"problem", "collect", "validate", "prepare", "train"}
     typer.echo(closing_words(folder) if told else f"Next: mlkit run --out {folder}")
 
 # %% ../../nbs/kit/46_cli.ipynb #ecb33a56
@@ -213,6 +213,7 @@ def closing_words(
     run, report = Run(folder), folder / "report.html"
     if not run.has("metrics"): return f"Report: {report}\nNext: mlkit run --out {folder}"
     score, following = verdict(run.load("metrics")), f"Next:   mlkit show {folder} --open"
+    if run.has("package"): following += f"\n        mlkit serve {folder}"
     return "\n".join(["", *score, f"Report: {report}", following])
 
 def verdict(metrics: dict[str, Any]) -> list[str]:
