@@ -25,6 +25,7 @@ SMALL = ["-p", "train.models=linear tree", "-p", "train.trials=3", "-p", "train.
          "-p", "explain.samples=10", "-p", "package.register=false", "-p", "serve.rows=20"]  # fmt: skip
 STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain", "package", "score",
           "serve", "deploy"]
+TIMED = ("package.json", "scored.json", "served.json")  # they tell when and how quickly
 COMMAND = [sys.executable, "-c", "from mlkit.kit.cli import main; main()"]
 
 
@@ -99,7 +100,8 @@ class Lifecycle:
 
     def content(self) -> dict[str, str]:
         """What the run has made, by file: what can be compared with another run."""
-        return {path.name: fingerprint(path) for path in sorted(self.artifacts.iterdir())}
+        lasting = (path for path in sorted(self.artifacts.iterdir()) if path.name not in TIMED)
+        return {path.name: fingerprint(path) for path in lasting}
 
 
 class Plain(pickle._Pickler):  # type: ignore[name-defined]

@@ -37,6 +37,14 @@ _option = partial(typer.Option, show_default=False)
 _Model = Annotated[str, _argument(
     metavar="MODEL", help="A package or run folder, or NAME@ALIAS of the registry.")]
 
+def _open(model: str) -> Any:
+    "The predictor that a person has named."
+    from mlkit.kit.predictor import load_predictor
+    from mlkit.kit.registry import fetch, find_package, read_name
+    named = None if Path(model).exists() else read_name(model)
+    folder, version = fetch(named) if named else (find_package(model), "")
+    return load_predictor(folder, version=version)
+
 def score(
     model: _Model,
     source: Annotated[str, _argument(metavar="INPUT", help="A table: a file, a folder, an address.")],
@@ -54,14 +62,12 @@ def score(
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
 ) -> None:
     "Predict for every row of a table."
-    from mlkit.kit.predictor import load_predictor
     from mlkit.kit.source import How
     from mlkit.score import say_scored
     from mlkit.score import score as predict
-    from mlkit.kit.registry import find_package
-    predictor, how = load_predictor(find_package(model)), How(query, encoding, delimiter, sheet)
+    how = How(query, encoding, delimiter, sheet)
     with progress() as tell:
-        done = predict(predictor, source, output, how, keep, into, overwrite, jobs, cluster, tell)
+        done = predict(_open(model), source, output, how, keep, into, overwrite, jobs, cluster, tell)
     typer.echo(say_scored(done))
 
 # %% ../../nbs/kit/59_ship.ipynb #52efce8b
