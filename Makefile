@@ -35,10 +35,11 @@ notebooks: $(READY)  ## after editing a notebook: export the library, clean the 
 	@$(BIN)/nbdev-clean
 	@$(BIN)/python tools/readme.py > README.md.new && mv README.md.new README.md
 
-bench: $(READY)  ## measure runs, large tables, explanations, intervals, verdicts, and the quality of models
+bench: $(READY)  ## measure runs, large tables, explanations, serving, intervals, verdicts, and the quality of models
 	@$(BIN)/python tests/bench/pipeline.py
 	@$(BIN)/python tests/bench/table.py
 	@$(BIN)/python tests/bench/explain.py
+	@$(BIN)/python tests/bench/serving.py
 	@$(BIN)/python tests/bench/intervals.py
 	@$(BIN)/python tests/bench/verdicts.py
 	@$(BIN)/python tests/bench/quality.py
