@@ -277,16 +277,23 @@ uvicorn.run("mlkit.serve:app", factory=True, port=int(sys.argv[2]), log_level="w
 """
 
 
-def test_a_server_runs_with_nothing_but_what_the_image_holds(made, tmp_path):
-    context, port = made / "docker", free_port()
-    key = add_key(tmp_path / "keys.json", "me", ("predict", "explain", "feedback"))
-    environment = {
-        **os.environ, "PYTHONPATH": str(context), "MLKIT_SERVE_MODEL": str(context / "model"),
-        "MLKIT_SERVE_KEYS": str(tmp_path / "keys.json"), "MLKIT_SERVE_LOG": str(tmp_path / "predictions.db"),
-        "MLKIT_PUBLIC_KEY": str(context / "signing.pub")}  # fmt: skip
-    del environment["MLKIT_SIGNING_KEY"]
+def start(context: Path, port: int, keys: Path) -> subprocess.Popen:
+    """The server of an image, with what the image holds and nothing else."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MLKIT_")}
+    environment = own | {
+        "PYTHONPATH": str(context),
+        "MLKIT_SERVE_MODEL": str(context / "model"),
+        "MLKIT_SERVE_KEYS": str(keys),
+        "MLKIT_SERVE_LOG": str(keys.with_name("predictions.db")),
+        "MLKIT_PUBLIC_KEY": str(context / "signing.pub"),
+    }
     command = [sys.executable, "-c", ALONE, str(context), str(port)]
-    server = subprocess.Popen(command, cwd=context, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=context, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_server_runs_with_nothing_but_what_the_image_holds(made, tmp_path):
+    port, key = free_port(), add_key(tmp_path / "keys.json", "me", ("predict", "explain", "feedback"))
+    server = start(made / "docker", port, tmp_path / "keys.json")
     try:
         assert until(lambda: is_ready(port) or server.poll() is not None, 30)
         assert server.poll() is None, server.stderr.read()
@@ -301,6 +308,14 @@ def test_a_server_runs_with_nothing_but_what_the_image_holds(made, tmp_path):
     finally:
         server.terminate()
         server.wait(20)
+
+
+def test_the_signature_is_checked_when_the_server_starts(made, tmp_path):
+    shutil.copytree(made / "docker", tmp_path / "image")
+    add_key(tmp_path / "keys.json", "me")
+    (tmp_path / "image/model/metrics.json").write_text("{}")
+    server = start(tmp_path / "image", free_port(), tmp_path / "keys.json")
+    assert server.wait(30) != 0 and "metrics.json" in server.stderr.read()
 
 
 def test_the_image_holds_no_training_library(made):
