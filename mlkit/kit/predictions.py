@@ -140,14 +140,14 @@ def write_rows(
     mark = "?" if engine.dialect.name == "sqlite" else "%s"
     with engine.begin() as connection:
         for table, kind in ((PREDICTIONS, Asked), (FEEDBACK, Told)):
-            rows = [each.values() for each in waiting if type(each) is kind]
+            rows = [each for each in waiting if type(each) is kind]
             names = [column.name for column in table.columns if column.name != "number"]
             group = f"({', '.join([mark] * len(names))})"
             for start in range(0, len(rows), AT_ONCE):
                 some = rows[start:start + AT_ONCE]
                 statement = (f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
                              f"{', '.join([group] * len(some))} ON CONFLICT DO NOTHING")
-                connection.exec_driver_sql(statement, tuple(value for row in some for value in row))
+                connection.exec_driver_sql(statement, tuple(cell for row in some for cell in row.values()))
 
 # %% ../../nbs/kit/53_predictions.ipynb #9c6d5c46
 class Waiting:
