@@ -146,13 +146,7 @@ class Answering(Reading):
 class Probes:
     "How a service is."
 
-<<<<<<< HEAD
-    def __init__(self, service: Service, keys: bool):
-        self.service, self.keys = service, keys
-        self.documents: dict[str, tuple[Served, Answer]] = {}
-=======
     def __init__(self, service: Service): self.service = service
->>>>>>> server
 
     async def live(self, call: Call) -> Answer:
         "GET /health/live"
@@ -176,7 +170,7 @@ class Telling(Probes):
 
     def __init__(self, service: Service, keys: bool):
         super().__init__(service)
-        self.keys, self.page = keys, Path(__file__).parent / "kit" / "page.html"
+        self.keys = keys
         self.documents: dict[str, tuple[Served, Answer]] = {}
 
     async def model(self, call: Call) -> Answer:
