@@ -23,15 +23,16 @@ from .kit.errors import SettingsError, did_you_mean
 from .kit.keys import Keyring
 from .kit.meters import PAGE_TYPE, Meters, metrics_page
 from .kit.openapi import describe_model, openapi
+from .kit.page import page
 from .kit.predictions import PredictionLog, log_address
 from mlkit.kit.service import (
-    Current, Keeper, Served, Service, Together, find_place, open_served,
+    Current, Keeper, Served, Service, Together, find_place, learn, open_served,
 )
 from .kit.web import Answer, Call, Endpoint, Gate, Limits, Refused, as_json, parse_json, warning
 
 # %% auto #0
-__all__ = ['PREFIX', 'FEW_ROWS', 'FEW_BYTES', 'METHODS', 'LOOPBACK', 'ServeSettings', 'settings_of', 'Answering', 'Telling',
-           'endpoints', 'Front', 'create_app', 'app', 'speak', 'serve', 'several']
+__all__ = ['PREFIX', 'FEW_ROWS', 'FEW_BYTES', 'METHODS', 'LOOPBACK', 'ServeSettings', 'settings_of', 'Reading', 'Answering',
+           'Probes', 'Telling', 'nothing', 'endpoints', 'Front', 'create_app', 'app', 'speak', 'serve', 'several']
 
 # %% ../nbs/10_serve.ipynb #59ec0ffa
 PREFIX = "MLKIT_SERVE_"
@@ -91,8 +92,8 @@ def _out_of_range(said: Mapping[str, Any]) -> list[str]:
 # %% ../nbs/10_serve.ipynb #7225e8db
 FEW_ROWS, FEW_BYTES = 20, 20_000  # what is answered at once
 
-class Answering:
-    "The addresses of a service, without the conventions of other servers."
+class Reading:
+    "How a request becomes rows, and rows become answers."
 
     def __init__(self, service: Service):
         self.service, self.limits, self.together = service, service.limits, Together()
@@ -112,6 +113,10 @@ class Answering:
         model, reads = service.admit(rows, call.started)
         output = await self.together.output(model.predictor, reads)
         return service.give(model, rows, reads, output, call.started), model
+
+# %% ../nbs/10_serve.ipynb #b169eb65
+class Answering(Reading):
+    "The addresses of a service, without the conventions of other servers."
 
     async def predict(self, call: Call) -> Answer:
         "POST /predict"
@@ -135,15 +140,13 @@ class Answering:
     async def feedback(self, call: Call) -> Answer:
         "POST /feedback"
         value, _ = await self.read(call)
-        return as_json({"accepted": self.service.learn(value if type(value) is list else [value])})
+        return as_json({"accepted": learn(self.service, value if type(value) is list else [value])})
 
 # %% ../nbs/10_serve.ipynb #ed855b8e
-class Telling:
-    "What a service says about itself."
+class Probes:
+    "How a service is."
 
-    def __init__(self, service: Service, keys: bool):
-        self.service, self.keys, self.page = service, keys, Path(__file__).parent / "kit" / "page.html"
-        self.documents: dict[str, tuple[Served, Answer]] = {}
+    def __init__(self, service: Service): self.service = service
 
     async def live(self, call: Call) -> Answer:
         "GET /health/live"
@@ -160,6 +163,15 @@ class Telling:
         predictor = self.service.current.model.predictor
         facts = {"name": predictor.name, "version": predictor.version, "task": predictor.task.type}
         return Answer(200, await asyncio.to_thread(metrics_page, self.service.meters, facts), PAGE_TYPE)
+
+# %% ../nbs/10_serve.ipynb #9168d884
+class Telling(Probes):
+    "What a service says about itself."
+
+    def __init__(self, service: Service, keys: bool):
+        super().__init__(service)
+        self.keys = keys
+        self.documents: dict[str, tuple[Served, Answer]] = {}
 
     async def model(self, call: Call) -> Answer:
         "GET /model"
@@ -179,14 +191,13 @@ class Telling:
 
     async def home(self, call: Call) -> Answer:
         "GET /"
-        if not self.page.is_file(): raise Refused(404, "this server has no page; ask POST /predict")
-        return Answer(200, self.page.read_bytes(), b"text/html; charset=utf-8", _ONLY_FROM_HERE)
+        html, headers = page()
+        return Answer(200, html, b"text/html; charset=utf-8", headers)
 
-    async def nothing(self, call: Call) -> Answer:
-        "Any other address."
-        raise Refused(404, "there is no such address; GET /openapi.json lists all")
-
-_ONLY_FROM_HERE = ((b"content-security-policy", b"default-src 'self' 'unsafe-inline' data:"),)
+# %% ../nbs/10_serve.ipynb #af83a0fc
+async def nothing(call: Call) -> Answer:
+    "Any other address."
+    raise Refused(404, "there is no such address; GET /openapi.json lists all")
 
 # %% ../nbs/10_serve.ipynb #992df255
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
@@ -215,9 +226,10 @@ def endpoints(service: Service, gate: Gate) -> list[Endpoint]:
         *(Endpoint(place + "/infer", gate, "predict", POST=inference.infer) for place in (model, version)),
         *(Endpoint(place + "/ready", gate, None, GET=inference.ready) for place in (model, version)),
         *(Endpoint(place, gate, "", GET=inference.model) for place in (model, version)),
-        Endpoint("/{path:path}", gate, None, **dict.fromkeys(METHODS, telling.nothing)),
+        Endpoint("/{path:path}", gate, None, **dict.fromkeys(METHODS, nothing)),
     ]
 
+# %% ../nbs/10_serve.ipynb #3401f2aa
 class Front:
     "Sends a request to its endpoint: directly where the address is a fixed one, else through Starlette."
 
@@ -229,7 +241,7 @@ class Front:
         chosen = self.direct.get(scope["path"], self.site) if scope["type"] == "http" else self.site
         await chosen(scope, receive, send)
 
-# %% ../nbs/10_serve.ipynb #3401f2aa
+# %% ../nbs/10_serve.ipynb #77e9c6bf
 def create_app(
     settings: ServeSettings,
 ) -> Front:  # an ASGI application
@@ -251,6 +263,7 @@ def create_app(
 
     return Front(Starlette(routes=[Route(each.route, each) for each in every], lifespan=living), every)
 
+# %% ../nbs/10_serve.ipynb #a17bfc77
 def app() -> Front:
     "For `uvicorn --factory mlkit.serve:app`, told by the environment."
     speak()

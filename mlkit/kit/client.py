@@ -42,6 +42,7 @@ class Heard(NamedTuple):
     @property
     def value(self) -> Any: return json.loads(self.body)
 
+# %% ../../nbs/kit/60_client.ipynb #4f1333d2
 class Client:
     "One connection to a server."
 
@@ -93,6 +94,7 @@ class Server(NamedTuple):
 
     def client(self, key: str = "") -> Client: return Client(self.port, key)
 
+# %% ../../nbs/kit/60_client.ipynb #27ae2e99
 def is_ready(port: int) -> bool:
     "Does a server take requests?"
     client = Client(port)
@@ -168,6 +170,7 @@ def request_rows(
         return cell if cell is None or isinstance(cell, (str, bool, int, float)) else as_text(cell)
     return [{str(name): plain(cell) for name, cell in row.items()} for row in frame.to_dict("records")]
 
+# %% ../../nbs/kit/60_client.ipynb #81cf5da0
 def same_answers(
     task: Task,
     output: Any,  # what the model said: probabilities, or numbers
@@ -208,6 +211,7 @@ def rehearsed(
             try: yield server, client
             finally: client.close()
 
+# %% ../../nbs/kit/60_client.ipynb #569042f3
 def ask_together(
     client: Client,
     rows: Sequence[Any],

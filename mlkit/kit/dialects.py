@@ -24,7 +24,7 @@ Ask = Callable[[Call, Rows, int], Awaitable[tuple[list[dict[str, Any]], Served]]
 
 # %% auto #0
 __all__ = ['Rows', 'Ask', 'DATATYPES', 'OUTPUTS', 'table_rows', 'csv_rows', 'MLflow', 'record_of', 'read_binary', 'write_binary',
-           'Tensors', 'read_tensors', 'tensor_rows', 'input_type', 'metadata', 'write_tensors', 'Inference']
+           'Tensors', 'read_tensors', 'tensor_rows', 'input_type', 'metadata', 'write_tensors', 'Facts', 'Inference']
 
 # %% ../../nbs/kit/59_dialects.ipynb #288b1888
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -44,6 +44,7 @@ def _split(table: Any) -> Rows:
     if len({*map(str, names)}) < len(names): raise Refused(422, "dataframe_split has a column twice")
     return [_named([*map(str, names)], cells, number) for number, cells in enumerate(data, 1)]
 
+# %% ../../nbs/kit/59_dialects.ipynb #0db41f94
 def _listed(rows: Any, columns: Sequence[str]) -> Rows:
     "Rows of a list, each an object, or bare cells."
     if type(rows) is not list: raise Refused(422, "a list of rows is needed")
@@ -165,6 +166,7 @@ def _list(value: Any, what: str) -> list[Any]:
     if type(value) is not list: raise Refused(400, f"{what} is no list")
     return value
 
+# %% ../../nbs/kit/59_dialects.ipynb #18f58ea6
 def _tensor(said: Any, tail: bytes) -> tuple[str, list[Any], bytes]:
     "Name and values of an input, and the bytes that are left."
     said = _object(said, "an input")
@@ -183,7 +185,7 @@ def _tensor(said: Any, tail: bytes) -> tuple[str, list[Any], bytes]:
     if len(values) != sizes[0]: raise Refused(400, f"{where} has {len(values):,} values, not {sizes[0]:,}")
     return name, values, tail
 
-# %% ../../nbs/kit/59_dialects.ipynb #18f58ea6
+# %% ../../nbs/kit/59_dialects.ipynb #841156bd
 def read_tensors(
     body: bytes,
     header: bytes | None,  # how long the JSON is, if bytes follow
@@ -202,6 +204,7 @@ def read_tensors(
     every = _object(said.get("parameters", {}), "parameters").get("binary_data_output") is True
     return Tensors(str(said.get("id", ""))[:64], inputs, _wanted(said.get("outputs", []), every))
 
+# %% ../../nbs/kit/59_dialects.ipynb #1ab30888
 def _wanted(outputs: Any, every: bool) -> dict[str, bool]:
     "The outputs that are asked for, and whether as bytes."
     wanted = {}
@@ -238,6 +241,7 @@ def metadata(model: Served) -> dict[str, Any]:
     return {"name": predictor.name, "versions": [predictor.version], "platform": "mlkit", "inputs": inputs,
             "outputs": outputs if classes else [outputs[0], outputs[2]]}
 
+# %% ../../nbs/kit/59_dialects.ipynb #5bbbcf8a
 def write_tensors(
     asked: Tensors,
     answers: Sequence[dict[str, Any]],
@@ -261,8 +265,8 @@ def write_tensors(
     return head + b"".join(tails), len(head) if tails else None
 
 # %% ../../nbs/kit/59_dialects.ipynb #3bb13faf
-class Inference:
-    "What clients of the Open Inference Protocol ask."
+class Facts:
+    "What clients of the Open Inference Protocol ask about a model."
 
     def __init__(self, service: Service, ask: Ask):
         self.service, self.ask = service, ask
@@ -287,6 +291,10 @@ class Inference:
     async def ready(self, call: Call) -> Answer:
         "GET /v2/models/{name}/ready"
         return as_json({"name": self._model(call).predictor.name, "ready": True})
+
+# %% ../../nbs/kit/59_dialects.ipynb #e20da229
+class Inference(Facts):
+    "What clients of the Open Inference Protocol ask."
 
     async def infer(self, call: Call) -> Answer:
         "POST /v2/models/{name}/infer"

@@ -19,13 +19,12 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 disable_created_metrics()  # one more line a figure, which nobody reads
+LIMITS = (.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)  # seconds, of the histogram
 
 # %% auto #0
 __all__ = ['LIMITS', 'PAGE_TYPE', 'Meters', 'live_processes', 'metrics_page']
 
 # %% ../../nbs/kit/54_meters.ipynb #c6191a0e
-LIMITS = (.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)  # seconds, of the histogram
-
 class Meters:
     "The figures of one process."
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 
+from .cell import parse_number
 from .column import Column
 from .dialects import DATATYPES
 from .schema import Rule
@@ -30,12 +31,14 @@ def example_cell(
     if column.kind == "text": return "some words"
     if column.name in model.predictor.personal: return None
     look = dict(model.predictor.reader.looks)[column.name]
+    if column.kind == "number" and not column.units: cells = [_plain(column, cell) for cell in cells]
     known = [*cells, *model.predictor.schema.rules.get(column.name, Rule()).categories, *column.categories]
     fine = [cell for cell in known if cell not in (None, "") and not look(cell).troubles]
     if not fine: return None
     if all(type(cell) in (int, float) for cell in fine): return sorted(fine)[len(fine) // 2]
     return Counter(fine).most_common(1)[0][0]
 
+# %% ../../nbs/kit/58_openapi.ipynb #c0a99d03
 def describe_column(model: Served, column: Column, cells: list[Any]) -> dict[str, Any]:
     "What may stand in a column."
     rule = model.predictor.schema.rules.get(column.name, Rule())
@@ -44,6 +47,12 @@ def describe_column(model: Served, column: Column, cells: list[Any]) -> dict[str
             "pattern": rule.pattern, "may_be_empty": rule.missing is None or rule.missing > 0,
             "example": example_cell(model, column, cells)}
     return {name: value for name, value in said.items() if value not in ("", [], None)}
+
+# %% ../../nbs/kit/58_openapi.ipynb #1087cf1e
+def _plain(column: Column, cell: Any) -> Any:
+    "A number that came as a text."
+    number = parse_number(cell, column.decimal) if type(cell) is str else cell
+    return int(number) if type(number) is float and number.is_integer() else number
 
 _SCORE = ("metric", "direction", "score", "interval", "baseline", "goal")
 
@@ -82,6 +91,7 @@ def cell_schema(
         return {"anyOf": [{"enum": [*rule.categories]}, *null]}
     return {"anyOf": [*_CELLS[kind](column, rule, "range" in errors), *null]}
 
+# %% ../../nbs/kit/58_openapi.ipynb #bcf8fead
 def _examples(rule: Rule, column: Column) -> dict[str, Any]:
     known = rule.categories or column.categories
     return {"examples": [*known[:20]]} if known else {}
@@ -146,6 +156,7 @@ _WORDS = {400: "the body cannot be read", 401: "a key is needed", 403: "the key 
           503: "not now; come back in a second"}
 _BODY, _KEY = (400, 408, 413, 415, 422, 500, 503), (401, 403)
 
+# %% ../../nbs/kit/58_openapi.ipynb #b86a9a3b
 def operation(
     summary: str,
     answer: dict[str, Any],  # JSON schema, or {"text": media type}
@@ -205,6 +216,7 @@ def mlflow_paths() -> dict[str, Any]:
             "/ping": {"get": operation("Does it answer?", {"type": "object"})},
             "/version": {"get": operation("The version of mlkit", {"text": "text/plain"})}}
 
+# %% ../../nbs/kit/58_openapi.ipynb #be92e6ad
 def inference_paths(model: Served) -> dict[str, Any]:
     "The addresses of the Open Inference Protocol."
     anything, text, many = {"type": "object"}, {"type": "string"}, {"type": "array"}

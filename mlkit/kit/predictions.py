@@ -23,7 +23,7 @@ from .errors import SettingsError
 
 # %% auto #0
 __all__ = ['METADATA', 'PREDICTIONS', 'FEEDBACK', 'AT_ONCE', 'log_address', 'open_log', 'new_id', 'Asked', 'Told', 'write_rows',
-           'PredictionLog']
+           'Waiting', 'PredictionLog']
 
 # %% ../../nbs/kit/53_predictions.ipynb #c573c80e
 METADATA = MetaData()
@@ -140,27 +140,23 @@ def write_rows(
     mark = "?" if engine.dialect.name == "sqlite" else "%s"
     with engine.begin() as connection:
         for table, kind in ((PREDICTIONS, Asked), (FEEDBACK, Told)):
-            rows = [each.values() for each in waiting if type(each) is kind]
+            rows = [each for each in waiting if type(each) is kind]
             names = [column.name for column in table.columns if column.name != "number"]
             group = f"({', '.join([mark] * len(names))})"
             for start in range(0, len(rows), AT_ONCE):
                 some = rows[start:start + AT_ONCE]
                 statement = (f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
                              f"{', '.join([group] * len(some))} ON CONFLICT DO NOTHING")
-                connection.exec_driver_sql(statement, tuple(value for row in some for value in row))
+                connection.exec_driver_sql(statement, tuple(cell for row in some for cell in row.values()))
 
 # %% ../../nbs/kit/53_predictions.ipynb #9c6d5c46
-class PredictionLog:
-    "Writes what was asked and told, beside the requests. `add` never waits."
+class Waiting:
+    "Rows that wait to be written. `add` never waits."
 
-    def __init__(self, address: str, limit: int = 20_000, every: float = 0.2):
-        self.engine, self.limit, self.every = open_log(address), limit, every
+    def __init__(self, limit: int):
+        self.limit = limit
         self.queue: deque[Asked | Told] = deque()
         self.in_hand: list[Asked | Told] = []  # taken from the queue, and not yet written
-        self.written, self.problem = 0, ""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
-        self._thread.start()
 
     @property
     def waiting(self) -> int:
@@ -176,23 +172,22 @@ class PredictionLog:
         "Rows to be written soon."
         self.queue.extend(rows)
 
+# %% ../../nbs/kit/53_predictions.ipynb #92f7d818
+class PredictionLog(Waiting):
+    "Writes what was asked and told, beside the requests."
+
+    def __init__(self, address: str, limit: int = 20_000, every: float = 0.2):
+        super().__init__(limit)
+        self.engine, self.every, self.written, self.problem = open_log(address), every, 0, ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
+        self._thread.start()
+
     def _work(self) -> None:
         pause = self.every
         while not self._stop.wait(pause) or self.waiting:
-            pause = self.every if self._write() else min(pause * 2, 5.0)
+            pause = self.every if _write(self) else min(pause * 2, 5.0)
             if self._stop.is_set() and self.problem: time.sleep(0.2)
-
-    def _write(self) -> bool:
-        "Write what waits. False: the database does not take it now."
-        while self.queue or self.in_hand:
-            while self.queue and len(self.in_hand) < 10 * AT_ONCE: self.in_hand.append(self.queue.popleft())
-            try: write_rows(self.engine, self.in_hand)
-            except SQLAlchemyError as error:
-                self.problem = type(getattr(error, "orig", None) or error).__name__
-                return False
-            self.written += len(self.in_hand)
-            self.in_hand, self.problem = [], ""
-        return True
 
     def close(self, seconds: float = 10.0) -> int:  # rows that could not be written in that time
         "Write all that waits, and stop."
@@ -200,3 +195,16 @@ class PredictionLog:
         self._thread.join(seconds)
         self.engine.dispose()
         return self.waiting
+
+# %% ../../nbs/kit/53_predictions.ipynb #bf6deb13
+def _write(log: PredictionLog) -> bool:
+    "Write what waits. False: the database does not take it now."
+    while log.queue or log.in_hand:
+        while log.queue and len(log.in_hand) < 10 * AT_ONCE: log.in_hand.append(log.queue.popleft())
+        try: write_rows(log.engine, log.in_hand)
+        except SQLAlchemyError as error:
+            log.problem = type(getattr(error, "orig", None) or error).__name__
+            return False
+        log.written += len(log.in_hand)
+        log.in_hand, log.problem = [], ""
+    return True

@@ -26,8 +26,8 @@ from .web import Limits, Refused, check_rows
 from ..problem import Task, label_of, same_class
 
 # %% auto #0
-__all__ = ['Place', 'find_place', 'stamp_of', 'Served', 'open_served', 'Current', 'refuse_troubles', 'answers_of', 'Service',
-           'read_truth', 'Together', 'Keeper']
+__all__ = ['Place', 'find_place', 'stamp_of', 'Served', 'open_served', 'Current', 'refuse_troubles', 'answers_of', 'Admission',
+           'Service', 'read_truth', 'learn', 'Together', 'Watch', 'Keeper']
 
 # %% ../../nbs/kit/57_service.ipynb #c132ce98
 class Place(NamedTuple):
@@ -75,6 +75,7 @@ def open_served(place: Place) -> Served:
     logged = tuple(name for name in names if name not in predictor.personal)
     return Served(predictor, logged, (place.folder / "model.onnx").exists())
 
+# %% ../../nbs/kit/57_service.ipynb #74318374
 class Current:
     "The model that answers now."
 
@@ -134,8 +135,8 @@ def answers_of(
 
 # %% ../../nbs/kit/57_service.ipynb #c4ea313a
 @dataclass
-class Service:
-    "A model, its log and its meters."
+class Admission:
+    "Who may pass: rows that can be answered, while the log has room."
     current: Current
     meters: Meters
     limits: Limits = Limits()
@@ -155,6 +156,19 @@ class Service:
         refuse_troubles(reads)
         return model, reads
 
+    def _read(self, predictor: Predictor, rows: Sequence[dict[str, Any]], started: float) -> list[Read]:
+        reads, end = [], started + self.limits.seconds
+        for row in rows:
+            read = predictor.read_row(row)
+            for trouble in read.troubles: self.meters.trouble(trouble.situation)
+            reads.append(read)
+            if time.perf_counter() > end: raise Refused(503, _SLOW.format(self.limits.seconds))
+        return reads
+
+# %% ../../nbs/kit/57_service.ipynb #e6ae2c03
+class Service(Admission):
+    "A model, its log and its meters."
+
     def give(self, model: Served, rows: Sequence[dict[str, Any]], reads: Sequence[Read], output: Any,
              started: float) -> list[dict[str, Any]]:
         "The answers, counted and noted."
@@ -168,34 +182,13 @@ class Service:
         model, reads = self.admit(rows, started)
         return self.give(model, rows, reads, model.predictor.output(arrays(reads)), started), model
 
-    def _read(self, predictor: Predictor, rows: Sequence[dict[str, Any]], started: float) -> list[Read]:
-        reads, end = [], started + self.limits.seconds
-        for row in rows:
-            read = predictor.read_row(row)
-            for trouble in read.troubles: self.meters.trouble(trouble.situation)
-            reads.append(read)
-            if time.perf_counter() > end: raise Refused(503, _SLOW.format(self.limits.seconds))
-        return reads
-
     def _note(self, log: PredictionLog, model: Served, rows: Sequence[dict[str, Any]],
               answers: Sequence[dict[str, Any]], seconds: float) -> None:
         now, predictor, share = time.time(), model.predictor, self.log_share
         log.add(Asked(now, predictor.name, predictor.version, model.logged, row, answer, seconds)
                 for row, answer in zip(rows, answers, strict=True) if share >= 1 or random.random() < share)
 
-    def learn(self, told: Sequence[Any]) -> int:  # how many
-        "Take truths: objects with `id` and `truth`. Refused: one of them cannot be meant."
-        if self.log is None: raise Refused(501, "there is no prediction log; serve with --log")
-        if self.log.full: raise _come_back()
-        task, now = self.current.model.predictor.task, time.time()
-        if not told: raise Refused(422, "there are no truths; send an object with id and truth")
-        if len(told) > self.limits.rows:
-            raise Refused(413, f"send at most {self.limits.rows:,} truths at a time")
-        truths = [read_truth(task, each, number, now) for number, each in enumerate(told, 1)]
-        self.log.add(truths)
-        self.meters.feedback.inc(len(truths))
-        return len(truths)
-
+# %% ../../nbs/kit/57_service.ipynb #5deb381e
 _SLOW = "the rows could not be answered within {:g} s; send fewer at a time"
 
 def _come_back() -> Refused:
@@ -224,12 +217,31 @@ def read_truth(
     if type(truth) not in (int, float): raise Refused(422, f"truth {number} is no number")
     return Told(id, now, truth)
 
+# %% ../../nbs/kit/57_service.ipynb #a37c9d03
+def learn(
+    service: Service,
+    told: Sequence[Any],  # objects with id and truth
+) -> int:  # how many
+    "Take what really happened. Refused: one of the truths cannot be meant."
+    if service.log is None: raise Refused(501, "there is no prediction log; serve with --log")
+    if service.log.full: raise _come_back()
+    task, now = service.current.model.predictor.task, time.time()
+    if not told: raise Refused(422, "there are no truths; send an object with id and truth")
+    if len(told) > service.limits.rows:
+        raise Refused(413, f"send at most {service.limits.rows:,} truths at a time")
+    truths = [read_truth(task, each, number, now) for number, each in enumerate(told, 1)]
+    service.log.add(truths)
+    service.meters.feedback.inc(len(truths))
+    return len(truths)
+
 # %% ../../nbs/kit/57_service.ipynb #7ce8602c
+_Asking = tuple[Predictor, list[Read], "asyncio.Future"]
+
 class Together:
     "Rows of different requests that come at the same moment go through the model together."
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Predictor, list[Read], asyncio.Future]] = []
+        self.waiting: list[_Asking] = []
 
     def output(self, predictor: Predictor, reads: list[Read]) -> asyncio.Future:
         "What the model will have said of rows at the end of this turn of the loop."
@@ -245,24 +257,24 @@ class Together:
             predictor = waiting[0][0]
             some = [each for each in waiting if each[0] is predictor]
             waiting = [each for each in waiting if each[0] is not predictor]  # a new model came in between
-            self._answer(predictor, some)
+            _answer(predictor, some)
 
-    def _answer(self, predictor: Predictor, some: list[tuple[Predictor, list[Read], asyncio.Future]]) -> None:
-        start = 0
-        try: output = predictor.output(arrays([read for _, reads, _ in some for read in reads]))
-        except Exception as error:
-            for _, _, future in some:
-                if not future.done(): future.set_exception(error)
-            return
-        for _, reads, future in some:
-            if not future.done(): future.set_result(output[start:start + len(reads)])
-            start += len(reads)
+# %% ../../nbs/kit/57_service.ipynb #aa11403d
+def _answer(predictor: Predictor, some: Sequence[_Asking]) -> None:
+    start, open_ones = 0, [each for each in some if not each[2].done()]
+    try: output = predictor.output(arrays([read for _, reads, _ in open_ones for read in reads]))
+    except Exception as error:
+        for _, _, future in open_ones: future.set_exception(error)
+        return
+    for _, reads, future in open_ones:
+        future.set_result(output[start:start + len(reads)])
+        start += len(reads)
 
 # %% ../../nbs/kit/57_service.ipynb #c9c0df1a
 _say = logging.getLogger("mlkit.serve")
 
-class Keeper:
-    "Looks after a service until it is stopped."
+class Watch:
+    "Looks at a service now and then."
 
     def __init__(self, service: Service, every: float = 1.0):  # 0: the model stays
         self.service, self.every = service, every
@@ -275,6 +287,16 @@ class Keeper:
         while not self._stop.wait(self.every or 1.0):
             try: self._look()
             except Exception as error: self._tell("keeper", f"the keeper failed: {type(error).__name__}")
+
+    def _look(self) -> None: raise NotImplementedError
+
+    def _tell(self, about: str, problem: str) -> None:
+        if problem and problem != self._problems.get(about): _say.error(problem)
+        self._problems[about] = problem
+
+# %% ../../nbs/kit/57_service.ipynb #44d3a533
+class Keeper(Watch):
+    "Looks after a service until it is stopped."
 
     def _look(self) -> None:
         service, log = self.service, self.service.log
@@ -291,10 +313,6 @@ class Keeper:
         if written: self.service.meters.logged("written", written)
         wait = f"the prediction log does not take rows now ({log.problem}); they wait"
         self._tell("log", wait if log.problem else "")
-
-    def _tell(self, about: str, problem: str) -> None:
-        if problem and problem != self._problems.get(about): _say.error(problem)
-        self._problems[about] = problem
 
     def close(self) -> None:
         "Stop; write the log to its end."

@@ -22,6 +22,11 @@ from .keys import Keyring
 from .meters import Meters
 from .predictions import new_id
 
+# %% auto #0
+__all__ = ['Headers', 'Handler', 'Refused', 'Answer', 'as_json', 'warning', 'parse_json', 'Limits', 'check_rows', 'Call', 'Gate',
+           'Endpoint', 'request_id']
+
+# %% ../../nbs/kit/56_web.ipynb #3d32d869
 Headers = Sequence[tuple[bytes, bytes]]
 
 class Refused(MLKitError):
@@ -44,10 +49,6 @@ def as_json(
 ) -> Answer:
     "A value as an answer."
     return Answer(status, orjson.dumps(value), headers=headers)
-
-# %% auto #0
-__all__ = ['Headers', 'Handler', 'Refused', 'Answer', 'as_json', 'warning', 'parse_json', 'Limits', 'check_rows', 'Call', 'Gate',
-           'Endpoint', 'request_id']
 
 # %% ../../nbs/kit/56_web.ipynb #06ba3158
 def warning(
@@ -135,7 +136,7 @@ class Call:
         if int(self.headers.get(b"content-length", b"0")) > limits.bytes: raise _too_large(limits)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         late = loop.call_later(limits.seconds, task.cancel, _LATE) if task else None
-        try: body = await self._pieces(limits)
+        try: body = await _pieces(self.receive, limits)
         except asyncio.CancelledError as error:
             if error.args != (_LATE,): raise
             raise Refused(408, f"the body did not come within {limits.seconds:g} s", _CLOSE) from None
@@ -143,21 +144,22 @@ class Call:
             if late: late.cancel()
         return body
 
-    async def _pieces(self, limits: Limits) -> bytes:
-        body, more = b"", True
-        while more:
-            message = await self.receive()
-            if message["type"] == "http.disconnect": raise Refused(400, "the caller has gone")
-            piece, more = message.get("body", b""), message.get("more_body", False)
-            body = body + piece if body else piece
-            if len(body) > limits.bytes: raise _too_large(limits)
-        return body
-
     def kind(self) -> str:
         "The media type of the body, without what stands behind it."
         return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
 
+# %% ../../nbs/kit/56_web.ipynb #1ca3b100
 _CLOSE, _LATE = ((b"connection", b"close"),), "late"
+
+async def _pieces(receive: Callable[[], Awaitable[Any]], limits: Limits) -> bytes:
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect": raise Refused(400, "the caller has gone")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limits.bytes: raise _too_large(limits)
+    return bytes(body)
 
 def _too_large(limits: Limits) -> Refused:
     return Refused(413, f"the body is larger than {limits.bytes:,} bytes; send fewer rows at a time", _CLOSE)
@@ -188,8 +190,6 @@ class Gate:
 
 # %% ../../nbs/kit/56_web.ipynb #be49b9fc
 Handler = Callable[[Call], Awaitable[Answer]]
-_log, _access = logging.getLogger("mlkit.serve"), logging.getLogger("mlkit.access")
-_is_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
 
 class Endpoint:
     "One address."
@@ -214,23 +214,25 @@ class Endpoint:
         "Answer, and count it."
         seconds = time.perf_counter() - call.started
         self.gate.meters.answered(self.route, answer.status, seconds)
-        if self.gate.access: self._tell(call, answer, seconds)
+        if self.gate.access: _tell(self.route, call, answer, seconds)
         await send({"type": "http.response.start", "status": answer.status, "headers": [
             (b"content-type", answer.kind), (b"content-length", b"%d" % len(answer.body)),
             (b"x-request-id", (call.id or request_id(call)).encode()), *answer.headers]})
         await send({"type": "http.response.body", "body": answer.body})
 
-    def _tell(self, call: Call, answer: Answer, seconds: float) -> None:
-        _access.info("%s %s %d %d bytes %.1f ms key=%s id=%s", call.scope["method"], self.route,
-                     answer.status, len(answer.body), seconds * 1000, call.key or "-",
-                     call.id or request_id(call))
-
 # %% ../../nbs/kit/56_web.ipynb #305e55ef
+_log, _access = logging.getLogger("mlkit.serve"), logging.getLogger("mlkit.access")
+_is_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
+
 def request_id(call: Call) -> str:
     "The id of a request: the caller's own X-Request-ID if it is a decent one, else a new one."
     given = call.headers.get(b"x-request-id", b"")
     call.id = given.decode() if _is_id(given) else new_id()
     return call.id
+
+def _tell(route: str, call: Call, answer: Answer, seconds: float) -> None:
+    _access.info("%s %s %d %d bytes %.1f ms key=%s id=%s", call.scope["method"], route, answer.status,
+                 len(answer.body), seconds * 1000, call.key or "-", call.id or request_id(call))
 
 def _say_no(call: Call, status: int, message: str, headers: Headers = ()) -> Answer:
     return as_json({"error": message, "request": call.id or request_id(call)}, status, headers)
