@@ -43,6 +43,8 @@ bench: $(READY)  ## measure runs, large tables, explanations, serving, intervals
 	@$(BIN)/python tests/bench/intervals.py
 	@$(BIN)/python tests/bench/verdicts.py
 	@$(BIN)/python tests/bench/quality.py
+	@$(BIN)/python tests/bench/batch.py
+	@$(BIN)/python tests/bench/serving.py
 
 constraints:  ## pin the newest versions that go together (needs uv)
 	@printf '%s\n' '# The tested set: every package with its version and the hashes of its files.' \

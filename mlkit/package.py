@@ -43,10 +43,12 @@ def write_model(
     folder: Path,  # of the package
     model: FinalModel,
     graph: Any = None,  # its ONNX graph, when there is one
+    saved: Path | None = None,  # the same model in a file of joblib, if it is there already
 ) -> None:
     "The same model in three formats, or in two."
-    with open(folder / "model.pkl", "wb") as file: pickle.dump(model, file, protocol=pickle.HIGHEST_PROTOCOL)
-    joblib.dump(model, folder / "model.joblib", compress=3)
+    with open(folder / "model.pkl", "wb") as file: pickle.dump(model, file, protocol=5)
+    if saved: shutil.copyfile(saved, folder / "model.joblib")
+    else: joblib.dump(model, folder / "model.joblib", compress=3)
     if graph is not None: (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
 
 # %% ../nbs/08_package.ipynb #6d5aea20
@@ -180,8 +182,10 @@ def put_in_place(
     try:
         beside.mkdir(parents=True)
         fill(beside)
-        there, files = manifest_of(folder), {path.name: digest_of(path) for path in beside.iterdir()}
+        there = manifest_of(folder)
         known = earlier or there
+        if known: _keep_pickle(folder, beside, known["files"])
+        files = {path.name: digest_of(path) for path in beside.iterdir()}
         if known and _lasting(known) == _lasting(facts | {"files": files}):
             if there == known: return known
             facts = facts | {"made": known["made"], "git": known["git"]}
@@ -197,6 +201,12 @@ def manifest_of(folder: Path) -> dict[str, Any] | None:
     "What a package says of itself; None where there is none that is whole."
     try: return check(folder)
     except PackageError: return None
+
+def _keep_pickle(folder: Path, beside: Path, files: dict[str, str]) -> None:
+    "Pickle does not always give the same bytes; of the same model the one that is there is kept."
+    pairs = ("model.joblib", beside / "model.joblib"), ("model.pkl", folder / "model.pkl")
+    if all(path.exists() and digest_of(path) == files.get(name) for name, path in pairs):
+        shutil.copyfile(folder / "model.pkl", beside / "model.pkl")
 
 def _lasting(manifest: dict[str, Any]) -> dict[str, Any]:
     "What makes it another package when it changes."
@@ -219,6 +229,7 @@ def write_package(
     card: Mapping[str, str],  # card.md, card.html
     facts: dict[str, Any],  # from `facts_for`
     earlier: dict[str, Any] | None = None,  # the manifest of the package before
+    saved: Path | None = None,  # the model in a file of joblib, if it is there already
     seed: int = 42,
 ) -> dict[str, Any]:  # the manifest
     "Everything that leaves the run."
@@ -226,7 +237,7 @@ def write_package(
     said = declared(model, schema, personal) | {
         "metrics": metrics, "background": background_of(model, train, seed=seed)}
     def fill(beside: Path) -> None:
-        write_model(beside, model, proof.graph)
+        write_model(beside, model, proof.graph, saved)
         reference_of(model, train, seed=seed).to_parquet(beside / "reference.parquet", index=False)
         texts = {f"{name}.json": json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
                  for name, value in said.items()}

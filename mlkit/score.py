@@ -67,7 +67,8 @@ def answer_rows(
     answers += [(name, pa.Array.from_pandas(frame[name][fine])) for name in kept]
     answers.append(("prediction", pa.array(predictor.labels(output), kind)))
     answers += [(f"probability.{label}", output[:, place]) for place, label in enumerate(classes)]
-    answers.append(("warnings", pa.array(_in_words(batch, "warn")[fine], pa.string())))
+    odd = [text or None for text in _in_words(batch, "warn")[fine]]
+    answers.append(("warnings", pa.array(odd, pa.string())))
     names = _settled(name for name, _ in answers)
     return pa.table([values for _, values in answers], names)
 

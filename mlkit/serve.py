@@ -23,6 +23,7 @@ from .kit.errors import SettingsError, did_you_mean
 from .kit.keys import Keyring
 from .kit.meters import PAGE_TYPE, Meters, metrics_page
 from .kit.openapi import describe_model, openapi
+from .kit.page import page
 from .kit.predictions import PredictionLog, log_address
 from mlkit.kit.service import (
     Current, Keeper, Served, Service, Together, find_place, learn, open_served,
@@ -169,7 +170,7 @@ class Telling(Probes):
 
     def __init__(self, service: Service, keys: bool):
         super().__init__(service)
-        self.keys, self.page = keys, Path(__file__).parent / "kit" / "page.html"
+        self.keys = keys
         self.documents: dict[str, tuple[Served, Answer]] = {}
 
     async def model(self, call: Call) -> Answer:
@@ -190,15 +191,13 @@ class Telling(Probes):
 
     async def home(self, call: Call) -> Answer:
         "GET /"
-        if not self.page.is_file(): raise Refused(404, "this server has no page; ask POST /predict")
-        return Answer(200, self.page.read_bytes(), b"text/html; charset=utf-8", _ONLY_FROM_HERE)
+        html, headers = page()
+        return Answer(200, html, b"text/html; charset=utf-8", headers)
 
 # %% ../nbs/10_serve.ipynb #af83a0fc
 async def nothing(call: Call) -> Answer:
     "Any other address."
     raise Refused(404, "there is no such address; GET /openapi.json lists all")
-
-_ONLY_FROM_HERE = ((b"content-security-policy", b"default-src 'self' 'unsafe-inline' data:"),)
 
 # %% ../nbs/10_serve.ipynb #992df255
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")

@@ -22,7 +22,8 @@ from tools.on_a_copy import copy_project
 # A small table, and a search that is as long on every machine, so that runs can be compared.
 SMALL = ["-p", "train.models=linear tree", "-p", "train.trials=3", "-p", "train.budget=0",
          "-p", "evaluate.resamples=100", "-p", "evaluate.curve_points=0",
-         "-p", "explain.samples=10", "-p", "package.register=false", "-p", "serve.rows=20"]  # fmt: skip
+         "-p", "explain.samples=10", "-p", "package.register=false", "-p", "serve.rows=20",
+         "-p", "deploy.targets=docker"]  # fmt: skip
 STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain", "package", "score",
           "serve", "deploy"]
 TIMED = ("package.json", "scored.json", "served.json")  # they tell when and how quickly
@@ -168,10 +169,10 @@ def package(own_home, tmp_path_factory) -> Path:
     from mlkit.kit.schema import infer_schema
     from mlkit.package import facts_for, prove, write_package
 
-    rows = customers(1_500, seed=0)
+    rows, data = customers(1_500, seed=0), {"data_hash": "0" * 64, "rows": 1_500}
     model = finish(fit(rows, "churned", budget=0, trials=3, models="linear boosting"))
     proof, folder = prove(model, rows, rows.head(0)), tmp_path_factory.mktemp("package") / "model"
-    facts = facts_for("customers", model, model.metrics, {"data_hash": "0" * 64, "rows": len(rows)}, proof, None)
+    facts = facts_for("customers", model, model.metrics, data, proof, None)
     schema = infer_schema(model.table, rows)
     write_package(folder, model, rows, proof, schema, model.metrics, {"card.md": "# Customers"}, facts)
     return folder

@@ -245,7 +245,8 @@ def test_memory_does_not_grow_with_the_table(package, tmp_path):
     for times in (100, 300):
         many = pd.concat([some] * times, ignore_index=True)
         many.to_parquet(tmp_path / f"{times}.parquet", row_group_size=20_000)
-        command = [sys.executable, "-c", code, "score", str(package), f"{times}.parquet", f"out{times}.parquet"]
+        asked = [str(package), f"{times}.parquet", f"out{times}.parquet"]
+        command = [sys.executable, "-c", code, "score", *asked]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         peaks.append(int(ran.stderr.split()[-1]))
     assert parquet.read_metadata(tmp_path / "out300.parquet").num_rows == 600_000

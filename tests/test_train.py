@@ -139,7 +139,8 @@ def test_the_running_example_is_learned_nearly_as_well_as_it_can_be():
     labels = (frame["churned"] == "yes").to_numpy().astype(int)
     learn, exam = np.arange(4_500), np.arange(4_500, 6_000)
     features = frame.drop(columns=["plan_next", "spend_next", "customer_id", "name", "email"])
-    model = fit(features.iloc[learn], "churned", trials=14, budget=0, models="linear boosting neural", test_size=0)
+    models = "linear boosting neural"
+    model = fit(features.iloc[learn], "churned", trials=14, budget=0, models=models, test_size=0)
     best = score("roc_auc", labels[exam], np.column_stack([1 - truth, truth])[exam])
     reached = score("roc_auc", labels[exam], model.predict_proba(features.iloc[exam]))
     assert reached >= 0.98 * best, f"{reached:.4f} of {best:.4f}"

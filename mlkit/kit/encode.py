@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from mlkit.problem import Task
 
 # %% auto #0
-__all__ = ['NEIGHBOURS', 'SCALERS', 'HUGE', 'DIGITS', 'Treatment', 'Plan', 'Bounded', 'Neighbours', 'scaling', 'number_steps',
-           'missing_marks', 'target_encoder', 'ranks', 'category_steps', 'one_thread', 'Topics', 'text_steps',
-           'simplified', 'inputs_for', 'make_encoder', 'number_branch', 'mark_branches']
+__all__ = ['NEIGHBOURS', 'SAME', 'SCALERS', 'HUGE', 'DIGITS', 'Treatment', 'Plan', 'Bounded', 'Neighbours', 'scaling',
+           'number_steps', 'missing_marks', 'target_encoder', 'ranks', 'category_steps', 'one_thread', 'Topics',
+           'text_steps', 'simplified', 'inputs_for', 'make_encoder', 'number_branch', 'mark_branches']
 
 # %% ../../nbs/kit/22_encode.ipynb #c4e11f1b
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Bounded(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Bounded:
         X = np.asarray(X, dtype=np.float64)
-        low, high = X.min(axis=0), X.max(axis=0)
+        low, high = np.fmin.reduce(X), np.fmax.reduce(X)  # gaps do not count
         self.low_, self.high_ = 2 * low - high, 2 * high - low
         self.n_features_in_ = X.shape[1]
         return self
@@ -88,11 +88,20 @@ class Bounded(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 # %% ../../nbs/kit/22_encode.ipynb #ed1a4e5d
 NEIGHBOURS = 2_000  # training rows among which the nearest are looked for
 
+SAME = 1e-8  # of the largest square: distances that differ by less are equal, and the earlier row is nearer
+
 class Neighbours(KNNImputer):
     "Fills a gap with the mean of the nearest rows (Troyanskaya et al. 2001), of `NEIGHBOURS` at most."
 
     def fit(self, X: Any, y: Any = None) -> Neighbours:
-        return super().fit(X[::-(-len(X) // NEIGHBOURS)])
+        return super().fit(np.asarray(X, dtype=np.float64)[::-(-len(X) // NEIGHBOURS)])
+
+    def _calc_impute(self, distances: Any, count: int, cells: Any, gaps: Any) -> np.ndarray:
+        squares = distances ** 2
+        largest = np.maximum(np.nanmax(squares, axis=1, keepdims=True), 1e-300)
+        order = np.argsort(np.round(squares / largest / SAME), axis=1, kind="stable")[:, :count]
+        known = ~np.isnan(np.take_along_axis(distances, order, axis=1))
+        return (cells[order] * known).sum(axis=1) / known.sum(axis=1)
 
 # %% ../../nbs/kit/22_encode.ipynb #f1aa4c60
 SCALERS = {"standard": [StandardScaler], "minmax": [MinMaxScaler], "power": [PowerTransformer, Bounded]}
@@ -107,7 +116,8 @@ def number_steps(how: Treatment, wants: str, columns: int = 1, others: int = 0) 
     steps: list[Any]
     if how.impute == "model":
         kept = ColumnTransformer([("kept", "passthrough", [*range(columns)])])
-        steps = [StandardScaler(), Neighbours(keep_empty_features=True), *([kept] if others else [])]
+        nearest = Neighbours(keep_empty_features=True)
+        steps = [Bounded(), StandardScaler(), nearest, *([kept] if others else [])]
     else:
         steps = [SimpleImputer(strategy=how.impute, fill_value=how.fill, keep_empty_features=True)]
     return make_pipeline(*steps, *(scaling(how.scale) if wants == "scaled" else []))

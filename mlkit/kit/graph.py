@@ -27,7 +27,7 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from .calibration import Calibrator, FinalModel
-from .encode import DIGITS, Bounded, Neighbours, Topics
+from .encode import DIGITS, SAME, Bounded, Neighbours, Topics
 from .ensemble import Ensemble
 from .errors import PackageError
 from .families import OnLogScale, lightgbm
@@ -37,8 +37,8 @@ from .trees import (
 
 # %% auto #0
 __all__ = ['FLOAT', 'DOUBLE', 'WORD', 'OPSET', 'ML', 'TINY', 'UNKNOWN', 'Nodes', 'Graph', 'Encoded', 'wide', 'of_each',
-           'steps_of', 'number_branches', 'Lexicon', 'spelled_out', 'word_branches', 'text_branch', 'encode', 'linked',
-           'ask_trees', 'foreign_model', 'ask', 'ask_all', 'probabilities', 'to_onnx']
+           'steps_of', 'alike', 'number_branches', 'Lexicon', 'spelled_out', 'word_branches', 'text_branch', 'encode',
+           'linked', 'ask_trees', 'foreign_model', 'ask', 'ask_all', 'probabilities', 'to_onnx']
 
 # %% ../../nbs/kit/47_graph.ipynb #bb379a3f
 FLOAT, DOUBLE, WORD = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.STRING
@@ -147,14 +147,67 @@ def _power(graph: Graph, x: str, steps: Sequence[PowerTransformer]) -> str:
     return _standardise(graph, bent, [step._scaler for step in steps])
 
 # %% ../../nbs/kit/47_graph.ipynb #5e8cfb98
+def _distances(graph: Graph, rows: str, known: np.ndarray) -> tuple[str, str]:  # squares; is nothing shared?
+    gap, held = graph.add("IsNaN", rows), np.nan_to_num(known)
+    there, filled = graph.cast(graph.add("Not", gap), DOUBLE), graph.add("Where", gap, 0.0, rows)
+    met = (~np.isnan(known)).astype(np.float64)
+    own = graph.add("MatMul", graph.add("Mul", filled, filled), met.T)
+    other = graph.add("MatMul", there, held.T ** 2)
+    both = graph.add("MatMul", filled, -2 * held.T)
+    square = graph.add("Max", graph.add("Add", graph.add("Add", own, other), both), 0.0)
+    shared = graph.add("MatMul", there, met.T)
+    mean = graph.add("Div", square, graph.add("Max", shared, 1.0))
+    return graph.add("Mul", mean, float(known.shape[1])), graph.add("Equal", shared, 0.0)
+
+def _nearest(graph: Graph, rows: str, column: str, step: Neighbours) -> str:  # a value for each row
+    "Of rows with a gap in some column, the mean of the nearest training rows that have none there."
+    known = step._fit_X
+    square, apart = _distances(graph, rows, known)
+    unfit = graph.add("Or", apart, graph.add("Gather", np.isnan(known).T, column, axis=0))
+    largest = graph.add("ReduceMax", graph.add("Where", unfit, 0.0, square), np.array([1]))
+    steps = graph.add("Div", graph.add("Div", square, graph.add("Max", largest, 1e-300)), SAME)
+    order = graph.add("Where", unfit, 1e18, graph.add("Round", steps))
+    count = np.array([min(step.n_neighbors, len(known))])
+    near = graph.add("TopK", order, count, axis=1, largest=0, outputs=2)
+    cells = graph.add("Gather", np.nan_to_num(known).T, column, axis=0)
+    fit = graph.cast(graph.add("Less", near, 1e17), DOUBLE)
+    found = graph.add("Mul", fit, graph.add("GatherElements", cells, f"{near}.1", axis=1))
+    total, helpers = (graph.add("ReduceSum", x, np.array([1]), keepdims=0) for x in (found, fit))
+    usual = graph.add("Gather", _means(known), column)
+    mean = graph.add("Div", total, graph.add("Max", helpers, 1.0))
+    return graph.add("Where", graph.add("Equal", helpers, 0.0), usual, mean)
+
+
+def _means(known: np.ndarray) -> np.ndarray:
+    return np.nansum(known, axis=0) / np.maximum((~np.isnan(known)).sum(axis=0), 1)
+
+# %% ../../nbs/kit/47_graph.ipynb #ac81239b
+def _neighbours(graph: Graph, x: str, steps: Sequence[Neighbours]) -> str:
+    [step] = steps
+    gaps = graph.add("NonZero", graph.add("IsNaN", x))
+    row, column = graph.add("Gather", gaps, 0, axis=0), graph.add("Gather", gaps, 1, axis=0)
+    values = _nearest(graph, graph.add("Gather", x, row, axis=0), column, step)
+    filled = graph.add("ScatterND", x, graph.add("Transpose", gaps, perm=[1, 0]), values)
+    empty = np.isnan(step._fit_X).all(axis=0)
+    return graph.add("Where", empty, 0.0, filled) if empty.any() else filled
+
+def _kept(graph: Graph, x: str, steps: Sequence[ColumnTransformer]) -> str:
+    "The columns that were compared with, and are not wanted any more, stand at the end."
+    return graph.columns(x, range(len(steps[0].transformers_[0][2])))
+
+# %% ../../nbs/kit/47_graph.ipynb #9db8a1f0
 _STEPS: dict[type, Callable[[Graph, str, Any], str]] = {
     SimpleImputer: _fill, Binarizer: _mark, Bounded: _bound, StandardScaler: _standardise,
-    MinMaxScaler: _to_range, PowerTransformer: _power}
+    MinMaxScaler: _to_range, PowerTransformer: _power, Neighbours: _neighbours, ColumnTransformer: _kept}
 
 def steps_of(branch: Any) -> list[Any]:
     "What a branch of an encoder does, one thing after the other; nothing where numbers pass through."
     if isinstance(branch, str | FunctionTransformer): return []
     return [step for _, step in branch.steps]
+
+def alike(branch: Any) -> tuple[Any, ...]:
+    "Equal for branches that can be computed together; one that looks for neighbours stands alone."
+    return tuple(step if isinstance(step, Neighbours) else type(step) for step in steps_of(branch))
 
 def number_branches(
     graph: Graph,
@@ -163,9 +216,7 @@ def number_branches(
 ) -> tuple[str, bool]:  # tensor (rows, columns); is it float64?
     "What becomes of numbers."
     x, ways = graph.columns("numbers", places), [steps_of(branch) for branch in branches]
-    if any(isinstance(step, Neighbours) for step in ways[0]): raise PackageError(
-        "gaps that are filled from the nearest rows cannot be written as ONNX; use another prepare.impute")
-    for alike in zip(*ways, strict=True): x = _STEPS[type(alike[0])](graph, x, alike)
+    for steps in zip(*ways, strict=True): x = _STEPS[type(steps[0])](graph, x, steps)
     return x, any(isinstance(step, Bounded) for step in ways[0])
 
 # %% ../../nbs/kit/47_graph.ipynb #20f0bc75
@@ -263,7 +314,7 @@ def encode(
         found = range(encoder.output_indices_[label].start, encoder.output_indices_[label].stop)
         if not found: continue
         kind: Any = "text" if isinstance(names, str) else "words" if names[0] in words else None
-        groups[kind or tuple(map(type, steps_of(branch)))].append((branch, names, found))
+        groups[kind or alike(branch)].append((branch, names, found))
     for kind, group in groups.items():
         branches, named, places = ([*part] for part in zip(*group, strict=True))
         if kind == "text": parts += [text_branch(graph, words.index(name), branch)

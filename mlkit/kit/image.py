@@ -118,7 +118,7 @@ def plain_name(
     plain = re.sub(r"^[^a-z]+", "", words)[:40].strip("-")
     return f"model-{plain}".strip("-") if plain in _NO_NAMES else plain
 
-_NO_NAMES = ("", "y", "n", "yes", "no", "on", "off", "true", "false", "null")  # YAML takes them for something else
+_NO_NAMES = ("", "y", "n", "yes", "no", "on", "off", "true", "false", "null")  # something else in YAML
 
 # %% ../../nbs/kit/58_image.ipynb #26ee3af1
 _IMAGE = re.compile(

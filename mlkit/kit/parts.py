@@ -73,7 +73,7 @@ class Parts:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self.folder.is_dir() and not any(self.folder.glob("*.parquet")): self.remove()  # nothing to go on with
+        if not any(self.folder.glob("*.parquet")): self.remove()  # there is nothing to go on with
         self.lock.release()
         Path(self.lock.lock_file).unlink(missing_ok=True)
 

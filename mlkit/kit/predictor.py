@@ -46,7 +46,7 @@ __all__ = ['Engine', 'Inputs', 'arrays', 'onnx_engine', 'sklearn_engine', 'Predi
 Engine = Callable[[Any], np.ndarray]  # of inputs or a batch: whatever has numbers and words
 
 def onnx_engine(
-    path: Path,  # model.onnx
+    graph: Path | bytes,  # model.onnx, or what is in it
     threads: int = 1,  # for each answer; one is best for single rows
 ) -> Engine:
     "The graph, run by onnxruntime."
@@ -55,7 +55,8 @@ def onnx_engine(
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    source = graph if isinstance(graph, bytes) else str(graph)
+    session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     names, run = {each.name for each in session.get_inputs()}, session.run
     def answer(inputs: Any) -> np.ndarray:
         return run(["output"], {name: getattr(inputs, name) for name in names})[0]

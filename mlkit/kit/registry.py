@@ -44,7 +44,7 @@ def _asking(folder: Path = _HERE) -> Iterator[Any]:
         raise RunError("there is no registry in this folder; go to the folder that holds runs/, "
                        "or name a server in MLFLOW_TRACKING_URI")
     try: yield client_for(folder)
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         where = without_password(tracking_uri(folder))
         raise RunError(f"MLflow at {where} could not do it: {one_line(error)}") from error
 
@@ -278,10 +278,11 @@ def _advice(history: History) -> str:
 def _compared(new: Version, old: Version) -> str:
     "How two scores compare, where they can be compared."
     if new.score is None or old.score is None or new.tags.get("metric") != old.tags.get("metric"): return ""
+    now, then, other = readable(new.score), readable(old.score), new.tags.get("data") != old.tags.get("data")
     up = new.score > old.score if new.tags.get("direction") != "minimize" else new.score < old.score
-    word = "the same score" if new.score == old.score else "a better score" if up else "a worse score"
-    other = ", on other data" if new.tags.get("data") != old.tags.get("data") else ""
-    return f", with {word} ({readable(new.score)} against {readable(old.score)}{other})"
+    word = f"the same score ({now})" if now == then else \
+        f"a {'better' if up else 'worse'} score ({now} against {then})"
+    return f", with {word}" + " on other data" * other
 
 # %% ../../nbs/kit/49_registry.ipynb #7846354b
 class Promotion(NamedTuple):
@@ -481,9 +482,10 @@ def follow(
         try:
             if point(registered, folder): _log.info("%s@%s moved", *registered)
             told = ""
-        except MLKitError as error:
-            if str(error) != told: _log.warning("%s; the model in use stays", error)
-            told = str(error)
+        except Exception as error:  # whatever it is, the follower must live
+            text = str(error) if isinstance(error, MLKitError) else one_line(error)
+            if text != told: _log.warning("%s; the model in use stays", text)
+            told = text
         if stop.wait(every * (_PATIENCE if told else 1)): return
 
 _PATIENCE = 6  # after trouble: a damaged package is not fetched again every few seconds

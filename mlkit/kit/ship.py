@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +37,14 @@ _option = partial(typer.Option, show_default=False)
 _Model = Annotated[str, _argument(
     metavar="MODEL", help="A package or run folder, or NAME@ALIAS of the registry.")]
 
+def _open(model: str) -> Any:
+    "The predictor that a person has named."
+    from mlkit.kit.predictor import load_predictor
+    from mlkit.kit.registry import fetch, find_package, read_name
+    named = None if Path(model).exists() else read_name(model)
+    folder, version = fetch(named) if named else (find_package(model), "")
+    return load_predictor(folder, version=version)
+
 def score(
     model: _Model,
     source: Annotated[str, _argument(metavar="INPUT", help="A table: a file, a folder, an address.")],
@@ -54,14 +62,12 @@ def score(
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
 ) -> None:
     "Predict for every row of a table."
-    from mlkit.kit.predictor import load_predictor
     from mlkit.kit.source import How
     from mlkit.score import say_scored
     from mlkit.score import score as predict
-    from mlkit.kit.registry import find_package
-    predictor, how = load_predictor(find_package(model)), How(query, encoding, delimiter, sheet)
+    how = How(query, encoding, delimiter, sheet)
     with progress() as tell:
-        done = predict(predictor, source, output, how, keep, into, overwrite, jobs, cluster, tell)
+        done = predict(_open(model), source, output, how, keep, into, overwrite, jobs, cluster, tell)
     typer.echo(say_scored(done))
 
 # %% ../../nbs/kit/59_ship.ipynb #52efce8b
@@ -83,31 +89,28 @@ def serve(
     from mlkit.kit.registry import find_package, read_name
     from mlkit.serve import serve as answer
     named = None if Path(model).exists() else read_name(model)
-    folder = find_package(model)
-    typer.echo(f"{model} at {'https' if tls_cert else 'http'}://{host}:{port}; stop with Ctrl-C")
-    with followed(named) if named else _as_it_is(folder) as place:
+    with followed(named) if named else nullcontext(find_package(model)) as place:
+        typer.echo(f"{model} at {'https' if tls_cert else 'http'}://{host}:{port}; stop with Ctrl-C")
         answer(place, host, port, workers, tls_cert, tls_key, keys, log=log, log_share=log_share,
                max_rows=max_rows, access=access)
-
-@contextmanager
-def _as_it_is(folder: Path) -> Iterator[Path]: yield folder
 
 @contextmanager
 def followed(
     named: Any,  # mlkit.kit.registry.Registered
 ) -> Iterator[Path]:
     "A folder that points to the version that a name of the registry stands for, as long as the block lasts."
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
     from tempfile import TemporaryDirectory
-    from threading import Event, Thread
 
     from mlkit.kit.registry import follow, point
+    apart = get_context("spawn")  # MLflow takes 200 MB that a server has no use for
     with TemporaryDirectory(prefix="mlkit-serve-") as place:
-        stop = Event()
-        point(named, Path(place))
-        follower = Thread(target=follow, args=(named, Path(place)), kwargs={"stop": stop}, daemon=True)
+        with ProcessPoolExecutor(1, apart) as pool: pool.submit(point, named, Path(place)).result()
+        follower = apart.Process(target=follow, args=(named, Path(place)), daemon=True)
         follower.start()
         try: yield Path(place)
-        finally: stop.set()
+        finally: follower.terminate()
 
 # %% ../../nbs/kit/59_ship.ipynb #77935644
 def deploy(
