@@ -111,8 +111,8 @@ class Reading:
         if len(rows) > FEW_ROWS or size > FEW_BYTES or not service.current.model.fast:
             return await asyncio.to_thread(service.predict, rows, call.started)
         model, reads = service.admit(rows, call.started)
-        output = await self.together.output(model.predictor, reads)
-        return service.give(model, rows, reads, output, call.started), model
+        said = await self.together.ask(model.predictor, reads)
+        return service.give(model, rows, reads, said, call.started), model
 
 # %% ../nbs/10_serve.ipynb #b169eb65
 class Answering(Reading):

@@ -26,8 +26,8 @@ from .web import Limits, Refused, check_rows
 from ..problem import Task, label_of, same_class
 
 # %% auto #0
-__all__ = ['Place', 'find_place', 'stamp_of', 'Served', 'open_served', 'Current', 'refuse_troubles', 'answers_of', 'Admission',
-           'Service', 'read_truth', 'learn', 'Together', 'Watch', 'Keeper']
+__all__ = ['Place', 'find_place', 'stamp_of', 'Served', 'open_served', 'Current', 'refuse_troubles', 'Said', 'ask', 'answers_of',
+           'Admission', 'Service', 'read_truth', 'learn', 'Together', 'Watch', 'Keeper']
 
 # %% ../../nbs/kit/57_service.ipynb #c132ce98
 class Place(NamedTuple):
@@ -117,15 +117,26 @@ def refuse_troubles(reads: Sequence[Read]) -> None:
     more = f"; and {len(troubles) - 1:,} more" if len(troubles) > 1 else ""
     raise Refused(422, f"{where}{first.message}{more}")
 
+# %% ../../nbs/kit/57_service.ipynb #2e955682
+class Said(NamedTuple):
+    "What a model says of some rows."
+    labels: list[Any]
+    values: list[Any]  # probabilities, or numbers
+
+def ask(predictor: Predictor, reads: Sequence[Read]) -> Said:
+    "Send rows through the model."
+    output = predictor.output(arrays(reads))
+    return Said(predictor.labels(output), output.tolist())
+
+# %% ../../nbs/kit/57_service.ipynb #1c7cf093
 def answers_of(
     predictor: Predictor,
-    output: Any,  # probabilities, or numbers
+    said: Said,
     reads: Sequence[Read],
 ) -> list[dict[str, Any]]:
     "An answer for each row."
-    classes, values = predictor.task.classes, output.tolist()
-    answers = []
-    for label, value, read in zip(predictor.labels(output), values, reads, strict=True):
+    classes, answers = predictor.task.classes, []
+    for label, value, read in zip(*said, reads, strict=True):
         answer: dict[str, Any] = {"id": new_id(), "prediction": label}
         if classes: answer["probabilities"] = dict(zip(classes, value, strict=True))
         elif not math.isfinite(value): raise Refused(422, "the model has no number for such a row")
@@ -169,10 +180,10 @@ class Admission:
 class Service(Admission):
     "A model, its log and its meters."
 
-    def give(self, model: Served, rows: Sequence[dict[str, Any]], reads: Sequence[Read], output: Any,
+    def give(self, model: Served, rows: Sequence[dict[str, Any]], reads: Sequence[Read], said: Said,
              started: float) -> list[dict[str, Any]]:
         "The answers, counted and noted."
-        answers = answers_of(model.predictor, output, reads)
+        answers = answers_of(model.predictor, said, reads)
         self.meters.predictions.inc(len(rows))
         if self.log is not None: self._note(self.log, model, rows, answers, time.perf_counter() - started)
         return answers
@@ -180,7 +191,7 @@ class Service(Admission):
     def predict(self, rows: Sequence[dict[str, Any]], started: float) -> tuple[list[dict[str, Any]], Served]:
         "Answers to rows, and the model that gave them. Refused: rows that cannot be answered."
         model, reads = self.admit(rows, started)
-        return self.give(model, rows, reads, model.predictor.output(arrays(reads)), started), model
+        return self.give(model, rows, reads, ask(model.predictor, reads), started), model
 
     def _note(self, log: PredictionLog, model: Served, rows: Sequence[dict[str, Any]],
               answers: Sequence[dict[str, Any]], seconds: float) -> None:
@@ -243,7 +254,7 @@ class Together:
     def __init__(self) -> None:
         self.waiting: list[_Asking] = []
 
-    def output(self, predictor: Predictor, reads: list[Read]) -> asyncio.Future:
+    def ask(self, predictor: Predictor, reads: list[Read]) -> asyncio.Future:  # of `Said`
         "What the model will have said of rows at the end of this turn of the loop."
         loop = asyncio.get_running_loop()
         if not self.waiting: loop.call_soon(self._work)
@@ -262,13 +273,14 @@ class Together:
 # %% ../../nbs/kit/57_service.ipynb #aa11403d
 def _answer(predictor: Predictor, some: Sequence[_Asking]) -> None:
     start, open_ones = 0, [each for each in some if not each[2].done()]
-    try: output = predictor.output(arrays([read for _, reads, _ in open_ones for read in reads]))
+    try: labels, values = ask(predictor, [read for _, reads, _ in open_ones for read in reads])
     except Exception as error:
         for _, _, future in open_ones: future.set_exception(error)
         return
     for _, reads, future in open_ones:
-        future.set_result(output[start:start + len(reads)])
-        start += len(reads)
+        stop = start + len(reads)
+        future.set_result(Said(labels[start:stop], values[start:stop]))
+        start = stop
 
 # %% ../../nbs/kit/57_service.ipynb #c9c0df1a
 _say = logging.getLogger("mlkit.serve")

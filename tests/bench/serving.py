@@ -6,6 +6,7 @@ request is a row of its own. mlkit has everything on: validation, key, figures a
 a server is measured, its answers are compared with the model's. MLServer and BentoML get environments of
 their own below ~/.cache/mlkit-bench; where one cannot be installed, that is printed. Servers take turns, and
 each figure is of the best round. Read the ratios: rates differ from machine to machine and from hour to hour.
+On a machine that others use, too, read the processor's time for a request (CPU us).
 
 BENCH_RUN names a finished run with its package; else one is made of the built-in example.
 """
@@ -329,6 +330,7 @@ class Measured(NamedTuple):
     load: Load
     memory: float  # MB, of all its processes
     cold: float  # seconds from its start to its first answer
+    cpu: float  # microseconds that the processor works for a request, whatever else the machine does
 
 
 def measured(
@@ -346,10 +348,12 @@ def measured(
                 apart = abs(competitor.read(answer) - expected[place_of])
                 assert apart <= 1e-5 * max(1, abs(expected[place_of])), f"a wrong answer, {apart:.2g} off"
         load(port, competitor, bodies, 2)  # warm
-        got = load(port, competitor, bodies, SECONDS)
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        before = sum(sum(each.cpu_times()[:2]) for each in family)
+        got = load(port, competitor, bodies, SECONDS)
+        worked = sum(sum(each.cpu_times()[:2]) for each in family) - before
         memory = sum(each.memory_info().rss for each in family) / 1e6
-    return Measured(got, memory, cold)
+    return Measured(got, memory, cold, worked / (got.rate * SECONDS) * 1e6)
 
 
 def main() -> None:
@@ -375,11 +379,11 @@ def main() -> None:
                     words = (place / "words").read_text(errors="replace").strip().splitlines()[-3:]
                     print(f"{name} is not measured: {error}; {' / '.join(words)[:400]}")
         print(f"round {turn + 1} is done", file=sys.stderr)
-    heads = ("requests/s", "p50 ms", "p99 ms", "MB", "cold start s", "errors")
+    heads = ("requests/s", "p50 ms", "p99 ms", "CPU us", "MB", "cold start s", "errors")
     print(f"\n{'server':26}" + "".join(f"{head:>14}" for head in heads))
     best = {name: max(turns, key=lambda turn: turn.load.rate) for name, turns in results.items()}
-    for name, (got, memory, cold) in sorted(best.items(), key=lambda item: -item[1].load.rate):
-        print(f"{name:26}{got.rate:14,.0f}{got.p50:14.2f}{got.p99:14.2f}{memory:14.0f}{cold:14.1f}"
+    for name, (got, memory, cold, cpu) in sorted(best.items(), key=lambda item: -item[1].load.rate):
+        print(f"{name:26}{got.rate:14,.0f}{got.p50:14.2f}{got.p99:14.2f}{cpu:14,.0f}{memory:14.0f}{cold:14.1f}"
               f"{got.errors:14}")  # fmt: skip
     for name in best.keys() - {"mlkit"} if "mlkit" in best else ():
         print(f"mlkit has {best['mlkit'].load.rate / best[name].load.rate:.2f} times the rate of {name}")
