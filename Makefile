@@ -89,6 +89,7 @@ $(READY): pyproject.toml constraints.txt
 ifeq ($(UV),)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.13 run" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=24.1'  # older ones trip over extras in a list with hashes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 else
