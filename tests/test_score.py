@@ -152,36 +152,31 @@ def test_columns_that_are_called_like_answers_stay_apart(predictor, rows, tmp_pa
     assert columns[:4] == ["row", "row_", "Prediction", "prediction_"]
 
 
-def killed(command, place, after):
-    "Start a command and kill it after some seconds."
-    started = subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True)
-    try:
-        started.wait(after)
-    except subprocess.TimeoutExpired:
-        os.killpg(started.pid, signal.SIGKILL)
-    return started.wait()
-
-
 @pytest.mark.skipif(os.name != "posix", reason="kills processes")
 def test_a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been(package, tmp_path):
     many = pd.concat([customers(2_000, seed=3).drop(columns="churned")] * 100, ignore_index=True)
     many.assign(age=many["age"].where(many.index % 997 > 0, 430)).to_parquet(tmp_path / "new.parquet")
-    def command(output): return [*COMMAND, str(package), "new.parquet", output]
-    started = time.monotonic()
-    subprocess.run(command("calm.parquet"), cwd=tmp_path, check=True, capture_output=True)
-    usual, chance, kills = time.monotonic() - started, random.Random(5), 0
-    for _ in range(40):
-        code = killed(command("stormy.parquet"), tmp_path, usual * chance.uniform(0.5, 0.98))
-        assert code in (0, -signal.SIGKILL)
-        kills += code != 0
-        assert (tmp_path / "stormy.parquet").exists() or code != 0
-        if code == 0: break
-    else:
-        subprocess.run(command("stormy.parquet"), cwd=tmp_path, check=True, capture_output=True)
+
+    def start(output):
+        command = [*COMMAND, str(package), "new.parquet", output]
+        return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def pieces():
+        return len([*(tmp_path / "stormy.parquet.parts").glob("[0-9]*.answers.parquet")])
+
+    assert start("calm.parquet").wait() == 0
+    chance, kills = random.Random(5), 0
+    for wanted in (1, 4, 8):
+        job = start("stormy.parquet")
+        while job.poll() is None and pieces() < wanted:
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 0.03))
+        job.send_signal(signal.SIGKILL)
+        kills += job.wait() == -signal.SIGKILL
+    assert start("stormy.parquet").wait() == 0 and kills >= 2
     calm, stormy = (pd.read_parquet(tmp_path / f"{name}.parquet").sort_values("row", ignore_index=True)
                     for name in ("calm", "stormy"))
-    assert kills and calm.equals(stormy) and calm["row"].is_unique and len(calm) == len(many)
+    assert calm.equals(stormy) and calm["row"].is_unique and len(calm) == len(many)
     assert not list(tmp_path.glob("*.parts"))
 
 
