@@ -59,7 +59,7 @@ def answer_rows(
 ) -> pa.Table:
     "A prediction for each row that was not refused."
     fine = ~batch.refused()
-    some = Batch(batch.numbers[fine], batch.words[fine], [])
+    some = batch if fine.all() else Batch(batch.numbers[fine], batch.words[fine], [])
     classes = predictor.task.classes
     output = predictor.output(some) if fine.any() else np.empty((0, len(classes)) if classes else 0)
     kind = pa.string() if classes else pa.float64()
@@ -98,7 +98,8 @@ def refused_rows(
             ("reason", pa.array(_in_words(batch, "error")[bad], pa.string()))]
     def texts(cells: pd.Series) -> Any:
         return pa.array([None if pd.isna(cell) else str(cell) for cell in cells], pa.string())
-    cells = [(name, texts(frame[name][bad])) for name in frame]
+    lost = frame[bad]
+    cells = [(name, texts(lost[name])) for name in lost]
     names = _settled(name for name, _ in told + cells)
     return pa.table([values for _, values in told + cells], names)
 
@@ -136,7 +137,7 @@ def answer_slice(shared: Portable, some: Slice) -> Piece:
     return Piece(some.number, answers, refused_rows(batch, some.frame), some.mark, warned)
 
 # %% ../nbs/09_score.ipynb #9ef56162
-CELLS, MOST_ROWS = 1_000_000, 20_000  # of a slice
+CELLS, MOST_ROWS = 1_500_000, 50_000  # of a slice
 
 def slices(
     source: str,  # a file, a folder, an address

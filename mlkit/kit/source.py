@@ -172,7 +172,7 @@ def parquet_frames(path: Path, how: How, facts: Facts) -> Frames:
         begins = path.stat().st_size >= 12 and raw.read(4) == b"PAR1"
         if not begins or raw.seek(-4, 2) and raw.read(4) != b"PAR1":  # it begins like this, and so it ends
             raise DataError("this is no Parquet file, or only a part of one; make it once more")
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, pre_buffer=False) as file:  # else what was read stays in memory
         groups = range(file.metadata.num_row_groups)
         facts.weight = sum(file.metadata.row_group(group).total_byte_size for group in groups)
         if not file.metadata.num_rows: yield file.schema_arrow.empty_table().to_pandas()
@@ -447,8 +447,9 @@ def rebatch(
 
 def numbered(frames: list[pd.DataFrame], start: int) -> pd.DataFrame:
     "Tables put together, each column in one piece, with the numbers of their rows as index."
-    parts = ([frame[name] for frame in frames] for name in frames[0])
-    columns = [in_one_piece(pd.concat(part, ignore_index=True)) for part in parts]
+    if len(frames) == 1: joined = frames[0].reset_index(drop=True)  # costs nothing
+    else: joined = pd.concat(frames, ignore_index=True)
+    columns = [in_one_piece(joined[name]) for name in joined]
     whole = pd.concat(columns, axis=1, keys=frames[0].columns)
     return whole.set_axis(pd.RangeIndex(start, start + len(whole)))
 
