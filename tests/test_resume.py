@@ -26,7 +26,7 @@ from filelock import FileLock
 from mlkit.kit import cli, notebook, pipeline
 from mlkit.kit.examples import load_example
 
-KILLS = int(os.environ.get("MLKIT_KILLS", 12 if "CI" in os.environ else 6))
+KILLS = int(os.environ.get("MLKIT_KILLS", "6"))
 SEED = int(os.environ.get("MLKIT_SEED", 1))
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow")
 PHASES = ["start", *STAGES, "end"]
