@@ -346,7 +346,7 @@ def test_the_image_is_really_built_and_answers(made, tmp_path):
         pytest.skip(f"{reason}: the Dockerfile was read, but not built")
     shared = [
         name
-        for name in ("/etc/ssl/certs", "/etc/pip.conf", "/opt/wheels", "/opt/pypi")
+        for name in ("/etc/ssl/certs", "/etc/pip.conf", *os.environ.get("MLKIT_BUILD_VOLUMES", "").split())
         if Path(name).exists()
     ]
     volumes = [part for name in shared for part in ("--volume", f"{name}:{name}:ro")]
