@@ -160,6 +160,19 @@ def own_home(tmp_path_factory) -> Iterator[Path]:
         yield home
 
 
+@pytest.fixture(scope="module")
+def own_key(tmp_path_factory) -> Iterator[Path]:
+    """A signing key of the tests' own, and not the user's; for servers that they start, too."""
+    from mlkit.kit.seal import make_key
+
+    key = tmp_path_factory.mktemp("signing") / "signing.key"
+    make_key(key)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLKIT_SIGNING_KEY", str(key))
+        patch.delenv("MLKIT_PUBLIC_KEY", raising=False)
+        yield key
+
+
 @pytest.fixture(scope="session")
 def package(own_home, tmp_path_factory) -> Path:
     """The package of a small model of the running example."""

@@ -24,10 +24,11 @@ from mlkit.kit.keys import add_key
 from mlkit.kit.meters import Meters, metrics_page
 from mlkit.kit.parcels import chance_of_delay, parcel_package
 from mlkit.kit.predictor import load_predictor
-from mlkit.kit.seal import make_key, seal
+from mlkit.kit.seal import seal
 
 from conftest import COMMAND, until
 
+pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}
 LATE = chance_of_delay(20, 400)
 
@@ -46,18 +47,8 @@ def checked(*command: str, **more) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _key(tmp_path_factory):
-    key = tmp_path_factory.mktemp("key") / "signing.key"
-    make_key(key)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLKIT_SIGNING_KEY", str(key))
-        patch.delenv("MLKIT_PUBLIC_KEY", raising=False)
-        yield
-
-
 @pytest.fixture(scope="module")
-def package(_key, tmp_path_factory) -> Path:
+def package(own_key, tmp_path_factory) -> Path:
     return parcel_package(tmp_path_factory.mktemp("shop") / "model")
 
 
@@ -228,7 +219,7 @@ def test_nothing_runs_as_root_or_writes_where_it_should_not(made):
     assert services["server"]["read_only"] and services["server"]["cap_drop"] == ["ALL"]
 
 
-def test_no_secret_and_no_password_is_in_any_file(made, _key):
+def test_no_secret_and_no_password_is_in_any_file(made, own_key):
     private = Path(os.environ["MLKIT_SIGNING_KEY"]).read_bytes()
     for path in made.rglob("*"):
         assert not path.is_file() or private not in path.read_bytes()

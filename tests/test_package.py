@@ -20,7 +20,7 @@ from mlkit.kit.errors import PackageError, RunError
 from mlkit.kit.notebook import run_in_process, stages
 from mlkit.kit.predictor import load_predictor
 from mlkit.kit.run import Run, digest_of, read_journal, sweep
-from mlkit.kit.seal import check, make_key
+from mlkit.kit.seal import check
 from mlkit.package import PURPOSE, git_state, prove, put_in_place, shuffled
 
 QUIET = {"register": False}
@@ -37,15 +37,11 @@ SMALL = {
 
 
 @pytest.fixture(autouse=True, scope="module")
-def key(tmp_path_factory):
-    """A key of the tests' own, and not the user's."""
-    path = tmp_path_factory.mktemp("keys") / "signing.key"
-    make_key(path)
+def key(own_key):
+    """No server of anybody's either."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLKIT_SIGNING_KEY", str(path))
-        patch.delenv("MLKIT_PUBLIC_KEY", raising=False)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield path
+        yield own_key
 
 
 @pytest.fixture(scope="module")

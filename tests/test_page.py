@@ -16,7 +16,7 @@ from mlkit.kit.column import Column
 from mlkit.kit.keys import add_key
 from mlkit.kit.page import page as page_and_headers
 from mlkit.kit.parcels import chance_of_delay, parcel_package
-from mlkit.kit.seal import make_key, seal
+from mlkit.kit.seal import seal
 from mlkit.kit.table import Table
 from mlkit.problem import Problem, settle
 
@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 UNSEEN = "no Chromium on this machine: the server's page was not looked at"
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=UNSEEN)
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=UNSEEN), pytest.mark.usefixtures("own_key")]
 
 EVIL = "<img src=x onerror=document.title='broken'>"
 NAMES = [
@@ -78,18 +78,8 @@ def odd_package(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _key(tmp_path_factory):
-    key = tmp_path_factory.mktemp("key") / "signing.key"
-    make_key(key)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLKIT_SIGNING_KEY", str(key))
-        patch.delenv("MLKIT_PUBLIC_KEY", raising=False)
-        yield
-
-
 @pytest.fixture(scope="module")
-def parcels(_key, tmp_path_factory) -> Path:
+def parcels(own_key, tmp_path_factory) -> Path:
     return parcel_package(tmp_path_factory.mktemp("shop") / "parcels")
 
 
@@ -100,7 +90,7 @@ def server(parcels) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def odd(_key, tmp_path_factory) -> Iterator[Server]:
+def odd(own_key, tmp_path_factory) -> Iterator[Server]:
     with serving(odd_package(tmp_path_factory.mktemp("shop") / "odd"), log="none") as server:
         yield server
 

@@ -25,9 +25,10 @@ from mlkit.kit.client import Client, Server, free_port, is_ready, serving
 from mlkit.kit.errors import MLKitError, SettingsError
 from mlkit.kit.keys import add_key, remove_key
 from mlkit.kit.parcels import chance_of_delay, parcel_package
-from mlkit.kit.seal import make_key, seal
+from mlkit.kit.seal import seal
 from mlkit.serve import serve, settings_of
 
+pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}
 SECRET = "geheim-4711"  # stands for data: no answer to a mistake may repeat it
 SECONDS = float(os.environ.get("MLKIT_LOAD_SECONDS", "3"))  # of mixed load; by hand, a minute
@@ -60,17 +61,8 @@ def changed(package: Path, name: str, **parts: object) -> Path:
     return package
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _signing(tmp_path_factory) -> Iterator[None]:
-    """A signing key of the tests' own, for the servers, too."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLKIT_SIGNING_KEY", str(tmp_path_factory.mktemp("signing") / "signing.key"))
-        make_key(Path(os.environ["MLKIT_SIGNING_KEY"]))
-        yield
-
-
 @pytest.fixture(scope="module")
-def package(_signing, tmp_path_factory) -> Path:
+def package(own_key, tmp_path_factory) -> Path:
     """A package. To be served, or copied; never to be changed."""
     return parcel_package(tmp_path_factory.mktemp("packages") / "parcels")
 
