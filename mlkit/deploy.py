@@ -30,7 +30,9 @@ def why_not(
     package: Path,  # made by stage 08
 ) -> str:  # empty: it can
     "Why a package cannot be deployed. PackageError: it is not there, damaged, or nobody's who is trusted."
-    manifest = check(package)
+    return _reason(check(package))
+
+def _reason(manifest: Mapping[str, Any]) -> str:
     if "model.onnx" in manifest["files"]: return ""
     reason = manifest.get("parity", {}).get("reason") or "the manifest does not say why"
     return (f"the package '{manifest['name']}' has no model.onnx ({reason}), and the light server runs "
@@ -69,10 +71,10 @@ def facts_of(
     most: int = 10,  # copies when they are busy
 ) -> Facts:
     "What there is to know. PackageError: it cannot be deployed. SettingsError: a setting cannot be."
-    if reason := why_not(package): raise PackageError(reason)
+    manifest = check(package)
+    if reason := _reason(manifest): raise PackageError(reason)
     if not 1 <= least <= most <= 1000:
         raise SettingsError(f"[deploy] least = {least}, most = {most}: write 1 <= least <= most <= 1000")
-    manifest = check(package)
     name, number = plain_name(str(manifest["name"])), digest_of_manifest(manifest)[:8]
     repository, tag = split_image(image or name, number)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
@@ -30,7 +31,7 @@ from .kit.workers import Workers
 
 # %% auto #0
 __all__ = ['CELLS', 'MOST_ROWS', 'Listener', 'kept_columns', 'answer_rows', 'refused_rows', 'Portable', 'Slice', 'answer_slice',
-           'slices', 'content_of', 'Scored', 'score', 'Clock', 'undone', 'job_of', 'place_of', 'note_path', 'finish',
+           'slices', 'content_of', 'Scored', 'Clock', 'undone', 'job_of', 'score', 'place_of', 'note_path', 'finish',
            'say_scored', 'in_short', 'judged_rows', 'say_same', 'show_answers']
 
 # %% ../nbs/09_score.ipynb #958cc6db
@@ -151,12 +152,8 @@ def slices(
     first = next(frames)
     kept = kept_columns(predictor, list(map(str, first.columns)), keep)
     rows = max(1_000, min(MOST_ROWS, CELLS // len(first.columns)))
-    for number, frame in enumerate(rebatch(_chained(first, frames), rows)):
+    for number, frame in enumerate(rebatch(chain([first], frames), rows)):
         yield Slice(number, frame, kept, facts.sha256 or content_of(frame))
-
-def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 def content_of(frame: pd.DataFrame) -> str:
     "A digest of rows."
@@ -187,8 +184,34 @@ class Scored:
         "Rows a second."
         return (self.rows + self.refused) / self.seconds if self.seconds else 0.0
 
+# %% ../nbs/09_score.ipynb #eae79072
 Listener = Callable[[int, float], None]  # told of the rows that are done, and of the seconds
 
+class Clock:
+    "How far a job is."
+    def __init__(self, on_rows: Listener):
+        self.on_rows, self.began, self.rows, self.slices = on_rows, time.monotonic(), 0, 0
+
+    @property
+    def seconds(self) -> float: return time.monotonic() - self.began
+
+    def add(self, rows: int) -> None:
+        self.rows += rows
+        self.on_rows(self.rows, self.seconds)
+
+def undone(every: Iterator[Slice], parts: Parts, clock: Clock) -> Iterator[Slice]:
+    "The slices whose pieces are not there yet."
+    for some in every:
+        clock.slices += 1
+        if parts.has(some.number, some.mark): clock.add(len(some.frame))
+        else: yield some
+
+def job_of(predictor: Predictor, source: str, output: str, how: How, keep: str, into: str) -> dict[str, Any]:
+    "What the answers depend on."
+    return {"model": predictor.digest, "source": source, "output": output, "how": asdict(how), "keep": keep,
+            "into": into}
+
+# %% ../nbs/09_score.ipynb #92acb3ea
 def score(
     predictor: Predictor,  # from `load_predictor`
     source: str,  # what to predict: a file, a folder, an address
@@ -218,30 +241,6 @@ def score(
         finish(parts, address, into, done)
     return done
 
-class Clock:
-    "How far a job is."
-    def __init__(self, on_rows: Listener):
-        self.on_rows, self.began, self.rows, self.slices = on_rows, time.monotonic(), 0, 0
-
-    @property
-    def seconds(self) -> float: return time.monotonic() - self.began
-
-    def add(self, rows: int) -> None:
-        self.rows += rows
-        self.on_rows(self.rows, self.seconds)
-
-def undone(every: Iterator[Slice], parts: Parts, clock: Clock) -> Iterator[Slice]:
-    "The slices whose pieces are not there yet."
-    for some in every:
-        clock.slices += 1
-        if parts.has(some.number, some.mark): clock.add(len(some.frame))
-        else: yield some
-
-def job_of(predictor: Predictor, source: str, output: str, how: How, keep: str, into: str) -> dict[str, Any]:
-    "What the answers depend on."
-    return {"model": predictor.digest, "source": source, "output": output, "how": asdict(how), "keep": keep,
-            "into": into}
-
 # %% ../nbs/09_score.ipynb #ab7013b1
 def place_of(
     address: Address,  # of the output
@@ -262,7 +261,7 @@ def note_path(
 
 def finish(parts: Parts, address: Address, into: str, done: Scored) -> None:
     "Deliver, and write down what was done."
-    parts.complete = True
+    parts.complete_now()
     deliver(parts, address, into, sha256(json.dumps(parts.job).encode()).hexdigest())
     refused = note_path(address, ".refused.csv")
     if done.refused: write_file(parts.tables("refused"), refused)

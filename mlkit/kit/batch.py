@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .column import Column, input_columns, input_kinds, read_column
+from .column import Column, different_cells, input_columns, input_kinds, read_column
 from .reader import Reader, Trouble, broken_rule, is_word
 from .relation import broken_by
 from .schema import Rule, breaks, prepare_check, reader as as_ruled
@@ -41,7 +41,7 @@ def sweep(
     return _looked_up(reader, column, cells)
 
 # %% auto #0
-__all__ = ['Found', 'SWEPT', 'Swept', 'sweep', 'different_cells', 'Batch', 'read_frame']
+__all__ = ['Found', 'SWEPT', 'Swept', 'sweep', 'Batch', 'read_frame']
 
 # %% ../../nbs/kit/20_batch.ipynb #5b3355f1
 def _compared(reader: Reader, column: Column, rule: Rule, cells: pd.Series) -> Iterator[Found]:
@@ -62,22 +62,13 @@ def _one_by_one(reader: Reader, column: Column, rule: Rule, cells: pd.Series) ->
     ruled, (different, places) = as_ruled(column, rule), different_cells(cells)
     broken = [breaks(ruled, rule, cell) for cell in different]
     for name in dict.fromkeys(name for names in broken for name in names):
-        concerned = np.array([name in names for names in broken])
-        yield broken_rule(reader.schema, column.name, name), concerned[places]
-
-def different_cells(
-    cells: pd.Series,
-) -> tuple[list[Any], np.ndarray]:  # the different cells, and the place of each row's cell among them
-    "Every cell once."
-    import pandas as pd
-    if cells.dtype == object: return cells.tolist(), np.arange(len(cells))  # 1 and True would be one cell
-    places, different = pd.factorize(cells, use_na_sentinel=False)
-    return different.tolist(), places
+        concerned = np.array([name in names for names in broken])[places]
+        if concerned.any(): yield broken_rule(reader.schema, column.name, name), concerned
 
 # %% ../../nbs/kit/20_batch.ipynb #583a0510
 def _looked_up(reader: Reader, column: Column, cells: pd.Series) -> Swept:
     different, places = different_cells(cells)
-    look, kinds = dict(reader.looks)[column.name], input_kinds(column).values()
+    look, kinds = reader.looks[column.name], input_kinds(column).values()
     looked = [look(cell) for cell in different]
     wordy = [*map(is_word, kinds)]
     def part(place: int) -> np.ndarray:
@@ -86,7 +77,8 @@ def _looked_up(reader: Reader, column: Column, cells: pd.Series) -> Swept:
         return np.array(values, dtype=object if wordy[place] else np.float32)[places]
     found = dict.fromkeys(trouble for cell in looked for trouble in cell.troubles)
     troubles = [(each, np.array([each in cell.troubles for cell in looked])[places]) for each in found]
-    return Swept([part(place) for place in range(len(wordy))], troubles)
+    return Swept([part(place) for place in range(len(wordy))],
+                 [(each, rows) for each, rows in troubles if rows.any()])
 
 # %% ../../nbs/kit/20_batch.ipynb #6dd80988
 class Batch(NamedTuple):

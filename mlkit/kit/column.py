@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['KINDS', 'PLAIN_MOMENT', 'Column', 'read_cell', 'is_mixed', 'is_text', 'read_column', 'all_parts', 'input_kinds',
-           'input_names', 'to_float32', 'input_cell', 'input_columns', 'in_words']
+__all__ = ['KINDS', 'PLAIN_MOMENT', 'Column', 'read_cell', 'is_mixed', 'is_text', 'different_cells', 'read_column', 'all_parts',
+           'input_kinds', 'input_names', 'to_float32', 'input_cell', 'input_columns', 'in_words']
 
 # %% ../../nbs/kit/10_column.ipynb #809f72d4
 KINDS = ("number", "numbers", "boolean", "date", "category", "text", "identifier", "constant", "empty")
@@ -154,7 +154,9 @@ def is_text(
     return not is_mixed(series) and pd.api.types.is_string_dtype(series)
 
 # %% ../../nbs/kit/10_column.ipynb #cdf1bf1b
-def _different(series: pd.Series) -> tuple[list[Any], Any]:
+def different_cells(
+    series: pd.Series,  # raw cells
+) -> tuple[list[Any], Any]:  # the cells, and an index that brings each row its own
     "The different cells of a column, None at the end, and the place of each row's cell among them."
     import pandas as pd
     if is_mixed(series): return [*series.tolist(), None], slice(0, len(series))
@@ -169,7 +171,7 @@ def _array(values: list[Any], dtype: str) -> Any:  # numpy or pandas array
 
 def _read_each(column: Column, series: pd.Series) -> Any:
     "Every different cell through `read_cell`; text is '' where it is missing."
-    dtype, (different, places) = _DTYPES.get(column.kind, "str"), _different(series)
+    dtype, (different, places) = _DTYPES.get(column.kind, "str"), different_cells(series)
     read = [read_cell(column, cell) for cell in different]
     return _array([cell or "" for cell in read] if dtype == "str" else read, dtype)[places]
 
@@ -368,7 +370,7 @@ def _part_columns(column: Column, series: pd.Series) -> list[pd.Series]:
     if column.kind == "date":
         moments = read_column(column, series)
         return [_moment_part(moments, part) for part in parts]
-    different, places = _different(series)
+    different, places = different_cells(series)
     cells = [read_cell(column, cell) for cell in different]
     def of_each(part: str) -> Any:
         if part == "text": return _array([text_words(cell or "") for cell in cells], "str")[places]

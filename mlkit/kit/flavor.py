@@ -57,7 +57,7 @@ def example_rows(
     reader = Reader(table, schema)
     def cell(column: Column, turn: int) -> Any:
         value = _invented(column, reader.schema.rules[column.name], turn)
-        return None if dict(reader.looks)[column.name](value).troubles else value
+        return None if reader.looks[column.name](value).troubles else value
     return [{column.name: cell(column, turn) for column in table.used} for turn in range(rows)]
 
 # %% ../../nbs/kit/48_flavor.ipynb #edfe2127

@@ -30,7 +30,7 @@ def example_cell(
     "A usual cell of a column, one that the schema is content with."
     if column.kind == "text": return "some words"
     if column.name in model.predictor.personal: return None
-    look = dict(model.predictor.reader.looks)[column.name]
+    look = model.predictor.reader.looks[column.name]
     if column.kind == "number" and not column.units: cells = [_plain(column, cell) for cell in cells]
     known = [*cells, *model.predictor.schema.rules.get(column.name, Rule()).categories, *column.categories]
     fine = [cell for cell in known if cell not in (None, "") and not look(cell).troubles]

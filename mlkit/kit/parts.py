@@ -95,16 +95,18 @@ class Parts:
     def tables(self, kind: str = "answers") -> Iterator[pa.Table]:
         "The pieces one after the other, all with the same columns."
         paths = sorted(self.folder.glob(f"*.{kind}.parquet"))
-        schema = _common([parquet.read_schema(path) for path in paths]) if paths else None
-        for path in paths: yield _as(parquet.read_table(path), schema)
+        if not paths: return
+        schema = _common([parquet.read_schema(path) for path in paths])
+        for path in paths: yield parquet.read_table(path).cast(schema)
 
     @property
     def complete(self) -> bool:
         "Were all pieces there once? Then the output may have been delivered already."
         return (self.folder / "complete").exists()
 
-    @complete.setter
-    def complete(self, yes: bool) -> None: (self.folder / "complete").touch()
+    def complete_now(self) -> None:
+        "All pieces are there."
+        (self.folder / "complete").touch()
 
     def totals(self) -> tuple[int, int, Counter[str]]:
         "Rows answered, rows refused, and how many rows each warning concerns."
@@ -137,8 +139,7 @@ def _wider(kinds: set[Any]) -> Any:
     numeric = kinds and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
     return pa.float64() if numeric else pa.string()
 
-def _as(table: pa.Table, schema: pa.Schema | None) -> pa.Table:
-    return table.cast(schema) if schema is not None else table
+
 
 # %% ../../nbs/kit/50_parts.ipynb #630e0bd5
 FILES = (".csv", ".parquet")

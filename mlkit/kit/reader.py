@@ -25,7 +25,7 @@ class Trouble(NamedTuple):
 
 # %% auto #0
 __all__ = ['LARGEST', 'REMEMBERED', 'LONGEST', 'Look', 'Trouble', 'is_word', 'Cell', 'broken_rule', 'look_at', 'remembering',
-           'plain_numbers', 'Read', 'Reader', 'with_kinds']
+           'plain_numbers', 'Read', 'with_kinds', 'Expected', 'Reader']
 
 # %% ../../nbs/kit/19_reader.ipynb #de19a4ac
 def is_word(
@@ -115,10 +115,21 @@ class Read(NamedTuple):
         "What the caller should know."
         return [trouble for trouble in self.troubles if trouble.action == "warn"]
 
-_ABSENT = object()
+# %% ../../nbs/kit/19_reader.ipynb #8b84428d
+def with_kinds(schema: Schema, table: Table) -> Schema:
+    "The same, where every number, date, yes or no is expected to be one."
+    rules = {column.name: schema.rules.get(column.name, Rule()) for column in table.used}
+    kinds = {column.name: column.kind for column in table.used
+             if column.kind in ("number", "boolean", "date")}
+    return replace(schema, rules={name: rule if rule.kind else replace(rule, kind=kinds.get(name, ""))
+                                  for name, rule in rules.items()})
 
-class Reader:
-    "Checks and reads raw rows. `read` gives what `Table.row_inputs` and `check_row` give."
+def _look(column: Column, schema: Schema) -> Look:
+    look = remembering(lambda value: look_at(column, schema, value))
+    return plain_numbers(column, schema, look) if column.kind == "number" else look
+
+class Expected:
+    "What is expected of a row, and the troubles that are no cell's own."
     def __init__(
         self,
         table: Table,  # how cells are read
@@ -126,12 +137,35 @@ class Reader:
         target: str = "",  # a column that may come along and is not looked at
     ):
         self.table, self.schema = table, with_kinds(schema, table)
-        self.looks = [(column.name, _look(column, self.schema)) for column in table.used]
+        self.looks = {column.name: _look(column, self.schema) for column in table.used}
         self.names = [column.name for column in table.columns]
         self.known = frozenset([*self.names, target])
         used = {column.name for column in table.used}
         self.relations = [relation for relation in schema.relations if used.issuperset(relation.names)]
 
+    def absent(self, name: str) -> Trouble:
+        "The trouble with a column that is not there."
+        return self._trouble(name, "absent", f"'{name}' is not there")
+
+    def stranger(self, name: Any) -> Trouble:
+        "The trouble with a column that is not known."
+        short = str(name)[:60]
+        message = f"there is no column '{short}'{did_you_mean(short, self.names)}"
+        return self._trouble(short, "unknown", message)
+
+    def unrelated(self, relation: Relation) -> Trouble:
+        "The trouble with columns that contradict each other."
+        names = ", ".join(relation.names)
+        return self._trouble(names, "relation", f"it should hold that {relation.text}")
+
+    def _trouble(self, column: str, situation: str, message: str) -> Trouble:
+        return Trouble(column, situation, message, self.schema.action(situation))
+
+# %% ../../nbs/kit/19_reader.ipynb #de9d85db
+_ABSENT = object()
+
+class Reader(Expected):
+    "Checks and reads raw rows. `read` gives what `Table.row_inputs` and `check_row` give."
     def read(
         self,
         row: Mapping[str, Any],  # raw cells, by column
@@ -140,7 +174,7 @@ class Reader:
         numbers: list[float] = []
         texts: list[str] = []
         troubles: list[Trouble] = []
-        for name, look in self.looks:
+        for name, look in self.looks.items():
             value = row.get(name, _ABSENT)
             if value is _ABSENT:
                 value = None
@@ -161,33 +195,3 @@ class Reader:
         for relation in self.relations:
             values = {name: number_in(read_cell(self.table[name], row.get(name))) for name in relation.names}
             if not keeps(relation, values): troubles.append(self.unrelated(relation))
-
-    def absent(self, name: str) -> Trouble:
-        "The trouble with a column that is not there."
-        return self._trouble(name, "absent", f"'{name}' is not there")
-
-    def stranger(self, name: Any) -> Trouble:
-        "The trouble with a column that is not known."
-        short = str(name)[:60]
-        message = f"there is no column '{short}'{did_you_mean(short, self.names)}"
-        return self._trouble(short, "unknown", message)
-
-    def unrelated(self, relation: Relation) -> Trouble:
-        "The trouble with columns that contradict each other."
-        names = ", ".join(relation.names)
-        return self._trouble(names, "relation", f"it should hold that {relation.text}")
-
-    def _trouble(self, column: str, situation: str, message: str) -> Trouble:
-        return Trouble(column, situation, message, self.schema.action(situation))
-
-def with_kinds(schema: Schema, table: Table) -> Schema:
-    "The same, where every number, date, yes or no is expected to be one."
-    rules = {column.name: schema.rules.get(column.name, Rule()) for column in table.used}
-    kinds = {column.name: column.kind for column in table.used
-             if column.kind in ("number", "boolean", "date")}
-    return replace(schema, rules={name: rule if rule.kind else replace(rule, kind=kinds.get(name, ""))
-                                  for name, rule in rules.items()})
-
-def _look(column: Column, schema: Schema) -> Look:
-    look = remembering(lambda value: look_at(column, schema, value))
-    return plain_numbers(column, schema, look) if column.kind == "number" else look
