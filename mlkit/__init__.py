@@ -9,12 +9,12 @@ __all__ = ["fit"]
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 if TYPE_CHECKING:
-    from mlkit.kit.fit import fit
+    from mlkit.pipeline.fit import fit
 
 
 def __getattr__(name: str) -> Any:
     "`mlkit.fit` is imported when it is first asked for, so that `import mlkit` costs nothing."
     if name != "fit":
         raise AttributeError(f"module 'mlkit' has no attribute '{name}'")
-    from mlkit.kit.fit import fit
+    from mlkit.pipeline.fit import fit
     return fit

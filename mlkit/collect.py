@@ -23,15 +23,15 @@ from typing import Any
 
 import pandas as pd
 
-from .kit.cell import as_text, native
-from .kit.errors import DataError, RunError, SettingsError, did_you_mean
-from .kit.place import Address, find_address, find_files, is_pattern, local_path, name_of, refuse_secret
-from .kit.run import Run
-from .kit.source import Facts, Frames, How, draw, gather, source_frames
-from .kit.table import MISSING, infer_column, is_missing, parse_number, read_column
-from .kit.table import Column as Declared
-from .kit.text import DELIMITERS, counted, shown
-from .kit.theme import BLUE, GREY, VERMILION
+from .data.cells import as_text, native
+from .core.errors import DataError, RunError, SettingsError, did_you_mean
+from .sources.locations import Address, find_address, find_files, is_pattern, local_path, name_of, refuse_secret
+from .core.run_folder import Run
+from .sources.readers import Facts, Frames, How, draw, gather, source_frames
+from .data.table import MISSING, infer_column, is_missing, parse_number, read_column
+from .data.table import Column as Declared
+from .sources.delimited import DELIMITERS, counted, shown
+from .core.theme import BLUE, GREY, VERMILION
 
 # %% ../nbs/02_collect.ipynb #3f730b59
 @dataclass(frozen=True)

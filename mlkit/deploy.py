@@ -15,11 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .kit.errors import PackageError, SettingsError, did_you_mean
-from .kit.image import pinned, plain_name, server_files, split_image, write_files
-from .kit.notebook import package_folder
-from .kit.predictor import digest_of_manifest
-from .kit.seal import check, signing_keys
+from .core.errors import PackageError, SettingsError, did_you_mean
+from .deployment.image import pinned, plain_name, server_files, split_image, write_files
+from .pipeline.notebooks import package_folder
+from .inference.predictor import digest_of_manifest
+from .inference.signing import check, signing_keys
 
 # %% auto #0
 __all__ = ['TARGETS', 'PANELS', 'why_not', 'Facts', 'memory_for', 'facts_of', 'rented', 'render', 'gaps', 'image_files',
@@ -104,7 +104,7 @@ def render(
 ) -> dict[str, str]:  # text, by its place in the target's folder
     "The templates of a target, filled in."
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    folder = package_folder() / "kit" / "deploy" / target
+    folder = package_folder() / "deployment" / "templates" / target
     environment = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True,
                               lstrip_blocks=True, keep_trailing_newline=True)
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.j2"))

@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from .kit.calibration import (
+from .models.calibration import (
     METHODS, Calibrator, FinalModel, brier_parts, choose_calibrator, keeps_word, plot_reliability,
                                    say_word)
-from .kit.compare import against_champion, champion_file, load_champion
-from .kit.errors import SettingsError
-from .kit.intervals import readable
-from .kit.plot import Plot, new_plot
-from .kit.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
-from .kit.verdict import (
+from .task.comparison import against_champion, champion_file, load_champion
+from .core.errors import SettingsError
+from .task.intervals import readable
+from .core.figures import Plot, new_plot
+from .core.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
+from .evaluation.fit_diagnosis import (
     Held, Rival, Second, face_rivals, hold_back, perfect_score, search_again, second_model, verdict_on_fit)
 from .problem import (
     METRICS, Metric, Task, baseline_output, break_even, encode_target, is_better, mean_cost, predicted_codes,
@@ -138,7 +138,7 @@ def meet_champion(
     output: np.ndarray,  # what the new model says
     threshold: float = 0.5,  # of the new model
     confidence: float = 0.95,
-    run: Any = None,  # mlkit.kit.run.Run, which notes that it depends on the file
+    run: Any = None,  # mlkit.core.run_folder.Run, which notes that it depends on the file
 ) -> dict[str, Any] | None:  # from `against_champion`; None: there is no champion
     "The champion on the same test rows. SettingsError or RunError: it is not there, or cannot be opened."
     if not champion: return None
@@ -348,8 +348,8 @@ def sensitive_frame(
     typed: pd.DataFrame,  # the same rows as the model reads them
 ) -> pd.DataFrame:  # typed columns; those that the model does not read, as it would
     "The sensitive columns of the test rows. SettingsError for one that is not there."
-    from mlkit.kit.slices import named_columns
-    from mlkit.kit.table import learn_table
+    from mlkit.evaluation.slices import named_columns
+    from mlkit.data.table import learn_table
     names = named_columns(sensitive, test)
     unread = [name for name in names if name not in typed]
     read = learn_table(test[unread]).read(test[unread]) if unread else typed[[]]
@@ -403,7 +403,7 @@ def more_json(
     second: Second | None = None,  # from `carry_out`
 ) -> dict[str, Any]:
     "The rest of `metrics.json`."
-    from mlkit.kit.mistakes import class_averages, per_class
+    from mlkit.evaluation.error_analysis import class_averages, per_class
     from mlkit.problem import confusion
     found: dict[str, Any] = {"advice": list(advice), "champion": champion}
     if second is not None:

@@ -14,17 +14,17 @@ import pandas as pd
 
 from .collect import personal_columns
 from .evaluate import without_nan
-from mlkit.kit.attribution import (
+from mlkit.explanation.local import (
     SEEDS, TOP, Attribution, Trust, lime_runs, mean_of, shap_values, trust,
 )
-from .kit.column import in_words
-from .kit.errors import SettingsError, did_you_mean
-from .kit.mixture import Mixture, own_places, shown_cells
-from mlkit.kit.overview import (
+from .data.columns import in_words
+from .core.errors import SettingsError, did_you_mean
+from .explanation.perturbation import Mixture, own_places, shown_cells
+from mlkit.explanation.global_importance import (
     Dependence, amount, answer, explained, in_picture, say_dependence, units,
 )
-from .kit.plot import Plot, new_plot
-from .kit.theme import BLUE, GREY, ORANGE
+from .core.figures import Plot, new_plot
+from .core.theme import BLUE, GREY, ORANGE
 from .problem import Task
 from .train import Model
 

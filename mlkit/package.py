@@ -24,15 +24,15 @@ import pandas as pd
 
 from .collect import personal_columns
 from .evaluate import without_nan
-from .kit.calibration import FinalModel
-from .kit.cell import as_text, native
-from .kit.errors import PackageError, RunError
-from .kit.graph import to_onnx
-from .kit.parity import Parity, compare, made_up, say_parity
-from .kit.run import digest_of, read_journal
-from .kit.schema import Schema
-from .kit.seal import MANIFEST, check, seal
-from .kit.track import one_line
+from .models.calibration import FinalModel
+from .data.cells import as_text, native
+from .core.errors import PackageError, RunError
+from .packaging.onnx_export import to_onnx
+from .packaging.parity import Parity, compare, made_up, say_parity
+from .core.run_folder import digest_of, read_journal
+from .data.schema import Schema
+from .inference.signing import MANIFEST, check, seal
+from .registry.tracking import one_line
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'PURPOSE', 'write_model', 'Proof', 'prove', 'shuffled', 'background_of', 'reference_of', 'declared',
@@ -268,13 +268,13 @@ def show_package(
 # %% ../nbs/08_package.ipynb #4ec55368
 def model_name(
     name: str,  # as it was set
-    run: Any,  # mlkit.kit.run.Run
+    run: Any,  # mlkit.core.run_folder.Run
 ) -> str:
     "The name of the model; not set: the project's."
     return name.strip() or read_journal(run.folder).get("project") or "mlkit"
 
 def earlier_manifest(
-    run: Any,  # mlkit.kit.run.Run
+    run: Any,  # mlkit.core.run_folder.Run
 ) -> dict[str, Any] | None:
     "What the last package of this run has said of itself."
     try: return run.load("package").get("content") if run.has("package") else None

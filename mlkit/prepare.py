@@ -18,12 +18,12 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_predict
 
 from .collect import personal_columns
-from .kit.combine import find_combinations, few_rows, read_combinations
-from .kit.encode import Plan, Treatment, make_encoder, one_thread, text_steps
-from .kit.errors import SettingsError, did_you_mean
-from .kit.infer import ordered_categories
-from .kit.table import Column, Table, input_names, learn_table
-from .kit.wishes import AS_USUAL, CHOICES, Wish, check_wishes, read_wishes
+from .features.interactions import find_combinations, few_rows, read_combinations
+from .features.encoders import Plan, Treatment, make_encoder, one_thread, text_steps
+from .core.errors import SettingsError, did_you_mean
+from .data.type_inference import ordered_categories
+from .data.table import Column, Table, input_names, learn_table
+from .features.column_options import AS_USUAL, CHOICES, Wish, check_wishes, read_wishes
 from .problem import Task, encode_target, target_values
 
 _all_ = ["Plan", "make_encoder"]

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from .kit.errors import DataError, SettingsError, did_you_mean
-from .kit.table import Column, infer_column, is_missing, read_cell, read_column
+from .core.errors import DataError, SettingsError, did_you_mean
+from .data.table import Column, infer_column, is_missing, read_cell, read_column
 
 if TYPE_CHECKING:
     import pandas as pd

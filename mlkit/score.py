@@ -20,14 +20,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .kit.batch import Batch
-from .kit.errors import SettingsError, did_you_mean
-from .kit.parts import Parts, Piece, check_output, deliver, write_file
-from .kit.place import Address, find_address, split_ending
-from .kit.predictor import Predictor, open_predictor
-from .kit.run import replacing
-from .kit.source import Facts, How, rebatch, source_frames
-from .kit.workers import Workers
+from .inference.frame_reader import Batch
+from .core.errors import SettingsError, did_you_mean
+from .inference.chunks import Parts, Piece, check_output, deliver, write_file
+from .sources.locations import Address, find_address, split_ending
+from .inference.predictor import Predictor, open_predictor
+from .core.run_folder import replacing
+from .sources.readers import Facts, How, rebatch, source_frames
+from .core.parallel import Workers
 
 # %% auto #0
 __all__ = ['CELLS', 'MOST_ROWS', 'Listener', 'kept_columns', 'answer_rows', 'refused_rows', 'Portable', 'Slice', 'answer_slice',
@@ -291,14 +291,14 @@ def in_short(done: Scored) -> str:  # one line
 
 # %% ../nbs/09_score.ipynb #300509f7
 def judged_rows(
-    run: Any,  # mlkit.kit.run.Run
+    run: Any,  # mlkit.core.run_folder.Run
 ) -> str:  # a path
     "The file of the rows that the evaluation has judged by."
     run.load("test")  # so that the run knows of it
     return str(run.artifacts / "test.parquet")
 
 def say_same(
-    run: Any,  # mlkit.kit.run.Run
+    run: Any,  # mlkit.core.run_folder.Run
     output: str,  # where the answers to its test rows are
 ) -> str:
     "Whether the answers are those of the evaluation."

@@ -18,17 +18,17 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from .kit.dialects import Inference, MLflow
-from .kit.errors import SettingsError, did_you_mean
-from .kit.keys import Keyring
-from .kit.meters import PAGE_TYPE, Meters, metrics_page
-from .kit.openapi import describe_model, openapi
-from .kit.page import page
-from .kit.predictions import PredictionLog, log_address
-from mlkit.kit.service import (
+from .serving.protocols import Inference, MLflow
+from .core.errors import SettingsError, did_you_mean
+from .serving.api_keys import Keyring
+from .serving.telemetry import PAGE_TYPE, Meters, metrics_page
+from .serving.openapi import describe_model, openapi
+from .serving.web_page import page
+from .serving.prediction_log import PredictionLog, log_address
+from mlkit.serving.service import (
     Current, Keeper, Served, Service, Together, find_place, learn, open_served,
 )
-from .kit.web import Answer, Call, Endpoint, Gate, Limits, Refused, as_json, parse_json, warning
+from .serving.http import Answer, Call, Endpoint, Gate, Limits, Refused, as_json, parse_json, warning
 
 # %% auto #0
 __all__ = ['PREFIX', 'FEW_ROWS', 'FEW_BYTES', 'METHODS', 'LOOPBACK', 'ServeSettings', 'settings_of', 'Reading', 'Answering',
@@ -131,7 +131,7 @@ class Answering(Reading):
     async def explain(self, call: Call) -> Answer:
         "POST /explain"
         value, size = await self.read(call)
-        try: from mlkit.kit.reasons import explain_row
+        try: from mlkit.serving.explanations import explain_row
         except ImportError: raise Refused(501, "explanations are not available on this server") from None
         (answer,), model = await self.answer(call, [value], size)
         why = await asyncio.to_thread(explain_row, model.predictor, value)

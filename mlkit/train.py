@@ -19,14 +19,14 @@ import pandas as pd
 import psutil
 from sklearn.base import clone
 
-from .kit.asker import Asker, promising
-from .kit.ensemble import ClassifierEnsemble, RegressorEnsemble, choose_weights
-from .kit.errors import DataError, MLKitError, SettingsError
-from .kit.families import (
+from .models.sampler import Asker, promising
+from .models.ensemble import ClassifierEnsemble, RegressorEnsemble, choose_weights
+from .core.errors import DataError, MLKitError, SettingsError
+from .models.families import (
     FAMILIES, MOST_STEPS, choose_families, facts_of, family_named, grow, make_estimator, make_model)
-from .kit.table import Table
-from .kit.trials import Trial, best_of, best_of_each, check_rule, choose_trial
-from .kit.workers import MANY_ROWS, Workers, few_threads
+from .data.table import Table
+from .models.trials import Trial, best_of, best_of_each, check_rule, choose_trial
+from .core.parallel import MANY_ROWS, Workers, few_threads
 from .prepare import Plan, make_encoder
 from .problem import Task, is_better, score
 
@@ -516,7 +516,7 @@ def choice_of(best: Trial, data: Data) -> dict[str, Any]:
 
 # %% ../nbs/05_train.ipynb #dea67a51
 def load_data(
-    run: Any,  # mlkit.kit.run.Run
+    run: Any,  # mlkit.core.run_folder.Run
 ) -> Data:
     "What the earlier stages have left for the search."
     answers = run.load("target")
@@ -527,8 +527,8 @@ def load_data(
 
 # %% ../nbs/05_train.ipynb #a1670124
 def tell_trial(
-    run: Any,  # mlkit.kit.run.Run
-    log: Any,  # mlkit.kit.track.TrialLog
+    run: Any,  # mlkit.core.run_folder.Run
+    log: Any,  # mlkit.registry.tracking.TrialLog
     trials: int,  # how many there will be at most
 ) -> Listener:  # for `search`
     "Put every trial into the logbook, and say in a line how far the search is."

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from .collect import find_column, personal_columns
-from .kit.cell import as_text, native
-from .kit.errors import DataError, SettingsError, did_you_mean
-from .kit.leaks import COLUMNS, METRIC, Audit, Leak
-from .kit.order import Way, choose_way
-from .kit.schema import Schema, find_broken, infer_schema, load_schema, short, without_mad
-from .kit.table import learn_table
+from .data.cells import as_text, native
+from .core.errors import DataError, SettingsError, did_you_mean
+from .quality.leakage import COLUMNS, METRIC, Audit, Leak
+from .quality.split_strategy import Way, choose_way
+from .data.schema import Schema, find_broken, infer_schema, load_schema, short, without_mad
+from .data.table import learn_table
 from .problem import Task, each_value, encode_target, label_of, read_numbers, target_values
 
 SMALLEST_TABLE = 20  # rows; below this neither a fold nor a test set says anything

@@ -27,7 +27,7 @@ SMALL = ["-p", "train.models=linear tree", "-p", "train.trials=3", "-p", "train.
 STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain", "package", "score",
           "serve", "deploy"]
 TIMED = ("package.json", "scored.json", "served.json")  # they tell when and how quickly
-COMMAND = [sys.executable, "-c", "from mlkit.kit.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]
 
 
 class Lifecycle:
@@ -163,7 +163,7 @@ def own_home(tmp_path_factory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def own_key(tmp_path_factory) -> Iterator[Path]:
     """A signing key of the tests' own, and not the user's; for servers that they start, too."""
-    from mlkit.kit.seal import make_key
+    from mlkit.inference.signing import make_key
 
     key = tmp_path_factory.mktemp("signing") / "signing.key"
     make_key(key)
@@ -177,9 +177,9 @@ def own_key(tmp_path_factory) -> Iterator[Path]:
 def package(own_home, tmp_path_factory) -> Path:
     """The package of a small model of the running example."""
     from mlkit import fit
-    from mlkit.kit.calibration import finish
-    from mlkit.kit.examples import customers
-    from mlkit.kit.schema import infer_schema
+    from mlkit.models.calibration import finish
+    from mlkit.sources.examples import customers
+    from mlkit.data.schema import infer_schema
     from mlkit.package import facts_for, prove, write_package
 
     rows, data = customers(1_500, seed=0), {"data_hash": "0" * 64, "rows": 1_500}

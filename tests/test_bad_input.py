@@ -16,11 +16,11 @@ from typing import NamedTuple
 import pytest
 from conftest import COMMAND, until
 
-from mlkit.kit.cli import all_parameters, look_ahead
-from mlkit.kit.errors import MLKitError, RunError
-from mlkit.kit.notebook import run_in_process, stages, why_run
-from mlkit.kit.run import Run, read_journal
-from mlkit.kit.track import TrialLog, check_server, client_for, without_password
+from mlkit.cli.main import all_parameters, look_ahead
+from mlkit.core.errors import MLKitError, RunError
+from mlkit.pipeline.notebooks import run_in_process, stages, why_run
+from mlkit.core.run_folder import Run, read_journal
+from mlkit.registry.tracking import TrialLog, check_server, client_for, without_password
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 LINUX = sys.platform == "linux"
@@ -100,7 +100,7 @@ HEAVY = {"pandas", "numpy", "sklearn", "mlflow", "papermill"}
 WATCHED = [sys.executable, "-c", f"""
 import atexit, sys
 atexit.register(lambda: print("heavy:", *sorted({HEAVY} & set(sys.modules))))
-from mlkit.kit.cli import main
+from mlkit.cli.main import main
 main()"""]  # fmt: skip
 FILES: dict[str, str | bytes] = {
     "table.csv": table(), "empty.csv": "", "picture.csv": PICTURE, "sub/other.doc": table(),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit.calibration import (
+from mlkit.models.calibration import (
     Calibrator,
     FinalModel,
     brier_parts,

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit.collect import collect, data_hash, describe, profile, read_source, show_profile, snapshot
-from mlkit.kit.errors import DataError, MLKitError, SettingsError
-from mlkit.kit.examples import customers
-from mlkit.kit.text import find_layout, open_text, settle_encoding, sniff_dialect, text_batches
+from mlkit.core.errors import DataError, MLKitError, SettingsError
+from mlkit.sources.examples import customers
+from mlkit.sources.delimited import find_layout, open_text, settle_encoding, sniff_dialect, text_batches
 
 
 @pytest.fixture
@@ -451,7 +451,7 @@ def test_the_hash_changes_with_the_content(other):
 def test_the_hash_is_the_same_in_another_process_and_after_parquet(tmp_path):
     table = customers(200)
     table.to_parquet(tmp_path / "x.parquet")
-    code = "from mlkit.collect import *; from mlkit.kit.examples import *; print(data_hash(customers(200)))"
+    code = "from mlkit.collect import *; from mlkit.sources.examples import *; print(data_hash(customers(200)))"
     elsewhere = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -554,7 +554,7 @@ def test_what_a_profile_shows_is_escaped_and_limited():
 def test_the_lesson_leaves_the_parameters_alone():
     import ast
 
-    from mlkit.kit.notebook import has_tag, stages
+    from mlkit.pipeline.notebooks import has_tag, stages
 
     stage = stages()["collect"]
     lesson = [
@@ -568,8 +568,8 @@ def test_the_lesson_leaves_the_parameters_alone():
 
 
 def test_the_stage_leaves_its_artifacts(put, tmp_path):
-    from mlkit.kit.notebook import run_in_process, stages
-    from mlkit.kit.run import Run, read_journal
+    from mlkit.pipeline.notebooks import run_in_process, stages
+    from mlkit.core.run_folder import Run, read_journal
 
     path = put("shops.csv", "店舗;売上\n新宿店;128000\n大阪店;94500\n".encode("cp932"))
     run_in_process(tmp_path / "run", stages()["collect"], {"source": path})

@@ -17,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit.deploy import PANELS, TARGETS, deploy, deploy_all, facts_of, in_short, rented
-from mlkit.kit.client import Client, free_port, is_ready
-from mlkit.kit.errors import PackageError, RunError, SettingsError
-from mlkit.kit.image import LIBRARIES, plain_name, split_image
-from mlkit.kit.keys import add_key
-from mlkit.kit.meters import Meters, metrics_page
-from mlkit.kit.parcels import chance_of_delay, parcel_package
-from mlkit.kit.predictor import load_predictor
-from mlkit.kit.seal import seal
+from mlkit.serving.client import Client, free_port, is_ready
+from mlkit.core.errors import PackageError, RunError, SettingsError
+from mlkit.deployment.image import LIBRARIES, plain_name, split_image
+from mlkit.serving.api_keys import add_key
+from mlkit.serving.telemetry import Meters, metrics_page
+from mlkit.inference.example_package import chance_of_delay, parcel_package
+from mlkit.inference.predictor import load_predictor
+from mlkit.inference.signing import seal
 
 from conftest import COMMAND, until
 

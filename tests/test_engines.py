@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from conftest import STAGES, Lifecycle
 
-from mlkit.kit.engine import can_fork
-from mlkit.kit.notebook import Stage, has_tag, run_view
+from mlkit.pipeline.engine import can_fork
+from mlkit.pipeline.notebooks import Stage, has_tag, run_view
 from tools.on_a_copy import ROOT
 
 NOTEBOOKS = sorted(ROOT.glob("nbs/[0-9][0-9]_*.ipynb"))
@@ -109,7 +109,7 @@ def test_papermill_with_the_warm_engine(undisturbed):
 # ---------------------------------------- what is saved outlives the notebook
 PREDICT = """
 import json, sys
-from mlkit.kit.run import Run
+from mlkit.core.run_folder import Run
 run = Run(sys.argv[1])
 model, test = run.load("model"), run.load("test")
 kind, truth = type(model), test[model.task.target]

@@ -23,10 +23,10 @@ from mlkit.evaluate import (
     sensitive_frame,
     show_scores,
 )
-from mlkit.kit.calibration import Calibrator, FinalModel
-from mlkit.kit.errors import SettingsError
-from mlkit.kit.intervals import score_intervals
-from mlkit.kit.notebook import stages
+from mlkit.models.calibration import Calibrator, FinalModel
+from mlkit.core.errors import SettingsError
+from mlkit.task.intervals import score_intervals
+from mlkit.pipeline.notebooks import stages
 from mlkit.problem import mean_cost
 from tests.judging import BINARY, MANY, NUMBER, example, task_of, two
 

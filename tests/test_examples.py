@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from mlkit.kit.errors import DataError
-from mlkit.kit.examples import (
+from mlkit.core.errors import DataError
+from mlkit.sources.examples import (
     EXAMPLES,
     FAULTS,
     REGIONS,

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit import families
-from mlkit.kit.calibration import FinalModel, finish, fit_isotonic, fit_sigmoid, fit_temperature
-from mlkit.kit.ensemble import ClassifierEnsemble, RegressorEnsemble
-from mlkit.kit.errors import PackageError
-from mlkit.kit.examples import customers
-from mlkit.kit.families import FAMILIES, make_estimator, make_model
-from mlkit.kit.graph import to_onnx
-from mlkit.kit.parity import as_arrays, compare, made_up, run_graph
-from mlkit.kit.table import learn_table
+from mlkit.models import families
+from mlkit.models.calibration import FinalModel, finish, fit_isotonic, fit_sigmoid, fit_temperature
+from mlkit.models.ensemble import ClassifierEnsemble, RegressorEnsemble
+from mlkit.core.errors import PackageError
+from mlkit.sources.examples import customers
+from mlkit.models.families import FAMILIES, make_estimator, make_model
+from mlkit.packaging.onnx_export import to_onnx
+from mlkit.packaging.parity import as_arrays, compare, made_up, run_graph
+from mlkit.data.table import learn_table
 from mlkit.prepare import make_encoder, make_plan
 from mlkit.problem import Problem, encode_target, predicted_codes, settle, target_values
 from mlkit.train import fit_estimator

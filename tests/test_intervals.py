@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit.compare import (
+from mlkit.task.comparison import (
     Difference,
     champion_file,
     champion_output,
@@ -14,8 +14,8 @@ from mlkit.kit.compare import (
     difference,
     load_champion,
 )
-from mlkit.kit.errors import DataError, RunError, SettingsError
-from mlkit.kit.intervals import (
+from mlkit.core.errors import DataError, RunError, SettingsError
+from mlkit.task.intervals import (
     area_interval,
     influence,
     readable,
@@ -23,7 +23,7 @@ from mlkit.kit.intervals import (
     score_intervals,
     share_interval,
 )
-from mlkit.kit.run import Run
+from mlkit.core.run_folder import Run
 from mlkit.problem import all_scores, metrics_for, score
 from tests.bench.intervals import MANY, NUMBER, TWO, coverage, truth_of
 from tests.judging import BINARY, TARGETS, example, task_of, two

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlkit.kit.examples import load_example
-from mlkit.kit.formula import find_formulas
-from mlkit.kit.leaks import audit
-from mlkit.kit.order import Way, choose_way, find_entities
-from mlkit.kit.table import learn_table
+from mlkit.sources.examples import load_example
+from mlkit.quality.formula_search import find_formulas
+from mlkit.quality.leakage import audit
+from mlkit.quality.split_strategy import Way, choose_way, find_entities
+from mlkit.data.table import learn_table
 from mlkit.problem import Problem, settle
 from mlkit.validate import treat_leaks, usable_rows
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlkit.kit.mistakes import (
+from mlkit.evaluation.error_analysis import (
     class_averages,
     matthews,
     per_class,
@@ -13,7 +13,7 @@ from mlkit.kit.mistakes import (
     show_top,
     telling_columns,
 )
-from mlkit.kit.plot import installed_fonts
+from mlkit.core.figures import installed_fonts
 from mlkit.problem import METRICS, confusion, predicted_codes, settle, state_problem
 from tests.judging import MANY, example, task_of, two
 

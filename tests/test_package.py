@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit import package
-from mlkit.kit import registry
-from mlkit.kit.errors import PackageError, RunError
-from mlkit.kit.notebook import run_in_process, stages
-from mlkit.kit.predictor import load_predictor
-from mlkit.kit.run import Run, digest_of, read_journal, sweep
-from mlkit.kit.seal import check
+from mlkit.registry import versions as registry
+from mlkit.core.errors import PackageError, RunError
+from mlkit.pipeline.notebooks import run_in_process, stages
+from mlkit.inference.predictor import load_predictor
+from mlkit.core.run_folder import Run, digest_of, read_journal, sweep
+from mlkit.inference.signing import check
 from mlkit.package import PURPOSE, git_state, prove, put_in_place, shuffled
 
 QUIET = {"register": False}

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mlkit.kit.client import Server, serving
-from mlkit.kit.column import Column
-from mlkit.kit.keys import add_key
-from mlkit.kit.page import page as page_and_headers
-from mlkit.kit.parcels import chance_of_delay, parcel_package
-from mlkit.kit.seal import seal
-from mlkit.kit.table import Table
+from mlkit.serving.client import Server, serving
+from mlkit.data.columns import Column
+from mlkit.serving.api_keys import add_key
+from mlkit.serving.web_page import page as page_and_headers
+from mlkit.inference.example_package import chance_of_delay, parcel_package
+from mlkit.inference.signing import seal
+from mlkit.data.table import Table
 from mlkit.problem import Problem, settle
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

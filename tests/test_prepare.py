@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from mlkit.kit.encode import Plan, Treatment, make_encoder
-from mlkit.kit.errors import SettingsError
+from mlkit.features.encoders import Plan, Treatment, make_encoder
+from mlkit.core.errors import SettingsError
 from mlkit.prepare import (
     answers_of, column_lines, combine_numbers, in_short, learn_reading, make_plan, show_plan, treat_number,
     treat_text,
@@ -350,7 +350,7 @@ PROBE = """
 import hashlib, json, sys
 from pathlib import Path
 import mlkit.prepare as p
-from mlkit.kit.examples import customers
+from mlkit.sources.examples import customers
 from mlkit.problem import Problem, encode_target, settle, target_values
 frame = customers(1500, seed=1).drop(columns=["plan_next", "spend_next"])
 task = settle(Problem("churned"), frame["churned"])

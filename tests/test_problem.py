@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
-from mlkit.kit.errors import DataError, MLKitError, SettingsError
-from mlkit.kit.settings import parse_parameters
+from mlkit.core.errors import DataError, MLKitError, SettingsError
+from mlkit.pipeline.settings import parse_parameters
 from mlkit.problem import (
     METRICS,
     TASKS,

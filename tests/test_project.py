@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from mlkit.kit.notebook import Stage, run_view
+from mlkit.pipeline.notebooks import Stage, run_view
 from tools.on_a_copy import ROOT, copy_project, run_on
 from tools.readme import readme
 

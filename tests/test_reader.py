@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit.batch import read_frame
-from mlkit.kit.column import Column
-from mlkit.kit.errors import SettingsError
-from mlkit.kit.examples import load_example
-from mlkit.kit.reader import Reader, is_word
-from mlkit.kit.relation import parse_relation
-from mlkit.kit.schema import ACTIONS, SITUATIONS, Rule, Schema, check_row, infer_schema, make_schema
-from mlkit.kit.table import Derived, Table, learn_table
+from mlkit.inference.frame_reader import read_frame
+from mlkit.data.columns import Column
+from mlkit.core.errors import SettingsError
+from mlkit.sources.examples import load_example
+from mlkit.inference.row_reader import Reader, is_word
+from mlkit.data.constraints import parse_relation
+from mlkit.data.schema import ACTIONS, SITUATIONS, Rule, Schema, check_row, infer_schema, make_schema
+from mlkit.data.table import Derived, Table, learn_table
 
 TABLE = Table((
     Column("age", "number"), Column("weight", "number", unit="kg", units={"g": 0.001}),

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit.attribution import shap_values
-from mlkit.kit.column import Column
-from mlkit.kit.errors import DataError
-from mlkit.kit.examples import load_example
-from mlkit.kit.mixture import Mixture
-from mlkit.kit.predictor import Inputs, Predictor, sklearn_engine
-from mlkit.kit.reasons import all_combinations, background_rows, explain_row
-from mlkit.kit.schema import make_schema
-from mlkit.kit.table import Derived, Table, learn_table
+from mlkit.explanation.local import shap_values
+from mlkit.data.columns import Column
+from mlkit.core.errors import DataError
+from mlkit.sources.examples import load_example
+from mlkit.explanation.perturbation import Mixture
+from mlkit.inference.predictor import Inputs, Predictor, sklearn_engine
+from mlkit.serving.explanations import all_combinations, background_rows, explain_row
+from mlkit.data.schema import make_schema
+from mlkit.data.table import Derived, Table, learn_table
 from mlkit.prepare import make_plan
 from mlkit.problem import Problem, encode_target, settle, target_values
 from mlkit.train import FAMILIES, Model, fit_estimator, make_estimator
@@ -204,6 +204,6 @@ def test_a_row_that_may_not_be_predicted_is_not_explained(tmp_path):
 
 def test_explaining_needs_nothing_heavier_than_numpy():
     heavy = "pandas sklearn scipy mlflow shap lime matplotlib pyarrow".split()
-    code = f"import sys, mlkit.kit.reasons; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, mlkit.serving.explanations; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr

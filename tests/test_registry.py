@@ -23,12 +23,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from mlkit.kit import registry
-from mlkit.kit.column import Column
-from mlkit.kit.errors import DataError, MLKitError, PackageError, RunError, SettingsError
-from mlkit.kit.flavor import example_rows
-from mlkit.kit.predictor import load_predictor
-from mlkit.kit.registry import (
+from mlkit.registry import versions as registry
+from mlkit.data.columns import Column
+from mlkit.core.errors import DataError, MLKitError, PackageError, RunError, SettingsError
+from mlkit.registry.mlflow_flavor import example_rows
+from mlkit.inference.predictor import load_predictor
+from mlkit.registry.versions import (
     Move,
     Registered,
     fetch,
@@ -42,11 +42,11 @@ from mlkit.kit.registry import (
     rollback,
     terms_of,
 )
-from mlkit.kit.run import digest_of
-from mlkit.kit.schema import Rule, Schema
-from mlkit.kit.seal import check, make_key, seal
-from mlkit.kit.table import Table
-from mlkit.kit.track import client_for, read_journal
+from mlkit.core.run_folder import digest_of
+from mlkit.data.schema import Rule, Schema
+from mlkit.inference.signing import check, make_key, seal
+from mlkit.data.table import Table
+from mlkit.registry.tracking import client_for, read_journal
 from mlkit.problem import Problem, complete
 
 AGE, PLAN = Column("age", "number"), Column("plan", "category", categories=("basic", "pro"))

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from mlkit.kit.examples import customers
+from mlkit.sources.examples import customers
 from tests.conftest import COMMAND
 
 ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "1"}

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit import report
-from mlkit.kit.errors import RunError
-from mlkit.kit.report import clean, clean_css, draw_scale, duration, figure, number_columns, plain, read_score
-from mlkit.kit.report import write_report
+from mlkit.pipeline import report
+from mlkit.core.errors import RunError
+from mlkit.pipeline.report import clean, clean_css, draw_scale, duration, figure, number_columns, plain, read_score
+from mlkit.pipeline.report import write_report
 from mlkit.problem import METRICS
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -404,7 +404,7 @@ def test_columns_of_numbers_are_found():
 def test_only_light_libraries_are_loaded(tmp_path):
     folder = make_run(tmp_path / "run")
     code = (
-        "import sys; from pathlib import Path; from mlkit.kit.report import write_report; "
+        "import sys; from pathlib import Path; from mlkit.pipeline.report import write_report; "
         f"write_report(Path({str(folder)!r})); "
         "print({'numpy', 'pandas', 'matplotlib', 'sklearn', 'IPython', 'mlflow'} & set(sys.modules))"
     )

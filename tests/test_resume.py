@@ -23,8 +23,10 @@ import pytest
 from conftest import COMMAND, STAGES, Lifecycle, until
 from filelock import FileLock
 
-from mlkit.kit import cli, notebook, pipeline
-from mlkit.kit.examples import load_example
+from mlkit.cli import main as cli
+from mlkit.pipeline import notebooks as notebook
+from mlkit.pipeline import runner as pipeline
+from mlkit.sources.examples import load_example
 
 KILLS = int(os.environ.get("MLKIT_KILLS", "6"))
 SEED = int(os.environ.get("MLKIT_SEED", 1))

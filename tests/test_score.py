@@ -14,13 +14,13 @@ import pytest
 from pyarrow import parquet
 
 from mlkit import score as stage
-from mlkit.kit.errors import DataError, MLKitError, RunError, SettingsError
-from mlkit.kit.examples import customers
-from mlkit.kit.predictor import load_predictor
-from mlkit.kit.source import How
+from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
+from mlkit.sources.examples import customers
+from mlkit.inference.predictor import load_predictor
+from mlkit.sources.readers import How
 from mlkit.score import score
 
-COMMAND = [sys.executable, "-c", "from mlkit.kit.cli import main; main()", "score"]
+COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()", "score"]
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +234,7 @@ def test_a_column_that_is_not_there_is_named(predictor, rows, tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="looks at file descriptors")
 def test_memory_does_not_grow_with_the_table(package, tmp_path):
-    code = ("import resource, sys\nfrom mlkit.kit.cli import main\ntry: main()\nfinally: "
+    code = ("import resource, sys\nfrom mlkit.cli.main import main\ntry: main()\nfinally: "
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)")
     some, peaks = customers(2_000, seed=3).drop(columns="churned"), []
     for times in (100, 300):

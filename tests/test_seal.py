@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit.errors import PackageError
-from mlkit.kit.run import digest_of
-from mlkit.kit.seal import check, make_key, seal, signing_keys
+from mlkit.core.errors import PackageError
+from mlkit.core.run_folder import digest_of
+from mlkit.inference.signing import check, make_key, seal, signing_keys
 
 FILES = {"model.onnx": b"\x00\x01graph", "table.json": b'{"columns": []}', "card.md": b"# Card",
          "extra/note.txt": b"a note", "extra/deep/empty.bin": b""}  # fmt: skip
@@ -112,7 +112,7 @@ def test_what_the_stock_command_signs_is_accepted(package, keys):
 
 def test_a_check_is_light(package, keys):
     light = (
-        "import sys; from mlkit.kit.seal import check; check(sys.argv[1]); "
+        "import sys; from mlkit.inference.signing import check; check(sys.argv[1]); "
         "print([name for name in ('model_signing', 'sigstore', 'pydantic', 'pandas') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", light, package], capture_output=True, text=True, check=True)
@@ -331,7 +331,7 @@ def test_a_lost_public_key_is_made_again_from_the_private_one(home):
 
 
 def test_processes_that_make_the_key_at_once_make_one(home):
-    code = "from mlkit.kit.seal import signing_keys; print(signing_keys()[0].read_text())"
+    code = "from mlkit.inference.signing import signing_keys; print(signing_keys()[0].read_text())"
     start = [sys.executable, "-c", code]
     going = [subprocess.Popen(start, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = {process.communicate()[0] for process in going}

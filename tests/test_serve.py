@@ -21,11 +21,11 @@ from pathlib import Path
 
 import pytest
 
-from mlkit.kit.client import Client, Server, free_port, is_ready, serving
-from mlkit.kit.errors import MLKitError, SettingsError
-from mlkit.kit.keys import add_key, remove_key
-from mlkit.kit.parcels import chance_of_delay, parcel_package
-from mlkit.kit.seal import seal
+from mlkit.serving.client import Client, Server, free_port, is_ready, serving
+from mlkit.core.errors import MLKitError, SettingsError
+from mlkit.serving.api_keys import add_key, remove_key
+from mlkit.inference.example_package import chance_of_delay, parcel_package
+from mlkit.inference.signing import seal
 from mlkit.serve import serve, settings_of
 
 pytestmark = pytest.mark.usefixtures("own_key")
@@ -601,7 +601,7 @@ def test_schemathesis_finds_no_fault_and_no_answer_that_is_not_declared(package,
     if not command.exists():
         pytest.skip("there is no schemathesis")
     key = add_key(tmp_path / "keys.json", "tester", ["admin"])
-    more = [] if importlib.util.find_spec("mlkit.kit.reasons") else ["--exclude-path", "/explain"]
+    more = [] if importlib.util.find_spec("mlkit.serving.explanations") else ["--exclude-path", "/explain"]
     with serving(package, log=str(tmp_path / "log.db"), keys=str(tmp_path / "keys.json")) as server:
         said = subprocess.run(
             [str(command), "run", f"http://127.0.0.1:{server.port}/openapi.json", "--no-color", "--seed", "1",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit.errors import SettingsError
-from mlkit.kit.settings import Parameter, coerce, parse_parameters, project_name, resolve
+from mlkit.core.errors import SettingsError
+from mlkit.pipeline.settings import Parameter, coerce, parse_parameters, project_name, resolve
 
 STAGES = {
     "collect": parse_parameters("""
@@ -213,6 +213,6 @@ def test_the_name_of_the_project(tmp_path: Path) -> None:
 
 
 def test_settings_need_the_standard_library_only() -> None:
-    code = "import sys, mlkit.kit.settings; print({'numpy', 'pandas', 'sklearn'} & set(sys.modules))"
+    code = "import sys, mlkit.pipeline.settings; print({'numpy', 'pandas', 'sklearn'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "set()\n"

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlkit.kit.errors import SettingsError
-from mlkit.kit.slices import (
+from mlkit.core.errors import SettingsError
+from mlkit.evaluation.slices import (
     date_columns,
     group_gaps,
     groups_of,

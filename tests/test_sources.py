@@ -18,12 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.collect import collect, data_hash, describe, read_source, snapshot
-from mlkit.kit import place, source
-from mlkit.kit.cli import all_parameters, look_ahead, run_name
-from mlkit.kit.errors import DataError, MLKitError, SettingsError
-from mlkit.kit.notebook import run_in_process, stages, why_run
-from mlkit.kit.run import read_journal
-from mlkit.kit.source import Facts, draw, gather, read_batches, rebatch
+from mlkit.sources import locations as place
+from mlkit.sources import readers as source
+from mlkit.cli.main import all_parameters, look_ahead, run_name
+from mlkit.core.errors import DataError, MLKitError, SettingsError
+from mlkit.pipeline.notebooks import run_in_process, stages, why_run
+from mlkit.core.run_folder import read_journal
+from mlkit.sources.readers import Facts, draw, gather, read_batches, rebatch
 
 TABLE = "id,city,sold\n" + "".join(f"{n},{'Köln' if n % 2 else '東京'},{n * 7 % 100}\n" for n in range(200))
 

@@ -15,19 +15,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.kit.cell import (
+from mlkit.data.cells import (
     MISSING, as_text, currency_of, fold, is_missing, native, parse_boolean, parse_clock, parse_date,
     parse_number,
     split_numbers, split_units, text_words,
 )
-from mlkit.kit.errors import DataError
-from mlkit.kit.examples import EXAMPLES, customers, load_example
-from mlkit.kit.column import (
+from mlkit.core.errors import DataError
+from mlkit.sources.examples import EXAMPLES, customers, load_example
+from mlkit.data.columns import (
     KINDS, PLAIN_MOMENT, Column, input_cell, input_columns, input_names, read_cell, read_column,
 )
-from mlkit.kit.infer import infer_column, infer_kind, ordered_categories
-from mlkit.kit.sentinel import find_sentinels
-from mlkit.kit.table import Derived, Table, learn_table
+from mlkit.data.type_inference import infer_column, infer_kind, ordered_categories
+from mlkit.data.sentinels import find_sentinels
+from mlkit.data.table import Derived, Table, learn_table
 
 # ---------------------------------------------------------------- cells
 
@@ -813,7 +813,7 @@ def test_a_number_of_a_thousand_digits_is_no_trouble():
 def test_a_server_needs_neither_pandas_nor_numpy():
     program = """if True:
         import sys
-        from mlkit.kit.table import Table
+        from mlkit.data.table import Table
         columns = [{"name": "a", "kind": "number"}, {"name": "d", "kind": "date"}]
         table = Table.from_dict({"version": 1, "columns": columns})
         assert table.row_inputs({"a": "1,250", "d": "2020-01-02"})["a"] == 1250.0

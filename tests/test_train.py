@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 
 from mlkit import fit
-from mlkit.kit import families
-from mlkit.kit.ensemble import choose_weights
-from mlkit.kit.errors import DataError, MLKitError, RunError, SettingsError
-from mlkit.kit.examples import customers_with_truth, load_example
-from mlkit.kit.families import FAMILIES, Facts, choose_families, family_named, make_estimator
-from mlkit.kit.fit import split_and_prepare
-from mlkit.kit.trials import Trial, choose_trial, compare_families, corrected_t, interval_of, trials_frame
+from mlkit.models import families
+from mlkit.models.ensemble import choose_weights
+from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
+from mlkit.sources.examples import customers_with_truth, load_example
+from mlkit.models.families import FAMILIES, Facts, choose_families, family_named, make_estimator
+from mlkit.pipeline.fit import split_and_prepare
+from mlkit.models.trials import Trial, choose_trial, compare_families, corrected_t, interval_of, trials_frame
 from mlkit.problem import baseline_output, score
 from mlkit.train import (
     Data,
@@ -424,7 +424,7 @@ def test_training_does_not_look_at_the_test_rows(undisturbed, project, tmp_path)
 
     from conftest import Lifecycle
 
-    from mlkit.kit.run import digest_of
+    from mlkit.core.run_folder import digest_of
 
     folder = tmp_path / "runs" / "garbage"
     shutil.copytree(undisturbed.folder, folder)
@@ -475,7 +475,7 @@ def test_a_cluster_that_dies_in_the_middle_costs_no_result():
 
 
 def test_a_cluster_that_is_not_there_is_said_in_one_line(customers):
-    from mlkit.kit.workers import connect
+    from mlkit.core.parallel import connect
 
     with pytest.raises(RunError) as error:
         connect("tcp://127.0.0.1:9", patience=0.3)

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit import fit
-from mlkit.kit.errors import DataError, SettingsError
-from mlkit.kit.relation import broken_by, keeps, parse_relation
-from mlkit.kit.schema import check_row, find_broken, infer_range, infer_schema, load_schema, make_schema
-from mlkit.kit.slipped import find_slipped
-from mlkit.kit.table import learn_table
+from mlkit.core.errors import DataError, SettingsError
+from mlkit.data.constraints import broken_by, keeps, parse_relation
+from mlkit.data.schema import check_row, find_broken, infer_range, infer_schema, load_schema, make_schema
+from mlkit.quality.shifted_rows import find_slipped
+from mlkit.data.table import learn_table
 from mlkit.problem import Problem, settle
 from mlkit.validate import check_table, lock_away, put_aside, treat_invalid
 

@@ -10,10 +10,10 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-import mlkit.kit.verdict as verdict
-from mlkit.kit.compare import Difference
-from mlkit.kit.intervals import readable
-from mlkit.kit.verdict import (
+import mlkit.evaluation.fit_diagnosis as verdict
+from mlkit.task.comparison import Difference
+from mlkit.task.intervals import readable
+from mlkit.evaluation.fit_diagnosis import (
     RIVALS,
     Rival,
     Second,

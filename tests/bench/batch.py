@@ -20,11 +20,11 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from mlkit.kit.predictor import load_predictor
+from mlkit.inference.predictor import load_predictor
 
 ROWS = int(os.environ.get("BENCH_ROWS", "10_000_000"))
 PIECE = 100_000
-COMMAND = "from mlkit.kit.cli import main; main()"
+COMMAND = "from mlkit.cli.main import main; main()"
 
 
 def made_up(rows: int, seed: int) -> pd.DataFrame:
@@ -62,7 +62,7 @@ def write_rows(path: Path, rows: int) -> None:
 # ---------------------------------------- contestants: rows a second, and MB at the peak
 def mlkit(package: Path, source: Path) -> tuple[float, float]:
     output = source.with_name(f"out-{source.name}").with_suffix(".parquet")
-    code = ("import resource\nfrom mlkit.kit.cli import main\ntry: main()\n"
+    code = ("import resource\nfrom mlkit.cli.main import main\ntry: main()\n"
             "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)")  # fmt: skip
     command = [sys.executable, "-c", code, "score", str(package), str(source), str(output), "--overwrite"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout

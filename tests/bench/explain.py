@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mlkit.explain import training_pool
-from mlkit.kit.attribution import lime_values, shap_values
-from mlkit.kit.table import learn_table
+from mlkit.explanation.local import lime_values, shap_values
+from mlkit.data.table import learn_table
 from mlkit.prepare import make_plan
 from mlkit.problem import encode_target, settle, state_problem, target_values
 from mlkit.train import FAMILIES, Model, fit_estimator, make_estimator

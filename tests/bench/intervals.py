@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mlkit.kit.intervals import score_interval
+from mlkit.task.intervals import score_interval
 from mlkit.problem import score
 
 Made = tuple[np.ndarray, np.ndarray]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-from mlkit.kit.notebook import run_view, stages
+from mlkit.pipeline.notebooks import run_view, stages
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 # A budget in trials: the same work each time.
@@ -29,7 +29,7 @@ def chosen_for(stage: str) -> dict[str, object]:
 
 def plain_script() -> str:
     """The run sections of all stages, one after the other, as a person would write them into one file."""
-    lines = ["import sys", "from pathlib import Path", "from mlkit.kit.track import connect, log_run"]
+    lines = ["import sys", "from pathlib import Path", "from mlkit.registry.tracking import connect, log_run"]
     lines += ["folder = sys.argv[1]", "connect(Path(folder))"]
     for stage in stages().values():
         defaults = {name: parameter.default for name, parameter in stage.parameters.items()}

@@ -25,7 +25,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from mlkit.collect import read_source
-from mlkit.kit.examples import TARGETS, load_example
+from mlkit.sources.examples import TARGETS, load_example
 from mlkit.problem import Problem, Task, encode_target, score, settle, target_values
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
@@ -68,12 +68,12 @@ json.dump({"fit": fitted - started, "predict": ended - fitted, "labels": [str(la
 PROGRAMS = {
     "mlkit": """
 from mlkit import fit
-from mlkit.kit.batch import read_frame
-from mlkit.kit.calibration import finish
-from mlkit.kit.graph import to_onnx
-from mlkit.kit.predictor import onnx_engine
-from mlkit.kit.reader import Reader
-from mlkit.kit.schema import Schema
+from mlkit.inference.frame_reader import read_frame
+from mlkit.models.calibration import finish
+from mlkit.packaging.onnx_export import to_onnx
+from mlkit.inference.predictor import onnx_engine
+from mlkit.inference.row_reader import Reader
+from mlkit.data.schema import Schema
 model = fit(train, target, budget=seconds, trials=10_000, metric=asked["metric"], test_size=asked["hold"])
 model = finish(model)
 answer = onnx_engine(to_onnx(model).SerializeToString(), threads=2)

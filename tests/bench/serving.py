@@ -28,9 +28,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
-from mlkit.kit.client import Client, free_port, request_rows
-from mlkit.kit.keys import add_key
-from mlkit.kit.run import Run
+from mlkit.serving.client import Client, free_port, request_rows
+from mlkit.serving.api_keys import add_key
+from mlkit.core.run_folder import Run
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path("~/.cache/mlkit-bench").expanduser()
@@ -60,7 +60,7 @@ def finished_run() -> Path:
     folder = CACHE / "serving" / "run"
     how = ["--data", "example:customers", "--target", "churned", "--out", str(folder), "--to", "package",
            "-p", "train.models=boosting", "-p", "train.ensemble=no", "-p", "train.trials=5"]  # fmt: skip
-    command = [sys.executable, "-c", "from mlkit.kit.cli import main; main()", "run", *how]
+    command = [sys.executable, "-c", "from mlkit.cli.main import main; main()", "run", *how]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
     return folder
 
@@ -194,7 +194,7 @@ def competitors(run: Path, place: Path, port: int) -> Iterator[tuple[str, Compet
     yield "empty ASGI callable", Competitor(uvicorn("bare_server", port), "/predict", dict, None)
     yield "FastAPI + scikit-learn", Competitor(
         uvicorn("fastapi_server", port), "/predict", dict, lambda told: told["output"], {}, model)
-    from mlkit.kit.flavor import save_model
+    from mlkit.registry.mlflow_flavor import save_model
 
     save_model(run / "model", place / "mlflow")
     command = [str(Path(sys.executable).with_name("mlflow")), "models", "serve", "-m", str(place / "mlflow"),

@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from mlkit.kit.verdict import face_rivals, hold_back, usual_models, verdict_on_fit
-from mlkit.kit.encode import Plan, Treatment
+from mlkit.evaluation.fit_diagnosis import face_rivals, hold_back, usual_models, verdict_on_fit
+from mlkit.features.encoders import Plan, Treatment
 from mlkit.problem import Problem, Task, baseline_output, score, settle
 from mlkit.train import FAMILIES, make_estimator
 
