@@ -23,20 +23,29 @@ from typing import Any
 
 import pandas as pd
 
-from .data.cells import as_text, native
 from .core.errors import DataError, RunError, SettingsError, did_you_mean
-from .sources.locations import Address, find_address, find_files, is_pattern, local_path, name_of, refuse_secret
 from .core.run_folder import Run
-from .sources.readers import Facts, Frames, How, draw, gather, source_frames
+from .core.theme import BLUE, GREY, VERMILION
+from .data.cells import as_text, native
 from .data.table import MISSING, infer_column, is_missing, parse_number, read_column
 from .data.table import Column as Declared
 from .sources.delimited import DELIMITERS, counted, shown
-from .core.theme import BLUE, GREY, VERMILION
+from mlkit.sources.locations import (
+    Address,
+    find_address,
+    find_files,
+    is_pattern,
+    local_path,
+    name_of,
+    refuse_secret,
+)
+from .sources.readers import Facts, Frames, How, draw, gather, source_frames
 
 # %% ../nbs/02_collect.ipynb #3f730b59
 @dataclass(frozen=True)
 class Origin:
     "Where a table came from, as far as the table itself does not tell."
+
     source: str  # as the user gave it
     rows: int  # in the source
     encoding: str | None = None  # of a text file
@@ -49,17 +58,22 @@ class Origin:
     joins: tuple[dict[str, Any], ...] = ()  # what each join did
 
     @property
-    def name(self) -> str: return name_of(self.source)
+    def name(self) -> str:
+        return name_of(self.source)
+
 
 def check_numbers(rows: int, seed: int) -> None:
     "SettingsError when a sample cannot be drawn like this."
-    if rows < 0: raise SettingsError(f"collect.rows must be 0 (all rows) or more, and not {rows}")
-    if not 0 <= seed < 2**32: raise SettingsError(f"collect.seed must be 0 to 4294967295, and not {seed}")
+    if rows < 0:
+        raise SettingsError(f"collect.rows must be 0 (all rows) or more, and not {rows}")
+    if not 0 <= seed < 2**32:
+        raise SettingsError(f"collect.seed must be 0 to 4294967295, and not {seed}")
 
 # %% ../nbs/02_collect.ipynb #696db84b
 @dataclass(frozen=True)
 class Join:
     "What to join, and on which key."
+
     source: str  # as the user wrote it
     keys: tuple[tuple[str, str], ...]  # column of the first table, and that of this one
 
@@ -68,6 +82,7 @@ class Join:
         "The key in words."
         pairs = (mine if mine == other else f"{mine} = {other}" for mine, other in self.keys)
         return ", ".join(shown(pair, 60) for pair in pairs)
+
 
 def parse_joins(
     join: str,  # SOURCE on KEY | SOURCE on KEY = OTHERKEY, KEY2
@@ -78,9 +93,11 @@ def parse_joins(
         refuse_secret(part.strip(), "collect.join")
         source, _, keys = (re.split(r"\s+(on)\s+(?!.*\son\s)", part.strip(), maxsplit=1) + ["", ""])[:3]
         pairs = [[name.strip() for name in key.split("=", 1)] for key in keys.split(",")]
-        if not source or not all(name for pair in pairs for name in pair): raise SettingsError(
-            f"collect.join: '{shown(part.strip(), 60)}' does not say its key; write SOURCE on KEY, "
-            f"such as contracts.csv on customer_id")
+        if not source or not all(name for pair in pairs for name in pair):
+            raise SettingsError(
+                f"collect.join: '{shown(part.strip(), 60)}' does not say its key; write SOURCE on KEY, "
+                f"such as contracts.csv on customer_id"
+            )
         joins.append(Join(source, tuple((pair[0], pair[-1]) for pair in pairs)))
     return joins
 
@@ -90,22 +107,24 @@ def key_text(value: Any) -> str:
     text = as_text(native(value))
     return text.partition(".")[0] if re.fullmatch(r"[+-]?[0-9]+\.0+", text) else text
 
+
 def key_column(
     frame: pd.DataFrame,
     names: list[str],  # of the columns that make up the key
 ) -> pd.Series:  # text; empty where a part is missing
     "The key of each row."
     import numpy as np
+
     parts = []
     for name in names:
         places, different = pd.factorize(frame[name])
         parts.append(np.array([*map(key_text, different.tolist()), ""], dtype=object)[places])
-    if len(parts) == 1: return pd.Series(parts[0], dtype=object)
+    if len(parts) == 1:
+        return pd.Series(parts[0], dtype=object)
     return pd.Series(["\x1f".join(row) if all(row) else "" for row in zip(*parts, strict=True)], dtype=object)
 
-def shape_of(
-    keys: pd.Series,
-) -> str:
+
+def shape_of(keys: pd.Series) -> str:
     "How keys look, without showing one: digits as 9, letters as A."
     texts = [re.sub(r"\d", "9", text).replace("\x1f", ", ") for text in keys[keys != ""].head(1000)]
     shapes = pd.Series([re.sub(r"[^\W\d_]", "A", text) for text in texts])
@@ -114,6 +133,7 @@ def shape_of(
 # %% ../nbs/02_collect.ipynb #af4eeaaa
 class Partner:
     "A table whose columns are added to the rows of another, all at once or part by part."
+
     def __init__(self, join: Join, table: pd.DataFrame):
         self.join, self.name = join, name_of(join.source)
         mine, theirs = zip(*join.keys, strict=True)
@@ -121,10 +141,12 @@ class Partner:
         others = [find_column(name, table, f"{self.name} (collect.join)") for name in theirs]
         key = key_column(table, others)
         repeated = key[key != ""].duplicated()
-        if repeated.any(): raise DataError(
-            f"{self.name}: {counted(int(repeated.sum()), 'row')} of {len(table):,} repeat a key in "
-            f"{', '.join(repr(shown(name, 40)) for name in others)} and would multiply rows; "
-            f"make it the first source, or aggregate it")
+        if repeated.any():
+            raise DataError(
+                f"{self.name}: {counted(int(repeated.sum()), 'row')} of {len(table):,} repeat a key in "
+                f"{', '.join(repr(shown(name, 40)) for name in others)} and would multiply rows; "
+                f"make it the first source, or aggregate it"
+            )
         self.index, self.added = pd.Index(key[key != ""]), table.drop(columns=others)[(key != "").to_numpy()]
         self.theirs = shape_of(key)
 
@@ -134,7 +156,8 @@ class Partner:
         key = key_column(frame, mine)
         places = self.index.get_indexer(key)
         self.rows, self.found = self.rows + len(frame), self.found + int((places >= 0).sum())
-        if self.shape == "nothing": self.shape = shape_of(key)
+        if self.shape == "nothing":
+            self.shape = shape_of(key)
         partners = self.added.reset_index(drop=True).reindex(places).set_axis(frame.index)
         return pd.concat([frame, partners.set_axis(free_names(self.added, frame, self.name), axis=1)], axis=1)
 
@@ -144,11 +167,19 @@ def join_report(
 ) -> dict[str, Any]:
     "What a join did. DataError: nothing."
     join = partner.join
-    if not partner.found: raise DataError(
-        f"{partner.name}: no row finds a partner on {join.on}: keys look like {partner.shape} in the "
-        f"first table and like {partner.theirs} here; check collect.join")
-    return {"source": join.source, "on": join.on, "rows_before": partner.rows, "rows_after": partner.rows,
-            "partners": partner.found / partner.rows, "columns": partner.added.shape[1]}
+    if not partner.found:
+        raise DataError(
+            f"{partner.name}: no row finds a partner on {join.on}: keys look like {partner.shape} in the "
+            f"first table and like {partner.theirs} here; check collect.join"
+        )
+    return {
+        "source": join.source,
+        "on": join.on,
+        "rows_before": partner.rows,
+        "rows_after": partner.rows,
+        "partners": partner.found / partner.rows,
+        "columns": partner.added.shape[1],
+    }
 
 # %% ../nbs/02_collect.ipynb #60715bb2
 def find_column(
@@ -157,12 +188,15 @@ def find_column(
     where: str,  # name of the table, for the message
 ) -> str:
     "The column that is meant; blanks around its name do not count. DataError: there is none."
-    if name in frame.columns: return name
+    if name in frame.columns:
+        return name
     stripped = {str(each).strip(): str(each) for each in frame.columns}
-    if name.strip() in stripped: return stripped[name.strip()]
+    if name.strip() in stripped:
+        return stripped[name.strip()]
     some, more = [shown(each, 40) for each in [*stripped][:20]], len(stripped) - 20
     there = f"; it has {', '.join(some)}{f' and {more} more' if more > 0 else ''}"
     raise DataError(f"no column '{shown(name, 60)}' in {where}{did_you_mean(name, stripped) or there}")
+
 
 def free_names(
     added: pd.DataFrame,  # what is to be added
@@ -172,8 +206,10 @@ def free_names(
     "The names of the added columns; those that are taken get the table's name behind them."
     taken, names = set(map(str, frame.columns)), []
     for name in map(str, added.columns):
-        if name in taken: name = f"{name}_{Path(table).name.partition('.')[0]}"
-        while name in taken: name += "_"
+        if name in taken:
+            name = f"{name}_{Path(table).name.partition('.')[0]}"
+        while name in taken:
+            name += "_"
         taken.add(name)
         names.append(name)
     return names
@@ -190,13 +226,15 @@ def find_partners(
         partners.append(Partner(each, gather(frames, facts)))
     return partners
 
+
 def join_frames(
     frames: Frames,  # parts of the first table
     partners: list[Partner],
 ) -> Frames:
     "The same rows with the columns of their partners."
     for frame in frames:
-        for partner in partners: frame = partner.add_to(frame)
+        for partner in partners:
+            frame = partner.add_to(frame)
         yield frame
 
 # %% ../nbs/02_collect.ipynb #a3989d48
@@ -216,10 +254,21 @@ def collect(
     frames = source_frames(source, How(query, encoding, delimiter, sheet), facts)
     data, total = draw(frames, rows, seed) if rows else (gather(frames, facts), 0)
     total = total or len(data)
-    if partners: data = gather(join_frames(iter([data]), partners), Facts())
+    if partners:
+        data = gather(join_frames(iter([data]), partners), Facts())
     joins = tuple(map(join_report, partners))
-    return data, Origin(source, total, facts.encoding, facts.delimiter, facts.bytes, facts.sha256,
-                        facts.files, facts.above, query, joins)
+    return data, Origin(
+        source,
+        total,
+        facts.encoding,
+        facts.delimiter,
+        facts.bytes,
+        facts.sha256,
+        facts.files,
+        facts.above,
+        query,
+        joins,
+    )
 
 # %% ../nbs/02_collect.ipynb #1cb10e88
 def read_source(
@@ -242,20 +291,26 @@ def watch_source(
     "Tell the run on what this stage depends."
     for each in [source, *(one.source for one in parse_joins(join))]:
         address = find_address(each)
-        if address.place == "disk": watch_files(run, address)
+        if address.place == "disk":
+            watch_files(run, address)
         if address.given != address.real or address.place not in ("disk", "example"):
             run.cannot_watch(address.shown)
 
+
 def watch_files(run: Run, address: Address) -> None:
     path = local_path(address.real)
-    if Path(path).is_dir(): run.reads_names(str(Path(path) / "*"))
-    elif is_pattern(path) and not Path(path).is_file(): run.reads_names(path)
-    for file in find_files(address.real): run.reads_file(file)
+    if Path(path).is_dir():
+        run.reads_names(str(Path(path) / "*"))
+    elif is_pattern(path) and not Path(path).is_file():
+        run.reads_names(path)
+    for file in find_files(address.real):
+        run.reads_file(file)
 
 # %% ../nbs/02_collect.ipynb #ca0c099e
 def type_name(column: pd.Series) -> str:
     "Name of a column's type, the same for all ways in which pandas may hold text or dates."
-    if pd.api.types.is_datetime64_any_dtype(column): return "date"
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "date"
     return "text" if column.dtype == object or pd.api.types.is_string_dtype(column) else str(column.dtype)
 
 # %% ../nbs/02_collect.ipynb #8dd7072f
@@ -267,18 +322,24 @@ def column_bytes(
     import numpy as np
     import pyarrow as pa
     from pyarrow import compute
+
     kind = type_name(column)
-    if kind == "date": yield column.dt.as_unit("us").astype("int64").to_numpy().tobytes()
-    elif kind != "text": yield pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()
+    if kind == "date":
+        yield column.dt.as_unit("us").astype("int64").to_numpy().tobytes()
+    elif kind != "text":
+        yield pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()
     else:
-        cells = pa.chunked_array([pa.array([], pa.large_string())]) if column.empty else pa.table(
-            {"": pa.array(column.astype("str"), pa.large_string(), from_pandas=True)})[0]
+        cells = (
+            pa.chunked_array([pa.array([], pa.large_string())])
+            if column.empty
+            else pa.table({"": pa.array(column.astype("str"), pa.large_string(), from_pandas=True)})[0]
+        )
         for start in range(0, len(column), rows):
             piece = cells.slice(start, rows).combine_chunks()
             yield compute.fill_null(compute.binary_length(piece), -1).to_numpy().astype("int64").tobytes()
             piece = compute.fill_null(piece, "")
-            places = np.frombuffer(piece.buffers()[1], "int64")[piece.offset:piece.offset + len(piece) + 1]
-            yield memoryview(piece.buffers()[2] or b"")[places[0]:places[-1]]
+            places = np.frombuffer(piece.buffers()[1], "int64")[piece.offset : piece.offset + len(piece) + 1]
+            yield memoryview(piece.buffers()[2] or b"")[places[0] : places[-1]]
 
 # %% ../nbs/02_collect.ipynb #8522d5fc
 def data_hash(
@@ -289,7 +350,8 @@ def data_hash(
     for place, name in enumerate(frame.columns):
         column = frame.iloc[:, place]
         total.update(f"{len(str(name))}:{name}:{type_name(column)}:{len(frame)}:".encode())
-        for piece in column_bytes(column): total.update(piece)
+        for piece in column_bytes(column):
+            total.update(piece)
     return total.hexdigest()
 
 # %% ../nbs/02_collect.ipynb #72e926fe
@@ -300,6 +362,7 @@ def snapshot(
     "What must be known to say later which data a model has seen."
     size = {"rows": len(data), "columns": data.shape[1], "rows_in_source": origin.rows}
     return asdict(origin) | {"joins": list(origin.joins)} | size | {"data_hash": data_hash(data)}
+
 
 def describe(
     data: pd.DataFrame,  # the table as it goes into the run
@@ -313,29 +376,36 @@ def describe(
     if origin.encoding is not None:
         between = DELIMITERS.get(origin.delimiter or "", repr(origin.delimiter))
         text += f" as {origin.encoding.upper().replace('_', '-')}, {between}-separated"
-    if origin.above: text += f", without {counted(origin.above, 'line')} above the header"
+    if origin.above:
+        text += f", without {counted(origin.above, 'line')} above the header"
     for each in origin.joins:
         text += f", joined with {name_of(each['source'])} ({each['partners']:.1%} of the rows)"
     return text
 
 # %% ../nbs/02_collect.ipynb #fba1a5d2
-def earlier_snapshot(
-    run: Run,
-) -> dict[str, Any]:  # empty when there is none
+def earlier_snapshot(run: Run) -> dict[str, Any]:  # empty when there is none
     "The snapshot that an earlier run of this stage has left in the folder."
-    try: return run.load("snapshot") if run.has("snapshot") else {}
-    except RunError: return {}
+    try:
+        return run.load("snapshot") if run.has("snapshot") else {}
+    except RunError:
+        return {}
+
 
 def compare_snapshots(
     before: dict[str, Any],  # an earlier snapshot; empty: there is none
     now: dict[str, Any],
 ) -> str:  # `; the same data as before`, or what changed; nothing at the first time
     "What became of the data since the last time."
-    if not before: return ""
-    if before.get("data_hash") == now["data_hash"]: return "; the same data as before"
+    if not before:
+        return ""
+    if before.get("data_hash") == now["data_hash"]:
+        return "; the same data as before"
+
     def size(of: dict[str, Any]) -> str:
         return f"{counted(of['rows'], 'row')} x {counted(of['columns'], 'column')}"
-    if size(before) != size(now): return f"; the data changed: {size(before)} -> {size(now)}"
+
+    if size(before) != size(now):
+        return f"; the data changed: {size(before)} -> {size(now)}"
     return "; the data changed: as many rows and columns, other cells"
 
 # %% ../nbs/02_collect.ipynb #178fa5bd
@@ -343,7 +413,8 @@ def show_joins(
     origin: Origin,  # where the table came from
 ) -> pd.DataFrame | None:  # None: nothing was joined
     "What each join did: rows before and after, the share that found a partner, columns added."
-    if not origin.joins: return None
+    if not origin.joins:
+        return None
     table = pd.DataFrame(origin.joins)
     return table.assign(source=table.source.map(name_of), partners=table.partners.map("{:.1%}".format))
 
@@ -354,9 +425,11 @@ PERSON = re.compile(r"[^\W\d_]+(?:[ .,'’　()\"-]+[^\W\d_]+){0,9}[.)\"]*")
 NAMES = {"name", "firstname", "lastname", "surname", "fullname", "氏名", "名前", "お名前"}
 PHONES = {"phone", "telephone", "tel", "mobile", "fax", "電話", "電話番号", "携帯"}
 
+
 def _words_in(name: str) -> set[str]:
     "The words in the name of a column, in small letters: `customerName` has two."
     return set(re.split(r"[\W_]+", re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()))
+
 
 def looks_personal(
     name: str,  # of the column
@@ -364,16 +437,23 @@ def looks_personal(
 ) -> str:  # e-mail, telephone, name, or nothing
     "What a column tells about persons, judged by its name and values."
     texts = [text[:200] for text in texts]
+
     def most(pattern: re.Pattern[str]) -> bool:
         return sum(bool(pattern.fullmatch(text.strip())) for text in texts) > 0.7 * len(texts)
+
     words = _words_in(name[:200])
-    if most(EMAIL): return "e-mail"
-    if most(PHONE) and (words & PHONES or not most(re.compile(r"\d+"))): return "telephone"
+    if most(EMAIL):
+        return "e-mail"
+    if most(PHONE) and (words & PHONES or not most(re.compile(r"\d+"))):
+        return "telephone"
     return "name" if words & NAMES and most(PERSON) else ""
 
 # %% ../nbs/02_collect.ipynb #f5e7c63a
-PEOPLE = set("""customer client user member patient passenger employee person contact owner guest student
-    teacher doctor driver player first last middle full given family maiden""".split())
+PEOPLE = set(
+    """customer client user member patient passenger employee person contact owner guest student
+    teacher doctor driver player first last middle full given family maiden""".split()
+)
+
 
 def personal_columns(
     frame: pd.DataFrame,  # raw cells
@@ -382,11 +462,13 @@ def personal_columns(
     "The columns that say who somebody is; the name of a product or a city does not."
     found = {}
     for place, name in enumerate(map(str, frame.columns)):
-        if type_name(frame.iloc[:, place]) != "text": continue
+        if type_name(frame.iloc[:, place]) != "text":
+            continue
         some = frame.iloc[:, place].dropna().astype("str")
         what = looks_personal(name, [text for text in some.head(1000).unique()[:200] if not is_missing(text)])
         others = _words_in(name) - {*NAMES, ""}
-        if what and (what != "name" or doubtful or others <= PEOPLE): found[name] = what
+        if what and (what != "name" or doubtful or others <= PEOPLE):
+            found[name] = what
     return found
 
 # %% ../nbs/02_collect.ipynb #6bb1cc61
@@ -406,45 +488,64 @@ def marks_nothing(
 @dataclass
 class Look:
     "A column under examination."
+
     name: str
     cells: pd.Series
+
     @cached_property
-    def declared(self) -> Declared: return infer_column(self.cells)
+    def declared(self) -> Declared:
+        return infer_column(self.cells)
+
     @property
-    def kind(self) -> str: return self.declared.kind
+    def kind(self) -> str:
+        return self.declared.kind
+
     @cached_property
     def tally(self) -> pd.Series:
         "How often each value occurs, the commonest first; equals in the order of their coming."
         return self.cells.value_counts(sort=False).sort_values(ascending=False, kind="stable")
+
     @cached_property
     def texts(self) -> pd.Series:
         "The values of the tally as text, in its order."
         return pd.Series(self.tally.index.array).astype("str")
+
     @cached_property
     def counts(self) -> pd.Series:
         "The tally without the values that stand for nothing."
         return self.tally[~marks_nothing(self.texts, self.declared)] if self.is_text else self.tally
+
     @cached_property
     def values(self) -> pd.Series:
         "The numbers or dates that the cells stand for."
         return read_column(self.declared, self.cells).dropna()
+
     @cached_property
-    def is_text(self) -> bool: return type_name(self.cells) == "text"
+    def is_text(self) -> bool:
+        return type_name(self.cells) == "text"
+
     @cached_property
     def personal(self) -> str:
         return looks_personal(self.name, list(self.counts.index[:200])) if self.is_text else ""
-    def quote(self, value: Any) -> str: return "•••" if self.personal else f'"{shown(value)}"'
+
+    def quote(self, value: Any) -> str:
+        return "•••" if self.personal else f'"{shown(value)}"'
 
 # %% ../nbs/02_collect.ipynb #82608f83
-def note_personal(look: Look) -> str: return f"personal ({look.personal})" if look.personal else ""
+def note_personal(look: Look) -> str:
+    return f"personal ({look.personal})" if look.personal else ""
+
 
 def note_kind(look: Look) -> str:
-    if look.kind == "identifier": return "one value a row: an identifier?"
+    if look.kind == "identifier":
+        return "one value a row: an identifier?"
     return look.kind if look.kind in ("constant", "empty") else ""
+
 
 def note_text_numbers(look: Look) -> str:
     "Numbers that a program would not take for numbers, or a column that is numbers in part."
-    if not look.is_text or look.kind not in ("number", "category"): return ""
+    if not look.is_text or look.kind not in ("number", "category"):
+        return ""
     texts = look.counts.index[:10_000]
     if look.kind == "number":
         odd = texts[pd.to_numeric(pd.Series(texts), errors="coerce").isna()]
@@ -457,10 +558,13 @@ def note_text_numbers(look: Look) -> str:
 def note_text_dates(look: Look) -> str:
     return "dates written as text" if look.kind == "date" and look.is_text else ""
 
+
 def note_blanks(look: Look) -> str:
-    if not look.is_text: return ""
+    if not look.is_text:
+        return ""
     blank = int(look.tally[look.texts.str.isspace().to_numpy()].sum())
     return counted(blank, "blank cell") if blank else ""
+
 
 def note_spelling(look: Look) -> str:
     "The same category in several spellings."
@@ -471,31 +575,42 @@ def note_spelling(look: Look) -> str:
 # %% ../nbs/02_collect.ipynb #9777625e
 def note_code(look: Look) -> str:
     "Numbers that people use for `not known`: those that are read so, and those that may be."
-    if look.kind != "number" or look.values.nunique() < 10: return ""
+    if look.kind != "number" or look.values.nunique() < 10:
+        return ""
+
     def rows(code: str) -> str:
         return counted(int((pd.to_numeric(look.cells, errors="coerce") == float(code)).sum()), "row")
-    declared = [code for code in look.declared.missing
-                if code not in MISSING and parse_number(code) is not None]
+
+    declared = [
+        code for code in look.declared.missing if code not in MISSING and parse_number(code) is not None
+    ]
     told = [f"{code} in {rows(code)}: read as not known" for code in declared]
     least, most = look.values.nsmallest(1, keep="all"), look.values.nlargest(1, keep="all")
     inner = look.values[(look.values > least.iloc[0]) & (look.values < most.iloc[0])]
     codes = []
-    if least.iloc[0] in (-1, -9, -99, -999, -9999) and inner.min() >= 0: codes.append(least)
-    if most.iloc[0] in (99, 999, 9999, 99999, 999999) and most.iloc[0] > 2 * inner.max(): codes.append(most)
+    if least.iloc[0] in (-1, -9, -99, -999, -9999) and inner.min() >= 0:
+        codes.append(least)
+    if most.iloc[0] in (99, 999, 9999, 99999, 999999) and most.iloc[0] > 2 * inner.max():
+        codes.append(most)
     told += [f"{shown(code.iloc[0])} in {counted(len(code), 'row')}: not known?" for code in codes]
     return ", ".join(told)
 
+
 def note_alone(look: Look) -> str:
     "A largest number that is far from the next one."
-    if look.kind != "number" or look.values.nunique() < 10: return ""
+    if look.kind != "number" or look.values.nunique() < 10:
+        return ""
     most = look.values.max()
     below = look.values[look.values < most].max()
-    if not most > 3 * below > 0 or note_code(look): return ""
+    if not most > 3 * below > 0 or note_code(look):
+        return ""
     return f"{shown(most)} stands alone, the next is {shown(below)}"
+
 
 def note_unknown(look: Look) -> str:
     "Words for `not known`, the usual ones and those that stand among numbers."
-    if not look.is_text: return ""
+    if not look.is_text:
+        return ""
     words = {"unknown", "not available", "missing", "不明"} | set(look.declared.missing) - set(MISSING)
     found = look.texts.str.strip().str.lower()
     found = found[found.isin(words)]
@@ -505,26 +620,34 @@ def note_unknown(look: Look) -> str:
 # %% ../nbs/02_collect.ipynb #84024dea
 LEVELS, BINS = " ▁▂▃▄▅▆▇█", 24
 
-def sketch_of(
-    look: Look,
-) -> str:  # one letter of `LEVELS` for each bar
+
+def sketch_of(look: Look) -> str:  # one letter of `LEVELS` for each bar
     "How the values of a column are spread; nothing for personal columns and for texts that all differ."
-    if look.personal or not len(look.counts) or look.kind in ("identifier", "constant", "text"): return ""
-    if look.kind in ("number", "date"): return bars(spread(look.values))
+    if look.personal or not len(look.counts) or look.kind in ("identifier", "constant", "text"):
+        return ""
+    if look.kind in ("number", "date"):
+        return bars(spread(look.values))
     return bars(look.counts.head(BINS // 2).tolist())
+
 
 def spread(values: pd.Series) -> list[int]:
     "How many values lie in each interval."
     import numpy as np
+
     numbers = np.sort(values.to_numpy().astype("float64"))
-    if not len(numbers): return []
+    if not len(numbers):
+        return []
     low, high = numbers[int(0.01 * (len(numbers) - 1))], numbers[int(np.ceil(0.99 * (len(numbers) - 1)))]
-    if low == high: low, high = numbers[0], numbers[-1]
+    if low == high:
+        low, high = numbers[0], numbers[-1]
     inner = numbers[(numbers >= low) & (numbers <= high)]
     places, counts = np.unique(inner, return_counts=True)
-    if len(places) <= BINS: return counts.tolist()
-    with np.errstate(over="ignore"): width = high - low
+    if len(places) <= BINS:
+        return counts.tolist()
+    with np.errstate(over="ignore"):
+        width = high - low
     return np.histogram((inner - low) / width if np.isfinite(width) else inner / 2**1000, BINS)[0].tolist()
+
 
 def bars(counts: list[int]) -> str:
     "The counts as bars; what occurs at all is visible."
@@ -533,22 +656,33 @@ def bars(counts: list[int]) -> str:
 
 # %% ../nbs/02_collect.ipynb #2932c694
 NOTES: tuple[Callable[[Look], str], ...] = (
-    note_personal, note_kind, note_text_numbers, note_text_dates, note_blanks, note_spelling,
-    note_code, note_alone, note_unknown,
+    note_personal,
+    note_kind,
+    note_text_numbers,
+    note_text_dates,
+    note_blanks,
+    note_spelling,
+    note_code,
+    note_alone,
+    note_unknown,
 )
+
 
 def profile_column(look: Look) -> dict[str, Any]:
     "One line of the profile."
     ordered = look.kind in ("number", "date") and not look.personal and len(look.values)
     return {
-        "column": look.name, "kind": look.kind,
-        "missing": 1 - float(look.counts.sum()) / len(look.cells), "distinct": len(look.counts),
+        "column": look.name,
+        "kind": look.kind,
+        "missing": 1 - float(look.counts.sum()) / len(look.cells),
+        "distinct": len(look.counts),
         "sketch": sketch_of(look),
         "examples": "•••" if look.personal else ", ".join(map(shown, look.counts.index[:3])),
         "smallest": shown(look.values.min()) if ordered else "",
         "largest": shown(look.values.max()) if ordered else "",
         "note": "; ".join(filter(None, (note(look) for note in NOTES))),
     }
+
 
 def profile(
     frame: pd.DataFrame,  # raw cells
@@ -560,11 +694,15 @@ def profile(
 # %% ../nbs/02_collect.ipynb #9418a5b4
 def draw_missing(share: float) -> str:
     "A share as a bar with its figure."
-    if not share: return ""
+    if not share:
+        return ""
     text = "&lt;0.1%" if share < 0.001 else f"{share:.1%}"
     bar = f"linear-gradient(90deg,{VERMILION}99 {share:.1%},#80808022 {share:.1%})"
-    return (f"<span style='display:inline-block;width:3.5em;height:.7em;background:{bar}'></span>"
-            f"<span style='display:inline-block;min-width:3.5em;text-align:right'>{text}</span>")
+    return (
+        f"<span style='display:inline-block;width:3.5em;height:.7em;background:{bar}'></span>"
+        f"<span style='display:inline-block;min-width:3.5em;text-align:right'>{text}</span>"
+    )
+
 
 def draw_sketch(sketch: str, kind: str) -> str:
     "A sketch as a small chart: bars side by side for numbers and dates, apart for categories."
@@ -573,34 +711,56 @@ def draw_sketch(sketch: str, kind: str) -> str:
     heights = (0, 2, 6, 9, 12, 15, 18, 21, 24)
     drawn = "".join(
         f"<span style='display:inline-block;width:{wide}px;height:{heights[LEVELS.index(letter)]}px;"
-        f"margin-right:{gap}px;background:{BLUE}CC;vertical-align:bottom'></span>" for letter in sketch)
+        f"margin-right:{gap}px;background:{BLUE}CC;vertical-align:bottom'></span>"
+        for letter in sketch
+    )
     line = f"border-bottom:1px solid {GREY};" if sketch else ""
     look = f"display:inline-block;height:24px;line-height:24px;white-space:nowrap;{line}"
     return f"<span style='{look}'>{drawn}</span>"
 
 # %% ../nbs/02_collect.ipynb #db2f8dfe
-TITLES = {"column": "left", "kind": "left", "missing": "left", "distinct": "right", "distribution": "left",
-          "commonest values": "left", "range": "left", "suspicions": "left"}
+TITLES = {
+    "column": "left",
+    "kind": "left",
+    "missing": "left",
+    "distinct": "right",
+    "distribution": "left",
+    "commonest values": "left",
+    "range": "left",
+    "suspicions": "left",
+}
+
 
 def draw_row(cells: list[str], line: str, tag: str = "td") -> str:
     "One line of a table; `line` is what lies below it."
-    look = (f"padding:.3em 1.2em .3em 0;border-bottom:{line};vertical-align:middle;"
-            f"font-weight:normal;text-align:")
-    drawn = (f"<{tag} style='{look}{side}'>{cell}</{tag}>"
-             for cell, side in zip(cells, TITLES.values(), strict=True))
+    look = (
+        f"padding:.3em 1.2em .3em 0;border-bottom:{line};vertical-align:middle;font-weight:normal;text-align:"
+    )
+    drawn = (
+        f"<{tag} style='{look}{side}'>{cell}</{tag}>"
+        for cell, side in zip(cells, TITLES.values(), strict=True)
+    )
     return f"<tr>{''.join(drawn)}</tr>"
 
 # %% ../nbs/02_collect.ipynb #92ed5869
 def describe_row(row: dict[Any, Any]) -> list[str]:
     "What the profile shows of one column."
     from html import escape
-    def soft(text: str, colour: str = GREY) -> str: return f"<span style='color:{colour}'>{text}</span>"
+
+    def soft(text: str, colour: str = GREY) -> str:
+        return f"<span style='color:{colour}'>{text}</span>"
+
     ends = " to ".join(filter(None, (row["smallest"], row["largest"])))
-    return [f"<span style='font-weight:bold'>{escape(shown(row['column'], 40))}</span>", soft(row["kind"]),
-            f"<span style='white-space:nowrap'>{draw_missing(row['missing'])}</span>", f"{row['distinct']:,}",
-            draw_sketch(row["sketch"], row["kind"]), escape(shown(row["examples"], 80)),
-            f"<span style='white-space:nowrap'>{escape(ends)}</span>",
-            soft(escape(shown(row["note"], 300)), VERMILION)]
+    return [
+        f"<span style='font-weight:bold'>{escape(shown(row['column'], 40))}</span>",
+        soft(row["kind"]),
+        f"<span style='white-space:nowrap'>{draw_missing(row['missing'])}</span>",
+        f"{row['distinct']:,}",
+        draw_sketch(row["sketch"], row["kind"]),
+        escape(shown(row["examples"], 80)),
+        f"<span style='white-space:nowrap'>{escape(ends)}</span>",
+        soft(escape(shown(row["note"], 300)), VERMILION),
+    ]
 
 # %% ../nbs/02_collect.ipynb #7d8ee7d8
 def show_profile(
@@ -609,10 +769,14 @@ def show_profile(
 ) -> Any:  # HTML that shows itself in a notebook
     "The profile as a table for reading."
     from IPython.display import HTML
+
     titles = [f"<span style='color:{GREY}'>{title}</span>" for title in TITLES]
     head = draw_row(titles, f"2px solid {GREY}", "th")
-    body = "".join(draw_row(describe_row(row), "1px solid #80808030")
-                   for row in profile.head(limit).to_dict("records"))
+    body = "".join(
+        draw_row(describe_row(row), "1px solid #80808030") for row in profile.head(limit).to_dict("records")
+    )
     rest = f"<p>and {counted(len(profile) - limit, 'more column')}</p>" if len(profile) > limit else ""
-    return HTML(f"<table style='border-collapse:collapse;font-size:13px'><thead>{head}</thead>"
-                f"<tbody>{body}</tbody></table>{rest}")
+    return HTML(
+        f"<table style='border-collapse:collapse;font-size:13px'><thead>{head}</thead>"
+        f"<tbody>{body}</tbody></table>{rest}"
+    )

@@ -17,9 +17,9 @@ from typing import Any
 
 from .core.errors import PackageError, SettingsError, did_you_mean
 from .deployment.image import pinned, plain_name, server_files, split_image, write_files
-from .pipeline.notebooks import package_folder
 from .inference.predictor import digest_of_manifest
 from .inference.signing import check, signing_keys
+from .pipeline.notebooks import package_folder
 
 # %% auto #0
 __all__ = ['TARGETS', 'PANELS', 'why_not', 'Facts', 'memory_for', 'facts_of', 'rented', 'render', 'gaps', 'image_files',
@@ -32,16 +32,21 @@ def why_not(
     "Why a package cannot be deployed. PackageError: it is not there, damaged, or nobody's who is trusted."
     return _reason(check(package))
 
+
 def _reason(manifest: Mapping[str, Any]) -> str:
-    if "model.onnx" in manifest["files"]: return ""
+    if "model.onnx" in manifest["files"]:
+        return ""
     reason = manifest.get("parity", {}).get("reason") or "the manifest does not say why"
-    return (f"the package '{manifest['name']}' has no model.onnx ({reason}), and the light server runs "
-            "nothing else; train another family, or run mlkit serve where mlkit is installed in full")
+    return (
+        f"the package '{manifest['name']}' has no model.onnx ({reason}), and the light server runs "
+        "nothing else; train another family, or run mlkit serve where mlkit is installed in full"
+    )
 
 # %% ../nbs/11_deploy.ipynb #836a8968
 @dataclass(frozen=True)
 class Facts:
     "What the files of all targets have to know."
+
     name: str  # of the model, as every place takes it
     version: str  # the beginning of the manifest's fingerprint
     repository: str  # of the image
@@ -54,14 +59,15 @@ class Facts:
     most: int  # copies
 
     @property
-    def image(self) -> str: return f"{self.repository}:{self.tag}"
+    def image(self) -> str:
+        return f"{self.repository}:{self.tag}"
 
 # %% ../nbs/11_deploy.ipynb #04b114b4
 def memory_for(
     size: int,  # bytes of the graph
 ) -> int:  # MiB, in steps of 128
     "The memory of one copy: the server itself, and the graph, which grows when it is opened."
-    return max(512, 128 * math.ceil((256 + 4 * size / 2 ** 20) / 128))
+    return max(512, 128 * math.ceil((256 + 4 * size / 2**20) / 128))
 
 # %% ../nbs/11_deploy.ipynb #98cca238
 def facts_of(
@@ -72,7 +78,8 @@ def facts_of(
 ) -> Facts:
     "What there is to know. PackageError: it cannot be deployed. SettingsError: a setting cannot be."
     manifest = check(package)
-    if reason := _reason(manifest): raise PackageError(reason)
+    if reason := _reason(manifest):
+        raise PackageError(reason)
     if not 1 <= least <= most <= 1000:
         raise SettingsError(f"[deploy] least = {least}, most = {most}: write 1 <= least <= most <= 1000")
     name, number = plain_name(str(manifest["name"])), digest_of_manifest(manifest)[:8]
@@ -93,10 +100,14 @@ def rented(
         "fargate_cpu": next((cpu for cpu, most in ((512, 4), (1024, 8), (2048, 16)) if whole <= most), 4096),
         "fargate_memory": 1024 * min(30, whole),
         "cloud_cpu": next((cpu for cpu, most in ((1, 4), (2, 8), (4, 16)) if whole <= most), 8),
-        "cloud_memory": memory, "azure_cpu": steps / 2, "azure_memory": float(steps)}
+        "cloud_memory": memory,
+        "azure_cpu": steps / 2,
+        "azure_memory": float(steps),
+    }
 
 # %% ../nbs/11_deploy.ipynb #fad0d104
 TARGETS = ("docker", "compose", "kubernetes", "aws", "gcp", "azure")
+
 
 def render(
     target: str,  # one of `TARGETS`
@@ -104,12 +115,21 @@ def render(
 ) -> dict[str, str]:  # text, by its place in the target's folder
     "The templates of a target, filled in."
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     folder = package_folder() / "deployment" / "templates" / target
-    environment = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True,
-                              lstrip_blocks=True, keep_trailing_newline=True)
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.j2"))
-    return {name.removesuffix(".j2").replace("dot-", "."): environment.get_template(name).render(facts)
-            for name in names}
+    return {
+        name.removesuffix(".j2").replace("dot-", "."): environment.get_template(name).render(facts)
+        for name in names
+    }
+
 
 def gaps(facts: Facts) -> dict[str, Any]:
     "The facts by the names that the templates have for them."
@@ -131,39 +151,76 @@ def image_files(
 _RATE = "[$__rate_interval]"
 PANELS = (  # title, what is asked of Prometheus, the name of a line, unit
     ("Requests a second", f"sum by (route) (rate(mlkit_requests_total{_RATE}))", "{{route}}", "reqps"),
-    ("Share of requests that failed, by status",
-     f'sum by (status) (rate(mlkit_requests_total{{status=~"[45].."}}{_RATE})) / ignoring(status) group_left '
-     f"sum(rate(mlkit_requests_total{_RATE}))", "{{status}}", "percentunit"),
-    ("Seconds to answer, half of the requests at most",
-     f"histogram_quantile(0.5, sum by (le, route) (rate(mlkit_request_seconds_bucket{_RATE})))",
-     "{{route}}", "s"),
-    ("Seconds to answer, 99 of 100 requests at most",
-     f"histogram_quantile(0.99, sum by (le, route) (rate(mlkit_request_seconds_bucket{_RATE})))",
-     "{{route}}", "s"),
+    (
+        "Share of requests that failed, by status",
+        f'sum by (status) (rate(mlkit_requests_total{{status=~"[45].."}}{_RATE})) / ignoring(status) group_left '
+        f"sum(rate(mlkit_requests_total{_RATE}))",
+        "{{status}}",
+        "percentunit",
+    ),
+    (
+        "Seconds to answer, half of the requests at most",
+        f"histogram_quantile(0.5, sum by (le, route) (rate(mlkit_request_seconds_bucket{_RATE})))",
+        "{{route}}",
+        "s",
+    ),
+    (
+        "Seconds to answer, 99 of 100 requests at most",
+        f"histogram_quantile(0.99, sum by (le, route) (rate(mlkit_request_seconds_bucket{_RATE})))",
+        "{{route}}",
+        "s",
+    ),
     ("Rows predicted a second", f"sum(rate(mlkit_predictions_total{_RATE}))", "rows", "short"),
-    ("Cells that were not as expected, a second",
-     f"sum by (situation) (rate(mlkit_troubles_total{_RATE}))", "{{situation}}", "short"),
+    (
+        "Cells that were not as expected, a second",
+        f"sum by (situation) (rate(mlkit_troubles_total{_RATE}))",
+        "{{situation}}",
+        "short",
+    ),
     ("Truths told a second", f"sum(rate(mlkit_feedback_total{_RATE}))", "truths", "short"),
     ("Rows that wait for the prediction log", "sum(mlkit_log_queue_rows)", "rows", "short"),
     ("Memory", "sum by (instance) (mlkit_process_resident_memory_bytes)", "{{instance}}", "bytes"),
-    ("Processors in use", f"sum by (instance) (rate(mlkit_process_cpu_seconds_total{_RATE}))",
-     "{{instance}}", "short"),
-    ("Which version answers", "count by (name, version) (mlkit_model_info)", "{{name}} {{version}}", "short"))
+    (
+        "Processors in use",
+        f"sum by (instance) (rate(mlkit_process_cpu_seconds_total{_RATE}))",
+        "{{instance}}",
+        "short",
+    ),
+    ("Which version answers", "count by (name, version) (mlkit_model_info)", "{{name}} {{version}}", "short"),
+)
+
 
 def dashboard(
     name: str,  # of the model
 ) -> dict[str, Any]:  # for Grafana
     "What a server does, in pictures: two a row."
     source = {"type": "prometheus", "uid": "prometheus"}
-    panels = [{
-        "id": place + 1, "type": "timeseries", "title": title, "datasource": source,
-        "gridPos": {"x": place % 2 * 12, "y": place // 2 * 8, "w": 12, "h": 8},
-        "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
-        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
-        "targets": [{"refId": "A", "datasource": source, "expr": asked, "legendFormat": line}],
-    } for place, (title, asked, line, unit) in enumerate(PANELS)]
-    return {"uid": f"mlkit-{name}"[:40], "title": f"mlkit: {name}", "tags": ["mlkit"], "timezone": "browser",
-            "schemaVersion": 39, "refresh": "30s", "time": {"from": "now-6h", "to": "now"}, "panels": panels}
+    panels = [
+        {
+            "id": place + 1,
+            "type": "timeseries",
+            "title": title,
+            "datasource": source,
+            "gridPos": {"x": place % 2 * 12, "y": place // 2 * 8, "w": 12, "h": 8},
+            "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
+            "options": {
+                "legend": {"displayMode": "list", "placement": "bottom"},
+                "tooltip": {"mode": "multi"},
+            },
+            "targets": [{"refId": "A", "datasource": source, "expr": asked, "legendFormat": line}],
+        }
+        for place, (title, asked, line, unit) in enumerate(PANELS)
+    ]
+    return {
+        "uid": f"mlkit-{name}"[:40],
+        "title": f"mlkit: {name}",
+        "tags": ["mlkit"],
+        "timezone": "browser",
+        "schemaVersion": 39,
+        "refresh": "30s",
+        "time": {"from": "now-6h", "to": "now"},
+        "panels": panels,
+    }
 
 # %% ../nbs/11_deploy.ipynb #370bc32f
 def compose_files(
@@ -195,19 +252,21 @@ def deploy(
     words = (folder / "README.md").read_text(encoding="utf-8")
     return "\n\n".join([words.strip(), *(f"**Look here:** {text}." for text in kept)])
 
+
 def files_of(target: str, package: Path, facts: Facts) -> dict[str, str | Path]:
     "The files of a target, by their place in its folder."
-    if target == "docker": return image_files(package, facts)
-    if target == "compose": return compose_files(package, facts)
+    if target == "docker":
+        return image_files(package, facts)
+    if target == "compose":
+        return compose_files(package, facts)
     return dict(render(target, gaps(facts)))
 
 # %% ../nbs/11_deploy.ipynb #22ac9f91
-def check_targets(
-    targets: Sequence[str],
-) -> None:
+def check_targets(targets: Sequence[str]) -> None:
     "SettingsError: one is none."
     for target in targets:
-        if target in TARGETS: continue
+        if target in TARGETS:
+            continue
         hint = did_you_mean(target, TARGETS) or f"; choose {', '.join(TARGETS[:-1])} or {TARGETS[-1]}"
         raise SettingsError(f"there is no target '{target[:40]}'{hint}")
 
@@ -223,31 +282,35 @@ def deploy_all(
     "Write what several targets need."
     chosen = targets.replace(",", " ").split()
     check_targets(chosen)
-    if why_not(package): return {}
+    if why_not(package):
+        return {}
     return {target: deploy(target, package, folder / target, image, least, most) for target in chosen}
 
 # %% ../nbs/11_deploy.ipynb #7064830a
-def tree(
-    folder: Path,
-) -> str:
+def tree(folder: Path) -> str:
     "What is in a folder; the modules of mlkit and the package only by their number."
     lines: list[str] = []
     counted: dict[str, int] = {}
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts):
         parts = path.relative_to(folder).parts
         whole = next((place for place, part in enumerate(parts[:-1]) if part in ("mlkit", "model")), None)
-        if not path.is_file() or path.name == ".mlkit.json": continue
-        if whole is None: lines.append("/".join(parts))
+        if not path.is_file() or path.name == ".mlkit.json":
+            continue
+        if whole is None:
+            lines.append("/".join(parts))
         else:
-            name = "/".join(parts[:whole + 1])
+            name = "/".join(parts[: whole + 1])
             counted[name] = counted.get(name, 0) + 1
-            if counted[name] == 1: lines.append(name)
+            if counted[name] == 1:
+                lines.append(name)
     return "\n".join(f"{line}  ({counted[line]} files)" if line in counted else line for line in lines)
+
 
 def in_short(
     done: Mapping[str, str],  # from `deploy_all`
     package: Path,
 ) -> str:  # one line
     "What came out, for the command line."
-    if done: return f"files for {', '.join(done)}; deploy/<target>/README.md has the commands"
+    if done:
+        return f"files for {', '.join(done)}; deploy/<target>/README.md has the commands"
     return why_not(package) or "no target was asked for"

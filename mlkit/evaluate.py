@@ -18,19 +18,46 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from .models.calibration import (
-    METHODS, Calibrator, FinalModel, brier_parts, choose_calibrator, keeps_word, plot_reliability,
-                                   say_word)
-from .task.comparison import against_champion, champion_file, load_champion
 from .core.errors import SettingsError
-from .task.intervals import readable
 from .core.figures import Plot, new_plot
 from .core.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
-from .evaluation.fit_diagnosis import (
-    Held, Rival, Second, face_rivals, hold_back, perfect_score, search_again, second_model, verdict_on_fit)
-from .problem import (
-    METRICS, Metric, Task, baseline_output, break_even, encode_target, is_better, mean_cost, predicted_codes,
-    reached, score, target_values)
+from mlkit.evaluation.fit_diagnosis import (
+    Held,
+    Rival,
+    Second,
+    face_rivals,
+    hold_back,
+    perfect_score,
+    search_again,
+    second_model,
+    verdict_on_fit,
+)
+from mlkit.models.calibration import (
+    METHODS,
+    Calibrator,
+    FinalModel,
+    brier_parts,
+    choose_calibrator,
+    keeps_word,
+    plot_reliability,
+    say_word,
+)
+from mlkit.problem import (
+    METRICS,
+    Metric,
+    Task,
+    baseline_output,
+    break_even,
+    encode_target,
+    is_better,
+    mean_cost,
+    predicted_codes,
+    reached,
+    score,
+    target_values,
+)
+from .task.comparison import against_champion, champion_file, load_champion
+from .task.intervals import readable
 from .train import Data, Model, fold_rows
 
 # %% ../nbs/06_evaluate.ipynb #e6c03715
@@ -52,8 +79,10 @@ def say_score(
 ) -> str:  # Markdown
     "What the score means: against chance, no model, the goal, and what cross-validation promised."
     worst, best = (own.low, own.high) if task.direction == "maximize" else (own.high, own.low)
-    said = [f"**{METRICS[task.metric].label} is {readable(own.value)}** on {rows:,} rows that nothing had "
-            f"looked at; other rows would give between {readable(own.low)} and {readable(own.high)}."]
+    said = [
+        f"**{METRICS[task.metric].label} is {readable(own.value)}** on {rows:,} rows that nothing had "
+        f"looked at; other rows would give between {readable(own.low)} and {readable(own.high)}."
+    ]
     if own.low == own.high == perfect_score(task):
         said.append(f"No row is wrong, yet {rows:,} rows still allow mistakes in {3 / rows:.1%} of all.")
     clear = "clearly worse" if is_better(task, worst, baseline) else "**as good, for all that is proved**"
@@ -67,10 +96,14 @@ def say_goal(
     worst: float,  # the end of its interval that one would rather not see
 ) -> str:  # one sentence
     "Whether the goal is reached, and whether that was luck."
-    if task.goal is None: return "No goal was stated, so whether that is enough is for you to say."
-    if not reached(task, value): return f"**The goal of {task.goal:g} is not reached.**"
-    if reached(task, worst): return f"**The goal of {task.goal:g} is reached**, by the whole interval."
+    if task.goal is None:
+        return "No goal was stated, so whether that is enough is for you to say."
+    if not reached(task, value):
+        return f"**The goal of {task.goal:g} is not reached.**"
+    if reached(task, worst):
+        return f"**The goal of {task.goal:g} is reached**, by the whole interval."
     return f"**The goal of {task.goal:g} is reached**, but not by all of the interval: it may be luck."
+
 
 def say_promise(
     task: Task,
@@ -79,12 +112,16 @@ def say_promise(
 ) -> str:  # one or two sentences
     "Whether the test rows confirm what cross-validation promised."
     promised = f"Cross-validation promised {readable(validation)}"
-    if not is_better(task, validation, best): return f"{promised}, which the test rows confirm."
-    return (f"{promised}, **better than the test rows confirm**. Many trials on the same folds flatter the "
-            "best one; or the test rows differ from the others.")
+    if not is_better(task, validation, best):
+        return f"{promised}, which the test rows confirm."
+    return (
+        f"{promised}, **better than the test rows confirm**. Many trials on the same folds flatter the "
+        "best one; or the test rows differ from the others."
+    )
 
 # %% ../nbs/06_evaluate.ipynb #45d11c4d
 _LEFT: Any = [{"selector": ".col0", "props": "text-align: left"}]  # words read better from the left
+
 
 def show_scores(
     task: Task,
@@ -93,9 +130,19 @@ def show_scores(
     caption: str = "",
 ) -> Styler:
     "Every metric with its interval and its baseline; the task's own in bold."
-    def label(metric: Metric) -> str: return metric.label + (" ↓" if metric.direction == "minimize" else "")
-    shown = pd.DataFrame({"metric": [label(METRICS[name]) for name in scores.metric], "score": scores.value,
-                          "from": scores.low, "to": scores.high, "no model": scores.metric.map(baseline)})
+
+    def label(metric: Metric) -> str:
+        return metric.label + (" ↓" if metric.direction == "minimize" else "")
+
+    shown = pd.DataFrame(
+        {
+            "metric": [label(METRICS[name]) for name in scores.metric],
+            "score": scores.value,
+            "from": scores.low,
+            "to": scores.high,
+            "no model": scores.metric.map(baseline),
+        }
+    )
     bold = ["font-weight: bold" if name == task.metric else "" for name in scores.metric]
     style = shown.style.hide().format(readable, subset=["score", "from", "to", "no model"])
     style = style.apply(lambda column: bold).set_table_styles(_LEFT)
@@ -114,7 +161,8 @@ def plot_score(
     "The test score between baseline and goal, next to what training promised."
     metric, marks = METRICS[task.metric], [own.value, validation, train, baseline]
     names = ["test rows", "rows held back", "rows learned", "no model"]
-    if champion is not None: marks, names = [*marks, champion], [*names, "champion"]
+    if champion is not None:
+        marks, names = [*marks, champion], [*names, "champion"]
     plot, axes = new_plot(height=2.6 if champion is None else 3.0)
     if task.goal is not None:
         color = GREEN if reached(task, own.value) else VERMILION
@@ -125,8 +173,11 @@ def plot_score(
     axes.scatter(marks, range(len(marks)), color=[BLUE, *[ORANGE] * (len(marks) - 1)], zorder=3)
     said = [f"{name}  {readable(mark)}" for name, mark in zip(names, marks, strict=True)]
     axes.set_yticks(range(len(marks)), said)
-    axes.set(title=f"{metric.label} on the test rows: {readable(own.value)}", ylim=(-0.6, len(marks) - 0.4),
-             xlabel=f"{metric.label}, {'more' if metric.greater_is_better else 'less'} is better")
+    axes.set(
+        title=f"{metric.label} on the test rows: {readable(own.value)}",
+        ylim=(-0.6, len(marks) - 0.4),
+        xlabel=f"{metric.label}, {'more' if metric.greater_is_better else 'less'} is better",
+    )
     return plot
 
 # %% ../nbs/06_evaluate.ipynb #b13c090d
@@ -141,9 +192,11 @@ def meet_champion(
     run: Any = None,  # mlkit.core.run_folder.Run, which notes that it depends on the file
 ) -> dict[str, Any] | None:  # from `against_champion`; None: there is no champion
     "The champion on the same test rows. SettingsError or RunError: it is not there, or cannot be opened."
-    if not champion: return None
+    if not champion:
+        return None
     file = champion_file(champion)
-    if run is not None: run.reads_file(file)
+    if run is not None:
+        run.reads_file(file)
     return against_champion(task, load_champion(file), test, truth, output, threshold, confidence)
 
 # %% ../nbs/06_evaluate.ipynb #26d02880
@@ -157,10 +210,12 @@ def champion_score(
 @dataclass
 class Judged:
     "What the folds say of a model."
+
     held: Held  # what it says of rows held back
     rivals: list[Rival]  # usual models beside it, the best one first
     fit: str  # good, overfit or underfit
     words: str  # Markdown
+
 
 def judge_fit(
     data: Data,  # training rows
@@ -187,9 +242,11 @@ def carry_out(
     seed: int = 42,
 ) -> tuple[Model, dict[str, Any], Judged, Second | None]:  # as they are from here on; and the second search
     "Follow the advice if that is wanted and the fit is not good. The test rows have no say in it."
-    if on_verdict != "retrain" or judged.fit == "good": return model, choice, judged, None
+    if on_verdict != "retrain" or judged.fit == "good":
+        return model, choice, judged, None
     second = search_again(data, judged.fit, choice["family"], choice["folds"], seed=seed)
-    if not second.kept: return model, choice, judged, second
+    if not second.kept:
+        return model, choice, judged, second
     model, choice = second_model(second, data, model, seed=seed)
     return model, choice, judge_fit(data, model.estimator, others, seed), second
 
@@ -201,8 +258,10 @@ def right_probabilities(
     seed: int = 42,
 ) -> Calibrator | None:  # None: the probabilities stay as they are
     "The calibrator to ship, learned from rows held back in training."
-    if data.task.type == "regression": return None
+    if data.task.type == "regression":
+        return None
     return choose_calibrator(data.truth[held.rows], held.output, recalibrate, seed)
+
 
 def show_word(
     task: Task,
@@ -214,13 +273,17 @@ def show_word(
 ) -> list[Any]:  # to be displayed
     "Whether the probabilities keep their word on the test rows, before and after."
     from IPython.display import Markdown
-    if task.type == "regression": return [Markdown("A number has no probability to be checked.")]
+
+    if task.type == "regression":
+        return [Markdown("A number has no probability to be checked.")]
     said = say_word(keeps_word(truth, before, seed), keeps_word(truth, output, seed), final.calibrator)
     if task.type == "binary":
         parts = brier_parts(truth, output)
         broken, told, open_ = (readable(parts[name]) for name in ("reliability", "resolution", "uncertainty"))
-        said += (f" Of the Brier score of {readable(parts['brier'])}, {broken} comes from broken words; "
-                 f"telling rows apart took {told} off the {open_} that one starts from.")
+        said += (
+            f" Of the Brier score of {readable(parts['brier'])}, {broken} comes from broken words; "
+            f"telling rows apart took {told} off the {open_} that one starts from."
+        )
     changed = before if final.calibrator is not None else None
     return [plot_reliability(task, truth, output, changed), Markdown(said)]
 
@@ -229,9 +292,13 @@ def is_threshold(
     text: str,  # as it was set
 ) -> bool:
     "Is it `auto`, or a probability?"
-    if text == "auto": return True
-    try: return 0 <= float(text) <= 1
-    except ValueError: return False
+    if text == "auto":
+        return True
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False
+
 
 def cheapest_threshold(
     task: Task,  # binary
@@ -257,8 +324,10 @@ def row_costs(
 ) -> np.ndarray:  # one a row
     "What each row's mistake costs."
     said = predicted_codes(output, threshold)
-    return np.where(said > truth, task.cost_false_positive, 0) + np.where(said < truth,
-                                                                          task.cost_false_negative, 0)
+    return np.where(said > truth, task.cost_false_positive, 0) + np.where(
+        said < truth, task.cost_false_negative, 0
+    )
+
 
 ENOUGH = 0.05  # of what mistakes cost: a threshold that saves less is not worth a word
 
@@ -270,28 +339,31 @@ def choose_threshold(
     output: np.ndarray | None = None,  # what was said of them, put right, by models that had not learned them
 ) -> dict[str, float]:  # used, and for two classes theory and held_back
     "From which probability on a row counts as positive; auto is where the two mistakes weigh the same."
-    if task.type != "binary": return {"used": 0.5}
+    if task.type != "binary":
+        return {"used": 0.5}
     theory = break_even(task)
-    if truth is None or output is None: return {"used": theory if threshold == "auto" else float(threshold),
-                                                "theory": theory}
-    found, half, saved = cheapest_threshold(task, truth,
-                                            output), np.arange(len(truth)) % 2, np.zeros(len(truth))
+    if truth is None or output is None:
+        return {"used": theory if threshold == "auto" else float(threshold), "theory": theory}
+    found, half, saved = (
+        cheapest_threshold(task, truth, output),
+        np.arange(len(truth)) % 2,
+        np.zeros(len(truth)),
+    )
     for side in (0, 1):
         cut, rest = cheapest_threshold(task, truth[half != side], output[half != side]), half == side
         costs = [row_costs(task, truth[rest], output[rest], one) for one in (theory, cut)]
         saved[rest] = costs[0] - costs[1]
-    clear = saved.mean() > max(2 * saved.std() / math.sqrt(len(saved)), ENOUGH * row_costs(task, truth,
-        output, theory).mean())
+    clear = saved.mean() > max(
+        2 * saved.std() / math.sqrt(len(saved)), ENOUGH * row_costs(task, truth, output, theory).mean()
+    )
     used = (found if clear else theory) if threshold == "auto" else float(threshold)
     return {"used": used, "theory": theory, "held_back": found}
 
 # %% ../nbs/06_evaluate.ipynb #e6d26f16
-def say_final(
-    task: Task,
-    final: FinalModel,
-) -> str:  # Markdown
+def say_final(task: Task, final: FinalModel) -> str:  # Markdown
     "What leaves the run, before the test rows are opened."
-    if task.type == "regression": return f"**{final.family}** leaves the run as it was trained."
+    if task.type == "regression":
+        return f"**{final.family}** leaves the run as it was trained."
     kept = "as the model says them" if final.calibrator is None else f"put right ({final.calibrator.method})"
     acts = f"; '{task.positive}' is predicted from {final.threshold:.3g} on" if task.type == "binary" else ""
     return f"**{final.family}** leaves the run. Its probabilities are {kept}{acts}."
@@ -306,12 +378,23 @@ def costs(
     "What mistakes cost: without a model, from 0.5 on, by theory, by rows held back; the used one last."
     ways = {"act on none": math.inf, "act on all": -math.inf, "act from 0.5 on": 0.5}
     names = {"theory": "by theory", "held_back": "cheapest on rows held back"}
-    ways |= {f"act from {thresholds[key]:.3g} on ({name})": thresholds[key] for key,
-             name in names.items() if key in thresholds}
+    ways |= {
+        f"act from {thresholds[key]:.3g} on ({name})": thresholds[key]
+        for key, name in names.items()
+        if key in thresholds
+    }
     ways[f"act from {thresholds['used']:.3g} on (used)"] = thresholds["used"]
-    return pd.DataFrame([{"way": way, "acted": predicted_codes(output, start).mean(),
-                          "cost": 1000 * mean_cost(task, truth, output, start)} for way,
-                         start in ways.items()])
+    return pd.DataFrame(
+        [
+            {
+                "way": way,
+                "acted": predicted_codes(output, start).mean(),
+                "cost": 1000 * mean_cost(task, truth, output, start),
+            }
+            for way, start in ways.items()
+        ]
+    )
+
 
 def say_costs(
     table: pd.DataFrame,  # from `costs`
@@ -334,12 +417,16 @@ def show_costs(
 ) -> list[Any]:  # to be displayed
     "What mistakes cost, as a table and in words."
     from IPython.display import Markdown
-    if task.type != "binary": return [Markdown("Costs of mistakes are stated for two classes only.")]
+
+    if task.type != "binary":
+        return [Markdown("Costs of mistakes are stated for two classes only.")]
     table = costs(task, truth, output, thresholds)
     bold = ["font-weight: bold" if row == len(table) - 1 else "" for row in range(len(table))]
     style = table.style.hide().format({"acted": "{:.1%}", "cost": readable}).apply(lambda column: bold)
-    return [style.set_caption("What mistakes cost in 1,000 rows").set_table_styles(_LEFT).set_uuid("costs"),
-            Markdown(say_costs(table))]
+    return [
+        style.set_caption("What mistakes cost in 1,000 rows").set_table_styles(_LEFT).set_uuid("costs"),
+        Markdown(say_costs(table)),
+    ]
 
 # %% ../nbs/06_evaluate.ipynb #33872586
 def sensitive_frame(
@@ -348,13 +435,15 @@ def sensitive_frame(
     typed: pd.DataFrame,  # the same rows as the model reads them
 ) -> pd.DataFrame:  # typed columns; those that the model does not read, as it would
     "The sensitive columns of the test rows. SettingsError for one that is not there."
-    from mlkit.evaluation.slices import named_columns
     from mlkit.data.table import learn_table
+    from mlkit.evaluation.slices import named_columns
+
     names = named_columns(sensitive, test)
     unread = [name for name in names if name not in typed]
     read = learn_table(test[unread]).read(test[unread]) if unread else typed[[]]
-    return pd.DataFrame({name: typed[name] if name in typed else read[name] for name in names},
-                        index=test.index)
+    return pd.DataFrame(
+        {name: typed[name] if name in typed else read[name] for name in names}, index=test.index
+    )
 
 # %% ../nbs/06_evaluate.ipynb #4f0311c9
 def metrics_json(
@@ -366,28 +455,44 @@ def metrics_json(
     rows: int,  # test rows
     threshold: float = 0.5,  # binary: positive from this probability on
     more: dict[str, Any] | None = None,
-                 # what else there is to say: thresholds, calibration, champion, advice
+    # what else there is to say: thresholds, calibration, champion, advice
 ) -> dict[str, Any]:
     "The contract with everything outside: how good the model is, in plain values."
     own = scores[scores.metric == task.metric].iloc[0]
-    return without_nan({
-        "task": task.type, "target": task.target, "metric": task.metric, "direction": task.direction,
-        "score": own.value, "interval": [own.low, own.high], "baseline": baseline,
-        "goal": task.goal, "reached": reached(task, own.value),
-        "train": choice["train"], "validation": choice["validation"], "fit": fit, "model": choice["family"],
-        "rows": {"train": choice["rows"], "test": rows},
-        "threshold": threshold if task.type == "binary" else None,
-        "test": dict(zip(scores.metric, scores.value, strict=True)),
-        "intervals": {line.metric: [line.low, line.high] for line in scores.itertuples()}} | (more or {}))
+    return without_nan(
+        {
+            "task": task.type,
+            "target": task.target,
+            "metric": task.metric,
+            "direction": task.direction,
+            "score": own.value,
+            "interval": [own.low, own.high],
+            "baseline": baseline,
+            "goal": task.goal,
+            "reached": reached(task, own.value),
+            "train": choice["train"],
+            "validation": choice["validation"],
+            "fit": fit,
+            "model": choice["family"],
+            "rows": {"train": choice["rows"], "test": rows},
+            "threshold": threshold if task.type == "binary" else None,
+            "test": dict(zip(scores.metric, scores.value, strict=True)),
+            "intervals": {line.metric: [line.low, line.high] for line in scores.itertuples()},
+        }
+        | (more or {})
+    )
 
 # %% ../nbs/06_evaluate.ipynb #2098b6fa
 def without_nan(
     value: Any,  # dicts and lists of numbers, numpy's too
 ) -> Any:
     "The same in Python's own values, None where there is no finite number."
-    if isinstance(value, dict): return {key: without_nan(one) for key, one in value.items()}
-    if isinstance(value, list): return [without_nan(one) for one in value]
-    if isinstance(value, np.generic): value = value.item()
+    if isinstance(value, dict):
+        return {key: without_nan(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [without_nan(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 # %% ../nbs/06_evaluate.ipynb #62afa179
@@ -405,21 +510,35 @@ def more_json(
     "The rest of `metrics.json`."
     from mlkit.evaluation.error_analysis import class_averages, per_class
     from mlkit.problem import confusion
+
     found: dict[str, Any] = {"advice": list(advice), "champion": champion}
     if second is not None:
-        found["second"] = {"before": second.family, "after": second.after.family,
-                           "difference": second.found.value,
-                           "interval": [second.found.low, second.found.high], "kept": second.kept}
-    if task.type == "regression": return found
-    word, table = (keeps_word(truth, before), keeps_word(truth, output)), per_class(task, truth, output,
-                                                                                    final.threshold)
+        found["second"] = {
+            "before": second.family,
+            "after": second.after.family,
+            "difference": second.found.value,
+            "interval": [second.found.low, second.found.high],
+            "kept": second.kept,
+        }
+    if task.type == "regression":
+        return found
+    word, table = (
+        (keeps_word(truth, before), keeps_word(truth, output)),
+        per_class(task, truth, output, final.threshold),
+    )
     counts = confusion(truth, predicted_codes(output, final.threshold), len(task.classes))
     return found | {
         "thresholds": thresholds if task.type == "binary" else None,
-        "calibration": {"method": final.calibrator.method if final.calibrator else "none",
-                        "before": word[0].error,
-                        "after": word[1].error, "by_chance": word[1].usual, "kept": word[1].kept},
-        "classes": table.to_dict("records"), "averages": class_averages(table, counts)}
+        "calibration": {
+            "method": final.calibrator.method if final.calibrator else "none",
+            "before": word[0].error,
+            "after": word[1].error,
+            "by_chance": word[1].usual,
+            "kept": word[1].kept,
+        },
+        "classes": table.to_dict("records"),
+        "averages": class_averages(table, counts),
+    }
 
 # %% ../nbs/06_evaluate.ipynb #23db89f5
 def in_short(
@@ -431,6 +550,7 @@ def in_short(
     facing = metrics.get("champion")
     return f"{said}; champion: {facing['words']}" if facing else said
 
+
 def check_settings(
     resamples: int,  # made-up tables
     confidence: float,  # of the intervals
@@ -441,12 +561,14 @@ def check_settings(
 ) -> None:
     "SettingsError, with a line for each setting that cannot be."
     curve = curve_points == 0 or curve_points > 1
-    checks = {f"resamples = {resamples} are too few to tell chance; write 100 or more": resamples >= 100,
-              f"confidence = {confidence:g} is not between 0 and 1; write 0.95": 0 < confidence < 1,
-              f"threshold = {threshold} is no probability; write auto, or 0 to 1": is_threshold(threshold),
-              f"curve_points = {curve_points} make no curve; write 0, or 2 and more": curve,
-              f"on_verdict = {on_verdict} is unknown; write tell or retrain": on_verdict in ("tell",
-                                                                                             "retrain"),
-              f"recalibrate = {recalibrate} is unknown; write {', '.join(METHODS)}": recalibrate in METHODS}
+    checks = {
+        f"resamples = {resamples} are too few to tell chance; write 100 or more": resamples >= 100,
+        f"confidence = {confidence:g} is not between 0 and 1; write 0.95": 0 < confidence < 1,
+        f"threshold = {threshold} is no probability; write auto, or 0 to 1": is_threshold(threshold),
+        f"curve_points = {curve_points} make no curve; write 0, or 2 and more": curve,
+        f"on_verdict = {on_verdict} is unknown; write tell or retrain": on_verdict in ("tell", "retrain"),
+        f"recalibrate = {recalibrate} is unknown; write {', '.join(METHODS)}": recalibrate in METHODS,
+    }
     wrong = [f"[evaluate] {problem}" for problem, fine in checks.items() if not fine]
-    if wrong: raise SettingsError("\n".join(wrong))
+    if wrong:
+        raise SettingsError("\n".join(wrong))

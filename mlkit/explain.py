@@ -13,18 +13,22 @@ import numpy as np
 import pandas as pd
 
 from .collect import personal_columns
-from .evaluate import without_nan
-from mlkit.explanation.local import (
-    SEEDS, TOP, Attribution, Trust, lime_runs, mean_of, shap_values, trust,
-)
-from .data.columns import in_words
 from .core.errors import SettingsError, did_you_mean
-from .explanation.perturbation import Mixture, own_places, shown_cells
-from mlkit.explanation.global_importance import (
-    Dependence, amount, answer, explained, in_picture, say_dependence, units,
-)
 from .core.figures import Plot, new_plot
 from .core.theme import BLUE, GREY, ORANGE
+from .data.columns import in_words
+from .evaluate import without_nan
+from mlkit.explanation.global_importance import (
+    Dependence,
+    amount,
+    answer,
+    explained,
+    in_picture,
+    say_dependence,
+    units,
+)
+from .explanation.local import SEEDS, TOP, Attribution, Trust, lime_runs, mean_of, shap_values, trust
+from .explanation.perturbation import Mixture, own_places, shown_cells
 from .problem import Task
 from .train import Model
 
@@ -38,6 +42,7 @@ __all__ = ['MOST_POOLED', 'MOST_BARS', 'STEPS', 'RARE_VALUE', 'NEAR', 'BEAM', 'M
 # %% ../nbs/07_explain.ipynb #d876fba5
 MOST_POOLED = 1_000  # training rows that are read
 
+
 def training_pool(
     model: Model,
     train: pd.DataFrame,  # raw training rows
@@ -45,13 +50,14 @@ def training_pool(
     seed: int = 42,  # of the choice
 ) -> Mixture:
     "A random choice of training rows, read once: the background first, then others to borrow cells from."
-    some = np.random.default_rng(seed).permutation(len(train))[:max(MOST_POOLED, background)]
+    some = np.random.default_rng(seed).permutation(len(train))[: max(MOST_POOLED, background)]
     return Mixture(model, train.iloc[some], background)
 
 # %% ../nbs/07_explain.ipynb #deb36823
 @dataclass(frozen=True)
 class Explanation:
     "Why the model says what it says of one row."
+
     row: int  # its number in the table, from 1
     label: int  # the class whose probability is explained, by its position; 1 for numbers
     shap: Attribution
@@ -59,7 +65,8 @@ class Explanation:
     cells: dict[str, str]  # the row in words; personal cells as dots
 
     @property
-    def trust(self) -> Trust: return trust(self.shap, self.limes)
+    def trust(self) -> Trust:
+        return trust(self.shap, self.limes)
 
 # %% ../nbs/07_explain.ipynb #e3bab9b0
 def labels_of(
@@ -68,6 +75,7 @@ def labels_of(
 ) -> list[int]:  # for each row
     "The class to explain: of two the one that is looked for, of more the predicted one."
     return output.argmax(axis=1).tolist() if task.type == "multiclass" else [1] * len(output)
+
 
 def explain(
     pool: Mixture,
@@ -78,7 +86,8 @@ def explain(
 ) -> Explanation:
     "SHAP and LIME for one row."
     [label] = labels_of(pool.model.task, pool.output(own_places(pool, [place])))
-    if personal is None: personal = personal_columns(pool.rows, doubtful=True)
+    if personal is None:
+        personal = personal_columns(pool.rows, doubtful=True)
     cells = shown_cells(pool, place, personal)
     limes = lime_runs(pool, place, label, seed=seed)
     return Explanation(row, label, shap_values(pool, place, label, seed), limes, cells)
@@ -92,11 +101,15 @@ def reasons(
 ) -> list[str]:  # the strongest first
     "The columns that pull one way, with their cells and by how much."
     pull = sign * explanation.shap.values
-    order = [place for place in np.argsort(-pull, kind="stable")[:most]
-             if pull[place] > 0.1 * np.abs(pull).max()]
+    order = [
+        place for place in np.argsort(-pull, kind="stable")[:most] if pull[place] > 0.1 * np.abs(pull).max()
+    ]
     names = [explanation.shap.columns[place] for place in order]
-    return [f"`{name}` is {explanation.cells[name]} ({amount(task, sign * pull[place])})"
-            for name, place in zip(names, order, strict=True)]
+    return [
+        f"`{name}` is {explanation.cells[name]} ({amount(task, sign * pull[place])})"
+        for name, place in zip(names, order, strict=True)
+    ]
+
 
 def listed(parts: Sequence[str]) -> str:
     "a, b and c."
@@ -110,36 +123,41 @@ def say_why(
 ) -> str:  # Markdown
     "Why the model says so, in a few sentences."
     shap, sign = explanation.shap, 1
-    if task.type == "regression": sign = 1 if shap.output >= shap.base else -1
-    if task.type == "binary": sign = 1 if shap.output >= threshold else -1
+    if task.type == "regression":
+        sign = 1 if shap.output >= shap.base else -1
+    if task.type == "binary":
+        sign = 1 if shap.output >= threshold else -1
     said = f"**Row {explanation.row} is predicted {predicted(task, explanation, sign)}"
     pro, contra = reasons(task, explanation, sign), reasons(task, explanation, -sign, 2)
     said += f", mainly because {listed(pro)}." if pro else ", though no column speaks for it."
-    if contra: said += f" What speaks against it: {listed(contra)}."
+    if contra:
+        said += f" What speaks against it: {listed(contra)}."
     return f"{said} Of a row about which nothing is known the model would say {answer(task, shap.base)}."
 
 # %% ../nbs/07_explain.ipynb #1cbfee0e
 def predicted(task: Task, explanation: Explanation, sign: int) -> str:
     "The prediction in words; `sign` says which of two classes it is."
     output = answer(task, explanation.shap.output)
-    if task.type == "regression": return f"`{task.target}` = {output}**"
+    if task.type == "regression":
+        return f"`{task.target}` = {output}**"
     whose = "" if sign > 0 else f" for {task.positive}"
     name = task.classes[int(sign > 0) if task.type == "binary" else explanation.label]
     return f"`{task.target}` = {name}** ({output}{whose})"
 
 # %% ../nbs/07_explain.ipynb #426b9821
-def say_trust(
-    task: Task,
-    sure: Trust,
-) -> str:  # Markdown
+def say_trust(task: Task, sure: Trust) -> str:  # Markdown
     "How far SHAP and LIME agree, how sure LIME is of itself, and what follows."
     top = min(TOP, sure.columns)
     same = f"{listed([f'`{name}`' for name in sure.shared])}" if sure.shared else "none of them"
-    agree = (f"Of the {top} columns that SHAP puts first, LIME puts {same} among its first {top}; over all "
-             f"columns their orders agree to {sure.rank:.2f} (1: the same order, 0: none).")
-    alone = (f"Asked {SEEDS} times, LIME names the same {top} in {sure.same_top} of {SEEDS}, and its values "
-             f"are off by up to {amount(task, sure.spread)[1:]}. Its straight line accounts for "
-             f"{max(0, sure.fit):.0%} of what the model does nearby.")
+    agree = (
+        f"Of the {top} columns that SHAP puts first, LIME puts {same} among its first {top}; over all "
+        f"columns their orders agree to {sure.rank:.2f} (1: the same order, 0: none)."
+    )
+    alone = (
+        f"Asked {SEEDS} times, LIME names the same {top} in {sure.same_top} of {SEEDS}, and its values "
+        f"are off by up to {amount(task, sure.spread)[1:]}. Its straight line accounts for "
+        f"{max(0, sure.fit):.0%} of what the model does nearby."
+    )
     verdict = "The methods disagree: take neither list as the reasons, and look at similar rows."
     if sure.first in sure.shared:
         verdict = f"Rely on `{sure.first}` as a reason; the order behind it is not settled."
@@ -150,10 +168,8 @@ def say_trust(
 # %% ../nbs/07_explain.ipynb #cfc10dc1
 MOST_BARS = 10  # in one picture
 
-def plot_explanation(
-    task: Task,
-    explanation: Explanation,
-) -> Plot:
+
+def plot_explanation(task: Task, explanation: Explanation) -> Plot:
     "SHAP as bars, LIME as dots whose lines reach from its smallest to its largest value."
     shap, scale = explanation.shap, 1 if task.type == "regression" else 100
     order = np.argsort(-np.abs(shap.values), kind="stable")[:MOST_BARS]
@@ -185,15 +201,22 @@ def changeable(
     "The columns that a change may use. SettingsError for a fixed one that is not there."
     kept, known = [name.strip() for name in fixed.split("|") if name.strip()], list(map(str, pool.rows))
     for name in kept:
-        if name in map(str.strip, known): continue
+        if name in map(str.strip, known):
+            continue
         near = did_you_mean(name, known) or f"; the table has {', '.join(known[:20])}"
         raise SettingsError(f"explain.fixed names '{name}', which is no column{near}")
-    return [name for name in pool.columns if name.strip() not in kept and name not in personal
-            and pool.model.table[name].kind in ("number", "boolean", "category")]
+    return [
+        name
+        for name in pool.columns
+        if name.strip() not in kept
+        and name not in personal
+        and pool.model.table[name].kind in ("number", "boolean", "category")
+    ]
 
 # %% ../nbs/07_explain.ipynb #43ba780a
 STEPS = 15  # values of a number that are tried
 RARE_VALUE = 0.02  # a share of the training rows: rarer categories, and numbers further out, are not tried
+
 
 def options_of(
     pool: Mixture,
@@ -202,9 +225,10 @@ def options_of(
 ) -> list[tuple[int, float]]:  # place of a training row with this value, and how far away it is (0 to 1)
     "The values that a column could have instead."
     column, own = pool.model.table[name], pool.cells[name].iloc[place]
-    cells = pool.cells[name].iloc[:pool.known].reset_index(drop=True)
+    cells = pool.cells[name].iloc[: pool.known].reset_index(drop=True)
     known = cells[cells.notna() & ~cells.isin(["", column.other])].sort_values(kind="stable")
-    if not len(known): return []
+    if not len(known):
+        return []
     if column.kind != "number":
         counts = known.value_counts()
         common = counts[(counts >= RARE_VALUE * len(known)) & (counts.index != own)]
@@ -218,6 +242,7 @@ def options_of(
 # %% ../nbs/07_explain.ipynb #268609d8
 NEAR = 0.1  # a share of the training rows: numbers that so few lie between are near
 
+
 def near_rows(
     pool: Mixture,
     name: str,  # of a column
@@ -225,17 +250,19 @@ def near_rows(
 ) -> np.ndarray:  # one for each training row of the pool
     "The training rows whose cell is near this one; all where nothing can be said."
     kind, cell = pool.model.table[name].kind, pool.cells[name].iloc[place]
-    known = pool.cells[name].iloc[:pool.known]
+    known = pool.cells[name].iloc[: pool.known]
     if kind not in ("number", "date", "boolean", "category") or cell is pd.NaT or cell != cell or cell == "":
         return np.ones(pool.known, dtype=bool)
     same = (known == cell).to_numpy(dtype=bool)
-    if kind in ("boolean", "category"): return same
+    if kind in ("boolean", "category"):
+        return same
     here = float((known < cell).sum() + (known <= cell).sum()) / 2 / max(1, known.notna().sum())
     return same | ((known.rank(pct=True) - here).abs() <= NEAR).to_numpy(dtype=bool)
 
 # %% ../nbs/07_explain.ipynb #c966ebe7
 class Choices:
     "What each column of a row could be: itself or an option. A state picks one for each column."
+
     def __init__(
         self,
         pool: Mixture,
@@ -250,7 +277,9 @@ class Choices:
         self.together = near @ near.T > 0  # is some training row near to both?
         self.own, self.options = np.split(np.arange(len(found)), [len(pool.columns)])
 
-    def changed(self, states: np.ndarray) -> np.ndarray: return states != self.own
+    def changed(self, states: np.ndarray) -> np.ndarray:
+        return states != self.own
+
     def plausible(self, states: np.ndarray) -> np.ndarray:
         "Does every pair with a changed cell in it come near to some training row?"
         kept = ~self.changed(states)
@@ -260,7 +289,8 @@ class Choices:
     def further(self, states: np.ndarray) -> np.ndarray:
         "Every state with one more column changed, in every plausible way, each once."
         more = [states[self.column[option] == states[:, self.column[option]]] for option in self.options]
-        for option, part in zip(self.options, more, strict=True): part[:, self.column[option]] = option
+        for option, part in zip(self.options, more, strict=True):
+            part[:, self.column[option]] = option
         found = np.unique(np.concatenate(more), axis=0) if more else states[:0]
         return found[self.plausible(found)]
 
@@ -268,6 +298,7 @@ class Choices:
 @dataclass(frozen=True)
 class Change:
     "What would have to be different for another answer."
+
     turned: bool  # does it turn the decision, or move the number by what was wanted?
     changes: dict[str, tuple[str, str]]  # column -> its cell, and what it would be instead
     before: np.ndarray  # what the model says of the row: probabilities, or one number
@@ -285,6 +316,7 @@ def _change(pool: Mixture, choices: Choices, state: np.ndarray, turned: bool) ->
 # %% ../nbs/07_explain.ipynb #a3cefe22
 BEAM = 10  # changes that are followed further
 
+
 def find_change(
     pool: Mixture,
     place: int,  # of the row in the pool
@@ -298,13 +330,15 @@ def find_change(
     nearest = float(gain(pool.output(choices.place[states]))[0])
     for _ in range(most):
         states = choices.further(states)
-        if not len(states): break
+        if not len(states):
+            break
         gains = gain(pool.output(choices.place[states]))
         if (gains >= 0).any():
             enough = states[gains >= 0]
             return _change(pool, choices, enough[[np.argmin(choices.way[enough].sum(axis=1))]], turned=True)
         states = states[np.argsort(-gains, kind="stable")]
-        if gains.max() > nearest: best, nearest = states[:1], float(gains.max())
+        if gains.max() > nearest:
+            best, nearest = states[:1], float(gains.max())
         _, first = np.unique(choices.changed(states), axis=0, return_index=True)
         states = states[np.sort(first)[:BEAM]]  # the best of each set of columns
     return _change(pool, choices, best, turned=False)
@@ -320,7 +354,8 @@ def wanted_gain(
     if task.type == "regression":
         return lambda output: np.sign(wanted) * (output - before) - abs(wanted)
     if task.type == "binary":
-        if before[1] >= threshold: return lambda output: threshold - output[:, 1] - 1e-9
+        if before[1] >= threshold:
+            return lambda output: threshold - output[:, 1] - 1e-9
         return lambda output: output[:, 1] - threshold
     own = int(before.argmax())
     return lambda output: np.delete(output, own, axis=1).max(axis=1) - output[:, own] - 1e-9
@@ -341,8 +376,10 @@ def say_change(
         shown = change.after[1] if task.type == "binary" else change.after[code]
         whose = f" for {task.positive}" if task.type == "binary" and not code else ""
         then = f"it would be predicted `{task.target}` = {task.classes[code]} ({answer(task, shown)}{whose})"
-    if change.turned: return f"**What would change that:** {then} if {what}."
-    if not what: return "**What would change that:** nothing that was tried even comes nearer to it."
+    if change.turned:
+        return f"**What would change that:** {then} if {what}."
+    if not what:
+        return "**What would change that:** nothing that was tried even comes nearer to it."
     return f"**What would change that:** nothing that was tried. Nearest comes this: {then} if {what}."
 
 # %% ../nbs/07_explain.ipynb #b1ab764c
@@ -353,27 +390,36 @@ def choose_rows(
     threshold: float = 0.5,  # binary: positive from this probability on
 ) -> list[int]:  # positions in the test rows
     "The rows to explain. SettingsError for one that is not there."
-    if rows.strip(): return _named_rows(rows, len(output))
-    level = {"regression": lambda: output, "binary": lambda: output[:, 1],
-             "multiclass": lambda: output.max(axis=1)}[task.type]()
+    if rows.strip():
+        return _named_rows(rows, len(output))
+    level = {
+        "regression": lambda: output,
+        "binary": lambda: output[:, 1],
+        "multiclass": lambda: output.max(axis=1),
+    }[task.type]()
     middle = threshold if task.type == "binary" else float(np.median(level))
     chosen = [level.argmax(), level.argmin(), np.abs(level - middle).argmin()]
     return list(dict.fromkeys(map(int, chosen)))
 
+
 def _named_rows(text: str, rows: int) -> list[int]:
     words = text.replace(",", " ").split()
     wrong = [word for word in words if not word.isdecimal() or not 1 <= int(word) <= rows]
-    if not wrong: return list(dict.fromkeys(int(word) - 1 for word in words))
+    if not wrong:
+        return list(dict.fromkeys(int(word) - 1 for word in words))
     raise SettingsError(
-        f"explain.rows names '{wrong[0][:20]}'; use numbers from 1 to {rows} with blanks between")
+        f"explain.rows names '{wrong[0][:20]}'; use numbers from 1 to {rows} with blanks between"
+    )
 
 # %% ../nbs/07_explain.ipynb #5447fb45
 class Scene(NamedTuple):
     "The rows that this stage looks at; of very many test rows not all are."
+
     pool: Mixture  # training rows, then the chosen test rows, then others
     chosen: list[int]  # places in the pool of the rows to explain
     others: np.ndarray  # places of a random choice of all test rows
     at: np.ndarray  # their positions in the test rows
+
 
 def look_at(
     pool: Mixture,  # from `training_pool`
@@ -389,9 +435,11 @@ def look_at(
 # %% ../nbs/07_explain.ipynb #e5bce454
 MOST_TRIED = 20  # columns for a change: those that have moved the prediction most
 
+
 @dataclass(frozen=True)
 class Told:
     "An explained row with everything that there is to say of it."
+
     explanation: Explanation
     change: Change
     words: list[str]  # why, how sure, and what would change it: Markdown
@@ -419,6 +467,7 @@ def tell_row(
 def show_row(task: Task, told: Told) -> list[Any]:  # to be displayed
     "A row as a picture and in words."
     from IPython.display import Markdown
+
     why, more = told.words[0], "\n\n".join(told.words[1:])
     return [Markdown(why), plot_explanation(task, told.explanation), Markdown(more)]
 
@@ -428,11 +477,19 @@ def row_json(told: Told) -> dict[str, Any]:
     why, change = told.explanation, told.change
     shap, lime = why.shap, mean_of(why.limes)
     return {
-        "row": why.row, "class": why.label, "output": shap.output, "base": shap.base,
+        "row": why.row,
+        "class": why.label,
+        "output": shap.output,
+        "base": shap.base,
         "shap": dict(zip(shap.columns, shap.values.tolist(), strict=True)),
         "lime": dict(zip(lime.columns, lime.values.tolist(), strict=True)),
-        "trust": asdict(why.trust), "cells": why.cells, "turned": change.turned,
-        "changes": {name: list(pair) for name, pair in change.changes.items()}, "words": told.words}
+        "trust": asdict(why.trust),
+        "cells": why.cells,
+        "turned": change.turned,
+        "changes": {name: list(pair) for name, pair in change.changes.items()},
+        "words": told.words,
+    }
+
 
 def explanations_json(
     task: Task,
@@ -443,11 +500,17 @@ def explanations_json(
     behind: int,  # test rows behind `table`
 ) -> dict[str, Any]:
     "What the stage hands on: the whole, and the rows that were explained."
-    return without_nan({
-        "about": explained(task), "behind": behind, "importance": table.to_dict("records"),
-        "top": table.column[:TOP].tolist(), "dependence": [curve.to_dict() for curve in curves],
-        "words": [say_dependence(task, curve, label) for curve in curves],
-        "rows": [row_json(one) for one in told]})
+    return without_nan(
+        {
+            "about": explained(task),
+            "behind": behind,
+            "importance": table.to_dict("records"),
+            "top": table.column[:TOP].tolist(),
+            "dependence": [curve.to_dict() for curve in curves],
+            "words": [say_dependence(task, curve, label) for curve in curves],
+            "rows": [row_json(one) for one in told],
+        }
+    )
 
 # %% ../nbs/07_explain.ipynb #0dbd1d4a
 def curve_columns(
@@ -458,8 +521,13 @@ def curve_columns(
 ) -> list[str]:
     "The most moving columns whose values can be put in a row and shown."
     kinds = ("number", "boolean", "category", "date")
-    shown = [name for name in table.column if pool.model.table[name].kind in kinds and name not in personal
-             and pool.cells[name].iloc[:pool.known].replace("", None).nunique() > 1]
+    shown = [
+        name
+        for name in table.column
+        if pool.model.table[name].kind in kinds
+        and name not in personal
+        and pool.cells[name].iloc[: pool.known].replace("", None).nunique() > 1
+    ]
     return shown[:most]
 
 # %% ../nbs/07_explain.ipynb #b827b059
@@ -470,10 +538,14 @@ def in_short(
     "What this stage found, for the command line."
     sure = [one.explanation.trust for one in told]
     agree = sum(one.first in one.shared for one in sure)
-    return (f"mostly {listed(list(table.column[:TOP]))}; SHAP and LIME agree on the first reason in "
-            f"{agree} of {len(sure)} rows")
+    return (
+        f"mostly {listed(list(table.column[:TOP]))}; SHAP and LIME agree on the first reason in "
+        f"{agree} of {len(sure)} rows"
+    )
 
-def commonest(labels: Sequence[int]) -> int: return max(sorted(set(labels)), key=list(labels).count)
+
+def commonest(labels: Sequence[int]) -> int:
+    return max(sorted(set(labels)), key=list(labels).count)
 
 # %% ../nbs/07_explain.ipynb #f4fe4271
 def amount_wanted(
@@ -484,12 +556,16 @@ def amount_wanted(
     "By how much a number should move; not set: by the mean absolute error, because less is noise."
     return wanted or float(metrics["test"].get("mae") or 0.0)
 
+
 def check_settings(
     samples: int,  # test rows behind the summary
     background: int,  # training rows that stand for "not known"
 ) -> None:
     "SettingsError, with a line for each setting that cannot be."
-    checks = {f"samples = {samples} is not from 10 to 2000; write 100": 10 <= samples <= 2000,
-              f"background = {background} is not from 10 to 1000; write 100": 10 <= background <= 1000}
+    checks = {
+        f"samples = {samples} is not from 10 to 2000; write 100": 10 <= samples <= 2000,
+        f"background = {background} is not from 10 to 1000; write 100": 10 <= background <= 1000,
+    }
     wrong = [f"[explain] {problem}" for problem, fine in checks.items() if not fine]
-    if wrong: raise SettingsError("\n".join(wrong))
+    if wrong:
+        raise SettingsError("\n".join(wrong))

@@ -23,15 +23,15 @@ import numpy as np
 import pandas as pd
 
 from .collect import personal_columns
-from .evaluate import without_nan
-from .models.calibration import FinalModel
-from .data.cells import as_text, native
 from .core.errors import PackageError, RunError
+from .core.run_folder import digest_of, read_journal
+from .data.cells import as_text, native
+from .data.schema import Schema
+from .evaluate import without_nan
+from .inference.signing import MANIFEST, check, seal
+from .models.calibration import FinalModel
 from .packaging.onnx_export import to_onnx
 from .packaging.parity import Parity, compare, made_up, say_parity
-from .core.run_folder import digest_of, read_journal
-from .data.schema import Schema
-from .inference.signing import MANIFEST, check, seal
 from .registry.tracking import one_line
 
 # %% auto #0
@@ -47,15 +47,20 @@ def write_model(
     saved: Path | None = None,  # the same model in a file of joblib, if it is there already
 ) -> None:
     "The same model in three formats, or in two."
-    with open(folder / "model.pkl", "wb") as file: pickle.dump(model, file, protocol=5)
-    if saved: shutil.copyfile(saved, folder / "model.joblib")
-    else: joblib.dump(model, folder / "model.joblib", compress=3)
-    if graph is not None: (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
+    with open(folder / "model.pkl", "wb") as file:
+        pickle.dump(model, file, protocol=5)
+    if saved:
+        shutil.copyfile(saved, folder / "model.joblib")
+    else:
+        joblib.dump(model, folder / "model.joblib", compress=3)
+    if graph is not None:
+        (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
 
 # %% ../nbs/08_package.ipynb #6d5aea20
 @dataclass(frozen=True)
 class Proof:
     "Whether a model can be shipped as a graph."
+
     graph: Any  # an ONNX model; None: it cannot
     parity: Parity | None  # None: there was no graph to compare
     words: str  # Markdown
@@ -64,8 +69,16 @@ class Proof:
         "For the manifest."
         found = self.parity or Parity(0, 0.0, 0)
         reason = "" if self.graph is not None else self.words.replace("**", "")
-        return without_nan({"onnx": self.graph is not None, "rows": found.rows, "largest": found.largest,
-                            "labels": found.labels, "reason": reason})
+        return without_nan(
+            {
+                "onnx": self.graph is not None,
+                "rows": found.rows,
+                "largest": found.largest,
+                "labels": found.labels,
+                "reason": reason,
+            }
+        )
+
 
 def prove(
     model: FinalModel,
@@ -104,11 +117,14 @@ def background_of(
 ) -> dict[str, Any]:  # columns: raw cells by column
     "Usual cells, for explanations to compare with."
     names = [column.name for column in model.table.used]
+
     def plain(value: Any) -> Any:
         value = native(value)
         return value if value is None or isinstance(value, str | int | float) else as_text(value)
+
     cells = shuffled(train[names], rows, seed)
     return {"columns": {name: [*map(plain, cells[name].tolist())] for name in names}}
+
 
 def reference_of(
     model: FinalModel,
@@ -138,21 +154,39 @@ def git_state(
     folder: Path,  # anywhere in a working tree
 ) -> dict[str, Any] | None:  # commit; dirty: is anything changed since? None: there is no Git
     "Which code it was."
+
     def git(*words: str) -> str:
         command = ["git", "-C", str(folder), *words]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
-    try: return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
-    except (OSError, subprocess.SubprocessError): return None
 
-LIBRARIES = ("mlkit", "joblib", "lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow",
-             "scikit-learn", "scipy")
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+LIBRARIES = (
+    "mlkit",
+    "joblib",
+    "lightgbm",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+)
+
 
 def library_versions() -> dict[str, str]:
     "What the model was made with, and what it needs."
     found = {}
     for name in LIBRARIES:
-        try: found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError: continue
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
     return found
 
 # %% ../nbs/08_package.ipynb #8ff332e4
@@ -167,10 +201,14 @@ def facts_for(
     "What the manifest tells, besides the digests."
     told = ("metric", "score", "interval", "baseline", "goal", "reached", "fit")
     return {
-        "name": name, "git": git, "data": {"sha256": snapshot["data_hash"], "rows": snapshot["rows"]},
-        "python": platform.python_version(), "packages": library_versions(),
+        "name": name,
+        "git": git,
+        "data": {"sha256": snapshot["data_hash"], "rows": snapshot["rows"]},
+        "python": platform.python_version(),
+        "packages": library_versions(),
         "model": {"family": model.family, "task": model.task.type} | {key: metrics.get(key) for key in told},
-        "parity": proof.to_dict()}
+        "parity": proof.to_dict(),
+    }
 
 # %% ../nbs/08_package.ipynb #84a7c302
 def put_in_place(
@@ -186,10 +224,12 @@ def put_in_place(
         fill(beside)
         there = manifest_of(folder)
         known = earlier or there
-        if known: _keep_pickle(folder, beside, known["files"])
+        if known:
+            _keep_pickle(folder, beside, known["files"])
         files = {path.name: digest_of(path) for path in beside.iterdir()}
         if known and _lasting(known) == _lasting(facts | {"files": files}):
-            if there == known: return known
+            if there == known:
+                return known
             facts = facts | {"made": known["made"], "git": known["git"]}
         manifest = seal(beside, facts)
         _swap(beside, folder)
@@ -197,12 +237,17 @@ def put_in_place(
     except OSError as error:
         mend = "free space or choose another --out"
         raise RunError(f"cannot write {folder}: {error.strerror or error}; {mend}") from error
-    finally: shutil.rmtree(beside, ignore_errors=True)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
 
 def manifest_of(folder: Path) -> dict[str, Any] | None:
     "What a package says of itself; None where there is none that is whole."
-    try: return check(folder)
-    except PackageError: return None
+    try:
+        return check(folder)
+    except PackageError:
+        return None
+
 
 def _keep_pickle(folder: Path, beside: Path, files: dict[str, str]) -> None:
     "Pickle does not always give the same bytes; of the same model the one that is there is kept."
@@ -210,13 +255,16 @@ def _keep_pickle(folder: Path, beside: Path, files: dict[str, str]) -> None:
     if all(path.exists() and digest_of(path) == files.get(name) for name, path in pairs):
         shutil.copyfile(folder / "model.pkl", beside / "model.pkl")
 
+
 def _lasting(manifest: dict[str, Any]) -> dict[str, Any]:
     "What makes it another package when it changes."
     return {key: value for key, value in manifest.items() if key not in ("format", "made", "git")}
 
+
 def _swap(new: Path, folder: Path) -> None:
     old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    if folder.exists(): os.replace(folder, old)
+    if folder.exists():
+        os.replace(folder, old)
     os.replace(new, folder)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -237,29 +285,41 @@ def write_package(
     "Everything that leaves the run."
     personal = personal_columns(train.drop(columns=model.task.target, errors="ignore"), doubtful=True)
     said = declared(model, schema, personal) | {
-        "metrics": metrics, "background": background_of(model, train, seed=seed)}
+        "metrics": metrics,
+        "background": background_of(model, train, seed=seed),
+    }
+
     def fill(beside: Path) -> None:
         write_model(beside, model, proof.graph, saved)
         reference_of(model, train, seed=seed).to_parquet(beside / "reference.parquet", index=False)
-        texts = {f"{name}.json": json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-                 for name, value in said.items()}
-        for name, text in (texts | dict(card)).items(): (beside / name).write_text(text, encoding="utf-8")
+        texts = {
+            f"{name}.json": json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+            for name, value in said.items()
+        }
+        for name, text in (texts | dict(card)).items():
+            (beside / name).write_text(text, encoding="utf-8")
+
     return put_in_place(folder, fill, facts, earlier)
 
 # %% ../nbs/08_package.ipynb #eccdd6c8
 PURPOSE = {
     "model.onnx": "the model as a graph: for servers, and everywhere else",
-    "model.joblib": "the model for Python, compressed", "model.pkl": "the model for Python",
-    "table.json": "how raw cells are read", "schema.json": "what a row must look like",
-    "problem.json": "the task, the threshold, and what is personal", "metrics.json": "how good it is",
+    "model.joblib": "the model for Python, compressed",
+    "model.pkl": "the model for Python",
+    "table.json": "how raw cells are read",
+    "schema.json": "what a row must look like",
+    "problem.json": "the task, the threshold, and what is personal",
+    "metrics.json": "how good it is",
     "background.json": "usual cells, for explanations",
     "reference.parquet": "what was usual, to measure drift by",
-    "card.md": "the model card", "card.html": "the model card, as a page",
-    "manifest.json": "where it comes from, and the digest of every file", "signature": "who says so"}
+    "card.md": "the model card",
+    "card.html": "the model card, as a page",
+    "manifest.json": "where it comes from, and the digest of every file",
+    "signature": "who says so",
+}
 
-def show_package(
-    folder: Path,
-) -> pd.DataFrame:
+
+def show_package(folder: Path) -> pd.DataFrame:
     "The files of a package, what they are for, and how large they are."
     there = [name for name in PURPOSE if (folder / name).exists()]
     sizes = [f"{(folder / name).stat().st_size / 1024:,.1f}" for name in there]
@@ -273,12 +333,16 @@ def model_name(
     "The name of the model; not set: the project's."
     return name.strip() or read_journal(run.folder).get("project") or "mlkit"
 
+
 def earlier_manifest(
     run: Any,  # mlkit.core.run_folder.Run
 ) -> dict[str, Any] | None:
     "What the last package of this run has said of itself."
-    try: return run.load("package").get("content") if run.has("package") else None
-    except RunError: return None  # it is damaged, and will be written anew
+    try:
+        return run.load("package").get("content") if run.has("package") else None
+    except RunError:
+        return None  # it is damaged, and will be written anew
+
 
 def record_of(
     folder: Path,  # of the package
@@ -286,8 +350,15 @@ def record_of(
     version: str,  # of the registry; empty: it is not registered
 ) -> dict[str, Any]:
     "What the stage hands on."
-    return {"name": manifest["name"], "version": version, "folder": folder.name, "parity": manifest["parity"],
-            "manifest": digest_of(folder / MANIFEST), "content": manifest}
+    return {
+        "name": manifest["name"],
+        "version": version,
+        "folder": folder.name,
+        "parity": manifest["parity"],
+        "manifest": digest_of(folder / MANIFEST),
+        "content": manifest,
+    }
+
 
 def in_short(
     record: dict[str, Any],  # from `record_of`
@@ -298,11 +369,15 @@ def in_short(
     version = f"version {record['version']}" if record["version"] else "not registered"
     return f"{record['name']}, {version}; {proved}"
 
+
 def say_version(
     record: dict[str, Any],  # from `record_of`
 ) -> str:  # Markdown
     "What became of the package, and what to type next."
     name, version = record["name"], record["version"]
-    if not version: return f"**{name}** is in `{record['folder']}/`, and is not registered."
-    return (f"**This is version {version} of {name}.** All of them: `mlkit history {name}`; "
-            f"to make it the champion: `mlkit promote {name} {version}`.")
+    if not version:
+        return f"**{name}** is in `{record['folder']}/`, and is not registered."
+    return (
+        f"**This is version {version} of {name}.** All of them: `mlkit history {name}`; "
+        f"to make it the champion: `mlkit promote {name} {version}`."
+    )

@@ -18,12 +18,12 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_predict
 
 from .collect import personal_columns
-from .features.interactions import find_combinations, few_rows, read_combinations
-from .features.encoders import Plan, Treatment, make_encoder, one_thread, text_steps
 from .core.errors import SettingsError, did_you_mean
-from .data.type_inference import ordered_categories
 from .data.table import Column, Table, input_names, learn_table
+from .data.type_inference import ordered_categories
 from .features.column_options import AS_USUAL, CHOICES, Wish, check_wishes, read_wishes
+from .features.encoders import Plan, Treatment, make_encoder, one_thread, text_steps
+from .features.interactions import few_rows, find_combinations, read_combinations
 from .problem import Task, encode_target, target_values
 
 _all_ = ["Plan", "make_encoder"]
@@ -47,55 +47,82 @@ def learn_reading(
     wishes, problems = read_wishes(columns, names)
     unwanted, unknown = _left_out(leave_out, [*names, task.target])
     personal = personal_columns(train[names])
-    table = learn_table(train, ignore=[task.target],
-                        kinds=dict.fromkeys(personal, "identifier")
-                        | {name: wish.kind for name, wish in wishes.items() if wish.kind},
-                        markers={name: wish.missing for name, wish in wishes.items() if wish.missing})
+    table = learn_table(
+        train,
+        ignore=[task.target],
+        kinds=dict.fromkeys(personal, "identifier")
+        | {name: wish.kind for name, wish in wishes.items() if wish.kind},
+        markers={name: wish.missing for name, wish in wishes.items() if wish.missing},
+    )
     check_wishes(wishes, table, unknown + problems)
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
     table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
-    secret = {name: f"personal ({what}): no model shall know who it is" for name, what in personal.items()
-              if not wishes.get(name) or not wishes[name].kind}
+    secret = {
+        name: f"personal ({what}): no model shall know who it is"
+        for name, what in personal.items()
+        if not wishes.get(name) or not wishes[name].kind
+    }
     table = table.drop(secret)
     if split and split["how"] == "group":
         table = table.drop({split["column"]: "it says whose row it is"})
-    if table.input_names: return table
-    raise SettingsError("no column is left that says anything about the target; "
-                        "check prepare.leave_out, and the table")
+    if table.input_names:
+        return table
+    raise SettingsError(
+        "no column is left that says anything about the target; check prepare.leave_out, and the table"
+    )
+
 
 def _left_out(text: str, known: list[str]) -> tuple[set[str], list[str]]:
     "The columns that are named, and a line for each that there is not."
     names = {name.strip(): name for name in known}
     said = [name.strip() for name in text.split("|") if name.strip()]
-    def hint(name: str) -> str: return did_you_mean(name, names) or f"; the table has {', '.join(known[:20])}"
-    problems = [f"prepare.leave_out names '{name}', which is no column{hint(name)}"
-                for name in said if name not in names]
+
+    def hint(name: str) -> str:
+        return did_you_mean(name, names) or f"; the table has {', '.join(known[:20])}"
+
+    problems = [
+        f"prepare.leave_out names '{name}', which is no column{hint(name)}"
+        for name in said
+        if name not in names
+    ]
     return {names[name] for name in said if name in names}, problems
 
 # %% ../nbs/04_prepare.ipynb #090382a0
 EVEN = 0.5  # skewness up to which the mean fills a gap
 LOPSIDED = 2.0  # skewness from which a number is power-transformed
 
+
 def skewness(
     values: pd.Series,  # numbers, NaN for missing
 ) -> float:  # 0: as many small as large ones; positive: a long tail of large ones
     "How lopsided a column is."
-    with np.errstate(all="ignore"): skew = float(values.astype("float64").skew())  # type: ignore[arg-type]
+    with np.errstate(all="ignore"):
+        skew = float(values.astype("float64").skew())  # type: ignore[arg-type]
     return skew if np.isfinite(skew) else 0.0
 
 # %% ../nbs/04_prepare.ipynb #e0b55f37
 ALWAYS_SAME = "always the same in the training rows"
-FILLINGS = {"mean": "the mean", "median": "the median", "most_frequent": "the most frequent value",
-            "model": "the mean of the most similar rows"}
-SCALINGS = {"standard": "standardised", "minmax": "scaled to 0..1", "power": "power-transformed",
-            "none": "not scaled"}
+FILLINGS = {
+    "mean": "the mean",
+    "median": "the median",
+    "most_frequent": "the most frequent value",
+    "model": "the mean of the most similar rows",
+}
+SCALINGS = {
+    "standard": "standardised",
+    "minmax": "scaled to 0..1",
+    "power": "power-transformed",
+    "none": "not scaled",
+}
+
 
 def treat_number(
     values: pd.Series,  # of the training rows, NaN for missing
     wish: Wish = AS_USUAL,  # what is wanted otherwise
 ) -> Treatment:
     "What is done to a number, and why."
-    if values.nunique(dropna=False) == 1: return Treatment("number", ALWAYS_SAME, models="none")
+    if values.nunique(dropna=False) == 1:
+        return Treatment("number", ALWAYS_SAME, models="none")
     missing, skew, fill = float(values.isna().mean()), skewness(values), float(wish.fill or 0)
     asked = wish.impute not in ("", "auto")
     impute = wish.impute if asked else "mean" if abs(skew) <= EVEN else "median"
@@ -106,13 +133,17 @@ def treat_number(
     scale, size = _scaling(values, skew, wish.scale)
     return Treatment("number", f"{gaps}{size}", impute, fill, missing > 0, "" if scale == "none" else scale)
 
+
 def _scaling(values: pd.Series, skew: float, asked: str) -> tuple[str, str]:
-    if asked not in ("", "auto"): return asked, f"{SCALINGS[asked]}, as asked"
+    if asked not in ("", "auto"):
+        return asked, f"{SCALINGS[asked]}, as asked"
     if abs(skew) > LOPSIDED and values.nunique() > 2:
         return "power", f"power-transformed (skewness {skew:.1f})"
     return "standard", "standardised"
 
-def _share(share: float) -> str: return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
+
+def _share(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
 
 # %% ../nbs/04_prepare.ipynb #fbbd3c3e
 def treat_part(
@@ -122,10 +153,13 @@ def treat_part(
     wish: Wish = AS_USUAL,
 ) -> Treatment:
     "What is done to a part of a date: cycles are for linear and neural models, what runs in one for trees."
-    if kind == "cycle": return Treatment(
-        "number", "places in a cycle, for linear and neural models", "constant", 0.0, models="scaled")
+    if kind == "cycle":
+        return Treatment(
+            "number", "places in a cycle, for linear and neural models", "constant", 0.0, models="scaled"
+        )
     how = treat_number(values, wish)
-    if not has_cycle or how.models == "none": return how
+    if not has_cycle or how.models == "none":
+        return how
     return replace(how, models="trees", why="as they are, for trees")
 
 # %% ../nbs/04_prepare.ipynb #9a196e4f
@@ -136,31 +170,43 @@ def treat_category(
     wish: Wish = AS_USUAL,
 ) -> Treatment:
     "What is done to a category, and why."
-    if values.nunique() == 1: return Treatment("category", ALWAYS_SAME, models="none")
+    if values.nunique() == 1:
+        return Treatment("category", ALWAYS_SAME, models="none")
     missing, asked = float((values == "").mean()), wish.encode not in ("", "auto")
     scale = wish.order or ordered_categories(column.categories) or ()
-    if wish.encode == "ordinal" or (scale and not asked): return _ranked(scale, missing, wish)
+    if wish.encode == "ordinal" or (scale and not asked):
+        return _ranked(scale, missing, wish)
     known = values[values != ""].nunique()
     encode = wish.encode if asked else "target" if known > max_categories else "onehot"
     how = "a column for each" if encode == "onehot" else "each replaced by the target's mean in other rows"
     why = ", as asked" if asked else f" (more than {max_categories})" if encode == "target" else ""
     gaps, impute, order = _filled(values, missing, wish)
-    return Treatment("category", f"{gaps}{known} values, {how}{why}", impute, values=order, encode=encode,
-                     scale="standard" if encode == "target" else "")
+    return Treatment(
+        "category",
+        f"{gaps}{known} values, {how}{why}",
+        impute,
+        values=order,
+        encode=encode,
+        scale="standard" if encode == "target" else "",
+    )
+
 
 def _filled(values: pd.Series, missing: float, wish: Wish) -> tuple[str, str, tuple[str, ...]]:
     "What becomes of missing words: in a sentence, by which way, and the known words, the filling first."
     own = f"{_share(missing)} missing, a value of its own; " if missing else ""
-    if wish.impute in ("", "auto"): return own, "", ()
+    if wish.impute in ("", "auto"):
+        return own, "", ()
     known = sorted({*values} - {""})
     first = wish.fill or known[0]
     order = (first, *(word for word in known if word != first))
     word = repr(first) if wish.impute == "constant" else FILLINGS["most_frequent"]
     return f"missing or never met: taken as {word}, as asked; ", wish.impute, order
 
+
 def _ranked(scale: tuple[str, ...], missing: float, wish: Wish) -> Treatment:
     "A known scale, as its ranks."
-    if wish.fill: wish = replace(wish, fill=str(scale.index(wish.fill)))
+    if wish.fill:
+        wish = replace(wish, fill=str(scale.index(wish.fill)))
     places = [*range(len(scale)), *([np.nan] if missing else [])]
     impute = "median" if wish.impute in ("", "auto") else wish.impute
     number = treat_number(pd.Series(places, dtype=float), replace(wish, impute=impute))
@@ -173,17 +219,20 @@ def _ranked(scale: tuple[str, ...], missing: float, wish: Wish) -> Treatment:
 TEXTS, WORDS, PARTS = 20_000, 1_000, 30  # at most: rows looked at, words that count, numbers for them
 FEW_WORDS = 100  # up to so many are inputs of their own, where each has ten rows to learn from
 
+
 def treat_text(
     values: pd.Series,  # words of the training rows with blanks between them, '' for missing
 ) -> Treatment:
     "Which words of a text count, how many numbers stand for them, and why."
-    looked = values.iloc[::-(-len(values) // TEXTS)]
+    looked = values.iloc[:: -(-len(values) // TEXTS)]
     counts = Counter(word for text in looked for word in set(text.split(" ")) if word)
     least = max(3, len(looked) // 500)
     often = [word for word in sorted(counts, key=lambda word: (-counts[word], word)) if counts[word] >= least]
     words, parts = tuple(sorted(often[:WORDS])), min(PARTS, len(often), max(2, len(values) // 20))
-    if len(words) < 2: return Treatment("text", f"no two words stand in {least} rows or more", models="none")
-    if len(often) <= FEW_WORDS and len(values) >= 10 * len(often): parts = 0
+    if len(words) < 2:
+        return Treatment("text", f"no two words stand in {least} rows or more", models="none")
+    if len(often) <= FEW_WORDS and len(values) >= 10 * len(often):
+        parts = 0
     way = f"weighed by TF-IDF and taken to {parts} numbers by SVD" if parts else "each an input of its own"
     why = f"{len(words):,} words that stand in {least} rows or more, {way}"
     return Treatment("text", why, values=words, parts=parts)
@@ -199,14 +248,17 @@ def tells(
     rows = few_rows(len(values), seed)
     parts, answer = text_steps(how, seed).fit_transform(values.iloc[rows]), answer[rows]
     folds = KFold(5, shuffle=True, random_state=seed)
-    with one_thread(): said = cross_val_predict(Ridge(), parts, answer, cv=folds).reshape(answer.shape)
+    with one_thread():
+        said = cross_val_predict(Ridge(), parts, answer, cv=folds).reshape(answer.shape)
     agreement = ((answer - answer.mean(axis=0)) * (said - said.mean(axis=0))).sum(axis=1)
     return bool(agreement.mean() > 2 * agreement.std() / np.sqrt(len(agreement)))
+
 
 def answers_of(task: Task, rows: pd.DataFrame) -> np.ndarray:
     "The target as numbers whose spread can be explained: (rows, 1) ranks, or (rows, classes) zeros and ones."
     truth = encode_target(task, target_values(task, rows[task.target]))
-    if task.type == "regression": return pd.Series(truth).rank(pct=True).to_numpy().reshape(-1, 1)
+    if task.type == "regression":
+        return pd.Series(truth).rank(pct=True).to_numpy().reshape(-1, 1)
     return np.eye(len(task.classes))[truth]
 
 # %% ../nbs/04_prepare.ipynb #3f69ed46
@@ -228,7 +280,7 @@ def combine_numbers(
         made = read_combinations(combine, numbers)
         why = ["as asked"] * len(made)
     combined = table.with_derived(made)
-    names = [each.name for each in combined.derived[len(table.derived):]]
+    names = [each.name for each in combined.derived[len(table.derived) :]]
     return combined, dict(zip(names, why, strict=True))
 
 # %% ../nbs/04_prepare.ipynb #09b0b89d
@@ -252,19 +304,23 @@ def make_plan(
     for column in table.used:
         wish = wishes.get(column.name, Wish())
         general = "" if column.kind == "category" else impute
-        wish = replace(wish, impute=wish.impute or general, scale=wish.scale or scale,
-                       encode=wish.encode or encode)
+        wish = replace(
+            wish, impute=wish.impute or general, scale=wish.scale or scale, encode=wish.encode or encode
+        )
         treated |= treat_column(column, table.input_kinds, inputs, max_categories, wish)
-        if answer is not None and wish.use != "yes": treated = without_silent(treated, inputs, answer, seed)
+        if answer is not None and wish.use != "yes":
+            treated = without_silent(treated, inputs, answer, seed)
     for name in (each.name for each in table.derived):
         how = treat_number(inputs[name], Wish(impute=impute, scale=scale))
         treated[name] = replace(how, why="; ".join(filter(None, [(combined or {}).get(name), how.why])))
     return Plan({name: treated[name] for name in table.input_names}, seed)
 
+
 def _check_general(**said: str) -> None:
     for name, value in said.items():
         known = [way for way in CHOICES[name] if way != "ordinal"]
-        if value in known: continue
+        if value in known:
+            continue
         near = did_you_mean(value, known)
         raise SettingsError(f"prepare.{name} is one of {', '.join(known)}, not '{value}'{near}")
 
@@ -280,12 +336,16 @@ def treat_column(
     treated: dict[str, Treatment] = {}
     for name in input_names(column):
         values, kind = inputs[name], kinds[name]
-        if kind == "category": how = treat_category(values, column, max_categories, wish)
-        elif kind == "text": how = treat_text(values)
-        else: how = treat_part(values, kind, f"{name}_sin" in kinds, wish)
+        if kind == "category":
+            how = treat_category(values, column, max_categories, wish)
+        elif kind == "text":
+            how = treat_text(values)
+        else:
+            how = treat_part(values, kind, f"{name}_sin" in kinds, wish)
         told = any(other.mark and other.models == "all" for other in treated.values())
         treated[name] = replace(how, mark=how.mark and not told)
     return treated
+
 
 def without_silent(
     treated: dict[str, Treatment],  # by input
@@ -295,7 +355,8 @@ def without_silent(
 ) -> dict[str, Treatment]:
     "The treatments, where the last one is a text that tells nothing left out."
     name, how = [*treated.items()][-1]
-    if how.kind != "text" or how.models == "none" or tells(how, inputs[name], answer, seed): return treated
+    if how.kind != "text" or how.models == "none" or tells(how, inputs[name], answer, seed):
+        return treated
     why = f"its {len(how.values):,} common words tell nothing about the target, and are left out"
     return treated | {name: Treatment("text", why, models="none")}
 
@@ -313,9 +374,12 @@ def make_folds(
     if not 2 <= folds <= most:
         rows = f"{len(truth)} training rows{' in groups' if groups is not None else ''}"
         raise SettingsError(f"prepare.folds is from 2 to {most} for {rows}, not {folds}")
-    if how == "time": splitter = TimeSeriesSplit(folds)
-    elif how == "group": splitter = GroupKFold(folds, shuffle=True, random_state=seed)
-    elif task.type == "regression": splitter = KFold(folds, shuffle=True, random_state=seed)
+    if how == "time":
+        splitter = TimeSeriesSplit(folds)
+    elif how == "group":
+        splitter = GroupKFold(folds, shuffle=True, random_state=seed)
+    elif task.type == "regression":
+        splitter = KFold(folds, shuffle=True, random_state=seed)
     else:
         rarest = int(np.bincount(truth).min())
         splitter = StratifiedKFold(max(2, min(folds, rarest)), shuffle=True, random_state=seed)
@@ -323,7 +387,8 @@ def make_folds(
     with warnings.catch_warnings():
         # It has one row, and is learned from in all folds but one.
         warnings.filterwarnings("ignore", message="The least populated class")
-        for k, (_, judged) in enumerate(splitter.split(truth, truth, groups)): number[judged] = k
+        for k, (_, judged) in enumerate(splitter.split(truth, truth, groups)):
+            number[judged] = k
     return number
 
 # %% ../nbs/04_prepare.ipynb #51a0c5e6
@@ -351,20 +416,36 @@ def column_lines(
         names = input_names(column) if column.use else ()
         used = any(plan.inputs[name].models != "none" for name in names)
         what = _gathered(column, names, plan) if names else column.reason
-        lines.append({"column": column.name, "kind": column.kind, "used": "yes" if used else "no",
-                      "what and why": _sentences(column.why, what)})
+        lines.append(
+            {
+                "column": column.name,
+                "kind": column.kind,
+                "used": "yes" if used else "no",
+                "what and why": _sentences(column.why, what),
+            }
+        )
     return lines + [
-        {"column": each.name, "kind": "derived", "used": "yes",
-         "what and why": _sentences("computed in every row", plan.inputs[each.name].why)}
-        for each in table.derived]
+        {
+            "column": each.name,
+            "kind": "derived",
+            "used": "yes",
+            "what and why": _sentences("computed in every row", plan.inputs[each.name].why),
+        }
+        for each in table.derived
+    ]
 
-def _sentences(*said: str) -> str: return " ".join(f"{each[0].upper()}{each[1:]}." for each in said if each)
+
+def _sentences(*said: str) -> str:
+    return " ".join(f"{each[0].upper()}{each[1:]}." for each in said if each)
+
 
 def _gathered(column: Column, names: tuple[str, ...], plan: Plan) -> str:
     "What is done to the inputs of a column; inputs that are treated alike are named together."
-    if names == (column.name,): return plan.inputs[column.name].why
+    if names == (column.name,):
+        return plan.inputs[column.name].why
     start, alike = len(column.prefix or f"{column.name}."), dict[str, list[str]]()
-    for name in names: alike.setdefault(plan.inputs[name].why, []).append(name[start:])
+    for name in names:
+        alike.setdefault(plan.inputs[name].why, []).append(name[start:])
     said = [why if parts == ["text"] else f"{why}: {', '.join(parts)}" for why, parts in alike.items()]
     return "; ".join(said)
 
@@ -375,21 +456,26 @@ LOOK = [
     {"selector": "caption", "props": "text-align: left; padding-bottom: 0.5em"},
 ]
 
+
 def show_plan(
     table: Table,  # how the rows are read
     plan: Plan,
 ) -> Any:  # pandas Styler
     "What is done to each column and why, to look at."
-    caption = ("What was done to each column, and why. Scales are for linear and neural models; "
-               "boosting takes gaps as they are, unless a constant was asked for.")
+    caption = (
+        "What was done to each column, and why. Scales are for linear and neural models; "
+        "boosting takes gaps as they are, unless a constant was asked for."
+    )
     frame = pd.DataFrame(column_lines(table, plan)).map(escape)
     return frame.style.hide().set_caption(caption).set_table_styles(LOOK)  # type: ignore[arg-type]
+
 
 def in_short(table: Table, plan: Plan) -> str:  # one line
     "What this stage did, for the command line."
     kinds = Counter(how.kind for name, how in plan.inputs.items() if how.models != "none")
-    used = sum(line["used"] == "yes" for line in column_lines(table, plan)[:len(table.columns)])
+    used = sum(line["used"] == "yes" for line in column_lines(table, plan)[: len(table.columns)])
     what = [f"{kinds['number']} numbers", f"{kinds['category']} categories"]
-    if kinds["text"]: what.append(f"{kinds['text']} text{'s' * (kinds['text'] > 1)}")
+    if kinds["text"]:
+        what.append(f"{kinds['text']} text{'s' * (kinds['text'] > 1)}")
     made = f"; derived: {', '.join(each.name for each in table.derived)}" if table.derived else ""
     return f"{used} of {len(table.columns)} columns used: {', '.join(what)}{made}"

@@ -40,13 +40,16 @@ def r2(truth: np.ndarray, guess: np.ndarray) -> float:
     spread = np.sum((truth - truth.mean()) ** 2)
     return float(1 - np.sum((truth - guess) ** 2) / spread) if spread else math.nan
 
+
 def mae(truth: np.ndarray, guess: np.ndarray) -> float:
     "The mean absolute error."
     return float(np.mean(np.abs(truth - guess)))
 
+
 def rmse(truth: np.ndarray, guess: np.ndarray) -> float:
     "The root of the mean squared error."
     return float(np.sqrt(np.mean((truth - guess) ** 2)))
+
 
 def medae(truth: np.ndarray, guess: np.ndarray) -> float:
     "The median absolute error."
@@ -55,13 +58,16 @@ def medae(truth: np.ndarray, guess: np.ndarray) -> float:
 # %% ../nbs/01_problem.ipynb #cba862e3
 EQUAL = 1 - 1e-6  # probabilities that differ by less than a millionth are the same
 
+
 def predicted_codes(
     output: np.ndarray,  # probabilities, one row a row, one column a class
     threshold: float = 0.5,  # two classes: the second one from this probability on
 ) -> np.ndarray:  # positions of classes
     "The class that each row is given: by the threshold for two classes, the (first) likeliest for more."
-    if output.shape[1] == 2: return (output[:, 1] >= EQUAL * threshold).astype(np.intp)
+    if output.shape[1] == 2:
+        return (output[:, 1] >= EQUAL * threshold).astype(np.intp)
     return (output >= EQUAL * output.max(axis=1, keepdims=True)).argmax(axis=1)
+
 
 def confusion(
     truth: np.ndarray,  # positions of classes
@@ -74,16 +80,20 @@ def confusion(
 # %% ../nbs/01_problem.ipynb #5366a60f
 def found(counts: np.ndarray, share_of: int | np.ndarray) -> float:
     "True positives as a share; 0 where nothing was predicted, NaN where there was nothing to find."
-    if not counts[1].sum(): return math.nan
+    if not counts[1].sum():
+        return math.nan
     return float(counts[1, 1] / share_of) if share_of else 0.0
+
 
 def precision(counts: np.ndarray) -> float:
     "Of the rows predicted positive, the share that is."
     return found(counts, counts[:, 1].sum())
 
+
 def recall(counts: np.ndarray) -> float:
     "Of the positive rows, the share that was predicted so."
     return found(counts, counts[1].sum())
+
 
 def f1(counts: np.ndarray) -> float:
     "The harmonic mean of precision and recall."
@@ -94,18 +104,22 @@ def accuracy(counts: np.ndarray) -> float:
     "The share of right answers."
     return float(counts.trace() / counts.sum())
 
+
 def macro_mean(counts: np.ndarray, share_of: np.ndarray, asked: np.ndarray) -> float:
     "Right answers as a share, for each class that is asked for; then the mean."
     shares = np.divide(counts.diagonal(), share_of, out=np.zeros(len(counts)), where=share_of > 0)
     return float(shares[asked > 0].mean())
 
+
 def recall_macro(counts: np.ndarray) -> float:
     "The mean of the recalls of the classes that occur."
     return macro_mean(counts, counts.sum(1), counts.sum(1))
 
+
 def precision_macro(counts: np.ndarray) -> float:
     "The mean of the precisions of the classes that occur or are predicted."
     return macro_mean(counts, counts.sum(0), counts.sum(0) + counts.sum(1))
+
 
 def f1_macro(counts: np.ndarray) -> float:
     "The mean of the F1 of the classes that occur or are predicted."
@@ -119,23 +133,28 @@ def area(
     "The chance that a wanted row has a larger value than another one; NaN where one kind is absent."
     many = int(wanted.sum())
     others = len(wanted) - many
-    if not many or not others: return math.nan
+    if not many or not others:
+        return math.nan
     _, place, ties = np.unique(value, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
     return float((ranks[wanted].sum() - many * (many + 1) / 2) / (many * others))
+
 
 def roc_auc(truth: np.ndarray, output: np.ndarray) -> float:
     "The chance that a positive row is ranked above a negative one; NaN where one class is absent."
     return area(truth == 1, output[:, 1])
 
+
 def roc_auc_ovr(truth: np.ndarray, output: np.ndarray) -> float:
     "The mean AUC-ROC of each class against the rest; NaN where a class is absent."
     return float(np.mean([area(truth == code, output[:, code]) for code in range(output.shape[1])]))
 
+
 def average_precision(truth: np.ndarray, output: np.ndarray) -> float:
     "The mean precision on the way down the list, at each positive row; NaN where there is none."
     positives = int(truth.sum())
-    if not positives: return math.nan
+    if not positives:
+        return math.nan
     order = np.argsort(-output[:, 1], kind="stable")
     ends = np.append(np.flatnonzero(np.diff(output[order, 1])), len(truth) - 1)  # equal values are one step
     hits = np.cumsum(truth[order])[ends]
@@ -146,6 +165,7 @@ def brier(truth: np.ndarray, output: np.ndarray) -> float:
     "The mean squared distance of probability and truth (Brier 1950)."
     return float(np.mean((output[:, 1] - truth) ** 2))
 
+
 def log_loss(truth: np.ndarray, output: np.ndarray) -> float:
     "The surprise at what came true: the mean negative logarithm of its probability, in nats."
     smallest = np.finfo(output.dtype).eps
@@ -155,6 +175,7 @@ def log_loss(truth: np.ndarray, output: np.ndarray) -> float:
 @dataclass(frozen=True)
 class Metric:
     "A way to judge predictions."
+
     name: str
     label: str  # for titles and tables
     tasks: tuple[str, ...]  # which tasks it judges
@@ -176,25 +197,29 @@ class Metric:
 
 # %% ../nbs/01_problem.ipynb #a90a012e
 _TWO, _MANY, _BOTH, _NUMBER = ("binary",), ("multiclass",), ("binary", "multiclass"), ("regression",)
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (
-    Metric("roc_auc", "AUC-ROC", _TWO, True, "probability", roc_auc),
-    Metric("average_precision", "Average precision", _TWO, True, "probability", average_precision),
-    Metric("f1_macro", "F1, macro", _MANY, True, "label", f1_macro),
-    Metric("accuracy", "Accuracy", _BOTH, True, "label", accuracy),
-    Metric("balanced_accuracy", "Balanced accuracy", _BOTH, True, "label", recall_macro),
-    Metric("precision", "Precision", _TWO, True, "label", precision),
-    Metric("recall", "Recall", _TWO, True, "label", recall),
-    Metric("f1", "F1", _TWO, True, "label", f1),
-    Metric("precision_macro", "Precision, macro", _MANY, True, "label", precision_macro),
-    Metric("recall_macro", "Recall, macro", _MANY, True, "label", recall_macro),
-    Metric("roc_auc_ovr", "AUC-ROC, one against the rest", _MANY, True, "probability", roc_auc_ovr),
-    Metric("log_loss", "Log loss", _BOTH, False, "probability", log_loss, highest=math.inf),
-    Metric("brier", "Brier score", _TWO, False, "probability", brier),
-    Metric("r2", "R²", _NUMBER, True, "number", r2, lowest=-math.inf),
-    Metric("mae", "Mean absolute error", _NUMBER, False, "number", mae, highest=math.inf),
-    Metric("rmse", "Root mean squared error", _NUMBER, False, "number", rmse, highest=math.inf),
-    Metric("medae", "Median absolute error", _NUMBER, False, "number", medae, highest=math.inf),
-)}
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("roc_auc", "AUC-ROC", _TWO, True, "probability", roc_auc),
+        Metric("average_precision", "Average precision", _TWO, True, "probability", average_precision),
+        Metric("f1_macro", "F1, macro", _MANY, True, "label", f1_macro),
+        Metric("accuracy", "Accuracy", _BOTH, True, "label", accuracy),
+        Metric("balanced_accuracy", "Balanced accuracy", _BOTH, True, "label", recall_macro),
+        Metric("precision", "Precision", _TWO, True, "label", precision),
+        Metric("recall", "Recall", _TWO, True, "label", recall),
+        Metric("f1", "F1", _TWO, True, "label", f1),
+        Metric("precision_macro", "Precision, macro", _MANY, True, "label", precision_macro),
+        Metric("recall_macro", "Recall, macro", _MANY, True, "label", recall_macro),
+        Metric("roc_auc_ovr", "AUC-ROC, one against the rest", _MANY, True, "probability", roc_auc_ovr),
+        Metric("log_loss", "Log loss", _BOTH, False, "probability", log_loss, highest=math.inf),
+        Metric("brier", "Brier score", _TWO, False, "probability", brier),
+        Metric("r2", "R²", _NUMBER, True, "number", r2, lowest=-math.inf),
+        Metric("mae", "Mean absolute error", _NUMBER, False, "number", mae, highest=math.inf),
+        Metric("rmse", "Root mean squared error", _NUMBER, False, "number", rmse, highest=math.inf),
+        Metric("medae", "Median absolute error", _NUMBER, False, "number", medae, highest=math.inf),
+    )
+}
+
 
 def metrics_for(
     task: str,  # binary, multiclass or regression
@@ -206,6 +231,7 @@ def metrics_for(
 @dataclass(frozen=True)
 class Problem:
     "What is stated before any data is seen."
+
     target: str  # column to predict
     decision: str = ""  # what the prediction is used for
     task: str = "auto"
@@ -231,8 +257,10 @@ def name_problem(
     known: Sequence[str],  # the names that there are
 ) -> str:  # one sentence, or nothing
     "What is wrong with a name that must be known, or auto."
-    if name in ("auto", *known): return ""
+    if name in ("auto", *known):
+        return ""
     return f"{what} = {name} is unknown; known are auto, {', '.join(known)}{did_you_mean(name, known)}"
+
 
 def metric_problem(
     metric: str,  # a name from METRICS
@@ -240,8 +268,10 @@ def metric_problem(
     subject: str,  # what has this task, for the message
 ) -> str:  # one sentence, or nothing
     "What is wrong with judging a task by a metric."
-    if task in METRICS[metric].tasks: return ""
+    if task in METRICS[metric].tasks:
+        return ""
     return f"metric = {metric} is not for {subject}, which is {task}; choose {', '.join(metrics_for(task))}"
+
 
 def goal_problem(
     goal: float | None,  # the score that is wanted
@@ -249,7 +279,8 @@ def goal_problem(
 ) -> str:  # one sentence, or nothing
     "What is wrong with a goal: not every score is possible."
     low, high = METRICS[metric].lowest, METRICS[metric].highest
-    if goal is None or (low <= goal <= high and math.isfinite(goal)): return ""
+    if goal is None or (low <= goal <= high and math.isfinite(goal)):
+        return ""
     hint = f"; write {goal / 100:g}" if high == 1 and 10 <= goal <= 100 else ""
     return f"goal = {goal:g} is not possible: {metric} lies between {low:g} and {high:g}{hint}"
 
@@ -263,14 +294,20 @@ def cost_problem(
         return f"costs are numbers from 0 on, not {false_positive:g} and {false_negative:g}"
     return "" if false_positive or false_negative else "both costs are 0; give the worse mistake a cost"
 
+
 def problems_of(
     problem: Problem,  # as it was stated
 ) -> list[str]:  # one sentence each
     "Everything in a statement that cannot be."
-    known = [name_problem("task", problem.task, TASKS), name_problem("metric", problem.metric, list(METRICS)),
-             cost_problem(problem.cost_false_positive, problem.cost_false_negative)]
-    if not problem.target.strip(): known.append("target is empty; name the column to predict")
-    if problem.metric in METRICS: known.append(goal_problem(problem.goal, problem.metric))
+    known = [
+        name_problem("task", problem.task, TASKS),
+        name_problem("metric", problem.metric, list(METRICS)),
+        cost_problem(problem.cost_false_positive, problem.cost_false_negative),
+    ]
+    if not problem.target.strip():
+        known.append("target is empty; name the column to predict")
+    if problem.metric in METRICS:
+        known.append(goal_problem(problem.goal, problem.metric))
     if problem.metric in METRICS and problem.task in TASKS:
         known.append(metric_problem(problem.metric, problem.task, "the task"))
     if problem.positive and problem.task in ("multiclass", "regression"):
@@ -292,20 +329,25 @@ def state_problem(
     costs = cost_false_positive, cost_false_negative
     problem = Problem(target, decision, task, metric, positive, goal, *costs)
     wrong = problems_of(problem)
-    if wrong: raise SettingsError("\n".join(f"[problem] {sentence}" for sentence in wrong))
+    if wrong:
+        raise SettingsError("\n".join(f"[problem] {sentence}" for sentence in wrong))
     return problem
 
 # %% ../nbs/01_problem.ipynb #73750957
 NO_CLASS = ("", "na", "n/a", "<na>", "nan", "nat", "null", "#n/a", "?")  # without an answer, in lower case
 
+
 def label_of(
     value: Any,  # a cell of the target
 ) -> str | None:  # None: there is no answer
     "The class that a cell names, in tidy writing."
-    if isinstance(value, float) and value.is_integer(): value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     text = " ".join(unicodedata.normalize("NFKC", str(value)).split())
-    if is_missing(text, NO_CLASS): return None
+    if is_missing(text, NO_CLASS):
+        return None
     return re.sub(r"^(-?[0-9]+)\.0+$", r"\1", text)
+
 
 def same_class(
     label: str,  # from `label_of`
@@ -316,19 +358,24 @@ def same_class(
 # %% ../nbs/01_problem.ipynb #fb27e86c
 PLAIN = Column("", "number")  # a decimal point, and no unit
 
+
 def learn_writing(
     target: "pd.Series",  # raw cells
 ) -> Column:
     "How the numbers of a column are written: their decimal mark, unit and currency."
-    if target.dtype.kind in "iufb": return PLAIN
+    if target.dtype.kind in "iufb":
+        return PLAIN
     learned = infer_column(target, "number")
-    return replace(PLAIN, decimal=learned.decimal, unit=learned.unit, units=learned.units,
-                   currency=learned.currency)
+    return replace(
+        PLAIN, decimal=learned.decimal, unit=learned.unit, units=learned.units, currency=learned.currency
+    )
+
 
 def in_difference(written: Column) -> dict[str, Any]:
     "What is said of the writing, beyond a decimal point and no unit."
     said = {name: getattr(written, name) for name in ("decimal", "unit", "units", "currency")}
     return {name: value for name, value in said.items() if value != getattr(PLAIN, name)}
+
 
 def number_of(
     value: Any,  # a cell
@@ -338,6 +385,7 @@ def number_of(
     number = read_cell(written, str(value))
     return math.nan if number is None else number
 
+
 def each_value(
     read: Callable[[Any], Any],  # what to do with a cell that is not missing
     target: "pd.Series",  # raw cells
@@ -345,13 +393,16 @@ def each_value(
 ) -> list[Any]:  # one a row
     "Read every different cell once."
     import pandas as pd
+
     codes, different = pd.factorize(hashable(target))
     values = [*map(read, different), missing]
     return [values[code] for code in codes]
 
+
 def hashable(target: "pd.Series") -> "pd.Series":
     "The same cells, as text where they could be lists."
     return target.astype(str) if target.dtype == object else target
+
 
 def read_numbers(
     target: "pd.Series",  # raw cells
@@ -365,16 +416,19 @@ MANY_NUMBERS = 10  # more different whole numbers than this are a quantity
 READABLE = 0.98  # the share of a column of numbers that must be numbers; the rest is left out
 ENOUGH = 10_000  # different values, to see what they are
 
+
 def count_labels(
     target: "pd.Series",  # raw cells
 ) -> dict[str, int]:  # label -> rows
     "How often each answer was given. Of very many different ones, an even choice is enough."
     counts = hashable(target).value_counts(sort=False)
     labels: Counter[str] = Counter()
-    for value, rows in counts.iloc[::1 + len(counts) // ENOUGH].items():
+    for value, rows in counts.iloc[:: 1 + len(counts) // ENOUGH].items():
         label = label_of(value)
-        if label is not None: labels[label] += rows
+        if label is not None:
+            labels[label] += rows
     return dict(labels)
+
 
 def find_numbers(
     counts: dict[str, int],  # label -> rows
@@ -393,16 +447,20 @@ def infer_task(
 ) -> tuple[str, str]:  # the task, and why
     "The kind of answer that a column holds."
     classes = {same_class(label) for label in counts}
-    if len(classes) == 2: return "binary", "it has two values"
+    if len(classes) == 2:
+        return "binary", "it has two values"
     numbers, share = find_numbers(counts, written)
     if share < READABLE or any(re.fullmatch("0[0-9]+", label) for label in counts):
         return "multiclass", f"it has {len(classes):,} different values"
-    if any(number % 1 for number in numbers): return "regression", "it holds numbers with fractions"
-    if len(numbers) > MANY_NUMBERS: return "regression", f"it holds more than {MANY_NUMBERS} numbers"
+    if any(number % 1 for number in numbers):
+        return "regression", "it holds numbers with fractions"
+    if len(numbers) > MANY_NUMBERS:
+        return "regression", f"it holds more than {MANY_NUMBERS} numbers"
     return "multiclass", f"its {len(numbers)} different whole numbers are few enough to be classes"
 
 # %% ../nbs/01_problem.ipynb #ffd834eb
 MANY_CLASSES = 100  # more classes than this are an identifier or free text
+
 
 def group_classes(
     counts: dict[str, int],  # label -> rows
@@ -412,9 +470,11 @@ def group_classes(
     spelling: dict[str, str] = {}
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
         rows[spelling.setdefault(same_class(label), label)] += counts[label]
+
     def order(name: str) -> tuple[bool, float, str]:
         number = number_of(name)
         return (True, 0.0, name) if math.isnan(number) else (False, number, name)
+
     return {name: rows[name] for name in sorted(rows, key=order)}
 
 # %% ../nbs/01_problem.ipynb #77ef8b34
@@ -434,6 +494,7 @@ def class_problem(
     few = f"has one row only of class '{single}', too few to learn and to test; add rows or merge classes"
     return few if single is not None else ""
 
+
 def number_problem(
     counts: dict[str, int],  # label -> rows
     written: Column = PLAIN,  # how numbers are written
@@ -442,14 +503,27 @@ def number_problem(
     numbers, share = find_numbers(counts, written)
     words = (label for label in counts if not is_missing(label))
     word = next((label for label in words if math.isnan(number_of(label, written))), "")
-    if share < 0.5: return f"holds words such as '{word}', too many for task = regression; state auto"
+    if share < 0.5:
+        return f"holds words such as '{word}', too many for task = regression; state auto"
     return "" if len(numbers) > 1 else f"has one value only, {numbers[0]:g}; choose another target"
 
 # %% ../nbs/01_problem.ipynb #7cce55e9
 POSITIVES = {  # what names a positive class -> what has to stand beside it (nothing: anything)
-    "yes": "", "true": "", "positive": "", "はい": "", "有": "", "有り": "", "あり": "", "陽性": "",
-    "1": "0 -1", "y": "n", "t": "f", "+": "-", "○": "× x ✕",
+    "yes": "",
+    "true": "",
+    "positive": "",
+    "はい": "",
+    "有": "",
+    "有り": "",
+    "あり": "",
+    "陽性": "",
+    "1": "0 -1",
+    "y": "n",
+    "t": "f",
+    "+": "-",
+    "○": "× x ✕",
 }
+
 
 def choose_positive(
     groups: dict[str, int],  # class -> rows, two of them
@@ -459,20 +533,24 @@ def choose_positive(
     if stated:
         label = label_of(stated)
         match = [name for name in groups if label is not None and same_class(name) == same_class(label)]
-        if match: return match[0], "it was stated"
+        if match:
+            return match[0], "it was stated"
         hint = did_you_mean(stated, groups)
         raise DataError(f"positive = {stated} is no class; there are {' and '.join(groups)}{hint}")
     for name, other in zip(groups, reversed(groups), strict=True):
         beside = POSITIVES.get(name.casefold())
-        if beside == "" or (beside and other.casefold() in beside.split()): return name, "it says so"
+        if beside == "" or (beside and other.casefold() in beside.split()):
+            return name, "it says so"
     first, second = groups
-    if groups[first] == groups[second]: return second, "both are as frequent and it comes second"
+    if groups[first] == groups[second]:
+        return second, "both are as frequent and it comes second"
     return min(groups, key=lambda name: groups[name]), "it is the rarer one"
 
 # %% ../nbs/01_problem.ipynb #b560996c
 @dataclass(frozen=True)
 class Task:
     "What the data made of the problem: everything is settled."
+
     target: str  # column to predict
     type: str  # binary, multiclass or regression
     metric: str  # a name from METRICS
@@ -507,22 +585,26 @@ def settle(
 ) -> Task:
     "Settle what was left open. DataError where the column cannot be learned, or not in the stated way."
     counts, name = count_labels(target), f"'{problem.target}'"
-    if not counts: raise DataError(f"{name} is empty in all {len(target):,} rows; choose another target")
+    if not counts:
+        raise DataError(f"{name} is empty in all {len(target):,} rows; choose another target")
     if len({same_class(label) for label in counts}) == 1:
         raise DataError(f"{name} has one value only, '{next(iter(counts))}'; choose another target")
     stated, written = problem.task != "auto", learn_writing(target)
     type, why = (problem.task, "it was stated") if stated else infer_task(counts, written)
     groups = {} if type == "regression" else group_classes(counts)
     wrong = class_problem(groups, type) if groups else number_problem(counts, written)
-    if wrong: raise DataError(f"{name} {wrong}")
+    if wrong:
+        raise DataError(f"{name} {wrong}")
     note = spelled(counts, groups) if groups else left_out(counts, written)
     task = complete(problem, type, groups, f"{name} is {type}, because {why}{note}")
     return task if groups else replace(task, written=in_difference(written))
+
 
 def left_out(counts: dict[str, int], written: Column) -> str:
     "A note on rows that hold something, but no number."
     share = find_numbers(counts, written)[1]
     return f" ({1 - share:.1%} of the rows hold no number and are left out)" if share < 1 else ""
+
 
 def spelled(counts: dict[str, int], groups: dict[str, int]) -> str:
     "A note on classes that come in several spellings."
@@ -547,10 +629,22 @@ def complete(
         raise DataError(f"positive = {problem.positive} needs two classes; {subject} is {type}, so drop it")
     metric = metrics_for(type)[0] if problem.metric == "auto" else problem.metric
     wrong = metric_problem(metric, type, subject) or goal_problem(problem.goal, metric)
-    if wrong: raise DataError(wrong)
+    if wrong:
+        raise DataError(wrong)
     reason += f"; {metric} {'is its usual metric' if problem.metric == 'auto' else 'was stated as metric'}."
-    return Task(problem.target, type, metric, METRICS[metric].direction, classes, positive, problem.goal,
-                problem.cost_false_positive, problem.cost_false_negative, problem.decision, reason)
+    return Task(
+        problem.target,
+        type,
+        metric,
+        METRICS[metric].direction,
+        classes,
+        positive,
+        problem.goal,
+        problem.cost_false_positive,
+        problem.cost_false_negative,
+        problem.decision,
+        reason,
+    )
 
 # %% ../nbs/01_problem.ipynb #d75ed407
 def target_values(
@@ -558,22 +652,28 @@ def target_values(
     target: "pd.Series",  # raw cells
 ) -> np.ndarray:  # regression: float64, NaN where there is no number; else str, None where there is no answer
     "The answers in a column, in the spelling of `task.classes`."
-    if task.type == "regression": return read_numbers(target, task.numbers)
+    if task.type == "regression":
+        return read_numbers(target, task.numbers)
     spelling = {same_class(name): name for name in task.classes}
+
     def read(value: Any) -> str | None:
         label = label_of(value)
         return None if label is None else spelling.get(same_class(label), label)
+
     return np.array(each_value(read, target, None), dtype=object)
+
 
 def encode_target(
     task: Task,
     values: np.ndarray,  # from `target_values`, no missing ones among them
 ) -> np.ndarray:  # positions in `task.classes`; regression: the numbers themselves
     "Answers as numbers. DataError where one is missing or no class of the task."
-    if task.type == "regression": return np.asarray(values, dtype=np.float64)
+    if task.type == "regression":
+        return np.asarray(values, dtype=np.float64)
     position = {name: code for code, name in enumerate(task.classes)}
     unknown = next((value for value in values if value not in position), "")
-    if unknown is None: raise DataError(f"'{task.target}' has rows without an answer; leave them out first")
+    if unknown is None:
+        raise DataError(f"'{task.target}' has rows without an answer; leave them out first")
     if unknown:
         raise DataError(f"'{task.target}' holds '{unknown}', but its classes are {', '.join(task.classes)}")
     return np.array([position[value] for value in values], dtype=np.intp)
@@ -586,12 +686,16 @@ def score(
     threshold: float = 0.5,  # binary: the positive class from this probability on
 ) -> float:  # NaN where it is not defined
     "How good an output is, in units of the metric."
-    if not isinstance(task, Metric): task = METRICS[task.metric if isinstance(task, Task) else task]
+    if not isinstance(task, Metric):
+        task = METRICS[task.metric if isinstance(task, Task) else task]
     if len(truth) != len(output):
         raise DataError(f"there are {len(truth):,} answers but {len(output):,} predictions")
-    if not len(truth) or not np.isfinite(output).all(): return math.nan
-    if task.needs != "label": return task.function(truth, output)
+    if not len(truth) or not np.isfinite(output).all():
+        return math.nan
+    if task.needs != "label":
+        return task.function(truth, output)
     return task.function(confusion(truth, predicted_codes(output, threshold), output.shape[1]))
+
 
 def all_scores(
     task: Task,
@@ -613,21 +717,22 @@ def baseline_output(
         return np.full(rows, np.median(truth) if task.metric in ("mae", "medae") else np.mean(truth))
     return np.tile(np.bincount(truth, minlength=len(task.classes)) / len(truth), (rows, 1))
 
+
 def is_better(
     task: Task,
     a: float,  # a score
     b: float,  # another one
 ) -> bool:
     "Is `a` better than `b`? A score that is NaN is worse than any other."
-    if math.isnan(a) or math.isnan(b): return math.isnan(b) and not math.isnan(a)
+    if math.isnan(a) or math.isnan(b):
+        return math.isnan(b) and not math.isnan(a)
     return a > b if task.direction == "maximize" else a < b
 
-def reached(
-    task: Task,
-    score: float,
-) -> bool | None:  # None: no goal was stated
+
+def reached(task: Task, score: float) -> bool | None:  # None: no goal was stated
     "Has the goal been reached?"
-    if task.goal is None: return None
+    if task.goal is None:
+        return None
     return not math.isnan(score) and not is_better(task, task.goal, score)
 
 # %% ../nbs/01_problem.ipynb #66fb93ed
@@ -636,6 +741,7 @@ def break_even(
 ) -> float:  # a probability
     "From which probability on acting is cheaper than waiting, when probabilities can be trusted."
     return task.cost_false_positive / (task.cost_false_positive + task.cost_false_negative)
+
 
 def mean_cost(
     task: Task,  # binary
@@ -649,19 +755,20 @@ def mean_cost(
     return float(total / counts.sum())
 
 # %% ../nbs/01_problem.ipynb #284fc20e
-def describe(
-    problem: Problem | Task,
-) -> "HTML":
+def describe(problem: Problem | Task) -> "HTML":
     "The problem as a small table."
     from IPython.display import HTML
+
     left = "style='text-align:left'"
-    lines = [f"<tr><th {left}>{name}</th><td {left}>{escape(text)}</td></tr>"
-             for name, text in description(problem).items() if text]
+    lines = [
+        f"<tr><th {left}>{name}</th><td {left}>{escape(text)}</td></tr>"
+        for name, text in description(problem).items()
+        if text
+    ]
     return HTML(f"<table>{''.join(lines)}</table>")
 
-def description(
-    problem: Problem | Task,
-) -> dict[str, str]:
+
+def description(problem: Problem | Task) -> dict[str, str]:
     "What there is to say about a problem, line by line."
     task, reason = (problem.task, "") if isinstance(problem, Problem) else (problem.type, problem.reason)
     metric, later = METRICS.get(problem.metric), "seen from the data"
@@ -669,15 +776,18 @@ def description(
     needless, missed = problem.cost_false_positive, problem.cost_false_negative
     costs = f"{needless:g} to act for nothing, {missed:g} to miss a case"
     return {
-        "Decision": problem.decision, "Target": problem.target, "Task": later if task == "auto" else task,
-        "Looked for": problem.positive, "Metric": f"{metric.label} ({metric.direction})" if metric else later,
-        "Goal": goal, "Mistakes cost": costs if task in ("auto", "binary") else "", "Why": reason,
+        "Decision": problem.decision,
+        "Target": problem.target,
+        "Task": later if task == "auto" else task,
+        "Looked for": problem.positive,
+        "Metric": f"{metric.label} ({metric.direction})" if metric else later,
+        "Goal": goal,
+        "Mistakes cost": costs if task in ("auto", "binary") else "",
+        "Why": reason,
     }
 
 # %% ../nbs/01_problem.ipynb #aa585854
-def in_short(
-    problem: Problem,
-) -> str:  # one line
+def in_short(problem: Problem) -> str:  # one line
     "What was stated, for the command line."
     goal = "no goal stated" if problem.goal is None else f"goal {problem.goal:g}"
     return f"predict {problem.target}; {goal}"

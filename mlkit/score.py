@@ -20,14 +20,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .inference.frame_reader import Batch
 from .core.errors import SettingsError, did_you_mean
-from .inference.chunks import Parts, Piece, check_output, deliver, write_file
-from .sources.locations import Address, find_address, split_ending
-from .inference.predictor import Predictor, open_predictor
-from .core.run_folder import replacing
-from .sources.readers import Facts, How, rebatch, source_frames
 from .core.parallel import Workers
+from .core.run_folder import replacing
+from .inference.chunks import Parts, Piece, check_output, deliver, write_file
+from .inference.frame_reader import Batch
+from .inference.predictor import Predictor, open_predictor
+from .sources.locations import Address, find_address, split_ending
+from .sources.readers import Facts, How, rebatch, source_frames
 
 # %% auto #0
 __all__ = ['CELLS', 'MOST_ROWS', 'Listener', 'kept_columns', 'answer_rows', 'refused_rows', 'Portable', 'Slice', 'answer_slice',
@@ -41,7 +41,8 @@ def kept_columns(
     keep: str = "auto",  # names with | between them, or auto, all, none
 ) -> list[str]:
     "The columns that go along with the answers. SettingsError: there is no such column."
-    if keep in ("all", "none"): return [*columns] if keep == "all" else []
+    if keep in ("all", "none"):
+        return [*columns] if keep == "all" else []
     if keep == "auto":
         known = {column.name for column in predictor.table.columns if column.kind == "identifier"}
         return [name for name in columns if name in known - predictor.personal]
@@ -73,18 +74,22 @@ def answer_rows(
     names = _settled(name for name, _ in answers)
     return pa.table([values for _, values in answers], names)
 
+
 def _in_words(batch: Batch, action: str) -> np.ndarray:
     "What is wrong with each row, as one text."
     texts = np.full(len(batch.numbers), "", dtype=object)
     for trouble, rows in batch.troubles:
-        if trouble.action == action and not rows.all(): texts[rows] += trouble.message + "; "
+        if trouble.action == action and not rows.all():
+            texts[rows] += trouble.message + "; "
     return np.array([text.removesuffix("; ") for text in texts], dtype=object) if texts.any() else texts
+
 
 def _settled(names: Any) -> list[str]:
     "Names of columns of which no two are alike, not even in small letters: some databases know no capitals."
     settled: list[str] = []
     for name in names:
-        while name.lower() in {other.lower() for other in settled}: name += "_"
+        while name.lower() in {other.lower() for other in settled}:
+            name += "_"
         settled.append(name)
     return settled
 
@@ -95,10 +100,14 @@ def refused_rows(
 ) -> pa.Table:
     "The rows that were not answered, and why."
     bad = batch.refused()
-    told = [("row", frame.index.to_numpy()[bad] + 1),
-            ("reason", pa.array(_in_words(batch, "error")[bad], pa.string()))]
+    told = [
+        ("row", frame.index.to_numpy()[bad] + 1),
+        ("reason", pa.array(_in_words(batch, "error")[bad], pa.string())),
+    ]
+
     def texts(cells: pd.Series) -> Any:
         return pa.array([None if pd.isna(cell) else str(cell) for cell in cells], pa.string())
+
     lost = frame[bad]
     cells = [(name, texts(lost[name])) for name in lost]
     names = _settled(name for name, _ in told + cells)
@@ -108,37 +117,47 @@ def refused_rows(
 @dataclass
 class Portable:
     "A predictor that can be sent."
+
     predictor: Predictor
 
     def __getstate__(self) -> dict[str, Any]:
         folder = self.predictor.folder
         graph = "model.onnx" if (folder / "model.onnx").exists() else "model.joblib"
         names = ("problem.json", "table.json", "schema.json", graph)
-        return {"manifest": self.predictor.manifest, "version": self.predictor.version,
-                "files": {name: (folder / name).read_bytes() for name in names}}
+        return {
+            "manifest": self.predictor.manifest,
+            "version": self.predictor.version,
+            "files": {name: (folder / name).read_bytes() for name in names},
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         folder = Path(mkdtemp(prefix="mlkit-model-"))
-        for name, content in state["files"].items(): (folder / name).write_bytes(content)
+        for name, content in state["files"].items():
+            (folder / name).write_bytes(content)
         self.predictor = open_predictor(folder, state["manifest"], version=state["version"])
+
 
 class Slice(NamedTuple):
     "Some rows to be answered."
+
     number: int
     frame: pd.DataFrame
     kept: list[str]
     mark: str  # of what the rows are
 
+
 def answer_slice(shared: Portable, some: Slice) -> Piece:
     "The work on one slice, wherever it is done."
     batch = shared.predictor.frame_inputs(some.frame)
-    warned = {trouble.message: int(rows.sum())
-              for trouble, rows in batch.troubles if trouble.action == "warn"}
+    warned = {
+        trouble.message: int(rows.sum()) for trouble, rows in batch.troubles if trouble.action == "warn"
+    }
     answers = answer_rows(shared.predictor, batch, some.frame, some.kept)
     return Piece(some.number, answers, refused_rows(batch, some.frame), some.mark, warned)
 
 # %% ../nbs/09_score.ipynb #9ef56162
 CELLS, MOST_ROWS = 1_500_000, 50_000  # of a slice
+
 
 def slices(
     source: str,  # a file, a folder, an address
@@ -155,6 +174,7 @@ def slices(
     for number, frame in enumerate(rebatch(chain([first], frames), rows)):
         yield Slice(number, frame, kept, facts.sha256 or content_of(frame))
 
+
 def content_of(frame: pd.DataFrame) -> str:
     "A digest of rows."
     hashes = pd.util.hash_pandas_object(frame.astype("str"), index=False)
@@ -164,6 +184,7 @@ def content_of(frame: pd.DataFrame) -> str:
 @dataclass(frozen=True)
 class Scored:
     "What a job did."
+
     model: str
     version: str
     manifest: str  # digest of the package's manifest
@@ -187,29 +208,42 @@ class Scored:
 # %% ../nbs/09_score.ipynb #eae79072
 Listener = Callable[[int, float], None]  # told of the rows that are done, and of the seconds
 
+
 class Clock:
     "How far a job is."
+
     def __init__(self, on_rows: Listener):
         self.on_rows, self.began, self.rows, self.slices = on_rows, time.monotonic(), 0, 0
 
     @property
-    def seconds(self) -> float: return time.monotonic() - self.began
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
 
     def add(self, rows: int) -> None:
         self.rows += rows
         self.on_rows(self.rows, self.seconds)
 
+
 def undone(every: Iterator[Slice], parts: Parts, clock: Clock) -> Iterator[Slice]:
     "The slices whose pieces are not there yet."
     for some in every:
         clock.slices += 1
-        if parts.has(some.number, some.mark): clock.add(len(some.frame))
-        else: yield some
+        if parts.has(some.number, some.mark):
+            clock.add(len(some.frame))
+        else:
+            yield some
+
 
 def job_of(predictor: Predictor, source: str, output: str, how: How, keep: str, into: str) -> dict[str, Any]:
     "What the answers depend on."
-    return {"model": predictor.digest, "source": source, "output": output, "how": asdict(how), "keep": keep,
-            "into": into}
+    return {
+        "model": predictor.digest,
+        "source": source,
+        "output": output,
+        "how": asdict(how),
+        "keep": keep,
+        "into": into,
+    }
 
 # %% ../nbs/09_score.ipynb #92acb3ea
 def score(
@@ -236,8 +270,18 @@ def score(
             clock.add(piece.answers.num_rows + piece.refused.num_rows)
         parts.close(clock.slices)
         rows, refused, warned = parts.totals()
-        done = Scored(predictor.name, predictor.version, predictor.digest, facts.sha256 or "", rows, refused,
-                      dict(warned), clock.seconds, address.shown, workers.trouble)
+        done = Scored(
+            predictor.name,
+            predictor.version,
+            predictor.digest,
+            facts.sha256 or "",
+            rows,
+            refused,
+            dict(warned),
+            clock.seconds,
+            address.shown,
+            workers.trouble,
+        )
         finish(parts, address, into, done)
     return done
 
@@ -246,10 +290,13 @@ def place_of(
     address: Address,  # of the output
 ) -> Path:
     "Where the pieces are put together: beside the output, or in the user's cache."
-    if address.place == "disk": return Path(address.real)
+    if address.place == "disk":
+        return Path(address.real)
     from platformdirs import user_cache_path
+
     digest = sha256(address.given.encode()).hexdigest()[:12]
     return user_cache_path("mlkit", appauthor=False) / "score" / f"{digest}-{address.name}"
+
 
 def note_path(
     address: Address,  # of the output
@@ -259,30 +306,37 @@ def note_path(
     stem = address.name.removesuffix(split_ending(address.name)[0]) or "predictions"
     return (Path(address.real).parent if address.place == "disk" else Path()) / f"{stem}{ending}"
 
+
 def finish(parts: Parts, address: Address, into: str, done: Scored) -> None:
     "Deliver, and write down what was done."
     parts.complete_now()
     deliver(parts, address, into, sha256(json.dumps(parts.job).encode()).hexdigest())
     refused = note_path(address, ".refused.csv")
-    if done.refused: write_file(parts.tables("refused"), refused)
-    else: refused.unlink(missing_ok=True)
+    if done.refused:
+        write_file(parts.tables("refused"), refused)
+    else:
+        refused.unlink(missing_ok=True)
     with replacing(note_path(address, ".score.json")) as temporary:
         temporary.write_text(json.dumps(asdict(done), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     parts.remove()
 
 # %% ../nbs/09_score.ipynb #ab1b1536
-def say_scored(
-    done: Scored,
-) -> str:  # some lines
+def say_scored(done: Scored) -> str:  # some lines
     "What was done, and what to look at."
-    lines = [f"{done.rows:,} rows answered by {done.model} version {done.version} at {done.rate:,.0f} rows a "
-             f"second: {done.output}"]
+    lines = [
+        f"{done.rows:,} rows answered by {done.model} version {done.version} at {done.rate:,.0f} rows a "
+        f"second: {done.output}"
+    ]
     if done.refused:
-        lines.append(f"{done.refused:,} rows could not be answered; they stand beside it in the file that "
-                     "ends in .refused.csv, each with its reason. Mend them, and score that file.")
+        lines.append(
+            f"{done.refused:,} rows could not be answered; they stand beside it in the file that "
+            "ends in .refused.csv, each with its reason. Mend them, and score that file."
+        )
     worst = Counter(done.warnings).most_common(3)
-    for message, rows in worst: lines.append(f"Warning for {rows:,} rows: {message}.")
+    for message, rows in worst:
+        lines.append(f"Warning for {rows:,} rows: {message}.")
     return "\n".join(lines + ([done.trouble] if done.trouble else []))
+
 
 def in_short(done: Scored) -> str:  # one line
     "What this stage did, for the command line."
@@ -296,6 +350,7 @@ def judged_rows(
     "The file of the rows that the evaluation has judged by."
     run.load("test")  # so that the run knows of it
     return str(run.artifacts / "test.parquet")
+
 
 def say_same(
     run: Any,  # mlkit.core.run_folder.Run
@@ -311,11 +366,13 @@ def say_same(
     verdict = "the same as" if apart <= 1e-5 else "NOT the same as"
     return f"The answers are {verdict} in the evaluation (largest difference {apart:.1g})."
 
+
 def show_answers(
     output: str,  # where they are
     rows: int = 5,
 ) -> pd.DataFrame | None:
     "The first answers, if they stand in a file on this machine."
     path = Path(output)
-    if path.suffix == ".parquet" and path.is_file(): return pd.read_parquet(path).head(rows)
+    if path.suffix == ".parquet" and path.is_file():
+        return pd.read_parquet(path).head(rows)
     return pd.read_csv(path, nrows=rows) if path.suffix == ".csv" and path.is_file() else None

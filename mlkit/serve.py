@@ -18,17 +18,15 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from .serving.protocols import Inference, MLflow
 from .core.errors import SettingsError, did_you_mean
 from .serving.api_keys import Keyring
-from .serving.telemetry import PAGE_TYPE, Meters, metrics_page
-from .serving.openapi import describe_model, openapi
-from .serving.web_page import page
-from .serving.prediction_log import PredictionLog, log_address
-from mlkit.serving.service import (
-    Current, Keeper, Served, Service, Together, find_place, learn, open_served,
-)
 from .serving.http import Answer, Call, Endpoint, Gate, Limits, Refused, as_json, parse_json, warning
+from .serving.openapi import describe_model, openapi
+from .serving.prediction_log import PredictionLog, log_address
+from .serving.protocols import Inference, MLflow
+from .serving.service import Current, Keeper, Served, Service, Together, find_place, learn, open_served
+from .serving.telemetry import PAGE_TYPE, Meters, metrics_page
+from .serving.web_page import page
 
 # %% auto #0
 __all__ = ['PREFIX', 'FEW_ROWS', 'FEW_BYTES', 'METHODS', 'LOOPBACK', 'ServeSettings', 'settings_of', 'Reading', 'Answering',
@@ -37,9 +35,11 @@ __all__ = ['PREFIX', 'FEW_ROWS', 'FEW_BYTES', 'METHODS', 'LOOPBACK', 'ServeSetti
 # %% ../nbs/10_serve.ipynb #59ec0ffa
 PREFIX = "MLKIT_SERVE_"
 
+
 @dataclass(frozen=True)
 class ServeSettings:
     "What a server is told; as variables with `MLKIT_SERVE_` in front, in capitals."
+
     model: str  # a package, a run, or a folder with current.json
     keys: str  # file of API keys; off: everybody is welcome
     log: str = "predictions.db"  # prediction log: a path, a URL, env:NAME, or none
@@ -51,7 +51,8 @@ class ServeSettings:
     access: bool = False  # a line a request on standard error
 
     @property
-    def limits(self) -> Limits: return Limits(self.max_bytes, self.max_rows, self.timeout)
+    def limits(self) -> Limits:
+        return Limits(self.max_bytes, self.max_rows, self.timeout)
 
     def variables(self) -> dict[str, str]:
         "As environment variables."
@@ -59,12 +60,14 @@ class ServeSettings:
 
 # %% ../nbs/10_serve.ipynb #9282078f
 _READ: dict[str, Callable[[str], Any]] = {
-    "str": str, "int": int, "float": float,
-    "bool": lambda text: {"true": True, "1": True, "false": False, "0": False}[text.lower()]}
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": lambda text: {"true": True, "1": True, "false": False, "0": False}[text.lower()],
+}
 
-def settings_of(
-    environment: Mapping[str, str],
-) -> ServeSettings:
+
+def settings_of(environment: Mapping[str, str]) -> ServeSettings:
     "What the environment says. SettingsError, with a line for each thing that is wrong."
     known, wrong, said = {each.name: str(each.type) for each in fields(ServeSettings)}, [], {}
     for variable in sorted(name for name in environment if name.startswith(PREFIX)):
@@ -73,24 +76,33 @@ def settings_of(
             hint = did_you_mean(name, known).upper().replace("DID YOU MEAN", "did you mean")
             wrong.append(f"there is no {variable}{hint}")
             continue
-        try: said[name] = _READ[known[name]](text)
-        except (ValueError, KeyError): wrong.append(f"{variable} = {text[:40]} is no {known[name]}")
-    if not said.get("model"): wrong.append(f"{PREFIX}MODEL is not set; it names the folder of the package")
+        try:
+            said[name] = _READ[known[name]](text)
+        except (ValueError, KeyError):
+            wrong.append(f"{variable} = {text[:40]} is no {known[name]}")
+    if not said.get("model"):
+        wrong.append(f"{PREFIX}MODEL is not set; it names the folder of the package")
     if not said.get("keys"):
         wrong.append(f"{PREFIX}KEYS is not set; name a file of keys (make one: mlkit keys add NAME), or off")
     wrong += _out_of_range(said)
-    if wrong: raise SettingsError("\n".join(wrong))
+    if wrong:
+        raise SettingsError("\n".join(wrong))
     return ServeSettings(**said)
+
 
 def _out_of_range(said: Mapping[str, Any]) -> list[str]:
     "What cannot be, in sentences."
     least = {"max_bytes": 100, "max_rows": 1, "timeout": 0.1, "reload": 0, "log_share": 0}
-    wrong = [f"{PREFIX}{name.upper()} = {said[name]} is below {low}" for name, low in least.items()
-             if name in said and not said[name] >= low]
+    wrong = [
+        f"{PREFIX}{name.upper()} = {said[name]} is below {low}"
+        for name, low in least.items()
+        if name in said and not said[name] >= low
+    ]
     return wrong + ([f"{PREFIX}LOG_SHARE is above 1"] if said.get("log_share", 0) > 1 else [])
 
 # %% ../nbs/10_serve.ipynb #7225e8db
 FEW_ROWS, FEW_BYTES = 20, 20_000  # what is answered at once
+
 
 class Reading:
     "How a request becomes rows, and rows become answers."
@@ -124,15 +136,18 @@ class Answering(Reading):
         many = type(value) is list
         answers, model = await self.answer(call, value if many else [value], size)
         version = model.predictor.version
-        if many: return as_json({"predictions": answers, "version": version}, headers=warning(answers))
+        if many:
+            return as_json({"predictions": answers, "version": version}, headers=warning(answers))
         call.id, answers[0]["version"] = answers[0]["id"], version
         return as_json(answers[0], headers=warning(answers))
 
     async def explain(self, call: Call) -> Answer:
         "POST /explain"
         value, size = await self.read(call)
-        try: from mlkit.serving.explanations import explain_row
-        except ImportError: raise Refused(501, "explanations are not available on this server") from None
+        try:
+            from mlkit.serving.explanations import explain_row
+        except ImportError:
+            raise Refused(501, "explanations are not available on this server") from None
         (answer,), model = await self.answer(call, [value], size)
         why = await asyncio.to_thread(explain_row, model.predictor, value)
         return as_json(answer | {"version": model.predictor.version} | why, headers=warning([answer]))
@@ -146,7 +161,8 @@ class Answering(Reading):
 class Probes:
     "How a service is."
 
-    def __init__(self, service: Service): self.service = service
+    def __init__(self, service: Service):
+        self.service = service
 
     async def live(self, call: Call) -> Answer:
         "GET /health/live"
@@ -155,7 +171,8 @@ class Probes:
     async def ready(self, call: Call) -> Answer:
         "GET /health/ready"
         log = self.service.log
-        if log is not None and log.full: raise Refused(503, "the prediction log is full")
+        if log is not None and log.full:
+            raise Refused(503, "the prediction log is full")
         return as_json({"status": "ready", "version": self.service.current.model.predictor.version})
 
     async def metrics(self, call: Call) -> Answer:
@@ -202,6 +219,7 @@ async def nothing(call: Call) -> Answer:
 # %% ../nbs/10_serve.ipynb #992df255
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
+
 def endpoints(service: Service, gate: Gate) -> list[Endpoint]:
     "Every address, with the role that it needs."
     doing, telling = Answering(service), Telling(service, gate.keyring is not None)
@@ -242,9 +260,7 @@ class Front:
         await chosen(scope, receive, send)
 
 # %% ../nbs/10_serve.ipynb #77e9c6bf
-def create_app(
-    settings: ServeSettings,
-) -> Front:  # an ASGI application
+def create_app(settings: ServeSettings) -> Front:  # an ASGI application
     "The server. SettingsError, PackageError: it cannot be started so."
     keyring = None if settings.keys == "off" else Keyring(settings.keys)
     current, meters = Current(settings.model), Meters()
@@ -269,17 +285,20 @@ def app() -> Front:
     speak()
     return create_app(settings_of(os.environ))
 
+
 def speak() -> None:
     "What the server has to say goes to standard error; lines with addresses of others do not."
     logger, handler = logging.getLogger("mlkit"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    if not logger.handlers: logger.addHandler(handler)
+    if not logger.handlers:
+        logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     other = logging.getLogger("uvicorn.access")
     other.handlers, other.propagate = [], False
 
 # %% ../nbs/10_serve.ipynb #97ee5753
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 
 def serve(
     model: str | Path,  # a package, a run, or a folder with current.json
@@ -293,27 +312,42 @@ def serve(
 ) -> None:
     "Serve until it is stopped. SettingsError, PackageError: it cannot be started so."
     import uvicorn
-    if not keys and host not in LOOPBACK: raise SettingsError(
-        f"on {host} others can reach the server, so it needs keys; make one: mlkit keys add NAME, and serve "
-        "with --keys keys.json")
-    if bool(tls_cert) != bool(tls_key): raise SettingsError("--tls-cert and --tls-key go together; give both")
+
+    if not keys and host not in LOOPBACK:
+        raise SettingsError(
+            f"on {host} others can reach the server, so it needs keys; make one: mlkit keys add NAME, and serve "
+            "with --keys keys.json"
+        )
+    if bool(tls_cert) != bool(tls_key):
+        raise SettingsError("--tls-cert and --tls-key go together; give both")
     settings = settings_of(ServeSettings(str(model), keys or "off", **more).variables())
     speak()
     how: dict[str, Any] = {
-        "host": host, "port": port, "ssl_certfile": tls_cert or None, "ssl_keyfile": tls_key or None,
-        "server_header": False, "access_log": False, "ws": "none", "timeout_graceful_shutdown": 15}
-    if workers == 1: return uvicorn.run(create_app(settings), **how)
-    with several(settings): uvicorn.run("mlkit.serve:app", factory=True, workers=workers, **how)
+        "host": host,
+        "port": port,
+        "ssl_certfile": tls_cert or None,
+        "ssl_keyfile": tls_key or None,
+        "server_header": False,
+        "access_log": False,
+        "ws": "none",
+        "timeout_graceful_shutdown": 15,
+    }
+    if workers == 1:
+        return uvicorn.run(create_app(settings), **how)
+    with several(settings):
+        uvicorn.run("mlkit.serve:app", factory=True, workers=workers, **how)
 
 # %% ../nbs/10_serve.ipynb #e23067cc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
+
 @contextmanager
 def several(settings: ServeSettings) -> Iterator[None]:
     "What several processes need: their settings, and a folder for their figures."
-    if settings.keys != "off": Keyring(settings.keys)
+    if settings.keys != "off":
+        Keyring(settings.keys)
     open_served(find_place(Path(settings.model)))
     with TemporaryDirectory(prefix="mlkit-meters-") as folder:
         os.environ |= settings.variables() | {"PROMETHEUS_MULTIPROC_DIR": folder}

@@ -19,14 +19,22 @@ import pandas as pd
 import psutil
 from sklearn.base import clone
 
-from .models.sampler import Asker, promising
-from .models.ensemble import ClassifierEnsemble, RegressorEnsemble, choose_weights
 from .core.errors import DataError, MLKitError, SettingsError
-from .models.families import (
-    FAMILIES, MOST_STEPS, choose_families, facts_of, family_named, grow, make_estimator, make_model)
-from .data.table import Table
-from .models.trials import Trial, best_of, best_of_each, check_rule, choose_trial
 from .core.parallel import MANY_ROWS, Workers, few_threads
+from .data.table import Table
+from .models.ensemble import ClassifierEnsemble, RegressorEnsemble, choose_weights
+from mlkit.models.families import (
+    FAMILIES,
+    MOST_STEPS,
+    choose_families,
+    facts_of,
+    family_named,
+    grow,
+    make_estimator,
+    make_model,
+)
+from .models.sampler import Asker, promising
+from .models.trials import Trial, best_of, best_of_each, check_rule, choose_trial
 from .prepare import Plan, make_encoder
 from .problem import Task, is_better, score
 
@@ -48,13 +56,16 @@ def fold_rows(
     numbers = sorted(set(fold.tolist()) - {-1})
     return [(np.flatnonzero(fold < k if in_time else fold != k), np.flatnonzero(fold == k)) for k in numbers]
 
+
 def fit_estimator(
     estimator: Any,  # a scikit-learn pipeline over the model inputs
     inputs: pd.DataFrame,  # from `Table.inputs`
     truth: np.ndarray,  # codes or numbers
 ) -> Any:  # a fitted copy
     "Fit a copy, so that what was given stays as it was."
-    with no_chatter(), few_threads(len(inputs)): return clone(estimator).fit(inputs, truth)
+    with no_chatter(), few_threads(len(inputs)):
+        return clone(estimator).fit(inputs, truth)
+
 
 @contextmanager
 def no_chatter() -> Iterator[None]:
@@ -71,7 +82,8 @@ def output_of(
 ) -> np.ndarray:  # (rows, classes) probabilities, or (rows,) numbers
     "What a model says; a class that it never met has probability 0."
     with few_threads(len(inputs)):
-        if task.type == "regression": return np.asarray(estimator.predict(inputs), dtype=np.float64).ravel()
+        if task.type == "regression":
+            return np.asarray(estimator.predict(inputs), dtype=np.float64).ravel()
         known = estimator.predict_proba(inputs)
     output = np.zeros((len(inputs), len(task.classes)))
     output[:, np.asarray(estimator.classes_, dtype=int)] = known
@@ -81,8 +93,10 @@ def output_of(
 MOST_ROWS = 100_000  # rows that a fold learns from at most, while settings are compared
 SAMPLE = 1_000  # learned rows that show how much was learned by heart
 
+
 class Part(NamedTuple):
     "One fold, encoded."
+
     learned: Any  # rows to learn from
     truth: np.ndarray
     unseen: Any  # rows to be judged on
@@ -90,9 +104,11 @@ class Part(NamedTuple):
     known: Any  # some of the rows learned, as others would see them
     known_truth: np.ndarray
 
+
 @dataclass
 class Data:
     "What a search learns from."
+
     inputs: pd.DataFrame  # from `Table.inputs`
     truth: np.ndarray  # codes or numbers
     fold: np.ndarray  # number of the fold of each row
@@ -107,25 +123,28 @@ class Data:
         return self.__dict__ | {"parts": {}}
 
 # %% ../nbs/05_train.ipynb #ca986e81
-def folds_of(
-    data: Data,
-) -> list[tuple[np.ndarray, np.ndarray]]:  # rows to learn from, rows to be judged on
+def folds_of(data: Data) -> list[tuple[np.ndarray, np.ndarray]]:  # rows to learn from, rows to be judged on
     "The folds of a search: five of a small table, three of a large one; in time, the latest first."
-    if data.folds: return data.folds
+    if data.folds:
+        return data.folds
     folds = [rows for rows in fold_rows(data.fold, data.in_time) if _can_judge(data, *rows)]
-    if data.in_time: folds = folds[::-1]
+    if data.in_time:
+        folds = folds[::-1]
     if not folds:
         raise DataError("in no fold can a model learn and be judged; take fewer prepare.folds, or more rows")
     few = folds[:3] if len(data.truth) > 2 * MANY_ROWS else folds
     data.folds = [(_some(learn, MOST_ROWS, 0), _some(unseen, MOST_ROWS, 1)) for learn, unseen in few]
     return data.folds
 
+
 def _can_judge(data: Data, learn: np.ndarray, unseen: np.ndarray) -> bool:
     enough = len(unseen) > 0 and len(learn) > 1
     return enough and (data.task.type == "regression" or len(np.unique(data.truth[learn])) > 1)
 
+
 def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    if len(rows) <= most: return rows
+    if len(rows) <= most:
+        return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 # %% ../nbs/05_train.ipynb #31bd6f41
@@ -135,18 +154,21 @@ def part_of(
     wants: str,  # scaled, filled or raw
 ) -> Part:
     "One fold, encoded as a family wants it."
-    if (place, wants) in data.parts: return data.parts[place, wants]
+    if (place, wants) in data.parts:
+        return data.parts[place, wants]
     learn, unseen = folds_of(data)[place]
     known, encoder = _some(learn, SAMPLE, place), make_encoder(data.plan, wants, data.task)
     learned = encoder.fit_transform(data.inputs.iloc[learn], data.truth[learn])
     views = [encoder.transform(data.inputs.iloc[part]) for part in (unseen, known)]
     part = Part(learned, data.truth[learn], views[0], data.truth[unseen], views[1], data.truth[known])
-    if psutil.virtual_memory().available > 20 * learned.nbytes: data.parts[place, wants] = part
+    if psutil.virtual_memory().available > 20 * learned.nbytes:
+        data.parts[place, wants] = part
     return part
 
 # %% ../nbs/05_train.ipynb #359697af
 class Verdict(NamedTuple):
     "What one fold says of a choice of settings."
+
     unseen: float = math.nan  # score on rows held back
     learned: float = math.nan  # score on rows learned
     output: np.ndarray | None = None  # for the rows held back
@@ -155,27 +177,30 @@ class Verdict(NamedTuple):
     seconds: float = 0.0
     note: str = ""  # what went wrong
 
+
 class Piece(NamedTuple):
     "What one fold is asked to do."
+
     family: str
     settings: dict[str, Any]
     place: int  # of the fold
     seed: int = 42
 
 # %% ../nbs/05_train.ipynb #b7db9224
-def judge_fold(
-    data: Data,
-    piece: Piece,
-) -> Verdict:
+def judge_fold(data: Data, piece: Piece) -> Verdict:
     "Train on a fold's learning rows; score on those and on the rows held back."
     started, task = time.perf_counter(), data.task
-    def seconds() -> float: return time.perf_counter() - started
+
+    def seconds() -> float:
+        return time.perf_counter() - started
+
     try:
         part = part_of(data, piece.place, family_named(piece.family).wants)
         model, steps = _trained(data, piece)
         outputs = [output_of(model, task, rows) for rows in (part.unseen, part.known)]
         unseen, learned = score(task, part.answers, outputs[0]), score(task, part.known_truth, outputs[1])
-    except MLKitError: raise
+    except MLKitError:
+        raise
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), "")[:200]
         return Verdict(seconds=seconds(), note=f"{type(error).__name__}: {reason}")
@@ -190,12 +215,14 @@ def _trained(data: Data, piece: Piece) -> tuple[Any, int]:
     family, task = family_named(piece.family), data.task
     part = part_of(data, piece.place, family.wants)
     model = make_model(piece.family, piece.settings, task, 1, piece.seed)
-    if not family.grows or "steps" in piece.settings: return model.fit(part.learned, part.truth), 0
+    if not family.grows or "steps" in piece.settings:
+        return model.fit(part.learned, part.truth), 0
     most = MOST_STEPS if len(task.classes) < 6 else MOST_STEPS // len(task.classes)
     return grow(model, part.learned, part.truth, part.unseen, part.answers, most)
 
 # %% ../nbs/05_train.ipynb #812c4861
 EARLY = 2  # folds that judge first: they decide whether the others need to
+
 
 def judge(
     trials: Sequence[Trial],  # are filled
@@ -207,44 +234,57 @@ def judge(
 ) -> Sequence[Trial]:  # the same trials
     "Cross-validate some choices of settings, all folds of all of them side by side."
     if workers is None:
-        with Workers(1) as workers: return judge(trials, data, workers, seed, go_on, until)
+        with Workers(1) as workers:
+            return judge(trials, data, workers, seed, go_on, until)
     places = list(range(len(folds_of(data))))
     for some in (places[:EARLY], places[EARLY:]):
         for trial in trials:
-            if trial.validation and trial.state == "running" and not go_on(trial): trial.state = "cut"
+            if trial.validation and trial.state == "running" and not go_on(trial):
+                trial.state = "cut"
         waiting = [(trial, place) for trial in trials if trial.state == "running" for place in some]
         pieces = [Piece(trial.family, trial.settings, place, seed) for trial, place in waiting]
-        with no_chatter(): verdicts = workers.map(judge_fold, data, pieces, until)
-        for (trial, place), verdict in zip(waiting, verdicts, strict=True): _note(trial, data, place, verdict)
-        for trial in trials: _settle_steps(trial)
+        with no_chatter():
+            verdicts = workers.map(judge_fold, data, pieces, until)
+        for (trial, place), verdict in zip(waiting, verdicts, strict=True):
+            _note(trial, data, place, verdict)
+        for trial in trials:
+            _settle_steps(trial)
     for trial in trials:
-        if trial.state == "running": trial.state = "done" if math.isfinite(trial.score) else "cut"
+        if trial.state == "running":
+            trial.state = "done" if math.isfinite(trial.score) else "cut"
     return trials
 
 # %% ../nbs/05_train.ipynb #b5496f10
 def _note(trial: Trial, data: Data, place: int, verdict: Verdict | None) -> None:
     "Write down what a fold said."
     if verdict is None:
-        if trial.state == "running": trial.state, trial.note = "cut", "out of time"
+        if trial.state == "running":
+            trial.state, trial.note = "cut", "out of time"
         return
     trial.seconds += verdict.seconds
-    if verdict.note: trial.state, trial.note = "failed", verdict.note
-    if trial.state == "failed" or verdict.output is None or verdict.known is None: return
+    if verdict.note:
+        trial.state, trial.note = "failed", verdict.note
+    if trial.state == "failed" or verdict.output is None or verdict.known is None:
+        return
     trial.validation.append(verdict.unseen)
     trial.train.append(verdict.learned)
     trial.known.append(verdict.known)
-    if verdict.steps: trial.steps.append(verdict.steps)
+    if verdict.steps:
+        trial.steps.append(verdict.steps)
     if trial.output is None:
         trial.output = np.full((len(data.truth), *verdict.output.shape[1:]), np.nan, dtype=np.float32)
     trial.output[folds_of(data)[place][1]] = verdict.output
 
+
 def _settle_steps(trial: Trial) -> None:
     "What the first folds have found out holds for the others."
-    if trial.steps: trial.settings = trial.settings | {"steps": round(float(np.mean(trial.steps)))}
+    if trial.steps:
+        trial.settings = trial.settings | {"steps": round(float(np.mean(trial.steps)))}
 
 # %% ../nbs/05_train.ipynb #0087c213
 Listener = Callable[[Trial, Trial | None, float], None]  # told of a trial, the best so far, the seconds left
 WAVE, FIRST = 4, (1, 2)  # trials that are judged side by side, and how many in the first waves
+
 
 def search(
     data: Data,
@@ -267,27 +307,33 @@ def search(
             until = end - last_training(done, data, team.jobs, 0.3 * budget) if best else math.inf
             count = FIRST[waves] if waves < len(FIRST) else WAVE
             wave = asker.ask(done, min(count, trials - len(done))) if time.time() < until else []
-            if not wave: break
+            if not wave:
+                break
             waves += 1
             judge(wave, data, team, seed, partial(promising, best=best, task=data.task), until)
             for trial in wave:
                 done.append(trial)
                 asker.tell(trial, best)
                 on_trial(trial, best_of(done, data.task), end - time.time())
-    if not best_of(done, data.task): raise _no_model(done)
+    if not best_of(done, data.task):
+        raise _no_model(done)
     return done
 
 # %% ../nbs/05_train.ipynb #3b8f6360
 def check_search(trials: int, budget: float, jobs: int) -> None:
     "SettingsError for what cannot be."
-    if trials < 1: raise SettingsError(f"train.trials is at least 1, not {trials}")
-    if jobs < 0: raise SettingsError(f"train.jobs is a number of cores, 0 for all, not {jobs}")
+    if trials < 1:
+        raise SettingsError(f"train.trials is at least 1, not {trials}")
+    if jobs < 0:
+        raise SettingsError(f"train.jobs is a number of cores, 0 for all, not {jobs}")
     if not 0 <= budget < math.inf:
         raise SettingsError(f"train.budget is a number of seconds, 0 for no limit, not {budget:g}")
+
 
 def _no_model(tried: Sequence[Trial]) -> DataError:
     reason = next((t.note for t in tried if t.state == "failed"), "every score was undefined")
     return DataError(f"no model could be trained: {reason}; look at the table, or try other train.models")
+
 
 def last_training(
     tried: Sequence[Trial],
@@ -297,10 +343,12 @@ def last_training(
 ) -> float:  # seconds
     "How long it will take to choose an ensemble, and to train the best of each family on all rows."
     best, started = best_of_each(tried, data.task), time.perf_counter()
-    if best[0].output is not None: score(data.task, data.truth[:10_000], best[0].output[:10_000])
+    if best[0].output is not None:
+        score(data.task, data.truth[:10_000], best[0].output[:10_000])
     choosing = 1_000 * (time.perf_counter() - started)  # so many scores are computed
     needed = [training_seconds(trial, data) for trial in best[:4]]
     return min(most, choosing + max(sum(needed) / cores, *needed, 0.0))
+
 
 def training_seconds(trial: Trial, data: Data) -> float:
     "How long it takes to train on all rows what was trained in the folds."
@@ -311,6 +359,7 @@ def training_seconds(trial: Trial, data: Data) -> float:
 # %% ../nbs/05_train.ipynb #83f8f033
 MOST_JUDGED = 10_000  # rows on which weights are chosen, at most
 CANDIDATES = 12  # trials that may become members, beside the best of each family
+
 
 def blend(
     trials: Sequence[Trial],
@@ -326,11 +375,16 @@ def blend(
         costly = max(pool[1:], key=lambda trial: training_seconds(trial, data))
         pool = [trial for trial in pool if trial is not costly]
         weights = _weights(pool, data, np.concatenate(places))
-    if np.count_nonzero(weights) < 2: return None
+    if np.count_nonzero(weights) < 2:
+        return None
     mixed = _judged(pool, data, places, len(trials))
-    mixed.settings = {"members": [
-        {"weight": float(weight), "family": trial.family, "settings": trial.settings}
-        for trial, weight in zip(pool, weights, strict=True) if weight]}
+    mixed.settings = {
+        "members": [
+            {"weight": float(weight), "family": trial.family, "settings": trial.settings}
+            for trial, weight in zip(pool, weights, strict=True)
+            if weight
+        ]
+    }
     mixed.output = _mean([trial.output for trial in pool], weights)
     mixed.seconds = time.perf_counter() - started
     room = 0.1 * mixed.spread * (1 if data.task.direction == "maximize" else -1)  # a mean is the safer bet
@@ -344,12 +398,17 @@ def _candidates(trials: Sequence[Trial], data: Data) -> list[Trial]:
     best = [trial.number for trial in best_of_each(done, data.task)]
     return [trial for place, trial in enumerate(done) if place < CANDIDATES or trial.number in best]
 
+
 def _members(pool: Sequence[Trial], weights: np.ndarray) -> list[Trial]:
     return [trial for trial, weight in zip(pool, weights, strict=True) if weight]
 
+
 def _weights(pool: Sequence[Trial], data: Data, rows: np.ndarray) -> np.ndarray:
     sign = 1 if data.task.direction == "maximize" else -1
-    def judge(output: np.ndarray) -> float: return sign * score(data.task, data.truth[rows], output)
+
+    def judge(output: np.ndarray) -> float:
+        return sign * score(data.task, data.truth[rows], output)
+
     return choose_weights([trial.output[rows] for trial in pool if trial.output is not None], judge)
 
 # %% ../nbs/05_train.ipynb #98d38303
@@ -366,6 +425,7 @@ def _judged(pool: Sequence[Trial], data: Data, places: Sequence[np.ndarray], num
         mixed.train.append(score(data.task, data.truth[known], said))
     return mixed
 
+
 def _mean(outputs: Sequence[Any], weights: np.ndarray) -> np.ndarray:
     parts = [weight * output for weight, output in zip(weights, outputs, strict=True) if weight]
     return np.sum(parts, axis=0)
@@ -374,7 +434,8 @@ def _mean(outputs: Sequence[Any], weights: np.ndarray) -> np.ndarray:
 def _honest_best(pool: Sequence[Trial], task: Task) -> float:
     "The score of the best trial, where each fold judges the one that is best on the other folds."
     scores = np.array([trial.validation for trial in pool])
-    if scores.shape[1] < 2: return pool[0].score
+    if scores.shape[1] < 2:
+        return pool[0].score
     sign, judged = 1 if task.direction == "maximize" else -1, []
     for place in range(scores.shape[1]):
         others = np.nanmean(np.delete(scores, place, axis=1), axis=1)
@@ -385,6 +446,7 @@ def _honest_best(pool: Sequence[Trial], task: Task) -> float:
 @dataclass
 class Model:
     "From raw rows to predictions."
+
     task: Task
     table: Table  # how raw cells are read
     estimator: Any  # fitted scikit-learn pipeline, or ensemble, over `table.inputs`
@@ -393,7 +455,8 @@ class Model:
     metrics: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def classes_(self) -> np.ndarray: return np.array(self.task.classes, dtype=object)
+    def classes_(self) -> np.ndarray:
+        return np.array(self.task.classes, dtype=object)
 
     def output(self, frame: pd.DataFrame) -> np.ndarray:
         "Probabilities (rows, classes), or numbers (rows,)."
@@ -437,6 +500,7 @@ def estimator_of(
 # %% ../nbs/05_train.ipynb #cd8391ec
 STARTS = 5  # how often a training that goes astray is begun, at most
 
+
 def train_model(
     best: Trial,
     data: Data,
@@ -454,13 +518,16 @@ def train_model(
     cores = Workers(jobs).jobs if parts or len(data.truth) >= MANY_ROWS else 1
     lucky = "neural" in (best.family, *(part["family"] for part in parts))
     known = _some(np.arange(len(data.truth)), 10 * SAMPLE, seed)
+
     def attempt(seed: int) -> tuple[float, Any]:
         fitted = fit_estimator(estimator_of(best, data, cores, seed), data.inputs, data.truth)
         output = output_of(fitted, data.task, data.inputs.iloc[known])
         return score(data.task, data.truth[known], output), fitted
+
     learned, fitted = attempt(seed)
     for other in range(seed + 1, seed + STARTS):
-        if not lucky or time.time() > until or not is_better(data.task, best.score, learned): break
+        if not lucky or time.time() > until or not is_better(data.task, best.score, learned):
+            break
         learned, fitted = max((learned, fitted), attempt(other), key=lambda pair: sign * pair[0])
     return Model(data.task, table, on_one_core(fitted), best.family, best.settings)
 
@@ -469,16 +536,19 @@ def on_one_core(estimator: Any) -> Any:  # the same
     "A prediction is too quick for threads to pay, and without them it is the same to the last bit."
     model = estimator[-1] if hasattr(estimator, "named_steps") else estimator
     for part in (model, getattr(model, "regressor_", None)):
-        if part is not None and getattr(part, "n_jobs", None) is not None: part.n_jobs = 1
+        if part is not None and getattr(part, "n_jobs", None) is not None:
+            part.n_jobs = 1
     return estimator
 
 # %% ../nbs/05_train.ipynb #d4d7a05a
 class Found(NamedTuple):
     "What training brings."
+
     model: Model
     chosen: Trial
     tried: list[Trial]  # an ensemble is the last one
     trouble: str = ""  # what went wrong on the way
+
 
 def find_model(
     data: Data,
@@ -510,9 +580,14 @@ def find_model(
 # %% ../nbs/05_train.ipynb #d979f372
 def choice_of(best: Trial, data: Data) -> dict[str, Any]:
     "What was chosen, and how it did on rows seen and unseen."
-    return {"family": best.family, "settings": best.settings, "train": float(np.nanmean(best.train)),
-            "validation": best.score, "folds": [value for value in best.validation if math.isfinite(value)],
-            "rows": len(data.truth)}
+    return {
+        "family": best.family,
+        "settings": best.settings,
+        "train": float(np.nanmean(best.train)),
+        "validation": best.score,
+        "folds": [value for value in best.validation if math.isfinite(value)],
+        "rows": len(data.truth),
+    }
 
 # %% ../nbs/05_train.ipynb #dea67a51
 def load_data(
@@ -521,9 +596,13 @@ def load_data(
     "What the earlier stages have left for the search."
     answers = run.load("target")
     return Data(
-        run.load("features"), answers["target"].to_numpy(), answers["fold"].to_numpy(),
-        Plan.from_dict(run.load("plan")), Task.from_dict(run.load("task")),
-        in_time=run.load("split")["how"] == "time")
+        run.load("features"),
+        answers["target"].to_numpy(),
+        answers["fold"].to_numpy(),
+        Plan.from_dict(run.load("plan")),
+        Task.from_dict(run.load("task")),
+        in_time=run.load("split")["how"] == "time",
+    )
 
 # %% ../nbs/05_train.ipynb #a1670124
 def tell_trial(
@@ -532,15 +611,20 @@ def tell_trial(
     trials: int,  # how many there will be at most
 ) -> Listener:  # for `search`
     "Put every trial into the logbook, and say in a line how far the search is."
+
     def tell(trial: Trial, best: Trial | None, left: float) -> None:
         learned = float(np.mean(trial.train or [math.nan]))
-        log.add(f"{trial.number:03d} {trial.family}",
-                trial.settings | {"family": trial.family, "state": trial.state},
-                {"validation": trial.score, "train": learned, "seconds": trial.seconds})
+        log.add(
+            f"{trial.number:03d} {trial.family}",
+            trial.settings | {"family": trial.family, "state": trial.state},
+            {"validation": trial.score, "train": learned, "seconds": trial.seconds},
+        )
         so_far = f", best {best.score:.4g} ({best.family})" if best else ""
         rest = f", {max(0, left):.0f} s left" if math.isfinite(left) else ""
         run.tell(f"trial {trial.number + 1} of {trials}{so_far}{rest}")
+
     return tell
+
 
 def in_short(found: Found) -> str:  # one line
     "What this stage found, for the command line."

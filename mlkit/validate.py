@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from .collect import find_column, personal_columns
-from .data.cells import as_text, native
 from .core.errors import DataError, SettingsError, did_you_mean
-from .quality.leakage import COLUMNS, METRIC, Audit, Leak
-from .quality.split_strategy import Way, choose_way
+from .data.cells import as_text, native
 from .data.schema import Schema, find_broken, infer_schema, load_schema, short, without_mad
 from .data.table import learn_table
 from .problem import Task, each_value, encode_target, label_of, read_numbers, target_values
+from .quality.leakage import COLUMNS, METRIC, Audit, Leak
+from .quality.split_strategy import Way, choose_way
 
 SMALLEST_TABLE = 20  # rows; below this neither a fold nor a test set says anything
 
@@ -35,9 +35,11 @@ def find_columns(
 ) -> list[str]:  # as the table writes them
     "The columns that are meant. DataError where one is missing, or where it would be the only one."
     names = [find_column(name, data, "the table") for name in wanted]
-    if len(data.columns) > 1: return names
+    if len(data.columns) > 1:
+        return names
     raise DataError(
-        f"the table has one column only, '{data.columns[0]}'; a model needs others to predict it from")
+        f"the table has one column only, '{data.columns[0]}'; a model needs others to predict it from"
+    )
 
 # %% ../nbs/03_validate.ipynb #95bfcf33
 def put_aside(
@@ -47,9 +49,11 @@ def put_aside(
     "Part the rows that have a reason to leave from those that go on."
     leaving = rows.index.isin(reasons.index)
     aside = rows[leaving].copy()
-    for place, (name, values) in enumerate((("row", list(aside.index + 1)),
-                                            ("reason", list(reasons.reindex(aside.index))))):
-        while name in aside: name += "_"
+    for place, (name, values) in enumerate(
+        (("row", list(aside.index + 1)), ("reason", list(reasons.reindex(aside.index))))
+    ):
+        while name in aside:
+            name += "_"
         aside.insert(place, name, values)
     return rows[~leaving], aside
 
@@ -65,14 +69,15 @@ def usable_rows(
     kept = data[~missing & ~repeated]
     if missing.all():
         raise DataError(
-            f"the target '{target}' is missing in all {len(data):,} rows; "
-            f"choose another target or fill it in")
+            f"the target '{target}' is missing in all {len(data):,} rows; choose another target or fill it in"
+        )
     if len(kept) < SMALLEST_TABLE:
         lost = {f"without a value in '{target}'": missing.sum(), "repeated": repeated.sum()}
         why = ", ".join(f"{count:,} {reason}" for reason, count in lost.items() if count)
         raise DataError(
             f"{len(kept)} usable rows of {len(data):,}{f' ({why})' if why else ''} "
-            f"are too few to learn from and to test on; at least {SMALLEST_TABLE} are needed")
+            f"are too few to learn from and to test on; at least {SMALLEST_TABLE} are needed"
+        )
     return kept, {"without target": int(missing.sum()), "repeated": int(repeated.sum())}
 
 # %% ../nbs/03_validate.ipynb #f53003b7
@@ -90,22 +95,26 @@ def odd_answers(
     target: pd.Series,  # raw cells, missing ones gone
 ) -> list[str]:  # sentences
     "What is strange about the answers themselves."
-    if task.type != "regression": return []
+    if task.type != "regression":
+        return []
     numbers, told = read_numbers(target, task.numbers), []
     wrong = list(dict.fromkeys(short(as_text(native(cell))) for cell in target[np.isnan(numbers)]))
-    if wrong: told.append(
-        f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
+    if wrong:
+        told.append(f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
     known = np.sort(numbers[~np.isnan(numbers)])
     usual = without_mad(known)
     far = [f"{number:g}" for number in (*known[known < usual[0]], *known[known > usual[-1]])]
-    if far: told.append(
-        f"{len(far)} answers stand far from all others ({', '.join(far[:3])}; the others are from "
-                        f"{usual[0]:g} to {usual[-1]:g}): they stay, look at them")
+    if far:
+        told.append(
+            f"{len(far)} answers stand far from all others ({', '.join(far[:3])}; the others are from "
+            f"{usual[0]:g} to {usual[-1]:g}): they stay, look at them"
+        )
     return told
 
 # %% ../nbs/03_validate.ipynb #20600f8e
 SPLITS = ("auto", "chance", "time", "group")
 STRATA = 10  # numbers keep the shares of their tenths
+
 
 def by_chance(
     strata: np.ndarray | None,  # class of each row; None: a number is predicted
@@ -115,8 +124,11 @@ def by_chance(
 ) -> np.ndarray:  # True for the rows of the test set
     "Choose rows at random; classes keep their shares."
     from sklearn.model_selection import train_test_split
-    if strata is not None and np.bincount(strata).min() < 2: strata = None
-    if strata is not None: test_size = max(test_size, len(np.unique(strata)) / rows)
+
+    if strata is not None and np.bincount(strata).min() < 2:
+        strata = None
+    if strata is not None:
+        test_size = max(test_size, len(np.unique(strata)) / rows)
     _, chosen = train_test_split(np.arange(rows), test_size=test_size, random_state=seed, stratify=strata)
     return np.isin(np.arange(rows), chosen)
 
@@ -129,12 +141,15 @@ def by_time(
     if moments.isna().any():
         raise DataError(
             f"{int(moments.isna().sum())} rows have no readable time in '{moments.name}'; "
-            f"fill it in, or use split = chance")
+            f"fill it in, or use split = chance"
+        )
     newest = (moments > moments.quantile(1 - test_size, interpolation="lower")).to_numpy()
     if not newest.any() or newest.all():
         raise DataError(
-            f"'{moments.name}' has too few different moments to split by time; use split = chance")
+            f"'{moments.name}' has too few different moments to split by time; use split = chance"
+        )
     return newest
+
 
 def by_group(
     groups: pd.Series,  # what keeps rows together
@@ -143,6 +158,7 @@ def by_group(
 ) -> np.ndarray:  # True for the rows of the test set
     "Choose whole groups at random."
     from sklearn.model_selection import GroupShuffleSplit
+
     names = groups.astype("str").fillna("")
     if names.nunique() < 2:
         raise DataError(f"'{groups.name}' has one value only; it cannot split rows into groups")
@@ -154,24 +170,32 @@ def _check_split(split: str, test_size: float, seed: int) -> None:
     if split not in SPLITS:
         near = did_you_mean(split, SPLITS)
         raise SettingsError(f"validate.split is one of {', '.join(SPLITS)}, not '{split}'{near}")
-    if not 0 <= seed < 2**32: raise SettingsError(f"validate.seed is from 0 to {2**32 - 1}, not {seed}")
+    if not 0 <= seed < 2**32:
+        raise SettingsError(f"validate.seed is from 0 to {2**32 - 1}, not {seed}")
     if not 0 < test_size < 1:
         share = test_size / 100 if test_size > 1 else 0.2
         raise SettingsError(
-            f"validate.test_size is a share between 0 and 1, not {test_size:g}; write {share:g}")
+            f"validate.test_size is a share between 0 and 1, not {test_size:g}; write {share:g}"
+        )
+
 
 def _in_order(rows: pd.DataFrame, moments: pd.Series, exam: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     order = np.argsort(moments.to_numpy(), kind="stable")
     return rows.iloc[order], exam[order]
 
+
 def _codes(task: Task, rows: pd.DataFrame) -> np.ndarray:
     return encode_target(task, target_values(task, rows[task.target]))
 
+
 def _strata(task: Task, codes: np.ndarray) -> np.ndarray | None:
     "What keeps its shares on both sides: classes, or tenths of the numbers."
-    if task.type != "regression": return codes
-    if len(codes) < 10 * STRATA: return None
+    if task.type != "regression":
+        return codes
+    if len(codes) < 10 * STRATA:
+        return None
     return pd.factorize(pd.qcut(codes, STRATA, labels=False, duplicates="drop"))[0]
+
 
 def _moments(column: pd.Series) -> pd.Series:
     read = learn_table(column.to_frame()).read(column.to_frame())[column.name]
@@ -188,11 +212,15 @@ def settle_way(
     "How the test rows are chosen, and why. SettingsError for settings that do not go together."
     named = {"time": time_column, "group": group_column}
     how = split if split != "auto" else next((way for way, column in named.items() if column), "auto")
-    if how == "chance": return Way("chance", why="it was stated")
+    if how == "chance":
+        return Way("chance", why="it was stated")
     seen = choose_way(rows, task.target, _codes(task, rows)) if not named.get(how) else None
-    if how == "auto" and seen: return seen
-    if seen and seen.how == how: return seen
-    if seen: raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
+    if how == "auto" and seen:
+        return seen
+    if seen and seen.how == how:
+        return seen
+    if seen:
+        raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
     [column] = find_columns(rows, named[how])
     both = f"; rows of one '{group_column}' may be on both sides" if how == "time" and group_column else ""
     return Way(how, column, f"it was stated{both}")
@@ -210,22 +238,28 @@ def lock_away(
     "Split off the test set. SettingsError for settings that do not go together."
     _check_split(split, test_size, seed)
     way, codes = settle_way(rows, task, split, time_column, group_column), _codes(task, rows)
-    if way.how == "time": exam = by_time(_moments(rows[way.column]), test_size)
-    elif way.how == "group": exam = by_group(rows[way.column], test_size, seed)
-    else: exam = by_chance(_strata(task, codes), len(rows), test_size, seed)
+    if way.how == "time":
+        exam = by_time(_moments(rows[way.column]), test_size)
+    elif way.how == "group":
+        exam = by_group(rows[way.column], test_size, seed)
+    else:
+        exam = by_chance(_strata(task, codes), len(rows), test_size, seed)
     if task.type != "regression" and (gone := set(codes) - set(codes[~exam])):
         why = f"by {way.how} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left"
         way, exam = Way("chance", why=why), by_chance(_strata(task, codes), len(rows), test_size, seed)
-    if way.how == "time": rows, exam = _in_order(rows, _moments(rows[way.column]), exam)
+    if way.how == "time":
+        rows, exam = _in_order(rows, _moments(rows[way.column]), exam)
     return rows[~exam], rows[exam], way
 
 # %% ../nbs/03_validate.ipynb #516eefbe
 @dataclass(frozen=True)
 class Checked:
     "A table after it was held to its schema."
+
     schema: Schema
     broken: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
     rows: pd.DataFrame  # those that were checked
+
 
 def check_table(
     train: pd.DataFrame,  # raw
@@ -235,24 +269,32 @@ def check_table(
     "Find what the rows break. SettingsError for a schema file that cannot be meant."
     given = load_schema(path, train.columns) if path else None
     kinds = dict.fromkeys(personal_columns(train), "identifier")  # whose values no file shall hold
-    if given: kinds |= {name: kind for name, kind in given.kinds.items() if name in train}
+    if given:
+        kinds |= {name: kind for name, kind in given.kinds.items() if name in train}
     table = learn_table(train, kinds=kinds)
     schema, rows = given or infer_schema(table, train), pd.concat([train, test]) if given else test
     broken = pd.concat([find_broken(schema, table, rows), strangers(schema, rows)], ignore_index=True)
     return Checked(schema, hide_personal(broken, rows), rows)
 
+
 def strangers(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
     "Columns that only the schema or only the table has."
-    lines: list[tuple] = [(name, "a column of the table", len(rows), "", []) for name in schema.rules
-                          if name not in rows]
-    lines += [(str(name), "in the schema", len(rows), "", []) for name in rows
-              if str(name) not in schema.rules]
+    lines: list[tuple] = [
+        (name, "a column of the table", len(rows), "", []) for name in schema.rules if name not in rows
+    ]
+    lines += [
+        (str(name), "in the schema", len(rows), "", []) for name in rows if str(name) not in schema.rules
+    ]
     return pd.DataFrame(lines, columns=["column", "rule", "rows", "examples", "where"])
+
 
 def hide_personal(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     "No examples of columns that tell about persons."
     personal = personal_columns(rows, doubtful=True)
-    def secret(names: str) -> bool: return not {names, *names.split(", ")}.isdisjoint(personal)
+
+    def secret(names: str) -> bool:
+        return not {names, *names.split(", ")}.isdisjoint(personal)
+
     covered = broken["column"].map(secret).astype(bool)
     return broken.assign(examples=broken["examples"].mask(covered, "•••"))
 
@@ -268,19 +310,22 @@ def treat_invalid(
     if on_invalid == "fail" and len(checked.broken):
         lines = [in_words(row) for row in checked.broken.head(8).itertuples()]
         more = f"; and {len(checked.broken) - 8} more rules" if len(checked.broken) > 8 else ""
-        raise DataError(f"the table breaks its schema: {'; '.join(lines)}{more}; "
-                        "mend the rows, or use on_invalid = quarantine")
+        raise DataError(
+            f"the table breaks its schema: {'; '.join(lines)}{more}; "
+            "mend the rows, or use on_invalid = quarantine"
+        )
     reasons: dict[Any, list[str]] = {}
     lines_of: Any = checked.broken.itertuples() if on_invalid == "quarantine" else ()
     for row in lines_of:
-        for label in checked.rows.index[list(row.where)].tolist(): reasons.setdefault(label,
-            []).append(f"{row.column}: not {row.rule}")
+        for label in checked.rows.index[list(row.where)].tolist():
+            reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
     return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
+
 
 def in_words(row: Any) -> str:  # row: of `Checked.broken`
     "A broken rule as part of a sentence."
     some = f" (such as {row.examples})" if row.examples else ""
-    return f"'{short(row.column)}' is not {short(row.rule)} in {row.rows:,} row{'s'[:row.rows != 1]}{some}"
+    return f"'{short(row.column)}' is not {short(row.rule)} in {row.rows:,} row{'s'[: row.rows != 1]}{some}"
 
 # %% ../nbs/03_validate.ipynb #e75e5628
 def treat_leaks(
@@ -296,18 +341,26 @@ def treat_leaks(
     if on_leak == "fail" and found.leaks:
         why = "; ".join(leak.why for leak in found.leaks[:5])
         more = f"; and {len(found.leaks) - 5} more" if len(found.leaks) > 5 else ""
-        raise DataError(f"the target leaks: {why}{more}; remove what leaks, name columns that are known at "
-                        "the time in validate.known, or use on_leak = drop")
-    if on_leak == "warn": return train, test, []
+        raise DataError(
+            f"the target leaks: {why}{more}; remove what leaks, name columns that are known at "
+            "the time in validate.known, or use on_leak = drop"
+        )
+    if on_leak == "warn":
+        return train, test, []
     return train.drop(columns=found.columns), test[~found.copies].drop(columns=found.columns), found.columns
 
 # %% ../nbs/03_validate.ipynb #d0ca2a2f
 def show_task(task: Task, told: list[str]) -> Any:  # IPython Markdown
     "What is strange about the answers, in sentences."
     from IPython.display import Markdown
+
     lines = "\n".join(f"- {sentence}." for sentence in told)
-    return Markdown(f"**The answers in `{task.target}`**\n\n{lines}" if told
-                    else f"The answers in `{task.target}` are all readable.")
+    return Markdown(
+        f"**The answers in `{task.target}`**\n\n{lines}"
+        if told
+        else f"The answers in `{task.target}` are all readable."
+    )
+
 
 def show_split(
     train: pd.DataFrame,
@@ -317,16 +370,22 @@ def show_split(
     gone: dict[str, int],  # rows that went, by reason
 ) -> Any:  # pandas Styler
     "Which rows are where, and what the target looks like on each side."
+
     def row(part: str, rows: pd.DataFrame) -> dict[str, Any]:
         values = pd.Series(target_values(task, rows[task.target]))
         line = {"part": part, "rows": len(rows)}
-        if task.type == "regression": return line | {"mean": values.mean(), "spread": values.std()}
+        if task.type == "regression":
+            return line | {"mean": values.mean(), "spread": values.std()}
         return line | {f"share of {name}": (values == name).mean() for name in task.classes[-5:]}
+
     lost = ", ".join(f"{count:,} rows {reason}" for reason, count in gone.items() if count) or "no row"
     how = f"by {way.how}" + (f" ({way.column})" if way.column else "")
     table = pd.DataFrame([row("train", train), row("test (locked away)", test)])
-    return table.style.hide().format(precision=3, thousands=",").set_caption(
-        f"Split {how}: {way.why}. Left out: {lost}.")
+    return (
+        table.style.hide()
+        .format(precision=3, thousands=",")
+        .set_caption(f"Split {how}: {way.why}. Left out: {lost}.")
+    )
 
 # %% ../nbs/03_validate.ipynb #def9cd86
 def show_leaks(
@@ -336,21 +395,29 @@ def show_leaks(
 ) -> Any:  # IPython Markdown
     "The leaks in sentences."
     from IPython.display import Markdown
+
     names = ", ".join(f"`{name}`" for name in found.names[:8])
     note = f"\n\nColumns that only name a row are not used: {names}." if names else ""
-    if not found.leaks: return Markdown(
-        "**No leak found**: no column gives the target away, alone, with others, by its gaps or in the row "
-        f"before, and no row is on both sides.{note}")
+    if not found.leaks:
+        return Markdown(
+            "**No leak found**: no column gives the target away, alone, with others, by its gaps or in the row "
+            f"before, and no row is on both sides.{note}"
+        )
     lines = [f"- **{title_of(leak, on_leak)}** {leak.why}." for leak in found.leaks[:10]]
-    if len(found.leaks) > 10: lines.append(f"- and {len(found.leaks) - 10} more")
+    if len(found.leaks) > 10:
+        lines.append(f"- and {len(found.leaks) - 10} more")
     what = f"Left out: {', '.join(f'`{name}`' for name in dropped)}." if dropped else ""
-    if on_leak == "warn": what = "**Everything stays in, because on_leak = warn**: do not believe the score."
+    if on_leak == "warn":
+        what = "**Everything stays in, because on_leak = warn**: do not believe the score."
     return Markdown(f"### LEAK: the target is given away\n\n{what}\n\n" + "\n".join(lines) + note)
+
 
 def title_of(leak: Leak, on_leak: str) -> str:
     "What follows from a leak, in a few words."
-    if on_leak == "warn": return "Not mended:"
-    if leak.kind in COLUMNS: return "Left out:"
+    if on_leak == "warn":
+        return "Not mended:"
+    if leak.kind in COLUMNS:
+        return "Left out:"
     return "Copies left the test set:" if leak.kind == "copies" else "To be decided by you:"
 
 # %% ../nbs/03_validate.ipynb #e07ef1e8
@@ -364,42 +431,68 @@ def show_questions(
     least = 1 / len(task.classes) if task.type == "multiclass" else least
     rows = found.alone[~found.alone["column"].isin(dropped) & (found.alone["score"] > least + 0.05)].head(5)
     table = rows.rename(columns={"score": f"{label}, alone"})
-    return table.style.hide().format(precision=3).set_caption(
-        "What each column says alone. Is it known at the moment of prediction? "
-        "If not, name it in prepare.leave_out.")
+    return (
+        table.style.hide()
+        .format(precision=3)
+        .set_caption(
+            "What each column says alone. Is it known at the moment of prediction? "
+            "If not, name it in prepare.leave_out."
+        )
+    )
+
 
 def show_invalid(checked: Checked, on_invalid: str) -> Any:  # Styler or Markdown
     "The broken rules."
     from IPython.display import Markdown
+
     which = f"the schema of {checked.schema.source or 'the training rows'}"
     whose = "All rows keep" if checked.schema.source else "The rows of the test set keep"
-    if checked.broken.empty: return Markdown(f"**{whose} {which}.**")
+    if checked.broken.empty:
+        return Markdown(f"**{whose} {which}.**")
     fate = {"warn": "the rows stay in", "quarantine": "the rows are set aside"}.get(on_invalid, "")
     more = f"; {len(checked.broken) - 20} more are not shown" if len(checked.broken) > 20 else ""
-    table = checked.broken.drop(columns="where").head(20).rename(columns={"rule": "is not",
-                                                                          "rows": "in rows"})
+    table = (
+        checked.broken.drop(columns="where").head(20).rename(columns={"rule": "is not", "rows": "in rows"})
+    )
     table["column"] = table["column"].map(short)
-    return table.style.hide().format(thousands=",").set_caption(
-        f"Rules that are broken ({which}); {fate}{more}")
+    return (
+        table.style.hide().format(thousands=",").set_caption(f"Rules that are broken ({which}); {fate}{more}")
+    )
 
 # %% ../nbs/03_validate.ipynb #386bf08d
 def show_aside(aside: pd.DataFrame) -> Any:  # Styler or Markdown
     "The rows that were set aside, by reason."
     from IPython.display import Markdown
-    if aside.empty: return Markdown("No row was set aside.")
+
+    if aside.empty:
+        return Markdown("No row was set aside.")
     counts = aside.groupby("reason", sort=False)["row"].agg(rows="count", first="min").reset_index().head(10)
-    return counts.rename(columns={"first": "first in row"}).style.hide().format(thousands=",").set_caption(
-        f"{len(aside):,} rows were set aside; all of them are in quarantine.csv")
+    return (
+        counts.rename(columns={"first": "first in row"})
+        .style.hide()
+        .format(thousands=",")
+        .set_caption(f"{len(aside):,} rows were set aside; all of them are in quarantine.csv")
+    )
+
 
 def join_aside(*parts: pd.DataFrame) -> pd.DataFrame:
     "All rows that were set aside, in the order of the source."
     filled = [part for part in parts if len(part)]
     return pd.concat(filled).sort_index() if filled else parts[0]
 
+
 def leaks_json(found: Audit, dropped: list[str]) -> list[dict[str, Any]]:
     "The leaks as they are kept."
-    return [{"kind": leak.kind, "columns": leak.columns, "why": leak.why,
-             "left_out": bool(leak.columns) and set(leak.columns) <= set(dropped)} for leak in found.leaks]
+    return [
+        {
+            "kind": leak.kind,
+            "columns": leak.columns,
+            "why": leak.why,
+            "left_out": bool(leak.columns) and set(leak.columns) <= set(dropped),
+        }
+        for leak in found.leaks
+    ]
+
 
 def in_short(
     task: Task,
@@ -412,11 +505,14 @@ def in_short(
 ) -> str:  # one line
     "What this stage found, for the command line."
     kind = f"{task.type} of {task.target}"
-    if task.type == "multiclass": kind += f" ({len(task.classes)} classes)"
+    if task.type == "multiclass":
+        kind += f" ({len(task.classes)} classes)"
     leaks = f"; LEAK, left out: {', '.join(map(short, dropped[:5]))}" if dropped else ""
-    if len(dropped) > 5: leaks += f" and {len(dropped) - 5} more"
+    if len(dropped) > 5:
+        leaks += f" and {len(dropped) - 5} more"
     others = [leak.kind for leak in found.leaks if not dropped or leak.kind not in COLUMNS]
-    if others: leaks += f"; LEAK: {', '.join(dict.fromkeys(others))}"
+    if others:
+        leaks += f"; LEAK: {', '.join(dict.fromkeys(others))}"
     rows = f"{len(train):,} rows to learn from, {len(test):,} locked away"
     set_aside = f"; {len(aside)} set aside" if len(aside) else ""
     return f"{kind}; {rows}{set_aside}; {len(checked.broken)} broken rules{leaks}"

@@ -24,8 +24,19 @@ SMALL = ["-p", "train.models=linear tree", "-p", "train.trials=3", "-p", "train.
          "-p", "evaluate.resamples=100", "-p", "evaluate.curve_points=0",
          "-p", "explain.samples=10", "-p", "package.register=false", "-p", "serve.rows=20",
          "-p", "deploy.targets=docker"]  # fmt: skip
-STAGES = ["problem", "collect", "validate", "prepare", "train", "evaluate", "explain", "package", "score",
-          "serve", "deploy"]
+STAGES = [
+    "problem",
+    "collect",
+    "validate",
+    "prepare",
+    "train",
+    "evaluate",
+    "explain",
+    "package",
+    "score",
+    "serve",
+    "deploy",
+]
 TIMED = ("package.json", "scored.json", "served.json")  # they tell when and how quickly
 COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]
 
@@ -177,10 +188,10 @@ def own_key(tmp_path_factory) -> Iterator[Path]:
 def package(own_home, tmp_path_factory) -> Path:
     """The package of a small model of the running example."""
     from mlkit import fit
-    from mlkit.models.calibration import finish
-    from mlkit.sources.examples import customers
     from mlkit.data.schema import infer_schema
+    from mlkit.models.calibration import finish
     from mlkit.package import facts_for, prove, write_package
+    from mlkit.sources.examples import customers
 
     rows, data = customers(1_500, seed=0), {"data_hash": "0" * 64, "rows": 1_500}
     model = finish(fit(rows, "churned", budget=0, trials=3, models="linear boosting"))
@@ -218,6 +229,7 @@ def cluster() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed", reason="no Dask: the cluster was not tried")
     place = str(Path(__file__).parents[1])
     made = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, env={"PYTHONPATH": place})
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, env={"PYTHONPATH": place}
+    )
     yield made
     made.close()

@@ -18,8 +18,8 @@ from conftest import COMMAND, until
 
 from mlkit.cli.main import all_parameters, look_ahead
 from mlkit.core.errors import MLKitError, RunError
-from mlkit.pipeline.notebooks import run_in_process, stages, why_run
 from mlkit.core.run_folder import Run, read_journal
+from mlkit.pipeline.notebooks import run_in_process, stages, why_run
 from mlkit.registry.tracking import TrialLog, check_server, client_for, without_password
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mlkit.collect import collect, data_hash, describe, profile, read_source, show_profile, snapshot
 from mlkit.core.errors import DataError, MLKitError, SettingsError
-from mlkit.sources.examples import customers
 from mlkit.sources.delimited import find_layout, open_text, settle_encoding, sniff_dialect, text_batches
+from mlkit.sources.examples import customers
 
 
 @pytest.fixture
@@ -202,14 +202,7 @@ def test_quotes_inside_words_and_blank_lines_do_no_harm(put):
     assert read_source(path).values.tolist() == [['5" pipe', 'say "hi"']]
 
 
-@pytest.mark.parametrize(
-    "pack",
-    [
-        ("gz", gzip.compress),
-        ("bz2", bz2.compress),
-        ("xz", lzma.compress),
-    ],
-)
+@pytest.mark.parametrize("pack", [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
 def test_packed_files_are_opened(put, pack):
     ending, compress = pack
     assert read_source(put(f"x.csv.{ending}", compress(b"a,b\n1,2\n"))).values.tolist() == [["1", "2"]]
@@ -260,10 +253,7 @@ MEND = "mend the file, or quote cells that contain the delimiter"
             "there is one column only, 'a'; if there are more, say what is between them: "
             "-p collect.delimiter=...",
         ),
-        (
-            b"a,b\n1,2\n3\n",
-            f"line 3 has 1 field where the header has 2; {MEND}",
-        ),
+        (b"a,b\n1,2\n3\n", f"line 3 has 1 field where the header has 2; {MEND}"),
         (
             b'a,b\n"x\ny",2\n\n3,4,5\n6,7,8\n',
             f"line 5 has 3 fields where the header has 2 (and 1 more such row); {MEND}",
@@ -451,7 +441,9 @@ def test_the_hash_changes_with_the_content(other):
 def test_the_hash_is_the_same_in_another_process_and_after_parquet(tmp_path):
     table = customers(200)
     table.to_parquet(tmp_path / "x.parquet")
-    code = "from mlkit.collect import *; from mlkit.sources.examples import *; print(data_hash(customers(200)))"
+    code = (
+        "from mlkit.collect import *; from mlkit.sources.examples import *; print(data_hash(customers(200)))"
+    )
     elsewhere = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -568,8 +560,8 @@ def test_the_lesson_leaves_the_parameters_alone():
 
 
 def test_the_stage_leaves_its_artifacts(put, tmp_path):
-    from mlkit.pipeline.notebooks import run_in_process, stages
     from mlkit.core.run_folder import Run, read_journal
+    from mlkit.pipeline.notebooks import run_in_process, stages
 
     path = put("shops.csv", "店舗;売上\n新宿店;128000\n大阪店;94500\n".encode("cp932"))
     run_in_process(tmp_path / "run", stages()["collect"], {"source": path})

@@ -13,20 +13,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import COMMAND, until
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.deploy import PANELS, TARGETS, deploy, deploy_all, facts_of, in_short, rented
-from mlkit.serving.client import Client, free_port, is_ready
 from mlkit.core.errors import PackageError, RunError, SettingsError
+from mlkit.deploy import PANELS, TARGETS, deploy, deploy_all, facts_of, in_short, rented
 from mlkit.deployment.image import LIBRARIES, plain_name, split_image
-from mlkit.serving.api_keys import add_key
-from mlkit.serving.telemetry import Meters, metrics_page
 from mlkit.inference.example_package import chance_of_delay, parcel_package
 from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import seal
-
-from conftest import COMMAND, until
+from mlkit.serving.api_keys import add_key
+from mlkit.serving.client import Client, free_port, is_ready
+from mlkit.serving.telemetry import Meters, metrics_page
 
 pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlkit.core.errors import SettingsError
 from mlkit.evaluate import (
     champion_score,
     cheapest_threshold,
@@ -24,10 +25,9 @@ from mlkit.evaluate import (
     show_scores,
 )
 from mlkit.models.calibration import Calibrator, FinalModel
-from mlkit.core.errors import SettingsError
-from mlkit.task.intervals import score_intervals
 from mlkit.pipeline.notebooks import stages
 from mlkit.problem import mean_cost
+from mlkit.task.intervals import score_intervals
 from tests.judging import BINARY, MANY, NUMBER, example, task_of, two
 
 

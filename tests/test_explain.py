@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlkit.collect import personal_columns
+from mlkit.core.errors import SettingsError
+from mlkit.core.run_folder import Run
+from mlkit.data.table import Derived, learn_table
 from mlkit.explain import (
     changeable,
     check_settings,
@@ -25,19 +28,22 @@ from mlkit.explain import (
     training_pool,
     wanted_gain,
 )
+from mlkit.explanation.global_importance import (
+    dependence,
+    importance,
+    permutation_importance,
+    plot_importance,
+    shap_table,
+)
 from mlkit.explanation.local import SEEDS, lime_runs, lime_values, mean_of, shap_values, trust
+from mlkit.explanation.perturbation import Mixture, in_words, own_places
 from mlkit.models.calibration import finish
 from mlkit.packaging.model_card import SECTIONS, card_page, code, facts_of, model_card, say_card, source_name
-from mlkit.core.errors import SettingsError
-from mlkit.sources.examples import customers_with_truth
-from mlkit.task.intervals import readable
-from mlkit.explanation.perturbation import Mixture, in_words, own_places
 from mlkit.pipeline.notebooks import run_in_process, stages
-from mlkit.explanation.global_importance import dependence, importance, permutation_importance, plot_importance, shap_table
-from mlkit.core.run_folder import Run
-from mlkit.data.table import Derived, learn_table
 from mlkit.prepare import make_plan
 from mlkit.problem import encode_target, settle, state_problem, target_values
+from mlkit.sources.examples import customers_with_truth
+from mlkit.task.intervals import readable
 from mlkit.train import FAMILIES, Model, fit_estimator, make_estimator
 
 TRUTHS = {"binary": "churned", "multiclass": "plan_next", "regression": "spend_next"}

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlkit.core.errors import PackageError
+from mlkit.data.table import learn_table
 from mlkit.models import families
 from mlkit.models.calibration import FinalModel, finish, fit_isotonic, fit_sigmoid, fit_temperature
 from mlkit.models.ensemble import ClassifierEnsemble, RegressorEnsemble
-from mlkit.core.errors import PackageError
-from mlkit.sources.examples import customers
 from mlkit.models.families import FAMILIES, make_estimator, make_model
 from mlkit.packaging.onnx_export import to_onnx
 from mlkit.packaging.parity import as_arrays, compare, made_up, run_graph
-from mlkit.data.table import learn_table
 from mlkit.prepare import make_encoder, make_plan
 from mlkit.problem import Problem, encode_target, predicted_codes, settle, target_values
+from mlkit.sources.examples import customers
 from mlkit.train import fit_estimator
 
 TARGETS = {"binary": "churned", "multiclass": "plan_next", "regression": "spend_next"}
@@ -65,9 +65,7 @@ class Known:
             (name, family.wants, make_model(name, family.start | QUICK.get(name, {}), self.task))
             for name, family in FAMILIES.items()
         ]
-        encoders = {
-            wants: make_encoder(self.plan, wants, self.task) for wants in ("scaled", "filled", "raw")
-        }
+        encoders = {wants: make_encoder(self.plan, wants, self.task) for wants in ("scaled", "filled", "raw")}
         kind = RegressorEnsemble if self.task.type == "regression" else ClassifierEnsemble
         return self.fitted(kind(encoders, members, [0.1, 0.2, 0.3, 0.2, 0.2]), "ensemble")
 
@@ -210,7 +208,8 @@ def test_a_probability_that_equals_the_threshold_gets_one_label(share):
 
 def test_classes_that_are_as_likely_get_one_label():
     thirds = np.array([[1 / 3, 1 / 3 + 1e-16, 1 / 3], [0.2, 0.4, 0.4 + 1e-12], [0.2, 0.3, 0.5]])
-    for said in (thirds, thirds.astype(np.float32)): assert predicted_codes(said).tolist() == [0, 1, 2]
+    for said in (thirds, thirds.astype(np.float32)):
+        assert predicted_codes(said).tolist() == [0, 1, 2]
 
 
 def test_a_forest_that_is_undecided_gets_the_same_label_as_its_graph():
@@ -219,7 +218,8 @@ def test_a_forest_that_is_undecided_gets_the_same_label_as_its_graph():
     output, graph = model.output_of_inputs(table.inputs)[:, 1], to_onnx(model)
     said = np.unique(output.round(3))
     assert len(said) > 5
-    for share in said: assert compare(replace(model, threshold=share), graph, table.inputs).kept, share
+    for share in said:
+        assert compare(replace(model, threshold=share), graph, table.inputs).kept, share
 
 
 def test_a_graph_that_says_otherwise_is_found_out():

@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlkit.core.errors import DataError, RunError, SettingsError
+from mlkit.core.run_folder import Run
+from mlkit.problem import all_scores, metrics_for, score
 from mlkit.task.comparison import (
     Difference,
     champion_file,
@@ -14,7 +17,6 @@ from mlkit.task.comparison import (
     difference,
     load_champion,
 )
-from mlkit.core.errors import DataError, RunError, SettingsError
 from mlkit.task.intervals import (
     area_interval,
     influence,
@@ -23,8 +25,6 @@ from mlkit.task.intervals import (
     score_intervals,
     share_interval,
 )
-from mlkit.core.run_folder import Run
-from mlkit.problem import all_scores, metrics_for, score
 from tests.bench.intervals import MANY, NUMBER, TWO, coverage, truth_of
 from tests.judging import BINARY, TARGETS, example, task_of, two
 

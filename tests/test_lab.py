@@ -15,8 +15,13 @@ import pytest
 NBS = Path(__file__).resolve().parents[1] / "nbs"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 UNSEEN = "no Chromium on this machine: JupyterLab was not looked at"
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=UNSEEN)
@@ -45,13 +50,20 @@ def lab(tmp_path):
     shutil.copy(NBS / "04_prepare.ipynb", tmp_path)
     port = free_port()
     options = [
-        f"--port={port}", "--no-browser", "--ip=127.0.0.1", "--allow-root", f"--notebook-dir={tmp_path}"]
+        f"--port={port}",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        "--allow-root",
+        f"--notebook-dir={tmp_path}",
+    ]
     open_door = ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
     own = {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
     environment = os.environ | own
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options, *open_door],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_for(f"http://127.0.0.1:{port}/api")

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlkit.sources.examples import load_example
+from mlkit.data.table import learn_table
+from mlkit.problem import Problem, settle
 from mlkit.quality.formula_search import find_formulas
 from mlkit.quality.leakage import audit
 from mlkit.quality.split_strategy import Way, choose_way, find_entities
-from mlkit.data.table import learn_table
-from mlkit.problem import Problem, settle
+from mlkit.sources.examples import load_example
 from mlkit.validate import treat_leaks, usable_rows
 
 
@@ -112,9 +112,7 @@ def test_the_target_under_another_name_is_found(kind, seed):
     frame, random = base_table(seed, kind)
     copy = disguised(frame["y"], seed)
     if seed % 3 == 1:  # a few slips
-        copy = copy.where(
-            random.random(len(copy)) > 0.004, copy.sample(frac=1, random_state=seed).to_numpy()
-        )
+        copy = copy.where(random.random(len(copy)) > 0.004, copy.sample(frac=1, random_state=seed).to_numpy())
     if seed % 3 == 2:
         copy = copy.mask(random.random(len(copy)) < 0.1)
     frame = frame.assign(alias=copy)[random.permutation([*frame, "alias"])]
@@ -129,9 +127,9 @@ def test_a_neighbours_answer_is_found(kind, seed):
         frame["patient"] = [f"P{number:03}" for number in random.integers(0, len(frame) // 8, len(frame))]
         frame["last"] = frame.groupby("patient")["y"].shift(1)
     else:
-        frame["at"] = (
-            pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(len(frame)), unit="h")
-        ).astype(str)
+        frame["at"] = (pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(len(frame)), unit="h")).astype(
+            str
+        )
         frame["last"] = frame["y"].shift([1, -1, 2][seed % 3])
         if seed % 4:
             frame = frame.sample(frac=1, random_state=seed, ignore_index=True)

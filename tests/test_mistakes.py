@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlkit.core.figures import installed_fonts
 from mlkit.evaluation.error_analysis import (
     class_averages,
     matthews,
@@ -13,7 +14,6 @@ from mlkit.evaluation.error_analysis import (
     show_top,
     telling_columns,
 )
-from mlkit.core.figures import installed_fonts
 from mlkit.problem import METRICS, confusion, predicted_codes, settle, state_problem
 from tests.judging import MANY, example, task_of, two
 

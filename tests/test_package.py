@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit import package
-from mlkit.registry import versions as registry
 from mlkit.core.errors import PackageError, RunError
-from mlkit.pipeline.notebooks import run_in_process, stages
-from mlkit.inference.predictor import load_predictor
 from mlkit.core.run_folder import Run, digest_of, read_journal, sweep
+from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import check
 from mlkit.package import PURPOSE, git_state, prove, put_in_place, shuffled
+from mlkit.pipeline.notebooks import run_in_process, stages
+from mlkit.registry import versions as registry
 
 QUIET = {"register": False}
 SMALL = {
@@ -48,7 +48,8 @@ def key(own_key):
 def made(key, tmp_path_factory) -> Path:
     """A run of the example up to the package. To be read, or copied; never to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "example"
-    for name, parameters in SMALL.items(): run_in_process(folder, stages()[name], parameters)
+    for name, parameters in SMALL.items():
+        run_in_process(folder, stages()[name], parameters)
     return folder
 
 
@@ -142,8 +143,10 @@ def test_shuffled_columns_keep_their_values_and_no_row(count, rows, seed):
     mixed = shuffled(frame, rows, seed)
     assert len(mixed) == min(rows, count)
     assert set(mixed.one) <= set(frame.one) and mixed.one.is_unique and mixed.other.is_unique
-    if rows >= count: assert sorted(mixed.one) == sorted(frame.one)
-    if count > 20 and rows > 20: assert (mixed.one.astype(str) != mixed.other).any()
+    if rows >= count:
+        assert sorted(mixed.one) == sorted(frame.one)
+    if count > 20 and rows > 20:
+        assert (mixed.one.astype(str) != mixed.other).any()
 
 
 # ---------------------------------------- when the graph is not the model
@@ -151,7 +154,8 @@ def test_a_graph_that_differs_is_not_shipped_and_the_manifest_says_why(own, monk
     model, train, test = parts(own)
     wrong = package.to_onnx(model)
     for node in wrong.graph.node:
-        if node.op_type == "Cast" and node.output[0] == "output": node.input[0] = "tilted"
+        if node.op_type == "Cast" and node.output[0] == "output":
+            node.input[0] = "tilted"
     said = next(node for node in wrong.graph.node if node.output[0] == "output")
     last = [node.output[0] for node in wrong.graph.node][-2]
     from onnx import helper, numpy_helper
@@ -201,8 +205,10 @@ def test_what_is_intact_is_not_made_again(own):
 @pytest.mark.parametrize("name", ["model.onnx", "card.md", "manifest.json", "signature"])
 def test_a_damaged_file_is_made_anew(own, name):
     before = digest_of(own / "model" / "manifest.json")
-    with open(own / "model" / name, "ab") as file: file.write(b" ")
-    with pytest.raises(PackageError): check(own / "model")
+    with open(own / "model" / name, "ab") as file:
+        file.write(b" ")
+    with pytest.raises(PackageError):
+        check(own / "model")
     assert again(own)
     check(own / "model")
     assert digest_of(own / "model" / "manifest.json") == before, "the same content is the same package"
@@ -226,6 +232,7 @@ def test_other_content_is_another_package(own):
 
 def test_a_package_that_could_not_be_finished_is_never_seen(own, monkeypatch):
     before = {path.name: digest_of(path) for path in (own / "model").iterdir()}
+
     def fill(beside):
         (beside / "model.pkl").write_bytes(b"half a mod")
         raise OSError(28, "No space left on device")
@@ -277,7 +284,8 @@ def test_the_first_version_is_champion_and_the_next_one_challenger(made, tmp_pat
     (own / "model" / "card.md").unlink()
     run_in_process(own, stages()["package"], {"name": "customers"})
     assert Run(own).load("package")["version"] == "1", "the same content is the same version"
-    with open(own / "artifacts" / "card.md", "a") as file: file.write("\nA new word.\n")
+    with open(own / "artifacts" / "card.md", "a") as file:
+        file.write("\nA new word.\n")
     run = Run(own, "explain")
     run.save("card.md", (own / "artifacts" / "card.md").read_text())
     run_in_process(own, stages()["package"], {"name": "customers"})

@@ -15,10 +15,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from mlkit.features.encoders import Plan, Treatment, make_encoder
 from mlkit.core.errors import SettingsError
+from mlkit.features.encoders import Plan, Treatment, make_encoder
 from mlkit.prepare import (
-    answers_of, column_lines, combine_numbers, in_short, learn_reading, make_plan, show_plan, treat_number,
+    answers_of,
+    column_lines,
+    combine_numbers,
+    in_short,
+    learn_reading,
+    make_plan,
+    show_plan,
+    treat_number,
     treat_text,
 )
 from mlkit.problem import Problem, encode_target, settle, target_values
@@ -31,17 +38,22 @@ def mixed() -> pd.DataFrame:
     """Raw rows with a bit of everything, and with numbers out of all proportion."""
     chance = np.random.default_rng(0)
     topics = np.array(["pay late again", "all is well today", "no answer came yet", "well paid and glad"])
-    frame = pd.DataFrame({
-        "even": chance.normal(50, 9, ROWS), "tail": chance.lognormal(3, 2, ROWS), "same": 7.0,
-        "mad": np.where(chance.random(ROWS) < 0.1, 1e30, chance.normal(size=ROWS)),
-        "rare": np.where(chance.random(ROWS) < 0.02, 5.0, 0.0), "flag": chance.choice(["yes", "no"], ROWS),
-        "word": chance.choice(["red", "green", "blue"], ROWS),
-        "many": chance.choice([f"town {k}" for k in range(25)], ROWS),
-        "size": chance.choice(["small", "medium", "large"], ROWS),
-        "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(chance.integers(0, 700, ROWS), unit="D"),
-        "note": [f"{chance.choice(topics)} {k % 9} {k}" for k in range(ROWS)],
-        "left": chance.choice(["yes", "no"], ROWS),
-    })
+    frame = pd.DataFrame(
+        {
+            "even": chance.normal(50, 9, ROWS),
+            "tail": chance.lognormal(3, 2, ROWS),
+            "same": 7.0,
+            "mad": np.where(chance.random(ROWS) < 0.1, 1e30, chance.normal(size=ROWS)),
+            "rare": np.where(chance.random(ROWS) < 0.02, 5.0, 0.0),
+            "flag": chance.choice(["yes", "no"], ROWS),
+            "word": chance.choice(["red", "green", "blue"], ROWS),
+            "many": chance.choice([f"town {k}" for k in range(25)], ROWS),
+            "size": chance.choice(["small", "medium", "large"], ROWS),
+            "day": pd.Timestamp("2024-01-01") + pd.to_timedelta(chance.integers(0, 700, ROWS), unit="D"),
+            "note": [f"{chance.choice(topics)} {k % 9} {k}" for k in range(ROWS)],
+            "left": chance.choice(["yes", "no"], ROWS),
+        }
+    )
     for name in ("even", "tail", "mad", "word", "size", "day", "note"):
         frame[name] = frame[name].mask(pd.Series(chance.random(ROWS) < 0.1))
     return frame
@@ -172,7 +184,8 @@ def notes(telling: bool, rows: int = 1200) -> tuple[pd.Series, np.ndarray]:
     shares = 1 / np.arange(5, 305)
     drawn = [chance.choice(300, 12, p=shares / shares.sum()) for _ in range(rows)]
     weight = np.zeros(300)
-    if telling: weight[:8] = chance.choice([-2.0, 2.0], 8)
+    if telling:
+        weight[:8] = chance.choice([-2.0, 2.0], 8)
     leaning = np.array([weight[np.unique(words)].sum() for words in drawn])
     left = chance.random(rows) < 1 / (1 + np.exp(np.median(leaning) - leaning))
     return pd.Series([" ".join(f"w{word}" for word in words) for words in drawn]), left.astype(int)
@@ -314,8 +327,10 @@ def test_all_wrong_wishes_are_told_at_once():
     ]
 
 
-@pytest.mark.parametrize("name, value, rest", [
-    ("impute", "medain", "did you mean 'median'?"), ("scale", "log", ""), ("encode", "ordinal", "")])
+@pytest.mark.parametrize(
+    "name, value, rest",
+    [("impute", "medain", "did you mean 'median'?"), ("scale", "log", ""), ("encode", "ordinal", "")],
+)
 def test_a_general_choice_that_there_is_not_is_refused(name, value, rest):
     with pytest.raises(SettingsError, match=f"^prepare.{name} is one of auto, .*, not '{value}'") as caught:
         make_plan(TABLE, INPUTS, **{name: value})

@@ -1,4 +1,5 @@
 "A problem is stated, settled by the data, and scored; the scores are scikit-learn's."
+
 import ast
 import json
 import math
@@ -48,12 +49,25 @@ def settled(cells: object, **stated: object) -> Task:
 
 # ---- the metrics are the known ones ----
 
+
 @st.composite
 def classified(draw: st.DrawFn, classes: int) -> tuple[np.ndarray, np.ndarray]:
     "Truth with every class in it, and probabilities with many ties."
     rows = draw(st.integers(classes, 30))
-    truth = np.array(draw(st.permutations([*range(classes), *draw(
-        st.lists(st.integers(0, classes - 1), min_size=rows - classes, max_size=rows - classes))])))
+    truth = np.array(
+        draw(
+            st.permutations(
+                [
+                    *range(classes),
+                    *draw(
+                        st.lists(
+                            st.integers(0, classes - 1), min_size=rows - classes, max_size=rows - classes
+                        )
+                    ),
+                ]
+            )
+        )
+    )
     weights = draw(hnp.arrays(np.int64, (rows, classes), elements=st.integers(0, 5)))
     return truth, (weights + 0.01) / (weights + 0.01).sum(axis=1, keepdims=True)
 
@@ -97,12 +111,16 @@ def test_multiclass_scores_equal_scikit_learn(case: tuple[np.ndarray, np.ndarray
 
 numbers = hnp.arrays(np.float64, 12, elements=st.floats(-1e6, 1e6))
 
+
 @given(numbers, numbers)
 def test_regression_scores_equal_scikit_learn(truth: np.ndarray, guess: np.ndarray) -> None:
     assume(np.ptp(truth) > 1e-3)
-    expected = {"r2": sk.r2_score(truth, guess), "mae": sk.mean_absolute_error(truth, guess),
-                "rmse": sk.root_mean_squared_error(truth, guess),
-                "medae": sk.median_absolute_error(truth, guess)}
+    expected = {
+        "r2": sk.r2_score(truth, guess),
+        "mae": sk.mean_absolute_error(truth, guess),
+        "rmse": sk.root_mean_squared_error(truth, guess),
+        "medae": sk.median_absolute_error(truth, guess),
+    }
     assert all_scores(settled([0.5, 1, 2, 3]), truth, guess) == pytest.approx(expected)
 
 
@@ -135,7 +153,8 @@ def test_no_metric_fails_or_warns_on_a_fold_without_a_class(name: str) -> None:
 
 
 def test_answers_and_predictions_must_be_as_many() -> None:
-    with pytest.raises(DataError, match="3 answers but 2 predictions"): score("mae", np.ones(3), np.ones(2))
+    with pytest.raises(DataError, match="3 answers but 2 predictions"):
+        score("mae", np.ones(3), np.ones(2))
 
 
 def test_the_threshold_itself_counts_as_positive() -> None:
@@ -149,25 +168,40 @@ def test_every_metric_explains_itself_and_every_task_has_its_default_first() -> 
 
 # ---- what is stated ----
 
-@pytest.mark.parametrize("stated, problem", [
-    ({"target": "  "}, "target is empty; name the column to predict"),
-    ({"task": "binry"},
-     "task = binry is unknown; known are auto, binary, multiclass, regression; did you mean 'binary'?"),
-    ({"task": "regression", "metric": "f1"},
-     "metric = f1 is not for the task, which is regression; choose r2, mae, rmse, medae"),
-    ({"metric": "roc_auc", "goal": 80.0},
-     "goal = 80 is not possible: roc_auc lies between 0 and 1; write 0.8"),
-    ({"metric": "r2", "goal": 1.5}, "goal = 1.5 is not possible: r2 lies between -inf and 1"),
-    ({"metric": "mae", "goal": math.inf}, "goal = inf is not possible: mae lies between 0 and inf"),
-    ({"cost_false_positive": -1.0}, "costs are numbers from 0 on, not -1 and 1"),
-    ({"cost_false_negative": math.nan}, "costs are numbers from 0 on, not 1 and nan"),
-    ({"cost_false_positive": 0.0, "cost_false_negative": 0.0},
-     "both costs are 0; give the worse mistake a cost"),
-    ({"task": "multiclass", "positive": "yes"},
-     "positive = yes is for two classes; leave it empty for multiclass"),
-])
+
+@pytest.mark.parametrize(
+    "stated, problem",
+    [
+        ({"target": "  "}, "target is empty; name the column to predict"),
+        (
+            {"task": "binry"},
+            "task = binry is unknown; known are auto, binary, multiclass, regression; did you mean 'binary'?",
+        ),
+        (
+            {"task": "regression", "metric": "f1"},
+            "metric = f1 is not for the task, which is regression; choose r2, mae, rmse, medae",
+        ),
+        (
+            {"metric": "roc_auc", "goal": 80.0},
+            "goal = 80 is not possible: roc_auc lies between 0 and 1; write 0.8",
+        ),
+        ({"metric": "r2", "goal": 1.5}, "goal = 1.5 is not possible: r2 lies between -inf and 1"),
+        ({"metric": "mae", "goal": math.inf}, "goal = inf is not possible: mae lies between 0 and inf"),
+        ({"cost_false_positive": -1.0}, "costs are numbers from 0 on, not -1 and 1"),
+        ({"cost_false_negative": math.nan}, "costs are numbers from 0 on, not 1 and nan"),
+        (
+            {"cost_false_positive": 0.0, "cost_false_negative": 0.0},
+            "both costs are 0; give the worse mistake a cost",
+        ),
+        (
+            {"task": "multiclass", "positive": "yes"},
+            "positive = yes is for two classes; leave it empty for multiclass",
+        ),
+    ],
+)
 def test_a_statement_that_contradicts_itself_is_refused(stated: dict, problem: str) -> None:
-    with pytest.raises(SettingsError) as caught: state_problem(**{"target": "y"} | stated)
+    with pytest.raises(SettingsError) as caught:
+        state_problem(**{"target": "y"} | stated)
     assert str(caught.value) == f"[problem] {problem}"
 
 
@@ -179,29 +213,33 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 # ---- what the data make of it ----
 
-@pytest.mark.parametrize("cells, type, classes", [
-    (["yes", "no"] * 3, "binary", ["no", "yes"]),
-    (["はい", "いいえ"] * 3, "binary", ["いいえ", "はい"]),
-    ([" Yes", "yes", "ＹＥＳ", "yes", "no", "NO", "no", "", None], "binary", ["no", "yes"]),
-    ([True, False, True, False], "binary", ["False", "True"]),
-    ([1, 0, 1, 1, 0], "binary", ["0", "1"]),
-    ([1.0, 0.0, None, 1.0, 0.0], "binary", ["0", "1"]),
-    (["1.0", "-1", "1", "-1.0"], "binary", ["-1", "1"]),
-    (pd.array([1, 0, None, 1, 0], dtype="Int64"), "binary", ["0", "1"]),
-    (pd.Categorical(["b", "a", "b", "a", "b"]), "binary", ["b", "a"]),
-    ([1, 2, 2, 2, 1], "binary", ["2", "1"]),
-    ([0.5, 0.5, 1.5, 1.5], "binary", ["0.5", "1.5"]),
-    ([[1], [2], [1], [2]], "binary", ["[1]", "[2]"]),
-    ([1, 2, 10] * 3, "multiclass", ["1", "2", "10"]),
-    (list(range(10)) * 2, "multiclass", list("0123456789")),
-    (["none", "mild", "severe"] * 3, "multiclass", ["mild", "none", "severe"]),
-    (["a", "A", "b"] * 3, "multiclass", ["A", "a", "b"]),
-    ([f"{code:03}" for code in range(12)] * 3, "multiclass", [f"{code:03}" for code in range(12)]),
-    (list(range(11)), "regression", []),
-    ([1, 2, 2.5], "regression", []),
-    (["$5,720", "1,000", "(5)", "12%"] * 3 + ["1.5", "-", "N/A"], "regression", []),
-    ([*map(str, range(200)), "unknown"], "regression", []),
-])
+
+@pytest.mark.parametrize(
+    "cells, type, classes",
+    [
+        (["yes", "no"] * 3, "binary", ["no", "yes"]),
+        (["はい", "いいえ"] * 3, "binary", ["いいえ", "はい"]),
+        ([" Yes", "yes", "ＹＥＳ", "yes", "no", "NO", "no", "", None], "binary", ["no", "yes"]),
+        ([True, False, True, False], "binary", ["False", "True"]),
+        ([1, 0, 1, 1, 0], "binary", ["0", "1"]),
+        ([1.0, 0.0, None, 1.0, 0.0], "binary", ["0", "1"]),
+        (["1.0", "-1", "1", "-1.0"], "binary", ["-1", "1"]),
+        (pd.array([1, 0, None, 1, 0], dtype="Int64"), "binary", ["0", "1"]),
+        (pd.Categorical(["b", "a", "b", "a", "b"]), "binary", ["b", "a"]),
+        ([1, 2, 2, 2, 1], "binary", ["2", "1"]),
+        ([0.5, 0.5, 1.5, 1.5], "binary", ["0.5", "1.5"]),
+        ([[1], [2], [1], [2]], "binary", ["[1]", "[2]"]),
+        ([1, 2, 10] * 3, "multiclass", ["1", "2", "10"]),
+        (list(range(10)) * 2, "multiclass", list("0123456789")),
+        (["none", "mild", "severe"] * 3, "multiclass", ["mild", "none", "severe"]),
+        (["a", "A", "b"] * 3, "multiclass", ["A", "a", "b"]),
+        ([f"{code:03}" for code in range(12)] * 3, "multiclass", [f"{code:03}" for code in range(12)]),
+        (list(range(11)), "regression", []),
+        ([1, 2, 2.5], "regression", []),
+        (["$5,720", "1,000", "(5)", "12%"] * 3 + ["1.5", "-", "N/A"], "regression", []),
+        ([*map(str, range(200)), "unknown"], "regression", []),
+    ],
+)
 def test_the_task_is_seen_from_the_values(cells: object, type: str, classes: list[str]) -> None:
     task = settled(cells)
     assert (task.type, task.classes) == (type, classes)
@@ -209,10 +247,20 @@ def test_the_task_is_seen_from_the_values(cells: object, type: str, classes: lis
     assert task.positive == (classes[1] if type == "binary" else "") and task.reason.endswith(".")
 
 
-@pytest.mark.parametrize("cells, positive", [
-    (["yes"] * 9 + ["no"] * 2, "yes"), (["1"] * 9 + ["0"] * 2, "1"), (["1"] * 9 + ["2"] * 2, "2"),
-    (["t", "f"] * 2, "t"), (["t"] * 3 + ["b"] * 2, "b"), (["Positive"] * 3 + ["Negative"] * 2, "Positive"),
-    (["a"] * 2 + ["b"] * 3, "a"), (["有"] * 3 + ["無"] * 2, "有"), (["a", "b"] * 2, "b")])
+@pytest.mark.parametrize(
+    "cells, positive",
+    [
+        (["yes"] * 9 + ["no"] * 2, "yes"),
+        (["1"] * 9 + ["0"] * 2, "1"),
+        (["1"] * 9 + ["2"] * 2, "2"),
+        (["t", "f"] * 2, "t"),
+        (["t"] * 3 + ["b"] * 2, "b"),
+        (["Positive"] * 3 + ["Negative"] * 2, "Positive"),
+        (["a"] * 2 + ["b"] * 3, "a"),
+        (["有"] * 3 + ["無"] * 2, "有"),
+        (["a", "b"] * 2, "b"),
+    ],
+)
 def test_the_positive_class_says_so_or_is_the_rarer_one(cells: list[str], positive: str) -> None:
     assert settled(cells).positive == positive
 
@@ -225,32 +273,59 @@ def test_what_is_stated_overrules_what_is_seen() -> None:
     assert "it was stated" in task.reason and "log_loss was stated" in task.reason
 
 
-@pytest.mark.parametrize("cells, stated, message", [
-    ([None, "", " ", "NaN"], {}, "'y' is empty in all 4 rows; choose another target"),
-    ([], {}, "'y' is empty in all 0 rows; choose another target"),
-    (["a", "bb", "a "], {"task": "regression"},
-     "'y' holds words such as 'a', too many for task = regression; state auto"),
-    ([7.0, 7.0], {}, "'y' has one value only, '7'; choose another target"),
-    (["1,000", "1000"], {"task": "regression"},
-     "'y' has one value only, 1000; choose another target"),
-    (["a", "b", "b"], {},
-     "'y' has one row only of class 'a', too few to learn and to test; add rows or merge classes"),
-    (["a", "b", "c"] * 2, {"task": "binary"},
-     "'y' has 3 values (a, b, c), so its task is not binary; state multiclass or auto"),
-    ([f"id-{n}" for n in range(50)], {},
-     "'y' has 50 different values in 50 rows, like an identifier; choose another target"),
-    ([f"id-{n}" for n in range(101)] * 3, {},
-     "'y' has more than 100 different values, like an identifier; choose another target"),
-    (["basic", "pro"] * 2, {"positive": "por"},
-     "positive = por is no class; there are basic and pro; did you mean 'pro'?"),
-    (["a", "b", "c"] * 2, {"positive": "a"},
-     "positive = a needs two classes; 'y' is multiclass, so drop it"),
-    ([1, 2, 2.5], {"metric": "f1"},
-     "metric = f1 is not for 'y', which is regression; choose r2, mae, rmse, medae"),
-    (["a", "b"] * 2, {"goal": 2.0}, "goal = 2 is not possible: roc_auc lies between 0 and 1"),
-])
+@pytest.mark.parametrize(
+    "cells, stated, message",
+    [
+        ([None, "", " ", "NaN"], {}, "'y' is empty in all 4 rows; choose another target"),
+        ([], {}, "'y' is empty in all 0 rows; choose another target"),
+        (
+            ["a", "bb", "a "],
+            {"task": "regression"},
+            "'y' holds words such as 'a', too many for task = regression; state auto",
+        ),
+        ([7.0, 7.0], {}, "'y' has one value only, '7'; choose another target"),
+        (["1,000", "1000"], {"task": "regression"}, "'y' has one value only, 1000; choose another target"),
+        (
+            ["a", "b", "b"],
+            {},
+            "'y' has one row only of class 'a', too few to learn and to test; add rows or merge classes",
+        ),
+        (
+            ["a", "b", "c"] * 2,
+            {"task": "binary"},
+            "'y' has 3 values (a, b, c), so its task is not binary; state multiclass or auto",
+        ),
+        (
+            [f"id-{n}" for n in range(50)],
+            {},
+            "'y' has 50 different values in 50 rows, like an identifier; choose another target",
+        ),
+        (
+            [f"id-{n}" for n in range(101)] * 3,
+            {},
+            "'y' has more than 100 different values, like an identifier; choose another target",
+        ),
+        (
+            ["basic", "pro"] * 2,
+            {"positive": "por"},
+            "positive = por is no class; there are basic and pro; did you mean 'pro'?",
+        ),
+        (
+            ["a", "b", "c"] * 2,
+            {"positive": "a"},
+            "positive = a needs two classes; 'y' is multiclass, so drop it",
+        ),
+        (
+            [1, 2, 2.5],
+            {"metric": "f1"},
+            "metric = f1 is not for 'y', which is regression; choose r2, mae, rmse, medae",
+        ),
+        (["a", "b"] * 2, {"goal": 2.0}, "goal = 2 is not possible: roc_auc lies between 0 and 1"),
+    ],
+)
 def test_a_column_that_cannot_be_learned_is_refused(cells: list, stated: dict, message: str) -> None:
-    with pytest.raises(DataError) as caught: settled(cells, **stated)
+    with pytest.raises(DataError) as caught:
+        settled(cells, **stated)
     assert str(caught.value) == message
 
 
@@ -265,10 +340,12 @@ def test_numbers_that_are_none_are_named() -> None:
 
 odd_cells = ["yes", "No", "maybe", " x ", "７", "7.0", "-", None, "", "é", "e\u0301"]
 
+
 @given(st.lists(st.sampled_from(odd_cells), max_size=30))
 def test_whatever_is_settled_can_be_encoded(cells: list) -> None:
     target = pd.Series(cells, dtype=object)
-    try: task = settle(state_problem("y"), target)
+    try:
+        task = settle(state_problem("y"), target)
     except MLKitError as error:
         assert "\n" not in str(error)
         return
@@ -294,7 +371,8 @@ def test_an_answer_that_is_no_class_or_missing_is_named() -> None:
     assert values.tolist() == ["yes", "later", None]
     with pytest.raises(DataError, match="'y' holds 'later', but its classes are no, yes"):
         encode_target(task, values)
-    with pytest.raises(DataError, match="without an answer"): encode_target(task, values[[0, 2]])
+    with pytest.raises(DataError, match="without an answer"):
+        encode_target(task, values[[0, 2]])
 
 
 def test_a_million_different_numbers_are_settled_in_a_moment() -> None:
@@ -305,6 +383,7 @@ def test_a_million_different_numbers_are_settled_in_a_moment() -> None:
 
 
 # ---- judged by the task ----
+
 
 def test_the_baseline_says_what_is_usual() -> None:
     binary = settled(["no"] * 3 + ["yes"] * 2)
@@ -342,6 +421,7 @@ def test_mistakes_cost_what_was_stated() -> None:
 
 # ---- handed on and shown ----
 
+
 def test_problem_and_task_come_back_from_json() -> None:
     problem = state_problem("y", "Whom do we call?", goal=0.8, cost_false_negative=5.0)
     task = settle(problem, pd.Series(["yes", "no"] * 2))
@@ -358,13 +438,25 @@ def test_the_stage_states_every_parameter_and_its_lesson_touches_none() -> None:
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     (tagged,) = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     parameters = parse_parameters(tagged)
-    assert list(parameters) == ["run", "target", "decision", "task", "metric", "positive", "goal",
-                                "cost_false_positive", "cost_false_negative"]
+    assert list(parameters) == [
+        "run",
+        "target",
+        "decision",
+        "task",
+        "metric",
+        "positive",
+        "goal",
+        "cost_false_positive",
+        "cost_false_negative",
+    ]
     assert all(parameter.help for parameter in parameters.values())
     lesson = [cell.source for cell in cells if cell.cell_type == "code" and cell.source != tagged]
     statements = [statement for source in lesson for statement in ast.parse(source).body]
-    targets = [target for statement in statements
-               for target in [*getattr(statement, "targets", []), getattr(statement, "target", ast.Pass())]]
+    targets = [
+        target
+        for statement in statements
+        for target in [*getattr(statement, "targets", []), getattr(statement, "target", ast.Pass())]
+    ]
     assigned = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
     assert "leavers" in assigned and not assigned & set(parameters)
 

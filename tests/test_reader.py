@@ -1,4 +1,5 @@
 "A row that is checked and read at once says what the slow way says, and a table says what its rows say."
+
 from datetime import datetime
 
 import numpy as np
@@ -7,23 +8,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.inference.frame_reader import read_frame
-from mlkit.data.columns import Column
 from mlkit.core.errors import SettingsError
-from mlkit.sources.examples import load_example
-from mlkit.inference.row_reader import Reader, is_word
+from mlkit.data.columns import Column
 from mlkit.data.constraints import parse_relation
 from mlkit.data.schema import ACTIONS, SITUATIONS, Rule, Schema, check_row, infer_schema, make_schema
 from mlkit.data.table import Derived, Table, learn_table
+from mlkit.inference.frame_reader import read_frame
+from mlkit.inference.row_reader import Reader, is_word
+from mlkit.sources.examples import load_example
 
-TABLE = Table((
-    Column("age", "number"), Column("weight", "number", unit="kg", units={"g": 0.001}),
-    Column("price", "number", decimal=",", currency="€"), Column("member", "boolean"),
-    Column("since", "date", hours=True), Column("day", "date", order="day"),
-    Column("plan", "category", categories=("basic", "pro"), other="basic"),
-    Column("city", "category", categories=("Bern", "Zürich"), spellings={"Zurich": "Zürich"}),
-    Column("note", "text"), Column("code", "identifier", use=False, reason="it tells rows apart"),
-)).with_derived([Derived("", "age", "/", "price")])
+TABLE = Table(
+    (
+        Column("age", "number"),
+        Column("weight", "number", unit="kg", units={"g": 0.001}),
+        Column("price", "number", decimal=",", currency="€"),
+        Column("member", "boolean"),
+        Column("since", "date", hours=True),
+        Column("day", "date", order="day"),
+        Column("plan", "category", categories=("basic", "pro"), other="basic"),
+        Column("city", "category", categories=("Bern", "Zürich"), spellings={"Zurich": "Zürich"}),
+        Column("note", "text"),
+        Column("code", "identifier", use=False, reason="it tells rows apart"),
+    )
+).with_derived([Derived("", "age", "/", "price")])
 SCHEMA = Schema({
     "age": Rule("number", missing=0, low=0, high=120), "weight": Rule("number", low=1),
     "price": Rule("number"),

@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.explanation.local import shap_values
-from mlkit.data.columns import Column
 from mlkit.core.errors import DataError
-from mlkit.sources.examples import load_example
-from mlkit.explanation.perturbation import Mixture
-from mlkit.inference.predictor import Inputs, Predictor, sklearn_engine
-from mlkit.serving.explanations import all_combinations, background_rows, explain_row
+from mlkit.data.columns import Column
 from mlkit.data.schema import make_schema
 from mlkit.data.table import Derived, Table, learn_table
+from mlkit.explanation.local import shap_values
+from mlkit.explanation.perturbation import Mixture
+from mlkit.inference.predictor import Inputs, Predictor, sklearn_engine
 from mlkit.prepare import make_plan
 from mlkit.problem import Problem, encode_target, settle, target_values
+from mlkit.serving.explanations import all_combinations, background_rows, explain_row
+from mlkit.sources.examples import load_example
 from mlkit.train import FAMILIES, Model, fit_estimator, make_estimator
 
 

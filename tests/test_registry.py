@@ -23,11 +23,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from mlkit.registry import versions as registry
-from mlkit.data.columns import Column
 from mlkit.core.errors import DataError, MLKitError, PackageError, RunError, SettingsError
-from mlkit.registry.mlflow_flavor import example_rows
+from mlkit.core.run_folder import digest_of
+from mlkit.data.columns import Column
+from mlkit.data.schema import Rule, Schema
+from mlkit.data.table import Table
 from mlkit.inference.predictor import load_predictor
+from mlkit.inference.signing import check, make_key, seal
+from mlkit.problem import Problem, complete
+from mlkit.registry import versions as registry
+from mlkit.registry.mlflow_flavor import example_rows
+from mlkit.registry.tracking import client_for, read_journal
 from mlkit.registry.versions import (
     Move,
     Registered,
@@ -42,17 +48,12 @@ from mlkit.registry.versions import (
     rollback,
     terms_of,
 )
-from mlkit.core.run_folder import digest_of
-from mlkit.data.schema import Rule, Schema
-from mlkit.inference.signing import check, make_key, seal
-from mlkit.data.table import Table
-from mlkit.registry.tracking import client_for, read_journal
-from mlkit.problem import Problem, complete
 
 AGE, PLAN = Column("age", "number"), Column("plan", "category", categories=("basic", "pro"))
 TABLE = Table((AGE, PLAN, Column("joined", "date", use=False, reason="not needed")))
 SCHEMA = Schema(
-    {"age": Rule("number", low=18, high=98), "plan": Rule("category", categories=("basic", "pro"))})
+    {"age": Rule("number", low=18, high=98), "plan": Rule("category", categories=("basic", "pro"))}
+)
 RAW = pd.DataFrame({"age": [20, 60, 95], "plan": ["pro", "basic", "pro"]})
 
 
@@ -519,7 +520,8 @@ def server(home) -> Iterator[str]:
     lean = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # eight processes that nobody needs
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, env=lean, start_new_session=True)
+            command, cwd=folder, stdout=log, stderr=log, env=lean, start_new_session=True
+        )
 
     def answers() -> bool:
         try:

@@ -16,10 +16,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlkit.pipeline import report
 from mlkit.core.errors import RunError
-from mlkit.pipeline.report import clean, clean_css, draw_scale, duration, figure, number_columns, plain, read_score
-from mlkit.pipeline.report import write_report
+from mlkit.pipeline import report
+from mlkit.pipeline.report import (
+    clean,
+    clean_css,
+    draw_scale,
+    duration,
+    figure,
+    number_columns,
+    plain,
+    read_score,
+    write_report,
+)
 from mlkit.problem import METRICS
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -192,10 +192,7 @@ def edit(project: Path, function: str, *lines: str, docstring: str | None = None
     [node] = [node for node in ast.parse(code).body if getattr(node, "name", "") == function]
     said, text = node.body[0], code.splitlines()
     first = text[said.lineno - 1 : said.end_lineno] if docstring is None else [f"    {docstring!r}"]
-    text[said.lineno - 1 : said.end_lineno] = [
-        *first,
-        *(f"    {line}" for line in lines),
-    ]
+    text[said.lineno - 1 : said.end_lineno] = [*first, *(f"    {line}" for line in lines)]
     path.write_text("\n".join([*text, ""]), encoding="utf-8")
 
 
@@ -241,8 +238,7 @@ def copy(undisturbed, project, tmp_path) -> Lifecycle:
     """A finished run and its project, to be changed. It stands beside the other, and shares its logbook."""
     folder = undisturbed.folder.with_name(tmp_path.name)
     return Lifecycle(
-        shutil.copytree(undisturbed.folder, folder),
-        shutil.copytree(project, tmp_path / "project"),
+        shutil.copytree(undisturbed.folder, folder), shutil.copytree(project, tmp_path / "project")
     )
 
 
@@ -262,12 +258,7 @@ def test_a_parameter_of_a_stage_concerns_this_stage_alone(rerun):
 
 
 def test_new_prose_runs_nothing_and_new_code_runs_all_that_uses_it(rerun):
-    edit(
-        rerun.life.project,
-        "in_short",
-        "# Why it is so.",
-        docstring="The same in other words.",
-    )
+    edit(rerun.life.project, "in_short", "# Why it is so.", docstring="The same in other words.")
     assert rerun() == []
     edit(rerun.life.project, "in_short", "table = table")
     assert rerun() == STAGES[3:]

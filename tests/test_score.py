@@ -1,4 +1,5 @@
 "A table of any length is predicted, in pieces that survive a kill, and says the same as the model does."
+
 import json
 import os
 import random
@@ -15,10 +16,10 @@ from pyarrow import parquet
 
 from mlkit import score as stage
 from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
-from mlkit.sources.examples import customers
 from mlkit.inference.predictor import load_predictor
-from mlkit.sources.readers import How
 from mlkit.score import score
+from mlkit.sources.examples import customers
+from mlkit.sources.readers import How
 
 COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()", "score"]
 
@@ -56,15 +57,19 @@ def test_every_row_gets_the_answer_of_the_model(predictor, rows, tmp_path, endin
     note = json.loads((tmp_path / "out.score.json").read_text())
     assert note["manifest"] == predictor.digest and len(note["data"]) == 64 and note["rows"] == len(rows)
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == sorted(
-        ["new.parquet", f"out.{ending}", "out.score.json"])
+        ["new.parquet", f"out.{ending}", "out.score.json"]
+    )
 
 
-@pytest.mark.parametrize("write", [
-    lambda rows, place: rows.to_csv(place / "new.csv", index=False),
-    lambda rows, place: rows.to_csv(place / "new.csv", index=False, sep=";", encoding="utf-16"),
-    lambda rows, place: rows.to_json(place / "new.jsonl", orient="records", lines=True),
-    lambda rows, place: rows.to_excel(place / "new.xlsx", index=False),
-])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda rows, place: rows.to_csv(place / "new.csv", index=False),
+        lambda rows, place: rows.to_csv(place / "new.csv", index=False, sep=";", encoding="utf-16"),
+        lambda rows, place: rows.to_json(place / "new.jsonl", orient="records", lines=True),
+        lambda rows, place: rows.to_excel(place / "new.xlsx", index=False),
+    ],
+)
 def test_the_form_of_the_table_does_not_matter(predictor, rows, tmp_path, write):
     rows = rows.head(300)
     write(rows, tmp_path)
@@ -135,9 +140,10 @@ def test_rows_that_are_all_bad_are_no_fault(predictor, rows, tmp_path):
     assert (done.rows, done.refused) == (0, 50) and pd.read_csv(tmp_path / "out.csv").empty
 
 
-@pytest.mark.parametrize("keep, names", [
-    ("auto", ["customer_id"]), ("none", []), ("region | plan", ["region", "plan"]), ("email", ["email"]),
-])
+@pytest.mark.parametrize(
+    "keep, names",
+    [("auto", ["customer_id"]), ("none", []), ("region | plan", ["region", "plan"]), ("email", ["email"])],
+)
 def test_columns_go_along_as_asked(predictor, rows, tmp_path, keep, names):
     rows.head(20).to_csv(tmp_path / "new.csv", index=False)
     score(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"), keep=keep)
@@ -174,15 +180,20 @@ def test_a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been(package
         job.send_signal(signal.SIGKILL)
         kills += job.wait() == -signal.SIGKILL
     assert start("stormy.parquet").wait() == 0 and kills >= 2
-    calm, stormy = (pd.read_parquet(tmp_path / f"{name}.parquet").sort_values("row", ignore_index=True)
-                    for name in ("calm", "stormy"))
+    calm, stormy = (
+        pd.read_parquet(tmp_path / f"{name}.parquet").sort_values("row", ignore_index=True)
+        for name in ("calm", "stormy")
+    )
     assert calm.equals(stormy) and calm["row"].is_unique and len(calm) == len(many)
     assert not list(tmp_path.glob("*.parts"))
 
 
 def test_pieces_of_other_rows_or_another_model_are_not_used(predictor, rows, tmp_path, monkeypatch):
     rows.to_parquet(tmp_path / "new.parquet")
-    def die(*_): raise KeyboardInterrupt
+
+    def die(*_):
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
         patch.setattr(stage, "deliver", die)
         with pytest.raises(KeyboardInterrupt):
@@ -198,19 +209,23 @@ def test_pieces_of_other_rows_or_another_model_are_not_used(predictor, rows, tmp
 def test_two_processes_do_not_do_the_same_job_at_once(predictor, rows, tmp_path):
     rows.to_parquet(tmp_path / "new.parquet")
     from filelock import FileLock
+
     with FileLock(tmp_path / ".out.parquet.parts.lock"), pytest.raises(RunError, match="another process"):
         score(predictor, str(tmp_path / "new.parquet"), str(tmp_path / "out.parquet"))
 
 
-@pytest.mark.parametrize("source, output, said", [
-    ("nowhere.csv", "out.csv", "no such file: nowhere.csv"),
-    ("new.csv", "out.xlsx", "should end in .csv or .parquet"),
-    ("new.csv", "new.csv", "new.csv is there already; choose another name, or say --overwrite"),
-    ("new.csv", "https://example.com/out.csv", "cannot be written to"),
-    ("new.csv", "nonsense://user@host/out", "the database does not take the answers"),
-    ("new.csv", "missing/out.csv", ""),
-    ("postgresql://me:secret@host/db", "out.csv", "has a password"),
-])
+@pytest.mark.parametrize(
+    "source, output, said",
+    [
+        ("nowhere.csv", "out.csv", "no such file: nowhere.csv"),
+        ("new.csv", "out.xlsx", "should end in .csv or .parquet"),
+        ("new.csv", "new.csv", "new.csv is there already; choose another name, or say --overwrite"),
+        ("new.csv", "https://example.com/out.csv", "cannot be written to"),
+        ("new.csv", "nonsense://user@host/out", "the database does not take the answers"),
+        ("new.csv", "missing/out.csv", ""),
+        ("postgresql://me:secret@host/db", "out.csv", "has a password"),
+    ],
+)
 def test_what_cannot_be_is_said_in_one_line(predictor, rows, tmp_path, monkeypatch, source, output, said):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -234,8 +249,10 @@ def test_a_column_that_is_not_there_is_named(predictor, rows, tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="looks at file descriptors")
 def test_memory_does_not_grow_with_the_table(package, tmp_path):
-    code = ("import resource, sys\nfrom mlkit.cli.main import main\ntry: main()\nfinally: "
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)")
+    code = (
+        "import resource, sys\nfrom mlkit.cli.main import main\ntry: main()\nfinally: "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)"
+    )
     some, peaks = customers(2_000, seed=3).drop(columns="churned"), []
     for times in (100, 300):
         many = pd.concat([some] * times, ignore_index=True)
@@ -271,12 +288,24 @@ def test_a_cluster_gives_the_same_answers(predictor, rows, tmp_path, cluster):
 def test_a_cluster_that_dies_in_the_middle_costs_no_row(predictor, rows, tmp_path):
     distributed = pytest.importorskip("distributed", reason="no Dask: the cluster was not tried")
     made = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None,
-        env={"PYTHONPATH": os.pathsep.join(sys.path)})
+        n_workers=1,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     pd.concat([rows] * 5).to_parquet(tmp_path / "new.parquet")
+
     def end_it(count, seconds):
-        if made.status.name == "running": made.close()
-    done = score(predictor, str(tmp_path / "new.parquet"), str(tmp_path / "out.csv"),
-                 cluster=made.scheduler_address, on_rows=end_it)
+        if made.status.name == "running":
+            made.close()
+
+    done = score(
+        predictor,
+        str(tmp_path / "new.parquet"),
+        str(tmp_path / "out.csv"),
+        cluster=made.scheduler_address,
+        on_rows=end_it,
+    )
     assert "this machine went on" in done.trouble
     assert pd.read_csv(tmp_path / "out.csv")["row"].tolist() == list(range(1, 5 * len(rows) + 1))

@@ -122,7 +122,8 @@ def test_a_check_is_light(package, keys):
 # ---------------------------------------- what is not
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from([name for name in SEALED if FILES.get(name) != b""]), st.integers(0), st.integers(1, 255))
+    st.sampled_from([name for name in SEALED if FILES.get(name) != b""]), st.integers(0), st.integers(1, 255)
+)
 def test_one_byte_changed_in_any_file_is_refused_and_the_file_named(sealed, name, place, change):
     path = sealed / name
     before = path.read_bytes()
@@ -348,7 +349,8 @@ def test_a_key_that_others_can_read_is_not_used(package, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"])
+    "content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"]
+)
 def test_a_broken_key_is_said_to_be_so_and_stays(package, tmp_path, monkeypatch, content):
     key = tmp_path / "broken.key"
     key.write_bytes(content)
@@ -363,7 +365,8 @@ def test_a_broken_key_is_said_to_be_so_and_stays(package, tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    "variable, then", [("MLKIT_SIGNING_KEY", "not trusted"), ("MLKIT_PUBLIC_KEY", "the public key")])
+    "variable, then", [("MLKIT_SIGNING_KEY", "not trusted"), ("MLKIT_PUBLIC_KEY", "the public key")]
+)
 def test_a_named_key_that_is_not_there_is_not_made(package, tmp_path, monkeypatch, variable, then):
     monkeypatch.setenv(variable, str(tmp_path / "nowhere"))
     with pytest.raises(PackageError, match=f"{variable} names .*nowhere, and there is no such file"):

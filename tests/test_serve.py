@@ -21,12 +21,12 @@ from pathlib import Path
 
 import pytest
 
-from mlkit.serving.client import Client, Server, free_port, is_ready, serving
 from mlkit.core.errors import MLKitError, SettingsError
-from mlkit.serving.api_keys import add_key, remove_key
 from mlkit.inference.example_package import chance_of_delay, parcel_package
 from mlkit.inference.signing import seal
 from mlkit.serve import serve, settings_of
+from mlkit.serving.api_keys import add_key, remove_key
+from mlkit.serving.client import Client, Server, free_port, is_ready, serving
 
 pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}

@@ -1,4 +1,5 @@
 "What users may write in settings.ini, the environment and -p, and what they are told when it is wrong."
+
 import subprocess
 import sys
 from pathlib import Path
@@ -38,31 +39,56 @@ def problems(folder: Path, text: str, environ: dict[str, str] | None = None, *ov
     return str(caught.value).splitlines()
 
 
-def parameter(type: str) -> Parameter: return Parameter("x", type, None, "")
+def parameter(type: str) -> Parameter:
+    return Parameter("x", type, None, "")
 
 
 # ---- the parameters cell ----
 
+
 def test_a_parameters_cell_is_read_in_order_with_types_defaults_and_comments() -> None:
     cell = '#| export\n\ngoal: float = 1  # at least\nnames: str = (\n "a "\n "b")  # long\nn: int|None = -3'
     assert list(parse_parameters(cell).values()) == [
-        Parameter("goal", "float", 1.0, "at least"), Parameter("names", "str", "a b", "long"),
-        Parameter("n", "int | None", -3, "")]
+        Parameter("goal", "float", 1.0, "at least"),
+        Parameter("names", "str", "a b", "long"),
+        Parameter("n", "int | None", -3, ""),
+    ]
     assert type(parse_parameters(cell)["goal"].default) is float
 
 
-@pytest.mark.parametrize("cell", [
-    "n = 1", "n: int", "n: int = True", "n: bool = 1", "n: int = 1.0", "n: int = None", "n: list = []",
-    "n: str = f()", "import os", "n: int = 1\nn: int = 2", "n: int = (", "x.n: int = 1"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "n = 1",
+        "n: int",
+        "n: int = True",
+        "n: bool = 1",
+        "n: int = 1.0",
+        "n: int = None",
+        "n: list = []",
+        "n: str = f()",
+        "import os",
+        "n: int = 1\nn: int = 2",
+        "n: int = (",
+        "x.n: int = 1",
+    ],
+)
 def test_anything_but_typed_plain_lines_is_refused_with_its_line(cell: str) -> None:
-    with pytest.raises(SettingsError, match=r"^parameters cell, line \d+: "): parse_parameters(cell)
+    with pytest.raises(SettingsError, match=r"^parameters cell, line \d+: "):
+        parse_parameters(cell)
 
 
 # ---- text and values ----
 
-@given(st.one_of(st.tuples(st.just("int"), st.integers()), st.tuples(st.just("bool"), st.booleans()),
-                 st.tuples(st.just("float"), st.floats(allow_nan=False, allow_infinity=False)),
-                 st.tuples(st.just("str"), st.text())))
+
+@given(
+    st.one_of(
+        st.tuples(st.just("int"), st.integers()),
+        st.tuples(st.just("bool"), st.booleans()),
+        st.tuples(st.just("float"), st.floats(allow_nan=False, allow_infinity=False)),
+        st.tuples(st.just("str"), st.text()),
+    )
+)
 def test_every_value_written_as_text_reads_back_as_itself(typed: tuple[str, object]) -> None:
     kind, value = typed
     read = coerce(str(value), parameter(kind), "")
@@ -70,21 +96,34 @@ def test_every_value_written_as_text_reads_back_as_itself(typed: tuple[str, obje
     assert coerce(str(None), parameter(kind + " | None"), "") is None
 
 
-@pytest.mark.parametrize("kind, texts", [
-    ("int", ["", "1_000", "1e3", "30.0", "３０", "0x1f", "1 2", "true", "9" * 5000]),
-    ("float", ["", "nan", "inf", "1e999", "1_0.5", "0,5", ".", "e5", "none"]),
-    ("bool", ["", "2", "t", "y", "none", "yes no"]),
-    ("int | None", ["nil", "null", "-"])])
+@pytest.mark.parametrize(
+    "kind, texts",
+    [
+        ("int", ["", "1_000", "1e3", "30.0", "３０", "0x1f", "1 2", "true", "9" * 5000]),
+        ("float", ["", "nan", "inf", "1e999", "1_0.5", "0,5", ".", "e5", "none"]),
+        ("bool", ["", "2", "t", "y", "none", "yes no"]),
+        ("int | None", ["nil", "null", "-"]),
+    ],
+)
 def test_what_is_no_value_of_the_type_is_refused(kind: str, texts: list[str]) -> None:
     for text in texts:
-        with pytest.raises(SettingsError, match="^here: must be "): coerce(text, parameter(kind), "here")
+        with pytest.raises(SettingsError, match="^here: must be "):
+            coerce(text, parameter(kind), "here")
 
 
-@pytest.mark.parametrize("kind, text, hint", [
-    ("int", "30.0", "write 30"), ("int", "1e3", "write 1000"), ("int", "1_000", "write 1000"),
-    ("float", "0,8", "write 0.8"), ("int", "30 # quick", "write 30")])
+@pytest.mark.parametrize(
+    "kind, text, hint",
+    [
+        ("int", "30.0", "write 30"),
+        ("int", "1e3", "write 1000"),
+        ("int", "1_000", "write 1000"),
+        ("float", "0,8", "write 0.8"),
+        ("int", "30 # quick", "write 30"),
+    ],
+)
 def test_a_near_miss_is_told_how_to_write_it(kind: str, text: str, hint: str) -> None:
-    with pytest.raises(SettingsError, match=f"; {hint}$"): coerce(text, parameter(kind), "here")
+    with pytest.raises(SettingsError, match=f"; {hint}$"):
+        coerce(text, parameter(kind), "here")
 
 
 @pytest.mark.parametrize("text", ["true", "YES", " On ", "1"])
@@ -95,6 +134,7 @@ def test_truth_has_four_words_in_any_case(text: str) -> None:
 # ---- who wins ----
 
 LEVELS = {"project": "[project]\nseed = 1", "section": "[train]\nseed = 2", "environment": "", "command": ""}
+
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(used=st.sets(st.sampled_from(list(LEVELS))))
@@ -115,14 +155,29 @@ def test_a_stage_beats_the_project_on_the_command_line_too_and_the_last_word_cou
 def test_everything_is_returned_but_the_run_folder() -> None:
     assert resolve(STAGES, None, {}, []) == {
         "collect": {"source": "a.csv", "seed": 42},
-        "train": {"trials": 20, "seed": 42, "minutes": None, "tuning": True}}
+        "train": {"trials": 20, "seed": 42, "minutes": None, "tuning": True},
+    }
 
 
 # ---- what the file may hold ----
 
-@pytest.mark.parametrize("written, read", [
-    ("a%b", "a%b"), ("a:b=c", "a:b=c"), ("#", "#"), ("a#b", "a#b"), ('"Order #5"', "Order #5"), ('" "', " "),
-    ("''", ""), ('"a" "b"', '"a" "b"'), ("it's", "it's"), ('"', '"'), ("顧客.csv", "顧客.csv")])
+
+@pytest.mark.parametrize(
+    "written, read",
+    [
+        ("a%b", "a%b"),
+        ("a:b=c", "a:b=c"),
+        ("#", "#"),
+        ("a#b", "a#b"),
+        ('"Order #5"', "Order #5"),
+        ('" "', " "),
+        ("''", ""),
+        ('"a" "b"', '"a" "b"'),
+        ("it's", "it's"),
+        ('"', '"'),
+        ("顧客.csv", "顧客.csv"),
+    ],
+)
 def test_text_from_the_file_is_kept_but_for_quotes_around_it(tmp_path: Path, written: str, read: str) -> None:
     file = ini(tmp_path, f"[collect]\nsource = {written}\n")
     assert resolve(STAGES, file, {}, [])["collect"]["source"] == read
@@ -136,32 +191,60 @@ def test_indented_keys_and_a_byte_order_mark_do_no_harm(tmp_path: Path, encoding
     assert (values["train"]["seed"], values["train"]["minutes"]) == (7, 2.0)
 
 
-@pytest.mark.parametrize("text, problem", [
-    ("[train]\nseed = 1\nseed = 2", "settings.ini line 3: [train] sets 'seed' twice; keep one"),
-    ("[train]\n[train]", "settings.ini line 2: section [train] is there twice; join the two"),
-    ("[train]\nseed 1", "settings.ini line 2: 'seed 1' is no [section], key = value or # comment"),
-    ("seed = 1", "settings.ini line 1: 'seed = 1' belongs to no section; put it below one"),
-    ("[train]\nseed = 1\n  trials = 2",
-     "settings.ini [train] seed: a value has one line, but 'trials = 2' below it is indented"),
-    ("[train]\nseed = 1 ; x", ("settings.ini [train] seed: is '1 ; x': "
-                               "move the comment to a line of its own, or put quotes around the value")),
-    ("[DEFAULT]\nseed = 1",
-     "settings.ini [DEFAULT]: unknown stage 'DEFAULT'; known are collect, train, project"),
-    ("[tran]\nseed = 1\ntrials = 2", "settings.ini [tran]: unknown stage 'tran'; did you mean 'train'?"),
-    ("[tran]", "settings.ini [tran]: unknown stage 'tran'; did you mean 'train'?"),
-    ("[train]\nTrials = 2",
-     "settings.ini [train] Trials: unknown parameter 'Trials'; did you mean 'trials'?"),
-    ("[train]\nsource = b", "settings.ini [train] source: unknown parameter 'source'; it belongs to collect"),
-    ("[project]\nnmae = b", "settings.ini [project] nmae: unknown parameter 'nmae'; did you mean 'name'?"),
-    ("[train]\nrun = b",
-     "settings.ini [train] run: cannot be set; the folder follows [project] name or --out"),
-    ("[project]\nrun = b",
-     "settings.ini [project] run: cannot be set; the folder follows [project] name or --out"),
-    ("[project]\nname = ../b",
-     "settings.ini [project] name: '../b' is no name for a folder; use letters, digits, '-' and '_'"),
-    ("[project]\nseed = b",
-     "settings.ini [project] seed: must be a whole number in digits, such as 30, not 'b'"),
-])
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("[train]\nseed = 1\nseed = 2", "settings.ini line 3: [train] sets 'seed' twice; keep one"),
+        ("[train]\n[train]", "settings.ini line 2: section [train] is there twice; join the two"),
+        ("[train]\nseed 1", "settings.ini line 2: 'seed 1' is no [section], key = value or # comment"),
+        ("seed = 1", "settings.ini line 1: 'seed = 1' belongs to no section; put it below one"),
+        (
+            "[train]\nseed = 1\n  trials = 2",
+            "settings.ini [train] seed: a value has one line, but 'trials = 2' below it is indented",
+        ),
+        (
+            "[train]\nseed = 1 ; x",
+            (
+                "settings.ini [train] seed: is '1 ; x': "
+                "move the comment to a line of its own, or put quotes around the value"
+            ),
+        ),
+        (
+            "[DEFAULT]\nseed = 1",
+            "settings.ini [DEFAULT]: unknown stage 'DEFAULT'; known are collect, train, project",
+        ),
+        ("[tran]\nseed = 1\ntrials = 2", "settings.ini [tran]: unknown stage 'tran'; did you mean 'train'?"),
+        ("[tran]", "settings.ini [tran]: unknown stage 'tran'; did you mean 'train'?"),
+        (
+            "[train]\nTrials = 2",
+            "settings.ini [train] Trials: unknown parameter 'Trials'; did you mean 'trials'?",
+        ),
+        (
+            "[train]\nsource = b",
+            "settings.ini [train] source: unknown parameter 'source'; it belongs to collect",
+        ),
+        (
+            "[project]\nnmae = b",
+            "settings.ini [project] nmae: unknown parameter 'nmae'; did you mean 'name'?",
+        ),
+        (
+            "[train]\nrun = b",
+            "settings.ini [train] run: cannot be set; the folder follows [project] name or --out",
+        ),
+        (
+            "[project]\nrun = b",
+            "settings.ini [project] run: cannot be set; the folder follows [project] name or --out",
+        ),
+        (
+            "[project]\nname = ../b",
+            "settings.ini [project] name: '../b' is no name for a folder; use letters, digits, '-' and '_'",
+        ),
+        (
+            "[project]\nseed = b",
+            "settings.ini [project] seed: must be a whole number in digits, such as 30, not 'b'",
+        ),
+    ],
+)
 def test_a_mistake_in_the_file_is_one_line_that_says_where(tmp_path: Path, text: str, problem: str) -> None:
     assert problems(tmp_path, text) == [problem]
 
@@ -169,18 +252,22 @@ def test_a_mistake_in_the_file_is_one_line_that_says_where(tmp_path: Path, text:
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="gone.ini: cannot be read"):
         resolve(STAGES, tmp_path / "gone.ini", {}, [])
-    with pytest.raises(SettingsError, match="cannot be read"): project_name(tmp_path)
+    with pytest.raises(SettingsError, match="cannot be read"):
+        project_name(tmp_path)
     japanese = ini(tmp_path, "[project]\nname = 顧客", "cp932")
-    with pytest.raises(SettingsError, match="is not UTF-8"): project_name(japanese)
+    with pytest.raises(SettingsError, match="is not UTF-8"):
+        project_name(japanese)
 
 
 # ---- the environment and -p ----
+
 
 def test_a_variable_is_ours_only_when_its_second_word_is_a_stage(tmp_path: Path) -> None:
     foreign = ("MLKIT_HOME", "MLKIT_TRAINING_SEED", "TRAIN_SEED", "MLKIT_TRAIN", "mlkit_train_seed")
     assert resolve(STAGES, None, dict.fromkeys(foreign, "x"), []) == resolve(STAGES, None, {}, [])
     assert problems(tmp_path, "", {"MLKIT_TRAIN_TRAILS": "3"}) == [
-        "environment variable MLKIT_TRAIN_TRAILS: unknown parameter 'trails'; did you mean 'trials'?"]
+        "environment variable MLKIT_TRAIN_TRAILS: unknown parameter 'trails'; did you mean 'trials'?"
+    ]
 
 
 def test_the_longest_stage_name_owns_a_variable() -> None:

@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlkit.cli.main import all_parameters, look_ahead, run_name
 from mlkit.collect import collect, data_hash, describe, read_source, snapshot
+from mlkit.core.errors import DataError, MLKitError, SettingsError
+from mlkit.core.run_folder import read_journal
+from mlkit.pipeline.notebooks import run_in_process, stages, why_run
 from mlkit.sources import locations as place
 from mlkit.sources import readers as source
-from mlkit.cli.main import all_parameters, look_ahead, run_name
-from mlkit.core.errors import DataError, MLKitError, SettingsError
-from mlkit.pipeline.notebooks import run_in_process, stages, why_run
-from mlkit.core.run_folder import read_journal
 from mlkit.sources.readers import Facts, draw, gather, read_batches, rebatch
 
 TABLE = "id,city,sold\n" + "".join(f"{n},{'Köln' if n % 2 else '東京'},{n * 7 % 100}\n" for n in range(200))
@@ -144,7 +144,8 @@ def test_lines_above_the_header_are_told_and_counted(put):
     assert describe(data, origin).endswith(", without 2 lines above the header")
     assert refused(put("y.csv", "Sales of May\n\na,b\nx,1\ny,2\nz,3,4\n" + "y,2\n" * 9)) == (
         "y.csv: line 3 has 2 fields where the header has 1 (and 12 more such rows); "
-        "delete what stands above the header, and mend the file")
+        "delete what stands above the header, and mend the file"
+    )
 
 
 def test_a_cell_of_ten_megabytes_is_a_cell(put):
@@ -486,7 +487,8 @@ def test_what_a_store_does_not_have_is_told(bucket):
     assert refused(f"{bucket}/y/*.csv") == "s3://sales/y/*.csv: there is no table; check the address"
     assert refused("s3://slaes/x.csv") in (
         "s3://slaes/x.csv: there is no such bucket; check the address",
-        "s3://slaes/x.csv is not there; check the address")
+        "s3://slaes/x.csv is not there; check the address",
+    )
 
 
 def test_a_store_without_credentials_says_which(bucket, monkeypatch, tmp_path):
@@ -494,7 +496,8 @@ def test_a_store_without_credentials_says_which(bucket, monkeypatch, tmp_path):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert refused(f"{bucket}/x.csv") == (
-        "s3://sales/x.csv: there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        "s3://sales/x.csv: there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )
 
 
 def test_a_store_whose_package_is_missing(monkeypatch):

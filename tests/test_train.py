@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 
 from mlkit import fit
+from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
 from mlkit.models import families
 from mlkit.models.ensemble import choose_weights
-from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
-from mlkit.sources.examples import customers_with_truth, load_example
 from mlkit.models.families import FAMILIES, Facts, choose_families, family_named, make_estimator
-from mlkit.pipeline.fit import split_and_prepare
 from mlkit.models.trials import Trial, choose_trial, compare_families, corrected_t, interval_of, trials_frame
+from mlkit.pipeline.fit import split_and_prepare
 from mlkit.problem import baseline_output, score
+from mlkit.sources.examples import customers_with_truth, load_example
 from mlkit.train import (
     Data,
     blend,

@@ -12,9 +12,9 @@ from mlkit import fit
 from mlkit.core.errors import DataError, SettingsError
 from mlkit.data.constraints import broken_by, keeps, parse_relation
 from mlkit.data.schema import check_row, find_broken, infer_range, infer_schema, load_schema, make_schema
-from mlkit.quality.shifted_rows import find_slipped
 from mlkit.data.table import learn_table
 from mlkit.problem import Problem, settle
+from mlkit.quality.shifted_rows import find_slipped
 from mlkit.validate import check_table, lock_away, put_aside, treat_invalid
 
 
@@ -105,9 +105,7 @@ def test_everything_wrong_with_a_schema_file_is_told_at_once(tmp_path):
     assert all(line.startswith("schema.json: ") for line in told.splitlines())
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[1]", "{", '{"columns": {"net": {}, "net": {}}}', '{"columns": 3}']
-)
+@pytest.mark.parametrize("content", ["", "[1]", "{", '{"columns": {"net": {}, "net": {}}}', '{"columns": 3}'])
 def test_a_file_that_is_no_schema_is_refused(tmp_path, content):
     (tmp_path / "s.json").write_text(content, encoding="utf-8")
     with pytest.raises(SettingsError, match="^s.json"):
@@ -157,9 +155,7 @@ def test_a_slipped_row_is_found_and_honest_rows_stay(seed):
     assert find_slipped(frame).empty
     row, start, cells = 17 + seed, 1 + seed % 3, frame.iloc[17 + seed].tolist()
     moved = (
-        [*cells[:start], *cells[start + 1 :], None]
-        if seed % 2
-        else [*cells[:start], None, *cells[start:-1]]
+        [*cells[:start], *cells[start + 1 :], None] if seed % 2 else [*cells[:start], None, *cells[start:-1]]
     )
     frame.loc[row] = moved
     assert find_slipped(frame).index.tolist() == [row]

@@ -11,8 +11,6 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import mlkit.evaluation.fit_diagnosis as verdict
-from mlkit.task.comparison import Difference
-from mlkit.task.intervals import readable
 from mlkit.evaluation.fit_diagnosis import (
     RIVALS,
     Rival,
@@ -30,6 +28,8 @@ from mlkit.evaluation.fit_diagnosis import (
     verdict_on_fit,
 )
 from mlkit.problem import baseline_output, metrics_for, score
+from mlkit.task.comparison import Difference
+from mlkit.task.intervals import readable
 from mlkit.train import Data, Trial, fit_estimator, output_of
 from tests.bench.verdicts import constructed, made
 from tests.judging import BINARY, MANY, drawn, task_of

@@ -15,12 +15,17 @@ from typing import Annotated, Any
 
 import typer
 
-from ..core.errors import MLKitError, SettingsError, did_you_mean
 from .model_commands import add_commands
+from ..core.errors import MLKitError, SettingsError, did_you_mean
 
 app = typer.Typer(
-    name="mlkit", help="From a table to a model that is deployed, watched and retrained.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    name="mlkit",
+    help="From a table to a model that is deployed, watched and retrained.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
 # %% auto #0
 __all__ = ['app', 'WRITTEN', 'find_settings', 'choose_stages', 'all_parameters', 'run_name', 'Request', 'look_ahead', 'run',
@@ -38,6 +43,7 @@ def find_settings(
         return settings
     return Path("settings.ini") if data is None and Path("settings.ini").is_file() else None
 
+
 def choose_stages(
     names: list[str],  # stages by name; empty: all
     first: str | None,  # --from
@@ -45,16 +51,20 @@ def choose_stages(
 ) -> list[str]:  # names in their order
     "The stages to run."
     from mlkit.pipeline.notebooks import stages
+
     known = list(stages())
     for name in [*names, *filter(None, (first, last))]:
-        if name in known: continue
+        if name in known:
+            continue
         hint = did_you_mean(name, known) or f"; the stages are {' '.join(known)}"
         raise SettingsError(f"there is no stage '{name}'{hint}")
     start, end = known.index(first) if first else 0, known.index(last) if last else len(known) - 1
-    chosen = [name for name in known[start:end + 1] if not names or name in names]
-    if chosen: return chosen
+    chosen = [name for name in known[start : end + 1] if not names or name in names]
+    if chosen:
+        return chosen
     raise SettingsError(
-        f"no stage is left between --from {first} and --to {last}; the order is: {' '.join(known)}")
+        f"no stage is left between --from {first} and --to {last}; the order is: {' '.join(known)}"
+    )
 
 # %% ../../nbs/cli/02_main.ipynb #cb23a8a9
 def all_parameters(
@@ -66,18 +76,23 @@ def all_parameters(
     "Every parameter with its value."
     from mlkit.pipeline.notebooks import stages
     from mlkit.pipeline.settings import resolve
+
     given = [item.partition("=")[0].strip() for item in overrides]
-    if data is not None and target is None and "problem.target" not in given: target = _example_target(data)
-    if target == "": raise SettingsError("--target is empty; name the column to predict")
+    if data is not None and target is None and "problem.target" not in given:
+        target = _example_target(data)
+    if target == "":
+        raise SettingsError("--target is empty; name the column to predict")
     named = {"collect.source": data, "problem.target": target}
     short = [f"{name}={value}" for name, value in named.items() if value is not None]
     known = {name: stage.parameters for name, stage in stages().items()}
     return resolve(known, settings, os.environ, [*short, *overrides])
 
+
 def _example_target(data: str) -> str:
     if not data.startswith("example:"):
         raise SettingsError("which column shall be predicted? Name it: --target COLUMN")
     from mlkit.sources.examples import example_target
+
     return example_target(data.removeprefix("example:"))
 
 # %% ../../nbs/cli/02_main.ipynb #4e671a02
@@ -86,11 +101,13 @@ def run_name(
     settings: Path | None,  # the settings file
 ) -> str:  # of the run's folder
     "What the run is called when nobody named it: the project, or the table. SettingsError: a secret."
-    from mlkit.sources.locations import name_of, refuse_secret, split_ending
     from mlkit.pipeline.settings import project_name
+    from mlkit.sources.locations import name_of, refuse_secret, split_ending
+
     source, join = parameters["collect"]["source"], parameters["collect"]["join"]
     refuse_secret(source)  # from here on it is shown, and written down
-    for each in join.split("|"): refuse_secret(each.strip(), "collect.join")
+    for each in join.split("|"):
+        refuse_secret(each.strip(), "collect.join")
     table = name_of(source).removeprefix("example:").removeprefix("env:").replace(":", "-")
     table = table.removesuffix("".join(split_ending(table)))
     name = (settings and project_name(settings)) or table
@@ -100,105 +117,142 @@ def run_name(
 @dataclass
 class Request:
     "What a person asked for, in the words of the command line."
+
     data: str | None = None
     target: str | None = None
     settings: str = ""  # path of the settings file, if one counts
     overrides: list[str] = field(default_factory=list)
 
     @property
-    def file(self) -> Path | None: return Path(self.settings) if self.settings else None
+    def file(self) -> Path | None:
+        return Path(self.settings) if self.settings else None
 
     def parameters(self) -> dict[str, dict[str, Any]]:
         return all_parameters(self.file, self.data, self.target, self.overrides)
 
     def after(self, folder: Path | None) -> Request:
         "This request on top of the one that the run folder remembers; a table or settings file replaces it."
-        if folder is None or self.data is not None or not (folder / "run.json").is_file(): return self
+        if folder is None or self.data is not None or not (folder / "run.json").is_file():
+            return self
         from mlkit.core.run_folder import read_journal
+
         said = read_journal(folder).get("request", {})
         earlier = Request(**{name: said[name] for name in asdict(self) if name in said})
-        if earlier.settings and not Path(earlier.settings).is_file(): earlier.settings = ""
+        if earlier.settings and not Path(earlier.settings).is_file():
+            earlier.settings = ""
         return Request(
-            earlier.data, self.target or earlier.target,
+            earlier.data,
+            self.target or earlier.target,
             self.settings if earlier.data is None else earlier.settings,
-            earlier.overrides + self.overrides)
+            earlier.overrides + self.overrides,
+        )
 
 # %% ../../nbs/cli/02_main.ipynb #7ddb6b57
 # Ways to write a header.
 WRITTEN = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "cp1252")
+
 
 def look_ahead(
     parameters: dict[str, dict[str, Any]],  # of each stage
 ) -> None:
     "DataError at once where the table is not there or cannot be read, or has no such target."
     from mlkit.sources.locations import find_address
+
     how, target = parameters["collect"], parameters["problem"]["target"]
-    if how["join"]: _look_at_joins(how["join"])
-    if _seems_fine(find_address(how["source"]), target) or how["join"]: return
+    if how["join"]:
+        _look_at_joins(how["join"])
+    if _seems_fine(find_address(how["source"]), target) or how["join"]:
+        return
     from mlkit.sources.readers import read_batches
     from mlkit.validate import find_columns
+
     named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}
     find_columns(next(read_batches(**named)), target)
 
 # %% ../../nbs/cli/02_main.ipynb #9517837e
 def _seems_fine(address: Any, target: str) -> bool:
     from mlkit.sources.locations import TEXT, find_files, require_package, split_ending
-    if address.place == "store": require_package(address)
-    if address.place == "database": return _is_remote(address)
-    if address.place != "disk": return True
+
+    if address.place == "store":
+        require_package(address)
+    if address.place == "database":
+        return _is_remote(address)
+    if address.place != "disk":
+        return True
     path = find_files(address.real)[0]
     suffix, packed = split_ending(path.name)
-    if packed or suffix not in TEXT: return True
-    with open(path, "rb") as file: header = file.readline(2**16)
+    if packed or suffix not in TEXT:
+        return True
+    with open(path, "rb") as file:
+        header = file.readline(2**16)
     texts = (header.decode(encoding, "ignore") for encoding in WRITTEN)
-    return any(target in re.split("[,;|\t\"\r\n]+", text) for text in texts)
+    return any(target in re.split('[,;|\t"\r\n]+', text) for text in texts)
+
 
 def _is_remote(address: Any) -> bool:
     from mlkit.sources.readers import open_database
+
     open_database(address).dispose()
     return address.scheme.partition("+")[0] != "sqlite"
+
 
 def _look_at_joins(join: str) -> None:
     from mlkit.collect import parse_joins
     from mlkit.sources.locations import find_address, find_files
+
     for each in parse_joins(join):
         address = find_address(each.source, "collect.join")
-        if address.place == "disk": find_files(address.real)
+        if address.place == "disk":
+            find_files(address.real)
 
 # %% ../../nbs/cli/02_main.ipynb #f2121e59
 _argument = partial(typer.Argument, show_default=False)
 _option = partial(typer.Option, show_default=False)
 
+
 @app.command()
 def run(
-    names: Annotated[list[str] | None, _argument(
-        metavar="STAGE", help="Only these stages; default: all.")] = None,
-    data: Annotated[str | None, _option(
-        metavar="SOURCE", help="A table: a file, folder, address, or example:NAME.")] = None,
+    names: Annotated[
+        list[str] | None, _argument(metavar="STAGE", help="Only these stages; default: all.")
+    ] = None,
+    data: Annotated[
+        str | None, _option(metavar="SOURCE", help="A table: a file, folder, address, or example:NAME.")
+    ] = None,
     target: Annotated[str | None, _option(metavar="COLUMN", help="The column to predict.")] = None,
-    settings: Annotated[Path | None, _option(
-        "-s", "--settings",
-        help="Settings file; default: settings.ini, if there is one and --data is not given.")] = None,
-    overrides: Annotated[list[str] | None, _option(
-        "-p", metavar="STAGE.PARAMETER=VALUE", help="Set one parameter; may be repeated.")] = None,
+    settings: Annotated[
+        Path | None,
+        _option(
+            "-s",
+            "--settings",
+            help="Settings file; default: settings.ini, if there is one and --data is not given.",
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        _option("-p", metavar="STAGE.PARAMETER=VALUE", help="Set one parameter; may be repeated."),
+    ] = None,
     out: Annotated[Path | None, _option(help="Run folder; default: runs/NAME.")] = None,
     first: Annotated[str | None, _option("--from", metavar="STAGE", help="Start here.")] = None,
     last: Annotated[str | None, _option("--to", metavar="STAGE", help="End here.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run also what has not changed.")] = False,
-    engine: Annotated[str, typer.Option(
-        help="mlkit (warm kernels) or papermill (stock; the whole notebooks).")] = "mlkit",
+    engine: Annotated[
+        str, typer.Option(help="mlkit (warm kernels) or papermill (stock; the whole notebooks).")
+    ] = "mlkit",
 ) -> None:
     "Run the lifecycle on a table, or go on with a run."
     if engine not in ("mlkit", "papermill"):
         raise SettingsError(f"--engine is mlkit or papermill, not '{engine}'")
     chosen = choose_stages(names or [], first, last)
     request = Request(data, target, str(find_settings(data, settings) or ""), overrides or [])
-    if settings is None: request = request.after(out)
+    if settings is None:
+        request = request.after(out)
     parameters = request.parameters()
-    if {"collect", "validate"} <= set(chosen): look_ahead(parameters)
+    if {"collect", "validate"} <= set(chosen):
+        look_ahead(parameters)
     name = run_name(parameters, request.file)
     folder = out or Path("runs") / name
     from mlkit.pipeline.runner import run_pipeline
+
     typer.echo(f"{parameters['collect']['source']} -> {folder}")
     run_pipeline(folder, parameters, chosen, engine, fresh, project=name, request=asdict(request))
     told = {*chosen} - {"problem", "collect", "validate", "prepare", "train"}
@@ -210,11 +264,15 @@ def closing_words(
 ) -> str:  # a few lines
     "Score against baseline and goal, and where the report is."
     from mlkit.core.run_folder import Run
+
     run, report = Run(folder), folder / "report.html"
-    if not run.has("metrics"): return f"Report: {report}\nNext: mlkit run --out {folder}"
+    if not run.has("metrics"):
+        return f"Report: {report}\nNext: mlkit run --out {folder}"
     score, following = verdict(run.load("metrics")), f"Next:   mlkit show {folder} --open"
-    if run.has("package"): following += f"\n        mlkit serve {folder}"
+    if run.has("package"):
+        following += f"\n        mlkit serve {folder}"
     return "\n".join(["", *score, f"Report: {report}", following])
+
 
 def verdict(metrics: dict[str, Any]) -> list[str]:
     "What the figures say, in two lines."
@@ -222,7 +280,8 @@ def verdict(metrics: dict[str, Any]) -> list[str]:
     lines = [
         f"{metrics['metric']} {metrics['score']:.3f} (95 % interval {low:.3f} to {high:.3f}) "
         f"on {metrics['rows']['test']:,} rows that the model had not seen; "
-        f"without a model {metrics['baseline']:.3f}"]
+        f"without a model {metrics['baseline']:.3f}"
+    ]
     if metrics["goal"] is not None:
         reached = "reached" if metrics["reached"] else "not reached"
         lines.append(f"Goal {metrics['goal']:g}: {reached}")
@@ -231,8 +290,9 @@ def verdict(metrics: dict[str, Any]) -> list[str]:
 # %% ../../nbs/cli/02_main.ipynb #c170bcba
 @app.command()
 def show(
-    folder: Annotated[Path | None, _argument(
-        metavar="RUN", help="Run folder; default: the newest below runs/.")] = None,
+    folder: Annotated[
+        Path | None, _argument(metavar="RUN", help="Run folder; default: the newest below runs/.")
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
     "Say where the report of a run is."
@@ -241,11 +301,14 @@ def show(
     if not report.is_file():
         raise SettingsError(f"no report in {folder}; make one: mlkit run --out {folder}")
     typer.echo(report)
-    if open_it: typer.launch(report.absolute().as_uri())
+    if open_it:
+        typer.launch(report.absolute().as_uri())
+
 
 def newest_run() -> Path:
     journals = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
-    if not journals: raise SettingsError("no run below runs/; make one: mlkit run")
+    if not journals:
+        raise SettingsError("no run below runs/; make one: mlkit run")
     return journals[-1].parent
 
 # %% ../../nbs/cli/02_main.ipynb #318ec8ab
@@ -253,9 +316,12 @@ def newest_run() -> Path:
 def doctor() -> None:
     "Say what is installed, what is missing, and how to mend it."
     findings = examine()
-    for good, what, mend in findings: typer.echo(f"✓ {what}" if good else f"✗ {what} -> {mend}")
-    if not all(good for good, _, _ in findings): raise typer.Exit(2)
+    for good, what, mend in findings:
+        typer.echo(f"✓ {what}" if good else f"✗ {what} -> {mend}")
+    if not all(good for good, _, _ in findings):
+        raise typer.Exit(2)
     typer.echo("All is well. Next: mlkit run")
+
 
 def examine() -> list[tuple[bool, str, str]]:  # whether it is well, what was looked at, how to mend it
     "What a run needs, and whether it is there."
@@ -263,6 +329,7 @@ def examine() -> list[tuple[bool, str, str]]:  # whether it is well, what was lo
     from multiprocessing import get_all_start_methods
 
     from mlkit import __version__
+
     free = shutil.disk_usage(".").free / 1e9
     warm = "forkserver" in get_all_start_methods()
     return [
@@ -277,39 +344,54 @@ def examine() -> list[tuple[bool, str, str]]:  # whether it is well, what was lo
 # %% ../../nbs/cli/02_main.ipynb #82935993
 add_commands(app)
 
+
 def _requirements() -> list[str]:
     from importlib import metadata
+
     return [text for text in metadata.requires("mlkit") or [] if "extra ==" not in text]
+
 
 def _package(requirement: str) -> tuple[bool, str, str]:
     from importlib import metadata
 
     from packaging.requirements import Requirement
+
     wanted, mend = Requirement(requirement), f"pip install '{requirement}'"
-    try: version = metadata.version(wanted.name)
-    except metadata.PackageNotFoundError: return False, f"{wanted.name} is missing", mend
+    try:
+        version = metadata.version(wanted.name)
+    except metadata.PackageNotFoundError:
+        return False, f"{wanted.name} is missing", mend
     return wanted.specifier.contains(version, prereleases=True), f"{wanted.name} {version}", mend
 
 # %% ../../nbs/cli/02_main.ipynb #a604c479
 def main() -> None:
     "The command `mlkit`."
-    try: code = app(prog_name="mlkit", standalone_mode=False)
-    except typer.Abort: _stop("stopped; the same command goes on from here", 130)
-    except KeyboardInterrupt: _stop("stopped; the same command goes on from here", 130)
-    except MLKitError as error: _stop(str(error), error.exit_code)
+    try:
+        code = app(prog_name="mlkit", standalone_mode=False)
+    except typer.Abort:
+        _stop("stopped; the same command goes on from here", 130)
+    except KeyboardInterrupt:
+        _stop("stopped; the same command goes on from here", 130)
+    except MLKitError as error:
+        _stop(str(error), error.exit_code)
     except Exception as error:
-        if hasattr(error, "format_message"): _stop(_usage(error), 2)
-        if os.environ.get("MLKIT_DEBUG"): raise
+        if hasattr(error, "format_message"):
+            _stop(_usage(error), 2)
+        if os.environ.get("MLKIT_DEBUG"):
+            raise
         _stop(f"a fault of mlkit: {type(error).__name__}: {error} (MLKIT_DEBUG=1 shows where)", 1)
     else:
-        if code == 130: _stop("stopped; the same command goes on from here", 130)
+        if code == 130:
+            _stop("stopped; the same command goes on from here", 130)
         raise SystemExit(code)
+
 
 def _usage(error: Any) -> str:  # click's own kind of error
     "A slip in the command line, and where to look."
     command = getattr(getattr(error, "ctx", None), "command_path", "mlkit")
     text = error.format_message().rstrip(".")
     return f"{text[0].lower()}{text[1:]} ({command} --help shows what there is)"
+
 
 def _stop(message: str, code: int) -> None:
     typer.echo(f"mlkit: {message}", err=True)

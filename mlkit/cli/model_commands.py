@@ -14,18 +14,23 @@ from typing import Annotated, Any
 
 import typer
 
+
 @contextmanager
 def progress() -> Iterator[Callable[[int, float], None]]:
     "Something to be told of rows and seconds, which shows them."
     told = [0.0]
+
     def tell(rows: int, seconds: float) -> None:
         live = sys.stderr.isatty()
-        if seconds - told[0] < (0.2 if live else 30): return
+        if seconds - told[0] < (0.2 if live else 30):
+            return
         told[0] = seconds
         line = f"{rows:,} rows, {rows / seconds:,.0f} a second"
         print(f"\r{line:<60}" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)
+
     yield tell
-    if told[0] and sys.stderr.isatty(): print(f"\r{'':<60}\r", end="", file=sys.stderr)
+    if told[0] and sys.stderr.isatty():
+        print(f"\r{'':<60}\r", end="", file=sys.stderr)
 
 # %% auto #0
 __all__ = ['keys_app', 'progress', 'score', 'serve', 'followed', 'deploy', 'add', 'list_all', 'remove', 'history', 'promote',
@@ -34,26 +39,35 @@ __all__ = ['keys_app', 'progress', 'score', 'serve', 'followed', 'deploy', 'add'
 # %% ../../nbs/cli/01_model_commands.ipynb #e0fd60ec
 _argument = partial(typer.Argument, show_default=False)
 _option = partial(typer.Option, show_default=False)
-_Model = Annotated[str, _argument(
-    metavar="MODEL", help="A package or run folder, or NAME@ALIAS of the registry.")]
+_Model = Annotated[
+    str, _argument(metavar="MODEL", help="A package or run folder, or NAME@ALIAS of the registry.")
+]
+
 
 def _open(model: str) -> Any:
     "The predictor that a person has named."
     from mlkit.inference.predictor import load_predictor
     from mlkit.registry.versions import fetch, find_package, read_name
+
     named = None if Path(model).exists() else read_name(model)
     folder, version = fetch(named) if named else (find_package(model), "")
     return load_predictor(folder, version=version)
+
 
 def score(
     model: _Model,
     source: Annotated[str, _argument(metavar="INPUT", help="A table: a file, a folder, an address.")],
     output: Annotated[str, _argument(metavar="OUTPUT", help=".csv, .parquet, a folder, or an address.")],
-    keep: Annotated[str, typer.Option(metavar="COLUMNS", help=(
-        "Columns that go along, with | between; auto: identifiers; all; none."))] = "auto",
+    keep: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMNS", help=("Columns that go along, with | between; auto: identifiers; all; none.")
+        ),
+    ] = "auto",
     query: Annotated[str, _option(help="Of a database: SELECT ..., or a table.")] = "",
-    into: Annotated[str, typer.Option(
-        metavar="TABLE", help="Of a database: where answers go.")] = "predictions",
+    into: Annotated[
+        str, typer.Option(metavar="TABLE", help="Of a database: where answers go.")
+    ] = "predictions",
     encoding: Annotated[str, typer.Option(help="Of a text file.")] = "auto",
     delimiter: Annotated[str, typer.Option(help="Of a text file.")] = "auto",
     sheet: Annotated[str, _option(help="Of an Excel file; default: the first.")] = "",
@@ -62,9 +76,10 @@ def score(
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
 ) -> None:
     "Predict for every row of a table."
-    from mlkit.sources.readers import How
     from mlkit.score import say_scored
     from mlkit.score import score as predict
+    from mlkit.sources.readers import How
+
     how = How(query, encoding, delimiter, sheet)
     with progress() as tell:
         done = predict(_open(model), source, output, how, keep, into, overwrite, jobs, cluster, tell)
@@ -79,8 +94,12 @@ def serve(
     keys: Annotated[str, _option(metavar="FILE", help="API keys; needed where others can connect.")] = "",
     tls_cert: Annotated[str, _option(metavar="FILE", help="Certificate, for https.")] = "",
     tls_key: Annotated[str, _option(metavar="FILE", help="Its private key.")] = "",
-    log: Annotated[str, typer.Option(metavar="PLACE", help=(
-        "Prediction log: a file, an address of a database, env:NAME, or none."))] = "predictions.db",
+    log: Annotated[
+        str,
+        typer.Option(
+            metavar="PLACE", help=("Prediction log: a file, an address of a database, env:NAME, or none.")
+        ),
+    ] = "predictions.db",
     log_share: Annotated[float, typer.Option(help="Share of the predictions that are logged.")] = 1.0,
     max_rows: Annotated[int, typer.Option(help="Rows in a request, at most.")] = 10_000,
     access: Annotated[bool, typer.Option("--access", help="A line for each request.")] = False,
@@ -88,11 +107,24 @@ def serve(
     "Answer over HTTP: predictions, explanations, and a page for people."
     from mlkit.registry.versions import find_package, read_name
     from mlkit.serve import serve as answer
+
     named = None if Path(model).exists() else read_name(model)
     with followed(named) if named else nullcontext(find_package(model)) as place:
         typer.echo(f"{model} at {'https' if tls_cert else 'http'}://{host}:{port}; stop with Ctrl-C")
-        answer(place, host, port, workers, tls_cert, tls_key, keys, log=log, log_share=log_share,
-               max_rows=max_rows, access=access)
+        answer(
+            place,
+            host,
+            port,
+            workers,
+            tls_cert,
+            tls_key,
+            keys,
+            log=log,
+            log_share=log_share,
+            max_rows=max_rows,
+            access=access,
+        )
+
 
 @contextmanager
 def followed(
@@ -104,18 +136,23 @@ def followed(
     from tempfile import TemporaryDirectory
 
     from mlkit.registry.versions import follow, point
+
     apart = get_context("spawn")  # MLflow takes 200 MB that a server has no use for
     with TemporaryDirectory(prefix="mlkit-serve-") as place:
-        with ProcessPoolExecutor(1, apart) as pool: pool.submit(point, named, Path(place)).result()
+        with ProcessPoolExecutor(1, apart) as pool:
+            pool.submit(point, named, Path(place)).result()
         follower = apart.Process(target=follow, args=(named, Path(place)), daemon=True)
         follower.start()
-        try: yield Path(place)
-        finally: follower.terminate()
+        try:
+            yield Path(place)
+        finally:
+            follower.terminate()
 
 # %% ../../nbs/cli/01_model_commands.ipynb #77935644
 def deploy(
-    target: Annotated[str, _argument(
-        metavar="TARGET", help="docker, compose, kubernetes, aws, gcp or azure.")],
+    target: Annotated[
+        str, _argument(metavar="TARGET", help="docker, compose, kubernetes, aws, gcp or azure.")
+    ],
     model: _Model,
     folder: Annotated[Path, _argument(metavar="DIR", help="Where the files go.")],
     image: Annotated[str, _option(help="Name of the image; default: the model's.")] = "",
@@ -123,12 +160,14 @@ def deploy(
     "Write what is needed to run the server elsewhere."
     from mlkit.deploy import deploy as write
     from mlkit.registry.versions import find_package
+
     typer.echo(write(target, find_package(model), folder, image))
 
 # %% ../../nbs/cli/01_model_commands.ipynb #0ea265d6
 keys_app = typer.Typer(help="API keys of a server.", no_args_is_help=True, rich_markup_mode=None)
 _File = Annotated[Path, typer.Option("--file", metavar="FILE", help="The file of keys.")]
 _Name = Annotated[str, _argument(metavar="NAME", help="Whose key it is.")]
+
 
 @keys_app.command("add")
 def add(
@@ -138,31 +177,41 @@ def add(
 ) -> None:
     "Make a key, and show it this once."
     from mlkit.serving.api_keys import add_key
+
     key = add_key(file, name, roles.replace(",", " ").split())
-    typer.echo(f"{key}\nKeep it: it is shown this once. {file} has its fingerprint only.\n"
-               f"Next: mlkit serve MODEL --keys {file}, and send it as 'Authorization: Bearer {key[:8]}...'")
+    typer.echo(
+        f"{key}\nKeep it: it is shown this once. {file} has its fingerprint only.\n"
+        f"Next: mlkit serve MODEL --keys {file}, and send it as 'Authorization: Bearer {key[:8]}...'"
+    )
+
 
 @keys_app.command("list")
 def list_all(file: _File = Path("keys.json")) -> None:
     "Say who has a key, and what it may."
     from mlkit.serving.api_keys import list_keys
+
     for key in list_keys(file):
         typer.echo(f"{key.name}: {' '.join(key.roles)}; {key.prefix}..., made {key.made}")
+
 
 @keys_app.command("remove")
 def remove(name: _Name, file: _File = Path("keys.json")) -> None:
     "Take a key away; a running server knows within a second."
     from mlkit.serving.api_keys import remove_key
+
     remove_key(file, name)
     typer.echo(f"the key of {name} opens nothing any more")
 
 # %% ../../nbs/cli/01_model_commands.ipynb #3dc59114
 _Registered = Annotated[str, _argument(metavar="NAME", help="Of a registered model.")]
 
+
 def history(name: _Registered) -> None:
     "Show every version of a model, and which was in use when."
     from mlkit.registry.versions import history as told
+
     typer.echo(told(name))
+
 
 def promote(
     name: _Registered,
@@ -170,15 +219,19 @@ def promote(
 ) -> None:
     "Make a version the champion: the one in use."
     from mlkit.registry.versions import promote as crown
+
     typer.echo(crown(name, version))
+
 
 def rollback(name: _Registered) -> None:
     "Go back to the champion before this one."
     from mlkit.registry.versions import rollback as back
+
     typer.echo(back(name))
 
 # %% ../../nbs/cli/01_model_commands.ipynb #45e44214
 def add_commands(app: typer.Typer) -> None:
     "Let an application have these commands."
-    for command in (score, serve, deploy, history, promote, rollback): app.command()(command)
+    for command in (score, serve, deploy, history, promote, rollback):
+        app.command()(command)
     app.add_typer(keys_app, name="keys")

@@ -8,28 +8,35 @@ __all__ = ['MLKitError', 'DataError', 'SettingsError', 'RunError', 'PackageError
 # %% ../../nbs/core/01_errors.ipynb #5321a736
 class MLKitError(Exception):
     "Something that the user can mend. The message is one line: what, which value, where, what to do."
+
     exit_code = 2
 
 # %% ../../nbs/core/01_errors.ipynb #3d7847bf
 class DataError(MLKitError):
     "The table cannot be used as it is."
 
+
 class SettingsError(MLKitError):
     "A setting is unknown or has a wrong value."
+
 
 class RunError(MLKitError):
     "The run folder is missing, busy or damaged."
 
+
 class PackageError(MLKitError):
     "The package is damaged, unsigned, or from somebody who is not trusted."
 
+
 class StageError(MLKitError):
     "A stage of the run failed; its notebook shows where."
+
     exit_code = 1
 
 # %% ../../nbs/core/01_errors.ipynb #ccaa80c5
 from collections.abc import Iterable
 from difflib import get_close_matches
+
 
 def did_you_mean(
     word: str,  # what was written

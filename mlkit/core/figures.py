@@ -15,14 +15,20 @@ from .theme import GREY
 
 STYLE: dict[str, Any] = {
     "font.size": 10,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": GREY, "axes.axisbelow": True,
-    "axes.grid": True, "grid.color": "#E6E6E6",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
     "font.family": ["DejaVu Sans", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic"],
 }
 
+
 def finish(axes: Any) -> None:
     "What matplotlib looks up only when a title or legend is added; by then the style is no longer in force."
-    if legend := axes.get_legend(): legend.set_frame_on(False)
+    if legend := axes.get_legend():
+        legend.set_frame_on(False)
     if title := axes.get_title():
         axes.set_title("")
         axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
@@ -33,19 +39,24 @@ def few_colours(
 ) -> bytes:  # the same, in a third of the size
     "A drawing has few colours; a notebook with many drawings stays small when they are counted out."
     from PIL import Image
+
     smaller = BytesIO()
     Image.open(picture).convert("RGB").quantize(64).save(smaller, format="png", optimize=True)
     return smaller.getvalue()
 
+
 class Plot(Figure):
     "A figure that shows itself in a notebook, and nowhere else."
+
     def __repr__(self) -> str:
         titles = (axes.get_title(loc="left") or axes.get_title() for axes in self.axes)
         return "Plot: " + "; ".join(titles)
 
     def _repr_png_(self) -> bytes:
         from matplotlib import rc_context
-        for axes in self.axes: finish(axes)
+
+        for axes in self.axes:
+            finish(axes)
         buffer = BytesIO()
         with rc_context(installed_fonts()):  # type: ignore[arg-type]
             self.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
@@ -54,12 +65,15 @@ class Plot(Figure):
 # %% ../../nbs/core/03_figures.ipynb #836b644a
 from functools import lru_cache
 
+
 @lru_cache
 def installed_fonts() -> dict[str, Any]:  # settings for matplotlib
     "The theme's font families that this machine has."
     from matplotlib import font_manager
+
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return {"font.family": [name for name in STYLE["font.family"] if name in installed]}
+
 
 def new_plot(
     width: float = 6.4,  # inches
@@ -68,6 +82,7 @@ def new_plot(
 ) -> tuple[Plot, Any]:  # the figure, and its axes (a list when there are several)
     "An empty figure in mlkit's style."
     from matplotlib import rc_context
+
     with rc_context(STYLE | installed_fonts()):  # type: ignore[arg-type]
         plot = Plot(figsize=(width, height), layout="constrained")
         axes = plot.subplots(1, columns)

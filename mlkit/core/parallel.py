@@ -26,8 +26,11 @@ __all__ = ['MANY_ROWS', 'few_threads', 'begin', 'Workers', 'connect', 'send', 'c
 # %% ../../nbs/core/05_parallel.ipynb #9905f440
 MANY_ROWS = 20_000  # from here on more than one thread pays for itself
 
+
 @cache
-def _thread_pools() -> ThreadpoolController: return ThreadpoolController()
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
 
 def few_threads(
     rows: int,  # how many are worked on
@@ -43,11 +46,13 @@ def begin(
     until: float,  # time.time() after which nothing is begun
 ) -> Any:  # what the work returns; None: there was no time
     "One piece of work, if there is time for it."
-    with few_threads(0): return work(shared, item) if time.time() < until else None
+    with few_threads(0):
+        return work(shared, item) if time.time() < until else None
 
 # %% ../../nbs/core/05_parallel.ipynb #f82a3235
 class Workers:
     "A context manager that does many pieces of work at once."
+
     def __init__(
         self,
         jobs: int = 0,  # cores of this machine; 0: all
@@ -59,13 +64,15 @@ class Workers:
     def __enter__(self) -> Workers:
         self.threads, self.limit = ThreadPoolExecutor(self.jobs), few_threads(0)
         self.limit.__enter__()
-        if self.cluster: self.client = connect(self.cluster)
+        if self.cluster:
+            self.client = connect(self.cluster)
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.threads.shutdown(cancel_futures=True)
         self.limit.__exit__(None, None, None)
-        if self.client: close(self.client)
+        if self.client:
+            close(self.client)
 
     def map(
         self,
@@ -78,25 +85,30 @@ class Workers:
         done: dict[int, Any] = self._afar(work, shared, items, until) if self.client else {}
         rest = [place for place in range(len(items)) if place not in done]
         waiting = [(place, self.threads.submit(begin, work, shared, items[place], until)) for place in rest]
-        for place, future in waiting: done[place] = future.result()
+        for place, future in waiting:
+            done[place] = future.result()
         return [done[place] for place in range(len(items))]
 
     def _afar(self, work: Any, shared: Any, items: Sequence[Any], until: float) -> dict[int, Any]:
         done: dict[int, Any] = {}
         try:
             there = self._there(shared)
-            for place, value in results(self.client, work, there, items, until): done[place] = value
-        except Exception as error: self._lose(error)
+            for place, value in results(self.client, work, there, items, until):
+                done[place] = value
+        except Exception as error:
+            self._lose(error)
         return done
 
     def _there(self, shared: Any) -> Any:
-        if id(shared) not in self.sent: self.sent[id(shared)] = shared, send(self.client, shared)
+        if id(shared) not in self.sent:
+            self.sent[id(shared)] = shared, send(self.client, shared)
         return self.sent[id(shared)][1]
 
     def _lose(self, error: Exception) -> None:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         self.trouble = f"the cluster at {self.cluster} failed ({reason[:80]}); this machine went on"
-        if self.client: close(self.client)
+        if self.client:
+            close(self.client)
         self.client = None
 
     def stream(
@@ -107,23 +119,32 @@ class Workers:
     ) -> Iterator[Any]:  # in the order of the items
         "The results as they come. When a cluster fails, this machine goes on."
         waiting, many = deque[tuple[Any, Any]](), self.jobs
-        if self.client: many = sum(self.client.nthreads().values())
+        if self.client:
+            many = sum(self.client.nthreads().values())
         for item in items:
             waiting.append((item, self._submit(work, shared, item)))
-            if len(waiting) > many: yield self._result(work, shared, *waiting.popleft())
-        while waiting: yield self._result(work, shared, *waiting.popleft())
+            if len(waiting) > many:
+                yield self._result(work, shared, *waiting.popleft())
+        while waiting:
+            yield self._result(work, shared, *waiting.popleft())
 
     def _submit(self, work: Any, shared: Any, item: Any) -> Any:
         if self.client:
-            try: return self.client.submit(begin, work, self._there(shared), item, inf, pure=False)
-            except Exception as error: self._lose(error)
+            try:
+                return self.client.submit(begin, work, self._there(shared), item, inf, pure=False)
+            except Exception as error:
+                self._lose(error)
         return self.threads.submit(begin, work, shared, item, inf)
 
     def _result(self, work: Any, shared: Any, item: Any, future: Any) -> Any:
-        if isinstance(future, Future): return future.result()
-        try: return patient(self.client, future)
-        except MLKitError: raise
-        except Exception as error: self._lose(error)
+        if isinstance(future, Future):
+            return future.result()
+        try:
+            return patient(self.client, future)
+        except MLKitError:
+            raise
+        except Exception as error:
+            self._lose(error)
         return self.threads.submit(begin, work, shared, item, inf).result()
 
 # %% ../../nbs/core/05_parallel.ipynb #7b83ec34
@@ -132,28 +153,35 @@ def connect(
     patience: float = 10.0,  # seconds to wait for an answer
 ) -> Any:  # distributed.Client
     "A client of the cluster. SettingsError without Dask; RunError where nobody answers, or nobody works."
-    try: from distributed import Client
+    try:
+        from distributed import Client
     except ImportError as error:
         mend = "pip install 'mlkit[dask]', or leave it empty"
         raise SettingsError(f"train.cluster needs Dask; {mend}") from error
     for name in ("distributed", "distributed.core", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     mend = "start it, or leave train.cluster empty"
-    try: client = Client(address, timeout=patience, set_as_default=False)
+    try:
+        client = Client(address, timeout=patience, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise RunError(f"no Dask scheduler answers at {address[:60]}; {mend}") from error
-    if client.nthreads(): return client
+    if client.nthreads():
+        return client
     close(client)
     raise RunError(f"the Dask scheduler at {address[:60]} has no workers; {mend.replace('it', 'some', 1)}")
+
 
 def send(client: Any, shared: Any) -> Any:  # a future
     "What all pieces of work share, on every worker."
     return client.scatter(shared, broadcast=True, hash=False)
 
+
 def close(client: Any) -> None:
     "Say goodbye to a cluster that may be gone."
-    try: client.close(timeout=1)
-    except Exception: pass  # it is gone
+    try:
+        client.close(timeout=1)
+    except Exception:
+        pass  # it is gone
 
 # %% ../../nbs/core/05_parallel.ipynb #fdc24708
 def results(
@@ -165,28 +193,41 @@ def results(
 ):
     "Place and result of each item as it is finished. An exception when the cluster is gone."
     from distributed import wait
-    futures = {client.submit(begin, work, shared, item, until, pure=False): place
-               for place, item in enumerate(items)}
+
+    futures = {
+        client.submit(begin, work, shared, item, until, pure=False): place for place, item in enumerate(items)
+    }
     waiting = set(futures)
     try:
         while waiting:
             try:
-                with client.as_current(): finished = wait(waiting, 1, "FIRST_COMPLETED").done
-            except TimeoutError: finished = set()
-            for future in finished: yield futures[future], future.result()
+                with client.as_current():
+                    finished = wait(waiting, 1, "FIRST_COMPLETED").done
+            except TimeoutError:
+                finished = set()
+            for future in finished:
+                yield futures[future], future.result()
             waiting -= finished
-            if waiting and not finished and not _alive(client): raise RunError("no worker is left")
+            if waiting and not finished and not _alive(client):
+                raise RunError("no worker is left")
     finally:
-        try: client.cancel(list(waiting))
-        except Exception: pass  # it is gone
+        try:
+            client.cancel(list(waiting))
+        except Exception:
+            pass  # it is gone
+
 
 def patient(client: Any, future: Any) -> Any:
     "The result of one future. OSError when the cluster is gone."
     while client:
-        try: return future.result(timeout=1)
-        except TimeoutError: pass
-        if not _alive(client): break
+        try:
+            return future.result(timeout=1)
+        except TimeoutError:
+            pass
+        if not _alive(client):
+            break
     raise OSError("no worker is left")
+
 
 def _alive(client: Any) -> bool:
     return client.status == "running" and bool(client.nthreads())

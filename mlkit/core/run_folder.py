@@ -31,7 +31,8 @@ def replacing(
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         yield temporary
-        with open(temporary, "rb+") as file: os.fsync(file.fileno())
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         reason = (error.strerror or str(error)).rpartition("] ")[2]  # pyarrow says more, and a number first
@@ -44,7 +45,8 @@ def digest_of(
     path: Path,  # a file
 ) -> str:  # SHA-256, hexadecimal
     "The fingerprint of a file's content."
-    with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 # %% ../../nbs/core/04_run_folder.ipynb #756c3696
 def digest_of_names(
@@ -60,40 +62,59 @@ class Format(NamedTuple):
     write: Callable[[Any, Path], None]
     read: Callable[[Path], Any]
 
-def _is_frame(value: Any) -> bool: return hasattr(value, "to_parquet")
+
+def _is_frame(value: Any) -> bool:
+    return hasattr(value, "to_parquet")
+
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, dict | list | str | int | float | bool) or hasattr(value, "to_dict")
+
 
 def _write_json(value: Any, path: Path) -> None:
     value = value.to_dict() if hasattr(value, "to_dict") else value
     path.write_text(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
-def _read_json(path: Path) -> Any: return json.loads(path.read_text(encoding="utf-8"))
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 # %% ../../nbs/core/04_run_folder.ipynb #dfb8fa48
 def _read_frame(path: Path) -> Any:
     import pandas as pd
+
     return pd.read_parquet(path)
+
 
 def _write_object(value: Any, path: Path) -> None:
     import joblib
+
     joblib.dump(value, path, compress=3)
+
 
 def _read_object(path: Path) -> Any:
     import joblib
+
     return joblib.load(path)
+
 
 def _write_csv(value: Any, path: Path) -> None:  # with the mark by which Excel knows UTF-8
     value.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
 
+
 def _read_csv(path: Path) -> Any:
     import pandas as pd
+
     return pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
 
-def _write_text(value: str, path: Path) -> None: path.write_text(value, encoding="utf-8")
 
-def _read_text(path: Path) -> str: return path.read_text(encoding="utf-8")
+def _write_text(value: str, path: Path) -> None:
+    path.write_text(value, encoding="utf-8")
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
 
 FORMATS = (
     Format(".parquet", _is_frame, lambda value, path: value.to_parquet(path, index=False), _read_frame),
@@ -109,16 +130,23 @@ def read_journal(
 ) -> dict[str, Any]:  # what run.json holds; empty sections when there is none yet
     "What has happened in this run so far."
     path, mend = folder / "run.json", "delete it, and the stages run again"
-    try: journal = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError: journal = {}
-    except ValueError as error: raise RunError(f"{path} is damaged ({error}); {mend}") from error
-    if not _is_journal(journal): raise RunError(f"{path} is damaged (it tells of no run); {mend}")
+    try:
+        journal = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        journal = {}
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error}); {mend}") from error
+    if not _is_journal(journal):
+        raise RunError(f"{path} is damaged (it tells of no run); {mend}")
     return {"stages": {}, "artifacts": {}} | journal
 
+
 def _is_journal(value: Any) -> bool:
-    if not isinstance(value, dict): return False
+    if not isinstance(value, dict):
+        return False
     parts = [value.get(part, {}) for part in ("stages", "artifacts")]
     return all(isinstance(p, dict) and all(isinstance(entry, dict) for entry in p.values()) for p in parts)
+
 
 @contextmanager
 def changing_journal(
@@ -126,10 +154,12 @@ def changing_journal(
 ):
     "The journal, to be edited inside the block; it is written back when the block ends well."
     from filelock import FileLock
+
     with FileLock(folder / ".journal.lock"):
         journal = read_journal(folder)
         yield journal
-        with replacing(folder / "run.json") as path: _write_json(journal, path)
+        with replacing(folder / "run.json") as path:
+            _write_json(journal, path)
 
 # %% ../../nbs/core/04_run_folder.ipynb #122240f8
 def sweep(
@@ -137,15 +167,20 @@ def sweep(
 ) -> None:
     "Remove what killed processes have left half-written."
     from filelock import FileLock
+
     with FileLock(folder / ".journal.lock"):
         for path in [*folder.rglob(".*")]:
-            if not re.fullmatch(r"\..+\.[0-9a-f]{8}", path.name): continue
-            if path.is_dir(): shutil.rmtree(path, ignore_errors=True)
-            else: path.unlink(missing_ok=True)
+            if not re.fullmatch(r"\..+\.[0-9a-f]{8}", path.name):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 # %% ../../nbs/core/04_run_folder.ipynb #34476176
 class Run:
     "The folder of one lifecycle run, as one stage sees it."
+
     def __init__(
         self,
         folder: str | Path,  # where the run lives; made when it is not there
@@ -156,16 +191,25 @@ class Run:
         _make_writable(self.artifacts)
         read_journal(self.folder)  # a damaged one is refused at the door
         if stage:
-            with changing_journal(self.folder) as journal: self._begin(journal)
+            with changing_journal(self.folder) as journal:
+                self._begin(journal)
             (self.folder / ".telling").unlink(missing_ok=True)
 
-    def __repr__(self) -> str: return f"Run({self.folder.name!r}, stage={self.stage!r})"
+    def __repr__(self) -> str:
+        return f"Run({self.folder.name!r}, stage={self.stage!r})"
 
     def _begin(self, journal: dict) -> None:
         record = journal["stages"].setdefault(self.stage, {})
         record.update(
-            state="running", attempt=self.attempt, started=_now(), pid=os.getpid(),
-            reads={}, sources={}, writes=[], summary="")
+            state="running",
+            attempt=self.attempt,
+            started=_now(),
+            pid=os.getpid(),
+            reads={},
+            sources={},
+            writes=[],
+            summary="",
+        )
 
     def _note(self, journal: dict) -> dict:
         record = journal["stages"].get(self.stage, {})
@@ -189,7 +233,8 @@ class Run:
         "Read what an earlier stage handed on, after checking that it is still what was written."
         return _load(self, name)
 
-    def has(self, name: str) -> bool: return name in read_journal(self.folder)["artifacts"]
+    def has(self, name: str) -> bool:
+        return name in read_journal(self.folder)["artifacts"]
 
     def made(self, *paths: Path) -> None:
         "Note files that the stage has made elsewhere in the folder: when one changes, the stage runs again."
@@ -214,27 +259,33 @@ class Run:
 
     def cannot_watch(self, name: str) -> None:
         "Note that the stage depends on what cannot be looked at from here: it runs again each time."
-        with changing_journal(self.folder) as journal: self._note(journal)["sources"][name] = ""
+        with changing_journal(self.folder) as journal:
+            self._note(journal)["sources"][name] = ""
 
     def conclude(self, summary: str) -> None:
         "Say in one line what came out; the command line and the report show it beside the stage."
-        with changing_journal(self.folder) as journal: self._note(journal)["summary"] = summary
+        with changing_journal(self.folder) as journal:
+            self._note(journal)["summary"] = summary
 
     def tell(self, text: str) -> None:
         "Say in one line what is going on; an empty text takes the line away."
         _tell(self, text)
 
 # %% ../../nbs/core/04_run_folder.ipynb #4f15a349
-def _now() -> str: return datetime.now(UTC).isoformat(timespec="seconds")
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
 
 def _make_writable(folder: Path) -> None:
     import tempfile
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         reason = error.strerror or error
         raise RunError(f"cannot write into {folder}: {reason}; choose another --out") from error
+
 
 def _save(run: Run, name: str, value: Any, suffix: str = "") -> Path:
     if not re.fullmatch(r"[a-z][a-z0-9_]*(\.md|\.html)?", name):
@@ -245,7 +296,8 @@ def _save(run: Run, name: str, value: Any, suffix: str = "") -> Path:
     path = run.artifacts / f"{stem}{kind.suffix}"
     with changing_journal(run.folder) as journal:
         record = run._note(journal)
-        with replacing(path) as temporary: kind.write(value, temporary)
+        with replacing(path) as temporary:
+            kind.write(value, temporary)
         journal["artifacts"][name] = {"file": path.name, "sha256": digest_of(path), "stage": run.stage}
         record["writes"] = sorted({*record["writes"], name})
     return path
@@ -256,22 +308,28 @@ def _load(run: Run, name: str) -> Any:
     if entry is None:
         raise RunError(
             f"{run.folder} has no artifact '{name}' yet; "
-            f"run the stage that makes it: mlkit run --out {run.folder}")
+            f"run the stage that makes it: mlkit run --out {run.folder}"
+        )
     path = run.artifacts / entry["file"]
     if not path.exists() or digest_of(path) != entry["sha256"]:
         raise RunError(
-            f"{path} is not what the stage '{entry['stage']}' wrote; "
-            f"mend it: mlkit run --out {run.folder}")
+            f"{path} is not what the stage '{entry['stage']}' wrote; mend it: mlkit run --out {run.folder}"
+        )
     if run.stage and entry["stage"] != run.stage:
-        with changing_journal(run.folder) as journal: run._note(journal)["reads"][name] = entry["sha256"]
+        with changing_journal(run.folder) as journal:
+            run._note(journal)["reads"][name] = entry["sha256"]
     return next(kind for kind in FORMATS if kind.suffix == path.suffix).read(path)
 
 # %% ../../nbs/core/04_run_folder.ipynb #99a90106
 def _tell(run: Run, text: str) -> None:
     if "MLKIT_WATCHED" in os.environ:
-        try: (run.folder / ".telling").write_text(text, encoding="utf-8")
-        except OSError: pass  # a line for the eye is not worth a failed stage
+        try:
+            (run.folder / ".telling").write_text(text, encoding="utf-8")
+        except OSError:
+            pass  # a line for the eye is not worth a failed stage
     elif "ipykernel" in sys.modules:
         from IPython.display import clear_output
+
         clear_output(wait=bool(text))
-        if text: print(text, flush=True)
+        if text:
+            print(text, flush=True)

@@ -24,28 +24,43 @@ __all__ = ['MISSING', 'PLAIN_NUMBER', 'PAIRS', 'native', 'as_text', 'fold', 'is_
 def _numpy_scalar(value: Any) -> Any:
     "A numpy scalar in Python's own type, recognised without importing numpy."
     kind = value.dtype.kind
-    if kind == "f": return float(value)
-    if kind in "iub": return value.item()
-    if kind not in "Mm": return str(value)
+    if kind == "f":
+        return float(value)
+    if kind in "iub":
+        return value.item()
+    if kind not in "Mm":
+        return str(value)
     value = value.astype(f"{kind}8[us]").item()
     return None if isinstance(value, int) else value  # an int: a year that Python's datetime does not have
+
 
 def native(
     value: Any,  # a cell as a file, a database or a request brings it
 ) -> Any:  # str, bool, int, float, datetime (UTC, without zone) or None
     "The same cell in Python's own types; every typed missing value is None, what is unknown is its text."
-    if isinstance(value, float): return None if math.isnan(value) else float(value)
-    if value is None or isinstance(value, (str, int)): return value
-    if type(value).__name__ in ("NAType", "NaTType"): return None
-    if getattr(value, "shape", None) == (): return native(_numpy_scalar(value))
+    if isinstance(value, float):
+        return None if math.isnan(value) else float(value)
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if getattr(value, "shape", None) == ():
+        return native(_numpy_scalar(value))
     try:
-        if hasattr(value, "to_pydatetime"): value = value.to_pydatetime(warn=False)
-        if isinstance(value, datetime) and value.tzinfo: return value.astimezone(UTC).replace(tzinfo=None)
-        if isinstance(value, datetime): return value
-        if isinstance(value, date): return datetime(value.year, value.month, value.day)
-        if isinstance(value, timedelta): return value / timedelta(microseconds=1) / 1e6
-        if isinstance(value, (Decimal, Rational)): return native(float(value))
-    except (ValueError, OverflowError): return None
+        if hasattr(value, "to_pydatetime"):
+            value = value.to_pydatetime(warn=False)
+        if isinstance(value, datetime) and value.tzinfo:
+            return value.astimezone(UTC).replace(tzinfo=None)
+        if isinstance(value, datetime):
+            return value
+        if isinstance(value, date):
+            return datetime(value.year, value.month, value.day)
+        if isinstance(value, timedelta):
+            return value / timedelta(microseconds=1) / 1e6
+        if isinstance(value, (Decimal, Rational)):
+            return native(float(value))
+    except (ValueError, OverflowError):
+        return None
     return str(value)
 
 # %% ../../nbs/data/01_cells.ipynb #89576347
@@ -53,28 +68,97 @@ def as_text(
     cell: Any,  # a cell in Python's own types
 ) -> str:  # '' when missing
     "How a cell is written: without blanks around it, `401.0` as `401`, midnight as the day alone."
-    if cell is None: return ""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15: return str(int(cell))
-    if isinstance(cell, datetime): return str(cell).removesuffix(" 00:00:00")
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        return str(cell).removesuffix(" 00:00:00")
     text = str(cell).strip()
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
 
 def fold(
     text: str,  # a cell as it is written
 ) -> str:
     "The form in which texts are compared: Unicode NFKC, small letters, single blanks."
-    if text.isascii(): return " ".join(text.split()).lower()
+    if text.isascii():
+        return " ".join(text.split()).lower()
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 # %% ../../nbs/data/01_cells.ipynb #541ebb67
 MISSING = (
-    "", "-", "--", "---", "–", "—", "―", "−", "ー", ".", "..", "?", "??", "na", "n/a", "n.a.", "n.a", "nan",
-    "nat", "null", "none", "<na>", "(null)", "(none)", "(blank)", "#n/a", "#na", "#null!", "#value!", "#ref!",
-    "#div/0!", "#name?", "#num!", "unknown", "(unknown)", "unkn", "not known", "not available",
-    "not applicable", "not specified", "not provided", "not recorded", "not reported", "not stated",
-    "not given", "unspecified", "undefined", "missing", "(missing)", "no data", "no information", "tbd",
-    "to be determined", "不明", "未詳", "未定", "該当なし", "未回答", "無回答", "未記入", "未入力", "未設定",
-    "未登録", "未確認", "情報なし", "データなし", "欠損", "欠測", "値なし")
+    "",
+    "-",
+    "--",
+    "---",
+    "–",
+    "—",
+    "―",
+    "−",
+    "ー",
+    ".",
+    "..",
+    "?",
+    "??",
+    "na",
+    "n/a",
+    "n.a.",
+    "n.a",
+    "nan",
+    "nat",
+    "null",
+    "none",
+    "<na>",
+    "(null)",
+    "(none)",
+    "(blank)",
+    "#n/a",
+    "#na",
+    "#null!",
+    "#value!",
+    "#ref!",
+    "#div/0!",
+    "#name?",
+    "#num!",
+    "unknown",
+    "(unknown)",
+    "unkn",
+    "not known",
+    "not available",
+    "not applicable",
+    "not specified",
+    "not provided",
+    "not recorded",
+    "not reported",
+    "not stated",
+    "not given",
+    "unspecified",
+    "undefined",
+    "missing",
+    "(missing)",
+    "no data",
+    "no information",
+    "tbd",
+    "to be determined",
+    "不明",
+    "未詳",
+    "未定",
+    "該当なし",
+    "未回答",
+    "無回答",
+    "未記入",
+    "未入力",
+    "未設定",
+    "未登録",
+    "未確認",
+    "情報なし",
+    "データなし",
+    "欠損",
+    "欠測",
+    "値なし",
+)
+
 
 def is_missing(
     text: str,  # a cell as it is written
@@ -86,14 +170,18 @@ def is_missing(
 # %% ../../nbs/data/01_cells.ipynb #efaa5e93
 _MINUS = str.maketrans("−▲△", "---")
 
+
 def narrow(
     text: str,  # a cell as it is written
 ) -> str:  # without blanks around it
     "Full-width and half-width signs in their plain form, one kind of blank, one kind of minus."
-    if text.isascii(): return text.strip()
+    if text.isascii():
+        return text.strip()
+
     def plain(sign: str) -> str:
         wide = unicodedata.decomposition(sign).startswith(("<wide>", "<narrow>", "<noBreak>"))
         return unicodedata.normalize("NFKC", sign) if wide or sign.isspace() else sign
+
     return "".join(map(plain, text)).translate(_MINUS).strip()
 
 # %% ../../nbs/data/01_cells.ipynb #a307d49c
@@ -104,22 +192,27 @@ _POWERS = {"k": 3, "K": 3, "M": 6, "B": 9, "千": 3, "万": 4, "億": 8, "兆": 
 _NUMBER = re.compile(
     rf"(?:[<>≤≥≈~]=? ?)?(?P<sign>[+-]?) ?(?:{_CURRENCY} ?(?P<inner>[+-]?))?(?=\.?[0-9])"
     r"(?P<whole>[1-9][0-9]{0,2}(?P<gap>[, '])[0-9]{3}(?:(?P=gap)[0-9]{3})*|[0-9]*)(?P<part>\.[0-9]*)?"
-    rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,4}})| ?(?P<power>[{''.join(_POWERS)}]))? ?(?:{_CURRENCY}|%|\+)?")
+    rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,4}})| ?(?P<power>[{''.join(_POWERS)}]))? ?(?:{_CURRENCY}|%|\+)?"
+)
+
 
 def _number(text: str) -> float | None:
     "The number in a narrowed text with a decimal point, or None."
     loss = text.startswith("(") and text.endswith(")")
     found = _NUMBER.fullmatch(text[1:-1].strip() if loss else text)
-    if not found or bool(found["sign"]) + bool(found["inner"]) + loss > 1: return None
+    if not found or bool(found["sign"]) + bool(found["inner"]) + loss > 1:
+        return None
     digits = re.sub("[, ']", "", found["whole"]) + (found["part"] or "")
     size = float(f"{digits}e{found['exponent'] or _POWERS.get(found['power'], 0)}")
-    if math.isinf(size): return None
+    if math.isinf(size):
+        return None
     return 0.0 - size if loss or "-" in (found["sign"], found["inner"]) else size
 
 # %% ../../nbs/data/01_cells.ipynb #d30e4410
 _SWAP = str.maketrans(".,", ",.")
 _is_plain = re.compile(PLAIN_NUMBER).fullmatch
 _has_digit = re.compile(r"\d").search
+
 
 def parse_number(
     text: str,  # a cell as it is written
@@ -129,7 +222,8 @@ def parse_number(
     if decimal == "." and _is_plain(text):
         plain = float(text)
         return None if math.isinf(plain) else plain + 0.0  # + 0.0: there is one zero, not two
-    if not _has_digit(text): return None
+    if not _has_digit(text):
+        return None
     text = narrow(text)
     readings = (text, text.translate(_SWAP)) if decimal == "." else (text.translate(_SWAP), text)
     number = _number(readings[0])
@@ -138,11 +232,13 @@ def parse_number(
 # %% ../../nbs/data/01_cells.ipynb #97b91d99
 _PIECE = re.compile(r"([^0-9]*[0-9](?:[0-9., ']*[0-9])?\.?)([^0-9]*(?:(?<=[mtn])[23](?![0-9]))?)")
 
+
 def split_units(
     text: str,  # a cell as it is written
 ) -> list[tuple[str, str]]:  # numbers as they are written, each with what stands behind it
     "The pieces of a cell like `2h 50m`."
     return [(number.strip(), unit.strip()) for number, unit in _PIECE.findall(narrow(text))]
+
 
 def fold_unit(
     unit: str,  # as it is written
@@ -151,10 +247,28 @@ def fold_unit(
     return fold(unit).replace(" ", "").rstrip(".")
 
 # %% ../../nbs/data/01_cells.ipynb #c5fddba4
-_SPELLED = {"$": "USD", "US$": "USD", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "AU$": "AUD", "NZ$": "NZD",
-            "HK$": "HKD", "S$": "SGD", "¥": "JPY", "円": "JPY", "€": "EUR", "£": "GBP", "₩": "KRW",
-            "₹": "INR", "Rs": "INR", "Rs.": "INR", "元": "CNY"}
+_SPELLED = {
+    "$": "USD",
+    "US$": "USD",
+    "C$": "CAD",
+    "CA$": "CAD",
+    "A$": "AUD",
+    "AU$": "AUD",
+    "NZ$": "NZD",
+    "HK$": "HKD",
+    "S$": "SGD",
+    "¥": "JPY",
+    "円": "JPY",
+    "€": "EUR",
+    "£": "GBP",
+    "₩": "KRW",
+    "₹": "INR",
+    "Rs": "INR",
+    "Rs.": "INR",
+    "元": "CNY",
+}
 _find_currency = re.compile(_CURRENCY).search
+
 
 def currency_of(
     text: str,  # a cell as it is written
@@ -166,22 +280,29 @@ def currency_of(
 # %% ../../nbs/data/01_cells.ipynb #272f9f78
 _CLOCK = re.compile(
     r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]{1,9})?))?(?: ?([AaPp])\.?[Mm]\.?)?"
-    r"|([0-9]{1,2})時(?:([0-5]?[0-9])分)?")
+    r"|([0-9]{1,2})時(?:([0-5]?[0-9])分)?"
+)
+
 
 def parse_clock(
     text: str,  # a cell as it is written
 ) -> float | None:  # hours; None when it is no time
     "The hours of `23:45`, `8:05 PM`, `1:30:00` or `8時30分`."
     found = _CLOCK.fullmatch(narrow(text))
-    if not found: return None
+    if not found:
+        return None
     hour, minute = int(found[1] or found[5]), int(found[2] or found[6] or 0)
-    if found[4] and not 1 <= hour <= 12: return None
-    if found[4]: hour = hour % 12 + (12 if found[4] in "Pp" else 0)
+    if found[4] and not 1 <= hour <= 12:
+        return None
+    if found[4]:
+        hour = hour % 12 + (12 if found[4] in "Pp" else 0)
     return hour + (minute * 60 + float(found[3] or 0)) / 3600
 
 # %% ../../nbs/data/01_cells.ipynb #3e55c03a
 _EACH_NUMBER = re.compile(
-    r"(?:(?<![\w%°)'\"])[-+])?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?")
+    r"(?:(?<![\w%°)'\"])[-+])?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?"
+)
+
 
 def split_numbers(
     text: str,  # a cell as it is written
@@ -189,14 +310,28 @@ def split_numbers(
 ) -> tuple[str, tuple[float, ...]]:  # the shape, with # for each number; the numbers
     "All numbers in a cell, and what stands around them."
     text = narrow(text).replace("#", "№")
-    if decimal == ",": text = text.translate(_SWAP)
+    if decimal == ",":
+        text = text.translate(_SWAP)
     numbers = tuple(float(found.replace(",", "")) + 0.0 for found in _EACH_NUMBER.findall(text))
     return fold(_EACH_NUMBER.sub("#", text)).replace(" ", ""), numbers
 
 # %% ../../nbs/data/01_cells.ipynb #e95f4b5a
-PAIRS = (("no", "yes"), ("false", "true"), ("f", "t"), ("n", "y"), ("0", "1"), ("0.0", "1.0"), ("off", "on"),
-         ("いいえ", "はい"), ("無", "有"), ("無し", "有り"), ("なし", "あり"), ("×", "○"))
+PAIRS = (
+    ("no", "yes"),
+    ("false", "true"),
+    ("f", "t"),
+    ("n", "y"),
+    ("0", "1"),
+    ("0.0", "1.0"),
+    ("off", "on"),
+    ("いいえ", "はい"),
+    ("無", "有"),
+    ("無し", "有り"),
+    ("なし", "あり"),
+    ("×", "○"),
+)
 _TRUTH = {fold(word): truth for pair in PAIRS for word, truth in zip(pair, (False, True), strict=True)}
+
 
 def parse_boolean(
     text: str,  # a cell as it is written
@@ -207,37 +342,67 @@ def parse_boolean(
 # %% ../../nbs/data/01_cells.ipynb #05429d9f
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
 _ERAS |= dict(zip("MTSHR", _ERAS.values(), strict=True))
-_MONTHS = {name: number for number, names in enumerate(
-    ("january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug",
-     "september sep sept", "october oct", "november nov", "december dec"), 1) for name in names.split()}
-_TIME = (r"(?:[T ,:]* ?(?P<h>[0-9]{1,2})(?::(?P<mi>[0-9]{2})(?::(?P<s>[0-9]{2})(?:[.,](?P<us>[0-9]{1,9}))?)?"
-         r"|時(?:(?P<mi2>[0-9]{1,2})分(?:(?P<s2>[0-9]{1,2})秒)?)?)"
-         r"(?: ?(?P<half>[AaPp]\.?[Mm]\.?|午前|午後))?"
-         r"(?: ?(?P<zone>Z|(?:UTC|GMT)?[+-][0-9]{1,2}(?::?[0-9]{2})?|UTC|GMT))?)?")
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sep sept",
+            "october oct",
+            "november nov",
+            "december dec",
+        ),
+        1,
+    )
+    for name in names.split()
+}
+_TIME = (
+    r"(?:[T ,:]* ?(?P<h>[0-9]{1,2})(?::(?P<mi>[0-9]{2})(?::(?P<s>[0-9]{2})(?:[.,](?P<us>[0-9]{1,9}))?)?"
+    r"|時(?:(?P<mi2>[0-9]{1,2})分(?:(?P<s2>[0-9]{1,2})秒)?)?)"
+    r"(?: ?(?P<half>[AaPp]\.?[Mm]\.?|午前|午後))?"
+    r"(?: ?(?P<zone>Z|(?:UTC|GMT)?[+-][0-9]{1,2}(?::?[0-9]{2})?|UTC|GMT))?)?"
+)
 _WEEKDAY, _NAME, _ERA = r"(?:[A-Za-z]{3,9},? )?", r"(?P<name>[A-Za-z]{3,9})\.?", "|".join(_ERAS)
-_DATES = tuple(re.compile(pattern + _TIME) for pattern in (
-    r"(?P<y>[0-9]{4})(?P<mark>[-/.])(?P<m>[0-9]{1,2})(?P=mark)(?P<d>[0-9]{1,2})",
-    r"(?P<y>[12][0-9]{3})[-/](?P<m>[0-9]{1,2})",
-    r"(?P<m>[0-9]{1,2})[-/](?P<y>[12][0-9]{3})",
-    r"(?P<a>[0-9]{1,2})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<y>[0-9]{4}|(?<!-)[0-9]{2})",
-    rf"{_WEEKDAY}{_NAME} (?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?,? (?P<y>[0-9]{{4}})",
-    rf"{_WEEKDAY}(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?[-/ ]?{_NAME},?[-/ ]?(?P<y>[0-9]{{4}}|[0-9]{{2}})",
-    rf"{_NAME},?[- ](?P<y>[0-9]{{4}})",
-    r"(?P<y>[0-9]{4}) ?年 ?(?P<m>[0-9]{1,2}) ?月(?: ?(?P<d>[0-9]{1,2}) ?日)?(?:\([月火水木金土日]\))?",
-    rf"(?P<era>{_ERA})(?P<y>[0-9]{{1,2}}|元)[年./-](?P<m>[0-9]{{1,2}})[月./-](?:(?P<d>[0-9]{{1,2}})日?)?",
-    r"(?P<y>19[0-9]{2}|20[0-9]{2})(?P<m>[0-9]{2})(?P<d>[0-9]{2})"))
+_DATES = tuple(
+    re.compile(pattern + _TIME)
+    for pattern in (
+        r"(?P<y>[0-9]{4})(?P<mark>[-/.])(?P<m>[0-9]{1,2})(?P=mark)(?P<d>[0-9]{1,2})",
+        r"(?P<y>[12][0-9]{3})[-/](?P<m>[0-9]{1,2})",
+        r"(?P<m>[0-9]{1,2})[-/](?P<y>[12][0-9]{3})",
+        r"(?P<a>[0-9]{1,2})(?P<mark>[-/.])(?P<b>[0-9]{1,2})(?P=mark)(?P<y>[0-9]{4}|(?<!-)[0-9]{2})",
+        rf"{_WEEKDAY}{_NAME} (?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?,? (?P<y>[0-9]{{4}})",
+        rf"{_WEEKDAY}(?P<d>[0-9]{{1,2}})(?:st|nd|rd|th)?[-/ ]?{_NAME},?[-/ ]?(?P<y>[0-9]{{4}}|[0-9]{{2}})",
+        rf"{_NAME},?[- ](?P<y>[0-9]{{4}})",
+        r"(?P<y>[0-9]{4}) ?年 ?(?P<m>[0-9]{1,2}) ?月(?: ?(?P<d>[0-9]{1,2}) ?日)?(?:\([月火水木金土日]\))?",
+        rf"(?P<era>{_ERA})(?P<y>[0-9]{{1,2}}|元)[年./-](?P<m>[0-9]{{1,2}})[月./-](?:(?P<d>[0-9]{{1,2}})日?)?",
+        r"(?P<y>19[0-9]{2}|20[0-9]{2})(?P<m>[0-9]{2})(?P<d>[0-9]{2})",
+    )
+)
 
 # %% ../../nbs/data/01_cells.ipynb #1ca6b12a
 def _year_month_day(part: Mapping[str, str | None], order: str) -> tuple[int, int, int] | None:
     "The day that the parts of a matched date name; None when they leave it open."
     year = 1 if part["y"] == "元" else int(part["y"] or 0)
-    if part.get("era"): year += _ERAS[str(part["era"])]
-    elif len(part["y"] or "") == 2: year += 2000 if year < 69 else 1900
-    if part.get("name"): return year, _MONTHS.get(str(part["name"]).lower(), 0), int(part.get("d") or 1)
-    if "a" not in part: return year, int(part["m"] or 0), int(part.get("d") or 1)
+    if part.get("era"):
+        year += _ERAS[str(part["era"])]
+    elif len(part["y"] or "") == 2:
+        year += 2000 if year < 69 else 1900
+    if part.get("name"):
+        return year, _MONTHS.get(str(part["name"]).lower(), 0), int(part.get("d") or 1)
+    if "a" not in part:
+        return year, int(part["m"] or 0), int(part.get("d") or 1)
     first, second = int(part["a"] or 0), int(part["b"] or 0)
-    if not order: order = "day" if first > 12 else "month" if second > 12 or first == second else ""
-    if not order: return None
+    if not order:
+        order = "day" if first > 12 else "month" if second > 12 or first == second else ""
+    if not order:
+        return None
     return (year, first, second) if order == "month" else (year, second, first)
 
 # %% ../../nbs/data/01_cells.ipynb #d9a3280b
@@ -245,12 +410,15 @@ def _time_of_day(part: Mapping[str, str | None]) -> timedelta:
     "The time after midnight, in UTC if there is a zone. ValueError: there is no such time."
     hour = int(part["h"] or 0)
     minute, second = int(part["mi"] or part["mi2"] or 0), int(part["s"] or part["s2"] or 0)
-    if part["half"]: hour = hour % 12 + (12 if part["half"][0] in "Pp" or part["half"] == "午後" else 0)
-    if hour > 23 or minute > 59 or second > 59: raise ValueError("no such time")
+    if part["half"]:
+        hour = hour % 12 + (12 if part["half"][0] in "Pp" or part["half"] == "午後" else 0)
+    if hour > 23 or minute > 59 or second > 59:
+        raise ValueError("no such time")
     fraction = int((part["us"] or "").ljust(6, "0")[:6])
     time = timedelta(hours=hour, minutes=minute, seconds=second, microseconds=fraction)
     zone = re.sub("[A-Z:]", "", part["zone"] or "")
-    if not zone: return time
+    if not zone:
+        return time
     offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:] or 0))
     return time - offset if zone[0] == "+" else time + offset
 
@@ -260,29 +428,35 @@ def parse_date(
     order: str = "",  # what comes first in 10/20/2013: "day", "month", or "" for not known
 ) -> datetime | None:  # without zone (one in the cell is carried over to UTC); None when it is no date
     "The day, or the moment, that a cell names."
-    if not _has_digit(text) or (len(text) != 8 and _is_plain(text)): return None
+    if not _has_digit(text) or (len(text) != 8 and _is_plain(text)):
+        return None
     text = " ".join(narrow(text).split())
     found = next(filter(None, (pattern.fullmatch(text) for pattern in _DATES)), None)
-    if not found: return None
+    if not found:
+        return None
     try:
         day = _year_month_day(found.groupdict(), order)
         return datetime(*day) + _time_of_day(found.groupdict()) if day else None
-    except (ValueError, OverflowError): return None
+    except (ValueError, OverflowError):
+        return None
 
 # %% ../../nbs/data/01_cells.ipynb #606bc28b
 _WORD = re.compile(r"[ぁ-ゖ]+|[ァ-ヺー]+|[一-鿿々]+|[^\sぁ-ゖァ-ヺー一-鿿々]+")
+
 
 def count_words(
     text: str,  # any text
 ) -> int:  # 0 for an empty one
     "How many words a text has."
-    if text.isascii(): return len(text.split())
+    if text.isascii():
+        return len(text.split())
     return len(_WORD.findall(text))
 
 # %% ../../nbs/data/01_cells.ipynb #86fcffec
 _BREAKS = dict.fromkeys(map(ord, ',;:/|\\()[]{}<>"!?=、。・「」『』【】〈〉《》〔〕…‥“”„«»¿¡'), " ")
 _AROUND = string.punctuation + "‘’‚–—―·•′″´"
 _is_run = re.compile("[ぁ-ゖ]{3,}|[一-鿿々]{3,}").fullmatch
+
 
 def text_words(
     text: str,  # any text
@@ -293,6 +467,8 @@ def text_words(
         return " ".join(filter(None, [word if word.isalnum() else word.strip(_AROUND) for word in plain]))
     words: list[str] = []
     for word in _WORD.findall(fold(text).translate(_BREAKS)):
-        if _is_run(word): words += (word[start:start + 2] for start in range(len(word) - 1))
-        else: words.append(word.strip(_AROUND))
+        if _is_run(word):
+            words += (word[start : start + 2] for start in range(len(word) - 1))
+        else:
+            words.append(word.strip(_AROUND))
     return " ".join(filter(None, words))

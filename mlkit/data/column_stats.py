@@ -24,9 +24,11 @@ __all__ = ['SAMPLE', 'ENOUGH', 'Facts', 'value_counts', 'count_cells', 'quote', 
 SAMPLE = 10_000  # different cells that decide about a column
 ENOUGH = 0.98  # the share of cells that must make sense for a kind to be chosen
 
+
 @dataclass(frozen=True)
 class Facts:
     "What is known of a column's cells."
+
     series: pd.Series
     rows: int
     present: int  # cells that are not missing
@@ -55,9 +57,11 @@ class Facts:
         "Does `accept` take enough of the cells? It stops looking when it cannot any more."
         room = sum(self.counts.values()) * (1 - enough)
         for text, count in self.counts.items():
-            if accept(text): continue
+            if accept(text):
+                continue
             room -= count
-            if room < 0: return False
+            if room < 0:
+                return False
         return True
 
 # %% ../../nbs/data/03_column_stats.ipynb #baa1d501
@@ -66,31 +70,41 @@ def value_counts(
 ) -> pd.Series:  # counts by cell; gaps are left out
     "How many cells hold each value; mixed objects are counted by their text."
     import pandas as pd
-    if is_mixed(series): series = pd.Series([as_text(native(cell)) for cell in series.tolist()], dtype="str")
+
+    if is_mixed(series):
+        series = pd.Series([as_text(native(cell)) for cell in series.tolist()], dtype="str")
     counts = series.value_counts()
     return counts[counts > 0]
 
+
 def _quick_numbers(series: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, pd.Series]:
     "A long text column of plain numbers as float64, which is counted much faster; and its other cells."
-    if len(series) <= SAMPLE or not is_text(series): return series, series.head(0)
+    if len(series) <= SAMPLE or not is_text(series):
+        return series, series.head(0)
     plain = series.str.fullmatch(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?", na=False).astype(bool)
-    if plain.mean() < 0.5: return series, series.head(0)
+    if plain.mean() < 0.5:
+        return series, series.head(0)
     others = value_counts(series[~plain])
-    if not all(fold(text) in markers for text in others.index): return series, series.head(0)
+    if not all(fold(text) in markers for text in others.index):
+        return series, series.head(0)
     return series.where(plain).astype(object).astype("float64"), others
 
 # %% ../../nbs/data/03_column_stats.ipynb #5226922b
 def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dict[str, int]]:
     "The counts of the cells that hold something, and those of the words for nothing."
-    if counts.index.dtype.kind in "iufM": return counts, {}
+    if counts.index.dtype.kind in "iufM":
+        return counts, {}
     digits = any(re.search(r"\d", marker) for marker in markers)
+
     def word(cell: Any) -> str:
         text = cell.strip() if isinstance(cell, str) else as_text(native(cell))
         return text if not digits and text[:1].isdecimal() else fold(text)
+
     folded = [word(cell) for cell in counts.index.tolist()]
     nothing: Counter[str] = Counter()
     for said, count in zip(folded, counts.tolist(), strict=True):
-        if said and said in markers: nothing[said] += count
+        if said and said in markers:
+            nothing[said] += count
     return counts[[said not in markers for said in folded]], dict(nothing)
 
 # %% ../../nbs/data/03_column_stats.ipynb #a7316f24
@@ -98,11 +112,14 @@ def _sample(counts: pd.Series) -> pd.Series:
     "The counts of at most `SAMPLE` different cells."
     import numpy as np
     import pandas as pd
-    if len(counts) <= SAMPLE: return counts
+
+    if len(counts) <= SAMPLE:
+        return counts
     cells = counts.index.to_numpy()
     if cells.dtype == object and not is_text(counts.index.to_series()):
         cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
     return counts.iloc[np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:SAMPLE]]
+
 
 def count_cells(
     series: pd.Series,  # raw cells
@@ -123,6 +140,7 @@ def quote(
 ) -> str:
     "The cell in quotation marks, at most 30 characters of it."
     return repr(text if len(text) <= 30 else text[:29] + "…")
+
 
 def in_rows(
     count: int,  # rows

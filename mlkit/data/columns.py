@@ -15,8 +15,22 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from mlkit.data.cells import (
-    MISSING, PLAIN_NUMBER, as_text, count_words, currency_of, fold, fold_unit, narrow, native,
-    parse_boolean, parse_clock, parse_date, parse_number, split_numbers, split_units, text_words,
+    MISSING,
+    PLAIN_NUMBER,
+    as_text,
+    count_words,
+    currency_of,
+    fold,
+    fold_unit,
+    narrow,
+    native,
+    parse_boolean,
+    parse_clock,
+    parse_date,
+    parse_number,
+    split_numbers,
+    split_units,
+    text_words,
 )
 
 if TYPE_CHECKING:
@@ -30,9 +44,11 @@ __all__ = ['KINDS', 'PLAIN_MOMENT', 'Column', 'read_cell', 'is_mixed', 'is_text'
 # %% ../../nbs/data/02_columns.ipynb #809f72d4
 KINDS = ("number", "numbers", "boolean", "date", "category", "text", "identifier", "constant", "empty")
 
+
 @dataclass(frozen=True)
 class Column:
     "How the cells of one column are read, and what the model gets of them."
+
     name: str  # as in the file, blanks and all
     kind: str  # one of `KINDS`
     why: str = ""  # why this kind, in one sentence
@@ -54,7 +70,8 @@ class Column:
     prefix: str = ""  # what the names of the parts begin with; empty: the name and a dot
 
     @cached_property
-    def _prepared(self) -> _Prepared: return _Prepared(self)
+    def _prepared(self) -> _Prepared:
+        return _Prepared(self)
 
 # %% ../../nbs/data/02_columns.ipynb #919b393b
 class _Prepared:
@@ -63,8 +80,10 @@ class _Prepared:
     def __init__(self, column: Column):
         self.fold = str.strip if column.exact else fold
         self.markers = frozenset(map(fold, column.missing))
-        self.lookup = {self.fold(text): category for text, category in
-                       [*column.spellings.items(), *((text, text) for text in column.categories)]}
+        self.lookup = {
+            self.fold(text): category
+            for text, category in [*column.spellings.items(), *((text, text) for text in column.categories)]
+        }
         units = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
         self.factors = {fold_unit(unit): worth for unit, worth in units.items()}
         self.bare = self.factors.get("", 1.0)  # what a typed number is worth
@@ -80,45 +99,68 @@ class _Prepared:
 # %% ../../nbs/data/02_columns.ipynb #3b54646a
 _is_bare = re.compile(r"[-+()0-9., ']+(?:[eE][-+]?[0-9]+)?\)?").fullmatch
 
+
 def _times(number: float | None, worth: float | None) -> float | None:
     "The number in the column's unit; None when either is not known, or when it is infinite."
-    if number is None or worth is None or math.isinf(number * worth): return None
+    if number is None or worth is None or math.isinf(number * worth):
+        return None
     return number * worth + 0.0
+
 
 def _read_measure(column: Column, text: str) -> float | None:
     "The number in a cell of a column with units."
     factors, pieces = column._prepared.factors, split_units(text)
-    if column.unit == "h" and re.search("[:時]", text): return parse_clock(text)
-    if _is_bare(text): return _times(parse_number(text, column.decimal), factors.get(""))
+    if column.unit == "h" and re.search("[:時]", text):
+        return parse_clock(text)
+    if _is_bare(text):
+        return _times(parse_number(text, column.decimal), factors.get(""))
     worth = [factors.get(fold_unit(unit)) for _, unit in pieces]
-    sizes = [_times(parse_number(number, column.decimal), each)
-             for (number, _), each in zip(pieces, worth, strict=True)]
-    if None in sizes: return None
-    if len(sizes) < 2: return sizes[0] if sizes else None
+    sizes = [
+        _times(parse_number(number, column.decimal), each)
+        for (number, _), each in zip(pieces, worth, strict=True)
+    ]
+    if None in sizes:
+        return None
+    if len(sizes) < 2:
+        return sizes[0] if sizes else None
     falling = worth == sorted({*worth}, reverse=True)  # type: ignore[type-var]
-    if not falling or pieces[0][0].startswith("-"): return None
+    if not falling or pieces[0][0].startswith("-"):
+        return None
     return _times(math.fsum(filter(None, sizes)), 1.0)
 
 # %% ../../nbs/data/02_columns.ipynb #3a69e9c5
 def _read_number(column: Column, cell: Any) -> float | None:
     if isinstance(cell, str):
-        if column.currency and currency_of(cell) not in ("", column.currency): return None
-        if not column.unit and not column.units: return parse_number(cell, column.decimal)
+        if column.currency and currency_of(cell) not in ("", column.currency):
+            return None
+        if not column.unit and not column.units:
+            return parse_number(cell, column.decimal)
         return _read_measure(column, narrow(cell))
-    if not isinstance(cell, (bool, int, float)): return None
-    try: return _times(float(cell), column._prepared.bare)
-    except OverflowError: return None
+    if not isinstance(cell, (bool, int, float)):
+        return None
+    try:
+        return _times(float(cell), column._prepared.bare)
+    except OverflowError:
+        return None
+
 
 def _read_boolean(column: Column, cell: Any) -> bool | None:
-    if isinstance(cell, str): return parse_boolean(cell)
+    if isinstance(cell, str):
+        return parse_boolean(cell)
     return bool(cell) if isinstance(cell, (int, float)) and cell in (0, 1) else None
 
+
 def _read_date(column: Column, cell: Any) -> datetime | None:
-    if isinstance(cell, datetime): return cell
+    if isinstance(cell, datetime):
+        return cell
     return None if isinstance(cell, bool) else parse_date(as_text(cell), column.order)
 
+
 _PARSERS: dict[str, Callable[[Column, Any], Any]] = {
-    "number": _read_number, "boolean": _read_boolean, "date": _read_date}
+    "number": _read_number,
+    "boolean": _read_boolean,
+    "date": _read_date,
+}
 
 # %% ../../nbs/data/02_columns.ipynb #12e264a8
 def read_cell(
@@ -131,26 +173,33 @@ def read_cell(
         read = parse(column, cell)
         return None if read in prepared.sentinels else read
     text = as_text(cell)
-    if fold(text) in prepared.markers: return None
-    if column.kind == "numbers" and split_numbers(text, column.decimal)[0] not in prepared.shapes: return None
-    if column.kind != "category": return text
+    if fold(text) in prepared.markers:
+        return None
+    if column.kind == "numbers" and split_numbers(text, column.decimal)[0] not in prepared.shapes:
+        return None
+    if column.kind != "category":
+        return text
     return prepared.lookup.get(prepared.fold(text), column.other) or None
 
 # %% ../../nbs/data/02_columns.ipynb #ea76be2d
 _DTYPES = {"number": "float64", "boolean": "float64", "date": "datetime64[us]"}
+
 
 def is_mixed(
     series: pd.Series,  # raw cells
 ) -> bool:
     "Does the column hold Python objects that are not all text?"
     import pandas as pd
+
     return series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) != "string"
+
 
 def is_text(
     series: pd.Series,  # raw cells
 ) -> bool:
     "Does the column hold nothing but text and gaps?"
     import pandas as pd
+
     return not is_mixed(series) and pd.api.types.is_string_dtype(series)
 
 # %% ../../nbs/data/02_columns.ipynb #cdf1bf1b
@@ -159,15 +208,20 @@ def different_cells(
 ) -> tuple[list[Any], Any]:  # the cells, and an index that brings each row its own
     "The different cells of a column, None at the end, and the place of each row's cell among them."
     import pandas as pd
-    if is_mixed(series): return [*series.tolist(), None], slice(0, len(series))
+
+    if is_mixed(series):
+        return [*series.tolist(), None], slice(0, len(series))
     places, different = pd.factorize(series)  # a missing cell has place -1, the last one
     return [*different.tolist(), None], places
+
 
 def _array(values: list[Any], dtype: str) -> Any:  # numpy or pandas array
     import numpy as np
     import pandas as pd
+
     make: Any = pd.array if dtype == "str" else np.array
     return make(values, dtype=dtype)
+
 
 def _read_each(column: Column, series: pd.Series) -> Any:
     "Every different cell through `read_cell`; text is '' where it is missing."
@@ -178,30 +232,40 @@ def _read_each(column: Column, series: pd.Series) -> Any:
 # %% ../../nbs/data/02_columns.ipynb #7677f8bc
 _Form = tuple[str, "Callable[[pd.Series], Any]"]  # a pattern, and what reads the cells that match it
 
+
 def _read_forms(column: Column, series: pd.Series, forms: list[_Form]) -> np.ndarray:
     "The cells of each plain form all at once, the others one by one."
     import numpy as np
+
     values, left = np.empty(len(series), dtype=_DTYPES[column.kind]), np.ones(len(series), bool)
     for pattern, read in forms:
-        if not left.any(): break
+        if not left.any():
+            break
         plain = left & series.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
-        if plain.any(): values[plain] = read(series if plain.all() else series[plain])
+        if plain.any():
+            values[plain] = read(series if plain.all() else series[plain])
         left &= ~plain
-    if left.any(): values[left] = _read_each(column, series[left])
+    if left.any():
+        values[left] = _read_each(column, series[left])
     return values
 
 # %% ../../nbs/data/02_columns.ipynb #59660711
 def _floats(cells: pd.Series) -> np.ndarray:
     import pyarrow
+
     return pyarrow.array(cells, type=pyarrow.large_string()).cast("float64").to_numpy(zero_copy_only=False)
+
 
 def _amounts(cells: pd.Series, decimal: str, worth: float) -> np.ndarray:
     "What amounts are worth, whatever stands around their digits."
     import numpy as np
+
     cells = cells.str.replace("[^0-9.,+-]", "", regex=True)
     gap = "," if decimal == "." else "."
     cells = cells.str.replace(gap, "", regex=False).str.replace(",", ".", regex=False)
-    with np.errstate(over="ignore"): return _floats(cells) * worth
+    with np.errstate(over="ignore"):
+        return _floats(cells) * worth
+
 
 def _number_forms(column: Column) -> list[_Form]:
     "The plain forms of numbers in this column."
@@ -211,10 +275,12 @@ def _number_forms(column: Column) -> list[_Form]:
     money = "[$€£¥]?" if bare and not column.currency else ""
     plain: list[_Form] = [(PLAIN_NUMBER, _floats)] if column.decimal == "." and worth.get("") == 1.0 else []
     for unit, size in worth.items():
-        if re.search("[-+.,0-9]", unit): continue
+        if re.search("[-+.,0-9]", unit):
+            continue
         read = partial(_amounts, decimal=column.decimal, worth=size)
         plain.append((rf"[+-]?{money}{digits} ?(?i:{re.escape(unit)})", read))
-        if money: plain.append((rf"[+-]?{digits} ?[%円€]", read))
+        if money:
+            plain.append((rf"[+-]?{digits} ?[%円€]", read))
     return plain
 
 # %% ../../nbs/data/02_columns.ipynb #425dab17
@@ -222,10 +288,13 @@ def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
     "A column of numbers as float64."
     import numpy as np
     import pandas as pd
+
     if pd.api.types.is_any_real_numeric_dtype(series):
         numbers = series.to_numpy("float64", na_value=np.nan)
-        with np.errstate(over="ignore"): numbers = numbers * column._prepared.bare
-    elif not is_text(series): return _read_each(column, series)
+        with np.errstate(over="ignore"):
+            numbers = numbers * column._prepared.bare
+    elif not is_text(series):
+        return _read_each(column, series)
     else:
         numbers = _read_forms(column, series, _number_forms(column))
     gone = np.isinf(numbers) | np.isin(numbers, [*column._prepared.sentinels])
@@ -235,13 +304,16 @@ def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
 _CLOCK = r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)?"
 PLAIN_MOMENT = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])" + _CLOCK.replace("]?[0", "][0")
 
+
 def _moments(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.Series:
     "Moments in the standard form, or in one that is brought to it."
     import pandas as pd
+
     if pattern:
         cells = cells.str.replace(r"\b([0-9])\b", r"0\1", regex=True)
         cells = cells.str.replace(pattern, standard, regex=True)
     return pd.to_datetime(cells, format="ISO8601", errors="coerce")
+
 
 def _moment_forms(column: Column) -> list[_Form]:
     "The plain forms of dates in this column."
@@ -249,20 +321,26 @@ def _moment_forms(column: Column) -> list[_Form]:
     forms = [(f"{year}{mark}{part}{mark}{part}", r"\1-\2-\3") for mark in ("/", "[.]")]
     standard = {"day": r"\3-\2-\1", "month": r"\3-\1-\2"}.get(column.order)
     forms += [(f"{part}{mark}{part}{mark}{year}", standard) for mark in ("/", "[.]", "-") if standard]
-    return [(PLAIN_MOMENT, _moments),
-            *((form + _CLOCK, partial(_moments, pattern=form, standard=to)) for form, to in forms)]
+    return [
+        (PLAIN_MOMENT, _moments),
+        *((form + _CLOCK, partial(_moments, pattern=form, standard=to)) for form, to in forms),
+    ]
 
 # %% ../../nbs/data/02_columns.ipynb #490bbe24
 def _read_moments(column: Column, series: pd.Series) -> np.ndarray:
     "A column of dates as datetime64 in UTC; years that Python's datetime does not have are missing."
     import numpy as np
     import pandas as pd
-    if is_text(series): moments = _read_forms(column, series, _moment_forms(column))
+
+    if is_text(series):
+        moments = _read_forms(column, series, _moment_forms(column))
     elif isinstance(series.dtype, (np.dtype, pd.DatetimeTZDtype)) and series.dtype.kind == "M":
-        if series.dt.tz is not None: series = series.dt.tz_convert(None)
+        if series.dt.tz is not None:
+            series = series.dt.tz_convert(None)
         year = series.to_numpy().astype("datetime64[Y]").astype("int64") + 1970
         moments = series.where((year >= 1) & (year <= 9999)).dt.as_unit("us").to_numpy()
-    else: return _read_each(column, series)
+    else:
+        return _read_each(column, series)
     gone = np.isin(moments, np.array([*column._prepared.sentinels], dtype=_DTYPES["date"]))
     return np.where(gone, np.datetime64("NaT"), moments)
 
@@ -273,6 +351,7 @@ def read_column(
 ) -> pd.Series:  # float64 (NaN missing) for numbers and booleans, datetime64, else text ('' missing)
     "What a column of raw cells means: `read_cell` for all of them."
     import pandas as pd
+
     read = {"number": _read_numbers, "date": _read_moments}.get(column.kind, _read_each)
     return pd.Series(read(column, series), index=series.index, name=column.name)
 
@@ -281,25 +360,33 @@ _DATE = ("year", "month", "day", "weekday", "days", "month_sin", "month_cos", "w
 _HOUR = ("hour", "hour_sin", "hour_cos")
 _TEXTUAL = ("category", "identifier", "constant", "empty")
 
+
 def all_parts(
     column: Column,  # how it is read
 ) -> tuple[str, ...]:  # empty: it is one input as it is
     "The parts that a date, a text or a cell of several numbers can be taken to."
-    if column.kind == "date": return _DATE + (_HOUR if column.hours else ())
-    if column.kind == "text": return "characters", "words", "text"
-    if column.kind != "numbers": return ()
+    if column.kind == "date":
+        return _DATE + (_HOUR if column.hours else ())
+    if column.kind == "text":
+        return "characters", "words", "text"
+    if column.kind != "numbers":
+        return ()
     return tuple(map(str, range(1, 1 + max((shape.count("#") for shape in column.shapes), default=1))))
+
 
 def _input_kind(part: str) -> str:
     return "text" if part == "text" else "cycle" if part.endswith(("_sin", "_cos")) else "number"
+
 
 def input_kinds(
     column: Column,  # how it is read
 ) -> dict[str, str]:  # number, category, text or cycle, by the name of the input
     "The inputs that the model gets of this column."
-    if not all_parts(column): return {column.name: "category" if column.kind in _TEXTUAL else "number"}
+    if not all_parts(column):
+        return {column.name: "category" if column.kind in _TEXTUAL else "number"}
     prefix = column.prefix or f"{column.name}."
     return {prefix + part: _input_kind(part) for part in column.parts or all_parts(column)}
+
 
 def input_names(
     column: Column,  # how it is read
@@ -312,32 +399,51 @@ def to_float32(
     number: float | None,  # None: missing
 ) -> float:
     "The number as float32 holds it; NaN when missing or too large."
-    if number is None or not math.isfinite(number): return math.nan
-    try: return struct.unpack("<f", struct.pack("<f", number))[0]  # "<f", unlike "f", tells of overflow
-    except OverflowError: return math.nan
+    if number is None or not math.isfinite(number):
+        return math.nan
+    try:
+        return struct.unpack("<f", struct.pack("<f", number))[0]  # "<f", unlike "f", tells of overflow
+    except OverflowError:
+        return math.nan
+
 
 def _circle(steps: int, wave: Callable[[float], float]) -> list[float]:
     return [to_float32(round(wave(2 * math.pi * step / steps), 9)) for step in range(steps)]
 
-_CYCLES = {f"{name}_{wave.__name__}": _circle(steps, wave)
-           for name, steps in (("month", 12), ("weekday", 7), ("hour", 24)) for wave in (math.sin, math.cos)}
+
+_CYCLES = {
+    f"{name}_{wave.__name__}": _circle(steps, wave)
+    for name, steps in (("month", 12), ("weekday", 7), ("hour", 24))
+    for wave in (math.sin, math.cos)
+}
 
 # %% ../../nbs/data/02_columns.ipynb #7e08a472
 _EPOCH = datetime(1970, 1, 1)
 _PART: dict[str, Callable[[Any], float]] = {
-    "year": lambda day: day.year, "month": lambda day: day.month, "day": lambda day: day.day,
-    "weekday": lambda day: day.weekday(), "days": lambda day: (day - _EPOCH).days,
-    "hour": lambda day: day.hour, "characters": len, "words": count_words}
+    "year": lambda day: day.year,
+    "month": lambda day: day.month,
+    "day": lambda day: day.day,
+    "weekday": lambda day: day.weekday(),
+    "days": lambda day: (day - _EPOCH).days,
+    "hour": lambda day: day.hour,
+    "characters": len,
+    "words": count_words,
+}
+
 
 def _part(column: Column, part: str, cell: Any) -> float | str:
     "One part of a cell that was read."
-    if part == "text": return text_words(cell or "")
-    if column.kind == "text": return to_float32(_PART[part](cell or ""))
-    if cell is None: return math.nan
+    if part == "text":
+        return text_words(cell or "")
+    if column.kind == "text":
+        return to_float32(_PART[part](cell or ""))
+    if cell is None:
+        return math.nan
     if column.kind == "numbers":
         numbers = split_numbers(cell, column.decimal)[1]
         return to_float32(numbers[int(part) - 1]) if int(part) <= len(numbers) else math.nan
-    if part in _CYCLES: return _CYCLES[part][int(_PART[part[:-4]](cell)) - part.startswith("month")]
+    if part in _CYCLES:
+        return _CYCLES[part][int(_PART[part[:-4]](cell)) - part.startswith("month")]
     return to_float32(_PART[part](cell))
 
 # %% ../../nbs/data/02_columns.ipynb #49664de0
@@ -347,8 +453,10 @@ def input_cell(
 ) -> tuple[float | str, ...]:  # one value for each of `input_names`
     "What the model gets of one cell: float32 numbers (NaN missing), categories and texts ('' missing)."
     cell = read_cell(column, value)
-    if column.kind in ("number", "boolean"): return (to_float32(cell),)
-    if not all_parts(column): return (cell or "",)
+    if column.kind in ("number", "boolean"):
+        return (to_float32(cell),)
+    if not all_parts(column):
+        return (cell or "",)
     return tuple(_part(column, part, cell) for part in column.parts or all_parts(column))
 
 # %% ../../nbs/data/02_columns.ipynb #9a970eac
@@ -356,25 +464,33 @@ def _moment_part(moments: pd.Series, part: str) -> pd.Series:
     "A part of all moments, as float64."
     import numpy as np
     import pandas as pd
-    if part == "days": return (moments - pd.Timestamp(_EPOCH)).dt.days
+
+    if part == "days":
+        return (moments - pd.Timestamp(_EPOCH)).dt.days
     name, _, wave = part.partition("_")
     values = moments.dt.day_of_week if name == "weekday" else getattr(moments.dt, name)
-    if not wave: return values
+    if not wave:
+        return values
     step = values.fillna(0).to_numpy(int) - (name == "month") * moments.notna().to_numpy()
     return pd.Series(np.where(values.isna(), np.nan, np.array(_CYCLES[part])[step]), index=moments.index)
+
 
 def _part_columns(column: Column, series: pd.Series) -> list[pd.Series]:
     "All parts of a column."
     import pandas as pd
+
     parts = column.parts or all_parts(column)
     if column.kind == "date":
         moments = read_column(column, series)
         return [_moment_part(moments, part) for part in parts]
     different, places = different_cells(series)
     cells = [read_cell(column, cell) for cell in different]
+
     def of_each(part: str) -> Any:
-        if part == "text": return _array([text_words(cell or "") for cell in cells], "str")[places]
+        if part == "text":
+            return _array([text_words(cell or "") for cell in cells], "str")[places]
         return _array([_part(column, part, cell) for cell in cells], "float32")[places]
+
     return [pd.Series(of_each(part), index=series.index) for part in parts]
 
 # %% ../../nbs/data/02_columns.ipynb #07d90c2a
@@ -384,10 +500,14 @@ def input_columns(
 ) -> dict[str, pd.Series]:  # one column for each of `input_names`
     "What the model gets of a column of cells: `input_cell` for all of them."
     import numpy as np
+
     def small(part: pd.Series) -> pd.Series:
-        if part.dtype == "str": return part
-        with np.errstate(over="ignore"): part = part.astype("float32")
+        if part.dtype == "str":
+            return part
+        with np.errstate(over="ignore"):
+            part = part.astype("float32")
         return part.where(~np.isinf(part))
+
     parts = _part_columns(column, series) if all_parts(column) else [read_column(column, series)]
     return {name: small(part) for name, part in zip(input_names(column), parts, strict=True)}
 
@@ -397,10 +517,14 @@ def in_words(
     cell: Any,  # as `read_cell` or `read_column` gives it
 ) -> str:
     "A cell as a reader would say it."
-    if cell is None or cell == "" or cell != cell: return "missing"
-    if isinstance(cell, datetime): return f"{cell:%Y-%m-%d %H:%M}" if column.hours else f"{cell:%Y-%m-%d}"
-    if column.kind == "boolean": return "yes" if cell else "no"
-    if isinstance(cell, float): return f"{cell:,.0f}" if not cell % 1 and abs(cell) < 1e9 else f"{cell:,.4g}"
+    if cell is None or cell == "" or cell != cell:
+        return "missing"
+    if isinstance(cell, datetime):
+        return f"{cell:%Y-%m-%d %H:%M}" if column.hours else f"{cell:%Y-%m-%d}"
+    if column.kind == "boolean":
+        return "yes" if cell else "no"
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if not cell % 1 and abs(cell) < 1e9 else f"{cell:,.4g}"
     text = " ".join(str(cell).split())
     text = text if len(text) <= 40 else f"{text[:39]}…"
     return f'"{text}"' if column.kind == "text" else text

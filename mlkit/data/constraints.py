@@ -24,8 +24,10 @@ __all__ = ['EPOCH', 'tokens_of', 'in_days', 'Relation', 'parse_relation', 'work_
 # %% ../../nbs/data/08_constraints.ipynb #6093b607
 _TOKEN = re.compile(
     r"\s*(?:(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r"|`(?P<quoted>[^`]+)`|(?P<name>[^\W\d]\w*)|(?P<sign><=|>=|==|!=|[-+*/()<>=]))")
+    r"|`(?P<quoted>[^`]+)`|(?P<name>[^\W\d]\w*)|(?P<sign><=|>=|==|!=|[-+*/()<>=]))"
+)
 _COMPARE = ("<=", ">=", "==", "!=", "<", ">", "=")
+
 
 def tokens_of(
     text: str,  # a relation
@@ -34,7 +36,8 @@ def tokens_of(
     found, at = [], 0
     while text[at:].strip():
         token = _TOKEN.match(text, at)
-        if not token: raise ValueError(f"'{text[at:].strip()[:12]}' is neither a column, a number nor a sign")
+        if not token:
+            raise ValueError(f"'{text[at:].strip()[:12]}' is neither a column, a number nor a sign")
         kind = str(token.lastgroup)
         found.append(("name" if kind == "quoted" else kind, token[kind]))
         at = token.end()
@@ -55,43 +58,55 @@ class _Parser:
 
     def sum(self) -> Any:
         tree = self.product()
-        while sign := self.next("+", "-"): tree = (sign, tree, self.product())
+        while sign := self.next("+", "-"):
+            tree = (sign, tree, self.product())
         return tree
 
     def product(self) -> Any:
         tree = self.single()
-        while sign := self.next("*", "/"): tree = (sign, tree, self.single())
+        while sign := self.next("*", "/"):
+            tree = (sign, tree, self.single())
         return tree
 
     def single(self) -> Any:
-        if self.next("-"): return ("-", 0.0, self.single())
+        if self.next("-"):
+            return ("-", 0.0, self.single())
         if self.next("("):
             tree = self.sum()
-            if not self.next(")"): raise ValueError("a bracket is not closed")
+            if not self.next(")"):
+                raise ValueError("a bracket is not closed")
             return tree
-        if not self.tokens or self.tokens[0][0] == "sign": raise ValueError("a column or a number is missing")
+        if not self.tokens or self.tokens[0][0] == "sign":
+            raise ValueError("a column or a number is missing")
         kind, text = self.tokens.pop(0)
-        if kind == "number": return float(text)
-        if kind == "date": return in_days(parse_date(text))
+        if kind == "number":
+            return float(text)
+        if kind == "date":
+            return in_days(parse_date(text))
         self.names.append(text)
         return text
 
 # %% ../../nbs/data/08_constraints.ipynb #2bce17da
 EPOCH = datetime(1970, 1, 1)
 
+
 def in_days(moment: datetime | None) -> float:
     "A moment as a number: days since 1970. ValueError: there is none."
-    if moment is None: raise ValueError("there is no such day")
+    if moment is None:
+        raise ValueError("there is no such day")
     return (moment - EPOCH).total_seconds() / 86_400
+
 
 @dataclass(frozen=True)
 class Relation:
     "What holds between columns of one row."
+
     text: str  # as it was written
     left: Any  # trees
     right: Any
     sign: str
     names: tuple[str, ...]  # the columns, each once
+
 
 def parse_relation(
     text: str,  # such as start <= end
@@ -99,15 +114,23 @@ def parse_relation(
     "Read a relation. ValueError with one sentence: it cannot be understood."
     parser = _Parser(tokens_of(text))
     left, sign = parser.sum(), parser.next(*_COMPARE)
-    if not sign: raise ValueError(f"a comparison is missing ({' '.join(_COMPARE[:6])})")
+    if not sign:
+        raise ValueError(f"a comparison is missing ({' '.join(_COMPARE[:6])})")
     right = parser.sum()
-    if parser.tokens: raise ValueError(f"'{parser.tokens[0][1]}' is too much")
-    if not parser.names: raise ValueError("it names no column")
+    if parser.tokens:
+        raise ValueError(f"'{parser.tokens[0][1]}' is too much")
+    if not parser.names:
+        raise ValueError("it names no column")
     return Relation(text, left, right, sign, tuple(dict.fromkeys(parser.names)))
 
 # %% ../../nbs/data/08_constraints.ipynb #657aef2f
 _WORK: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": lambda a, b: a / b if b else math.nan}
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": lambda a, b: a / b if b else math.nan,
+}
+
 
 def work_out(
     tree: Any,  # a side of a relation
@@ -115,11 +138,14 @@ def work_out(
     divide: Callable[[Any, Any], Any] = _WORK["/"],  # for columns: one that does not mind zeros
 ) -> Any:
     "The value of a side."
-    if isinstance(tree, float): return tree
-    if isinstance(tree, str): return values[tree]
+    if isinstance(tree, float):
+        return tree
+    if isinstance(tree, str):
+        return values[tree]
     sign, left, right = tree
     work = divide if sign == "/" else _WORK[sign]
     return work(work_out(left, values, divide), work_out(right, values, divide))
+
 
 def keeps(
     relation: Relation,
@@ -127,11 +153,13 @@ def keeps(
 ) -> bool:
     "Does a row keep the relation?"
     left, right = work_out(relation.left, values), work_out(relation.right, values)
-    if not (math.isfinite(left) and math.isfinite(right)): return True
+    if not (math.isfinite(left) and math.isfinite(right)):
+        return True
     equal = abs(left - right) <= 1e-6 * max(1.0, abs(left), abs(right))
     less, more = left < right and not equal, left > right and not equal
-    return {"=": equal, "==": equal, "!=": not equal, "<": less, "<=": not more,
-            ">": more, ">=": not less}[relation.sign]
+    return {"=": equal, "==": equal, "!=": not equal, "<": less, "<=": not more, ">": more, ">=": not less}[
+        relation.sign
+    ]
 
 # %% ../../nbs/data/08_constraints.ipynb #b2fa0b9e
 def broken_by(
@@ -140,14 +168,21 @@ def broken_by(
 ) -> np.ndarray:  # True for rows that break it
     "`keeps` for all rows at once, the other way round."
     import numpy as np
+
     rows = len(next(iter(values.values())))
-    def divide(a: Any, b: Any) -> Any: return np.where(np.asarray(b) == 0, np.nan, np.divide(a, b))
+
+    def divide(a: Any, b: Any) -> Any:
+        return np.where(np.asarray(b) == 0, np.nan, np.divide(a, b))
+
     with np.errstate(all="ignore"):
-        left, right = (np.broadcast_to(work_out(side, values, divide), rows).astype(float)
-                       for side in (relation.left, relation.right))
+        left, right = (
+            np.broadcast_to(work_out(side, values, divide), rows).astype(float)
+            for side in (relation.left, relation.right)
+        )
         size = np.maximum(1.0, np.maximum(np.abs(left), np.abs(right)))
         equal = np.abs(left - right) <= 1e-6 * size
     less, more = (left < right) & ~equal, (left > right) & ~equal
-    fine = {"=": equal, "==": equal, "!=": ~equal, "<": less, "<=": ~more, ">": more,
-            ">=": ~less}[relation.sign]
+    fine = {"=": equal, "==": equal, "!=": ~equal, "<": less, "<=": ~more, ">": more, ">=": ~less}[
+        relation.sign
+    ]
     return ~fine & np.isfinite(left) & np.isfinite(right)

@@ -10,10 +10,16 @@ from collections import Counter
 from dataclasses import replace
 
 from mlkit.data.cells import (
-    currency_of, fold_unit, narrow, parse_clock, parse_number, split_numbers, split_units,
+    currency_of,
+    fold_unit,
+    narrow,
+    parse_clock,
+    parse_number,
+    split_numbers,
+    split_units,
 )
-from .columns import Column
 from .column_stats import ENOUGH, Facts, quote
+from .columns import Column
 
 # %% auto #0
 __all__ = ['MOST', 'find_decimal', 'convertible', 'with_units', 'with_percent', 'with_currency', 'best_number', 'as_clock',
@@ -23,9 +29,12 @@ __all__ = ['MOST', 'find_decimal', 'convertible', 'with_units', 'with_percent', 
 def _decimal_mark(text: str) -> str:
     "The mark that must be the decimal mark in this number; empty when none or either could be."
     marks = re.findall("[.,]", text)
-    if len(set(marks)) == 2: return marks[-1]
-    if len(marks) > 1: return "." if marks[0] == "," else ","
+    if len(set(marks)) == 2:
+        return marks[-1]
+    if len(marks) > 1:
+        return "." if marks[0] == "," else ","
     return "" if not marks or re.search("(?<![0-9])[1-9][0-9]{0,2}[.,][0-9]{3}(?![0-9])", text) else marks[0]
+
 
 def find_decimal(
     facts: Facts,  # of the column
@@ -36,9 +45,11 @@ def find_decimal(
     for text, count in facts.counts.items():
         found = [number for number, _ in split_units(text)]
         numbers += found
-        for number in found: marks[_decimal_mark(number)] += count
+        for number in found:
+            marks[_decimal_mark(number)] += count
     comma = marks[","] >= 0.1 * sum(facts.counts.values()) and marks[","] > marks["."]
     return "," if comma or (not marks["."] and _has_grouping_points(numbers)) else "."
+
 
 def _has_grouping_points(numbers: list[str]) -> bool:
     "Do all numbers from 1.000 on have a point before three digits, and the smaller ones none?"
@@ -50,22 +61,50 @@ def _has_grouping_points(numbers: list[str]) -> bool:
 def _named(**worth: float) -> dict[str, float]:
     return {name: size for names, size in worth.items() for name in names.split("_")}
 
-_SECONDS = _named(ms=0.001, s_sec_secs_second_seconds_秒=1, m_min_mins_minute_minutes_分=60,
-                  h_hr_hrs_hour_hours_時間=3600, d_day_days_日=86400, week_weeks_wk_wks_週間=604800,
-                  month_months_mo_mos_ヶ月_か月_カ月_ヵ月=2629800, y_yr_yrs_year_years_年=31557600)
+
+_SECONDS = _named(
+    ms=0.001,
+    s_sec_secs_second_seconds_秒=1,
+    m_min_mins_minute_minutes_分=60,
+    h_hr_hrs_hour_hours_時間=3600,
+    d_day_days_日=86400,
+    week_weeks_wk_wks_週間=604800,
+    month_months_mo_mos_ヶ月_か月_カ月_ヵ月=2629800,
+    y_yr_yrs_year_years_年=31557600,
+)
 _DIMENSIONS = (
-    _named(mg=0.001, g_gram_grams_グラム=1, kg_kgs_kilo_kilos_キロ=1000, t_ton_tons_tonne_tonnes=1e6,
-           lb_lbs_pound_pounds=453.59237, oz_ounce_ounces=28.349523125),
-    _named(mm=0.001, cm=0.01, m_meter_meters_metre_metres=1, km_kms=1000, in_inch_inches=0.0254,
-           ft_foot_feet=0.3048, yd_yard_yards=0.9144, mi_mile_miles=1609.344),
+    _named(
+        mg=0.001,
+        g_gram_grams_グラム=1,
+        kg_kgs_kilo_kilos_キロ=1000,
+        t_ton_tons_tonne_tonnes=1e6,
+        lb_lbs_pound_pounds=453.59237,
+        oz_ounce_ounces=28.349523125,
+    ),
+    _named(
+        mm=0.001,
+        cm=0.01,
+        m_meter_meters_metre_metres=1,
+        km_kms=1000,
+        in_inch_inches=0.0254,
+        ft_foot_feet=0.3048,
+        yd_yard_yards=0.9144,
+        mi_mile_miles=1609.344,
+    ),
     _SECONDS,
     _named(b_byte_bytes=1, kb=1e3, mb=1e6, gb=1e9, tb=1e12, kib=2**10, mib=2**20, gib=2**30),
     _named(ml=0.001, cl=0.01, dl=0.1, l_ltr_liter_liters_litre_litres=1),
     _named(m2_sqm_sq=1, ft2_sqft=0.09290304, ha=1e4, acre_acres=4046.8564224, 坪=3.305785),
-    _named(w=1, kw=1e3, mw=1e6), _named(wh=1, kwh=1e3, mwh=1e6), _named(hz=1, khz=1e3, mhz=1e6, ghz=1e9),
-    _named(thousand=1e3, lakh_lakhs_lac=1e5, million_mn_mio=1e6, crore_crores_cr=1e7, billion_bn=1e9))
+    _named(w=1, kw=1e3, mw=1e6),
+    _named(wh=1, kwh=1e3, mwh=1e6),
+    _named(hz=1, khz=1e3, mhz=1e6, ghz=1e9),
+    _named(thousand=1e3, lakh_lakhs_lac=1e5, million_mn_mio=1e6, crore_crores_cr=1e7, billion_bn=1e9),
+)
 
-def _same_word(unit: str, other: str) -> bool: return unit.rstrip("s") == other.rstrip("s")
+
+def _same_word(unit: str, other: str) -> bool:
+    return unit.rstrip("s") == other.rstrip("s")
+
 
 def convertible(
     units: Counter[str],  # the units of a column, with their cells
@@ -83,10 +122,13 @@ def _units(facts: Facts) -> tuple[Counter[str], dict[str, str]]:
     "How many cells name each unit ('' are bare numbers); how each is mostly written."
     written: Counter[str] = Counter()
     for text, count in facts.counts.items():
-        for _, unit in split_units(text): written[unit] += count
+        for _, unit in split_units(text):
+            written[unit] += count
     units: Counter[str] = Counter()
-    for unit, count in written.items(): units[fold_unit(unit)] += count
+    for unit, count in written.items():
+        units[fold_unit(unit)] += count
     return units, {fold_unit(unit): unit for unit in sorted(written, key=lambda unit: (written[unit], unit))}
+
 
 def with_units(
     column: Column,  # of kind number
@@ -95,7 +137,8 @@ def with_units(
     "The column with the units that its cells name."
     units, written = _units(facts)
     unit, worth = convertible(units)
-    if set(worth.values()) <= {1.0}: worth |= {"": 1.0} if worth else {}
+    if set(worth.values()) <= {1.0}:
+        worth |= {"": 1.0} if worth else {}
     why = f"{column.why} in {written.get(unit, unit)}"
     if converted := [written[other] for other, size in worth.items() if size != 1.0]:
         why += f", converted from {', '.join(converted)}"
@@ -110,12 +153,15 @@ def with_percent(
     bare = [abs(parse_number(text, column.decimal) or 0) for text in facts.counts if "%" not in narrow(text)]
     shares = bool(bare) and max(bare) <= 1 and any(0 < number < 1 for number in bare)
     note = ", bare numbers are taken to be percent" if bare else ""
-    if shares: note = ", bare numbers are shares of 1 and brought to percent"
-    if bare: note += f" ({facts.count(lambda text: '%' not in narrow(text)):,} of them)"
+    if shares:
+        note = ", bare numbers are shares of 1 and brought to percent"
+    if bare:
+        note += f" ({facts.count(lambda text: '%' not in narrow(text)):,} of them)"
     return replace(column, unit="%", units={"": 100.0} if shares else {}, why=f"{column.why} in %{note}")
 
 # %% ../../nbs/data/04_quantities.ipynb #e3415a76
 MOST = 0.9  # the share that the commonest unit or currency must have among several
+
 
 def with_currency(
     column: Column,  # of kind number
@@ -123,9 +169,11 @@ def with_currency(
 ) -> Column:
     "The column with its commonest currency, if there are several."
     found: Counter[str] = Counter()
-    for text, count in facts.counts.items(): found[currency_of(text)] += count
+    for text, count in facts.counts.items():
+        found[currency_of(text)] += count
     named = sorted((name for name in found if name), key=lambda name: (-found[name], name))
-    if len(named) < 2: return column
+    if len(named) < 2:
+        return column
     return replace(column, currency=named[0], why=f"{column.why} in {named[0]}")
 
 # %% ../../nbs/data/04_quantities.ipynb #598ef7b9
@@ -133,6 +181,7 @@ def _is_quantity(column: Column, text: str) -> bool:
     "Is this a number with anything behind it?"
     pieces = split_units(text)
     return len(pieces) == 1 and parse_number(pieces[0][0], column.decimal) is not None
+
 
 def best_number(
     blank: Column,  # with its missing markers
@@ -145,7 +194,8 @@ def best_number(
     column = with_currency(replace(blank, kind="number", decimal=decimal, why=note), facts)
     if any("%" in narrow(text) for text in facts.counts):
         column = max(column, with_percent(column, facts), key=facts.share_read)
-        if "%" not in column.unit: column = with_percent(column, facts)
+        if "%" not in column.unit:
+            column = with_percent(column, facts)
     elif facts.share_read(replace(column, currency="")) < ENOUGH and any(_units(facts)[0]):
         column = max(column, with_units(column, facts), key=facts.share_read)
     share = facts.share_read(column)
@@ -158,11 +208,13 @@ def as_clock(
     facts: Facts,  # of the column
 ) -> Column | None:  # None: it is something else
     "A column of times, read as hours."
-    if not facts.mostly(lambda text: parse_clock(text) is not None): return None
+    if not facts.mostly(lambda text: parse_clock(text) is not None):
+        return None
     return replace(blank, kind="number", unit="h", why=" of hours, read from times such as 1:30")
 
 # %% ../../nbs/data/04_quantities.ipynb #06c97635
 _JOINTS = re.compile(r"to|and|at|from|by|[x×*~〜～@/,;&()\[\]{}–—-]|から|まで")
+
 
 def find_shapes(
     facts: Facts,  # of the column
@@ -170,7 +222,8 @@ def find_shapes(
 ) -> tuple[tuple[str, ...], float]:  # shapes, the commonest first; the share of the cells that have one
     "The shapes of the cells that say the same kind of thing, at most five."
     shapes: Counter[str] = Counter()
-    for text, count in facts.counts.items(): shapes[split_numbers(text, decimal)[0]] += count
+    for text, count in facts.counts.items():
+        shapes[split_numbers(text, decimal)[0]] += count
     kinds: dict[tuple[int, str], list[str]] = {}
     for shape in sorted(shapes, key=lambda shape: (-shapes[shape], shape)):
         kinds.setdefault((shape.count("#"), _JOINTS.sub("", shape)), []).append(shape)
@@ -180,8 +233,10 @@ def find_shapes(
 
 # %% ../../nbs/data/04_quantities.ipynb #7f3a58f7
 _is_code = re.compile(
-    r"(?<![0-9.,])0[0-9]|[A-WYZa-wyz_][0-9]|[0-9]:[0-9]|[0-9]\.[0-9]+\.[0-9]|[A-Za-z]-[0-9]").search
+    r"(?<![0-9.,])0[0-9]|[A-WYZa-wyz_][0-9]|[0-9]:[0-9]|[0-9]\.[0-9]+\.[0-9]|[A-Za-z]-[0-9]"
+).search
 _is_joined = re.compile(r"[#()+-]*").fullmatch
+
 
 def _is_range(numbers: list[tuple[float, ...]]) -> bool:
     "Do pairs rise, and are their parts not of fixed but different lengths?"
@@ -190,11 +245,14 @@ def _is_range(numbers: list[tuple[float, ...]]) -> bool:
     fixed = all(len(part) == 1 for part in lengths) and len(set(map(frozenset, lengths))) > 1
     return rising and not fixed
 
+
 def _is_calendar(numbers: list[tuple[float, ...]]) -> bool:
     "Could these be days and months, or years such as 2019/20?"
     parts = [{*part} for part in zip(*numbers, strict=True)]
-    if len(parts) != 2 or min(map(len, parts)) == 1: return False
-    if all((first + 1) % 100 == second % 100 for first, second in numbers): return True
+    if len(parts) != 2 or min(map(len, parts)) == 1:
+        return False
+    if all((first + 1) % 100 == second % 100 for first, second in numbers):
+        return True
     low, high = sorted(map(max, parts))
     return low <= 12 and high <= 31
 
@@ -206,15 +264,23 @@ def as_numbers(
     "A column of several numbers in each cell."
     decimal = find_decimal(facts)
     shapes, share = find_shapes(facts, decimal)
-    if share < MOST or len(facts.counts) < 3 or any("##" in shape for shape in shapes): return None
-    if len(re.sub(r"[\W_]", "", _JOINTS.sub("", shapes[0].partition("#")[0]))) > 3: return None
-    if facts.share(lambda text: _is_code(narrow(text))) > 1 - ENOUGH: return None
+    if share < MOST or len(facts.counts) < 3 or any("##" in shape for shape in shapes):
+        return None
+    if len(re.sub(r"[\W_]", "", _JOINTS.sub("", shapes[0].partition("#")[0]))) > 3:
+        return None
+    if facts.share(lambda text: _is_code(narrow(text))) > 1 - ENOUGH:
+        return None
     pairs = [split_numbers(text, decimal) for text in facts.counts]
     numbers = [found for shape, found in pairs if shape in shapes]
-    if _is_joined(shapes[0]) and "-" in shapes[0] and not _is_range(numbers): return None
-    if "/" in shapes[0] and _is_calendar(numbers): return None
-    example = min((text for text in facts.counts if split_numbers(text, decimal)[0] == shapes[0]),
-                  key=lambda text: (len(text), text))
+    if _is_joined(shapes[0]) and "-" in shapes[0] and not _is_range(numbers):
+        return None
+    if "/" in shapes[0] and _is_calendar(numbers):
+        return None
+    example = min(
+        (text for text in facts.counts if split_numbers(text, decimal)[0] == shapes[0]),
+        key=lambda text: (len(text), text),
+    )
     why = f"{len(numbers[0])} numbers in each cell, as in {quote(example)}"
-    if share < 1: why += f"; {1 - share:.1%} of the cells are written otherwise and taken as missing"
+    if share < 1:
+        why += f"; {1 - share:.1%} of the cells are written otherwise and taken as missing"
     return replace(blank, kind="numbers", shapes=shapes, decimal=decimal, why=why)

@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.errors import SettingsError, did_you_mean
 from .cells import as_text, fold, is_missing, native, parse_date
 from .columns import KINDS, Column, read_cell, read_column
-from ..core.errors import SettingsError, did_you_mean
 from .constraints import EPOCH, Relation, broken_by, in_days, keeps, parse_relation
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = ['RULES', 'ACTIONS', 'SITUATIONS', 'ROOM', 'MOST_WORDS', 'Rule', 'word
 @dataclass(frozen=True)
 class Rule:
     "What is expected of one column."
+
     kind: str = ""  # one of `KINDS`; empty: any
     missing: float | None = None  # largest share of empty cells; 0: never empty
     low: float | str | None = None  # the smallest number; the first day
@@ -48,8 +49,11 @@ class Rule:
     def to_dict(self) -> dict[str, Any]:
         "The rules that say something."
         said = {name: getattr(self, name) for name in RULES}
-        kept = {name: value for name, value in said.items() if value or (
-            name in ("missing", "low", "high") and value is not None)}
+        kept = {
+            name: value
+            for name, value in said.items()
+            if value or (name in ("missing", "low", "high") and value is not None)
+        }
         return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 
     def limit(self, end: str) -> float | None:
@@ -57,19 +61,31 @@ class Rule:
         value = getattr(self, end)
         return in_days(parse_date(value)) if isinstance(value, str) else value
 
+
 RULES = tuple(Rule.__dataclass_fields__)
 _WORDS = {"number": "a number", "boolean": "yes or no", "date": "a date"}
 
+
 def words(rule: Rule) -> dict[str, str]:
     "The rules in words, by name."
-    def size(value: Any) -> str: return f"{value:,.10g}" if isinstance(value, (int, float)) else str(value)
+
+    def size(value: Any) -> str:
+        return f"{value:,.10g}" if isinstance(value, (int, float)) else str(value)
+
     share = "never empty" if rule.missing == 0 else f"at most {rule.missing or 0:.1%} empty"
-    return {"kind": _WORDS.get(rule.kind, rule.kind), "missing": share, "low": f"at least {size(rule.low)}",
-            "high": f"at most {size(rule.high)}", "categories": "a known category",
-            "unique": "different in every row", "pattern": f"of the form {rule.pattern}"}
+    return {
+        "kind": _WORDS.get(rule.kind, rule.kind),
+        "missing": share,
+        "low": f"at least {size(rule.low)}",
+        "high": f"at most {size(rule.high)}",
+        "categories": "a known category",
+        "unique": "different in every row",
+        "pattern": f"of the form {rule.pattern}",
+    }
 
 # %% ../../nbs/data/09_schema.ipynb #2b184147
 _READ = ("number", "boolean", "date")  # kinds whose cells must be readable
+
 
 def reader(
     column: Column,  # how the cells are read
@@ -78,15 +94,21 @@ def reader(
     "How a column is read for its rules."
     return column if not rule.kind or rule.kind == column.kind else replace(column, kind=rule.kind)
 
+
 def is_empty(
     column: Column,
     value: Any,  # a raw cell
 ) -> bool:
     "Does a cell hold nothing, or a marker for nothing?"
     cell = native(value)
-    if is_missing(as_text(cell), column.missing): return True
-    return column.kind in _READ and read_cell(column, cell) is None and (
-        read_cell(replace(column, missing=()), cell) is not None)
+    if is_missing(as_text(cell), column.missing):
+        return True
+    return (
+        column.kind in _READ
+        and read_cell(column, cell) is None
+        and (read_cell(replace(column, missing=()), cell) is not None)
+    )
+
 
 def known_texts(column: Column, rule: Rule) -> frozenset[str]:
     "The categories in the form in which they are compared, other spellings among them."
@@ -94,28 +116,37 @@ def known_texts(column: Column, rule: Rule) -> frozenset[str]:
     named = {same(text) for text in rule.categories}
     return frozenset(named | {same(text) for text, name in column.spellings.items() if same(name) in named})
 
+
 def breaks(
     column: Column,  # from `reader`
     rule: Rule,
     value: Any,  # a raw cell
 ) -> list[str]:  # names of rules
     "The rules that a cell breaks; shares and uniqueness are not for one cell to break."
-    if is_empty(column, value): return ["missing"] if rule.missing == 0 else []
+    if is_empty(column, value):
+        return ["missing"] if rule.missing == 0 else []
     text, broken = as_text(native(value)), []
     read = read_cell(column, value) if column.kind in _READ else text
-    if read is None: return ["kind"]
+    if read is None:
+        return ["kind"]
     if column.kind in ("number", "date") and (rule.low is not None or rule.high is not None):
         size, low, high = number_in(read), rule.limit("low"), rule.limit("high")
-        if low is not None and size < low: broken.append("low")
-        if high is not None and size > high: broken.append("high")
+        if low is not None and size < low:
+            broken.append("low")
+        if high is not None and size > high:
+            broken.append("high")
     same = text.strip() if column.exact else fold(text)
-    if rule.categories and same not in known_texts(column, rule): broken.append("categories")
-    if rule.pattern and not re.fullmatch(rule.pattern, text): broken.append("pattern")
+    if rule.categories and same not in known_texts(column, rule):
+        broken.append("categories")
+    if rule.pattern and not re.fullmatch(rule.pattern, text):
+        broken.append("pattern")
     return broken
+
 
 def number_in(read: Any) -> float:
     "What was read, as a number; NaN for text and nothing."
-    if isinstance(read, datetime): return in_days(read)
+    if isinstance(read, datetime):
+        return in_days(read)
     return float(read) if isinstance(read, (bool, int, float)) else math.nan
 
 # %% ../../nbs/data/09_schema.ipynb #0f42bad7
@@ -131,9 +162,11 @@ SITUATIONS = {  # what can be wrong with a row, and what is usually done
     "relation": "warn",  # columns that contradict each other
 }
 
+
 @dataclass(frozen=True)
 class Schema:
     "What is expected of a table."
+
     rules: dict[str, Rule]  # by column, in the order of the table
     relations: tuple[Relation, ...] = ()
     serving: dict[str, str] = field(default_factory=dict)  # what a surprise means, where it is not as usual
@@ -142,7 +175,8 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         "For `schema.json`."
         said: dict[str, Any] = {"columns": {name: rule.to_dict() for name, rule in self.rules.items()}}
-        if self.relations: said["relations"] = [relation.text for relation in self.relations]
+        if self.relations:
+            said["relations"] = [relation.text for relation in self.relations]
         return said | ({"serving": self.serving} if self.serving else {})
 
     def action(self, situation: str) -> str:
@@ -153,8 +187,11 @@ class Schema:
         "The part that concerns these columns."
         kept = set(names)
         rules = {name: rule for name, rule in self.rules.items() if name in kept}
-        return replace(self, rules=rules, relations=tuple(
-            relation for relation in self.relations if kept.issuperset(relation.names)))
+        return replace(
+            self,
+            rules=rules,
+            relations=tuple(relation for relation in self.relations if kept.issuperset(relation.names)),
+        )
 
     @cached_property
     def kinds(self) -> dict[str, str]:
@@ -167,22 +204,33 @@ _IS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "missing": ("a share from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
     "low": ("a number or a day such as 2026-01-31", lambda value: _is_number(value) or _is_day(value)),
     "high": ("a number or a day such as 2026-01-31", lambda value: _is_number(value) or _is_day(value)),
-    "categories": ("a list of words", lambda value: isinstance(value, list) and all(
-        isinstance(word, str) or _is_number(word) for word in value)),
+    "categories": (
+        "a list of words",
+        lambda value: (
+            isinstance(value, list) and all(isinstance(word, str) or _is_number(word) for word in value)
+        ),
+    ),
     "unique": ("true or false", lambda value: isinstance(value, bool)),
     "pattern": ("a regular expression", lambda value: isinstance(value, str) and not regex_problem(value)),
 }
 
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
-def _is_day(value: Any) -> bool: return isinstance(value, str) and parse_date(value) is not None
+
+def _is_day(value: Any) -> bool:
+    return isinstance(value, str) and parse_date(value) is not None
+
 
 def regex_problem(pattern: str) -> str:
     "What is wrong with a regular expression, or nothing."
-    try: re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error: return str(error) or type(error).__name__
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error) or type(error).__name__
     return ""
+
 
 def rule_problems(
     name: str,  # of the column
@@ -194,17 +242,22 @@ def rule_problems(
         yield f"{where}: {short(said)} is no object of rules"
         return
     for rule, value in said.items():
-        if rule not in _IS: yield f"{where}: there is no rule '{short(rule)}'{did_you_mean(rule, RULES)}"
+        if rule not in _IS:
+            yield f"{where}: there is no rule '{short(rule)}'{did_you_mean(rule, RULES)}"
         elif not _IS[rule][1](value):
             yield f"{where}: {rule} is {_IS[rule][0]}, not {short(value)}{_hint(rule, value)}"
     ends: list[Any] = [said.get(end) for end in ("low", "high")]
     if all(map(_is_number, ends)) and ends[0] > ends[1]:
         yield f"{where}: low = {ends[0]:g} is above high = {ends[1]:g}"
 
+
 def _hint(rule: str, value: Any) -> str:
-    if not isinstance(value, str): return ""
-    if rule == "pattern": return f" ({regex_problem(value)})"
+    if not isinstance(value, str):
+        return ""
+    if rule == "pattern":
+        return f" ({regex_problem(value)})"
     return did_you_mean(value, KINDS) if rule == "kind" else ""
+
 
 def short(value: Any) -> str:
     "A value in a message."
@@ -213,6 +266,7 @@ def short(value: Any) -> str:
 
 # %% ../../nbs/data/09_schema.ipynb #8a2e3c0d
 _KEYS = ("columns", "relations", "serving")
+
 
 def schema_problems(
     said: Any,  # what a schema file holds
@@ -223,18 +277,22 @@ def schema_problems(
         yield 'it has no "columns"; write {"columns": {"age": {"kind": "number", "low": 0}}}'
         return
     for key in said:
-        if key not in _KEYS: yield f"there is no key '{short(key)}'{did_you_mean(key, _KEYS)}"
+        if key not in _KEYS:
+            yield f"there is no key '{short(key)}'{did_you_mean(key, _KEYS)}"
     known = None if columns is None else [*map(str, columns)]
     for name, rules in said["columns"].items():
         yield from rule_problems(name, rules)
         near = did_you_mean(name, [other for other in known or () if other not in said["columns"]])
-        if known is not None and name not in known and near: yield f"there is no column '{short(name)}'{near}"
+        if known is not None and name not in known and near:
+            yield f"there is no column '{short(name)}'{near}"
     relations = said.get("relations", [])
     if not isinstance(relations, list):
         yield f"relations is a list, not {short(relations)}"
         return
-    for text in relations: yield from relation_problems(text, known, said["columns"])
+    for text in relations:
+        yield from relation_problems(text, known, said["columns"])
     yield from serving_problems(said.get("serving", {}))
+
 
 def serving_problems(said: Any) -> Iterator[str]:
     "What is wrong with what a schema says of surprises, in sentences."
@@ -247,6 +305,7 @@ def serving_problems(said: Any) -> Iterator[str]:
         elif action not in ACTIONS:
             yield f"serving: {situation} is one of {', '.join(ACTIONS)}, not {short(action)}"
 
+
 def relation_problems(
     text: Any,  # as it was written
     known: list[str] | None,  # columns of the table
@@ -254,7 +313,8 @@ def relation_problems(
 ) -> Iterator[str]:
     "What is wrong with a relation, in sentences."
     where = f"relation '{short(text)}'"
-    try: relation = parse_relation(str(text))
+    try:
+        relation = parse_relation(str(text))
     except (ValueError, RecursionError) as error:
         yield f"{where}: {str(error)[:100]}"
         return
@@ -277,11 +337,18 @@ def make_schema(
     if wrong:
         more = [f"and {len(wrong) - 15} more"] if len(wrong) > 15 else []
         raise SettingsError("\n".join(f"{source or 'schema'}: {text}" for text in wrong[:15] + more))
+
     def rule(rules: Mapping[str, Any]) -> Rule:
         words = tuple(as_text(native(word)) for word in rules.get("categories", ()))
         return Rule(**{**rules, "categories": words})
-    return Schema({name: rule(rules) for name, rules in said["columns"].items()},
-                  tuple(map(parse_relation, said.get("relations", []))), {**said.get("serving", {})}, source)
+
+    return Schema(
+        {name: rule(rules) for name, rules in said["columns"].items()},
+        tuple(map(parse_relation, said.get("relations", []))),
+        {**said.get("serving", {})},
+        source,
+    )
+
 
 def load_schema(
     path: str | Path,  # a file in the form of `schema.json`
@@ -289,30 +356,39 @@ def load_schema(
 ) -> Schema:
     "Read a schema file. SettingsError: it is not there, or something in it is wrong."
     name = Path(path).name
-    try: text = Path(path).read_text(encoding="utf-8-sig")
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        what = "is not UTF-8 text" if isinstance(error,
-                                                 UnicodeDecodeError) else f"cannot be read ({error.strerror})"
+        what = (
+            "is not UTF-8 text"
+            if isinstance(error, UnicodeDecodeError)
+            else f"cannot be read ({error.strerror})"
+        )
         raise SettingsError(f"validate.schema: {name} {what}; check the path") from error
-    try: said = json.loads(text, object_pairs_hook=_once)
+    try:
+        said = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{name} is no schema: {str(error)[:120]}; mend it, or delete it") from error
     return make_schema(said, columns, name)
 
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     "A JSON object in which no key comes twice. ValueError: one does."
     twice = [key for at, (key, _) in enumerate(pairs) if key in {name for name, _ in pairs[:at]}]
-    if twice: raise ValueError(f"'{short(twice[0])}' is said twice")
+    if twice:
+        raise ValueError(f"'{short(twice[0])}' is said twice")
     return dict(pairs)
 
 # %% ../../nbs/data/09_schema.ipynb #9f654419
 ROOM = 0.5  # numbers may leave the range that was seen by this share of it
+
 
 def without_mad(
     values: np.ndarray,  # sorted, none missing
 ) -> np.ndarray:
     "The numbers without the few that stand far from all others."
     import numpy as np
+
     few = max(1, len(values) // 1000)
     for turn in (1, -1):
         rising = values if turn == 1 else -values[::-1]
@@ -326,25 +402,35 @@ def without_mad(
         values = rising if turn == 1 else -rising[::-1]
     return values
 
+
 def infer_range(
     values: np.ndarray,  # numbers, none missing
 ) -> tuple[float, float]:  # smallest and largest that are plausible
     "The range of the numbers, with room."
     import numpy as np
+
     bulk = without_mad(np.sort(values))
     low, high = float(bulk[0]), float(bulk[-1])
     room = ROOM * (high - low) or abs(high)
     return (0.0 if low >= 0 else neat(low - room, math.floor)), neat(high + room, math.ceil)
 
+
 def neat(number: float, turn: Callable[[float], int]) -> float:
     "The number with three digits, rounded outwards."
-    if number == 0 or not math.isfinite(number): return float(number)
+    if number == 0 or not math.isfinite(number):
+        return float(number)
     step = 10.0 ** (math.floor(math.log10(abs(number))) - 2)
     return float(f"{turn(number / step) * step:.12g}")
 
 # %% ../../nbs/data/09_schema.ipynb #d1693bf7
 _SHAPES = (  # what a piece of a key is made of, the narrowest first
-    ("[0-9]", "[A-Z]", "[a-z]"), ("[0-9a-f]",), ("[0-9A-F]",), ("[0-9A-Z]",), ("[0-9A-Za-z]",))
+    ("[0-9]", "[A-Z]", "[a-z]"),
+    ("[0-9a-f]",),
+    ("[0-9A-F]",),
+    ("[0-9A-Z]",),
+    ("[0-9A-Za-z]",),
+)
+
 
 def infer_pattern(
     texts: list[str],  # different keys
@@ -354,21 +440,29 @@ def infer_pattern(
         piece = re.compile("|".join(f"({one}+)" for one in classes) + "|(.)", re.DOTALL)
         split = [[(match.lastindex or 0, match[0]) for match in piece.finditer(text)] for text in texts]
         shapes = {tuple(kind for kind, _ in pieces) for pieces in split}
-        if len(shapes) != 1 or not 0 < len(split[0]) <= 12: continue
-        made = [_piece(classes, kind, {pieces[at][1] for pieces in split})
-                for at, (kind, _) in enumerate(split[0])]
-        if None in made or (len(made) == 1 and str(made[0]).endswith("+")): continue
+        if len(shapes) != 1 or not 0 < len(split[0]) <= 12:
+            continue
+        made = [
+            _piece(classes, kind, {pieces[at][1] for pieces in split})
+            for at, (kind, _) in enumerate(split[0])
+        ]
+        if None in made or (len(made) == 1 and str(made[0]).endswith("+")):
+            continue
         return "".join(map(str, made))
     return ""
 
+
 def _piece(classes: tuple[str, ...], kind: int, seen: set[str]) -> str | None:
-    if len(seen) == 1: return re.escape(min(seen))
-    if kind > len(classes): return None
+    if len(seen) == 1:
+        return re.escape(min(seen))
+    if kind > len(classes):
+        return None
     lengths = {*map(len, seen)}
     return classes[kind - 1] + (f"{{{min(lengths)}}}" if len(lengths) == 1 else "+")
 
 # %% ../../nbs/data/09_schema.ipynb #8d0d65b6
 MOST_WORDS = 100  # with more categories, the next table may well bring another
+
 
 def infer_words(
     column: Column,
@@ -377,13 +471,16 @@ def infer_words(
     "The categories of a column, when the rows show that there are no others."
     counts: dict[str, dict[str, int]] = {}
     for cell, count in cells.value_counts().items():
-        if count == 0 or is_empty(column, cell): continue
+        if count == 0 or is_empty(column, cell):
+            continue
         text = as_text(native(cell))
         same = counts.setdefault(text if column.exact else fold(column.spellings.get(text, text)), {})
         same[text] = same.get(text, 0) + int(count)
     sizes = [sum(spellings.values()) for spellings in counts.values()]
-    if len(sizes) > MOST_WORDS or sizes.count(1) > sum(sizes) / 1000: return ()
+    if len(sizes) > MOST_WORDS or sizes.count(1) > sum(sizes) / 1000:
+        return ()
     return tuple(sorted(min(group, key=lambda text: (-group[text], text)) for group in counts.values()))
+
 
 def infer_rule(
     column: Column,
@@ -394,16 +491,21 @@ def infer_rule(
     known = (read.notna() if read.dtype.kind in "fM" else read != "").to_numpy(bool)
     share = round(0.05 + 2 * (1 - float(known.mean())), 3)
     rule = Rule("" if column.kind in ("empty", "constant") else column.kind, share if share < 1 else None)
-    if not known.any(): return Rule()
+    if not known.any():
+        return Rule()
     if column.kind == "number":
         low, high = infer_range(read[known].to_numpy())
         return replace(rule, low=low, high=high)
     if column.kind == "date":
         first, last = read[known].min(), read[known].max()
-        try: return replace(rule, low=f"{first - (last - first):%Y-%m-%d}")
-        except (ValueError, OverflowError): return rule
-    if column.kind == "category": return replace(rule, categories=infer_words(column, cells))
-    if column.kind != "identifier": return rule
+        try:
+            return replace(rule, low=f"{first - (last - first):%Y-%m-%d}")
+        except (ValueError, OverflowError):
+            return rule
+    if column.kind == "category":
+        return replace(rule, categories=infer_words(column, cells))
+    if column.kind != "identifier":
+        return rule
     texts = [as_text(native(cell)) for cell in cells[known].unique()]
     return replace(rule, unique=len(texts) == int(known.sum()), pattern=infer_pattern(texts[:5000]))
 
@@ -417,13 +519,19 @@ def infer_relations(
     for first in names:
         for second in names:
             both = dates[[first, second]].dropna() if first != second else dates.iloc[:0]
-            if len(both) < 30 or (both[first] == both[second]).all(): continue
-            if (both[first] <= both[second]).all(): later.add((first, second))
+            if len(both) < 30 or (both[first] == both[second]).all():
+                continue
+            if (both[first] <= both[second]).all():
+                later.add((first, second))
     for first, second in sorted(later, key=lambda pair: (names.index(pair[0]), names.index(pair[1]))):
         between = any((first, middle) in later and (middle, second) in later for middle in names)
-        if not between: yield f"{_named(first)} <= {_named(second)}"
+        if not between:
+            yield f"{_named(first)} <= {_named(second)}"
 
-def _named(name: str) -> str: return name if re.fullmatch(r"[^\W\d]\w*", name) else f"`{name}`"
+
+def _named(name: str) -> str:
+    return name if re.fullmatch(r"[^\W\d]\w*", name) else f"`{name}`"
+
 
 def infer_schema(
     table: Table,  # how the cells are read
@@ -431,8 +539,9 @@ def infer_schema(
 ) -> Schema:
     "What the training rows look like."
     read = table.read(train)
-    rules = {column.name: infer_rule(column, train[column.name], read[column.name])
-             for column in table.columns}
+    rules = {
+        column.name: infer_rule(column, train[column.name], read[column.name]) for column in table.columns
+    }
     dates = read[[column.name for column in table.columns if column.kind == "date"]]
     return Schema(rules, tuple(map(parse_relation, infer_relations(dates))))
 
@@ -445,19 +554,26 @@ def check_row(
     "What one row breaks. A column that the row lacks is an empty cell."
     broken, numbers = [], {}
     for name, column in readers(schema, table).items():
-        broken += [(name, words(schema.rules[name])[rule])
-                   for rule in breaks(column, schema.rules[name], row.get(name))]
+        broken += [
+            (name, words(schema.rules[name])[rule])
+            for rule in breaks(column, schema.rules[name], row.get(name))
+        ]
     for relation in schema.relations:
         for name in relation.names:
             column = table[name]
             numbers[name] = number_in(read_cell(column, row.get(name)) if column.kind in _READ else None)
-        if not keeps(relation, numbers): broken.append((", ".join(relation.names), relation.text))
+        if not keeps(relation, numbers):
+            broken.append((", ".join(relation.names), relation.text))
     return broken
+
 
 def readers(schema: Schema, table: Table) -> dict[str, Column]:
     "How each column that has rules is read."
-    return {column.name: reader(column, schema.rules[column.name])
-            for column in table.columns if column.name in schema.rules}
+    return {
+        column.name: reader(column, schema.rules[column.name])
+        for column in table.columns
+        if column.name in schema.rules
+    }
 
 # %% ../../nbs/data/09_schema.ipynb #0110a5c6
 def unreadable(
@@ -467,22 +583,27 @@ def unreadable(
 ) -> np.ndarray:  # True where a cell holds something that the column's kind cannot be
     "Which cells make no sense in this column; each different one is asked once."
     import numpy as np
+
     gone = read.isna().to_numpy()
-    if column.kind not in _READ or not gone.any(): return np.zeros(len(cells), dtype=bool)
+    if column.kind not in _READ or not gone.any():
+        return np.zeros(len(cells), dtype=bool)
     return gone & each(cells, gone, lambda cell: not is_empty(column, cell))
+
 
 def each(cells: pd.Series, asked: np.ndarray, is_so: Callable[[Any], bool]) -> np.ndarray:
     "The answer for every cell that is asked, False for the others."
     import numpy as np
     import pandas as pd
+
     some = cells[asked]
-    if some.dtype == object: some = some.map(lambda cell: as_text(native(cell)) if native(cell) is not None
-                                             else None)
+    if some.dtype == object:
+        some = some.map(lambda cell: as_text(native(cell)) if native(cell) is not None else None)
     places, different = pd.factorize(some)
     answers = np.array([*(is_so(cell) for cell in different.tolist()), False], dtype=bool)
     result = np.zeros(len(cells), dtype=bool)
     result[asked] = answers[places]
     return result
+
 
 def prepare_check(
     column: Column,  # from `reader`
@@ -490,9 +611,11 @@ def prepare_check(
 ) -> tuple[pd.Series, pd.Series]:  # values to compare (numbers; dates in days) or texts; is each readable?
     "A column as pandera checks it."
     import pandas as pd
+
     read = read_column(column, cells)
     fine = pd.Series(~unreadable(column, cells, read), index=cells.index)
-    if column.kind == "date": read = (read - pd.Timestamp(EPOCH)) / pd.Timedelta(days=1)
+    if column.kind == "date":
+        read = (read - pd.Timestamp(EPOCH)) / pd.Timedelta(days=1)
     return read, fine
 
 # %% ../../nbs/data/09_schema.ipynb #6e170d91
@@ -502,20 +625,31 @@ def to_pandera(
 ) -> Any:  # pandera.pandas.DataFrameSchema for the parts `value`, `readable` and `text` of each column
     "The same rules for pandera."
     import pandera.pandas as pa
+
     def checks(name: str) -> Iterator[tuple[str, Any]]:
         rule, column, say = schema.rules[name], columns[name], words(schema.rules[name])
-        if column.kind in _READ: yield "readable", pa.Check.eq(True, error=say["kind"])
+        if column.kind in _READ:
+            yield "readable", pa.Check.eq(True, error=say["kind"])
         if column.kind in ("number", "date"):
-            if rule.low is not None: yield "value", pa.Check.ge(rule.limit("low"), error=say["low"])
-            if rule.high is not None: yield "value", pa.Check.le(rule.limit("high"), error=say["high"])
-        if rule.missing == 0: yield "filled", pa.Check.eq(True, error=say["missing"])
-        if rule.categories: yield "known", pa.Check.eq(True, error=say["categories"])
-        if rule.pattern: yield "shaped", pa.Check.eq(True, error=say["pattern"])
-        if rule.unique: yield "first", pa.Check.eq(True, error=say["unique"])
+            if rule.low is not None:
+                yield "value", pa.Check.ge(rule.limit("low"), error=say["low"])
+            if rule.high is not None:
+                yield "value", pa.Check.le(rule.limit("high"), error=say["high"])
+        if rule.missing == 0:
+            yield "filled", pa.Check.eq(True, error=say["missing"])
+        if rule.categories:
+            yield "known", pa.Check.eq(True, error=say["categories"])
+        if rule.pattern:
+            yield "shaped", pa.Check.eq(True, error=say["pattern"])
+        if rule.unique:
+            yield "first", pa.Check.eq(True, error=say["unique"])
+
     made: dict[Any, list[Any]] = {}
     for name in columns:
-        for part, check in checks(name): made.setdefault((name, part), []).append(check)
-    for relation in schema.relations: made[relation.text, "kept"] = [pa.Check.eq(True, error=relation.text)]
+        for part, check in checks(name):
+            made.setdefault((name, part), []).append(check)
+    for relation in schema.relations:
+        made[relation.text, "kept"] = [pa.Check.eq(True, error=relation.text)]
     return pa.DataFrameSchema({key: pa.Column(nullable=True, checks=checks) for key, checks in made.items()})
 
 # %% ../../nbs/data/09_schema.ipynb #2ffd8a94
@@ -526,12 +660,16 @@ def facts_of(
 ) -> Iterator[tuple[str, Any]]:  # the part's name, and a value a row
     "What pandera has to know about a column."
     import numpy as np
+
     read, fine = prepare_check(column, cells)
     yield "value", read
     yield "readable", fine
     everywhere = np.ones(len(cells), dtype=bool)
-    empty = (read.isna().to_numpy() & fine.to_numpy() if column.kind in _READ
-             else each(cells, everywhere, lambda cell: is_empty(column, cell)) | cells.isna().to_numpy())
+    empty = (
+        read.isna().to_numpy() & fine.to_numpy()
+        if column.kind in _READ
+        else each(cells, everywhere, lambda cell: is_empty(column, cell)) | cells.isna().to_numpy()
+    )
     readable = ~empty & fine.to_numpy()
     yield "filled", ~empty
     if rule.categories:
@@ -540,14 +678,20 @@ def facts_of(
         yield "known", ~readable | each(cells, readable, lambda cell: same(as_text(native(cell))) in known)
     if rule.pattern:
         shape = re.compile(rule.pattern)
-        yield "shaped", ~readable | each(cells, readable,
-                                         lambda cell: bool(shape.fullmatch(as_text(native(cell)))))
-    if rule.unique: yield "first", ~(cells.duplicated().to_numpy() & ~empty)
+        yield (
+            "shaped",
+            ~readable | each(cells, readable, lambda cell: bool(shape.fullmatch(as_text(native(cell))))),
+        )
+    if rule.unique:
+        yield "first", ~(cells.duplicated().to_numpy() & ~empty)
 
-def facts_table(schema: Schema, table: Table, data: pd.DataFrame,
-                columns: Mapping[str, Column]) -> pd.DataFrame:
+
+def facts_table(
+    schema: Schema, table: Table, data: pd.DataFrame, columns: Mapping[str, Column]
+) -> pd.DataFrame:
     "What pandera has to know about all rows."
     import pandas as pd
+
     parts: dict[Any, Any] = {}
     for name, column in columns.items():
         for part, values in facts_of(schema.rules[name], column, data[name].reset_index(drop=True)):
@@ -559,9 +703,12 @@ def facts_table(schema: Schema, table: Table, data: pd.DataFrame,
     frame.columns = pd.Index([*parts], tupleize_cols=False)
     return frame
 
+
 def _numbers(column: Column, cells: pd.Series) -> Any:
     import numpy as np
-    if column.kind not in _READ: return np.full(len(cells), np.nan)
+
+    if column.kind not in _READ:
+        return np.full(len(cells), np.nan)
     return prepare_check(column, cells.reset_index(drop=True))[0].to_numpy("float64")
 
 # %% ../../nbs/data/09_schema.ipynb #a9bc2fe0
@@ -573,24 +720,31 @@ def find_broken(
     "What a table breaks, rule by rule; the rule that most rows break first."
     import pandas as pd
     import pandera.errors
+
     columns = {name: column for name, column in readers(schema, table).items() if name in data}
     facts, broken = facts_table(schema, table, data, columns), []
+
     def note(name: str, rule: str, where: list[int]) -> None:
         broken.append((name, rule, len(where), examples_of(data, name, where), where))
-    try: to_pandera(schema, columns).validate(facts, lazy=True)
+
+    try:
+        to_pandera(schema, columns).validate(facts, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         for error in errors.schema_errors:
             name, part = error.schema.name
             where = sorted(map(int, error.failure_cases["index"]))
-            if part == "kept": name = ", ".join(next(r.names for r in schema.relations if r.text == name))
+            if part == "kept":
+                name = ", ".join(next(r.names for r in schema.relations if r.text == name))
             note(name, str(error.check.error), where)
     for name in columns:
         empty, most = (~facts[[(name, "filled")]].iloc[:, 0]).sum(), schema.rules[name].missing
         if most and empty > 1 and empty / len(data) > most:
-            broken.append((name, words(schema.rules[name])["missing"], int(empty),
-                           f"{empty / len(data):.1%} empty", []))
+            broken.append(
+                (name, words(schema.rules[name])["missing"], int(empty), f"{empty / len(data):.1%} empty", [])
+            )
     made = pd.DataFrame(broken, columns=["column", "rule", "rows", "examples", "where"])
     return made.sort_values(["rows", "column", "rule"], ascending=[False, True, True], ignore_index=True)
+
 
 def examples_of(
     data: pd.DataFrame,  # raw
@@ -598,7 +752,8 @@ def examples_of(
     where: list[int],  # positions of rows
 ) -> str:
     "Some different cells, for a message."
-    if name not in data: return ""
+    if name not in data:
+        return ""
     cells = data[name].iloc[where[:200]]
     texts = list(dict.fromkeys(as_text(native(cell)) for cell in cells if as_text(native(cell))))
     return ", ".join(text if len(text) <= 24 else text[:23] + "…" for text in texts[:3])

@@ -21,13 +21,26 @@ __all__ = ['looks_like_code', 'find_sentinels', 'find_date_sentinels']
 # %% ../../nbs/data/05_sentinels.ipynb #37c16e64
 _is_code = re.compile(r"-?(?:9{1,9}[6-9]|8{2,6}|7{3,6})(?:\.9+|\.25)?|-?1e\+[23][0-9]").fullmatch
 _CODES = {365243.0, 32767.0, -32768.0, 2147483647.0, -2147483648.0}
-_MOMENTS = ("0001-01-01", "1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01", "1970-01-01",
-            "2079-06-06", "2099-12-31", "2100-01-01", "2199-12-31", "2999-12-31", "9998-12-31", "9999-01-01",
-            "9999-12-31")
+_MOMENTS = (
+    "0001-01-01",
+    "1753-01-01",
+    "1899-12-30",
+    "1899-12-31",
+    "1900-01-01",
+    "1901-01-01",
+    "1970-01-01",
+    "2079-06-06",
+    "2099-12-31",
+    "2100-01-01",
+    "2199-12-31",
+    "2999-12-31",
+    "9998-12-31",
+    "9999-01-01",
+    "9999-12-31",
+)
 
-def looks_like_code(
-    value: float,
-) -> bool:
+
+def looks_like_code(value: float) -> bool:
     "Is this a number that people choose for `not known`?"
     return value in _CODES or bool(_is_code(f"{value:.10g}"))
 
@@ -37,17 +50,21 @@ def _ends_in_nine(values: np.ndarray, counts: np.ndarray) -> float:
     nines = [f"{value:.10g}".endswith("9") for value in values.tolist()]
     return float(counts[nines].sum() / counts.sum())
 
+
 def _far_above(values: np.ndarray, counts: np.ndarray, sign: int = 1) -> int:
     "How many of the largest values are codes far above all others (times `sign`: far below)."
     for size in range(1, min(3, len(values) - 3) + 1):
-        if counts[-size] < 3 or not looks_like_code(sign * float(values[-size])): return 0
-        if values[-size] - values[-size - 1] > values[-size - 1] - values[0]: return size
+        if counts[-size] < 3 or not looks_like_code(sign * float(values[-size])):
+            return 0
+        if values[-size] - values[-size - 1] > values[-size - 1] - values[0]:
+            return size
     return 0
 
 # %% ../../nbs/data/05_sentinels.ipynb #901b1e38
 def _only_negative(values: np.ndarray, counts: np.ndarray) -> bool:
     "Is the smallest value a code, as the only one below zero?"
-    if len(values) < 4 or values[1] < 0 or values[0] >= 0: return False
+    if len(values) < 4 or values[1] < 0 or values[0] >= 0:
+        return False
     if values[0] not in (-1, -9):
         return looks_like_code(float(values[0])) and bool(counts[0] >= max(5, 0.005 * counts.sum()))
     frequent = counts[0] >= max(10, 0.01 * counts.sum()) and counts[0] > 3 * counts[1:].max()
@@ -58,12 +75,18 @@ def _next(values: np.ndarray, counts: np.ndarray) -> tuple[slice, slice, str]:
     "Which values are sentinels, which are not, and how the first give themselves away."
     high, low = _far_above(values, counts), _far_above(-values[::-1], counts[::-1], -1)
     end = len(values)
-    if high: gone, rest = slice(end - high, end), slice(0, end - high)
-    elif low: gone, rest = slice(0, low), slice(low, end)
-    elif _only_negative(values, counts): return slice(0, 1), slice(1, end), "the only negative value, beside"
-    else: return slice(0, 0), slice(0, end), ""
-    if _ends_in_nine(values[rest], counts[rest]) > 0.3: return slice(0, 0), slice(0, end), ""
+    if high:
+        gone, rest = slice(end - high, end), slice(0, end - high)
+    elif low:
+        gone, rest = slice(0, low), slice(low, end)
+    elif _only_negative(values, counts):
+        return slice(0, 1), slice(1, end), "the only negative value, beside"
+    else:
+        return slice(0, 0), slice(0, end), ""
+    if _ends_in_nine(values[rest], counts[rest]) > 0.3:
+        return slice(0, 0), slice(0, end), ""
     return gone, rest, "far from all others,"
+
 
 def find_sentinels(
     read: pd.Series,  # the numbers of a column, missing ones left out
@@ -74,7 +97,8 @@ def find_sentinels(
     found: dict[str, str] = {}
     while True:
         gone, rest, how = _next(values, counts)
-        if gone.start == gone.stop: return found
+        if gone.start == gone.stop:
+            return found
         others = f"{how} {as_text(float(values[rest][0]))} to {as_text(float(values[rest][-1]))}"
         for value, count in zip(values[gone].tolist(), counts[gone].tolist(), strict=True):
             found[as_text(value)] = f"{in_rows(count)} of {len(read):,} ({others})"
@@ -88,7 +112,8 @@ def find_date_sentinels(
     counted = read.value_counts().sort_index()
     found: dict[str, str] = {}
     for place, ends in ((len(counted) - 1, counted.index[:-1]), (0, counted.index[1:])):
-        if len(counted) < 4: break
+        if len(counted) < 4:
+            break
         day, count = as_text(counted.index[place].to_pydatetime()), int(counted.iloc[place])
         gap = abs(counted.index[place] - (ends[-1] if place else ends[0]))
         if day[:10] in _MOMENTS and count >= 3 and gap > ends[-1] - ends[0]:

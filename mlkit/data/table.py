@@ -14,12 +14,20 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
+from ..core.errors import DataError, did_you_mean
 from .cells import MISSING, is_missing, parse_number  # noqa: F401
 from mlkit.data.columns import (
-    KINDS, Column, all_parts, input_cell, input_columns, input_kinds, input_names, read_cell, read_column,
+    KINDS,
+    Column,
+    all_parts,
+    input_cell,
+    input_columns,
+    input_kinds,
+    input_names,
+    read_cell,
+    read_column,
     to_float32,
 )
-from ..core.errors import DataError, did_you_mean
 from .type_inference import infer_column
 
 _all_ = ["MISSING", "Column", "is_missing", "parse_number", "read_column", "infer_column"]
@@ -36,20 +44,28 @@ __all__ = ['FEWEST_ROWS', 'Derived', 'Columns', 'Declaration', 'Written', 'Table
 _EMPTY = {item.name: asdict(Column("", "empty"))[item.name] for item in fields(Column)}
 _CHOICES = {"kind": KINDS, "decimal": (".", ","), "order": ("", "day", "month")}
 
+
 def _column_to_dict(column: Column, missing: tuple[str, ...]) -> dict[str, Any]:
     "The fields that say something, ready for JSON."
-    said = {name: value for name, value in asdict(column).items()
-            if name in ("name", "kind") or value != (missing if name == "missing" else _EMPTY[name])}
+    said = {
+        name: value
+        for name, value in asdict(column).items()
+        if name in ("name", "kind") or value != (missing if name == "missing" else _EMPTY[name])
+    }
     return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+
 
 def _column_from_dict(said: Mapping[str, Any], missing: tuple[str, ...]) -> Column:
     "The column that such a dict describes."
-    if not isinstance(said, Mapping): raise DataError(f"table.json: {said!r} is no column")
+    if not isinstance(said, Mapping):
+        raise DataError(f"table.json: {said!r} is no column")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
     for name, value in {"name": None, "kind": None, **values}.items():
         where = f"table.json: column {said.get('name')!r}: {name!r}"
-        if name not in _EMPTY: raise DataError(f"{where} is no field{did_you_mean(name, _EMPTY)}")
-        if type(value) is not type(_EMPTY[name]): raise DataError(f"{where} cannot be {value!r}")
+        if name not in _EMPTY:
+            raise DataError(f"{where} is no field{did_you_mean(name, _EMPTY)}")
+        if type(value) is not type(_EMPTY[name]):
+            raise DataError(f"{where} cannot be {value!r}")
         if value not in _CHOICES.get(name, (value,)):
             raise DataError(f"{where} cannot be {value!r}; choose {' or '.join(map(repr, _CHOICES[name]))}")
     return Column(**{"missing": missing, **values})  # type: ignore[arg-type]
@@ -57,9 +73,11 @@ def _column_from_dict(said: Mapping[str, Any], missing: tuple[str, ...]) -> Colu
 # %% ../../nbs/data/07_table.ipynb #070ad214
 _OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 
+
 @dataclass(frozen=True)
 class Derived:
     "A number that is computed from two others, as an input of the model."
+
     name: str  # of the input; empty: made of the rest, such as "debt / income"
     left: str  # a column of kind number
     operation: str  # one of + - * /
@@ -67,36 +85,45 @@ class Derived:
 
     def of_cells(self, left: float | None, right: float | None) -> float:
         "Of two read cells, as float32; NaN where it cannot be computed."
-        if left is None or right is None: return math.nan
-        try: return to_float32(_OPERATIONS[self.operation](left, right))
-        except ZeroDivisionError: return math.nan
+        if left is None or right is None:
+            return math.nan
+        try:
+            return to_float32(_OPERATIONS[self.operation](left, right))
+        except ZeroDivisionError:
+            return math.nan
 
     def of_arrays(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         "`of_cells` for many cells at once: float64 in, float32 out."
         import numpy as np
-        with np.errstate(all="ignore"): values = _OPERATIONS[self.operation](left, right).astype("float32")
+
+        with np.errstate(all="ignore"):
+            values = _OPERATIONS[self.operation](left, right).astype("float32")
         return np.where(np.isinf(values), np.float32("nan"), values)
 
     def of_columns(self, left: pd.Series, right: pd.Series) -> pd.Series:
         "`of_cells` for two columns that were read."
         import pandas as pd
+
         return pd.Series(self.of_arrays(left.to_numpy(), right.to_numpy()), index=left.index)
 
 # %% ../../nbs/data/07_table.ipynb #54b47629
 @dataclass(frozen=True)
 class Columns:
     "The declared columns of a table, in order."
+
     columns: tuple[Column, ...]
     derived: tuple[Derived, ...] = ()  # what is computed from them
     version: int = 1  # of the format of table.json
 
     def __getitem__(self, name: str) -> Column:
         "The column of this name. DataError: there is none."
-        if name not in self._named: _require([name], self._named, "the table has no column")
+        if name not in self._named:
+            _require([name], self._named, "the table has no column")
         return self._named[name]
 
     @cached_property
-    def _named(self) -> dict[str, Column]: return {column.name: column for column in self.columns}
+    def _named(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
 
     @cached_property
     def used(self) -> tuple[Column, ...]:
@@ -121,10 +148,12 @@ class Declaration(Columns):
 
     def drop(self, reasons: Mapping[str, str]) -> Self:
         "The same table with these columns kept from the model, each for its reason."
-        for name in reasons: self[name]
+        for name in reasons:
+            self[name]
         columns = tuple(
             replace(column, use=False, reason=reasons[column.name]) if column.name in reasons else column
-            for column in self.columns)
+            for column in self.columns
+        )
         derived = (each for each in self.derived if not {each.left, each.right} & set(reasons))
         return replace(self, columns=columns, derived=tuple(derived))
 
@@ -138,7 +167,8 @@ class Declaration(Columns):
         for each in derived:
             _check_derived(self, each)
             name = each.name or f"{each.left} {each.operation} {each.right}"
-            while name in taken: name += "."
+            while name in taken:
+                name += "."
             taken.add(name)
             settled.append(replace(each, name=name))
         return replace(self, derived=tuple(settled))
@@ -152,15 +182,20 @@ class Written(Declaration):
         "What `table.json` holds."
         common = Counter(column.missing for column in self.columns).most_common(1)
         missing = common[0][0] if common else MISSING
-        said = {"version": self.version, "missing": list(missing),
-                "columns": [_column_to_dict(column, missing) for column in self.columns]}
+        said = {
+            "version": self.version,
+            "missing": list(missing),
+            "columns": [_column_to_dict(column, missing) for column in self.columns],
+        }
         return said | ({"derived": [asdict(each) for each in self.derived]} if self.derived else {})
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Self:
         "The table that `table.json` describes. DataError: it cannot be understood."
-        if said.get("version") != 1 or not isinstance(said.get("columns"), list): raise DataError(
-            f"table.json has no columns, or version {said.get('version')!r}; this mlkit reads version 1")
+        if said.get("version") != 1 or not isinstance(said.get("columns"), list):
+            raise DataError(
+                f"table.json has no columns, or version {said.get('version')!r}; this mlkit reads version 1"
+            )
         missing = tuple(said.get("missing", MISSING))
         columns = tuple(_column_from_dict(column, missing) for column in said["columns"])
         _forbid_twins(column.name for column in columns)
@@ -169,22 +204,31 @@ class Written(Declaration):
     def to_frame(self) -> pd.DataFrame:
         "The columns at a glance: name, kind, whether the model gets them, and why."
         import pandas as pd
-        rows = [(column.name, column.kind, "yes" if column.use else f"no: {column.reason}", column.why)
-                for column in self.columns]
-        rows += [(each.name, "number", "yes", f"computed: {each.left} {each.operation} {each.right}")
-                 for each in self.derived]
+
+        rows = [
+            (column.name, column.kind, "yes" if column.use else f"no: {column.reason}", column.why)
+            for column in self.columns
+        ]
+        rows += [
+            (each.name, "number", "yes", f"computed: {each.left} {each.operation} {each.right}")
+            for each in self.derived
+        ]
         return pd.DataFrame(rows, columns=["column", "kind", "used", "why"])
 
 # %% ../../nbs/data/07_table.ipynb #f76b2025
 def _check_derived(table: Columns, derived: Derived) -> None:
     "Can it be computed from the columns of the table?"
-    if derived.operation not in _OPERATIONS: raise DataError(
-        f"a derived column cannot compute {derived.operation!r}; choose one of {' '.join(_OPERATIONS)}")
+    if derived.operation not in _OPERATIONS:
+        raise DataError(
+            f"a derived column cannot compute {derived.operation!r}; choose one of {' '.join(_OPERATIONS)}"
+        )
     for name in (derived.left, derived.right):
         column = table[name]
-        if column.kind != "number": raise DataError(
-            f"column {name!r} is of kind {column.kind}; only numbers can be computed with")
-        if not column.use: raise DataError(f"column {name!r} is kept from the model: {column.reason}")
+        if column.kind != "number":
+            raise DataError(f"column {name!r} is of kind {column.kind}; only numbers can be computed with")
+        if not column.use:
+            raise DataError(f"column {name!r} is kept from the model: {column.reason}")
+
 
 def _derived_from_dict(said: Mapping[str, Any]) -> Derived:
     names = {item.name for item in fields(Derived)}
@@ -198,17 +242,21 @@ def _forbid_twins(names: Iterable[str]) -> None:
     if twins := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"two columns are called {twins[0]!r}: rename one of them")
 
+
 def _require(wanted: Iterable[str], known: Iterable[str], what: str) -> None:
     "Every wanted name must be known."
     known = [*known]
     for name in wanted:
-        if name not in known: raise DataError(f"{what} {name!r}{did_you_mean(name, known)}")
+        if name not in known:
+            raise DataError(f"{what} {name!r}{did_you_mean(name, known)}")
+
 
 def _by_name(frame: pd.DataFrame) -> dict[str, pd.Series]:
     "The columns of a frame by name."
     names = [str(name) for name in frame.columns]
     _forbid_twins(names)
     return {name: frame.iloc[:, place] for place, name in enumerate(names)}
+
 
 def _series_of(frame: pd.DataFrame, columns: Iterable[Column]) -> dict[str, pd.Series]:
     "The frame's columns by name, all that are wanted among them."
@@ -224,6 +272,7 @@ class Table(Written):
     def read(self, frame: pd.DataFrame) -> pd.DataFrame:
         "What the cells of raw rows mean: float64, datetime64, text; for a profile, a schema, a plot."
         import pandas as pd
+
         series = _series_of(frame, self.columns)
         read = {column.name: read_column(column, series[column.name]) for column in self.columns}
         return pd.DataFrame(read, index=frame.index)
@@ -231,9 +280,11 @@ class Table(Written):
     def inputs(self, frame: pd.DataFrame) -> pd.DataFrame:
         "What the model gets of raw rows: float32 numbers (NaN missing), categories and texts ('' missing)."
         import pandas as pd
+
         series = _series_of(frame, self.used)
         inputs: dict[str, pd.Series] = {}
-        for column in self.used: inputs |= input_columns(column, series[column.name])
+        for column in self.used:
+            inputs |= input_columns(column, series[column.name])
         needed = dict.fromkeys(name for each in self.derived for name in (each.left, each.right))
         numbers = {name: read_column(self[name], series[name]) for name in needed}
         for each in self.derived:
@@ -265,16 +316,22 @@ def _with_prefixes(columns: Iterable[Column], names: Iterable[str]) -> tuple[Col
 # %% ../../nbs/data/07_table.ipynb #ddeed18c
 FEWEST_ROWS = 20  # in fewer rows columns may be equal by chance
 
+
 def _content(column: Column, series: pd.Series) -> str:
     "A digest of what a column says, equal for columns that say the same."
     import pandas as pd
+
     read: Any = read_column(column, series)
     groups = column.kind in ("boolean", "category")
     values: Any
-    if groups: values = pd.factorize(read.mask(read == "", None))[0]
-    elif read.dtype == "str": values = pd.util.hash_array(read.to_numpy(object), categorize=False)
-    else: values = read.to_numpy()
+    if groups:
+        values = pd.factorize(read.mask(read == "", None))[0]
+    elif read.dtype == "str":
+        values = pd.util.hash_array(read.to_numpy(object), categorize=False)
+    else:
+        values = read.to_numpy()
     return ("groups" if groups else column.kind) + blake2b(values.tobytes()).hexdigest()
+
 
 def _without_twins(columns: tuple[Column, ...], series: Mapping[str, pd.Series]) -> tuple[Column, ...]:
     "The columns, where those that equal an earlier one are not used."
@@ -306,6 +363,9 @@ def learn_table(
     _require(markers, series, "cannot declare what is missing: there is no column")
     columns = tuple(
         infer_column(cells.rename(name), kinds.get(name, ""), [*missing, *markers.get(name, ())])
-        for name, cells in series.items() if name not in ignore)
-    if len(frame) >= FEWEST_ROWS: columns = _without_twins(columns, series)
+        for name, cells in series.items()
+        if name not in ignore
+    )
+    if len(frame) >= FEWEST_ROWS:
+        columns = _without_twins(columns, series)
     return Table(_with_prefixes(columns, series))

@@ -12,13 +12,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..core.errors import DataError
 from mlkit.data.cells import (
-    MISSING, PAIRS, as_text, count_words, fold, narrow, native, parse_boolean, parse_date,
+    MISSING,
+    PAIRS,
+    as_text,
+    count_words,
+    fold,
+    narrow,
+    native,
+    parse_boolean,
+    parse_date,
     split_numbers,
 )
-from .columns import KINDS, Column, all_parts, input_columns, read_cell, read_column
-from ..core.errors import DataError
 from .column_stats import ENOUGH, Facts, count_cells, in_rows, quote, value_counts
+from .columns import KINDS, Column, all_parts, input_columns, read_cell, read_column
 from .quantities import as_clock, as_numbers, best_number
 from .sentinels import find_date_sentinels, find_sentinels
 
@@ -30,27 +38,43 @@ __all__ = ['MOST_CATEGORIES', 'with_varying_parts', 'ordered_categories', 'infer
 
 # %% ../../nbs/data/06_type_inference.ipynb #b4be5bf5
 def _as_empty(blank: Column, facts: Facts) -> Column | None:
-    if facts.present: return None
-    return replace(blank, kind="empty", why=f"none of {facts.rows:,} cells holds a value", use=False,
-                   reason="there is nothing to learn from")
+    if facts.present:
+        return None
+    return replace(
+        blank,
+        kind="empty",
+        why=f"none of {facts.rows:,} cells holds a value",
+        use=False,
+        reason="there is nothing to learn from",
+    )
+
 
 def _as_constant(blank: Column, facts: Facts) -> Column | None:
-    if len({fold(text) for text in facts.counts}) > 1: return None
+    if len({fold(text) for text in facts.counts}) > 1:
+        return None
     word = quote(min(facts.counts))
     if facts.present < facts.rows:
         why = f"{facts.present:,} of {facts.rows:,} cells say {word}, the others nothing"
         return replace(blank, kind="category", why=why)
-    return replace(blank, kind="constant", why=f"all {facts.rows:,} cells say {word}", use=False,
-                   reason="what is always the same tells nothing apart")
+    return replace(
+        blank,
+        kind="constant",
+        why=f"all {facts.rows:,} cells say {word}",
+        use=False,
+        reason="what is always the same tells nothing apart",
+    )
+
 
 def _as_boolean(blank: Column, facts: Facts) -> Column | None:
     words = {fold(text) for text in facts.counts}
-    if None in map(parse_boolean, words) or not any({*pair} <= words for pair in PAIRS): return None
+    if None in map(parse_boolean, words) or not any({*pair} <= words for pair in PAIRS):
+        return None
     yes = facts.count(parse_boolean)
     return replace(blank, kind="boolean", why=f"{yes:,} of {facts.present:,} values say yes, the others no")
 
 # %% ../../nbs/data/06_type_inference.ipynb #8ccdbbbe
 _is_open_date = re.compile(r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{2,4}(?![0-9]).*").fullmatch
+
 
 def _date_column(blank: Column, facts: Facts) -> tuple[Column, float]:
     "The best reading as dates, and the share of the cells that it reads."
@@ -58,62 +82,109 @@ def _date_column(blank: Column, facts: Facts) -> tuple[Column, float]:
     points = 2 * sum("." in text for text in opened) > len(opened)
     orders = ("day", "month") if points else ("month", "day")
     tried = [replace(blank, kind="date", order=order, why=f", the {order} first") for order in orders]
-    if facts.share(set(opened).__contains__) <= 1 - ENOUGH: tried = [replace(blank, kind="date")]
+    if facts.share(set(opened).__contains__) <= 1 - ENOUGH:
+        tried = [replace(blank, kind="date")]
     shares = [facts.share_read(column) for column in tried]
     best = tried[shares.index(max(shares))]
-    if len(set(shares)) < len(shares): best = replace(best, why=f"{best.why} (assumed: no cell tells)")
+    if len(set(shares)) < len(shares):
+        best = replace(best, why=f"{best.why} (assumed: no cell tells)")
     return best, max(shares)
 
-def _is_date(text: str) -> bool: return bool(parse_date(text, "day") or parse_date(text, "month"))
+
+def _is_date(text: str) -> bool:
+    return bool(parse_date(text, "day") or parse_date(text, "month"))
+
 
 def _with_words(column: Column, facts: Facts) -> Column | None:
     "The column with the word or two that stand for nothing among many different values, if that is all."
     words = sorted(text for text in facts.counts if read_cell(column, text) is None)
-    if not 0 < len(words) < 3 or len(facts.counts) - len(words) < 20: return None
-    if any(re.search("[0-9]", word) for word in words): return None
+    if not 0 < len(words) < 3 or len(facts.counts) - len(words) < 20:
+        return None
+    if any(re.search("[0-9]", word) for word in words):
+        return None
     return replace(column, missing=(*column.missing, *sorted({fold(word) for word in words})))
 
+
 def _as_date(blank: Column, facts: Facts) -> Column | None:
-    if not facts.mostly(_is_date, 0.5): return None
+    if not facts.mostly(_is_date, 0.5):
+        return None
     column, share = _date_column(blank, facts)
     return column if share >= ENOUGH else _with_words(column, facts)
 
 # %% ../../nbs/data/06_type_inference.ipynb #46fd2473
-_CODE_WORDS = {"id", "ids", "uuid", "key", "code", "codes", "cd", "zip", "zipcode", "postcode", "postal",
-               "phone", "telephone", "tel", "mobile", "fax", "ip", "version", "isbn", "ssn", "sku"}
+_CODE_WORDS = {
+    "id",
+    "ids",
+    "uuid",
+    "key",
+    "code",
+    "codes",
+    "cd",
+    "zip",
+    "zipcode",
+    "postcode",
+    "postal",
+    "phone",
+    "telephone",
+    "tel",
+    "mobile",
+    "fax",
+    "ip",
+    "version",
+    "isbn",
+    "ssn",
+    "sku",
+}
 _is_digits = re.compile("[0-9]+").fullmatch
 _is_coded = re.compile("[0-9]+[A-Za-z]{1,3}").fullmatch
+
 
 def _names_a_code(name: str) -> bool:
     "Does the column's name say that it holds codes?"
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", unicodedata.normalize("NFKC", name))
     return any(word.lower() in _CODE_WORDS for word in words) or bool(re.search("コード|番号|電話", name))
 
+
 def _as_code(blank: Column, facts: Facts) -> Column | None:
     digits = [text for text in facts.counts if _is_digits(text)]
-    if _names_a_code(blank.name) and facts.mostly(_is_coded): return replace(
-        blank, kind="category", why="digits and letters that the name calls a code")
-    if not facts.mostly(_is_digits): return None
+    if _names_a_code(blank.name) and facts.mostly(_is_coded):
+        return replace(blank, kind="category", why="digits and letters that the name calls a code")
+    if not facts.mostly(_is_digits):
+        return None
     zeros = facts.share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
     numbers, all_digits = [float(text) for text in digits], len(digits) == len(facts.counts)
-    if zeros >= 0.01 or (zeros and len({*map(len, digits)}) == 1): why = "digits with leading zeros"
-    elif all_digits and _names_a_code(blank.name): why = "whole numbers that the name calls a code"
-    elif all_digits and facts.unique and max(numbers) - min(numbers) < 4 * facts.rows: why = "numbered rows"
-    else: return None
+    if zeros >= 0.01 or (zeros and len({*map(len, digits)}) == 1):
+        why = "digits with leading zeros"
+    elif all_digits and _names_a_code(blank.name):
+        why = "whole numbers that the name calls a code"
+    elif all_digits and facts.unique and max(numbers) - min(numbers) < 4 * facts.rows:
+        why = "numbered rows"
+    else:
+        return None
     return _as_identifier(replace(blank, why=why), facts) or replace(blank, kind="category", why=why)
 
+
 def _as_identifier(blank: Column, facts: Facts) -> Column | None:
-    if not facts.unique: return None
+    if not facts.unique:
+        return None
     figures = f"{facts.distinct:,} different values in {facts.present:,} rows"
-    return replace(blank, kind="identifier", why="; ".join(filter(None, [blank.why, figures])), use=False,
-                   reason="it names a row and tells nothing about the next one")
+    return replace(
+        blank,
+        kind="identifier",
+        why="; ".join(filter(None, [blank.why, figures])),
+        use=False,
+        reason="it names a row and tells nothing about the next one",
+    )
 
 # %% ../../nbs/data/06_type_inference.ipynb #d2b20f47
 def _as_number(blank: Column, facts: Facts) -> Column | None:
-    if not facts.mostly(re.compile("[0-9０-９]").search, 0.5): return None
+    if not facts.mostly(re.compile("[0-9０-９]").search, 0.5):
+        return None
     column, share, enough = best_number(blank, facts)
-    if enough: return column
+    if enough:
+        return column
     return _with_words(column, facts) if share >= 0.5 else None
+
 
 def _as_numbers(blank: Column, facts: Facts) -> Column | None:
     return None if _names_a_code(blank.name) else as_numbers(blank, facts)
@@ -121,22 +192,37 @@ def _as_numbers(blank: Column, facts: Facts) -> Column | None:
 # %% ../../nbs/data/06_type_inference.ipynb #f6757e2a
 def _as_text(blank: Column, facts: Facts) -> Column | None:
     words = sum(map(count_words, facts.counts)) / len(facts.counts)
-    if words < 3 or facts.distinct < 0.5 * facts.present: return None
+    if words < 3 or facts.distinct < 0.5 * facts.present:
+        return None
     why = f"{facts.distinct:,} different texts in {facts.present:,} rows, {words:.1f} words on average"
     return replace(blank, kind="text", why=why)
 
+
 _QUESTIONS: tuple[Callable[[Column, Facts], Column | None], ...] = (
-    _as_empty, _as_constant, _as_boolean, _as_date, as_clock, _as_code, _as_number, _as_numbers, _as_text,
-    _as_identifier)
+    _as_empty,
+    _as_constant,
+    _as_boolean,
+    _as_date,
+    as_clock,
+    _as_code,
+    _as_number,
+    _as_numbers,
+    _as_text,
+    _as_identifier,
+)
+
 
 def _settled(blank: Column, facts: Facts) -> Column:
     "The column of the kind that was declared, or of the first kind that fits."
     if not blank.kind:
         fitting = (column for ask in _QUESTIONS if (column := ask(blank, facts)))
         return next(fitting, replace(blank, kind="category"))
-    if blank.kind == "number": return as_clock(blank, facts) or best_number(blank, facts)[0]
-    if blank.kind == "numbers" and (column := as_numbers(blank, facts)): return column
-    if blank.kind == "date": return _date_column(blank, facts)[0]
+    if blank.kind == "number":
+        return as_clock(blank, facts) or best_number(blank, facts)[0]
+    if blank.kind == "numbers" and (column := as_numbers(blank, facts)):
+        return column
+    if blank.kind == "date":
+        return _date_column(blank, facts)[0]
     why, used = f"declared as {blank.kind}", blank.kind in ("boolean", "category", "text")
     return replace(blank, why=why, use=used, reason="" if used else why)
 
@@ -144,26 +230,33 @@ def _settled(blank: Column, facts: Facts) -> Column:
 def _with_sentinels(column: Column, read: pd.Series) -> Column:
     "The column with the values among its missing markers that only stand for nothing."
     found = (find_date_sentinels if column.kind == "date" else find_sentinels)(read)
-    if column.decimal == ",": found = {text.replace(".", ","): how for text, how in found.items()}
+    if column.decimal == ",":
+        found = {text.replace(".", ","): how for text, how in found.items()}
     said = "; ".join(f"{text} {how} is taken as missing" for text, how in found.items())
     return replace(column, missing=(*column.missing, *found), reason=said)
 
+
 _is_limit = re.compile(r"[<>≤≥≈~].*|.*[0-9]\+").fullmatch
+
 
 def _figure(value: Any) -> str:
     value = native(value)
     return as_text(float(f"{value:.10g}") if isinstance(value, float) else value)
 
+
 def _explained(column: Column, facts: Facts) -> Column:
     "The column with the figures of its parsed cells, counted over all rows."
     read = read_column(column, facts.series).dropna()
     present, sentinels = len(read), _with_sentinels(column, read)
-    if sentinels.missing != column.missing: read = read_column(sentinels, facts.series).dropna()
+    if sentinels.missing != column.missing:
+        read = read_column(sentinels, facts.series).dropna()
     wrong = sorted(text for text in facts.counts if read_cell(column, text) is None)
     what = f"{column.kind}s{column.why}"
-    if len(read): what += f", {_figure(read.min())} to {_figure(read.max())}"
+    if len(read):
+        what += f", {_figure(read.min())} to {_figure(read.max())}"
     limits = sorted(filter(_is_limit, facts.counts)) if column.kind == "number" else []
-    if limits: what += f", {facts.count(_is_limit):,} of them limits such as {quote(limits[0])}"
+    if limits:
+        what += f", {facts.count(_is_limit):,} of them limits such as {quote(limits[0])}"
     why = f"all {present:,} values are {what}"
     if present < facts.present:
         such = f", such as {quote(wrong[0])}," if wrong else ""
@@ -178,13 +271,18 @@ def with_varying_parts(
 ) -> Column:
     "The column with the parts that are not the same in all cells; it is not used if all are."
     inputs = input_columns(replace(column, parts=()), series.drop_duplicates())
-    varying = tuple(part for part, values in zip(all_parts(column), inputs.values(), strict=True)
-                    if values[values != ""].nunique() > 1)
-    if varying: return replace(column, parts=varying)
+    varying = tuple(
+        part
+        for part, values in zip(all_parts(column), inputs.values(), strict=True)
+        if values[values != ""].nunique() > 1
+    )
+    if varying:
+        return replace(column, parts=varying)
     return replace(column, use=False, reason="what is always the same tells nothing apart")
 
 # %% ../../nbs/data/06_type_inference.ipynb #b63344e0
 MOST_CATEGORIES = 200
+
 
 def _spellings(column: Column, series: pd.Series) -> dict[str, Counter[str]]:
     "The different ways to write each category, with their cells."
@@ -192,8 +290,10 @@ def _spellings(column: Column, series: pd.Series) -> dict[str, Counter[str]]:
     prepared, counts = column._prepared, value_counts(series)
     for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True):
         text = as_text(native(cell))
-        if fold(text) not in prepared.markers: groups[prepared.fold(text)][text] += count
+        if fold(text) not in prepared.markers:
+            groups[prepared.fold(text)][text] += count
     return groups
+
 
 def _most(counts: Mapping[str, int]) -> list[str]:
     "Most frequent first; equals by their text, so that the order of the rows changes nothing."
@@ -210,54 +310,79 @@ def _learned(column: Column, series: pd.Series) -> Column:
     spellings = {text: name for name in kept for text in sorted(groups[name]) if text != name}
     rare = present - sum(sizes[name] for name in kept)
     other = "(other)" if rare else ""
-    while rare and fold(other) in map(fold, groups): other = f"({other})"
+    while rare and fold(other) in map(fold, groups):
+        other = f"({other})"
     why = "; ".join(filter(None, [column.why, f"{len(groups):,} different values in {present:,} rows"]))
-    if rare: why += f", {len(kept)} of them learned ({needed} rows or more)"
+    if rare:
+        why += f", {len(kept)} of them learned ({needed} rows or more)"
     column = replace(column, why=why, categories=tuple(kept), spellings=spellings, other=other)
     return column if kept else replace(column, use=False, reason=f"no value fills {needed} rows")
 
 # %% ../../nbs/data/06_type_inference.ipynb #70a92a73
-_SCALES = tuple(tuple(tuple(level.split("=")) for level in scale.split("|")) for scale in (
-    "none|very low|low|medium=moderate=mid=middle|high|very high",
-    "xxs|xs|s|m|l|xl|xxl=2xl|xxxl=3xl",
-    "tiny|extra small|small|medium|large|extra large=x-large|huge",
-    "very poor=terrible|poor=bad|fair=average=ok=okay|good|very good|excellent",
-    "fair|good|very good|premium|ideal", "po|fa|ta|gd|ex",
-    "never|rarely=seldom|sometimes=occasionally|often=frequently|usually|always",
-    "strongly disagree|disagree|somewhat disagree|neutral=neither agree nor disagree=undecided"
-    "|somewhat agree|agree|strongly agree",
-    "very dissatisfied|dissatisfied|neutral=neither satisfied nor dissatisfied|satisfied|very satisfied",
-    "very unlikely|unlikely|neutral|likely|very likely",
-    "none|mild|moderate|severe|critical", "beginner=novice|intermediate|advanced|expert",
-    "junior|mid=mid-level|senior|lead", "bronze|silver|gold|platinum|diamond",
-    "primary|secondary|tertiary", "first|second|third|fourth|fifth", "1st|2nd|3rd|4th|5th",
-    "short|medium|long", "cold|cool|mild|warm|hot", "young|middle-aged=middle aged|old", "slow|medium|fast",
-    "daily|weekly|monthly|quarterly|yearly=annually=annual",
-    "低い=低|中=中程度=普通|高い=高", "小さい=小|中|大きい=大|特大", "少ない=少|普通|多い=多",
-    "短い=短|中|長い=長", "弱い=弱|中|強い=強", "梅|竹|松", "不可|可|良|優|秀",
-    "とても悪い=非常に悪い|悪い|普通=ふつう|良い=よい|とても良い=非常に良い",
-    "不満|やや不満|普通=ふつう=どちらともいえない|やや満足|満足",
-    "全くない|あまりない|時々=ときどき|よくある|いつも", "初級|中級|上級",
-    "そう思わない|どちらかといえばそう思わない=あまりそう思わない|どちらともいえない"
-    "|どちらかといえばそう思う=ややそう思う|そう思う"))
+_SCALES = tuple(
+    tuple(tuple(level.split("=")) for level in scale.split("|"))
+    for scale in (
+        "none|very low|low|medium=moderate=mid=middle|high|very high",
+        "xxs|xs|s|m|l|xl|xxl=2xl|xxxl=3xl",
+        "tiny|extra small|small|medium|large|extra large=x-large|huge",
+        "very poor=terrible|poor=bad|fair=average=ok=okay|good|very good|excellent",
+        "fair|good|very good|premium|ideal",
+        "po|fa|ta|gd|ex",
+        "never|rarely=seldom|sometimes=occasionally|often=frequently|usually|always",
+        "strongly disagree|disagree|somewhat disagree|neutral=neither agree nor disagree=undecided"
+        "|somewhat agree|agree|strongly agree",
+        "very dissatisfied|dissatisfied|neutral=neither satisfied nor dissatisfied|satisfied|very satisfied",
+        "very unlikely|unlikely|neutral|likely|very likely",
+        "none|mild|moderate|severe|critical",
+        "beginner=novice|intermediate|advanced|expert",
+        "junior|mid=mid-level|senior|lead",
+        "bronze|silver|gold|platinum|diamond",
+        "primary|secondary|tertiary",
+        "first|second|third|fourth|fifth",
+        "1st|2nd|3rd|4th|5th",
+        "short|medium|long",
+        "cold|cool|mild|warm|hot",
+        "young|middle-aged=middle aged|old",
+        "slow|medium|fast",
+        "daily|weekly|monthly|quarterly|yearly=annually=annual",
+        "低い=低|中=中程度=普通|高い=高",
+        "小さい=小|中|大きい=大|特大",
+        "少ない=少|普通|多い=多",
+        "短い=短|中|長い=長",
+        "弱い=弱|中|強い=強",
+        "梅|竹|松",
+        "不可|可|良|優|秀",
+        "とても悪い=非常に悪い|悪い|普通=ふつう|良い=よい|とても良い=非常に良い",
+        "不満|やや不満|普通=ふつう=どちらともいえない|やや満足|満足",
+        "全くない|あまりない|時々=ときどき|よくある|いつも",
+        "初級|中級|上級",
+        "そう思わない|どちらかといえばそう思わない=あまりそう思わない|どちらともいえない"
+        "|どちらかといえばそう思う=ややそう思う|そう思う",
+    )
+)
 
 # %% ../../nbs/data/06_type_inference.ipynb #b25a4642
 _LIMITS = re.compile("under|less|than|below|over|or|more|above|to|and|未満|以下|以上|[^a-z\u3040-\u9fff]")
+
 
 def _span(text: str) -> tuple[str, tuple[float, ...]] | None:
     "Of `18-24`, `65+` or `under 18`: what else it says; its number, open end and how many numbers."
     below = bool(re.search("<|under|less|below|未満|以下", text))
     above = bool(re.search(r">|\+|over|more|above|以上", text))
     shape, numbers = split_numbers(text)
-    if not 0 < len(numbers) < 3: return None
+    if not 0 < len(numbers) < 3:
+        return None
     return _LIMITS.sub("", shape).rstrip("s"), (numbers[0], above - below, len(numbers))
+
 
 def _by_spans(words: Iterable[str]) -> dict[str, tuple[float, ...]]:
     "The place of each word, if there are ranges or open ends among them and all say the same besides."
     spans = {word: span for word in words if (span := _span(word))}
-    if len({said for said, _ in spans.values()}) != 1: return {}
+    if len({said for said, _ in spans.values()}) != 1:
+        return {}
     places = {word: place for word, (_, place) in spans.items()}
     return places if any(end or numbers > 1 for _, end, numbers in places.values()) else {}
+
 
 def ordered_categories(
     categories: Iterable[str],  # of a column
@@ -265,7 +390,8 @@ def ordered_categories(
     "The categories in their order, where they form a well known scale of three levels or more."
     known = {fold(category): category for category in categories}
     scales: list[dict[str, tuple[float, ...]]] = [
-        {word: (level,) for level, words in enumerate(scale) for word in words} for scale in _SCALES]
+        {word: (level,) for level, words in enumerate(scale) for word in words} for scale in _SCALES
+    ]
     for scale in [*scales, _by_spans(known)]:
         if len({scale.get(word) for word in known}) == len(known) >= 3 and known.keys() <= scale.keys():
             return tuple(known[word] for word in sorted(known, key=lambda word: scale[word]))
@@ -274,17 +400,22 @@ def ordered_categories(
 # %% ../../nbs/data/06_type_inference.ipynb #afe01328
 _PROGRAMS = {word for word in MISSING if not word.replace(" ", "").isalpha()} | {"na", "nan", "nat", "null"}
 
+
 def _answers(column: Column, facts: Facts) -> set[str]:
     "The words for nothing that are answers in this column."
-    if column.kind not in ("category", "constant"): return set()
+    if column.kind not in ("category", "constant"):
+        return set()
     said = facts.nothing.keys() & set(MISSING) - _PROGRAMS
-    if all(re.fullmatch("[A-Z]{2}", text) for text in facts.counts): return facts.nothing.keys() & {"na"}
+    if all(re.fullmatch("[A-Z]{2}", text) for text in facts.counts):
+        return facts.nothing.keys() & {"na"}
     return said if len({fold(text) for text in facts.counts}) < 2 else said & {"none"}
+
 
 def _with_nothing(column: Column, facts: Facts) -> Column:
     "The column with its reason telling which words were taken for nothing."
     said = [word for word in _most(facts.nothing) if word in column.missing][:3]
-    if not said: return column
+    if not said:
+        return column
     words = ", ".join(f"{quote(word)} {in_rows(facts.nothing[word])}" for word in said)
     return replace(column, why=f"{column.why}; {words} taken as missing")
 
@@ -296,8 +427,11 @@ def infer_column(
 ) -> Column:
     "How to read a column, learned from its cells; the order of the rows does not matter."
     import pandas as pd
-    if kind and kind not in KINDS: raise DataError(
-        f"column {series.name!r}: there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
+
+    if kind and kind not in KINDS:
+        raise DataError(
+            f"column {series.name!r}: there is no kind {kind!r}; the kinds are {', '.join(KINDS)}"
+        )
     more = [fold(marker) for marker in missing]
     name, markers = "" if series.name is None else str(series.name), dict.fromkeys([*MISSING, *more])
     blank = Column(name, kind, missing=tuple(markers))
@@ -307,12 +441,15 @@ def infer_column(
         blank = replace(blank, missing=tuple(word for word in blank.missing if word not in answers))
         facts = count_cells(series, frozenset(blank.missing))
         column = _settled(blank, facts)
-    if column.kind in ("number", "date"): column = _explained(column, facts)
+    if column.kind in ("number", "date"):
+        column = _explained(column, facts)
     if column.use and all_parts(column):
         cells = series if column.kind == "date" else pd.Series([*facts.counts], dtype="str")
         column = with_varying_parts(column, cells)
-    if column.kind == "category": column = _learned(column, series)
+    if column.kind == "category":
+        column = _learned(column, series)
     return _with_nothing(column, facts)
+
 
 def infer_kind(series: pd.Series) -> str:
     "What kind of value a column holds: one of `KINDS`."

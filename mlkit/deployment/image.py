@@ -15,8 +15,8 @@ from pathlib import Path
 from shutil import copyfile
 
 from ..core.errors import RunError, SettingsError
-from ..pipeline.notebooks import package_folder, reachable_code
 from ..core.run_folder import digest_of, replacing
+from ..pipeline.notebooks import package_folder, reachable_code
 
 # %% auto #0
 __all__ = ['SERVER', 'BESIDE', 'LIBRARIES', 'OPTIONAL', 'NOTE', 'server_files', 'pinned', 'write_files', 'plain_name',
@@ -25,6 +25,7 @@ __all__ = ['SERVER', 'BESIDE', 'LIBRARIES', 'OPTIONAL', 'NOTE', 'server_files', 
 # %% ../../nbs/deployment/01_image.ipynb #4ab84b5d
 SERVER = "mlkit.serve"  # where a server begins
 BESIDE = ("__init__.py", "serving/page.html")  # what no import names
+
 
 def server_files(
     begin: str = SERVER,  # a module of mlkit
@@ -37,9 +38,24 @@ def server_files(
     return {name: folder / name for name in sorted({*BESIDE, *rooms, *names}) if (folder / name).is_file()}
 
 # %% ../../nbs/deployment/01_image.ipynb #b888a5a7
-LIBRARIES = ("cryptography", "filelock", "httptools", "numpy", "onnxruntime", "orjson", "platformdirs",
-             "prometheus-client", "psycopg", "psycopg-binary", "sqlalchemy", "starlette", "uvicorn", "uvloop")
+LIBRARIES = (
+    "cryptography",
+    "filelock",
+    "httptools",
+    "numpy",
+    "onnxruntime",
+    "orjson",
+    "platformdirs",
+    "prometheus-client",
+    "psycopg",
+    "psycopg-binary",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+)
 OPTIONAL = ("httptools", "psycopg", "psycopg-binary", "uvloop")  # quicker, or for a log in PostgreSQL
+
 
 def pinned(
     libraries: Iterable[str] = LIBRARIES,  # those that are imported
@@ -47,23 +63,30 @@ def pinned(
     "Libraries and all that they need, in the versions that are installed. RunError: one is missing."
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
+
     found: dict[str, str] = {}
     waiting = [name for name in libraries if name not in OPTIONAL or _is_installed(name)]
     while waiting:
         name = canonicalize_name(waiting.pop())
-        if name in found: continue
-        if not _is_installed(name): raise RunError(f"the server needs {name}: pip install {name}")
+        if name in found:
+            continue
+        if not _is_installed(name):
+            raise RunError(f"the server needs {name}: pip install {name}")
         found[name] = version(name)
         needs = map(Requirement, requires(name) or ())
         waiting += [each.name for each in needs if each.marker is None or each.marker.evaluate({"extra": ""})]
     return [f"{name}=={number}" for name, number in sorted(found.items())]
 
+
 def _is_installed(name: str) -> bool:
-    try: return bool(version(name))
-    except PackageNotFoundError: return False
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
 
 # %% ../../nbs/deployment/01_image.ipynb #814bfc3b
 NOTE = ".mlkit.json"  # in the folder: the fingerprint of each file as it was last written
+
 
 def write_files(
     folder: Path,  # made when it is not there
@@ -72,18 +95,25 @@ def write_files(
     "Write files, but over none that people have changed. RunError: a copy was changed, or cannot be written."
     before, told = _read_note(folder), []
     now = {name: _fingerprint(content) for name, content in files.items()}
-    theirs = {name for name in {*files, *before}
-              if _is_theirs(folder / name, before.get(name, ""), now.get(name, ""))}
+    theirs = {
+        name
+        for name in {*files, *before}
+        if _is_theirs(folder / name, before.get(name, ""), now.get(name, ""))
+    }
     for name in theirs:
-        if isinstance(files.get(name), Path): raise RunError(
-            f"{folder / name} is not what was put there, and must be; delete it, and deploy again")
+        if isinstance(files.get(name), Path):
+            raise RunError(
+                f"{folder / name} is not what was put there, and must be; delete it, and deploy again"
+            )
     for name, content in files.items():
         place = folder / name
-        if name not in theirs: _put(content, place, now[name])
+        if name not in theirs:
+            _put(content, place, now[name])
         elif now[name] != before.get(name):
             _put(content, place.with_name(f"{place.name}.new"), now[name])
             told.append(f"{name} was changed by hand and stays; the new one is {name}.new: compare the two")
-    for name in before.keys() - files.keys() - theirs: (folder / name).unlink(missing_ok=True)
+    for name in before.keys() - files.keys() - theirs:
+        (folder / name).unlink(missing_ok=True)
     _put(json.dumps(now, indent=1) + "\n", folder / NOTE, "")
     return sorted(told)
 
@@ -91,22 +121,31 @@ def write_files(
 def _fingerprint(content: str | Path) -> str:
     return digest_of(content) if isinstance(content, Path) else sha256(content.encode()).hexdigest()
 
+
 def _is_theirs(place: Path, before: str, now: str) -> bool:
     "Is a file neither what was written last time nor what would be written now?"
     return place.is_file() and digest_of(place) not in (before, now)
 
+
 def _put(content: str | Path, place: Path, digest: str) -> None:
-    if digest and place.is_file() and digest_of(place) == digest: return
-    try: place.parent.mkdir(parents=True, exist_ok=True)
+    if digest and place.is_file() and digest_of(place) == digest:
+        return
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot make {place.parent}: {error.strerror}; choose another folder") from error
     with replacing(place) as made:
-        if isinstance(content, Path): copyfile(content, made)
-        else: made.write_bytes(content.encode())
+        if isinstance(content, Path):
+            copyfile(content, made)
+        else:
+            made.write_bytes(content.encode())
+
 
 def _read_note(folder: Path) -> dict[str, str]:
-    try: said = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError): return {}
+    try:
+        said = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
     return said if isinstance(said, dict) else {}
 
 # %% ../../nbs/deployment/01_image.ipynb #74d26e6d
@@ -119,12 +158,15 @@ def plain_name(
     plain = re.sub(r"^[^a-z]+", "", words)[:40].strip("-")
     return f"model-{plain}".strip("-") if plain in _NO_NAMES else plain
 
+
 _NO_NAMES = ("", "y", "n", "yes", "no", "on", "off", "true", "false", "null")  # something else in YAML
 
 # %% ../../nbs/deployment/01_image.ipynb #26ee3af1
 _IMAGE = re.compile(
     r"(?P<repository>(?:[a-z0-9]+(?:[.-]+[a-z0-9]+)*(?::[0-9]+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-    r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?")
+    r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?"
+)
+
 
 def split_image(
     image: str,  # such as ghcr.io/acme/customers:1
@@ -132,6 +174,8 @@ def split_image(
 ) -> tuple[str, str]:  # repository and tag
     "An image's name in its two parts. SettingsError: it is no name of an image."
     found = _IMAGE.fullmatch(image)
-    if not found: raise SettingsError(
-        f"'{image[:80]}' is no name of an image; write small letters, such as ghcr.io/acme/customers:1")
+    if not found:
+        raise SettingsError(
+            f"'{image[:80]}' is no name of an image; write small letters, such as ghcr.io/acme/customers:1"
+        )
     return found["repository"], found["tag"] or tag

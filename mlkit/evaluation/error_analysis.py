@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from ..task.intervals import class_shares, readable, share_interval
 from ..core.figures import Plot, new_plot
-from .slices import groups_of
 from ..core.theme import BLUE, GREY, ORANGE
+from .slices import groups_of
 from ..problem import Task, area, average_precision, confusion, predicted_codes, score
+from ..task.intervals import class_shares, readable, share_interval
 
 # %% ../../nbs/evaluation/03_error_analysis.ipynb #611ab250
 def plot_ranking(
@@ -35,10 +35,17 @@ def plot_ranking(
     _draw_curves(roc, precision, truth, output)
     roc.plot(counts[0, 1] / max(1, counts[0].sum()), found, "o", **dot)
     precision.plot(found, counts[1, 1] / max(1, counts[:, 1].sum()), "o", **dot)
-    roc.set(title=f"ROC: area {readable(score('roc_auc', truth, output))}",
-            xlabel="of the others, share taken for it", ylabel=f"of '{task.positive}', share found")
-    precision.set(title=f"Precision: {readable(score('average_precision', truth, output))} on average",
-                  xlabel=f"of '{task.positive}', share found (recall)", ylabel="share right", ylim=(0, 1.05))
+    roc.set(
+        title=f"ROC: area {readable(score('roc_auc', truth, output))}",
+        xlabel="of the others, share taken for it",
+        ylabel=f"of '{task.positive}', share found",
+    )
+    precision.set(
+        title=f"Precision: {readable(score('average_precision', truth, output))} on average",
+        xlabel=f"of '{task.positive}', share found (recall)",
+        ylabel="share right",
+        ylim=(0, 1.05),
+    )
     roc.legend(loc="lower right", frameon=False)
     return plot
 
@@ -46,6 +53,7 @@ def plot_ranking(
 def _draw_curves(roc: Any, precision: Any, truth: np.ndarray, output: np.ndarray) -> None:
     "Both curves, at most a thousand points of each, and no model beside them."
     from sklearn.metrics import precision_recall_curve, roc_curve
+
     wrong, right, _ = roc_curve(truth, output[:, 1])
     hits, found, _ = precision_recall_curve(truth, output[:, 1])
     hits, found = hits[found > 0], found[found > 0]
@@ -69,12 +77,20 @@ def precision_at(
     smoothed = np.sort(place, kind="stable")
     hits = np.cumsum((np.bincount(place, weights=truth) / ties)[smoothed])[first - 1] if len(first) else first
     low, high = share_interval(hits, first, confidence)
-    return pd.DataFrame({"first": first, "right": hits / np.maximum(first, 1), "low": low, "high": high,
-                         "lift": hits / np.maximum(first, 1) * rows / max(1, positives),
-                         "reached": hits / max(1, positives)})
+    return pd.DataFrame(
+        {
+            "first": first,
+            "right": hits / np.maximum(first, 1),
+            "low": low,
+            "high": high,
+            "lift": hits / np.maximum(first, 1) * rows / max(1, positives),
+            "reached": hits / max(1, positives),
+        }
+    )
 
 # %% ../../nbs/evaluation/03_error_analysis.ipynb #fb077520
 MOST_CLASSES = 15  # in one picture
+
 
 def plot_confusion(
     task: Task,
@@ -85,15 +101,19 @@ def plot_confusion(
     counts = confusion(truth, predicted, len(task.classes))
     shown = np.sort(np.argsort(-counts.sum(axis=1), kind="stable")[:MOST_CLASSES])
     few = f", the {MOST_CLASSES} largest classes" if len(task.classes) > MOST_CLASSES else ""
-    names = [task.classes[code] if len(task.classes[code]) < 19 else f"{task.classes[code][:17]}…"
-             for code in shown]
+    names = [
+        task.classes[code] if len(task.classes[code]) < 19 else f"{task.classes[code][:17]}…"
+        for code in shown
+    ]
     size = min(6.5, 2.0 + 0.5 * len(names))
     plot, sides = new_plot(2 * size + 1.4, size, columns=2)
-    for axes, axis, title in zip(sides, (1, 0), (f"What became of each{few}", "What is behind each answer"),
-                                 strict=True):
+    for axes, axis, title in zip(
+        sides, (1, 0), (f"What became of each{few}", "What is behind each answer"), strict=True
+    ):
         shares = counts / np.maximum(1, counts.sum(axis=axis, keepdims=True))
-        _draw_matrix(axes, counts[np.ix_(shown, shown)], shares[np.ix_(shown, shown)], names,
-                     by_row=axis == 1)
+        _draw_matrix(
+            axes, counts[np.ix_(shown, shown)], shares[np.ix_(shown, shown)], names, by_row=axis == 1
+        )
         axes.set(title=title, xlabel="the model says", ylabel="it is" if axis == 1 else "")
     return plot
 
@@ -104,8 +124,15 @@ def _draw_matrix(axes: Any, counts: np.ndarray, shares: np.ndarray, names: list[
     for (row, column), share in np.ndenumerate(shares):
         text = f"{counts[row, column]:,}" if by_row else f"{share:.0%}" if counts[row, column] else "0"
         size = 10 if len(names) < 8 else 7.5
-        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.6 else "black",
-                  fontsize=size)
+        axes.text(
+            column,
+            row,
+            text,
+            ha="center",
+            va="center",
+            color="white" if share > 0.6 else "black",
+            fontsize=size,
+        )
     slanted = {"rotation": 45, "ha": "right"} if max(map(len, names)) * len(names) > 24 else {}
     axes.set_xticks(range(len(names)), names, **slanted)
     axes.set_yticks(range(len(names)), names)
@@ -117,8 +144,9 @@ def matthews(
 ) -> float:  # -1 to 1; 0 where only one class is there or is said
     "Matthews' correlation for any number of classes (Gorodkin 2004, Comp. Biol. Chem. 28, 367)."
     true, said, rows = counts.sum(1).astype(float), counts.sum(0).astype(float), float(counts.sum())
-    spread = (rows ** 2 - said @ said) * (rows ** 2 - true @ true)
+    spread = (rows**2 - said @ said) * (rows**2 - true @ true)
     return float((counts.trace() * rows - true @ said) / math.sqrt(spread)) if spread else 0.0
+
 
 def per_class(
     task: Task,
@@ -129,18 +157,30 @@ def per_class(
 ) -> pd.DataFrame:  # class, rows, precision, recall, f1 with low and high of f1, average_precision, roc_auc
     "Each class against the rest."
     counts = confusion(truth, predicted_codes(output, threshold), len(task.classes))
+
     def shares(metric: str) -> Any:
         values, asked = np.full((3, len(counts)), np.nan), counts.sum(1) > 0
-        if metric != "recall_macro": asked = asked | (counts.sum(0) > 0)
+        if metric != "recall_macro":
+            asked = asked | (counts.sum(0) > 0)
         values[:, asked] = class_shares(metric, counts, confidence)
         return values
+
     f1, one = shares("f1_macro"), [(truth == code).astype(int) for code in range(len(counts))]
-    return pd.DataFrame({
-        "class": task.classes, "rows": counts.sum(1), "precision": shares("precision_macro")[0],
-        "recall": shares("recall_macro")[0], "f1": f1[0], "low": f1[1], "high": f1[2],
-        "average_precision": [average_precision(is_it, output[:, [code, code]]) for code,
-                              is_it in enumerate(one)],
-        "roc_auc": [area(is_it == 1, output[:, code]) for code, is_it in enumerate(one)]})
+    return pd.DataFrame(
+        {
+            "class": task.classes,
+            "rows": counts.sum(1),
+            "precision": shares("precision_macro")[0],
+            "recall": shares("recall_macro")[0],
+            "f1": f1[0],
+            "low": f1[1],
+            "high": f1[2],
+            "average_precision": [
+                average_precision(is_it, output[:, [code, code]]) for code, is_it in enumerate(one)
+            ],
+            "roc_auc": [area(is_it == 1, output[:, code]) for code, is_it in enumerate(one)],
+        }
+    )
 
 # %% ../../nbs/evaluation/03_error_analysis.ipynb #7afc51d8
 def class_averages(
@@ -153,6 +193,7 @@ def class_averages(
     weighted = {f"{name}_weighted": float(np.average(known[name], weights=known.rows)) for name in figures}
     return macro | weighted | {"balanced_accuracy": float(known.recall.mean()), "mcc": matthews(counts)}
 
+
 def show_classes(
     table: pd.DataFrame,  # from `per_class`
     averages: dict[str, float],  # from `class_averages`
@@ -161,20 +202,31 @@ def show_classes(
     "The classes, the largest first, and the averages below."
     shown = table.sort_values("rows", ascending=False, kind="stable").head(most)
     figures = ("precision", "recall", "f1", "average_precision")
-    lines = [{"class": f"mean, {how}"} | {name: averages[f"{name}_{how}"] for name in figures}
-             for how in ("macro", "weighted")]
-    shown = pd.concat([shown, pd.DataFrame(lines)], ignore_index=True).rename(columns={
-        "f1": "F1", "low": "from", "high": "to", "average_precision": "average precision",
-                                                                                       "roc_auc": "AUC-ROC"})
+    lines = [
+        {"class": f"mean, {how}"} | {name: averages[f"{name}_{how}"] for name in figures}
+        for how in ("macro", "weighted")
+    ]
+    shown = pd.concat([shown, pd.DataFrame(lines)], ignore_index=True).rename(
+        columns={
+            "f1": "F1",
+            "low": "from",
+            "high": "to",
+            "average_precision": "average precision",
+            "roc_auc": "AUC-ROC",
+        }
+    )
     numbers: Any = dict.fromkeys(shown.columns[2:], lambda value: "" if pd.isna(value) else readable(value))
     rows: Any = {"rows": lambda value: "" if pd.isna(value) else f"{value:,.0f}"}
     style = shown.style.hide().format(numbers | rows).set_uuid("classes")
     style = style.set_table_styles([{"selector": ".col0", "props": "text-align: left"}])
-    return style.set_caption(f"Class by class. Balanced accuracy {readable(averages['balanced_accuracy'])}, "
-                             f"MCC {readable(averages['mcc'])}.")
+    return style.set_caption(
+        f"Class by class. Balanced accuracy {readable(averages['balanced_accuracy'])}, "
+        f"MCC {readable(averages['mcc'])}."
+    )
 
 # %% ../../nbs/evaluation/03_error_analysis.ipynb #0181fa35
 MOST_DOTS = 2_000  # in one picture
+
 
 def plot_residuals(
     task: Task,
@@ -185,18 +237,26 @@ def plot_residuals(
     "Predicted against true, what is left over, and how it is distributed; of many rows a sample."
     some = np.random.default_rng(seed).permutation(len(truth))[:MOST_DOTS]
     true, said, name = truth[some], output[some], task.target[:30]
-    ends, dots = [min(true.min(), said.min()), max(true.max(), said.max())], {"s": 8, "alpha": 0.4,
-                                                                              "linewidth": 0}
+    ends, dots = (
+        [min(true.min(), said.min()), max(true.max(), said.max())],
+        {"s": 8, "alpha": 0.4, "linewidth": 0},
+    )
     plot, (left, middle, right) = new_plot(11.4, 3.5, columns=3)
     left.plot(ends, ends, color=GREY, linestyle=":")
     left.scatter(said, true, color=BLUE, **dots)
-    left.set(title=f"Predicted and true: R² {readable(score('r2', truth, output))}",
-             xlabel=f"predicted {name}", ylabel=f"true {name}")
+    left.set(
+        title=f"Predicted and true: R² {readable(score('r2', truth, output))}",
+        xlabel=f"predicted {name}",
+        ylabel=f"true {name}",
+    )
     middle.axhline(0, color=GREY, linestyle=":")
     middle.scatter(said, true - said, color=BLUE, **dots)
     middle.plot(*_trend(said, true - said), color=ORANGE)
-    middle.set(title=f"Left over: {readable(score('mae', truth, output))} on average",
-               xlabel=f"predicted {name}", ylabel="true less predicted")
+    middle.set(
+        title=f"Left over: {readable(score('mae', truth, output))} on average",
+        xlabel=f"predicted {name}",
+        ylabel="true less predicted",
+    )
     _draw_quantiles(right, true - said)
     return plot
 
@@ -206,9 +266,11 @@ def _trend(place: np.ndarray, value: np.ndarray, parts: int = 12) -> tuple[list[
     chunks = np.array_split(np.argsort(place, kind="stable"), min(parts, max(1, len(place) // 15)))
     return [float(place[rows].mean()) for rows in chunks], [float(value[rows].mean()) for rows in chunks]
 
+
 def _draw_quantiles(axes: Any, left_over: np.ndarray) -> None:
     "What is left over, in order, against a normal distribution of the same quartiles."
     from scipy.special import ndtri
+
     ordered, rows = np.sort(left_over), len(left_over)
     normal = ndtri((np.arange(rows) + 0.5) / rows)
     low, high = np.quantile(ordered, [0.25, 0.75])
@@ -225,14 +287,18 @@ def telling_columns(
 ) -> list[tuple[str, float]]:  # column and how often chance does as much, corrected for the number of columns
     "The columns whose groups differ by more than chance in what is left over, the most telling first."
     from scipy.stats import kruskal
+
     found = []
     for name, cells in frame.items():
         groups = groups_of(cells)
-        if groups is None: continue
+        if groups is None:
+            continue
         rows = [part for part in groups.groupby(groups.to_numpy()).indices.values() if len(part) >= 10]
-        if len(rows) < 2 or not np.ptp(left_over): continue
-        chances = [kruskal(*(values[part] for part in rows)).pvalue for values in (left_over,
-                                                                                   np.abs(left_over))]
+        if len(rows) < 2 or not np.ptp(left_over):
+            continue
+        chances = [
+            kruskal(*(values[part] for part in rows)).pvalue for values in (left_over, np.abs(left_over))
+        ]
         found.append((str(name), float(2 * min(chances))))
     ordered = [(name, chance * len(found)) for name, chance in sorted(found, key=lambda one: one[1])]
     return [one for one in ordered[:most] if one[1] < 0.05]
@@ -240,11 +306,13 @@ def telling_columns(
 # %% ../../nbs/evaluation/03_error_analysis.ipynb #4299a89c
 def _in_order(cells: pd.Series, groups: pd.Series) -> list[tuple[str, np.ndarray]]:
     "Groups with the positions of their rows; those of numbers from low to high, what is missing at the end."
-    found = {str(group): np.asarray(rows) for group,
-             rows in groups.groupby(groups.to_numpy()).indices.items()}
+    found = {
+        str(group): np.asarray(rows) for group, rows in groups.groupby(groups.to_numpy()).indices.items()
+    }
     place = {group: cells.iloc[rows].min() for group, rows in found.items() if group != "missing"}
     names = [*sorted(place, key=lambda group: place[group]), *({"missing"} & found.keys())]
     return [(name, found[name]) for name in names]
+
 
 def plot_telling(
     frame: pd.DataFrame,  # typed columns of the test rows
@@ -258,12 +326,20 @@ def plot_telling(
         assert groups is not None, "telling_columns names columns with groups only"
         parts = {group: left_over[rows] for group, rows in _in_order(frame[name], groups)}
         axes.axhline(0, color=GREY, linestyle=":")
-        axes.boxplot(list(parts.values()), showfliers=False, widths=0.5, medianprops={"color": BLUE,
-                                                                                      "linewidth": 2},
-                     boxprops={"color": GREY}, whiskerprops={"color": GREY}, capprops={"color": GREY})
+        axes.boxplot(
+            list(parts.values()),
+            showfliers=False,
+            widths=0.5,
+            medianprops={"color": BLUE, "linewidth": 2},
+            boxprops={"color": GREY},
+            whiskerprops={"color": GREY},
+            capprops={"color": GREY},
+        )
         axes.set_xticks(range(1, len(parts) + 1), [group[:14] for group in parts], rotation=30, ha="right")
-        axes.set(title=f"{name[:22]}: by chance {'< 1%' if chance < 0.01 else f'{chance:.0%}'}",
-                 ylabel="true less predicted")
+        axes.set(
+            title=f"{name[:22]}: by chance {'< 1%' if chance < 0.01 else f'{chance:.0%}'}",
+            ylabel="true less predicted",
+        )
     return plot
 
 # %% ../../nbs/evaluation/03_error_analysis.ipynb #7372122b
@@ -278,13 +354,17 @@ def pictures(
     if task.type == "regression":
         telling = telling_columns(frame, truth - output) if frame is not None else []
         shown: list[Any] = [plot_residuals(task, truth, output)]
-        return [*shown, plot_telling(frame, truth - output,
-                                     telling)] if frame is not None and telling else shown
+        return (
+            [*shown, plot_telling(frame, truth - output, telling)] if frame is not None and telling else shown
+        )
     predicted, table = predicted_codes(output, threshold), per_class(task, truth, output, threshold)
     matrix = plot_confusion(task, truth, predicted)
-    shown = [matrix, show_classes(table, class_averages(table, confusion(truth, predicted,
-                                                                         len(task.classes))))]
+    shown = [
+        matrix,
+        show_classes(table, class_averages(table, confusion(truth, predicted, len(task.classes)))),
+    ]
     return [plot_ranking(task, truth, output, threshold), *shown] if task.type == "binary" else shown
+
 
 RARE_CLASS = 0.1  # share of positives below which the top of the list is what counts
 
@@ -295,11 +375,14 @@ def show_top(
     output: np.ndarray,  # probabilities
 ) -> list[Any]:  # to be displayed; nothing where positives are not rare
     "Precision at k, where positives are rare."
-    table = precision_at(truth,
-                         output) if task.type == "binary" and truth.mean() < RARE_CLASS else pd.DataFrame()
-    if table.empty: return []
-    shown = table.rename(columns={"low": "from", "high": "to", "lift": "times chance",
-                                  "reached": "of all found"})
+    table = (
+        precision_at(truth, output) if task.type == "binary" and truth.mean() < RARE_CLASS else pd.DataFrame()
+    )
+    if table.empty:
+        return []
+    shown = table.rename(
+        columns={"low": "from", "high": "to", "lift": "times chance", "reached": "of all found"}
+    )
     percent: Any = dict.fromkeys(["right", "from", "to", "of all found"], "{:.0%}")
     style = shown.style.hide().format(percent | {"times chance": "{:.1f}", "first": "{:,}"}).set_uuid("top")
     return [style.set_caption(f"The top of the list: '{task.positive}' is rare ({truth.mean():.1%} of rows)")]

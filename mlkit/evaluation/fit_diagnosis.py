@@ -20,19 +20,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..task.comparison import Difference, better_by, compare_folds, difference
-from ..task.intervals import readable
 from ..core.figures import Plot, new_plot
 from ..core.theme import BLUE, ORANGE
 from ..problem import METRICS, Task, score
-from ..train import (
-    FAMILIES, Data, Model, Trial, best_of, choice_of, fit_estimator, make_estimator, output_of, search,
-                         train_model)
+from ..task.comparison import Difference, better_by, compare_folds, difference
+from ..task.intervals import readable
+from mlkit.train import (
+    FAMILIES,
+    Data,
+    Model,
+    Trial,
+    best_of,
+    choice_of,
+    fit_estimator,
+    make_estimator,
+    output_of,
+    search,
+    train_model,
+)
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]  # rows to learn from and to be judged on, from `fold_rows`
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #51abb7ed
 MOST_LEARNED = 20_000  # rows that a fold learns from, and is judged on
+
 
 def balanced_order(
     task: Task,
@@ -41,11 +52,13 @@ def balanced_order(
 ) -> np.ndarray:  # positions
     "A random order of rows in which every beginning has all classes in their shares."
     order = rng.permutation(len(truth))
-    if task.type == "regression": return order
+    if task.type == "regression":
+        return order
     classes = pd.Series(truth[order])
     within = classes.groupby(classes)
     place = within.cumcount() / within.transform("size")
     return order[np.argsort(place.to_numpy(), kind="stable")]
+
 
 def sampled(
     task: Task,
@@ -56,18 +69,23 @@ def sampled(
 ) -> Folds:  # each part in a balanced order, at most so many rows
     "The same folds, of which a beginning can be taken at any length."
     rng = np.random.default_rng(seed)
-    def some(rows: np.ndarray) -> np.ndarray: return rows[balanced_order(task, truth[rows], rng)][:most]
+
+    def some(rows: np.ndarray) -> np.ndarray:
+        return rows[balanced_order(task, truth[rows], rng)][:most]
+
     return [(some(learn), some(judge)) for learn, judge in folds]
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #d80ffce2
 @dataclass
 class Held:
     "How one estimator does on rows that it learned, and what it says of rows held back."
+
     name: str
     train: list[float]  # a fold each: the score on rows learned
     validation: list[float]  # a fold each: the score on rows held back
     rows: np.ndarray  # positions of the rows held back, ascending
     output: np.ndarray  # what was said of them by models that had not learned them
+
 
 def hold_back(
     estimator: Any,  # a scikit-learn pipeline over the model inputs
@@ -90,12 +108,17 @@ def hold_back(
     return Held(name, train, validation, np.sort(rows), output[np.argsort(rows)])
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #ffe6efad
-RIVALS = ("linear", "tree",
-          "boosting")  # with their first settings: none of them fits too much or too little by much
+RIVALS = (
+    "linear",
+    "tree",
+    "boosting",
+)  # with their first settings: none of them fits too much or too little by much
+
 
 @dataclass(frozen=True)
 class Rival:
     "A usual model beside the one that is judged."
+
     name: str
     train: float  # mean score on rows learned
     validation: float  # mean score on rows held back
@@ -114,11 +137,15 @@ def usual_models(
     "The usual models on the same folds; one that this table does not allow for is left out."
     started, found = time.monotonic(), list[Held]()
     for name in RIVALS:
-        if time.monotonic() - started > seconds: break
+        if time.monotonic() - started > seconds:
+            break
         estimator = make_estimator(name, FAMILIES[name].start, plan, task, 1, seed)
-        try: found.append(hold_back(estimator, task, inputs, truth, folds, name, seed))
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError): continue
+        try:
+            found.append(hold_back(estimator, task, inputs, truth, folds, name, seed))
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+            continue
     return found
+
 
 def face_rivals(
     task: Task,
@@ -134,12 +161,11 @@ def face_rivals(
     return sorted(rivals, key=lambda rival: -sign * rival.validation)
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #05b11b81
-def perfect_score(
-    task: Task,
-) -> float:
+def perfect_score(task: Task) -> float:
     "The best value that the metric can take."
     metric = METRICS[task.metric]
     return metric.highest if metric.greater_is_better else metric.lowest
+
 
 def to_gain(
     task: Task,
@@ -148,6 +174,7 @@ def to_gain(
     "The way from no model to perfect; or from 0 to no model where that is shorter, as with rare positives."
     way = abs(perfect_score(task) - baseline)
     return min(way, abs(baseline)) if abs(baseline) > 1e-6 else way
+
 
 def standard_error(
     folds: Sequence[float],  # their scores
@@ -161,6 +188,7 @@ BY_HEART = 0.5  # of the gain on learned rows: a model that loses more on others
 NOTABLE = 0.2  # of the same: less than that is not worth a word
 TELLING = 0.15  # of what a rival gains: if it is ahead by more than that, something was left undone
 SPOILT = 0.1  # the same, where a notable part of the gain on learned rows is memory
+
 
 def verdict_on_fit(
     task: Task,
@@ -180,9 +208,12 @@ def verdict_on_fit(
     chance = 2 * standard_error(folds)
     best = clearly_ahead(task, rivals, baseline, SPOILT if gap > max(NOTABLE * gain, chance) else TELLING)
     memory, nothing = gap > max(BY_HEART * gain, chance), not gain > HARDLY * to_gain(task, baseline)
-    if best: fit = "overfit" if gap > max(best.ahead.value, chance) else "underfit"
-    elif nothing: fit = "underfit"
-    else: fit = "overfit" if memory and not as_good_as(task, gain, gap, rivals, baseline) else "good"
+    if best:
+        fit = "overfit" if gap > max(best.ahead.value, chance) else "underfit"
+    elif nothing:
+        fit = "underfit"
+    else:
+        fit = "overfit" if memory and not as_good_as(task, gain, gap, rivals, baseline) else "good"
     lost = gap / gain if gap > chance and gain > 0 else 0.0
     return fit, say_fit(fit, train, validation, baseline, lost, best)
 
@@ -199,6 +230,7 @@ def clearly_ahead(
             return rival
     return None
 
+
 def as_good_as(
     task: Task,
     gain: float,  # of the model over no model, on rows learned
@@ -207,7 +239,8 @@ def as_good_as(
     baseline: float,  # the score of no model
 ) -> bool:  # False where there are no rivals
     "Does a good part of the gain hold, and is no rival notably better? Then memory does no harm."
-    if not rivals or gain - gap < BY_HEART / 2 * gain: return False
+    if not rivals or gain - gap < BY_HEART / 2 * gain:
+        return False
     return rivals[0].ahead.value < SPOILT * better_by(task, rivals[0].validation, baseline)
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #92519ad5
@@ -220,21 +253,26 @@ def say_fit(
     best: Rival | None = None,  # a rival that is clearly ahead
 ) -> str:  # Markdown
     "What the fit is, so what, and what to do."
-    both = (f"{readable(train)} on rows that it learned, {readable(validation)} on rows held back, "
-            f"{readable(baseline)} with no model")
+    both = (
+        f"{readable(train)} on rows that it learned, {readable(validation)} on rows held back, "
+        f"{readable(baseline)} with no model"
+    )
     other = f" A usual *{best.name}* model gets {readable(best.validation)} there." if best else ""
     if fit == "underfit":
         why = "there is more to be learned." if best else "or the columns do not hold the answer."
         return f"**Underfit**: {both}.{other} It has learned too little{': ' if best else ', '}{why}"
-    if fit == "overfit": return (
-        f"**Overfit**: {both}.{other} Of what it seems to know, {min(lost, 1):.0%} does not hold elsewhere: "
-        "it has learned rows by heart. Count on the lower score.")
+    if fit == "overfit":
+        return (
+            f"**Overfit**: {both}.{other} Of what it seems to know, {min(lost, 1):.0%} does not hold elsewhere: "
+            "it has learned rows by heart. Count on the lower score."
+        )
     memory = f"{lost:.0%} of what it shows on learned rows is memory, as is usual for forests and boosting"
     what = memory if lost > NOTABLE else "What it learned holds elsewhere"
     return f"**Good fit**: {both}. {what}; count on {readable(validation)}."
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #24e45f57
 FEW_FOLDS = 3  # folds behind each point
+
 
 def curve_sizes(
     most: int,  # rows that there are to learn from
@@ -264,10 +302,13 @@ def learning_curve(
     for size in curve_sizes(most, points):
         if held is not None and size == most:
             known = zip(held.train[-FEW_FOLDS:], held.validation[-FEW_FOLDS:], strict=True)
-            lines += [{"rows": size, "fold": fold, "train": train, "validation": validation}
-                      for fold, (train, validation) in enumerate(known)]
+            lines += [
+                {"rows": size, "fold": fold, "train": train, "validation": validation}
+                for fold, (train, validation) in enumerate(known)
+            ]
             break
-        if lines and time.monotonic() - started + last * size / lines[-1]["rows"] > seconds: break
+        if lines and time.monotonic() - started + last * size / lines[-1]["rows"] > seconds:
+            break
         tell(f"learning curve: {size:,} rows")
         before = time.monotonic()
         for fold, (learn, judge) in enumerate(parts):
@@ -284,24 +325,32 @@ def learning_curve(
 MATTERS = 0.02  # of the distance to a perfect score: a step that brings less is flat
 LITTLE = 0.05  # a distance from 1 at which there is little left to gain
 
+
 def read_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
 ) -> str:  # rising, full (little is left to gain), memory (rows learned do much better), flat, or unknown
     "What the end of the curve shows."
     steps = curve.pivot(index="rows", columns="fold", values="validation")
-    if len(steps) < 2: return "unknown"
+    if len(steps) < 2:
+        return "unknown"
     before, after = steps.iloc[-2], steps.iloc[-1]
     gained = [better_by(task, b, a) for a, b in zip(before, after, strict=True)]
     rest = abs(perfect_score(task) - before.mean())
-    if np.mean(gained) > max(MATTERS * rest, standard_error(gained)): return "rising"
-    if math.isfinite(METRICS[task.metric].highest) and rest < LITTLE: return "full"
+    if np.mean(gained) > max(MATTERS * rest, standard_error(gained)):
+        return "rising"
+    if math.isfinite(METRICS[task.metric].highest) and rest < LITTLE:
+        return "full"
     gap = better_by(task, curve[curve.rows == steps.index[-1]].train.mean(), after.mean())
     return "memory" if gap > rest / 2 else "flat"
 
-CURVE = {"rising": "More rows would probably help.**", "full": "Little is left to gain.**",
-         "memory": "More rows will hardly help**; stricter settings or better columns might.",
-         "flat": "More rows of this kind will hardly help**; columns that say more might."}
+
+CURVE = {
+    "rising": "More rows would probably help.**",
+    "full": "Little is left to gain.**",
+    "memory": "More rows will hardly help**; stricter settings or better columns might.",
+    "flat": "More rows of this kind will hardly help**; columns that say more might.",
+}
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #9994ca81
 def say_curve(
@@ -311,11 +360,14 @@ def say_curve(
 ) -> str:  # Markdown
     "Whether more rows would help."
     reading, means = read_curve(task, curve), curve.groupby("rows").validation.mean()
-    if reading == "unknown": return "The learning curve has fewer than two points, so it cannot tell."
+    if reading == "unknown":
+        return "The learning curve has fewer than two points, so it cannot tell."
     rows = int(means.index[-1])
     note = f" (To save time, measured on {rows:,} of {available:,} rows.)" if rows < available / 2 else ""
-    return (f"From {means.index[-2]:,} to {rows:,} rows, the score on rows held back went from "
-            f"{readable(means.iloc[-2])} to {readable(means.iloc[-1])}. **{CURVE[reading]}{note}")
+    return (
+        f"From {means.index[-2]:,} to {rows:,} rows, the score on rows held back went from "
+        f"{readable(means.iloc[-2])} to {readable(means.iloc[-1])}. **{CURVE[reading]}{note}"
+    )
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #522ba004
 def plot_curve(
@@ -335,6 +387,7 @@ def plot_curve(
     axes.legend(frameon=False)
     return plot
 
+
 def show_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
@@ -342,7 +395,9 @@ def show_curve(
 ) -> list[Any]:  # to be displayed
     "The learning curve, and how to read it."
     from IPython.display import Markdown
-    if curve.empty: return [Markdown("No learning curve was wanted (`curve_points = 0`).")]
+
+    if curve.empty:
+        return [Markdown("No learning curve was wanted (`curve_points = 0`).")]
     return [plot_curve(task, curve), Markdown(say_curve(task, curve, available))]
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #f2d7b74c
@@ -356,15 +411,18 @@ def advise(
     ahead = [rival for rival in rivals[:1] if rival.ahead.low > 0]
     other = f": {ahead[0].name} gets {readable(ahead[0].validation)} on rows held back" if ahead else ""
     advice = []
-    if fit == "underfit" and ahead: advice.append(f"A richer model{other}.")
-    if fit == "overfit": advice.append(f"Stricter settings, or a simpler model{other}.")
+    if fit == "underfit" and ahead:
+        advice.append(f"A richer model{other}.")
+    if fit == "overfit":
+        advice.append(f"Stricter settings, or a simpler model{other}.")
     if curve == "rising" or (fit == "overfit" and curve == "unknown"):
         advice.append("More rows: the learning curve still rises." if curve == "rising" else "More rows.")
     if fit == "underfit" and not ahead:
         advice.append("Columns that say more: the usual models learn no more either.")
-    elif curve in ("flat",
-                   "memory"): advice.append("Columns that say more: more rows of this kind will hardly help.")
-    if fit == "good" and curve == "full": advice.append("Nothing: little is left to gain.")
+    elif curve in ("flat", "memory"):
+        advice.append("Columns that say more: more rows of this kind will hardly help.")
+    if fit == "good" and curve == "full":
+        advice.append("Nothing: little is left to gain.")
     return advice or ["Nothing stands out: the fit is good."]
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #a25d10aa
@@ -375,11 +433,13 @@ def say_advice(
 ) -> str:  # Markdown
     "The advice as a list, and how to have it carried out."
     said = "What would help:\n\n" + "\n".join(f"1. {sentence}" for sentence in advice)
-    if fit == "good" or on_verdict != "tell": return said
+    if fit == "good" or on_verdict != "tell":
+        return said
     return said + "\n\n`on_verdict = retrain` has a second search carried out."
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #9dd246de
 SECOND_TRIALS, SECOND_SECONDS = 12, 60.0  # how long the second search may take
+
 
 def second_families(
     fit: str,  # overfit or underfit
@@ -388,11 +448,13 @@ def second_families(
     "Which kinds of model the second search tries."
     names = list(FAMILIES)
     at = names.index(family) if family in names else (len(names) - 1 if fit == "overfit" else 0)
-    return " ".join(dict.fromkeys([*(names[:at + 1] if fit == "overfit" else names[at:]), *RIVALS]))
+    return " ".join(dict.fromkeys([*(names[: at + 1] if fit == "overfit" else names[at:]), *RIVALS]))
+
 
 @dataclass(frozen=True)
 class Second:
     "What a second search found, against the model as it was."
+
     family: str  # of the model as it was
     before: list[float]  # its scores, a fold each
     after: Trial
@@ -400,7 +462,8 @@ class Second:
     chance: float  # how often chance does as much
 
     @property
-    def kept(self) -> bool: return self.found.low > 0
+    def kept(self) -> bool:
+        return self.found.low > 0
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #935d1953
 def search_again(
@@ -412,15 +475,25 @@ def search_again(
     seed: int = 42,
 ) -> Second:
     "Look for a simpler or a richer model, and compare it on the folds (Nadeau and Bengio 2003)."
-    tried = search(data, models=second_families(fit, family), trials=SECOND_TRIALS, budget=SECOND_SECONDS,
-                   jobs=jobs, seed=seed)
+    tried = search(
+        data,
+        models=second_families(fit, family),
+        trials=SECOND_TRIALS,
+        budget=SECOND_SECONDS,
+        jobs=jobs,
+        seed=seed,
+    )
     best = best_of(tried, data.task)
     assert best is not None, "search returns with a finished trial or not at all"
     judged = int(np.sum(data.fold >= 0)) / max(1, len(best.validation))
-    pair = (best.validation, list(before)) if data.task.direction == "maximize" else (list(before),
-                                                                                      best.validation)
+    pair = (
+        (best.validation, list(before))
+        if data.task.direction == "maximize"
+        else (list(before), best.validation)
+    )
     found, chance = compare_folds(*pair, max(1.0, len(data.truth) - judged), judged)
     return Second(family, list(before), best, found, chance)
+
 
 def second_model(
     second: Second,
@@ -433,23 +506,36 @@ def second_model(
     return train_model(second.after, data, model.table, jobs, seed), choice_of(second.after, data)
 
 # %% ../../nbs/evaluation/01_fit_diagnosis.ipynb #d843623a
-def show_second(
-    task: Task,
-    second: Second,
-) -> list[Any]:  # to be displayed
+def show_second(task: Task, second: Second) -> list[Any]:  # to be displayed
     "Before and after on the folds, and which of the two is kept."
     from IPython.display import Markdown
-    lines = [("before", second.family, second.before), ("after", second.after.family,
-                                                        second.after.validation)]
-    shown = pd.DataFrame([{"": when, "family": family, "rows held back": np.mean(folds),
-                           "worst fold": (min if task.direction == "maximize" else max)(folds),
-                           "best fold": (max if task.direction == "maximize" else min)(folds)}
-                          for when, family, folds in lines])
+
+    lines = [
+        ("before", second.family, second.before),
+        ("after", second.after.family, second.after.validation),
+    ]
+    shown = pd.DataFrame(
+        [
+            {
+                "": when,
+                "family": family,
+                "rows held back": np.mean(folds),
+                "worst fold": (min if task.direction == "maximize" else max)(folds),
+                "best fold": (max if task.direction == "maximize" else min)(folds),
+            }
+            for when, family, folds in lines
+        ]
+    )
     digits: Any = dict.fromkeys(["rows held back", "worst fold", "best fold"], readable)
     style = shown.style.hide().format(digits).set_uuid("second")
     style = style.set_caption(f"A second search: {METRICS[task.metric].label} on the same folds")
     told = "On the folds," if second.found.verdict == "unclear" else "The new model is"
     does = f"{told} {second.found}"
     kept = "**It takes the place of the first one**" if second.kept else "**The first model stays**"
-    return [style, Markdown(f"{does}; by chance that happens in {second.chance:.1%} of cases. {kept}. "
-                            "The test rows had no say in it.")]
+    return [
+        style,
+        Markdown(
+            f"{does}; by chance that happens in {second.chance:.1%} of cases. {kept}. "
+            "The test rows had no say in it."
+        ),
+    ]

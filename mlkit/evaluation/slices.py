@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..models.calibration import cooled, fit_temperature
 from ..core.errors import SettingsError, did_you_mean
-from ..task.intervals import readable, score_interval, share_interval
 from ..core.figures import Plot, new_plot
 from ..core.theme import BLUE, GREY
+from ..models.calibration import cooled, fit_temperature
 from ..problem import METRICS, Task, predicted_codes, score
+from ..task.intervals import readable, score_interval, share_interval
 
 MOST_GROUPS = 12  # categories of a column
 
@@ -32,34 +32,42 @@ def groups_of(
     values = column.nunique()
     if pd.api.types.is_string_dtype(column):
         return column.replace("", "missing") if 2 <= values <= MOST_GROUPS else None
-    if values < 2: return None
-    if values <= 3: return column.map(_edge, na_action="ignore").astype(object).fillna("missing")
+    if values < 2:
+        return None
+    if values <= 3:
+        return column.map(_edge, na_action="ignore").astype(object).fillna("missing")
     low, high = column.quantile([1 / 3, 2 / 3], interpolation="lower")
     names = [f"up to {_edge(low)}", f"{_edge(low)} to {_edge(high)}", f"over {_edge(high)}"]
     thirds = [column <= low, column <= high, column > high]
     return pd.Series(np.select(thirds, names, "missing"), column.index)
 
+
 def _edge(value: Any) -> str:
     "Where a group begins or ends, short."
-    if isinstance(value, pd.Timestamp): return f"{value:%Y-%m-%d}"
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 # %% ../../nbs/evaluation/02_slices.ipynb #ff208434
 LEAST_ROWS = 30  # in a group
 MOST_SLICED = 10_000  # rows that are looked at
 
+
 def large_groups(
     frame: pd.DataFrame,  # typed columns, from `Table.read`
 ) -> list[tuple[str, str, np.ndarray]]:  # column, group, positions of its rows
     "Every group of at least `LEAST_ROWS` rows that is not the whole table."
     named = {str(name): groups_of(cells) for name, cells in frame.items()}
-    found = [(column, str(group), np.asarray(rows)) for column, groups in named.items() if groups is not None
-             for group, rows in groups.groupby(groups.to_numpy()).indices.items()]
+    found = [
+        (column, str(group), np.asarray(rows))
+        for column, groups in named.items()
+        if groups is not None
+        for group, rows in groups.groupby(groups.to_numpy()).indices.items()
+    ]
     return [group for group in found if LEAST_ROWS <= len(group[2]) < len(frame)]
 
-def slice_metric(
-    task: Task,
-) -> str:  # a name from METRICS
+
+def slice_metric(task: Task) -> str:  # a name from METRICS
     "The metric that compares groups. R² depends on how much a group varies, so there it is the error."
     return "mae" if task.metric == "r2" else task.metric
 
@@ -71,6 +79,7 @@ def tempered(
     "The same probabilities, as a whole no surer than they may be."
     return cooled(output, fit_temperature(truth, output).values[0])
 
+
 def draw_answers(
     task: Task,
     truth: np.ndarray,  # codes or numbers
@@ -80,7 +89,8 @@ def draw_answers(
 ) -> tuple[np.ndarray, np.ndarray]:  # truth and output
     "Answers as they could be if the model were right: by its probabilities, or with its errors anywhere."
     shuffled = rng.permutation(len(truth))
-    if task.type == "regression": return truth[shuffled], output[shuffled]
+    if task.type == "regression":
+        return truth[shuffled], output[shuffled]
     return (fair.cumsum(axis=1)[:, :-1] < rng.random((len(fair), 1))).sum(axis=1), output
 
 # %% ../../nbs/evaluation/02_slices.ipynb #51e88053
@@ -98,9 +108,11 @@ def slices(
     some = rng.permutation(len(truth))[:MOST_SLICED]
     truth, output, groups = truth[some], output[some], large_groups(frame.iloc[some])
     fair = output if task.type == "regression" else tempered(truth, output)
+
     def above(truth: np.ndarray, output: np.ndarray) -> np.ndarray:
         parts = [score(metric, truth[rows], output[rows], threshold) for *_, rows in groups]
         return np.array(parts) - score(metric, truth, output, threshold)
+
     whole, sign = score(metric, truth, output, threshold), 1 if metric.greater_is_better else -1
     answers = (draw_answers(task, truth, output, fair, rng) for _ in range(draws))
     drawn = pd.DataFrame([above(*answer) for answer in answers], dtype=float)
@@ -116,19 +128,26 @@ def slices(
 RARE = 0.05  # of the draws: a gap that is as rare as this is not put down to chance
 _LEFT: Any = [{"selector": ".col0, .col1", "props": "text-align: left"}]  # words read better from the left
 
+
 def say_slices(
     task: Task,
     table: pd.DataFrame,  # from `slices`
 ) -> str:  # Markdown
     "Where the model does worst, and whether that is more than chance."
-    if table.empty: return f"No group has {LEAST_ROWS} rows, so nothing can be said about groups."
+    if table.empty:
+        return f"No group has {LEAST_ROWS} rows, so nothing can be said about groups."
     worst = table.iloc[0]
-    where = (f"{METRICS[slice_metric(task)].label} is {readable(worst.score)} for the {worst.rows:,} rows "
-             f"with `{worst.column}` {worst.group}, where {readable(worst.expected)} was to be expected")
+    where = (
+        f"{METRICS[slice_metric(task)].label} is {readable(worst.score)} for the {worst.rows:,} rows "
+        f"with `{worst.column}` {worst.group}, where {readable(worst.expected)} was to be expected"
+    )
     if worst.by_chance > RARE:
         return f"**No group stands out.** {where}; chance alone does that in {worst.by_chance:.0%} of tables."
-    return (f"**For some rows the model is weaker than it claims.** {where}; chance hardly does that. Trust "
-            "it less there, and look for more such rows, or for a column that matters to them.")
+    return (
+        f"**For some rows the model is weaker than it claims.** {where}; chance hardly does that. Trust "
+        "it less there, and look for more such rows, or for a column that matters to them."
+    )
+
 
 def show_slices(
     task: Task,
@@ -137,6 +156,7 @@ def show_slices(
 ) -> list[Any]:  # to be displayed
     "The groups with the most telling gaps, and whether they are more than chance."
     from IPython.display import Markdown
+
     digits: Any = {"rows": "{:,}", "score": readable, "expected": readable, "by chance": "{:.0%}"}
     style = table.head(most).rename(columns={"by_chance": "by chance"}).style.hide().format(digits)
     style = style.set_table_styles(_LEFT).set_caption("Groups with the most telling gaps").set_uuid("slices")
@@ -145,6 +165,7 @@ def show_slices(
 # %% ../../nbs/evaluation/02_slices.ipynb #21317227
 PERIODS = 8  # at most, of 50 rows or more
 
+
 def date_columns(
     frame: pd.DataFrame,  # typed columns, from `Table.read`
 ) -> list[str]:
@@ -152,15 +173,16 @@ def date_columns(
     dates = frame.select_dtypes("datetime")
     return [str(name) for name in dates if dates[name].nunique() > 2 and dates[name].notna().mean() > 0.5]
 
+
 def periods_of(
-    dates: pd.Series,
-    periods: int = PERIODS,
+    dates: pd.Series, periods: int = PERIODS
 ) -> list[np.ndarray]:  # positions of the rows of each, the earliest first
     "The rows in order of time, in periods of equal size; rows of one moment stay together."
     known = np.flatnonzero(dates.notna())
     moments = dates.to_numpy()[known].astype("int64")
     many = min(periods, len(known) // 50)
-    if many < 2: return []
+    if many < 2:
+        return []
     order = np.argsort(moments, kind="stable")
     starts = np.searchsorted(moments[order], moments[order], side="left") * many // len(known)
     return [known[order[starts == period]] for period in np.unique(starts)]
@@ -174,26 +196,35 @@ def over_time(
     threshold: float = 0.5,  # binary: positive from this probability on
     seed: int = 42,
     draws: int = 200,  # tables in which the model stays right
-) -> tuple[pd.DataFrame,
-           float]:  # from, to, rows, score, expected, low, high; and how often chance falls so far
+) -> tuple[
+    pd.DataFrame, float
+]:  # from, to, rows, score, expected, low, high; and how often chance falls so far
     "The score in each period, and whether it falls with time by more than chance."
     rng, metric = np.random.default_rng(seed), METRICS[slice_metric(task)]
     some = np.sort(rng.permutation(len(truth))[:MOST_SLICED])
     dates, truth, output = dates.iloc[some], truth[some], output[some]
     parts = periods_of(dates)
     fair = output if task.type == "regression" else tempered(truth, output)
+
     def scores(truth: np.ndarray, output: np.ndarray) -> np.ndarray:
         return np.array([score(metric, truth[rows], output[rows], threshold) for rows in parts])
+
     ends = [score_interval(metric.name, truth[rows], output[rows], threshold=threshold) for rows in parts]
-    drawn = np.array([scores(*draw_answers(task, truth, output, fair, rng)) for _ in range(draws
-                                                                                           if parts else 0)])
+    drawn = np.array(
+        [scores(*draw_answers(task, truth, output, fair, rng)) for _ in range(draws if parts else 0)]
+    )
     lines = [(dates.iloc[rows].min(), dates.iloc[rows].max(), len(rows)) for rows in parts]
     table = pd.DataFrame(lines, columns=["from", "to", "rows"])
-    if not parts: return table, math.nan
-    seen, usual, sign = scores(truth, output), np.nanmean(drawn,
-                                                          axis=0), 1 if metric.greater_is_better else -1
-    table = table.assign(score=seen, expected=usual, low=[low for low, _ in ends], high=[high for _,
-                                                                                         high in ends])
+    if not parts:
+        return table, math.nan
+    seen, usual, sign = (
+        scores(truth, output),
+        np.nanmean(drawn, axis=0),
+        1 if metric.greater_is_better else -1,
+    )
+    table = table.assign(
+        score=seen, expected=usual, low=[low for low, _ in ends], high=[high for _, high in ends]
+    )
     return table, falls_by_chance(sign * (seen - usual), sign * (drawn - usual))
 
 # %% ../../nbs/evaluation/02_slices.ipynb #65fd439d
@@ -204,7 +235,8 @@ def falls_by_chance(
     "How often chance alone makes a score fall so steadily."
     step = np.arange(len(seen)) - (len(seen) - 1) / 2
     slopes = drawn @ step
-    if not np.isfinite(seen @ step) or not np.isfinite(slopes).any(): return math.nan
+    if not np.isfinite(seen @ step) or not np.isfinite(slopes).any():
+        return math.nan
     return float((1 + np.sum(slopes[np.isfinite(slopes)] <= seen @ step)) / (1 + np.isfinite(slopes).sum()))
 
 # %% ../../nbs/evaluation/02_slices.ipynb #a10560f0
@@ -224,17 +256,21 @@ def plot_over_time(
     axes.legend(loc="best")
     return plot
 
+
 def say_over_time(
     column: str,  # the date
     chance: float,  # from `over_time`
     columns: int = 1,  # dates that were looked at
 ) -> str:  # Markdown
     "Whether the model gets old."
-    if not math.isfinite(chance): return f"By `{column}`, too few rows or too few answers to see a trend."
+    if not math.isfinite(chance):
+        return f"By `{column}`, too few rows or too few answers to see a trend."
     if chance * columns > RARE:
         return f"**By `{column}`, nothing gets worse**: chance falls as far in {chance:.0%} of tables."
-    return (f"**By `{column}`, the model gets worse with time**, more than chance does ({chance:.1%}). Train "
-            "it on recent rows, and watch it once it is in use.")
+    return (
+        f"**By `{column}`, the model gets worse with time**, more than chance does ({chance:.1%}). Train "
+        "it on recent rows, and watch it once it is in use."
+    )
 
 # %% ../../nbs/evaluation/02_slices.ipynb #5c47c066
 def show_over_time(
@@ -247,10 +283,13 @@ def show_over_time(
 ) -> list[Any]:  # to be displayed
     "The most telling date, as a picture and in words."
     from IPython.display import Markdown
-    found = [(name, *over_time(task, frame[name], truth, output, threshold, seed))
-             for name in date_columns(frame)]
+
+    found = [
+        (name, *over_time(task, frame[name], truth, output, threshold, seed)) for name in date_columns(frame)
+    ]
     found = [one for one in found if len(one[1])]
-    if not found: return [Markdown("No date puts the rows in order, so nothing can be said about time.")]
+    if not found:
+        return [Markdown("No date puts the rows in order, so nothing can be said about time.")]
     name, table, chance = min(found, key=lambda one: one[2] if math.isfinite(one[2]) else 2)
     return [plot_over_time(task, name, table), Markdown(say_over_time(name, chance, len(found)))]
 
@@ -263,7 +302,8 @@ def named_columns(
     names = {str(name).strip(): str(name) for name in frame}
     wanted = [name.strip() for name in text.split("|") if name.strip()]
     for name in wanted:
-        if name in names: continue
+        if name in names:
+            continue
         near = did_you_mean(name, names) or f"; the table has {', '.join(list(names)[:10])}"
         raise SettingsError(f"evaluate.sensitive names '{name[:60]}', which is no column{near}")
     return [names[name] for name in wanted]
@@ -278,14 +318,20 @@ def shares_of(
     "What is compared between groups."
     every = np.ones(len(truth), dtype=bool)
     if task.type == "regression":
-        return {"true less predicted": (truth - output, every),
-                "size of the error": (np.abs(truth - output), every)}
+        return {
+            "true less predicted": (truth - output, every),
+            "size of the error": (np.abs(truth - output), every),
+        }
     said = predicted_codes(output, threshold)
     wrong = {"share of mistakes": ((said != truth).astype(float), every)}
-    if task.type == "multiclass": return wrong
+    if task.type == "multiclass":
+        return wrong
     picked = (said == 1).astype(float)
-    return {"selected": (picked, every), "of those who should be, found": (picked, truth == 1),
-            "of the others, picked by mistake": (picked, truth == 0)}
+    return {
+        "selected": (picked, every),
+        "of those who should be, found": (picked, truth == 1),
+        "of the others, picked by mistake": (picked, truth == 0),
+    }
 
 # %% ../../nbs/evaluation/02_slices.ipynb #f15a2647
 def gap_interval(
@@ -295,6 +341,7 @@ def gap_interval(
 ) -> tuple[float, float]:  # low, high
     "How much larger the mean of `one` is (Newcombe 1998, Statistics in Medicine 17, 873; Welch 1947)."
     from scipy.special import stdtrit
+
     gap = one.mean() - other.mean()
     if set(np.unique(np.concatenate([one, other]))) <= {0.0, 1.0}:
         hits, rows = np.array([one.sum(), other.sum()]), np.array([len(one), len(other)])
@@ -302,7 +349,7 @@ def gap_interval(
         below, above = hits / rows - low, high - hits / rows
         return float(gap - math.hypot(below[0], above[1])), float(gap + math.hypot(above[0], below[1]))
     spreads = [part.var(ddof=1) / len(part) for part in (one, other)]
-    unsure = sum(spread ** 2 / (len(part) - 1) for spread, part in zip(spreads, (one, other), strict=True))
+    unsure = sum(spread**2 / (len(part) - 1) for spread, part in zip(spreads, (one, other), strict=True))
     freedom = sum(spreads) ** 2 / unsure if unsure else len(one) + len(other)
     wide = stdtrit(freedom, (1 + confidence) / 2) * math.sqrt(sum(spreads))
     return float(gap - wide), float(gap + wide)
@@ -317,15 +364,20 @@ def group_gaps(
     confidence: float = 0.95,  # that none of the gaps is named by mistake
 ) -> pd.DataFrame:  # column, group, measure, rows, value, others, low and high (of the gap), named
     "Each group against all others; the named gaps first, and the largest of them on top."
-    pairs = [(column, group, measure, value[inside & counts], value[~inside & counts])
-             for column, group, inside in _sides(frame)
-             for measure, (value, counts) in shares_of(task, truth, output, threshold).items()]
+    pairs = [
+        (column, group, measure, value[inside & counts], value[~inside & counts])
+        for column, group, inside in _sides(frame)
+        for measure, (value, counts) in shares_of(task, truth, output, threshold).items()
+    ]
     pairs = [pair for pair in pairs if min(len(pair[3]), len(pair[4])) >= LEAST_ROWS / 3]
     each = 1 - (1 - confidence) / max(1, len(pairs))
-    lines = [(column, group, measure, len(one), one.mean(), other.mean(), *gap_interval(one, other, each))
-             for column, group, measure, one, other in pairs]
-    table = pd.DataFrame(lines, columns=["column", "group", "measure", "rows", "value", "others", "low",
-                                         "high"])
+    lines = [
+        (column, group, measure, len(one), one.mean(), other.mean(), *gap_interval(one, other, each))
+        for column, group, measure, one, other in pairs
+    ]
+    table = pd.DataFrame(
+        lines, columns=["column", "group", "measure", "rows", "value", "others", "low", "high"]
+    )
     table["named"] = (table.low > 0) | (table.high < 0)
     size = (table.value - table.others).abs() / (table.high - table.low).clip(lower=1e-12)
     return table.iloc[np.lexsort((-size, ~table.named))].reset_index(drop=True)
@@ -338,24 +390,37 @@ def _sides(frame: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
         inside = np.zeros(len(frame), dtype=bool)
         inside[rows] = True
         found.setdefault(column, []).append((group, inside))
-    return [(column, group, inside) for column, groups in found.items()
-            for group, inside in (groups[:1] if sum(part.sum() for _, part in groups) == len(frame) and
-                                  len(groups) == 2 else groups)]
+    return [
+        (column, group, inside)
+        for column, groups in found.items()
+        for group, inside in (
+            groups[:1] if sum(part.sum() for _, part in groups) == len(frame) and len(groups) == 2 else groups
+        )
+    ]
 
 # %% ../../nbs/evaluation/02_slices.ipynb #4c9332c3
 def say_gaps(
     table: pd.DataFrame,  # from `group_gaps`
 ) -> str:  # Markdown
     "Which gaps between groups are more than chance."
-    if table.empty: return f"No sensitive group has {LEAST_ROWS} rows, so nothing can be compared."
+    if table.empty:
+        return f"No sensitive group has {LEAST_ROWS} rows, so nothing can be compared."
     named = table[table.named]
-    if named.empty: return f"**No gap between groups is more than chance**, in {len(table)} comparisons."
-    lines = [f"- `{gap.column}` {gap.group}, {gap.measure}: {readable(gap.value)}, "
-             f"others {readable(gap.others)} (gap {readable(gap.low)} to {readable(gap.high)})"
-             for gap in named.head(6).itertuples()]
+    if named.empty:
+        return f"**No gap between groups is more than chance**, in {len(table)} comparisons."
+    lines = [
+        f"- `{gap.column}` {gap.group}, {gap.measure}: {readable(gap.value)}, "
+        f"others {readable(gap.others)} (gap {readable(gap.low)} to {readable(gap.high)})"
+        for gap in named.head(6).itertuples()
+    ]
     more = f"\n- and {len(named) - 6} more" if len(named) > 6 else ""
-    return ("**Groups are not treated alike**, by more than chance:\n\n" + "\n".join(lines) + more +
-            "\n\nWhether that is fair is a question for people: do the groups differ in what matters?")
+    return (
+        "**Groups are not treated alike**, by more than chance:\n\n"
+        + "\n".join(lines)
+        + more
+        + "\n\nWhether that is fair is a question for people: do the groups differ in what matters?"
+    )
+
 
 def show_gaps(
     table: pd.DataFrame,  # from `group_gaps`
@@ -363,7 +428,9 @@ def show_gaps(
 ) -> list[Any]:  # to be displayed
     "The gaps as a table and in words."
     from IPython.display import Markdown
-    if table.empty: return [Markdown(say_gaps(table))]
+
+    if table.empty:
+        return [Markdown(say_gaps(table))]
     shown = table.head(most).drop(columns="named").rename(columns={"low": "gap from", "high": "gap to"})
     bold = ["font-weight: bold" if named else "" for named in table.head(most).named]
     digits: Any = {"rows": "{:,}"} | dict.fromkeys(["value", "others", "gap from", "gap to"], readable)

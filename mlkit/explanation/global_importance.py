@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .local import rank_correlation, shap_values
-from ..data.columns import in_words
-from ..task.comparison import better_by
-from ..task.intervals import readable
-from .perturbation import Mixture, mixed_inputs, own_places
 from ..core.figures import Plot, new_plot
 from ..core.theme import BLUE, GREY, VERMILION
+from ..data.columns import in_words
+from .local import rank_correlation, shap_values
+from .perturbation import Mixture, mixed_inputs, own_places
 from ..problem import METRICS, Task, score
+from ..task.comparison import better_by
+from ..task.intervals import readable
 
 # %% auto #0
 __all__ = ['SHUFFLES', 'MOST_SHUFFLED', 'MOST_ASKED', 'ONE_WAY', 'MOST_COLUMNS', 'POINTS', 'CURVES', 'affordable', 'shap_table',
@@ -32,6 +32,7 @@ SHUFFLES = 5  # of each column
 MOST_SHUFFLED = 1_000  # rows
 MOST_ASKED = 300_000  # rows that the model judges for a picture; wide tables get fewer rows explained
 
+
 def affordable(
     pool: Mixture,
     samples: int,  # rows that one would like to explain
@@ -39,6 +40,7 @@ def affordable(
     "How many rows can be explained in reasonable time."
     each = (2 * len(pool.columns) + 1) * pool.background
     return min(samples, max(10, MOST_ASKED // each))
+
 
 def shap_table(
     pool: Mixture,
@@ -50,12 +52,14 @@ def shap_table(
     "Shapley values of many rows, each from one order and its reverse."
     lines = []
     for number, (row, label) in enumerate(zip(rows, labels, strict=True), 1):
-        if number % 20 == 1: tell(f"explaining row {number} of {len(rows)}")
+        if number % 20 == 1:
+            tell(f"explaining row {number} of {len(rows)}")
         lines.append(shap_values(pool, row, label, seed, entries=1).values)
     return pd.DataFrame(lines, columns=pool.columns)
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #1a973bb1
 ONE_WAY = 0.5  # rank correlation of values and their effect, from which a column pulls one way
+
 
 def direction(
     pool: Mixture,
@@ -69,9 +73,11 @@ def direction(
         known = cells.notna().to_numpy()
         order = rank_correlation(cells[known].rank().to_numpy(), effect[known])
         more = {"date": "later", "boolean": "yes"}.get(kind, "more")
-        if abs(order) < ONE_WAY or not known.any(): return "not one way"
+        if abs(order) < ONE_WAY or not known.any():
+            return "not one way"
         return f"{more} raises it" if order > 0 else f"{more} lowers it"
-    if kind != "category": return ""
+    if kind != "category":
+        return ""
     means = pd.Series(effect).groupby(cells).mean().sort_values(kind="stable")
     words = [in_words(pool.model.table[name], word) for word in (means.index[-1], means.index[0])]
     return f"{words[0]} raises it most" + (f", {words[1]} lowers it" if len(means) > 1 else "")
@@ -88,20 +94,26 @@ def permutation_importance(
 ) -> pd.DataFrame:  # column, loss (of the metric), low, high (95 %)
     "What the score loses when a column is shuffled, with bootstrap intervals over rows and shuffles."
     rng, most = np.random.default_rng(seed), MOST_ASKED // (SHUFFLES * len(pool.columns))
-    some = rng.permutation(len(rows))[:min(MOST_SHUFFLED, max(100, most))]
+    some = rng.permutation(len(rows))[: min(MOST_SHUFFLED, max(100, most))]
     rows, truth = rows[some], truth[some]
     own = own_places(pool, rows)
     picks, output = rng.integers(0, len(rows), (draws, len(rows))), pool.output(own)
+
     def rate(output: np.ndarray, pick: Any = slice(None)) -> float:
         return score(task, truth[pick], output[pick], threshold)
+
     whole, drawn, lines = rate(output), [rate(output, pick) for pick in picks], []
     for number, name in enumerate(pool.columns):
-        mixed = [np.where(np.arange(len(pool.columns)) == number, rng.permutation(rows)[:, None], own)
-                 for _ in range(SHUFFLES)]
+        mixed = [
+            np.where(np.arange(len(pool.columns)) == number, rng.permutation(rows)[:, None], own)
+            for _ in range(SHUFFLES)
+        ]
         said = pool.output(np.concatenate(mixed)).reshape(SHUFFLES, len(rows), -1)
-        if output.ndim == 1: said = said[:, :, 0]
-        losses = [better_by(task, drawn[draw], rate(said[draw % SHUFFLES], picks[draw]))
-                  for draw in range(draws)]
+        if output.ndim == 1:
+            said = said[:, :, 0]
+        losses = [
+            better_by(task, drawn[draw], rate(said[draw % SHUFFLES], picks[draw])) for draw in range(draws)
+        ]
         loss = float(np.mean([better_by(task, whole, rate(one)) for one in said]))
         lines.append((name, loss, *np.nanquantile(losses, [0.025, 0.975])))
     return pd.DataFrame(lines, columns=["column", "loss", "low", "high"])
@@ -119,14 +131,24 @@ def importance(
     rng, sizes = np.random.default_rng(seed), values.abs().to_numpy()
     draws = np.array([sizes[rng.integers(0, len(sizes), len(sizes))].mean(axis=0) for _ in range(200)])
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-    ways = ["" if name in personal else direction(pool, rows, str(name), values[name].to_numpy())
-            for name in values]
-    table = pd.DataFrame({"column": values.columns, "shap": sizes.mean(axis=0), "shap_low": low,
-                          "shap_high": high, "way": ways}).merge(losses, on="column")
+    ways = [
+        "" if name in personal else direction(pool, rows, str(name), values[name].to_numpy())
+        for name in values
+    ]
+    table = pd.DataFrame(
+        {
+            "column": values.columns,
+            "shap": sizes.mean(axis=0),
+            "shap_low": low,
+            "shap_high": high,
+            "way": ways,
+        }
+    ).merge(losses, on="column")
     return table.iloc[np.argsort(-table.shap, kind="stable")].reset_index(drop=True)
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #9c9c44e1
 MOST_COLUMNS = 12  # in one picture
+
 
 def in_picture(
     text: str,  # a name, or a name with its value
@@ -134,11 +156,10 @@ def in_picture(
 ) -> str:
     "Words for a picture: short, and with no sign that matplotlib would take for a formula."
     text = " ".join(text.split())
-    return (text if len(text) <= width else f"{text[:width - 1]}…").replace("$", r"\$")
+    return (text if len(text) <= width else f"{text[: width - 1]}…").replace("$", r"\$")
 
-def swarm(
-    values: np.ndarray,
-) -> np.ndarray:  # -0.4 to 0.4
+
+def swarm(values: np.ndarray) -> np.ndarray:  # -0.4 to 0.4
     "How far each dot is moved aside, so that dots with nearly the same value do not hide each other."
     span = float(np.ptp(values)) or 1.0
     bins = pd.Series(np.round(values / span * 50))
@@ -159,10 +180,11 @@ def plot_importance(
     plot, (left, right) = new_plot(9.4, 1.5 + 0.38 * len(names), columns=2)
     for place, name in enumerate(names):
         effect = values[name].to_numpy() * scale
-        left.scatter(effect, place + swarm(effect), s=11, linewidth=0, alpha=0.8,
-                     c=_colours(pool, rows, name))
+        left.scatter(
+            effect, place + swarm(effect), s=11, linewidth=0, alpha=0.8, c=_colours(pool, rows, name)
+        )
     left.axvline(0, color=GREY, linewidth=0.8)
-    losses = table.iloc[:len(names)]
+    losses = table.iloc[: len(names)]
     right.hlines(range(len(names)), losses.low, losses.high, color=BLUE, alpha=0.4, linewidth=5)
     right.plot(losses.loss, range(len(names)), "o", color=BLUE)
     right.axvline(0, color=GREY, linewidth=0.8)
@@ -180,6 +202,7 @@ def plot_importance(
 def _colours(pool: Mixture, rows: Sequence[int], name: str) -> np.ndarray:
     "From blue for the lowest value to orange for the highest, by rank; grey where there is no order."
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
+
     ramp = LinearSegmentedColormap.from_list("values", [BLUE, "#BFC8CE", VERMILION])
     cells = pool.cells[name].iloc[list(rows)]
     if pool.model.table[name].kind not in ("number", "boolean", "date"):
@@ -193,15 +216,20 @@ def explained(
     label: int | None = None,  # the class; None: of two the one that is looked for, of more the predicted one
 ) -> str:
     "What the numbers of an explanation are about."
-    if task.type == "regression": return task.target.strip()
-    if label is None and task.type == "multiclass": return "the probability of the predicted class"
+    if task.type == "regression":
+        return task.target.strip()
+    if label is None and task.type == "multiclass":
+        return "the probability of the predicted class"
     return f"the probability of '{task.classes[1 if label is None else label]}'"
 
-def units(task: Task) -> str: return "" if task.type == "regression" else ", in percentage points"
+
+def units(task: Task) -> str:
+    return "" if task.type == "regression" else ", in percentage points"
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #e36bb94c
 POINTS = 20  # values of a column that are tried
 CURVES = 100  # rows for which they are tried
+
 
 def grid_of(
     pool: Mixture,
@@ -209,13 +237,19 @@ def grid_of(
     points: int = POINTS,
 ) -> list[int]:  # places in the pool
     "Rows of the training data whose cells stand for the column: ordered values, or the commonest categories."
-    cells = pool.cells[name].iloc[:pool.known].reset_index(drop=True)
+    cells = pool.cells[name].iloc[: pool.known].reset_index(drop=True)
     if pool.model.table[name].kind in ("number", "date"):
         order = cells.dropna().sort_values(kind="stable")
         inner = np.linspace(0.02, 0.98, points) * max(0, len(order) - 1)
         places = order.index[np.unique(inner.round().astype(int))] if len(order) else []
-    else: places = [group.index[0] for _, group in sorted(
-        cells[cells.notna() & (cells != "")].groupby(cells), key=lambda pair: (-len(pair[1]), str(pair[0])))]
+    else:
+        places = [
+            group.index[0]
+            for _, group in sorted(
+                cells[cells.notna() & (cells != "")].groupby(cells),
+                key=lambda pair: (-len(pair[1]), str(pair[0])),
+            )
+        ]
     first = pd.Series(list(places), dtype=int).groupby(cells.loc[list(places)].to_numpy(), sort=False).first()
     return [int(place) for place in first[:points]]
 
@@ -223,6 +257,7 @@ def grid_of(
 @dataclass(frozen=True)
 class Dependence:
     "What the model says when a column has this value or that."
+
     column: str
     kind: str  # number, date, boolean or category
     values: list[Any]  # as `Table.read` gives them
@@ -231,13 +266,21 @@ class Dependence:
     parts: dict[str, float]  # of a date: by how much the mean moves when this part alone changes
 
     @property
-    def mean(self) -> np.ndarray: return self.curves.mean(axis=0)
+    def mean(self) -> np.ndarray:
+        return self.curves.mean(axis=0)
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON: the mean, and the middle 80 % of the rows."
         low, high = np.quantile(self.curves, [0.1, 0.9], axis=0)
-        return {"column": self.column, "kind": self.kind, "values": self.words, "mean": self.mean.tolist(),
-                "low": low.tolist(), "high": high.tolist(), "parts": self.parts}
+        return {
+            "column": self.column,
+            "kind": self.kind,
+            "values": self.words,
+            "mean": self.mean.tolist(),
+            "low": low.tolist(),
+            "high": high.tolist(),
+            "parts": self.parts,
+        }
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #2c023e0e
 def dependence(
@@ -265,12 +308,16 @@ def parts_of(
     label: int = 1,  # the class whose probability is looked at
 ) -> dict[str, float]:  # part -> how far the mean answer goes up and down; empty: the column has no parts
     "How much each part of a date moves the mean answer by itself, the strongest first."
-    inputs = [part for part, owner in pool.owners.items() if owner == name
-              and pd.api.types.is_numeric_dtype(pool.inputs[part])]
-    if len(inputs) < 2: return {}
+    inputs = [
+        part
+        for part, owner in pool.owners.items()
+        if owner == name and pd.api.types.is_numeric_dtype(pool.inputs[part])
+    ]
+    if len(inputs) < 2:
+        return {}
     frame, moved = mixed_inputs(pool, own_places(pool, rows)), {}
     for part in inputs:
-        values = pool.inputs[part].iloc[:pool.known].dropna()
+        values = pool.inputs[part].iloc[: pool.known].dropna()
         grid = np.unique(values.quantile(np.linspace(0.02, 0.98, 12), interpolation="nearest"))
         changed = frame.iloc[np.repeat(np.arange(len(frame)), len(grid))]
         output = pool.model.output_of_inputs(changed.assign(**{part: np.tile(grid, len(frame))}))
@@ -299,14 +346,18 @@ def plot_dependence(
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #b1eee1a9
 def _draw_curves(axes: Any, at: list[Any], curve: Dependence) -> None:
-    for row in curve.curves[:40]: axes.plot(at, row, color=GREY, alpha=0.22, linewidth=0.8)
+    for row in curve.curves[:40]:
+        axes.plot(at, row, color=GREY, alpha=0.22, linewidth=0.8)
     axes.plot(at, curve.mean, color=BLUE, linewidth=2.4)
     if curve.kind == "date":
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
         places = AutoDateLocator(maxticks=5)
         axes.xaxis.set_major_locator(places)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(places, show_offset=False))
-    else: axes.xaxis.get_major_locator().set_params(nbins=5)
+    else:
+        axes.xaxis.get_major_locator().set_params(nbins=5)
+
 
 def _draw_groups(axes: Any, at: list[Any], curve: Dependence) -> None:
     low, high = np.quantile(curve.curves, [0.1, 0.9], axis=0)
@@ -324,31 +375,42 @@ def say_dependence(
     label: int = 1,  # the class whose probability was looked at
 ) -> str:  # Markdown
     "How the model's answer goes with one column."
-    if len(curve.values) < 2: return f"`{curve.column}` has one value only."
+    if len(curve.values) < 2:
+        return f"`{curve.column}` has one value only."
     mean, low, high = curve.mean, int(curve.mean.argmin()), int(curve.mean.argmax())
     steps = np.quantile(curve.curves[:, high] - curve.curves[:, low], [0.1, 0.9])
-    said = (f"`{curve.column}`: with nothing else changed, {explained(task, label)} is "
-            f"{answer(task, mean[low])} at {curve.words[low]} and {answer(task, mean[high])} at "
-            f"{curve.words[high]}, on average. ")
+    said = (
+        f"`{curve.column}`: with nothing else changed, {explained(task, label)} is "
+        f"{answer(task, mean[low])} at {curve.words[low]} and {answer(task, mean[high])} at "
+        f"{curve.words[high]}, on average. "
+    )
     least, most = (amount(task, step) for step in steps)
     said += f"For 8 in 10 rows the difference is {least.partition(' ')[0]} to {most}."
-    if not curve.parts: return said
+    if not curve.parts:
+        return said
     strongest = max(curve.parts.values())
-    parts = [f"{part} ({amount(task, moved)[1:]})" for part, moved in curve.parts.items()
-             if moved > 0.1 * strongest]
-    if not parts: return said
+    parts = [
+        f"{part} ({amount(task, moved)[1:]})"
+        for part, moved in curve.parts.items()
+        if moved > 0.1 * strongest
+    ]
+    if not parts:
+        return said
     return f"{said} Its parts, each changed alone, move the mean by: {', '.join(parts[:4])}."
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #512a0943
 def answer(task: Task, value: float) -> str:
     "An answer of the model: a number, or a probability in percent."
-    if task.type == "regression": return readable(value)
+    if task.type == "regression":
+        return readable(value)
     return f"{value:.0%}" if 0.01 <= value <= 0.99 else f"{value:.1%}"
+
 
 def amount(task: Task, value: float) -> str:
     "By how much an answer moves, with its sign."
     size = readable(abs(value)) if task.type == "regression" else _points(abs(value) * 100)
     return f"{'−' if value < 0 else '+'}{size}"
+
 
 def _points(size: float) -> str:
     number = f"{size:.0f}" if size >= 2 else f"{size:.1f}"
@@ -361,10 +423,16 @@ def show_importance(
     most: int = MOST_COLUMNS,  # lines
 ) -> Any:  # pandas Styler
     "What each column moves, which way, and what the score loses without it."
-    shown = pd.DataFrame({
-        "column": table.column, "moves by": [amount(task, size)[1:] for size in table.shap],
-        "which way": table.way, f"{METRICS[task.metric].label} lost": table.loss,
-        "from": table.low, "to": table.high}).head(most)
+    shown = pd.DataFrame(
+        {
+            "column": table.column,
+            "moves by": [amount(task, size)[1:] for size in table.shap],
+            "which way": table.way,
+            f"{METRICS[task.metric].label} lost": table.loss,
+            "from": table.low,
+            "to": table.high,
+        }
+    ).head(most)
     style = shown.style.hide().format(readable, subset=[*shown.columns[3:]])
     left: Any = [{"selector": ".col0, .col2", "props": "text-align: left"}]
     return style.set_table_styles(left).set_uuid("importance")

@@ -15,9 +15,11 @@ import numpy as np
 
 from .perturbation import Mixture, background_places
 
+
 @dataclass(frozen=True)
 class Attribution:
     "How much each column has moved one prediction: in probability, or in the unit of the target."
+
     columns: list[str]
     values: np.ndarray  # one for each column
     base: float  # what the model says of the background, on average
@@ -37,21 +39,28 @@ __all__ = ['FEW', 'ENTRIES', 'DRAWS', 'SEEDS', 'TOP', 'Attribution', 'shap_libra
 FEW = 6  # columns, up to which every combination is tried
 ENTRIES = 60  # with more: entries of columns in the orders that are tried
 
+
 @cache
 def shap_library() -> Any:
     "The library shap, not compiled: compiling takes five seconds and saves some milliseconds a row."
     import numba
+
     before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 1  # type: ignore[attr-defined]
-    try: import shap
-    finally: numba.config.DISABLE_JIT = before  # type: ignore[attr-defined]
+    try:
+        import shap
+    finally:
+        numba.config.DISABLE_JIT = before  # type: ignore[attr-defined]
     return shap
+
 
 @contextmanager
 def own_chance() -> Iterator[None]:
     "shap seeds numpy's global generator; whoever else uses it gets it back as it was."
     state = np.random.get_state()
-    try: yield
-    finally: np.random.set_state(state)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 # %% ../../nbs/explanation/02_local.ipynb #cfe72812
 def shap_values(
@@ -67,17 +76,24 @@ def shap_values(
         output = float(pool.says(places[:1], label)[0])
         return Attribution(pool.columns, np.zeros(size), output, output)
     masker = shap.maskers.Independent(places, max_samples=len(places))
-    def says(mixed: np.ndarray) -> np.ndarray: return pool.says(mixed.astype(np.intp), label)
+
+    def says(mixed: np.ndarray) -> np.ndarray:
+        return pool.says(mixed.astype(np.intp), label)
+
     whole, once = np.full((1, size), row), 2 * size + 1
     with own_chance():
-        if size <= FEW: found = shap.explainers.Exact(says, masker)(whole, silent=True)
-        else: found = shap.explainers.Permutation(says, masker, seed=seed)(
-            whole, max_evals=once * max(1, entries // once), silent=True)
+        if size <= FEW:
+            found = shap.explainers.Exact(says, masker)(whole, silent=True)
+        else:
+            found = shap.explainers.Permutation(says, masker, seed=seed)(
+                whole, max_evals=once * max(1, entries // once), silent=True
+            )
     values, base = np.asarray(found.values[0], dtype=float), float(found.base_values[0])
     return Attribution(pool.columns, values, base, base + float(values.sum()))
 
 # %% ../../nbs/explanation/02_local.ipynb #9157a93f
 DRAWS = 16  # background rows that fill in for each neighbour; the mean of what the model says is taken
+
 
 def lime_values(
     pool: Mixture,
@@ -88,14 +104,21 @@ def lime_values(
 ) -> Attribution:
     "The slopes of LIME's local line, over whole columns: what keeping each cell is worth."
     from lime.lime_tabular import LimeTabularExplainer
+
     size, places = len(pool.columns), background_places(pool, row)
+
     def says(kept: np.ndarray) -> np.ndarray:
         others = places[np.arange(len(kept) * DRAWS) % len(places)]
         mixed = np.where(np.repeat(kept, DRAWS, axis=0) == 1, row, others)
         return pool.says(mixed, label).reshape(-1, DRAWS).mean(axis=1)
+
     lime = LimeTabularExplainer(
-        np.array([[0] * size, [1] * size]), mode="regression", categorical_features=list(range(size)),
-        feature_selection="none", random_state=seed)
+        np.array([[0] * size, [1] * size]),
+        mode="regression",
+        categorical_features=list(range(size)),
+        feature_selection="none",
+        random_state=seed,
+    )
     found = lime.explain_instance(np.ones(size), says, num_features=size, num_samples=neighbours)
     slopes = dict(found.local_exp[1])
     values = np.array([slopes[number] for number in range(size)], dtype=float)
@@ -104,6 +127,7 @@ def lime_values(
 
 # %% ../../nbs/explanation/02_local.ipynb #5ce73254
 SEEDS = 5  # how often LIME is asked
+
 
 def lime_runs(
     pool: Mixture,
@@ -118,21 +142,25 @@ def lime_runs(
 # %% ../../nbs/explanation/02_local.ipynb #98c374b5
 TOP = 3  # columns that a reader will remember
 
+
 def rank_correlation(
     a: np.ndarray,
     b: np.ndarray,  # of the same length
 ) -> float:  # -1 to 1; 1 where there is no order in either
     "How far two lists put their columns into the same order (Spearman 1904)."
     from scipy.stats import rankdata
+
     ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (a, b)]
     spread = float(np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
-    if not spread: return float(not ranks[0].any() and not ranks[1].any())
+    if not spread:
+        return float(not ranks[0].any() and not ranks[1].any())
     return float((ranks[0] * ranks[1]).sum() / spread)
 
 # %% ../../nbs/explanation/02_local.ipynb #a3580d73
 @dataclass(frozen=True)
 class Trust:
     "How far an explanation can be relied on."
+
     columns: int  # how many there are
     first: str  # the column that SHAP puts first
     shared: list[str]  # of SHAP's `TOP` columns, those that LIME has among its own
@@ -143,9 +171,12 @@ class Trust:
     fit: float  # R² of LIME's lines, on average
 
     @property
-    def agreed(self) -> bool: return len(self.shared) == min(TOP, self.columns) and self.rank >= 0.7
+    def agreed(self) -> bool:
+        return len(self.shared) == min(TOP, self.columns) and self.rank >= 0.7
+
     @property
-    def stable(self) -> bool: return self.same_top >= SEEDS - 1
+    def stable(self) -> bool:
+        return self.same_top >= SEEDS - 1
 
 # %% ../../nbs/explanation/02_local.ipynb #d480a13f
 def trust(
@@ -157,11 +188,23 @@ def trust(
     shared = [column for column in shap.top(TOP) if column in mean.top(TOP)]
     pairs = [rank_correlation(a, b) for place, a in enumerate(runs) for b in runs[:place]]
     same = sum(set(lime.top(TOP)) == set(limes[0].top(TOP)) for lime in limes)
-    return Trust(len(shap.columns), shap.top(1)[0], shared, rank_correlation(shap.values, mean.values), same,
-                 float(np.mean(pairs)), float(np.std(runs, axis=0).max()), mean.fit)
+    return Trust(
+        len(shap.columns),
+        shap.top(1)[0],
+        shared,
+        rank_correlation(shap.values, mean.values),
+        same,
+        float(np.mean(pairs)),
+        float(np.std(runs, axis=0).max()),
+        mean.fit,
+    )
+
 
 def mean_of(limes: Sequence[Attribution]) -> Attribution:
     "The mean of several attributions of one row."
-    def mean(name: str) -> float: return float(np.mean([getattr(lime, name) for lime in limes]))
+
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(lime, name) for lime in limes]))
+
     values = np.mean([lime.values for lime in limes], axis=0)
     return Attribution(limes[0].columns, values, mean("base"), mean("output"), mean("fit"))

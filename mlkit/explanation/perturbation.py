@@ -14,6 +14,7 @@ import pandas as pd
 from ..data.columns import in_words, input_names
 from ..data.table import Derived, Table
 
+
 def owners_of(
     table: Table,  # how raw cells are read
 ) -> dict[str, str]:  # model input -> its column; empty: some are neither read nor derived
@@ -28,6 +29,7 @@ __all__ = ['owners_of', 'Mixture', 'mixed_inputs', 'own_places', 'sides_of', 'ba
 # %% ../../nbs/explanation/01_perturbation.ipynb #2ee0c0c5
 class Mixture:
     "A pool of rows whose cells can be mixed, and what a model says of the mixtures."
+
     def __init__(
         self,
         model: Any,  # mlkit.train.Model
@@ -42,7 +44,9 @@ class Mixture:
         used = (column.name for column in model.table.used)
         self.columns = list(dict.fromkeys([*used, *sides_of(self.derived)]))
 
-    def __len__(self) -> int: return len(self.rows)
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def adding(self, rows: pd.DataFrame) -> Mixture:
         "The same pool with more rows behind its own, which are not read again."
         return _joined(self, Mixture(self.model, rows))
@@ -61,8 +65,10 @@ def _joined(pool: Mixture, more: Mixture) -> Mixture:
     larger = object.__new__(Mixture)
     larger.__dict__ |= pool.__dict__ | {
         part: pd.concat([getattr(pool, part), getattr(more, part)], ignore_index=True)
-        for part in ("rows", "inputs", "cells")}
+        for part in ("rows", "inputs", "cells")
+    }
     return larger
+
 
 def mixed_inputs(
     pool: Mixture,
@@ -70,11 +76,14 @@ def mixed_inputs(
 ) -> pd.DataFrame:
     "The model inputs of rows whose cells are taken from these places."
     at = dict(zip(pool.columns, places.T, strict=True))
-    if not pool.owners: return pool.model.table.inputs(_taken(pool.rows, at))
+    if not pool.owners:
+        return pool.model.table.inputs(_taken(pool.rows, at))
     inputs = _taken(pool.inputs, {name: at[owner] for name, owner in pool.owners.items()})
     numbers = _taken(pool.cells, {name: at[name] for name in sides_of(pool.derived)})
-    return inputs.assign(**{
-        each.name: each.of_columns(numbers[each.left], numbers[each.right]) for each in pool.derived})
+    return inputs.assign(
+        **{each.name: each.of_columns(numbers[each.left], numbers[each.right]) for each in pool.derived}
+    )
+
 
 def own_places(
     pool: Mixture,
@@ -87,6 +96,7 @@ def own_places(
 def sides_of(derived: Sequence[Derived]) -> list[str]:
     "The columns from which inputs are computed."
     return list(dict.fromkeys(name for each in derived for name in (each.left, each.right)))
+
 
 def _taken(frame: pd.DataFrame, places: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame({name: frame[name].array.take(at) for name, at in places.items()}, copy=False)
@@ -102,7 +112,7 @@ def background_places(
     seen = [(pool.inputs[name], owner) for name, owner in pool.owners.items()]
     for cells, owner in seen + [(pool.cells[name], name) for name in sides_of(pool.derived)]:
         values = cells.to_numpy()
-        own, others = values[row], values[:pool.background]
+        own, others = values[row], values[: pool.background]
         same[:, pool.columns.index(owner)] &= (others == own) | ((others != others) & (own != own))
     return np.where(same, row, places)
 

@@ -27,14 +27,19 @@ CHOICES = {
     "kind": KINDS,
 }
 FITS = {  # the kinds of column that an option is for; one that is not here is for all
-    "impute": (*NUMBERS, "category"), "fill": ("number", "numbers", "boolean", "category"), "scale": NUMBERS,
-    "encode": ("category",), "order": ("category",),
+    "impute": (*NUMBERS, "category"),
+    "fill": ("number", "numbers", "boolean", "category"),
+    "scale": NUMBERS,
+    "encode": ("category",),
+    "order": ("category",),
 }
 OPTIONS = ("impute", "fill", "scale", "encode", "order", "use", "kind", "missing")
+
 
 @dataclass(frozen=True)
 class Wish:
     "What is wanted for one column; empty: as the statistics say."
+
     impute: str = ""
     fill: str = ""  # with impute=constant
     scale: str = ""
@@ -43,6 +48,7 @@ class Wish:
     use: str = ""
     kind: str = ""
     missing: tuple[str, ...] = ()  # what stands for nothing in this column
+
 
 AS_USUAL = Wish()
 
@@ -54,6 +60,7 @@ def split_options(
     parts = re.split(r"\s+(?=\w+=)", text.strip())
     return [(option.strip(), value.strip()) for option, _, value in (part.partition("=") for part in parts)]
 
+
 def read_wish(
     options: Sequence[tuple[str, str]],
     tell: list[str],  # grows by what is wrong
@@ -61,15 +68,22 @@ def read_wish(
     "What the options of one column say."
     said: dict[str, str | tuple[str, ...]] = {}
     for option, value in options:
-        if option not in OPTIONS: tell.append(f"{option!r} is no option" + _hint(option, OPTIONS, "options"))
-        elif not value: tell.append(f"{option} has no value; write {option}=…")
+        if option not in OPTIONS:
+            tell.append(f"{option!r} is no option" + _hint(option, OPTIONS, "options"))
+        elif not value:
+            tell.append(f"{option} has no value; write {option}=…")
         elif value not in CHOICES.get(option, (value,)):
             tell.append(f"{option} cannot be {value!r}" + _hint(value, CHOICES[option], "choices"))
-        elif option == "missing": said[option] = (*said.get(option, ()), value)
-        elif option in said: tell.append(f"{option} comes twice; keep one")
-        elif option == "order": said[option] = tuple(map(str.strip, value.split("<")))
-        else: said[option] = value
+        elif option == "missing":
+            said[option] = (*said.get(option, ()), value)
+        elif option in said:
+            tell.append(f"{option} comes twice; keep one")
+        elif option == "order":
+            said[option] = tuple(map(str.strip, value.split("<")))
+        else:
+            said[option] = value
     return Wish(**said)  # type: ignore[arg-type]
+
 
 def _hint(word: str, known: Iterable[str], what: str) -> str:
     return did_you_mean(word, known) or f"; the {what} are {', '.join(map(_short, [*known][:20]))}"
@@ -86,14 +100,20 @@ def read_wishes(
     for part in filter(str.strip, text.split("|")):
         name, colon, options = part.rpartition(":")
         name, tell = name.strip(), list[str]()
-        if not colon: tell.append("write `column: option=value`, with | between columns")
-        elif name not in stripped: tell.append("there is no such column" + _hint(name, stripped, "columns"))
-        elif stripped[name] in wishes: tell.append("the column comes twice; write its options in one place")
-        else: wishes[stripped[name]] = read_wish(split_options(options), tell)
+        if not colon:
+            tell.append("write `column: option=value`, with | between columns")
+        elif name not in stripped:
+            tell.append("there is no such column" + _hint(name, stripped, "columns"))
+        elif stripped[name] in wishes:
+            tell.append("the column comes twice; write its options in one place")
+        else:
+            wishes[stripped[name]] = read_wish(split_options(options), tell)
         problems += [f"prepare.columns: {_short(name or part.strip())!r}: {what}" for what in tell]
     return wishes, problems
 
-def _short(text: str) -> str: return text if len(text) <= 40 else text[:39] + "…"
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
 
 # %% ../../nbs/features/03_column_options.ipynb #ebcd54f5
 def misfits(
@@ -108,8 +128,10 @@ def misfits(
             yield f"{option} is for {', '.join(kinds)}; the column is of kind {column.kind}"
     if wish.use == "yes" and not column.use:
         yield f"it cannot be used as it is: {column.reason}; say what it is with kind=…"
-    if wish.fill and wish.impute != "constant": yield "fill goes with impute=constant"
-    if wish.order and wish.encode != "ordinal": yield "order goes with encode=ordinal"
+    if wish.fill and wish.impute != "constant":
+        yield "fill goes with impute=constant"
+    if wish.order and wish.encode != "ordinal":
+        yield "order goes with encode=ordinal"
     if column.kind == "category":
         if wish.impute in ("mean", "median", "model") and wish.encode != "ordinal":
             yield f"a category has no {wish.impute}; use impute=most_frequent or impute=constant"
@@ -126,13 +148,17 @@ def _strange_values(wish: Wish, known: Sequence[str]) -> Iterator[str]:
     for option, values in (("order", wish.order), ("fill", (wish.fill,) if wish.fill and known else ())):
         if unknown := [value for value in values if value not in known]:
             yield f"{option} names {_short(unknown[0])!r}, which is no value of it" + _hint(
-                unknown[0], known, "values")
+                unknown[0], known, "values"
+            )
     if wish.order and (left := [value for value in known if value not in wish.order]):
         yield f"order lacks {', '.join(map(repr, map(_short, left[:5])))}"
 
+
 def _is_number(text: str) -> bool:
-    try: return isfinite(float(text))
-    except ValueError: return False
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
 
 # %% ../../nbs/features/03_column_options.ipynb #7409e865
 def check_wishes(
@@ -141,6 +167,10 @@ def check_wishes(
     problems: Sequence[str] = (),  # those that are known already
 ) -> None:
     "SettingsError with a line for everything that is wrong."
-    strange = [f"prepare.columns: {_short(name)!r}: {what}" for name, wish in wishes.items()
-               for what in misfits(wish, name, table)]
-    if problems or strange: raise SettingsError("\n".join([*problems, *strange]))
+    strange = [
+        f"prepare.columns: {_short(name)!r}: {what}"
+        for name, wish in wishes.items()
+        for what in misfits(wish, name, table)
+    ]
+    if problems or strange:
+        raise SettingsError("\n".join([*problems, *strange]))

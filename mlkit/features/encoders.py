@@ -21,7 +21,14 @@ from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
-    Binarizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, PowerTransformer, StandardScaler, TargetEncoder)
+    Binarizer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PowerTransformer,
+    StandardScaler,
+    TargetEncoder,
+)
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ __all__ = ['NEIGHBOURS', 'SAME', 'SCALERS', 'HUGE', 'DIGITS', 'Treatment', 'Plan
 @dataclass(frozen=True)
 class Treatment:
     "What is done to one input on its way into a model."
+
     kind: str  # number, category or text
     why: str = ""  # what and why, in a sentence
     impute: str = ""  # missing becomes: mean, median, most_frequent, constant or model; empty: stays as it is
@@ -57,6 +65,7 @@ class Treatment:
 @dataclass(frozen=True)
 class Plan:
     "What is done to each input, by name."
+
     inputs: dict[str, Treatment] = field(default_factory=dict)
     seed: int = 42  # of the inner folds, and of the numbers that stand for words
 
@@ -67,8 +76,10 @@ class Plan:
     @classmethod
     def from_dict(cls, said: dict[str, Any]) -> Plan:
         "The plan that `plan.json` describes."
+
         def tuples(how: dict[str, Any]) -> dict[str, Any]:
             return {name: tuple(value) if isinstance(value, list) else value for name, value in how.items()}
+
         return cls({name: Treatment(**tuples(how)) for name, how in said["inputs"].items()}, said["seed"])
 
 # %% ../../nbs/features/01_encoders.ipynb #d5270dcb
@@ -90,14 +101,15 @@ NEIGHBOURS = 2_000  # training rows among which the nearest are looked for
 
 SAME = 1e-8  # of the largest square: distances that differ by less are equal, and the earlier row is nearer
 
+
 class Neighbours(KNNImputer):
     "Fills a gap with the mean of the nearest rows (Troyanskaya et al. 2001), of `NEIGHBOURS` at most."
 
     def fit(self, X: Any, y: Any = None) -> Neighbours:
-        return super().fit(np.asarray(X, dtype=np.float64)[::-(-len(X) // NEIGHBOURS)])
+        return super().fit(np.asarray(X, dtype=np.float64)[:: -(-len(X) // NEIGHBOURS)])
 
     def _calc_impute(self, distances: Any, count: int, cells: Any, gaps: Any) -> np.ndarray:
-        squares = distances ** 2
+        squares = distances**2
         largest = np.maximum(np.nanmax(squares, axis=1, keepdims=True), 1e-300)
         order = np.argsort(np.round(squares / largest / SAME), axis=1, kind="stable")[:, :count]
         known = ~np.isnan(np.take_along_axis(distances, order, axis=1))
@@ -106,13 +118,16 @@ class Neighbours(KNNImputer):
 # %% ../../nbs/features/01_encoders.ipynb #f1aa4c60
 SCALERS = {"standard": [StandardScaler], "minmax": [MinMaxScaler], "power": [PowerTransformer, Bounded]}
 
+
 def scaling(scale: str) -> list[Any]:  # steps
     "Bring numbers without gaps to one size; below zero a power can explode, so it is bounded once more."
     return [Bounded(), *(step() for step in SCALERS[scale])] if scale else []
 
+
 def number_steps(how: Treatment, wants: str, columns: int = 1, others: int = 0) -> Pipeline | str:
     "What happens to numbers on their way into a model; with `model`, other numbers follow to compare with."
-    if not how.impute: return "passthrough"
+    if not how.impute:
+        return "passthrough"
     steps: list[Any]
     if how.impute == "model":
         kept = ColumnTransformer([("kept", "passthrough", [*range(columns)])])
@@ -124,6 +139,7 @@ def number_steps(how: Treatment, wants: str, columns: int = 1, others: int = 0) 
 
 # %% ../../nbs/features/01_encoders.ipynb #4066bd9e
 HUGE = float(np.finfo(np.float32).max)
+
 
 def missing_marks() -> Pipeline:
     "1 where a number is missing, else 0."
@@ -139,10 +155,15 @@ def target_encoder(
     folds = (KFold if task_type == "regression" else StratifiedKFold)(5, shuffle=True, random_state=seed)
     return TargetEncoder(target_type="continuous" if task_type == "regression" else task_type, cv=folds)
 
+
 def ranks(values: Sequence[tuple[str, ...]]) -> OrdinalEncoder:
     "The place of a word in the known values of its column, from 0; NaN for any other word."
-    return OrdinalEncoder(categories=[list(known) for known in values], dtype=np.float32,
-                          handle_unknown="use_encoded_value", unknown_value=np.nan)
+    return OrdinalEncoder(
+        categories=[list(known) for known in values],
+        dtype=np.float32,
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+    )
 
 # %% ../../nbs/features/01_encoders.ipynb #6b185058
 def category_steps(
@@ -164,25 +185,33 @@ def category_steps(
 # %% ../../nbs/features/01_encoders.ipynb #86b39e0c
 _one_at_a_time = Lock()
 
+
 @contextmanager
 def one_thread() -> Any:
     "Linear algebra on one thread: sums are then added in one order, and come out the same on any machine."
-    with _one_at_a_time, threadpool_limits(limits=1, user_api="blas"): yield
+    with _one_at_a_time, threadpool_limits(limits=1, user_api="blas"):
+        yield
+
 
 DIGITS = 6  # behind the point: what comes after them depends on the order in which a machine adds
+
 
 class Topics(TruncatedSVD):
     "Few numbers for many word counts (Deerwester et al. 1990), the same on any number of cores."
 
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        with one_thread(): return super().fit_transform(X).round(DIGITS)
+        with one_thread():
+            return super().fit_transform(X).round(DIGITS)
 
-    def transform(self, X: Any) -> np.ndarray: return super().transform(X).round(DIGITS)
+    def transform(self, X: Any) -> np.ndarray:
+        return super().transform(X).round(DIGITS)
+
 
 def text_steps(how: Treatment, seed: int) -> Pipeline:
     "What happens to a text on its way into a model: its words, parted by blanks, become numbers."
     known: dict[str, Any] = {"vocabulary": how.values, "token_pattern": "[^ ]+", "lowercase": False}
-    if not how.parts: return make_pipeline(CountVectorizer(binary=True, dtype=np.float32, **known))
+    if not how.parts:
+        return make_pipeline(CountVectorizer(binary=True, dtype=np.float32, **known))
     return make_pipeline(TfidfVectorizer(**known), Topics(how.parts, random_state=seed))
 
 # %% ../../nbs/features/01_encoders.ipynb #646b42d8
@@ -192,10 +221,12 @@ def simplified(
 ) -> Treatment:  # inputs with the same one can share a branch
     "What of a treatment matters to this kind of model."
     how = replace(how, why="", mark=False, models="all", scale=how.scale if wants == "scaled" else "")
-    if how.kind == "text": return how
+    if how.kind == "text":
+        return how
     numeric = how.kind == "number" or how.encode == "ordinal"
     gaps_stay = wants == "raw" and numeric and how.impute != "constant"
     return replace(how, values=(), impute="" if gaps_stay else how.impute)
+
 
 def inputs_for(plan: Plan, wants: str) -> dict[str, Treatment]:
     "The inputs that this kind of model gets."
@@ -210,24 +241,28 @@ def make_encoder(
 ) -> ColumnTransformer:  # not yet fitted; learns from the rows that it is fitted on and no others
     "The encoding of the plan's inputs for a kind of model; inputs that are treated alike share a branch."
     chosen, groups = inputs_for(plan, wants), defaultdict[Treatment, list[str]](list)
-    for name, how in chosen.items(): groups[simplified(how, wants)].append(name)
+    for name, how in chosen.items():
+        groups[simplified(how, wants)].append(name)
     branches: list[tuple[str, Any, Any]] = []
     for how, names in groups.items():
         label = f"{how.kind} {len(branches)}"
-        if how.kind == "text": branches += [(f"{label}.{k}", text_steps(how, plan.seed), name)
-                                            for k, name in enumerate(names)]
+        if how.kind == "text":
+            branches += [(f"{label}.{k}", text_steps(how, plan.seed), name) for k, name in enumerate(names)]
         elif how.kind == "category":
             values = [plan.inputs[name].values for name in names]
             branches.append((label, category_steps(how, values, wants, task, plan.seed), names))
-        else: branches.append((label, *number_branch(how, names, chosen, wants)))
+        else:
+            branches.append((label, *number_branch(how, names, chosen, wants)))
     marks = mark_branches(chosen) if wants != "raw" else []
     return ColumnTransformer([*branches, *marks], sparse_threshold=0)
+
 
 def number_branch(how: Treatment, names: list[str], chosen: dict[str, Treatment], wants: str) -> Any:
     "Steps and columns of numbers that are treated alike."
     numbers = [name for name, other in chosen.items() if other.kind == "number" and name not in names]
     others = numbers if how.impute == "model" else []
     return number_steps(how, wants, len(names), len(others)), names + others
+
 
 def mark_branches(chosen: dict[str, Treatment]) -> list[tuple[str, Any, list[str]]]:
     "The inputs that say where another one was missing."

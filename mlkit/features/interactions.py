@@ -25,20 +25,30 @@ __all__ = ['SIGNS', 'PARTS', 'TRIED', 'COLUMNS', 'CLOSER', 'CLEARLY', 'STEADY', 
 # %% ../../nbs/features/02_interactions.ipynb #e36219a2
 SIGNS = "/-*+"
 
+
 def read_combination(
     text: str,  # such as `price / area`
     known: Sequence[str],  # names of the columns that hold a number
 ) -> Derived:
     "A combination of two columns. SettingsError where it is none."
-    def name(part: str) -> str: return part.strip().removeprefix("`").removesuffix("`")
-    ways = [(name(text[:k]), sign, name(text[k + 1:])) for k, sign in enumerate(text) if sign in SIGNS]
+
+    def name(part: str) -> str:
+        return part.strip().removeprefix("`").removesuffix("`")
+
+    ways = [(name(text[:k]), sign, name(text[k + 1 :])) for k, sign in enumerate(text) if sign in SIGNS]
     for left, sign, right in ways:
-        if left in known and right in known: return Derived("", left, sign, right)
+        if left in known and right in known:
+            return Derived("", left, sign, right)
     unknown = [part for left, _, right in ways[:1] for part in (left, right) if part not in known]
-    if not unknown: raise SettingsError(
-        f"prepare.combine: {text.strip()!r} is no combination; write `a / b`, `a - b`, `a * b` or `a + b`")
-    raise SettingsError(f"prepare.combine: {text.strip()!r}: there is no number called {unknown[0]!r}"
-                        f"{did_you_mean(unknown[0], known) or _numbers_of(known)}")
+    if not unknown:
+        raise SettingsError(
+            f"prepare.combine: {text.strip()!r} is no combination; write `a / b`, `a - b`, `a * b` or `a + b`"
+        )
+    raise SettingsError(
+        f"prepare.combine: {text.strip()!r}: there is no number called {unknown[0]!r}"
+        f"{did_you_mean(unknown[0], known) or _numbers_of(known)}"
+    )
+
 
 def _numbers_of(known: Sequence[str]) -> str:
     return f"; the numbers are {', '.join(known[:20])}" if known else "; the table has no number"
@@ -52,13 +62,17 @@ def read_combinations(
     made: list[Derived] = []
     problems: list[str] = []
     for part in filter(str.strip, text.split("|")):
-        try: made.append(read_combination(part, known))
-        except SettingsError as error: problems.append(str(error))
-    if problems: raise SettingsError("\n".join(problems))
+        try:
+            made.append(read_combination(part, known))
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(problems))
     return made
 
 # %% ../../nbs/features/02_interactions.ipynb #092ec3a0
 PARTS = 6  # of a number, when two are looked at together; PARTS ** 2 when it is alone
+
 
 def spread_explained(
     part: np.ndarray,  # the part that each row belongs to
@@ -67,12 +81,12 @@ def spread_explained(
     "The share of the answer's spread that the parts explain (the correlation ratio, Pearson 1905)."
     rows = np.bincount(part)
     sums = np.column_stack([np.bincount(part, column) for column in answer.T])[rows > 0]
-    between = (sums ** 2 / rows[rows > 0, None]).sum() - (answer.sum(axis=0) ** 2).sum() / len(answer)
+    between = (sums**2 / rows[rows > 0, None]).sum() - (answer.sum(axis=0) ** 2).sum() / len(answer)
     return float(between / max(1e-12, ((answer - answer.mean(axis=0)) ** 2).sum()))
 
+
 def equal_parts(
-    values: np.ndarray,
-    parts: int,
+    values: np.ndarray, parts: int
 ) -> np.ndarray:  # part of each value; missing ones are among the last
     "Cut values into parts of equally many rows."
     part = np.empty(len(values), dtype=np.int64)
@@ -84,12 +98,13 @@ TRIED = ("/", "-", "*")  # a sum is left to the models: all of them can add up
 COLUMNS = 20  # numbers whose pairs are looked at, the most telling ones
 CLOSER = 8  # pairs that get a closer look
 
+
 def candidates(
     numbers: pd.DataFrame,  # read columns
     answer: np.ndarray,
 ) -> list[tuple[Derived, float]]:  # the most promising first, and by how much
     "Pairs that seem to explain more when they are combined than side by side."
-    alone = {name: equal_parts(numbers[name].to_numpy(), PARTS ** 2) for name in numbers}
+    alone = {name: equal_parts(numbers[name].to_numpy(), PARTS**2) for name in numbers}
     best = sorted(numbers, key=lambda name: -spread_explained(alone[name], answer))[:COLUMNS]
     coarse = {name: equal_parts(numbers[name].to_numpy(), PARTS) for name in best}
     found: list[tuple[Derived, float]] = []
@@ -97,31 +112,32 @@ def candidates(
         together = spread_explained(coarse[first] * PARTS + coarse[second], answer)
         for made in _ways(first, second):
             values = made.of_columns(numbers[made.left], numbers[made.right]).to_numpy()
-            found.append((made, spread_explained(equal_parts(values, PARTS ** 2), answer) - together))
+            found.append((made, spread_explained(equal_parts(values, PARTS**2), answer) - together))
     return sorted(found, key=lambda pair: -pair[1])
 
+
 def _ways(first: str, second: str) -> Iterator[Derived]:
-    for sign in TRIED: yield Derived("", first, sign, second)
+    for sign in TRIED:
+        yield Derived("", first, sign, second)
     yield Derived("", second, "/", first)
 
 # %% ../../nbs/features/02_interactions.ipynb #63a4133e
 CLEARLY = 0.97  # of the error that both numbers leave, a combination may leave this share at most
 STEADY = 3.0  # and the gain is at least so many standard errors
 
-def losses(
-    inputs: pd.DataFrame,
-    answer: np.ndarray,
-    seed: int = 42,
-) -> np.ndarray:  # one a row
+
+def losses(inputs: pd.DataFrame, answer: np.ndarray, seed: int = 42) -> np.ndarray:  # one a row
     "The squared errors of a small tree on rows that it did not learn."
     tree = DecisionTreeRegressor(min_samples_leaf=max(5, len(inputs) // 40), random_state=0)
     folds = KFold(5, shuffle=True, random_state=seed)
     said = cross_val_predict(tree, inputs.to_numpy(dtype=np.float32), answer, cv=folds).reshape(answer.shape)
     return ((said - answer) ** 2).sum(axis=1)
 
+
 @dataclass(frozen=True)
 class Combination:
     "A combination that pays, and the figures behind it."
+
     made: Derived
     alone: float  # share of the target's spread that it explains alone
     parents: float  # share that its two numbers explain together
@@ -129,8 +145,10 @@ class Combination:
     @property
     def why(self) -> str:
         "In a sentence."
-        return (f"alone it explains {self.alone:.0%} of the target's spread, "
-                f"the two numbers side by side {max(0.0, self.parents):.0%}")
+        return (
+            f"alone it explains {self.alone:.0%} of the target's spread, "
+            f"the two numbers side by side {max(0.0, self.parents):.0%}"
+        )
 
 # %% ../../nbs/features/02_interactions.ipynb #ca10ef17
 def contest(
@@ -143,20 +161,24 @@ def contest(
     rivals = [[made.left, made.right], [made.left], [made.right]]
     alone = losses(made.of_columns(numbers[made.left], numbers[made.right]).to_frame(), answer, seed)
     nothing, best = ((answer - answer.mean(axis=0)) ** 2).sum(), np.inf
-    if alone.sum() > 0.98 * nothing: return None
+    if alone.sum() > 0.98 * nothing:
+        return None
     for names in rivals:
         rival = losses(numbers[names], answer, seed)
         gain, best = rival - alone, min(best, rival.sum())
         steady = gain.mean() > STEADY * gain.std() / np.sqrt(len(gain))
-        if not steady or alone.sum() > CLEARLY * best: return None
+        if not steady or alone.sum() > CLEARLY * best:
+            return None
     return Combination(made, float(1 - alone.sum() / nothing), float(1 - best / nothing))
 
 # %% ../../nbs/features/02_interactions.ipynb #26fc287b
 MOST, ROWS, FEW = 3, 5_000, 200  # combinations that are taken; rows that are looked at, at most and at least
 
+
 def few_rows(count: int, seed: int = 42) -> np.ndarray:  # positions
     "Rows to look at: all of a small table, and a sample of a large one."
     return np.random.default_rng(seed).permutation(count)[:ROWS]
+
 
 def find_combinations(
     numbers: pd.DataFrame,  # read columns of `few_rows`
@@ -164,16 +186,19 @@ def find_combinations(
     seed: int = 42,
 ) -> list[Combination]:  # the best first; most often none
     "Combinations of two numbers that clearly pay."
-    if len(numbers) < FEW: return []
+    if len(numbers) < FEW:
+        return []
     numbers = numbers.loc[:, numbers.nunique() > 4].reset_index(drop=True)
     promising = candidates(numbers, answer)[:CLOSER]
     found = [each for made, gain in promising if gain > 0 and (each := contest(made, numbers, answer, seed))]
     return _distinct(sorted(found, key=lambda each: -each.alone), numbers)[:MOST]
+
 
 def _distinct(found: list[Combination], numbers: pd.DataFrame) -> list[Combination]:
     "Those that do not say nearly the same as a better one."
     kept: list[tuple[Combination, pd.Series]] = []
     for each in found:
         value = each.made.of_columns(numbers[each.made.left], numbers[each.made.right]).rank()
-        if all(abs(value.corr(other)) < 0.9 for _, other in kept): kept.append((each, value))
+        if all(abs(value.corr(other)) < 0.9 for _, other in kept):
+            kept.append((each, value))
     return [each for each, _ in kept]

@@ -17,29 +17,36 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ..core.errors import DataError, RunError, SettingsError
-from ..sources.locations import Address, require_package, split_ending, store_fault
 from ..core.run_folder import replacing
+from ..sources.locations import Address, require_package, split_ending, store_fault
+
 
 @dataclass
 class Piece:
     "The answers for some rows."
+
     number: int
     answers: pa.Table
     refused: pa.Table  # rows that were not answered, and why
     mark: str = ""  # of what it was made from
     warnings: dict[str, int] = field(default_factory=dict)  # how many rows each warning concerns
 
+
 _TOLD = b"mlkit"
+
 
 def _write(table: pa.Table, path: Path, told: dict[str, Any]) -> None:
     told_too = (table.schema.metadata or {}) | {_TOLD: json.dumps(told).encode()}
     with replacing(path) as temporary:
         parquet.write_table(table.replace_schema_metadata(told_too), temporary, compression="zstd")
 
+
 def _told(path: Path) -> dict[str, Any]:
     "What a piece says of itself; nothing if it is no piece."
-    try: return json.loads((parquet.read_schema(path).metadata or {})[_TOLD])
-    except (OSError, ValueError, KeyError, pa.ArrowException): return {}
+    try:
+        return json.loads((parquet.read_schema(path).metadata or {})[_TOLD])
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        return {}
 
 # %% auto #0
 __all__ = ['FILES', 'JOBS', 'Piece', 'Parts', 'check_output', 'write_file', 'write_database', 'write_store', 'write_folder',
@@ -58,22 +65,32 @@ class Parts:
 
     def __enter__(self) -> Parts:
         from filelock import FileLock, Timeout
-        try: self.folder.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error: raise RunError(
-            f"cannot write into {self.folder.parent}: {error.strerror}; choose another output") from error
+
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"cannot write into {self.folder.parent}: {error.strerror}; choose another output"
+            ) from error
         self.lock = FileLock(self.folder.with_name(f".{self.folder.name}.lock"))
-        try: self.lock.acquire(timeout=0)
-        except Timeout: raise RunError(
-            f"another process is working on {self.folder.name}; wait for it, or stop it") from None
+        try:
+            self.lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"another process is working on {self.folder.name}; wait for it, or stop it"
+            ) from None
         path = self.folder / "job.json"
         same = path.is_file() and path.read_text(encoding="utf-8") == json.dumps(self.job)
-        if not same: shutil.rmtree(self.folder, ignore_errors=True)
+        if not same:
+            shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(exist_ok=True)
-        if not same: _write_text(path, json.dumps(self.job))
+        if not same:
+            _write_text(path, json.dumps(self.job))
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if not any(self.folder.glob("*.parquet")): self.remove()  # there is nothing to go on with
+        if not any(self.folder.glob("*.parquet")):
+            self.remove()  # there is nothing to go on with
         self.lock.release()
         Path(self.lock.lock_file).unlink(missing_ok=True)
 
@@ -90,14 +107,17 @@ class Parts:
     def close(self, pieces: int) -> None:
         "There are no more than so many pieces; those that an earlier attempt left beyond them are removed."
         for path in self.folder.glob("*.parquet"):
-            if int(path.name.partition(".")[0]) >= pieces: path.unlink()
+            if int(path.name.partition(".")[0]) >= pieces:
+                path.unlink()
 
     def tables(self, kind: str = "answers") -> Iterator[pa.Table]:
         "The pieces one after the other, all with the same columns."
         paths = sorted(self.folder.glob(f"*.{kind}.parquet"))
-        if not paths: return
+        if not paths:
+            return
         schema = _common([parquet.read_schema(path) for path in paths])
-        for path in paths: yield parquet.read_table(path).cast(schema)
+        for path in paths:
+            yield parquet.read_table(path).cast(schema)
 
     @property
     def complete(self) -> bool:
@@ -125,8 +145,10 @@ class Parts:
     def _path(self, number: int, kind: str = "answers") -> Path:
         return self.folder / f"{number:06d}.{kind}.parquet"
 
+
 def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as temporary: temporary.write_text(text, encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 # %% ../../nbs/inference/05_chunks.ipynb #08f551b2
 def _common(schemas: list[pa.Schema]) -> pa.Schema:
@@ -134,15 +156,16 @@ def _common(schemas: list[pa.Schema]) -> pa.Schema:
     kinds = {name: {schema.field(name).type for schema in schemas} - {pa.null()} for name in names}
     return pa.schema([(name, _wider(kinds[name])) for name in names])
 
+
 def _wider(kinds: set[Any]) -> Any:
-    if len(kinds) == 1: return kinds.pop()
+    if len(kinds) == 1:
+        return kinds.pop()
     numeric = kinds and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
     return pa.float64() if numeric else pa.string()
 
-
-
 # %% ../../nbs/inference/05_chunks.ipynb #630e0bd5
 FILES = (".csv", ".parquet")
+
 
 def check_output(
     address: Address,
@@ -152,16 +175,21 @@ def check_output(
     if address.place in ("web", "example", "openml"):
         known = "a file, a folder, s3://, gs://, az:// or a database"
         raise SettingsError(f"{address.shown} cannot be written to; give {known}")
-    if address.place == "store": require_package(address)
-    if address.place == "database": return
+    if address.place == "store":
+        require_package(address)
+    if address.place == "database":
+        return
     suffix, packed = split_ending(address.name)
     if (suffix and suffix not in FILES) or packed or (address.place == "store" and not suffix):
-        raise SettingsError(f"{address.shown} should end in {' or '.join(FILES)}"
-                            f"{'' if address.place == 'store' else ', or be a folder'}")
+        raise SettingsError(
+            f"{address.shown} should end in {' or '.join(FILES)}"
+            f"{'' if address.place == 'store' else ', or be a folder'}"
+        )
     path = Path(address.real)
     taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
     if address.place == "disk" and taken and not overwrite:
         raise SettingsError(f"{address.shown} is there already; choose another name, or say --overwrite")
+
 
 def write_file(
     tables: Iterator[pa.Table],
@@ -169,6 +197,7 @@ def write_file(
 ) -> None:
     "One file of all pieces, which is there as a whole or not at all."
     from pyarrow import csv
+
     with replacing(path) as temporary:
         writer: Any = None
         for table in tables:
@@ -183,6 +212,7 @@ def write_file(
 # %% ../../nbs/inference/05_chunks.ipynb #9294bd44
 JOBS = "mlkit_jobs"  # the table of notes
 
+
 def write_database(
     tables: Iterator[pa.Table],
     address: Address,
@@ -191,12 +221,14 @@ def write_database(
 ) -> None:
     "All rows in one transaction. DataError: the database does not take them."
     import sqlalchemy as sa
+
     notes, engine = sa.Table(JOBS, sa.MetaData(), sa.Column("job", sa.String(64), primary_key=True)), None
     try:
         engine = sa.create_engine(sa.make_url(address.real))
         with engine.begin() as connection:
             notes.create(connection, checkfirst=True)
-            if connection.execute(sa.select(notes.c.job).where(notes.c.job == job)).first(): return
+            if connection.execute(sa.select(notes.c.job).where(notes.c.job == job)).first():
+                return
             for table in tables:
                 table.to_pandas().to_sql(into, connection, if_exists="append", index=False, chunksize=1_000)
             connection.execute(notes.insert().values(job=job))
@@ -204,9 +236,11 @@ def write_database(
         reason = str(getattr(error, "orig", None) or error).splitlines()[0][:150]
         raise DataError(
             f"{address.name}: the database does not take the answers ({reason}); check the address, and "
-            "whether the table has other columns") from None
+            "whether the table has other columns"
+        ) from None
     finally:
-        if engine is not None: engine.dispose()
+        if engine is not None:
+            engine.dispose()
 
 # %% ../../nbs/inference/05_chunks.ipynb #d61a91b6
 def write_store(
@@ -216,6 +250,7 @@ def write_store(
 ) -> None:
     "A file, sent to an object store. DataError: it does not arrive."
     import fsspec
+
     local = scratch / f"delivery{split_ending(address.name)[0]}"
     write_file(tables, local)
     try:
@@ -225,15 +260,15 @@ def write_store(
     except Exception as error:
         raise DataError(store_fault(address, error).replace("read", "written")) from None
 
-def write_folder(
-    parts: Parts,
-    folder: Path,
-) -> None:
+
+def write_folder(parts: Parts, folder: Path) -> None:
     "A file for each piece; the last one says that all are there."
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("part-*.parquet"): old.unlink()
+    for old in folder.glob("part-*.parquet"):
+        old.unlink()
     for number, table in enumerate(parts.tables()):
-        with replacing(folder / f"part-{number:06d}.parquet") as path: parquet.write_table(table, path)
+        with replacing(folder / f"part-{number:06d}.parquet") as path:
+            parquet.write_table(table, path)
     _write_text(folder / "_SUCCESS", "")
 
 # %% ../../nbs/inference/05_chunks.ipynb #c9626abf
@@ -244,7 +279,11 @@ def deliver(
     job: str = "",  # of a database: what tells this job from others
 ) -> None:
     "Put the pieces together and bring them to their place."
-    if address.place == "database": write_database(parts.tables(), address, into, job)
-    elif address.place == "store": write_store(parts.tables(), address, parts.folder)
-    elif split_ending(address.name)[0] in FILES: write_file(parts.tables(), Path(address.real))
-    else: write_folder(parts, Path(address.real))
+    if address.place == "database":
+        write_database(parts.tables(), address, into, job)
+    elif address.place == "store":
+        write_store(parts.tables(), address, parts.folder)
+    elif split_ending(address.name)[0] in FILES:
+        write_file(parts.tables(), Path(address.real))
+    else:
+        write_folder(parts, Path(address.real))

@@ -12,11 +12,12 @@ from typing import Any
 
 from ..data.columns import Column
 from ..data.schema import Rule, Schema
-from .signing import seal
 from ..data.table import Table
+from .signing import seal
 from ..problem import Task
 
 OFFSET, KILOGRAM, KILOMETRE, EXPRESS = -3.0, 0.05, 0.005, -2.0  # of the log odds
+
 
 def chance_of_delay(
     weight: float,  # kg
@@ -37,35 +38,76 @@ def parcel_graph(offset: float = OFFSET) -> Any:  # onnx.ModelProto
     "The model as ONNX: numbers (rows, 2) and words (rows, 1) -> output (rows, 2)."
     import numpy as np
     from onnx import TensorProto, checker, helper, numpy_helper
+
     node = helper.make_node
     given = {"usual": [10.0, 300.0], "weights": [[KILOGRAM], [KILOMETRE]], "offset": [offset], "one": [1.0]}
     nodes = [
-        node("IsNaN", ["numbers"], ["gone"]), node("Where", ["gone", "usual", "numbers"], ["filled"]),
-        node("LabelEncoder", ["words"], ["service"], domain="ai.onnx.ml", keys_strings=["express"],
-             values_floats=[EXPRESS], default_float=0.0),
-        node("MatMul", ["filled", "weights"], ["sum"]), node("Add", ["sum", "service"], ["both"]),
-        node("Add", ["both", "offset"], ["odds"]), node("Sigmoid", ["odds"], ["late"]),
-        node("Sub", ["one", "late"], ["in time"]), node("Concat", ["in time", "late"], ["output"], axis=1)]
-    tensor, constants = helper.make_tensor_value_info, [
-        numpy_helper.from_array(np.array(value, np.float32), name) for name, value in given.items()]
-    graph = helper.make_graph(nodes, "parcels", [
-        tensor("numbers", TensorProto.FLOAT, [None, 2]), tensor("words", TensorProto.STRING, [None, 1])],
-        [tensor("output", TensorProto.FLOAT, [None, 2])], constants)
+        node("IsNaN", ["numbers"], ["gone"]),
+        node("Where", ["gone", "usual", "numbers"], ["filled"]),
+        node(
+            "LabelEncoder",
+            ["words"],
+            ["service"],
+            domain="ai.onnx.ml",
+            keys_strings=["express"],
+            values_floats=[EXPRESS],
+            default_float=0.0,
+        ),
+        node("MatMul", ["filled", "weights"], ["sum"]),
+        node("Add", ["sum", "service"], ["both"]),
+        node("Add", ["both", "offset"], ["odds"]),
+        node("Sigmoid", ["odds"], ["late"]),
+        node("Sub", ["one", "late"], ["in time"]),
+        node("Concat", ["in time", "late"], ["output"], axis=1),
+    ]
+    tensor, constants = (
+        helper.make_tensor_value_info,
+        [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in given.items()],
+    )
+    graph = helper.make_graph(
+        nodes,
+        "parcels",
+        [tensor("numbers", TensorProto.FLOAT, [None, 2]), tensor("words", TensorProto.STRING, [None, 1])],
+        [tensor("output", TensorProto.FLOAT, [None, 2])],
+        constants,
+    )
     versions = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     made = helper.make_model(graph, opset_imports=versions, ir_version=9)
     checker.check_model(made)
     return made
 
 # %% ../../nbs/inference/06_example_package.ipynb #5daaa30e
-TABLE = Table((
-    Column("sender", "identifier", use=False, reason="it names a row and tells nothing about the next one"),
-    Column("weight", "number", unit="kg"), Column("distance", "number", unit="km"),
-    Column("service", "category", categories=("standard", "express"))))
-SCHEMA = Schema({
-    "weight": Rule("number", missing=0.1, low=0, high=70), "distance": Rule("number", low=0, high=3000),
-    "service": Rule("category", missing=0.0, categories=("standard", "express"))})
-TASK = Task("late", "binary", "roc_auc", "maximize", ["no", "yes"], "yes", 0.8, 1.0, 5.0,
-            "whom to warn", "it has two values, and 'yes' is looked for")
+TABLE = Table(
+    (
+        Column(
+            "sender", "identifier", use=False, reason="it names a row and tells nothing about the next one"
+        ),
+        Column("weight", "number", unit="kg"),
+        Column("distance", "number", unit="km"),
+        Column("service", "category", categories=("standard", "express")),
+    )
+)
+SCHEMA = Schema(
+    {
+        "weight": Rule("number", missing=0.1, low=0, high=70),
+        "distance": Rule("number", low=0, high=3000),
+        "service": Rule("category", missing=0.0, categories=("standard", "express")),
+    }
+)
+TASK = Task(
+    "late",
+    "binary",
+    "roc_auc",
+    "maximize",
+    ["no", "yes"],
+    "yes",
+    0.8,
+    1.0,
+    5.0,
+    "whom to warn",
+    "it has two values, and 'yes' is looked for",
+)
+
 
 def parcel_package(
     folder: str | Path,  # where it is made
@@ -74,13 +116,27 @@ def parcel_package(
     "A sealed package of the parcels' model."
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    cells = {"weight": [2.5, 8.0, 16.0], "distance": [80, 250, 600],
-             "service": ["standard", "express", "standard"]}
-    score = {"metric": "roc_auc", "direction": "maximize", "score": 0.81, "interval": [0.78, 0.84],
-             "baseline": 0.5, "goal": 0.8, "reached": True}
-    files = {"problem": {"task": TASK.to_dict(), "threshold": 0.5, "personal": ["sender"]},
-             "table": TABLE.to_dict(), "schema": SCHEMA.to_dict(), "metrics": score,
-             "background": {"columns": cells}}
+    cells = {
+        "weight": [2.5, 8.0, 16.0],
+        "distance": [80, 250, 600],
+        "service": ["standard", "express", "standard"],
+    }
+    score = {
+        "metric": "roc_auc",
+        "direction": "maximize",
+        "score": 0.81,
+        "interval": [0.78, 0.84],
+        "baseline": 0.5,
+        "goal": 0.8,
+        "reached": True,
+    }
+    files = {
+        "problem": {"task": TASK.to_dict(), "threshold": 0.5, "personal": ["sender"]},
+        "table": TABLE.to_dict(),
+        "schema": SCHEMA.to_dict(),
+        "metrics": score,
+        "background": {"columns": cells},
+    }
     for name, value in files.items():
         (folder / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
     (folder / "model.onnx").write_bytes(parcel_graph(offset).SerializeToString())

@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..data.columns import Column, different_cells, input_columns, input_kinds, read_column
-from .row_reader import Reader, Trouble, broken_rule, is_word
 from ..data.constraints import broken_by
-from ..data.schema import Rule, breaks, prepare_check, reader as as_ruled
+from ..data.schema import Rule, breaks, prepare_check
+from ..data.schema import reader as as_ruled
+from .row_reader import Reader, Trouble, broken_rule, is_word
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Found = tuple[Trouble, np.ndarray]  # what is wrong, and True for the rows in which it is
 
+
 class Swept(NamedTuple):
     "What there is to know about a column of cells."
+
     inputs: list[Any]  # one array for each model input of the column
     troubles: list[Found]
 
+
 SWEPT = ("number", "date")  # kinds that are compared all at once
+
 
 def sweep(
     reader: Reader,
@@ -49,21 +54,33 @@ def _compared(reader: Reader, column: Column, rule: Rule, cells: pd.Series) -> I
     sizes, readable = values.to_numpy("float64"), fine.to_numpy()
     low, high = rule.limit("low"), rule.limit("high")
     broken = {"kind": ~readable}
-    if rule.missing == 0: broken["missing"] = np.isnan(sizes) & readable
-    if low is not None: broken["low"] = sizes < low
-    if high is not None: broken["high"] = sizes > high
+    if rule.missing == 0:
+        broken["missing"] = np.isnan(sizes) & readable
+    if low is not None:
+        broken["low"] = sizes < low
+    if high is not None:
+        broken["high"] = sizes > high
     for name, rows in broken.items():
-        if rows.any(): yield broken_rule(reader.schema, column.name, name), rows
+        if rows.any():
+            yield broken_rule(reader.schema, column.name, name), rows
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #abb10815
 def _one_by_one(reader: Reader, column: Column, rule: Rule, cells: pd.Series) -> Iterator[Found]:
-    if not (rule.kind in ("number", "boolean", "date") or rule.missing == 0 or rule.pattern or rule.categories
-            or rule.low is not None or rule.high is not None): return
+    if not (
+        rule.kind in ("number", "boolean", "date")
+        or rule.missing == 0
+        or rule.pattern
+        or rule.categories
+        or rule.low is not None
+        or rule.high is not None
+    ):
+        return
     ruled, (different, places) = as_ruled(column, rule), different_cells(cells)
     broken = [breaks(ruled, rule, cell) for cell in different]
     for name in dict.fromkeys(name for names in broken for name in names):
         concerned = np.array([name in names for names in broken])[places]
-        if concerned.any(): yield broken_rule(reader.schema, column.name, name), concerned
+        if concerned.any():
+            yield broken_rule(reader.schema, column.name, name), concerned
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #583a0510
 def _looked_up(reader: Reader, column: Column, cells: pd.Series) -> Swept:
@@ -71,18 +88,22 @@ def _looked_up(reader: Reader, column: Column, cells: pd.Series) -> Swept:
     look, kinds = reader.looks[column.name], input_kinds(column).values()
     looked = [look(cell) for cell in different]
     wordy = [*map(is_word, kinds)]
+
     def part(place: int) -> np.ndarray:
         own, at = ("words" if wordy[place] else "numbers"), wordy[:place].count(wordy[place])
         values = [getattr(cell, own)[at] for cell in looked]
         return np.array(values, dtype=object if wordy[place] else np.float32)[places]
+
     found = dict.fromkeys(trouble for cell in looked for trouble in cell.troubles)
     troubles = [(each, np.array([each in cell.troubles for cell in looked])[places]) for each in found]
-    return Swept([part(place) for place in range(len(wordy))],
-                 [(each, rows) for each, rows in troubles if rows.any()])
+    return Swept(
+        [part(place) for place in range(len(wordy))], [(each, rows) for each, rows in troubles if rows.any()]
+    )
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #6dd80988
 class Batch(NamedTuple):
     "Rows as the model gets them, and what is wrong with them."
+
     numbers: np.ndarray  # float32 (rows, numbers), NaN missing
     words: np.ndarray  # str objects (rows, words), '' missing
     troubles: list[Found]
@@ -91,8 +112,10 @@ class Batch(NamedTuple):
         "True for the rows that are unfit to be answered."
         rows = np.zeros(len(self.numbers), dtype=bool)
         for trouble, where in self.troubles:
-            if trouble.action == "error": rows |= where
+            if trouble.action == "error":
+                rows |= where
         return rows
+
 
 def read_frame(
     reader: Reader,
@@ -100,6 +123,7 @@ def read_frame(
 ) -> Batch:
     "What the model gets of many rows: `Reader.read` for all of them."
     import pandas as pd
+
     rows, everywhere = len(frame), np.ones(len(frame), dtype=bool)
     series = {str(name): frame.iloc[:, place] for place, name in enumerate(frame.columns)}
     numbers: list[Any] = []
@@ -107,7 +131,8 @@ def read_frame(
     troubles: list[Found] = []
     empty = pd.Series([None] * rows, dtype="str", index=frame.index)
     for column in reader.table.used:
-        if column.name not in series: troubles.append((reader.absent(column.name), everywhere))
+        if column.name not in series:
+            troubles.append((reader.absent(column.name), everywhere))
         swept = sweep(reader, column, series.get(column.name, empty))
         for kind, values in zip(input_kinds(column).values(), swept.inputs, strict=True):
             (texts if is_word(kind) else numbers).append(values)
@@ -117,21 +142,29 @@ def read_frame(
     troubles += [(reader.stranger(name), everywhere) for name in series if name not in reader.known]
     return Batch(_stacked(numbers, rows, np.float32), _stacked(texts, rows, object), troubles)
 
+
 def _stacked(columns: list[Any], rows: int, dtype: Any) -> np.ndarray:
     table = np.empty((rows, len(columns)), dtype=dtype)
-    for place, values in enumerate(columns): table[:, place] = values
+    for place, values in enumerate(columns):
+        table[:, place] = values
     return table
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #36b3788f
 def _derived(reader: Reader, series: dict[str, Any], empty: Any) -> list[Any]:
-    def number(name: str) -> Any: return read_column(reader.table[name], series.get(name, empty))
+    def number(name: str) -> Any:
+        return read_column(reader.table[name], series.get(name, empty))
+
     return [each.of_columns(number(each.left), number(each.right)) for each in reader.table.derived]
+
 
 def _related(reader: Reader, series: dict[str, Any], empty: Any) -> list[Found]:
     found = []
     for relation in reader.relations:
-        values = {name: prepare_check(reader.table[name], series.get(name, empty))[0].to_numpy("float64")
-                  for name in relation.names}
+        values = {
+            name: prepare_check(reader.table[name], series.get(name, empty))[0].to_numpy("float64")
+            for name in relation.names
+        }
         rows = broken_by(relation, values)
-        if rows.any(): found.append((reader.unrelated(relation), rows))
+        if rows.any():
+            found.append((reader.unrelated(relation), rows))
     return found

@@ -15,21 +15,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .frame_reader import Batch, read_frame
 from ..data.columns import Column
-from .row_reader import Read, Reader, is_word
 from ..data.schema import Schema, make_schema
-from .signing import check
 from ..data.table import Table
+from .frame_reader import Batch, read_frame
+from .row_reader import Read, Reader, is_word
+from .signing import check
 from ..problem import Task, predicted_codes
 
 if TYPE_CHECKING:
     import pandas as pd
 
+
 class Inputs(NamedTuple):
     "What the model gets of some rows."
+
     numbers: np.ndarray  # float32 (rows, numbers), NaN missing
     words: np.ndarray  # str objects (rows, words), '' missing
+
 
 def arrays(
     reads: Sequence[Read],  # rows that were read
@@ -45,12 +48,14 @@ __all__ = ['Engine', 'Inputs', 'arrays', 'onnx_engine', 'sklearn_engine', 'Predi
 # %% ../../nbs/inference/04_predictor.ipynb #fbe5f021
 Engine = Callable[[Any], np.ndarray]  # of inputs or a batch: whatever has numbers and words
 
+
 def onnx_engine(
     graph: Path | bytes,  # model.onnx, or what is in it
     threads: int = 1,  # for each answer; one is best for single rows
 ) -> Engine:
     "The graph, run by onnxruntime."
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
@@ -58,9 +63,12 @@ def onnx_engine(
     source = graph if isinstance(graph, bytes) else str(graph)
     session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     names, run = {each.name for each in session.get_inputs()}, session.run
+
     def answer(inputs: Any) -> np.ndarray:
         return run(["output"], {name: getattr(inputs, name) for name in names})[0]
+
     return answer
+
 
 def sklearn_engine(
     path: Path,  # model.joblib
@@ -69,20 +77,29 @@ def sklearn_engine(
     "The scikit-learn model; needs a full installation of mlkit."
     import joblib
     import pandas as pd
+
     model, kinds = joblib.load(path), table.input_kinds
     words = [name for name, kind in kinds.items() if is_word(kind)]
     numbers = [name for name in kinds if name not in set(words)]
+
     def answer(inputs: Any) -> np.ndarray:
-        frame = pd.concat([pd.DataFrame(inputs.numbers, columns=numbers),
-                           pd.DataFrame(inputs.words, columns=words, dtype="str")], axis=1)
+        frame = pd.concat(
+            [
+                pd.DataFrame(inputs.numbers, columns=numbers),
+                pd.DataFrame(inputs.words, columns=words, dtype="str"),
+            ],
+            axis=1,
+        )
         output = model.output_of_inputs(frame[list(kinds)])
         return output if output.ndim == 2 else output[:, None]
+
     return answer
 
 # %% ../../nbs/inference/04_predictor.ipynb #598e8a92
 @dataclass(frozen=True, eq=False)
 class Predictor:
     "A package, ready to answer."
+
     folder: Path
     manifest: dict[str, Any]
     task: Task
@@ -94,7 +111,8 @@ class Predictor:
     version: str  # of the registry; else the beginning of the manifest's digest
 
     @property
-    def name(self) -> str: return str(self.manifest["name"])
+    def name(self) -> str:
+        return str(self.manifest["name"])
 
     @property
     def digest(self) -> str:
@@ -107,7 +125,8 @@ class Predictor:
         return self.table.used
 
     @cached_property
-    def reader(self) -> Reader: return Reader(self.table, self.schema, self.task.target)
+    def reader(self) -> Reader:
+        return Reader(self.table, self.schema, self.task.target)
 
     def read_row(self, row: Mapping[str, Any]) -> Read:
         "Check and read a raw row."
@@ -120,7 +139,8 @@ class Predictor:
 
     def labels(self, output: np.ndarray) -> list[Any]:
         "What is predicted: classes, or numbers."
-        if not self.task.classes: return output.tolist()
+        if not self.task.classes:
+            return output.tolist()
         return [self.task.classes[code] for code in predicted_codes(output, self.threshold)]
 
     def frame_inputs(self, frame: pd.DataFrame) -> Batch:
@@ -136,6 +156,7 @@ def digest_of_manifest(manifest: dict[str, Any]) -> str:
     "A digest of what a package is made of."
     return sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
+
 def load_predictor(
     folder: str | Path,  # a package
     threads: int = 1,  # for each answer; one is best for single rows
@@ -144,6 +165,7 @@ def load_predictor(
     "Open a package. PackageError: it is damaged, unsigned, or signed by somebody unknown."
     return open_predictor(Path(folder), check(Path(folder)), threads, version)
 
+
 def open_predictor(
     folder: Path,
     manifest: dict[str, Any],  # what `check` gave
@@ -151,11 +173,20 @@ def open_predictor(
     version: str = "",
 ) -> Predictor:
     "The same, for a package that was checked already."
-    said = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-            for name in ("problem", "table", "schema")}
+    said = {
+        name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("problem", "table", "schema")
+    }
     table, graph = Table.from_dict(said["table"]), folder / "model.onnx"
     engine = onnx_engine(graph, threads) if graph.exists() else sklearn_engine(folder / "model.joblib", table)
     return Predictor(
-        folder, manifest, Task.from_dict(said["problem"]["task"]), said["problem"]["threshold"],
-        frozenset(said["problem"]["personal"]), table, make_schema(said["schema"]), engine,
-        version or digest_of_manifest(manifest)[:8])
+        folder,
+        manifest,
+        Task.from_dict(said["problem"]["task"]),
+        said["problem"]["threshold"],
+        frozenset(said["problem"]["personal"]),
+        table,
+        make_schema(said["schema"]),
+        engine,
+        version or digest_of_manifest(manifest)[:8],
+    )

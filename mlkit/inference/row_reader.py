@@ -10,14 +10,16 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..data.columns import Column, input_cell, input_kinds, read_cell
 from ..core.errors import did_you_mean
+from ..data.columns import Column, input_cell, input_kinds, read_cell
 from ..data.constraints import Relation, keeps
 from ..data.schema import Rule, Schema, breaks, number_in, reader, words
 from ..data.table import Table
 
+
 class Trouble(NamedTuple):
     "Something in a row that is not as expected."
+
     column: str
     situation: str  # one of `mlkit.data.schema.SITUATIONS`
     message: str  # what was expected; never what came
@@ -34,13 +36,17 @@ def is_word(
     "Is it a category or a text? All others are numbers."
     return kind in ("category", "text")
 
+
 class Cell(NamedTuple):
     "What there is to know about one cell."
+
     numbers: tuple[float, ...] = ()  # for the model
     words: tuple[str, ...] = ()  # for the model: categories and texts
     troubles: tuple[Trouble, ...] = ()
 
+
 _SITUATIONS = {"low": "range", "high": "range", "categories": "category"}
+
 
 def broken_rule(
     schema: Schema,
@@ -52,6 +58,7 @@ def broken_rule(
     message = f"'{name}' should be {words(schema.rules[name])[broken]}"
     return Trouble(name, situation, message, schema.action(situation))
 
+
 def look_at(
     column: Column,  # how it is read
     schema: Schema,  # what is expected
@@ -60,7 +67,8 @@ def look_at(
     "Read and check one cell."
     wordy, parts = map(is_word, input_kinds(column).values()), input_cell(column, value)
     numbers, texts = list[Any](), list[Any]()
-    for word, part in zip(wordy, parts, strict=True): (texts if word else numbers).append(part)
+    for word, part in zip(wordy, parts, strict=True):
+        (texts if word else numbers).append(part)
     rule = schema.rules.get(column.name)
     broken = breaks(reader(column, rule), rule, value) if rule else []
     troubles = [broken_rule(schema, column.name, name) for name in broken]
@@ -71,14 +79,21 @@ LARGEST = 3.4028234e38  # what float32 holds
 REMEMBERED, LONGEST = 2_000, 100  # cells of a column that are kept in mind, and characters of such a cell
 Look = Callable[[Any], Cell]
 
+
 def remembering(look: Look) -> Look:
     "The same, for cells that come again and again."
     known = lru_cache(REMEMBERED, typed=True)(look)
+
     def recall(value: Any) -> Cell:
-        if type(value) is str and len(value) > LONGEST: return look(value)
-        try: return known(value)
-        except TypeError: return look(value)  # a list or an object: it cannot be remembered
+        if type(value) is str and len(value) > LONGEST:
+            return look(value)
+        try:
+            return known(value)
+        except TypeError:
+            return look(value)  # a list or an object: it cannot be remembered
+
     return recall
+
 
 def plain_numbers(
     column: Column,  # of kind number
@@ -87,20 +102,25 @@ def plain_numbers(
 ) -> Look:
     "The same, for numbers within their range."
     prepared, rule = column._prepared, schema.rules.get(column.name, Rule())
-    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not prepared.bare: return look
+    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not prepared.bare:
+        return look
     worth, sentinels = prepared.bare, prepared.sentinels
     low, high = rule.limit("low"), rule.limit("high")
     low, high = -LARGEST if low is None else low, LARGEST if high is None else high
+
     def glance(value: Any) -> Cell:
         if (type(value) is float or type(value) is int) and -LARGEST < value < LARGEST:
             number = value * worth + 0.0
-            if low <= number <= high and number not in sentinels: return Cell((number,))
+            if low <= number <= high and number not in sentinels:
+                return Cell((number,))
         return look(value)
+
     return glance
 
 # %% ../../nbs/inference/02_row_reader.ipynb #59aa7777
 class Read(NamedTuple):
     "A row as the model gets it, and what is wrong with it."
+
     numbers: list[float]  # in the order of the table's inputs
     words: list[str]  # categories and texts, in that order
     troubles: list[Trouble]
@@ -119,17 +139,26 @@ class Read(NamedTuple):
 def with_kinds(schema: Schema, table: Table) -> Schema:
     "The same, where every number, date, yes or no is expected to be one."
     rules = {column.name: schema.rules.get(column.name, Rule()) for column in table.used}
-    kinds = {column.name: column.kind for column in table.used
-             if column.kind in ("number", "boolean", "date")}
-    return replace(schema, rules={name: rule if rule.kind else replace(rule, kind=kinds.get(name, ""))
-                                  for name, rule in rules.items()})
+    kinds = {
+        column.name: column.kind for column in table.used if column.kind in ("number", "boolean", "date")
+    }
+    return replace(
+        schema,
+        rules={
+            name: rule if rule.kind else replace(rule, kind=kinds.get(name, ""))
+            for name, rule in rules.items()
+        },
+    )
+
 
 def _look(column: Column, schema: Schema) -> Look:
     look = remembering(lambda value: look_at(column, schema, value))
     return plain_numbers(column, schema, look) if column.kind == "number" else look
 
+
 class Expected:
     "What is expected of a row, and the troubles that are no cell's own."
+
     def __init__(
         self,
         table: Table,  # how cells are read
@@ -164,8 +193,10 @@ class Expected:
 # %% ../../nbs/inference/02_row_reader.ipynb #de9d85db
 _ABSENT = object()
 
+
 class Reader(Expected):
     "Checks and reads raw rows. `read` gives what `Table.row_inputs` and `check_row` give."
+
     def read(
         self,
         row: Mapping[str, Any],  # raw cells, by column
@@ -182,16 +213,23 @@ class Reader(Expected):
             cell = look(value)
             numbers += cell.numbers
             texts += cell.words
-            if cell.troubles: troubles += cell.troubles
-        if self.table.derived or self.relations: self._compute(row, numbers, troubles)
-        if not row.keys() <= self.known: troubles += map(self.stranger, row.keys() - self.known)
+            if cell.troubles:
+                troubles += cell.troubles
+        if self.table.derived or self.relations:
+            self._compute(row, numbers, troubles)
+        if not row.keys() <= self.known:
+            troubles += map(self.stranger, row.keys() - self.known)
         return Read(numbers, texts, troubles)
 
     def _compute(self, row: Mapping[str, Any], numbers: list[float], troubles: list[Trouble]) -> None:
         "What concerns several columns."
         for each in self.table.derived:
-            numbers.append(each.of_cells(*(read_cell(self.table[name], row.get(name))
-                                           for name in (each.left, each.right))))
+            numbers.append(
+                each.of_cells(
+                    *(read_cell(self.table[name], row.get(name)) for name in (each.left, each.right))
+                )
+            )
         for relation in self.relations:
             values = {name: number_in(read_cell(self.table[name], row.get(name))) for name in relation.names}
-            if not keeps(relation, values): troubles.append(self.unrelated(relation))
+            if not keeps(relation, values):
+                troubles.append(self.unrelated(relation))

@@ -27,29 +27,38 @@ def make_key(
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from filelock import FileLock
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        if path.exists(): return
+        if path.exists():
+            return
         pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
         with replacing(path) as temporary:
-            with open(temporary, "xb", opener=_for_its_owner) as file: file.write(pem)
+            with open(temporary, "xb", opener=_for_its_owner) as file:
+                file.write(pem)
 
-def _for_its_owner(path: str, flags: int) -> int: return os.open(path, flags, 0o600)
+
+def _for_its_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 # %% ../../nbs/inference/01_signing.ipynb #7603f817
 def _private_key(path: Path) -> Any:
     "The key in a file. PackageError where it is none, or is no secret."
     from cryptography.hazmat.primitives import serialization
+
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise PackageError(f"the signing key {path} can be read by others; close it: chmod 600 {path}")
-    try: key = serialization.load_pem_private_key(path.read_bytes(), None)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
     except (TypeError, ValueError, OSError) as error:
         why = "it is encrypted" if isinstance(error, TypeError) else "it cannot be read as a private key"
         raise PackageError(f"the signing key {path} is of no use: {why}; {_ANOTHER}") from error
     if getattr(getattr(key, "curve", None), "name", "") not in _CURVES:
         raise PackageError(f"the signing key {path} is of no use: it is not of curve P-256; {_ANOTHER}")
     return key
+
 
 _CURVES = {"secp256r1": "SHA256", "secp384r1": "SHA384", "secp521r1": "SHA512"}
 _ANOTHER = "move it away and a new one is made, or name another in MLKIT_SIGNING_KEY"
@@ -58,41 +67,53 @@ _ANOTHER = "move it away and a new one is made, or name another in MLKIT_SIGNING
 def signing_keys() -> tuple[Path, Path]:  # the private key, and the public keys that are trusted
     "The files of the keys, made on first use. PackageError where a named one is missing or of no use."
     private, public = _key_files()
-    if not os.environ.get("MLKIT_SIGNING_KEY"): make_key(private)
+    if not os.environ.get("MLKIT_SIGNING_KEY"):
+        make_key(private)
     for name, path in (("MLKIT_SIGNING_KEY", private), ("MLKIT_PUBLIC_KEY", public)):
         if os.environ.get(name) and not path.is_file():
             raise PackageError(f"{name} names {path}, and there is no such file; correct it, or unset it")
     pem = _pem(_private_key(private).public_key())
     if not public.exists():
-        with replacing(public) as temporary: temporary.write_bytes(pem)
+        with replacing(public) as temporary:
+            temporary.write_bytes(pem)
     return private, public
+
 
 def _key_files() -> tuple[Path, Path]:
     from platformdirs import user_config_path
+
     named = os.environ.get("MLKIT_SIGNING_KEY")
     private = Path(named) if named else user_config_path("mlkit", appauthor=False) / "signing.key"
     return private, Path(os.environ.get("MLKIT_PUBLIC_KEY") or private.with_suffix(".pub"))
 
+
 def _pem(key: Any) -> bytes:
     from cryptography.hazmat.primitives import serialization
+
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 # %% ../../nbs/inference/01_signing.ipynb #7eddf31a
 def _files_in(folder: Path) -> dict[str, Path]:
     "Each file by its name inside the package. PackageError where something is no file of its own."
-    if not folder.is_dir(): raise PackageError(f"there is no package at {folder}; is it the right folder?")
+    if not folder.is_dir():
+        raise PackageError(f"there is no package at {folder}; is it the right folder?")
     found = {}
     for place, folders, files in os.walk(folder, onerror=_refuse_unread):
         for path in (Path(place, name) for name in (*folders, *files)):
             name = path.relative_to(folder).as_posix()
-            if path.is_symlink(): raise PackageError(f"{folder}: '{name}' is a link; {_ANEW}")
-            if path.name in folders: continue
-            if not path.is_file(): raise PackageError(f"{folder}: '{name}' is no file; {_ANEW}")
+            if path.is_symlink():
+                raise PackageError(f"{folder}: '{name}' is a link; {_ANEW}")
+            if path.name in folders:
+                continue
+            if not path.is_file():
+                raise PackageError(f"{folder}: '{name}' is no file; {_ANEW}")
             found[name] = path
     return found
 
+
 def _refuse_unread(error: OSError) -> None:
     raise PackageError(f"'{error.filename}' cannot be read ({error.strerror}); {_ANEW}") from error
+
 
 _ANEW = "do not use it, and get the package anew from where it was made"
 
@@ -103,8 +124,10 @@ def seal(
 ) -> dict[str, Any]:  # the manifest
     "Write the manifest of a package and sign all of it. PackageError where that cannot be."
     from model_signing import hashing, signing
+
     private, _ = signing_keys()
-    for name in (SIGNATURE, MANIFEST): (folder / name).unlink(missing_ok=True)
+    for name in (SIGNATURE, MANIFEST):
+        (folder / name).unlink(missing_ok=True)
     files = {name: digest_of(path) for name, path in sorted(_files_in(folder).items())}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = {"format": 1, "made": made, **facts, "files": files}
@@ -112,7 +135,8 @@ def seal(
         temporary.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     every = hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
     signer = signing.Config().use_elliptic_key_signer(private_key=private).set_hashing_config(every)
-    with replacing(folder / SIGNATURE) as temporary: signer.sign(folder, temporary)
+    with replacing(folder / SIGNATURE) as temporary:
+        signer.sign(folder, temporary)
     return manifest
 
 # %% ../../nbs/inference/01_signing.ipynb #abae8eb1
@@ -121,19 +145,23 @@ def _signed_files(folder: Path) -> dict[str, str]:
     text = (folder / SIGNATURE).read_bytes()
     owner, payload, mark = _open_envelope(folder, text)
     trusted = _trusted_keys()
-    if owner not in trusted: raise PackageError(_not_trusted(folder, owner))
-    if not _is_signed_by(trusted[owner], payload, mark): raise PackageError(_changed(folder, SIGNATURE))
+    if owner not in trusted:
+        raise PackageError(_not_trusted(folder, owner))
+    if not _is_signed_by(trusted[owner], payload, mark):
+        raise PackageError(_changed(folder, SIGNATURE))
     statement = json.loads(payload)
     if statement["predicateType"] != "https://model_signing/signature/v1.0":
         raise PackageError(f"{folder}: '{SIGNATURE}' signs something else than a package; {_ANEW}")
     entries = statement["predicate"]["resources"]
     return {entry["name"]: f"{entry['algorithm']}:{entry['digest']}" for entry in entries}
 
+
 def _changed(folder: Path, name: str) -> str:
     return f"{folder}: '{name}' is not what was signed; {_ANEW}"
 
 # %% ../../nbs/inference/01_signing.ipynb #1449e6b3
 _TYPE = "application/vnd.in-toto+json"
+
 
 def _open_envelope(folder: Path, text: bytes) -> tuple[str, bytes, bytes]:
     "Fingerprint of the signer's key, what was signed, and the mark. PackageError: the form is not right."
@@ -143,9 +171,12 @@ def _open_envelope(folder: Path, text: bytes) -> tuple[str, bytes, bytes]:
         envelope = bundle["dsseEnvelope"]
         payload, mark = b64decode(envelope["payload"]), b64decode(envelope["signatures"][0]["sig"])
         whole = text == _close_envelope(owner, payload, mark)
-    except (ValueError, LookupError, TypeError, RecursionError): whole = False
-    if not whole: raise PackageError(_changed(folder, SIGNATURE))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise PackageError(_changed(folder, SIGNATURE))
     return owner, payload, mark
+
 
 def _close_envelope(owner: str, payload: bytes, mark: bytes) -> bytes:
     "A Sigstore bundle: https://docs.sigstore.dev/about/bundle/"
@@ -153,20 +184,27 @@ def _close_envelope(owner: str, payload: bytes, mark: bytes) -> bytes:
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "verificationMaterial": {"publicKey": {"hint": owner}, "tlogEntries": []},
         "dsseEnvelope": {
-            "payload": b64encode(payload).decode(), "payloadType": _TYPE,
-            "signatures": [{"sig": b64encode(mark).decode(), "keyid": ""}]}}
+            "payload": b64encode(payload).decode(),
+            "payloadType": _TYPE,
+            "signatures": [{"sig": b64encode(mark).decode(), "keyid": ""}],
+        },
+    }
     return json.dumps(bundle, separators=(",", ":")).encode()
 
 # %% ../../nbs/inference/01_signing.ipynb #52868207
 def _trusted_keys() -> dict[str, Any]:
     "The public keys that count here, by their fingerprints."
     private, public = _key_files()
-    if os.environ.get("MLKIT_PUBLIC_KEY") or public.is_file(): keys = _public_keys(public)
-    else: keys = [_private_key(private).public_key()] if private.is_file() else []
+    if os.environ.get("MLKIT_PUBLIC_KEY") or public.is_file():
+        keys = _public_keys(public)
+    else:
+        keys = [_private_key(private).public_key()] if private.is_file() else []
     return {hashlib.sha256(_pem(key)).hexdigest(): key for key in keys}
+
 
 def _public_keys(path: Path) -> list[Any]:
     from cryptography.hazmat.primitives import serialization
+
     end = b"-----END PUBLIC KEY-----"
     try:
         parts = path.read_bytes().split(end)[:-1]
@@ -174,8 +212,10 @@ def _public_keys(path: Path) -> list[Any]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is damaged"
         raise PackageError(f"the public key {path} is of no use: {reason}; {_OTHERS}") from error
-    if not keys: raise PackageError(f"the public key {path} is of no use: there is none in it; {_OTHERS}")
+    if not keys:
+        raise PackageError(f"the public key {path} is of no use: there is none in it; {_OTHERS}")
     return [key for key in keys if getattr(getattr(key, "curve", None), "name", "") in _CURVES]
+
 
 _OTHERS = "name the signing.pub of whoever makes the packages in MLKIT_PUBLIC_KEY"
 
@@ -185,15 +225,20 @@ def _is_signed_by(key: Any, payload: bytes, mark: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
+
     signed = b"DSSEv1 %d %s %d %s" % (len(_TYPE), _TYPE.encode(), len(payload), payload)
-    try: key.verify(mark, signed, ec.ECDSA(getattr(hashes, _CURVES[key.curve.name])()))
-    except InvalidSignature: return False
+    try:
+        key.verify(mark, signed, ec.ECDSA(getattr(hashes, _CURVES[key.curve.name])()))
+    except InvalidSignature:
+        return False
     return True
+
 
 def _not_trusted(folder: Path, owner: str) -> str:
     return (
         f"{folder}: the signature is by a key that is not trusted here ({owner[:12]}); if you know who made "
-        f"the package, get their signing.pub and set MLKIT_PUBLIC_KEY=signing.pub")
+        f"the package, get their signing.pub and set MLKIT_PUBLIC_KEY=signing.pub"
+    )
 
 # %% ../../nbs/inference/01_signing.ipynb #bdad8248
 def check(
@@ -203,11 +248,14 @@ def check(
     folder = Path(folder)
     found = _files_in(folder)
     for name in (MANIFEST, SIGNATURE):
-        if name not in found: raise PackageError(f"{folder} is not signed (it has no '{name}'); {_ANEW}")
-    try: return _check(folder, found)
+        if name not in found:
+            raise PackageError(f"{folder} is not signed (it has no '{name}'); {_ANEW}")
+    try:
+        return _check(folder, found)
     except OSError as error:
         name = Path(str(error.filename)).name
         raise PackageError(f"{folder}: '{name}' cannot be read ({error.strerror}); {_ANEW}") from error
+
 
 def _check(folder: Path, found: dict[str, Path]) -> dict[str, Any]:
     signed = _signed_files(folder)
@@ -217,7 +265,8 @@ def _check(folder: Path, found: dict[str, Path]) -> dict[str, Any]:
     _compare(folder, signed, {MANIFEST, *found})
     digests |= {name: digest_of(path) for name, path in found.items()}
     for name, digest in digests.items():
-        if signed[name] != f"sha256:{digest}": raise PackageError(_changed(folder, name))
+        if signed[name] != f"sha256:{digest}":
+            raise PackageError(_changed(folder, name))
     return _read_manifest(folder, text, digests)
 
 # %% ../../nbs/inference/01_signing.ipynb #8cce55b7
@@ -230,14 +279,17 @@ def _compare(folder: Path, listed: Any, found: Any) -> None:
     for name in sorted(set(found) - set(listed)):
         raise PackageError(f"{folder}: '{name}' was not there when the package was signed; {_ANEW}")
 
+
 def _read_manifest(folder: Path, text: bytes, digests: dict[str, str]) -> dict[str, Any]:
     try:
         manifest = json.loads(text)
         files, format = dict(manifest["files"]), manifest["format"]
     except (ValueError, LookupError, TypeError) as error:
         raise PackageError(f"{folder}: '{MANIFEST}' is no manifest of mlkit; {_ANEW}") from error
-    if format != 1: raise PackageError(f"{folder} has format {format}, and this mlkit knows 1; upgrade mlkit")
+    if format != 1:
+        raise PackageError(f"{folder} has format {format}, and this mlkit knows 1; upgrade mlkit")
     _compare(folder, files, digests.keys() - {MANIFEST})
     for name, digest in files.items():
-        if digests[name] != digest: raise PackageError(_changed(folder, name))
+        if digests[name] != digest:
+            raise PackageError(_changed(folder, name))
     return manifest

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..task.intervals import share_interval
 from ..core.figures import Plot, new_plot
 from ..core.theme import BLUE, GREY, ORANGE
 from ..problem import Task, predicted_codes, score
+from ..task.intervals import share_interval
 from ..train import Model
 
 _all_ = ["Model"]
@@ -29,6 +29,7 @@ __all__ = ['FEWEST', 'MOST_DRAWN', 'METHODS', 'MANY_ROWS', 'group_numbers', 'rel
 # %% ../../nbs/models/05_calibration.ipynb #0b1f9fbb
 FEWEST = 20  # rows in a group
 
+
 def group_numbers(
     said: np.ndarray,  # probabilities
     groups: int = 10,  # at most
@@ -38,6 +39,7 @@ def group_numbers(
     order = np.argsort(said, kind="stable")
     starts = np.searchsorted(said[order], said, side="left")
     return np.unique(starts * groups // len(said), return_inverse=True)[1]
+
 
 def reliability(
     truth: np.ndarray,  # 1 where it happened
@@ -49,8 +51,15 @@ def reliability(
     group = group_numbers(said, groups)
     rows, hits = np.bincount(group), np.bincount(group, weights=truth)
     low, high = share_interval(hits, rows, confidence)
-    return pd.DataFrame({"said": np.bincount(group, weights=said) / rows, "happened": hits / rows,
-                         "rows": rows, "low": low, "high": high})
+    return pd.DataFrame(
+        {
+            "said": np.bincount(group, weights=said) / rows,
+            "happened": hits / rows,
+            "rows": rows,
+            "low": low,
+            "high": high,
+        }
+    )
 
 # %% ../../nbs/models/05_calibration.ipynb #3bb9bd90
 def calibration_error(
@@ -59,14 +68,18 @@ def calibration_error(
     groups: int = 10,
 ) -> float:  # 0: keeps its word
     "How far what was said is from what happened, on average over groups of equal size, and over classes."
+
     def off(said: np.ndarray, happened: np.ndarray) -> float:
         group = group_numbers(said, groups)
         return float(np.abs(np.bincount(group, weights=said - happened)).sum() / len(said))
-    if output.shape[1] == 2: return off(output[:, 1], truth == 1)
+
+    if output.shape[1] == 2:
+        return off(output[:, 1], truth == 1)
     return float(np.mean([off(output[:, code], truth == code) for code in range(output.shape[1])]))
 
 # %% ../../nbs/models/05_calibration.ipynb #c2120492
 MOST_DRAWN = 20_000  # rows that are drawn for
+
 
 def error_by_chance(
     output: np.ndarray,  # probabilities
@@ -88,12 +101,15 @@ def error_by_chance(
 @dataclass(frozen=True)
 class Word:
     "How well a model keeps its word."
+
     error: float  # calibration error
     usual: float  # what it would be by chance
     by_chance: float  # how often chance alone gives as much
 
     @property
-    def kept(self) -> bool: return self.by_chance > 0.05
+    def kept(self) -> bool:
+        return self.by_chance > 0.05
+
 
 def keeps_word(
     truth: np.ndarray,  # codes
@@ -114,29 +130,33 @@ def brier_parts(
     "Murphy's decomposition of the Brier score (1973, Journal of Applied Meteorology 12, 595)."
     table, share = reliability(truth, output[:, 1], groups), float(truth.mean())
     weights = table.rows / len(truth)
-    return {"brier": score("brier", truth, output),
-            "reliability": float(np.sum(weights * (table.said - table.happened) ** 2)),
-            "resolution": float(np.sum(weights * (table.happened - share) ** 2)),
-            "uncertainty": share * (1 - share)}
+    return {
+        "brier": score("brier", truth, output),
+        "reliability": float(np.sum(weights * (table.said - table.happened) ** 2)),
+        "resolution": float(np.sum(weights * (table.happened - share) ** 2)),
+        "uncertainty": share * (1 - share),
+    }
 
 # %% ../../nbs/models/05_calibration.ipynb #11aae5ec
-def log_odds(
-    probability: np.ndarray,
-) -> np.ndarray:
+def log_odds(probability: np.ndarray) -> np.ndarray:
     "The logarithm of the odds; certainties are taken as all but certain."
     inside = np.clip(probability, 1e-9, 1 - 1e-9)
     return np.log(inside / (1 - inside))
 
+
 @dataclass(frozen=True)
 class Calibrator:
     "From what a model says to what it means. Plain numbers, so that it can be written down anywhere."
+
     method: str  # sigmoid, isotonic or temperature
-    values: tuple[float,
-                  ...]  # sigmoid: slope, offset; temperature: T; isotonic: what was said, then what is meant
+    values: tuple[
+        float, ...
+    ]  # sigmoid: slope, offset; temperature: T; isotonic: what was said, then what is meant
 
     def __call__(self, output: np.ndarray) -> np.ndarray:
         "Probabilities put right, in the same shape."
-        if self.method == "temperature": return cooled(output, self.values[0])
+        if self.method == "temperature":
+            return cooled(output, self.values[0])
         said = output[:, 1].astype(np.float64)
         if self.method == "sigmoid":
             meant = 1 / (1 + np.exp(-(self.values[0] * log_odds(said) + self.values[1])))
@@ -156,12 +176,17 @@ def fit_sigmoid(
 ) -> Calibrator:
     "Slope and offset of the log odds (Platt 1999, Advances in Large Margin Classifiers, 61)."
     from scipy.optimize import minimize
+
     odds, positives = log_odds(output[:, 1]), int(truth.sum())
     wanted = np.where(truth == 1, (positives + 1) / (positives + 2), 1 / (len(truth) - positives + 2))
-    def slope(values: np.ndarray) -> float: return float(np.exp(np.clip(values[0], -3, 3)))  # keeps the order
+
+    def slope(values: np.ndarray) -> float:
+        return float(np.exp(np.clip(values[0], -3, 3)))  # keeps the order
+
     def loss(values: np.ndarray) -> float:
         meant = slope(values) * odds + values[1]
         return float(np.mean(np.logaddexp(0, meant) - wanted * meant))
+
     best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}).x
     return Calibrator("sigmoid", (slope(best), float(best[1])))
 
@@ -172,6 +197,7 @@ def fit_isotonic(
 ) -> Calibrator:
     "Centred isotonic regression (Oron and Flournoy 2017, Statistics in Biopharmaceutical Research 9, 258)."
     from sklearn.isotonic import IsotonicRegression
+
     said = output[:, 1].astype(np.float64)
     level = IsotonicRegression(y_min=0, y_max=1).fit(said, truth).predict(said)
     steps, place = np.unique(level, return_inverse=True)
@@ -193,13 +219,17 @@ def cooled(
     powers = np.exp((logs - logs.max(axis=1, keepdims=True)) / temperature)
     return powers / powers.sum(axis=1, keepdims=True)
 
+
 def fit_temperature(
     truth: np.ndarray,  # codes
     output: np.ndarray,  # probabilities of rows that the model had not learned
 ) -> Calibrator:
     "The temperature under which what happened was likeliest (Guo and others 2017, ICML)."
     from scipy.optimize import minimize_scalar
-    def loss(heat: float) -> float: return score("log_loss", truth, cooled(output, math.exp(heat)))
+
+    def loss(heat: float) -> float:
+        return score("log_loss", truth, cooled(output, math.exp(heat)))
+
     best = minimize_scalar(loss, bounds=(-1.6, 3), method="bounded").x
     return Calibrator("temperature", (float(math.exp(best)),))
 
@@ -207,6 +237,7 @@ def fit_temperature(
 METHODS = ("auto", "none", "sigmoid", "isotonic", "temperature")
 MANY_ROWS = 1000  # from here on a staircase has enough to learn from (Niculescu-Mizil and Caruana 2005)
 _FITS = {"sigmoid": fit_sigmoid, "isotonic": fit_isotonic, "temperature": fit_temperature}
+
 
 def held_back(
     method: str,  # sigmoid, isotonic or temperature
@@ -217,8 +248,9 @@ def held_back(
     "What a calibrator does to rows that it has not learned."
     mended, fold = np.empty_like(output, dtype=float), np.arange(len(truth)) % folds
     for number in range(folds):
-        mended[fold == number] = _FITS[method](truth[fold != number],
-                                               output[fold != number])(output[fold == number])
+        mended[fold == number] = _FITS[method](truth[fold != number], output[fold != number])(
+            output[fold == number]
+        )
     return mended
 
 # %% ../../nbs/models/05_calibration.ipynb #039bc5b2
@@ -229,15 +261,18 @@ def choose_calibrator(
     seed: int = 42,
 ) -> Calibrator | None:  # None: the probabilities stay as they are
     "The calibrator to use. With two classes a temperature is a sigmoid; with more there is nothing but that."
-    if recalibrate == "none" or len(truth) < 2 * FEWEST: return None
+    if recalibrate == "none" or len(truth) < 2 * FEWEST:
+        return None
     usual = "sigmoid" if output.shape[1] == 2 else "temperature"
     if recalibrate != "auto":
         return _FITS[usual if output.shape[1] > 2 else recalibrate](truth, output)
-    if keeps_word(truth, output, seed).kept: return None
+    if keeps_word(truth, output, seed).kept:
+        return None
     methods = [usual, "isotonic"] if output.shape[1] == 2 and len(truth) >= MANY_ROWS else [usual]
     mended = {method: held_back(method, truth, output) for method in methods}
     best = usual
-    if len(methods) > 1 and _clearly_closer(truth, mended["isotonic"], mended[usual]): best = "isotonic"
+    if len(methods) > 1 and _clearly_closer(truth, mended["isotonic"], mended[usual]):
+        best = "isotonic"
     return _FITS[best](truth, output) if _clearly_closer(truth, mended[best], output) else None
 
 # %% ../../nbs/models/05_calibration.ipynb #02a78d68
@@ -259,19 +294,27 @@ def plot_reliability(
     "What was said against what happened, for two classes; for more, of the likeliest class."
     plot, axes = new_plot(4.8, 4.0)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":")
-    if before is not None: _draw_reliability(axes, truth, before, ORANGE, "before", confidence)
+    if before is not None:
+        _draw_reliability(axes, truth, before, ORANGE, "before", confidence)
     _draw_reliability(axes, truth, output, BLUE, "after" if before is not None else "", confidence)
     what = f"'{task.positive}'" if task.positive else "the likeliest class"
-    axes.set(title=f"Does it keep its word? Off by {calibration_error(truth, output):.1%}",
-             xlabel=f"probability of {what} that was said", ylabel=f"share that was {what}")
-    if before is not None: axes.legend(loc="upper left")
+    axes.set(
+        title=f"Does it keep its word? Off by {calibration_error(truth, output):.1%}",
+        xlabel=f"probability of {what} that was said",
+        ylabel=f"share that was {what}",
+    )
+    if before is not None:
+        axes.legend(loc="upper left")
     return plot
 
-def _draw_reliability(axes: Any, truth: np.ndarray, output: np.ndarray, color: str, label: str,
-                      confidence: float) -> None:
+
+def _draw_reliability(
+    axes: Any, truth: np.ndarray, output: np.ndarray, color: str, label: str, confidence: float
+) -> None:
     likeliest = output.argmax(axis=1)
-    said, happened = (output[:, 1], truth == 1) if output.shape[1] == 2 else (output.max(axis=1),
-                                                                              truth == likeliest)
+    said, happened = (
+        (output[:, 1], truth == 1) if output.shape[1] == 2 else (output.max(axis=1), truth == likeliest)
+    )
     groups = reliability(happened.astype(int), said, confidence=confidence)
     axes.vlines(groups.said, groups.low, groups.high, color=color, alpha=0.35, linewidth=3)
     axes.plot(groups.said, groups.happened, "o-", color=color, label=label, markersize=5)
@@ -283,20 +326,29 @@ def say_word(
     calibrator: Calibrator | None,
 ) -> str:  # Markdown
     "Whether the probabilities can be believed, and what was done about it."
-    def off(word: Word) -> str: return f"{word.error:.1%} (chance alone: {word.usual:.1%})"
+
+    def off(word: Word) -> str:
+        return f"{word.error:.1%} (chance alone: {word.usual:.1%})"
+
     if calibrator is None:
-        if before.kept: return f"**The probabilities keep their word**: off by {off(before)}."
-        return (f"**The probabilities are off by {off(before)}**. Nothing was put right: rows held back in "
-                "training did not show it clearly enough, or `recalibrate` is `none`.")
+        if before.kept:
+            return f"**The probabilities keep their word**: off by {off(before)}."
+        return (
+            f"**The probabilities are off by {off(before)}**. Nothing was put right: rows held back in "
+            "training did not show it clearly enough, or `recalibrate` is `none`."
+        )
     now = "Now they keep their word" if after.kept else "They are still off"
-    return (f"On rows held back in training the probabilities broke their word, so they were put right "
-            f"({calibrator.method}). Before, they were off by {off(before)} on the test rows. "
-            f"**{now}: {off(after)}**.")
+    return (
+        f"On rows held back in training the probabilities broke their word, so they were put right "
+        f"({calibrator.method}). Before, they were off by {off(before)} on the test rows. "
+        f"**{now}: {off(after)}**."
+    )
 
 # %% ../../nbs/models/05_calibration.ipynb #cabafcfa
 @dataclass
 class FinalModel(Model):
     "A trained model with its probabilities put right, which acts from its threshold on."
+
     calibrator: Calibrator | None = None  # None: the probabilities are as the estimator says them
     threshold: float = 0.5  # binary: positive from this probability on
 
@@ -308,14 +360,14 @@ class FinalModel(Model):
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         "Labels or numbers, one a row of raw cells."
         output = self.output(frame)
-        return output if self.task.type == "regression" else self.classes_[predicted_codes(output,
-                                                                                           self.threshold)]
+        return (
+            output
+            if self.task.type == "regression"
+            else self.classes_[predicted_codes(output, self.threshold)]
+        )
 
-def finish(
-    model: Model,
-    calibrator: Calibrator | None = None,
-    threshold: float = 0.5,
-) -> FinalModel:
+
+def finish(model: Model, calibrator: Calibrator | None = None, threshold: float = 0.5) -> FinalModel:
     "The same model, ready to leave; one that is finished already is finished anew."
     parts = {field.name: getattr(model, field.name) for field in fields(Model)}
     return FinalModel(**parts, calibrator=calibrator, threshold=threshold)

@@ -38,13 +38,16 @@ def choose_weights(
         counts[place] += 1
         total += outputs[place]
         since += 1
-        if max(scores) > best: best, chosen, since = max(scores), counts.copy(), 0
-        if since == patience: break
+        if max(scores) > best:
+            best, chosen, since = max(scores), counts.copy(), 0
+        if since == patience:
+            break
     return chosen / max(1, chosen.sum())
 
 # %% ../../nbs/models/02_ensemble.ipynb #22857812
 class Ensemble(BaseEstimator):
     "The weighted mean of several models."
+
     def __init__(
         self,
         encoders: dict[str, Any],  # what a model can take (scaled, filled, raw) -> the encoder that gives it
@@ -58,11 +61,15 @@ class Ensemble(BaseEstimator):
         "Train every member on all rows."
         self.encoders_ = {wants: clone(encoder) for wants, encoder in self.encoders.items()}
         encoded = {wants: encoder.fit_transform(inputs, truth) for wants, encoder in self.encoders_.items()}
+
         def train(wants: str, model: Any) -> Any:
-            with few_threads(len(truth)): return clone(model).fit(encoded[wants], truth)
+            with few_threads(len(truth)):
+                return clone(model).fit(encoded[wants], truth)
+
         with ThreadPoolExecutor(self.jobs) as threads:
             self.models_ = list(threads.map(lambda member: train(*member[1:]), self.members))
-        if isinstance(self, ClassifierMixin): self.classes_ = np.unique(truth)
+        if isinstance(self, ClassifierMixin):
+            self.classes_ = np.unique(truth)
         return self
 
     def _mean(self, inputs: pd.DataFrame, method: str) -> np.ndarray:
@@ -73,8 +80,10 @@ class Ensemble(BaseEstimator):
 
     def show(self) -> pd.DataFrame:  # columns member, weight, model
         "Who is asked, and how much each one counts."
-        lines = [{"member": name, "weight": weight, "model": model}
-                 for (name, _, model), weight in zip(self.members, self.weights, strict=True)]
+        lines = [
+            {"member": name, "weight": weight, "model": model}
+            for (name, _, model), weight in zip(self.members, self.weights, strict=True)
+        ]
         return pd.DataFrame(lines).sort_values("weight", ascending=False, kind="stable", ignore_index=True)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
@@ -84,11 +93,16 @@ class Ensemble(BaseEstimator):
 # %% ../../nbs/models/02_ensemble.ipynb #91a34971
 class RegressorEnsemble(RegressorMixin, Ensemble):
     "The weighted mean of several numbers."
-    def predict(self, inputs: pd.DataFrame) -> np.ndarray: return self._mean(inputs, "predict")
+
+    def predict(self, inputs: pd.DataFrame) -> np.ndarray:
+        return self._mean(inputs, "predict")
+
 
 class ClassifierEnsemble(ClassifierMixin, Ensemble):
     "The weighted mean of several opinions on how probable each class is."
-    def predict_proba(self, inputs: pd.DataFrame) -> np.ndarray: return self._mean(inputs, "predict_proba")
+
+    def predict_proba(self, inputs: pd.DataFrame) -> np.ndarray:
+        return self._mean(inputs, "predict_proba")
 
     def predict(self, inputs: pd.DataFrame) -> np.ndarray:
         return self.classes_[self.predict_proba(inputs).argmax(axis=1)]

@@ -18,9 +18,15 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier, is
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
-    BaggingClassifier, BaggingRegressor, ExtraTreesClassifier, ExtraTreesRegressor,
-    HistGradientBoostingClassifier, HistGradientBoostingRegressor,
-    RandomForestClassifier, RandomForestRegressor)
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
@@ -38,13 +44,16 @@ __all__ = ['MOST_STEPS', 'PATIENCE', 'FAMILIES', 'Facts', 'facts_of', 'Family', 
 # %% ../../nbs/models/01_families.ipynb #fb726554
 class Facts(NamedTuple):
     "What good settings depend on."
+
     rows: int  # to learn from
     classes: int  # 0: a number is predicted
     skewed: bool = False  # a number that is never negative, with a long tail of large values
     labels: bool = False  # the metric judges labels, so rare classes may need weight
 
     @property
-    def regression(self) -> bool: return self.classes == 0
+    def regression(self) -> bool:
+        return self.classes == 0
+
 
 def facts_of(
     truth: np.ndarray,  # codes or numbers
@@ -58,6 +67,7 @@ def facts_of(
 # %% ../../nbs/models/01_families.ipynb #82106d97
 class Family(NamedTuple):
     "A kind of model: how to build it, what can be set, and which numbers it takes."
+
     wants: str  # scaled, filled or raw: what `make_encoder` has to give it
     build: Callable[[bool, dict[str, Any], int, int], Any]  # of regression, settings, jobs, seed
     space: Callable[[Any, Facts], dict[str, Any]] | None  # of an Optuna trial; None: nothing is searched
@@ -74,13 +84,17 @@ class Family(NamedTuple):
 def _weights(settings: dict[str, Any]) -> dict[str, Any]:
     return {"class_weight": "balanced"} if settings.get("balanced") else {}
 
+
 def _linear(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
     strength = settings.get("strength", 1.0)
-    if regression: return _on_scale(Ridge(alpha=strength), settings)
+    if regression:
+        return _on_scale(Ridge(alpha=strength), settings)
     return LogisticRegression(C=1 / strength, max_iter=300, **_weights(settings))
+
 
 def _linear_space(ask: Any, facts: Facts) -> dict[str, Any]:
     return {"strength": ask.suggest_float("strength", 1e-2, 1e4, log=True)} | _scale_space(ask, facts)
+
 
 def _linear_starts(facts: Facts) -> list[dict[str, Any]]:
     return [{"strength": 10.0} | log for log in _scales(facts)] + [{"strength": 100.0}, {"strength": 1.0}]
@@ -88,7 +102,9 @@ def _linear_starts(facts: Facts) -> list[dict[str, Any]]:
 # %% ../../nbs/models/01_families.ipynb #1d6eb445
 class OnLogScale(RegressorMixin, BaseEstimator):
     "Learns the logarithm of numbers from 0 on."
-    def __init__(self, regressor: Any = None): self.regressor = regressor
+
+    def __init__(self, regressor: Any = None):
+        self.regressor = regressor
 
     def fit(self, inputs: Any, truth: np.ndarray, **more: Any) -> OnLogScale:
         self.highest_, self.n_features_in_ = float(np.max(truth)), np.shape(inputs)[1]
@@ -99,103 +115,174 @@ class OnLogScale(RegressorMixin, BaseEstimator):
         logs = np.minimum(self.regressor_.predict(inputs), np.log1p(self.highest_))
         return np.clip(np.expm1(logs), 0, self.highest_)
 
+
 def _on_scale(regressor: Any, settings: dict[str, Any]) -> Any:
     return OnLogScale(regressor) if settings.get("log") else regressor
 
-def _scales(facts: Facts) -> list[dict[str, Any]]: return [{}, {"log": True}] if facts.skewed else [{}]
+
+def _scales(facts: Facts) -> list[dict[str, Any]]:
+    return [{}, {"log": True}] if facts.skewed else [{}]
+
 
 def _scale_space(ask: Any, facts: Facts) -> dict[str, Any]:
     "What is searched in every family, where it can matter."
-    if facts.skewed: return {"log": ask.suggest_categorical("log", [False, True])}
+    if facts.skewed:
+        return {"log": ask.suggest_categorical("log", [False, True])}
     return {"balanced": ask.suggest_categorical("balanced", [False, True])} if facts.labels else {}
 
 # %% ../../nbs/models/01_families.ipynb #1dd47af4
 def _tree(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
     own = {name: settings[name] for name in ("max_depth", "min_samples_leaf") if name in settings}
-    if regression: return _on_scale(DecisionTreeRegressor(**own, random_state=seed), settings)
+    if regression:
+        return _on_scale(DecisionTreeRegressor(**own, random_state=seed), settings)
     return DecisionTreeClassifier(**own, **_weights(settings), random_state=seed)
+
 
 def _tree_space(ask: Any, facts: Facts) -> dict[str, Any]:
     most = max(2, facts.rows // 20)
-    own = {"max_depth": ask.suggest_int("max_depth", 2, 16),
-           "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True)}
+    own = {
+        "max_depth": ask.suggest_int("max_depth", 2, 16),
+        "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True),
+    }
     return own | _scale_space(ask, facts)
+
 
 def _tree_starts(facts: Facts) -> list[dict[str, Any]]:
     return [{"max_depth": 6, "min_samples_leaf": int(np.clip(facts.rows // 100, 3, 50))}]
 
 # %% ../../nbs/models/01_families.ipynb #79983ba9
 def _forest(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-    kinds = {("random", False): RandomForestClassifier, ("random", True): RandomForestRegressor,
-             ("extra", False): ExtraTreesClassifier, ("extra", True): ExtraTreesRegressor}
+    kinds = {
+        ("random", False): RandomForestClassifier,
+        ("random", True): RandomForestRegressor,
+        ("extra", False): ExtraTreesClassifier,
+        ("extra", True): ExtraTreesRegressor,
+    }
     own = {name: value for name, value in settings.items() if name not in ("kind", "log", "balanced")}
     forest = kinds[settings.get("kind", "random"), regression](
-        **own, **_weights(settings), n_jobs=jobs, random_state=seed)
+        **own, **_weights(settings), n_jobs=jobs, random_state=seed
+    )
     return _on_scale(forest, settings) if regression else forest
 
-def _trees_for(facts: Facts) -> int: return 100 if facts.rows < 50_000 else 50
+
+def _trees_for(facts: Facts) -> int:
+    return 100 if facts.rows < 50_000 else 50
+
 
 def _forest_space(ask: Any, facts: Facts) -> dict[str, Any]:
     most = max(2, min(50, facts.rows // 50))
-    own = {"kind": ask.suggest_categorical("kind", ["random", "extra"]), "n_estimators": _trees_for(facts),
-           "max_features": ask.suggest_float("max_features", 0.1, 1.0),
-           "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True)}
+    own = {
+        "kind": ask.suggest_categorical("kind", ["random", "extra"]),
+        "n_estimators": _trees_for(facts),
+        "max_features": ask.suggest_float("max_features", 0.1, 1.0),
+        "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True),
+    }
     return own | _scale_space(ask, facts)
+
 
 def _forest_starts(facts: Facts) -> list[dict[str, Any]]:
     def start(kind: str, features: float, leaf: int) -> dict[str, Any]:
-        return {"kind": kind, "n_estimators": _trees_for(facts),
-                "max_features": features, "min_samples_leaf": leaf}
-    if facts.regression: return [start("random", 0.35, 1), start("extra", 0.6, 1), start("random", 0.6, 3)]
+        return {
+            "kind": kind,
+            "n_estimators": _trees_for(facts),
+            "max_features": features,
+            "min_samples_leaf": leaf,
+        }
+
+    if facts.regression:
+        return [start("random", 0.35, 1), start("extra", 0.6, 1), start("random", 0.6, 3)]
     return [start("random", 0.35, 3), start("extra", 0.8, 4), start("extra", 0.3, 1)]
 
 # %% ../../nbs/models/01_families.ipynb #ff0b67a2
 @cache
 def lightgbm() -> Any:  # the module, or None
     "LightGBM, if there is one that works; on macOS it needs an OpenMP library that may be missing."
-    try: return importlib.import_module("lightgbm")
-    except (ImportError, OSError): return None
+    try:
+        return importlib.import_module("lightgbm")
+    except (ImportError, OSError):
+        return None
+
 
 MOST_STEPS, PATIENCE = 2_000, 40  # trees at most; trees without progress after which growing stops
 
+
 def _boosting(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-    given = {"learning_rate": 0.05, "leaves": 16, "min_leaf": 10, "l2": 1.0, "columns": 0.5, "rows": 0.8,
-             "extra": False, "steps": 120} | settings
+    given = {
+        "learning_rate": 0.05,
+        "leaves": 16,
+        "min_leaf": 10,
+        "l2": 1.0,
+        "columns": 0.5,
+        "rows": 0.8,
+        "extra": False,
+        "steps": 120,
+    } | settings
     model = (_light if lightgbm() else _histogram)(regression, given, jobs, seed)
     return _on_scale(model, settings) if regression else model
+
 
 def _light(regression: bool, given: dict[str, Any], jobs: int, seed: int) -> Any:
     kind = lightgbm().LGBMRegressor if regression else lightgbm().LGBMClassifier
     return kind(
-        learning_rate=given["learning_rate"], n_estimators=given["steps"], num_leaves=given["leaves"],
-        min_child_samples=given["min_leaf"], reg_lambda=given["l2"], colsample_bytree=given["columns"],
-        subsample=given["rows"], subsample_freq=1, extra_trees=given["extra"], **_weights(given),
-        n_jobs=jobs, random_state=seed, deterministic=True, force_row_wise=True, verbose=-1)
+        learning_rate=given["learning_rate"],
+        n_estimators=given["steps"],
+        num_leaves=given["leaves"],
+        min_child_samples=given["min_leaf"],
+        reg_lambda=given["l2"],
+        colsample_bytree=given["columns"],
+        subsample=given["rows"],
+        subsample_freq=1,
+        extra_trees=given["extra"],
+        **_weights(given),
+        n_jobs=jobs,
+        random_state=seed,
+        deterministic=True,
+        force_row_wise=True,
+        verbose=-1,
+    )
 
 # %% ../../nbs/models/01_families.ipynb #fa52b952
 def _histogram(regression: bool, given: dict[str, Any], jobs: int, seed: int) -> Any:
     kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
     return kind(
-        learning_rate=given["learning_rate"], max_iter=given["steps"], max_leaf_nodes=given["leaves"],
-        min_samples_leaf=given["min_leaf"], l2_regularization=given["l2"], max_features=given["columns"],
-        **_weights(given), early_stopping=False, random_state=seed)
+        learning_rate=given["learning_rate"],
+        max_iter=given["steps"],
+        max_leaf_nodes=given["leaves"],
+        min_samples_leaf=given["min_leaf"],
+        l2_regularization=given["l2"],
+        max_features=given["columns"],
+        **_weights(given),
+        early_stopping=False,
+        random_state=seed,
+    )
+
 
 def _boosting_space(ask: Any, facts: Facts) -> dict[str, Any]:
     tenth, slow = facts.rows // 10, facts.classes < 6  # many classes make many trees
     rates = (0.02, 0.2) if slow else (0.1, 0.3)
-    own = {"learning_rate": ask.suggest_float("learning_rate", *rates, log=True),
-           "leaves": ask.suggest_int("leaves", 4, max(8, min(128, tenth)), log=True),
-           "min_leaf": ask.suggest_int("min_leaf", 2, max(3, min(100, tenth)), log=True),
-           "l2": ask.suggest_float("l2", 1e-2, 100, log=True),
-           "columns": ask.suggest_float("columns", 0.2, 1.0),
-           "rows": ask.suggest_float("rows", 0.5, 1.0),
-           "extra": ask.suggest_categorical("extra", [False, True])}
+    own = {
+        "learning_rate": ask.suggest_float("learning_rate", *rates, log=True),
+        "leaves": ask.suggest_int("leaves", 4, max(8, min(128, tenth)), log=True),
+        "min_leaf": ask.suggest_int("min_leaf", 2, max(3, min(100, tenth)), log=True),
+        "l2": ask.suggest_float("l2", 1e-2, 100, log=True),
+        "columns": ask.suggest_float("columns", 0.2, 1.0),
+        "rows": ask.suggest_float("rows", 0.5, 1.0),
+        "extra": ask.suggest_categorical("extra", [False, True]),
+    }
     return own | _scale_space(ask, facts)
+
 
 def _boosting_starts(facts: Facts) -> list[dict[str, Any]]:
     few, rate = int(np.clip(facts.rows // 20, 2, 10)), 0.05 if facts.classes < 6 else 0.15
-    ordinary = {"learning_rate": rate, "leaves": 16, "min_leaf": few, "l2": 1.0, "columns": 0.5, "rows": 0.8,
-                "extra": False}
+    ordinary = {
+        "learning_rate": rate,
+        "leaves": 16,
+        "min_leaf": few,
+        "l2": 1.0,
+        "columns": 0.5,
+        "rows": 0.8,
+        "extra": False,
+    }
     careless = {"leaves": 31, "min_leaf": max(2, few // 2), "columns": 1.0, "rows": 1.0, "extra": True}
     large = {"leaves": 64, "min_leaf": 2 * few, "columns": 0.3}
     return [ordinary, ordinary | careless, ordinary | {"leaves": 6}, ordinary | large]
@@ -232,25 +319,35 @@ def grow(
 def _neural(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
     layers = tuple(map(int, settings.get("layers", "64").split("-")))
     network = (MLPRegressor if regression else MLPClassifier)(
-        hidden_layer_sizes=layers, alpha=settings.get("decay", 0.3),
-        learning_rate_init=settings.get("rate", 2e-3), batch_size=settings.get("batch", "auto"),
-        max_iter=settings.get("passes", 60), random_state=seed)
+        hidden_layer_sizes=layers,
+        alpha=settings.get("decay", 0.3),
+        learning_rate_init=settings.get("rate", 2e-3),
+        batch_size=settings.get("batch", "auto"),
+        max_iter=settings.get("passes", 60),
+        random_state=seed,
+    )
     networks = settings.get("networks", 1)
     if networks > 1:  # the mean of some that began at different points
         many = BaggingRegressor if regression else BaggingClassifier
         network = many(network, n_estimators=networks, bootstrap=False, random_state=seed)
-    if not regression: return network
+    if not regression:
+        return network
     return _on_scale(TransformedTargetRegressor(network, transformer=StandardScaler()), settings)
+
 
 def _fixed(facts: Facts) -> dict[str, Any]:
     "What follows from the size of the table."
     return {"batch": 64 if facts.rows < 5_000 else 256, "passes": int(np.clip(50_000 // facts.rows, 10, 60))}
 
+
 def _neural_space(ask: Any, facts: Facts) -> dict[str, Any]:
-    own = {"layers": ask.suggest_categorical("layers", ["32", "64", "64-32", "128-64"]),
-           "decay": ask.suggest_float("decay", 1e-4, 10.0, log=True),
-           "rate": ask.suggest_float("rate", 3e-4, 1e-2, log=True)}
+    own = {
+        "layers": ask.suggest_categorical("layers", ["32", "64", "64-32", "128-64"]),
+        "decay": ask.suggest_float("decay", 1e-4, 10.0, log=True),
+        "rate": ask.suggest_float("rate", 3e-4, 1e-2, log=True),
+    }
     return own | _fixed(facts) | _scale_space(ask, facts)
+
 
 def _neural_starts(facts: Facts) -> list[dict[str, Any]]:
     starts = [("64", 0.3, 2e-3), ("64-32", 0.01, 2e-3), ("128-64", 1.0, 1e-3)]
@@ -273,7 +370,8 @@ def imported(
 ) -> type:
     "The class behind an import path. SettingsError when there is none."
     (place, _, name), named = path.rpartition("."), f"train.models names '{path[:60]}'"
-    try: module = importlib.import_module(place)
+    try:
+        module = importlib.import_module(place)
     except ModuleNotFoundError as error:
         near = _near_module(place) or "; install it, or check the spelling"
         raise SettingsError(f"{named}, but there is no module '{error.name}'{near}") from error
@@ -284,15 +382,20 @@ def imported(
         near = did_you_mean(name, dir(module)) or "; check the spelling"
         raise SettingsError(f"{named}, but '{place}' has no '{name}'{near}")
     manners = all(hasattr(found, method) for method in ("fit", "predict", "get_params"))
-    if inspect.isclass(found) and manners: return found
+    if inspect.isclass(found) and manners:
+        return found
     raise SettingsError(f"{named}, which is no scikit-learn estimator; it needs fit, predict and get_params")
+
 
 def _near_module(place: str) -> str:
     "A module that may have been meant."
     parent = place.rpartition(".")[0]
-    try: inside = importlib.import_module(parent) if parent else None
-    except Exception: return ""
-    if inside is None: return did_you_mean(place, ["sklearn", "lightgbm", "xgboost", "catboost"])
+    try:
+        inside = importlib.import_module(parent) if parent else None
+    except Exception:
+        return ""
+    if inside is None:
+        return did_you_mean(place, ["sklearn", "lightgbm", "xgboost", "catboost"])
     siblings = pkgutil.iter_modules(getattr(inside, "__path__", []))
     return did_you_mean(place, [f"{parent}.{each.name}" for each in siblings])
 
@@ -300,7 +403,8 @@ def _near_module(place: str) -> str:
 def _ready(path: str, regression: bool, jobs: int, seed: int) -> Any:
     "An instance with seed and cores, and with probabilities where classes are predicted."
     kind = imported(path)
-    try: estimator = kind()
+    try:
+        estimator = kind()
     except Exception as error:
         trouble = "which cannot be made without arguments; name a class that can"
         raise SettingsError(f"train.models names '{path[:60]}', {trouble}") from error
@@ -309,7 +413,8 @@ def _ready(path: str, regression: bool, jobs: int, seed: int) -> Any:
     if not (is_regressor if regression else is_classifier)(estimator):
         asked, other = ("a number", "no regressor") if regression else ("a class", "no classifier")
         raise SettingsError(f"train.models names '{path[:60]}', which is {other}; {asked} is to be predicted")
-    if regression or hasattr(estimator, "predict_proba"): return estimator
+    if regression or hasattr(estimator, "predict_proba"):
+        return estimator
     return CalibratedClassifierCV(estimator, cv=3, ensemble=False)
 
 # %% ../../nbs/models/01_families.ipynb #c2d84523
@@ -318,9 +423,12 @@ def family_named(
     name: str,  # of FAMILIES, or an import path
 ) -> Family:
     "The family of that name."
-    if name in FAMILIES: return FAMILIES[name]
+    if name in FAMILIES:
+        return FAMILIES[name]
+
     def build(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
         return _ready(name, regression, jobs, seed)
+
     return Family("scaled", build, None, lambda facts: [{}])
 
 # %% ../../nbs/models/01_families.ipynb #3bda4481
@@ -331,13 +439,17 @@ def choose_families(
     "The families to try. SettingsError for one that there is not, or that does not fit the task."
     names = list(dict.fromkeys(models.replace(",", " ").split()))
     for name in names:
-        if name in FAMILIES: continue
+        if name in FAMILIES:
+            continue
         if "." not in name:
             near = did_you_mean(name, FAMILIES) or f"; there are {' '.join(FAMILIES)}, and import paths"
             raise SettingsError(f"train.models names '{name[:60]}', which is no family{near}")
-        if task: _ready(name, task.type == "regression", 1, 0)
-        else: imported(name)
-    if not names: raise SettingsError(f"train.models is empty; name at least one of {' '.join(FAMILIES)}")
+        if task:
+            _ready(name, task.type == "regression", 1, 0)
+        else:
+            imported(name)
+    if not names:
+        raise SettingsError(f"train.models is empty; name at least one of {' '.join(FAMILIES)}")
     return [*(name for name in FAMILIES if name in names), *(name for name in names if name not in FAMILIES)]
 
 # %% ../../nbs/models/01_families.ipynb #5a154905
@@ -350,6 +462,7 @@ def make_model(
 ) -> Any:  # not fitted; takes encoded rows
     "The model alone."
     return family_named(family).build(task.type == "regression", settings, jobs, seed)
+
 
 def make_estimator(
     family: str,  # a name from FAMILIES, or an import path

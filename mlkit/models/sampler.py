@@ -22,14 +22,16 @@ __all__ = ['promising', 'Asker']
 # %% ../../nbs/models/04_sampler.ipynb #4cfa8efd
 def promising(trial: Trial, best: Trial | None, task: Task) -> bool:
     "Compared on the same folds, the trial is not clearly behind: by more than the best one's spread."
-    if best is None: return True
-    same = float(np.nanmean(best.validation[:len(trial.validation)]))
+    if best is None:
+        return True
+    same = float(np.nanmean(best.validation[: len(trial.validation)]))
     room = best.spread if math.isfinite(best.spread) else 0.0
     return is_better(task, trial.score, same - room if task.direction == "maximize" else same + room)
 
 # %% ../../nbs/models/04_sampler.ipynb #62355cf6
 class Asker:
     "Decides what is tried next. With the same answers it asks the same."
+
     def __init__(
         self,
         task: Task,
@@ -44,6 +46,7 @@ class Asker:
 
     def _study(self, seed: int) -> Any:
         import optuna
+
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=6, constant_liar=True)
         return optuna.create_study(direction=self.task.direction, sampler=sampler)  # type: ignore[arg-type]
@@ -52,7 +55,8 @@ class Asker:
         starts = {name: family_named(name).starts(self.facts) for name in self.names}
         for rank in range(max(map(len, starts.values()))):
             for name in self.names:
-                if rank < len(starts[name]): yield name, starts[name][rank]
+                if rank < len(starts[name]):
+                    yield name, starts[name][rank]
 
     def ask(self, done: Sequence[Trial], count: int) -> list[Trial]:
         "The next trials."
@@ -61,7 +65,8 @@ class Asker:
     def tell(self, trial: Trial, best: Trial | None) -> None:
         "What came out of a trial."
         proposal = self.asked.pop(trial.number, None)
-        if proposal: _tell(self.studies[trial.family], proposal, trial, best)
+        if proposal:
+            _tell(self.studies[trial.family], proposal, trial, best)
 
 # %% ../../nbs/models/04_sampler.ipynb #6d386e5c
 def _next(self: Asker, done: Sequence[Trial], number: int) -> Trial | None:
@@ -69,18 +74,23 @@ def _next(self: Asker, done: Sequence[Trial], number: int) -> Trial | None:
     alive = _in_sight(done, self.task, self.names)
     while self.waiting:
         name, start = self.waiting.pop(0)
-        if name in alive: return _proposed(self, number, name, start)
+        if name in alive:
+            return _proposed(self, number, name, start)
     leaders = [name for name in alive if name in self.studies]
-    if not leaders: return None
+    if not leaders:
+        return None
     lap, turn = divmod(self.turn, 4)
     self.turn += 1
     rank = (0, 0, 1, 2 + lap % max(1, len(leaders) - 2))[turn]
     return _proposed(self, number, leaders[rank % len(leaders)], None)
 
+
 def _proposed(self: Asker, number: int, name: str, start: dict[str, Any] | None) -> Trial:
     space = family_named(name).space
-    if space is None: return Trial(number, name, start or {})
-    if start is not None: self.studies[name].enqueue_trial({"log": False, "balanced": False} | start)
+    if space is None:
+        return Trial(number, name, start or {})
+    if start is not None:
+        self.studies[name].enqueue_trial({"log": False, "balanced": False} | start)
     with warnings.catch_warnings():
         # Recommended settings may lie outside of the range for few rows; they are tried all the same.
         warnings.filterwarnings("ignore", message="Fixed parameter")
@@ -94,11 +104,13 @@ def _in_sight(done: Sequence[Trial], task: Task, names: Sequence[str]) -> list[s
     leaders = [t.family for t in best_of_each(done, task) if promising(t, best, task)]
     return leaders + [name for name in names if name not in tried]
 
+
 def _tell(study: Any, proposal: Any, trial: Trial, best: Trial | None) -> None:
     "Tell Optuna the score; that of a trial that was cut is what it would have been, seen from the best one."
     import optuna
+
     value = trial.score
     if best and trial.state == "cut" and trial.validation:
-        value += best.score - float(np.nanmean(best.validation[:len(trial.validation)]))
+        value += best.score - float(np.nanmean(best.validation[: len(trial.validation)]))
     known = trial.state != "failed" and math.isfinite(value)
     study.tell(proposal, value if known else None, None if known else optuna.trial.TrialState.FAIL)

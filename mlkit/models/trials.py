@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from ..task.comparison import compare_folds
 from ..core.errors import SettingsError, did_you_mean
-from .families import FAMILIES
 from ..core.figures import Plot, new_plot
 from ..core.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION
+from .families import FAMILIES
 from ..problem import Task
+from ..task.comparison import compare_folds
 
 # %% auto #0
 __all__ = ['RULES', 'Trial', 'best_of', 'best_of_each', 'corrected_t', 'interval_of', 'choose_trial', 'check_rule', 'complexity',
@@ -30,6 +30,7 @@ __all__ = ['RULES', 'Trial', 'best_of', 'best_of_each', 'corrected_t', 'interval
 @dataclass
 class Trial:
     "What came out of one choice of settings."
+
     number: int
     family: str
     settings: dict[str, Any]
@@ -46,25 +47,21 @@ class Trial:
     def score(self) -> float:
         defined = [value for value in self.validation if math.isfinite(value)]
         return float(np.mean(defined)) if defined else math.nan
+
     @property
     def spread(self) -> float:
         defined = [value for value in self.validation if math.isfinite(value)]
         return float(np.std(defined, ddof=1)) if len(defined) > 1 else math.nan
 
 # %% ../../nbs/models/03_trials.ipynb #677d4982
-def best_of(
-    trials: Sequence[Trial],
-    task: Task,
-) -> Trial | None:  # nothing when no trial was finished
+def best_of(trials: Sequence[Trial], task: Task) -> Trial | None:  # nothing when no trial was finished
     "The finished trial with the best score on unseen rows."
     done = [trial for trial in trials if trial.state == "done"]
     choose = max if task.direction == "maximize" else min
     return choose(done, key=lambda trial: trial.score, default=None)
 
-def best_of_each(
-    trials: Sequence[Trial],
-    task: Task,
-) -> list[Trial]:  # the best family first
+
+def best_of_each(trials: Sequence[Trial], task: Task) -> list[Trial]:  # the best family first
     "The best finished trial of each family."
     names = dict.fromkeys(trial.family for trial in trials)
     found = [best_of([trial for trial in trials if trial.family == name], task) for name in names]
@@ -81,23 +78,26 @@ def corrected_t(
     others = max(1, int(both.sum()) - 1)  # folds that one learns from, for each that it is judged on
     return compare_folds(np.asarray(ahead)[both].tolist(), np.asarray(behind)[both].tolist(), others, 1)[1]
 
+
 def _corrected(values: np.ndarray) -> float:
     "The variance of the mean over folds, of which each judges one part and learns from the others."
     folds = len(values)
     return float((1 / folds + 1 / (folds - 1)) * np.var(values, ddof=1))
 
+
 def interval_of(
-    trial: Trial,
-    confidence: float = 0.95,
+    trial: Trial, confidence: float = 0.95
 ) -> tuple[float, float]:  # NaN where there are fewer than two folds
     "Where the score on other rows may lie, with the same correction."
     values = np.array([value for value in trial.validation if math.isfinite(value)])
-    if len(values) < 2: return math.nan, math.nan
+    if len(values) < 2:
+        return math.nan, math.nan
     half = float(student.ppf((1 + confidence) / 2, len(values) - 1)) * math.sqrt(_corrected(values))
     return trial.score - half, trial.score + half
 
 # %% ../../nbs/models/03_trials.ipynb #f4fda35c
 RULES = ("best", "one_se")
+
 
 def choose_trial(
     trials: Sequence[Trial],
@@ -107,17 +107,24 @@ def choose_trial(
     "The trial to go on with."
     check_rule(rule)
     best = best_of(trials, task)
-    if best is None or rule == "best" or not math.isfinite(best.spread): return best
+    if best is None or rule == "best" or not math.isfinite(best.spread):
+        return best
     room = best.spread / math.sqrt(len(best.validation))
-    def near(trial: Trial) -> bool: return trial.state == "done" and abs(trial.score - best.score) <= room
+
+    def near(trial: Trial) -> bool:
+        return trial.state == "done" and abs(trial.score - best.score) <= room
+
     simplest = min((trial for trial in trials if near(trial)), key=lambda trial: complexity(trial.family))
     return best_of([trial for trial in trials if near(trial) and trial.family == simplest.family], task)
 
+
 def check_rule(rule: str) -> None:
     "SettingsError for a rule that there is not."
-    if rule in RULES: return
+    if rule in RULES:
+        return
     near = did_you_mean(rule, RULES) or f"; there are {' and '.join(RULES)}"
     raise SettingsError(f"train.choose is '{rule[:60]}', which is no rule{near}")
+
 
 def complexity(family: str) -> int:
     "A place in the order from simple to complex; an ensemble comes last."
@@ -125,50 +132,68 @@ def complexity(family: str) -> int:
     return len(order) if family == "ensemble" else order.index(family)
 
 # %% ../../nbs/models/03_trials.ipynb #7e5d862e
-def trials_frame(
-    trials: Sequence[Trial],
-) -> pd.DataFrame:  # one row a trial
+def trials_frame(trials: Sequence[Trial]) -> pd.DataFrame:  # one row a trial
     "All trials as a table that can be saved."
-    return pd.DataFrame([{
-        "number": t.number, "family": t.family, "state": t.state, "score": t.score, "spread": t.spread,
-        "train": float(np.mean(t.train)) if t.train else math.nan, "seconds": t.seconds,
-        "settings": json.dumps(t.settings), "note": t.note} for t in trials])
+    return pd.DataFrame(
+        [
+            {
+                "number": t.number,
+                "family": t.family,
+                "state": t.state,
+                "score": t.score,
+                "spread": t.spread,
+                "train": float(np.mean(t.train)) if t.train else math.nan,
+                "seconds": t.seconds,
+                "settings": json.dumps(t.settings),
+                "note": t.note,
+            }
+            for t in trials
+        ]
+    )
+
 
 def compare_families(
-    trials: Sequence[Trial],
-    task: Task,
-    chosen: Trial,
+    trials: Sequence[Trial], task: Task, chosen: Trial
 ) -> pd.DataFrame:  # one row a family, the best first
     "The best trial of each family beside the chosen one."
-    lines = [_family_line(best, [t for t in trials if t.family == best.family], task, chosen)
-             for best in best_of_each(trials, task)]
+    lines = [
+        _family_line(best, [t for t in trials if t.family == best.family], task, chosen)
+        for best in best_of_each(trials, task)
+    ]
     return pd.DataFrame(lines)
 
+
 def _family_line(best: Trial, mine: Sequence[Trial], task: Task, chosen: Trial) -> dict[str, Any]:
-    if best.family == chosen.family: best = chosen
+    if best.family == chosen.family:
+        best = chosen
     sign = 1 if task.direction == "maximize" else -1
     low, high = interval_of(best)
-    return {"family": best.family, task.metric: best.score, "from": low, "to": high,
-            "behind": sign * (chosen.score - best.score),
-            "by chance": math.nan if best is chosen else corrected_t(chosen.validation, best.validation),
-            "on learned rows": float(np.mean(best.train)), "trials": len(mine),
-            "seconds": sum(t.seconds for t in mine), "settings": in_words(best.settings)}
+    return {
+        "family": best.family,
+        task.metric: best.score,
+        "from": low,
+        "to": high,
+        "behind": sign * (chosen.score - best.score),
+        "by chance": math.nan if best is chosen else corrected_t(chosen.validation, best.validation),
+        "on learned rows": float(np.mean(best.train)),
+        "trials": len(mine),
+        "seconds": sum(t.seconds for t in mine),
+        "settings": in_words(best.settings),
+    }
 
 # %% ../../nbs/models/03_trials.ipynb #5a822061
-def in_words(
-    settings: dict[str, Any],
-) -> str:
+def in_words(settings: dict[str, Any]) -> str:
     "Settings, short enough for a table."
     if "members" in settings:
         return " + ".join(f"{member['weight']:.2f} {member['family']}" for member in settings["members"])
-    def word(value: Any) -> str: return f"{value:.3g}" if isinstance(value, float) else f"{value}"
+
+    def word(value: Any) -> str:
+        return f"{value:.3g}" if isinstance(value, float) else f"{value}"
+
     return ", ".join(f"{name} {word(value)}" for name, value in settings.items()) or "its own settings"
 
-def show_families(
-    trials: Sequence[Trial],
-    task: Task,
-    chosen: Trial,
-) -> Any:  # pandas Styler
+
+def show_families(trials: Sequence[Trial], task: Task, chosen: Trial) -> Any:  # pandas Styler
     "The comparison as a table: scores on unseen rows with 95 % intervals."
     digits: dict[Any, Any] = dict.fromkeys((task.metric, "from", "to", "on learned rows"), "{:.4g}")
     digits |= {"behind": "{:.2g}", "by chance": "{:.0%}", "seconds": "{:.1f}"}
@@ -185,14 +210,18 @@ def say_choice(
 ) -> Any:  # IPython Markdown
     "What was chosen, what it is worth, and what failed on the way."
     from IPython.display import Markdown
+
     failed = {t.family: t.note for t in trials if t.state == "failed"}
     finished = sum(t.state == "done" for t in trials)
-    words = (f"**{best.family}** is chosen: {task.metric} {best.score:.4g} on unseen rows, "
-             f"give or take {best.spread:.2g}, with {in_words(best.settings)}. "
-             f"{finished} of {len(trials)} trials were finished.")
+    words = (
+        f"**{best.family}** is chosen: {task.metric} {best.score:.4g} on unseen rows, "
+        f"give or take {best.spread:.2g}, with {in_words(best.settings)}. "
+        f"{finished} of {len(trials)} trials were finished."
+    )
     others = [t for t in best_of_each(trials, task) if t.family != best.family]
     close = [t.family for t in others if corrected_t(best.validation, t.validation) > 0.05]
-    if close: words += f" Not clearly behind: {', '.join(close)}."
+    if close:
+        words += f" Not clearly behind: {', '.join(close)}."
     words += "".join(f" *{name}* failed: {note}." for name, note in failed.items())
     return Markdown(words + (f" {trouble}." if trouble else ""))
 
@@ -200,10 +229,8 @@ def say_choice(
 def _families_in(trials: Sequence[Trial]) -> list[str]:
     return sorted({trial.family for trial in trials}, key=lambda family: (complexity(family), family))
 
-def plot_search(
-    trials: Sequence[Trial],
-    task: Task,
-) -> Plot:
+
+def plot_search(trials: Sequence[Trial], task: Task) -> Plot:
     "How the search went: every finished trial, and the best so far."
     plot, axes = new_plot(height=3.0)
     done = [t for t in trials if t.state == "done"]
@@ -219,9 +246,7 @@ def plot_search(
     return plot
 
 # %% ../../nbs/models/03_trials.ipynb #593ffd8e
-def plot_budget(
-    trials: Sequence[Trial],
-) -> Plot:
+def plot_budget(trials: Sequence[Trial]) -> Plot:
     "How the budget was spent: seconds of each family, by what became of its trials."
     families = _families_in([t for t in trials if t.family != "ensemble"])[::-1]
     plot, axes = new_plot(height=0.8 + 0.3 * len(families))
@@ -232,7 +257,7 @@ def plot_budget(
         start += np.array(spent)
     for place, name in enumerate(families):
         many = sum(trial.family == name for trial in trials)
-        axes.text(start[place], place, f"  {many} trial{'s'[:many != 1]}", va="center", color=GREY)
+        axes.text(start[place], place, f"  {many} trial{'s'[: many != 1]}", va="center", color=GREY)
     axes.set(title="How the budget was spent", xlabel="seconds of one core")
     axes.margins(x=0.2)
     plot.legend(loc="outside lower center", ncols=3, frameon=False)

@@ -12,12 +12,13 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from ..task.intervals import readable
-from ..evaluation.slices import RARE
 from ..core.theme import BLUE, GREY, ORANGE
+from ..evaluation.slices import RARE
 from ..problem import METRICS
+from ..task.intervals import readable
 
 FACTS = ("task", "snapshot", "split", "leaks", "choice", "metrics", "slices", "table")
+
 
 def facts_of(
     run: Any,  # mlkit.core.run_folder.Run
@@ -39,9 +40,11 @@ def code(name: Any) -> str:
     text = " ".join(str(name).split()).replace("`", "'").replace("|", "\\|")
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`" if text else "` `"
 
+
 def plain(text: Any) -> str:
     "Words from outside, so that no sign in them makes Markdown or HTML."
     return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(str(text).split()))
+
 
 def lines(
     head: Sequence[str],
@@ -49,6 +52,7 @@ def lines(
 ) -> str:
     "A Markdown table."
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in [head, ["---"] * len(head), *rows])
+
 
 def unknown(
     what: str,  # what is not known
@@ -70,27 +74,37 @@ def details(facts: dict[str, Any], owner: str) -> str:
     "Model details."
     task, choice, snapshot = facts["task"], facts.get("choice", {}), facts.get("snapshot", {})
     classes = f": {', '.join(map(plain, task['classes'][:12]))}" if task["classes"] else ""
-    settings = ", ".join(f"{code(name)} {value:.4g}" if isinstance(value, float) else f"{code(name)} {value}"
-                         for name, value in choice.get("settings", {}).items())
-    rows = [["Predicts", f"{code(task['target'])} ({task['type']}{classes})"],
-            ["Looked for", plain(task["positive"])],
-            ["Kind of model", plain(choice.get("family", ""))], ["Its settings", settings],
-            ["Fingerprint of the data", code(snapshot["data_hash"][:16]) if "data_hash" in snapshot else ""],
-            ["Date, versions of software", "in `run.json`, beside the run"]]
+    settings = ", ".join(
+        f"{code(name)} {value:.4g}" if isinstance(value, float) else f"{code(name)} {value}"
+        for name, value in choice.get("settings", {}).items()
+    )
+    rows = [
+        ["Predicts", f"{code(task['target'])} ({task['type']}{classes})"],
+        ["Looked for", plain(task["positive"])],
+        ["Kind of model", plain(choice.get("family", ""))],
+        ["Its settings", settings],
+        ["Fingerprint of the data", code(snapshot["data_hash"][:16]) if "data_hash" in snapshot else ""],
+        ["Date, versions of software", "in `run.json`, beside the run"],
+    ]
     who = said("Answerable", owner, "who answers for this model", "explain.owner")
     return lines(["", ""], [row for row in rows if row[1]]) + f"\n\n{who}"
+
 
 def said(title: str, words: str, what: str, setting: str) -> str:
     "The user's own words, or that they are not known."
     return f"{title}: {plain(words)}" if words.strip() else unknown(what, setting)
 
+
 def intended_use(facts: dict[str, Any], use: str, limits: str) -> str:
     "Intended use."
     decision = facts["task"].get("decision", "")
-    return "\n\n".join([
-        said("Decision", decision, "the decision that it serves", "problem.decision"),
-        said("Meant for", use, "what it is meant for, and by whom", "explain.intended_use"),
-        said("Not meant for", limits, "what it must not be used for", "explain.limits")])
+    return "\n\n".join(
+        [
+            said("Decision", decision, "the decision that it serves", "problem.decision"),
+            said("Meant for", use, "what it is meant for, and by whom", "explain.intended_use"),
+            said("Not meant for", limits, "what it must not be used for", "explain.limits"),
+        ]
+    )
 
 # %% ../../nbs/packaging/01_model_card.ipynb #cf369eeb
 def factors(facts: dict[str, Any], personal: dict[str, str]) -> str:
@@ -98,27 +112,40 @@ def factors(facts: dict[str, Any], personal: dict[str, str]) -> str:
     columns = facts.get("table", {}).get("columns", [])
     used = [column["name"] for column in columns if column.get("use", True)]
     parts = [f"Columns that feed it ({len(used)}): {', '.join(map(code, used))}."] if used else []
-    seen = [f"{code(name)} ({kind}, {'used' if name in used else 'not used'})"
-            for name, kind in personal.items()]
-    parts.append(f"Columns that look personal: {', '.join(seen)}. Their values are shown nowhere." if seen
-                 else "No column looks like names, mail addresses or telephone numbers.")
+    seen = [
+        f"{code(name)} ({kind}, {'used' if name in used else 'not used'})" for name, kind in personal.items()
+    ]
+    parts.append(
+        f"Columns that look personal: {', '.join(seen)}. Their values are shown nowhere."
+        if seen
+        else "No column looks like names, mail addresses or telephone numbers."
+    )
     compared = [line["column"] for line in facts.get("slices", []) if line["column"] not in personal]
     groups = ", ".join(map(code, dict.fromkeys(compared)))
-    parts.append(f"Groups by which quality was compared: {groups}." if groups
-                 else "Quality was not compared between groups.")
+    parts.append(
+        f"Groups by which quality was compared: {groups}."
+        if groups
+        else "Quality was not compared between groups."
+    )
     return "\n\n".join(parts)
+
 
 def metric_words(facts: dict[str, Any]) -> str:
     "Metrics."
     task, metrics = facts["task"], facts["metrics"]
     metric = METRICS[metrics["metric"]]
     parts = [f"Judged by **{metric.label}**. {metric.meaning.split(';')[0].rstrip('.')}."]
-    parts.append(f"Goal: {metrics['goal']:g}." if metrics["goal"] is not None
-                 else unknown("the score from which it is worth using", "problem.goal"))
-    if metrics["threshold"] is not None: parts.append(
-        f"A row counts as {plain(task['positive'])} from a probability of {metrics['threshold']:.3g} on. "
-        f"Acting for nothing costs {task['cost_false_positive']:g}, "
-        f"missing a case {task['cost_false_negative']:g}.")
+    parts.append(
+        f"Goal: {metrics['goal']:g}."
+        if metrics["goal"] is not None
+        else unknown("the score from which it is worth using", "problem.goal")
+    )
+    if metrics["threshold"] is not None:
+        parts.append(
+            f"A row counts as {plain(task['positive'])} from a probability of {metrics['threshold']:.3g} on. "
+            f"Acting for nothing costs {task['cost_false_positive']:g}, "
+            f"missing a case {task['cost_false_negative']:g}."
+        )
     return "\n\n".join(parts)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #d702970e
@@ -126,98 +153,172 @@ def read_by_model(facts: dict[str, Any]) -> set[str]:
     "The columns that feed the model."
     return {column["name"] for column in facts.get("table", {}).get("columns", []) if column.get("use", True)}
 
+
 def evaluation_data(facts: dict[str, Any]) -> str:
     "Evaluation data."
     split, rows = facts.get("split", {}), facts["metrics"]["rows"]["test"]
-    ways = {"chance": "chosen by chance", "time": "the latest ones",
-            "group": "of groups that training has not met"}
+    ways = {
+        "chance": "chosen by chance",
+        "time": "the latest ones",
+        "group": "of groups that training has not met",
+    }
     by = f" by {code(split['column'])}" if split.get("column") else ""
-    return (f"{rows:,} rows that nothing had looked at before the examination, "
-            f"{ways.get(split.get('how', ''), 'set aside')}{by}.")
+    return (
+        f"{rows:,} rows that nothing had looked at before the examination, "
+        f"{ways.get(split.get('how', ''), 'set aside')}{by}."
+    )
+
 
 def training_data(facts: dict[str, Any]) -> str:
     "Training data."
     snapshot, rows = facts.get("snapshot", {}), facts["metrics"]["rows"]["train"]
     parts = [f"{rows:,} rows."]
-    if snapshot: parts = [f"{rows:,} rows, of {snapshot['rows']:,} rows and {snapshot['columns']:,} columns "
-                          f"from {code(source_name(snapshot['source']))}."]
+    if snapshot:
+        parts = [
+            f"{rows:,} rows, of {snapshot['rows']:,} rows and {snapshot['columns']:,} columns "
+            f"from {code(source_name(snapshot['source']))}."
+        ]
     left = [column for column in facts.get("table", {}).get("columns", []) if not column.get("use", True)]
     kept = [[code(column["name"]), plain(column.get("reason", ""))] for column in left]
-    kept += [[code(" + ".join(leak["columns"])), "gives the answer away"] for leak in facts.get("leaks", [])
-             if not read_by_model(facts) & {*leak["columns"]}]
-    if kept: parts.append("Columns that were kept from it:\n\n" + lines(["column", "why"], kept))
+    kept += [
+        [code(" + ".join(leak["columns"])), "gives the answer away"]
+        for leak in facts.get("leaks", [])
+        if not read_by_model(facts) & {*leak["columns"]}
+    ]
+    if kept:
+        parts.append("Columns that were kept from it:\n\n" + lines(["column", "why"], kept))
     parts.append("How the rows were gathered, and whom they leave out, the run cannot know.")
     return "\n\n".join(parts)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #bc5cde73
-FITS = {"good": "What it learned holds for rows that it has not seen.",
-        "overfit": "It has learned rows by heart: count on the lower figure.",
-        "underfit": "It has hardly learned anything, or the columns do not hold the answer."}
+FITS = {
+    "good": "What it learned holds for rows that it has not seen.",
+    "overfit": "It has learned rows by heart: count on the lower figure.",
+    "underfit": "It has hardly learned anything, or the columns do not hold the answer.",
+}
+
 
 def analyses(facts: dict[str, Any], personal: dict[str, str], most: int = 6) -> str:
     "Quantitative analyses."
     metrics = facts["metrics"]
     spans = {metrics["metric"]: metrics["interval"], **metrics.get("intervals", {})}
-    rows = [[METRICS[name].label, readable(value), *map(readable, spans.get(name, (None, None)))]
-            for name, value in metrics["test"].items() if value is not None]
+    rows = [
+        [METRICS[name].label, readable(value), *map(readable, spans.get(name, (None, None)))]
+        for name, value in metrics["test"].items()
+        if value is not None
+    ]
     reached = {None: "No goal was stated.", True: "The goal is reached.", False: "The goal is not reached."}
     label = METRICS[metrics["metric"]].label
-    parts = [lines(["metric", "score", "from", "to"], rows).replace("undefined", ""),
-             f"Without any model: {label} {readable(metrics['baseline'])}. {reached[metrics['reached']]}",
-             f"Fit: {metrics['fit']} ({readable(metrics['train'])} on rows learned, "
-             f"{readable(metrics['validation'])} on rows held back). {FITS.get(metrics['fit'], '')}"]
+    parts = [
+        lines(["metric", "score", "from", "to"], rows).replace("undefined", ""),
+        f"Without any model: {label} {readable(metrics['baseline'])}. {reached[metrics['reached']]}",
+        f"Fit: {metrics['fit']} ({readable(metrics['train'])} on rows learned, "
+        f"{readable(metrics['validation'])} on rows held back). {FITS.get(metrics['fit'], '')}",
+    ]
     groups = [line for line in facts.get("slices", []) if line["column"] not in personal][:most]
-    table = [[f"{code(line['column'])} {plain(line['group'])}", f"{line['rows']:,}", readable(line["score"]),
-              readable(line["expected"]), "no" if line["by_chance"] > RARE else "**yes**"] for line in groups]
-    if table: parts.append("Groups with the most telling gaps:\n\n" + lines(
-        ["group", "rows", "score", "expected", "more than chance"], table))
+    table = [
+        [
+            f"{code(line['column'])} {plain(line['group'])}",
+            f"{line['rows']:,}",
+            readable(line["score"]),
+            readable(line["expected"]),
+            "no" if line["by_chance"] > RARE else "**yes**",
+        ]
+        for line in groups
+    ]
+    if table:
+        parts.append(
+            "Groups with the most telling gaps:\n\n"
+            + lines(["group", "rows", "score", "expected", "more than chance"], table)
+        )
     return "\n\n".join(parts)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #335309eb
 def explanations(facts: dict[str, Any], found: dict[str, Any], most: int = 10) -> str:
     "Explanations."
     number = facts["task"]["type"] == "regression"
-    def size(value: float) -> str: return readable(value) if number else f"{value * 100:.1f}"
-    rows = [[code(line["column"]), size(line["shap"]), plain(line["way"]), readable(line["loss"]),
-             readable(line["low"]), readable(line["high"])] for line in found["importance"][:most]]
+
+    def size(value: float) -> str:
+        return readable(value) if number else f"{value * 100:.1f}"
+
+    rows = [
+        [
+            code(line["column"]),
+            size(line["shap"]),
+            plain(line["way"]),
+            readable(line["loss"]),
+            readable(line["low"]),
+            readable(line["high"]),
+        ]
+        for line in found["importance"][:most]
+    ]
     sure = [row["trust"] for row in found["rows"]]
     agree = sum(one["first"] in one["shared"] for one in sure)
     head = ["column", "moves by" if number else "moves by, points", "which way", "score lost", "from", "to"]
-    return "\n\n".join([
-        f"What moves {plain(found['about'])}: mean size of the SHAP values of {found['behind']:,} test rows, "
-        f"and what {METRICS[facts['metrics']['metric']].label} loses when the column is shuffled, with its "
-        "interval.", lines(head, rows), *found["words"],
-        f"SHAP and LIME agree on the first reason in {agree} of the {len(sure)} rows that were explained "
-        "singly."])
+    return "\n\n".join(
+        [
+            f"What moves {plain(found['about'])}: mean size of the SHAP values of {found['behind']:,} test rows, "
+            f"and what {METRICS[facts['metrics']['metric']].label} loses when the column is shuffled, with its "
+            "interval.",
+            lines(head, rows),
+            *found["words"],
+            f"SHAP and LIME agree on the first reason in {agree} of the {len(sure)} rows that were explained "
+            "singly.",
+        ]
+    )
 
 # %% ../../nbs/packaging/01_model_card.ipynb #cd164a4d
 def ethics(facts: dict[str, Any], personal: dict[str, str], limits: str) -> str:
     "Ethical considerations."
     reads = [code(name) for name in personal if name in read_by_model(facts)]
     parts = [
-        f"The model reads columns that look personal: {', '.join(reads)}. Ask whether it must." if reads
+        f"The model reads columns that look personal: {', '.join(reads)}. Ask whether it must."
+        if reads
         else "The model reads no column that looks like names, mail addresses or telephone numbers.",
         "Whether its mistakes fall on some people more than on others is known only as far as the groups "
-        "above show it. Columns that stand for another one, and what is in no column, were not examined."]
+        "above show it. Columns that stand for another one, and what is in no column, were not examined.",
+    ]
     harm = unknown("which harm a wrong prediction does, and who bears it", "explain.limits")
     return "\n\n".join([*parts, *([] if limits.strip() else [harm])])
 
+
 def caveats(facts: dict[str, Any]) -> str:
     "Caveats and recommendations."
-    metrics, parts = facts["metrics"], [
-        "Explanations tell what the model goes by. They are not causes, and columns that say the same share "
-        "the credit.",
-        "All figures hold for rows like those of the test. If the world changes, they change: measure again."]
-    if metrics["fit"] != "good": parts.insert(0, f"The fit is {metrics['fit']}: mend that first.")
-    if metrics["reached"] is False: parts.insert(0, "The goal is not reached: do not decide by it.")
+    metrics, parts = (
+        facts["metrics"],
+        [
+            "Explanations tell what the model goes by. They are not causes, and columns that say the same share "
+            "the credit.",
+            "All figures hold for rows like those of the test. If the world changes, they change: measure again.",
+        ],
+    )
+    if metrics["fit"] != "good":
+        parts.insert(0, f"The fit is {metrics['fit']}: mend that first.")
+    if metrics["reached"] is False:
+        parts.insert(0, "The goal is not reached: do not decide by it.")
     leaking = {name for leak in facts.get("leaks", []) for name in leak["columns"]} & read_by_model(facts)
-    if leaking: parts.insert(0, f"It reads what seems to give the answer away: "
-                                f"{', '.join(map(code, sorted(leaking)))}. Look into that first.")
+    if leaking:
+        parts.insert(
+            0,
+            f"It reads what seems to give the answer away: "
+            f"{', '.join(map(code, sorted(leaking)))}. Look into that first.",
+        )
     return "\n".join(f"- {sentence}" for sentence in parts)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #158c83ea
-SECTIONS = ("Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data",
-            "Quantitative analyses", "Explanations", "Ethical considerations", "Caveats and recommendations")
+SECTIONS = (
+    "Model details",
+    "Intended use",
+    "Factors",
+    "Metrics",
+    "Evaluation data",
+    "Training data",
+    "Quantitative analyses",
+    "Explanations",
+    "Ethical considerations",
+    "Caveats and recommendations",
+)
+
 
 def model_card(
     facts: dict[str, Any],  # from `facts_of`
@@ -228,29 +329,45 @@ def model_card(
     limits: str = "",  # what it must not be used for
 ) -> str:  # Markdown
     "The model card with the sections of Mitchell and others (2019), and one for explanations."
-    bodies = (details(facts, owner), intended_use(facts, use, limits), factors(facts, personal),
-              metric_words(facts), evaluation_data(facts), training_data(facts), analyses(facts, personal),
-              explanations(facts, found), ethics(facts, personal, limits), caveats(facts))
+    bodies = (
+        details(facts, owner),
+        intended_use(facts, use, limits),
+        factors(facts, personal),
+        metric_words(facts),
+        evaluation_data(facts),
+        training_data(facts),
+        analyses(facts, personal),
+        explanations(facts, found),
+        ethics(facts, personal, limits),
+        caveats(facts),
+    )
     parts = [f"## {title}\n\n{body}" for title, body in zip(SECTIONS, bodies, strict=True)]
     return "\n\n".join([f"# Model card: {plain(facts['task']['target'])}", *parts]) + "\n"
+
 
 def say_card(
     card: str,  # Markdown
 ) -> str:  # Markdown
     "What the card lacks."
     gaps = re.findall(r"\*\*Not known:\*\* (.+?)\. Write it as `(\w+)", card)
-    if not gaps: return "**The model card is complete.** It is in `card.md`, and as a page in `card.html`."
-    return (f"**The model card lacks {len(gaps)} answers that only you know**; it is in `card.md`, and as a "
-            "page in `card.html`.\n\n" + "\n".join(f"- {what} (`{setting}`)" for what, setting in gaps))
+    if not gaps:
+        return "**The model card is complete.** It is in `card.md`, and as a page in `card.html`."
+    return (
+        f"**The model card lacks {len(gaps)} answers that only you know**; it is in `card.md`, and as a "
+        "page in `card.html`.\n\n" + "\n".join(f"- {what} (`{setting}`)" for what, setting in gaps)
+    )
 
 # %% ../../nbs/packaging/01_model_card.ipynb #9a2463cb
 NUMBERS = re.compile(  # cells and heads of the columns that are set to the right
-    r"<(t[hd])>(from|to|score|rows|expected|score lost|moves by[^<]*|-?[\d,.]+(?:e-?\d+)?)</\1>")
+    r"<(t[hd])>(from|to|score|rows|expected|score lost|moves by[^<]*|-?[\d,.]+(?:e-?\d+)?)</\1>"
+)
+
 
 def page_style() -> str:
     "The page's style sheet, in mlkit's colours."
     colours = f":root {{ --model: {BLUE}; --soft: {GREY}; --gap: {ORANGE} }}\n"
     return colours + resources.files("mlkit.packaging").joinpath("card.css").read_text(encoding="utf-8")
+
 
 def as_image(plot: Any) -> str:  # of `mlkit.core.figures`
     data = base64.b64encode(plot._repr_png_()).decode()
@@ -263,6 +380,7 @@ def card_page(
 ) -> str:  # HTML, in one file
     "The card as a page."
     from markdown_it import MarkdownIt
+
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(card)
     html = html.replace("<p><strong>Not known:", '<p class="gap"><strong>Not known:')
     html = NUMBERS.sub(r'<\1 class="number">\2</\1>', html)
@@ -270,6 +388,8 @@ def card_page(
     place = "(<h2>Explanations</h2>\n<p>.*?</p>)"
     html = re.sub(place, lambda found: f"{found[1]}\n{pictures}", html, count=1)
     title = re.sub(r"\\(.)", r"\1", card.split("\n", 1)[0].removeprefix("# "))
-    head = (f'<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
-            f'<meta name="viewport" content="width=device-width">\n<style>\n{page_style()}</style>')
+    head = (
+        f'<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width">\n<style>\n{page_style()}</style>'
+    )
     return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<main>\n{html}</main>\n</html>\n'

@@ -16,24 +16,42 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, compose, helper, i
 from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
-    BaggingClassifier, BaggingRegressor, ExtraTreesClassifier, ExtraTreesRegressor,
-    HistGradientBoostingClassifier, HistGradientBoostingRegressor,
-    RandomForestClassifier, RandomForestRegressor)
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import (
-    Binarizer, FunctionTransformer, MinMaxScaler, PowerTransformer, StandardScaler)
+    Binarizer,
+    FunctionTransformer,
+    MinMaxScaler,
+    PowerTransformer,
+    StandardScaler,
+)
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from ..models.calibration import Calibrator, FinalModel
-from ..features.encoders import DIGITS, SAME, Bounded, Neighbours, Topics
-from ..models.ensemble import Ensemble
 from ..core.errors import PackageError
-from ..models.families import OnLogScale, lightgbm
+from ..features.encoders import DIGITS, SAME, Bounded, Neighbours, Topics
 from ..inference.row_reader import is_word
-from .onnx_trees import (
-    Trees, histogram_trees, joined, light_trees, old_tree_node, sklearn_tree, tree_node)
+from ..models.calibration import Calibrator, FinalModel
+from ..models.ensemble import Ensemble
+from ..models.families import OnLogScale, lightgbm
+from mlkit.packaging.onnx_trees import (
+    Trees,
+    histogram_trees,
+    joined,
+    light_trees,
+    old_tree_node,
+    sklearn_tree,
+    tree_node,
+)
 
 # %% auto #0
 __all__ = ['FLOAT', 'DOUBLE', 'WORD', 'OPSET', 'ML', 'TINY', 'UNKNOWN', 'Nodes', 'Graph', 'Encoded', 'wide', 'of_each',
@@ -44,8 +62,10 @@ __all__ = ['FLOAT', 'DOUBLE', 'WORD', 'OPSET', 'ML', 'TINY', 'UNKNOWN', 'Nodes',
 FLOAT, DOUBLE, WORD = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.STRING
 OPSET, ML = 21, 5  # versions of ONNX's own operators, and of those for models
 
+
 class Nodes:
     "The nodes of a graph in the making. What it has computed already, it does not compute again."
+
     def __init__(self, ml: int = ML):  # 3: with the operators that other converters use
         self.ml, self.nodes = ml, list[NodeProto]()
         self.constants, self.done = dict[Any, TensorProto](), dict[Any, str]()
@@ -71,7 +91,9 @@ class Nodes:
 # %% ../../nbs/packaging/03_onnx_export.ipynb #aca1775c
 class Graph(Nodes):
     "A graph in the making, with what models often need."
-    def cast(self, x: str, kind: int) -> str: return self.add("Cast", x, to=kind)
+
+    def cast(self, x: str, kind: int) -> str:
+        return self.add("Cast", x, to=kind)
 
     def columns(self, x: str, places: Sequence[int]) -> str:
         "Some columns of a matrix."
@@ -84,7 +106,8 @@ class Graph(Nodes):
     def look_up(self, tables: Sequence[np.ndarray], places: str) -> str:
         "From each column's own table, the entries at these places."
         starts = np.cumsum([0, *map(len, tables)])[:-1]
-        if len(tables) > 1: places = self.add("Add", places, starts)
+        if len(tables) > 1:
+            places = self.add("Add", places, starts)
         return self.add("Gather", np.concatenate(tables), places)
 
     def insert(self, model: ModelProto, x: str) -> str:
@@ -98,6 +121,7 @@ class Graph(Nodes):
 # %% ../../nbs/packaging/03_onnx_export.ipynb #66cfe84e
 class Encoded(NamedTuple):
     "What an encoder makes of the inputs. Its columns may stand in another order than scikit-learn's."
+
     x: str  # tensor (rows, columns)
     double: bool  # is it float64? else it is float32
     places: np.ndarray  # where each of scikit-learn's columns is
@@ -108,6 +132,7 @@ class Encoded(NamedTuple):
         ordered[self.places] = weights
         return ordered
 
+
 def wide(graph: Graph, x: Encoded) -> str:
     "As float64."
     return x.x if x.double else graph.cast(x.x, DOUBLE)
@@ -117,11 +142,14 @@ def of_each(steps: Sequence[Any], name: str) -> np.ndarray:
     "What was learned of every column, of all steps one behind the other."
     return np.concatenate([np.broadcast_to(getattr(step, name), step.n_features_in_) for step in steps])
 
+
 def _fill(graph: Graph, x: str, steps: Sequence[SimpleImputer]) -> str:
     return graph.add("Where", graph.add("IsNaN", x), of_each(steps, "statistics_").astype(np.float32), x)
 
+
 def _mark(graph: Graph, x: str, steps: Sequence[Binarizer]) -> str:
     return graph.cast(graph.add("Greater", x, of_each(steps, "threshold").astype(np.float32)), FLOAT)
+
 
 def _bound(graph: Graph, x: str, steps: Sequence[Bounded]) -> str:
     inside = graph.add("Max", graph.cast(x, DOUBLE), of_each(steps, "low_"))
@@ -131,10 +159,13 @@ def _bound(graph: Graph, x: str, steps: Sequence[Bounded]) -> str:
 def _standardise(graph: Graph, x: str, steps: Sequence[StandardScaler]) -> str:
     return graph.add("Div", graph.add("Sub", x, of_each(steps, "mean_")), of_each(steps, "scale_"))
 
+
 def _to_range(graph: Graph, x: str, steps: Sequence[MinMaxScaler]) -> str:
     return graph.add("Add", graph.add("Mul", x, of_each(steps, "scale_")), of_each(steps, "min_"))
 
+
 TINY = 1e-8  # a power as small as this is as good as a logarithm
+
 
 def _power(graph: Graph, x: str, steps: Sequence[PowerTransformer]) -> str:
     "((1 + x)^p - 1) / p, mirrored below zero, where the power is 2 - p (Yeo and Johnson 2000)."
@@ -152,12 +183,13 @@ def _distances(graph: Graph, rows: str, known: np.ndarray) -> tuple[str, str]:  
     there, filled = graph.cast(graph.add("Not", gap), DOUBLE), graph.add("Where", gap, 0.0, rows)
     met = (~np.isnan(known)).astype(np.float64)
     own = graph.add("MatMul", graph.add("Mul", filled, filled), met.T)
-    other = graph.add("MatMul", there, held.T ** 2)
+    other = graph.add("MatMul", there, held.T**2)
     both = graph.add("MatMul", filled, -2 * held.T)
     square = graph.add("Max", graph.add("Add", graph.add("Add", own, other), both), 0.0)
     shared = graph.add("MatMul", there, met.T)
     mean = graph.add("Div", square, graph.add("Max", shared, 1.0))
     return graph.add("Mul", mean, float(known.shape[1])), graph.add("Equal", shared, 0.0)
+
 
 def _nearest(graph: Graph, rows: str, column: str, step: Neighbours) -> str:  # a value for each row
     "Of rows with a gap in some column, the mean of the nearest training rows that have none there."
@@ -191,23 +223,35 @@ def _neighbours(graph: Graph, x: str, steps: Sequence[Neighbours]) -> str:
     empty = np.isnan(step._fit_X).all(axis=0)
     return graph.add("Where", empty, 0.0, filled) if empty.any() else filled
 
+
 def _kept(graph: Graph, x: str, steps: Sequence[ColumnTransformer]) -> str:
     "The columns that were compared with, and are not wanted any more, stand at the end."
     return graph.columns(x, range(len(steps[0].transformers_[0][2])))
 
 # %% ../../nbs/packaging/03_onnx_export.ipynb #9db8a1f0
 _STEPS: dict[type, Callable[[Graph, str, Any], str]] = {
-    SimpleImputer: _fill, Binarizer: _mark, Bounded: _bound, StandardScaler: _standardise,
-    MinMaxScaler: _to_range, PowerTransformer: _power, Neighbours: _neighbours, ColumnTransformer: _kept}
+    SimpleImputer: _fill,
+    Binarizer: _mark,
+    Bounded: _bound,
+    StandardScaler: _standardise,
+    MinMaxScaler: _to_range,
+    PowerTransformer: _power,
+    Neighbours: _neighbours,
+    ColumnTransformer: _kept,
+}
+
 
 def steps_of(branch: Any) -> list[Any]:
     "What a branch of an encoder does, one thing after the other; nothing where numbers pass through."
-    if isinstance(branch, str | FunctionTransformer): return []
+    if isinstance(branch, str | FunctionTransformer):
+        return []
     return [step for _, step in branch.steps]
+
 
 def alike(branch: Any) -> tuple[Any, ...]:
     "Equal for branches that can be computed together; one that looks for neighbours stands alone."
     return tuple(step if isinstance(step, Neighbours) else type(step) for step in steps_of(branch))
+
 
 def number_branches(
     graph: Graph,
@@ -216,14 +260,17 @@ def number_branches(
 ) -> tuple[str, bool]:  # tensor (rows, columns); is it float64?
     "What becomes of numbers."
     x, ways = graph.columns("numbers", places), [steps_of(branch) for branch in branches]
-    for steps in zip(*ways, strict=True): x = _STEPS[type(steps[0])](graph, x, steps)
+    for steps in zip(*ways, strict=True):
+        x = _STEPS[type(steps[0])](graph, x, steps)
     return x, any(isinstance(step, Bounded) for step in ways[0])
 
 # %% ../../nbs/packaging/03_onnx_export.ipynb #20f0bc75
 UNKNOWN = "\0"  # stands for any word that is not known
 
+
 class Lexicon:
     "The words that encoders know, column by column."
+
     def __init__(
         self,
         encoders: Sequence[ColumnTransformer],  # fitted
@@ -232,8 +279,10 @@ class Lexicon:
         known = defaultdict[str, set[str]](set)
         for _, branch, columns in (part for encoder in encoders for part in encoder.transformers_):
             categories = getattr(next(iter(steps_of(branch)), None), "categories_", None)
-            if categories is None: continue
-            for name, words in zip(columns, categories, strict=True): known[name] |= {*words}
+            if categories is None:
+                continue
+            for name, words in zip(columns, categories, strict=True):
+                known[name] |= {*words}
         self.words = {name: [UNKNOWN, *sorted({"", *known[name]})] for name in names if name in known}
         self.places = [place for place, name in enumerate(names) if name in known]
 
@@ -244,8 +293,14 @@ class Lexicon:
         tables = [np.zeros(len(every) + 1, dtype=np.int64) for _ in self.words]
         for table, words in zip(tables, self.words.values(), strict=True):
             table[[number[word] for word in words[1:]]] = range(1, len(words))
-        found = graph.add("LabelEncoder", graph.columns("words", self.places), domain="ai.onnx.ml",
-                          keys_strings=every, values_int64s=[*number.values()], default_int64=0)
+        found = graph.add(
+            "LabelEncoder",
+            graph.columns("words", self.places),
+            domain="ai.onnx.ml",
+            keys_strings=every,
+            values_int64s=[*number.values()],
+            default_int64=0,
+        )
         return graph.look_up(tables, found)
 
 # %% ../../nbs/packaging/03_onnx_export.ipynb #ccde7ad6
@@ -259,7 +314,7 @@ def spelled_out(
     ends = np.cumsum([*map(len, lists)])
     asked = pd.DataFrame(UNKNOWN, index=range(ends[-1]), columns=[*names], dtype="str")
     for name, words, end in zip(names, lists, ends, strict=True):
-        asked.loc[end - len(words):end - 1, name] = words
+        asked.loc[end - len(words) : end - 1, name] = words
     answers = np.split(np.asarray(branch.transform(asked)), ends[:-1])
     moved = [~np.isclose(answer, answer[:1], 0, 0, equal_nan=True).all(axis=0) for answer in answers]
     owners = np.argmax(moved, axis=0)
@@ -274,10 +329,12 @@ def word_branches(
 ) -> tuple[str, bool]:  # tensor (rows, columns); is it float64?
     "What becomes of words: all of them looked up at once."
     order, columns = [*lexicon.words], list[tuple[str, np.ndarray]]()
-    for branch, these in zip(branches, names, strict=True): columns += spelled_out(branch, these, lexicon)
+    for branch, these in zip(branches, names, strict=True):
+        columns += spelled_out(branch, these, lexicon)
     kind = np.result_type(*(values for _, values in columns))
     numbers = graph.columns(lexicon.number(graph), [order.index(name) for name, _ in columns])
     return graph.look_up([values.astype(kind) for _, values in columns], numbers), kind == np.float64
+
 
 def text_branch(
     graph: Graph,
@@ -289,16 +346,25 @@ def text_branch(
     words = sorted(counter.vocabulary_, key=counter.vocabulary_.get)
     parts = graph.add("StringSplit", graph.add("Gather", "words", place, axis=1), delimiter=" ", outputs=2)
     counts = graph.add(
-        "TfIdfVectorizer", parts, mode="TF" if others else "IDF", min_gram_length=1, max_gram_length=1,
-        max_skip_count=0, ngram_counts=[0], ngram_indexes=[*range(len(words))], pool_strings=words)
+        "TfIdfVectorizer",
+        parts,
+        mode="TF" if others else "IDF",
+        min_gram_length=1,
+        max_gram_length=1,
+        max_skip_count=0,
+        ngram_counts=[0],
+        ngram_indexes=[*range(len(words))],
+        pool_strings=words,
+    )
     return (_topics(graph, counts, counter.idf_, *others), True) if others else (counts, False)
+
 
 def _topics(graph: Graph, counts: str, rarity: np.ndarray, topics: Topics) -> str:
     "TF-IDF of the counts, then SVD."
     weighed = graph.add("Mul", graph.cast(counts, DOUBLE), rarity.astype(np.float64))
     length = graph.add("Max", graph.add("ReduceL2", weighed, np.array([1])), 1e-30)
     numbers = graph.add("Div", graph.add("MatMul", weighed, topics.components_.T.astype(np.float64)), length)
-    return graph.add("Div", graph.add("Round", graph.add("Mul", numbers, 10.0 ** DIGITS)), 10.0 ** DIGITS)
+    return graph.add("Div", graph.add("Round", graph.add("Mul", numbers, 10.0**DIGITS)), 10.0**DIGITS)
 
 # %% ../../nbs/packaging/03_onnx_export.ipynb #44689bd8
 def encode(
@@ -312,14 +378,16 @@ def encode(
     groups, parts, order = defaultdict[Any, list[Any]](list), list[tuple[str, bool]](), list[int]()
     for label, branch, names in encoder.transformers_:
         found = range(encoder.output_indices_[label].start, encoder.output_indices_[label].stop)
-        if not found: continue
+        if not found:
+            continue
         kind: Any = "text" if isinstance(names, str) else "words" if names[0] in words else None
         groups[kind or alike(branch)].append((branch, names, found))
     for kind, group in groups.items():
         branches, named, places = ([*part] for part in zip(*group, strict=True))
-        if kind == "text": parts += [text_branch(graph, words.index(name), branch)
-                                     for branch, name, _ in group]
-        elif kind == "words": parts.append(word_branches(graph, branches, named, lexicon))
+        if kind == "text":
+            parts += [text_branch(graph, words.index(name), branch) for branch, name, _ in group]
+        elif kind == "words":
+            parts.append(word_branches(graph, branches, named, lexicon))
         else:
             columns = [numbers.index(name) for some in named for name in some]
             parts.append(number_branches(graph, branches, columns))
@@ -333,6 +401,7 @@ def linked(graph: Graph, margins: str, outputs: int) -> str:
     "Margins as probabilities: of the second class where there are two."
     return graph.add("Sigmoid", margins) if outputs == 1 else graph.add("Softmax", margins, axis=-1)
 
+
 def _linear(graph: Graph, model: Any, x: Encoded) -> str:
     weights = np.atleast_2d(model.coef_).T
     shift = np.broadcast_to(model.intercept_, weights.shape[1]).astype(np.float64)
@@ -344,16 +413,21 @@ def _networks(graph: Graph, model: Any, x: Encoded) -> str:
     bag = isinstance(model, BaggingClassifier | BaggingRegressor)
     networks = model.estimators_ if bag else [model]
     known = (isinstance(one, MLPClassifier | MLPRegressor) and one.activation == "relu" for one in networks)
-    if not all(known): return foreign_model(graph, model, x)
+    if not all(known):
+        return foreign_model(graph, model, x)
     chosen = model.estimators_features_ if bag else [np.arange(len(x.places))]
     now = wide(graph, x)
     for depth, layer in enumerate(zip(*(one.coefs_ for one in networks), strict=True)):
-        if depth: now = graph.add("Relu", now)
-        else: layer = tuple(_first_layer(part, some, x) for part, some in zip(layer, chosen, strict=True))
+        if depth:
+            now = graph.add("Relu", now)
+        else:
+            layer = tuple(_first_layer(part, some, x) for part, some in zip(layer, chosen, strict=True))
         shifts = np.stack([one.intercepts_[depth][None] for one in networks]).astype(np.float64)
         now = graph.add("Add", graph.add("MatMul", now, np.stack(layer).astype(np.float64)), shifts)
-    if is_classifier(model): now = linked(graph, now, networks[0].n_outputs_)
+    if is_classifier(model):
+        now = linked(graph, now, networks[0].n_outputs_)
     return graph.add("ReduceMean", now, np.array([0]), keepdims=0)
+
 
 def _first_layer(weights: np.ndarray, chosen: np.ndarray, x: Encoded) -> np.ndarray:
     "Weights of the columns that a network looks at, where they are."
@@ -371,15 +445,18 @@ def ask_trees(
     "What trees say, before any link."
     seen = graph.cast(graph.cast(x.x, FLOAT), DOUBLE) if rounded and x.double else wide(graph, x)
     moved = replace(trees, feature=np.where(trees.feature < 0, -1, x.places[trees.feature]))
-    if graph.ml == ML: said = graph.add("TreeEnsemble", seen, domain="ai.onnx.ml", **tree_node(moved))
+    if graph.ml == ML:
+        said = graph.add("TreeEnsemble", seen, domain="ai.onnx.ml", **tree_node(moved))
     else:
         said = graph.add("TreeEnsembleRegressor", seen, domain="ai.onnx.ml", **old_tree_node(moved))
         said = graph.cast(said, DOUBLE)
     return graph.add("Add", said, trees.base) if trees.base.any() else said
 
+
 def _forest(graph: Graph, model: Any, x: Encoded) -> str:
     trees = getattr(model, "estimators_", [model])
     return ask_trees(graph, joined([sklearn_tree(tree) for tree in trees], 1 / len(trees)), x, rounded=True)
+
 
 def _boosting(graph: Graph, model: Any, x: Encoded) -> str:
     light = hasattr(model, "booster_")
@@ -394,6 +471,7 @@ def _rescaled(graph: Graph, model: TransformedTargetRegressor, x: Encoded) -> st
     said, scaler = ask(graph, model.regressor_, x), model.transformer_
     return graph.add("Add", graph.add("Mul", said, scaler.scale_), scaler.mean_)
 
+
 def _from_log(graph: Graph, model: OnLogScale, x: Encoded) -> str:
     logs = graph.add("Min", ask(graph, model.regressor_, x), np.log1p(model.highest_))
     numbers = graph.add("Sub", graph.add("Exp", logs), 1.0)
@@ -403,37 +481,55 @@ def _from_log(graph: Graph, model: OnLogScale, x: Encoded) -> str:
 class _Foreign(Exception):
     "The operators of other converters are needed."
 
+
 def foreign_model(graph: Graph, model: Any, x: Encoded) -> str:
     "What skl2onnx makes of a model. PackageError: it cannot."
-    if graph.ml == ML: raise _Foreign
+    if graph.ml == ML:
+        raise _Foreign
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
+
     kind = FloatTensorType([None, model.n_features_in_])
     options = {id(model): {"zipmap": False}} if is_classifier(model) else None
     opsets = {"": OPSET, "ai.onnx.ml": graph.ml}
-    try: made = convert_sklearn(model, initial_types=[("x", kind)], options=options, target_opset=opsets)
+    try:
+        made = convert_sklearn(model, initial_types=[("x", kind)], options=options, target_opset=opsets)
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:150]
         raise PackageError(f"{type(model).__name__} cannot be written as ONNX: {reason}") from error
     inputs = graph.columns(graph.cast(x.x, FLOAT) if x.double else x.x, x.places.tolist())
     said = graph.cast(graph.insert(made, inputs), DOUBLE)
-    if not is_classifier(model): return graph.add("Reshape", said, np.array([-1, 1]))
+    if not is_classifier(model):
+        return graph.add("Reshape", said, np.array([-1, 1]))
     return graph.columns(said, [1]) if len(model.classes_) == 2 else said
 
 # %% ../../nbs/packaging/03_onnx_export.ipynb #b2a92d2e
 _MODELS: dict[type, Callable[[Graph, Any, Encoded], str]] = {
     **dict.fromkeys([LogisticRegression, Ridge], _linear),
     **dict.fromkeys([MLPClassifier, MLPRegressor, BaggingClassifier, BaggingRegressor], _networks),
-    **dict.fromkeys([DecisionTreeClassifier, DecisionTreeRegressor, RandomForestClassifier,
-                     RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor], _forest),
+    **dict.fromkeys(
+        [
+            DecisionTreeClassifier,
+            DecisionTreeRegressor,
+            RandomForestClassifier,
+            RandomForestRegressor,
+            ExtraTreesClassifier,
+            ExtraTreesRegressor,
+        ],
+        _forest,
+    ),
     **dict.fromkeys([HistGradientBoostingClassifier, HistGradientBoostingRegressor], _boosting),
-    TransformedTargetRegressor: _rescaled, OnLogScale: _from_log}
+    TransformedTargetRegressor: _rescaled,
+    OnLogScale: _from_log,
+}
+
 
 def ask(graph: Graph, model: Any, x: Encoded) -> str:
     "What a model says, float64: (rows, 1) for numbers and the second of two classes, else (rows, classes)."
     light = lightgbm()
     own = light is not None and type(model) in (light.LGBMClassifier, light.LGBMRegressor)
     return _MODELS.get(type(model), _boosting if own else foreign_model)(graph, model, x)
+
 
 def ask_all(
     graph: Graph,
@@ -444,16 +540,21 @@ def ask_all(
     "What they say together; each encoder is computed once."
     if isinstance(estimator, Ensemble):
         encoders, weights = estimator.encoders_, estimator.weights
-        models = [(wants, model) for (_, wants, _), model
-                  in zip(estimator.members, estimator.models_, strict=True)]
-    else: encoders, weights, models = {"": estimator[0]}, [1.0], [("", estimator[1])]
+        models = [
+            (wants, model) for (_, wants, _), model in zip(estimator.members, estimator.models_, strict=True)
+        ]
+    else:
+        encoders, weights, models = {"": estimator[0]}, [1.0], [("", estimator[1])]
     lexicon = Lexicon([*encoders.values()], words)
     encoded = {wants: encode(graph, encoder, numbers, words, lexicon) for wants, encoder in encoders.items()}
     answers = [ask(graph, model, encoded[wants]) for wants, model in models]
     classes = len(estimator.classes_) if is_classifier(estimator) else 1
     each = np.eye(classes if classes > 2 else 1)
-    return answers[0] if len(answers) == 1 else graph.add(
-        "MatMul", graph.beside(answers), np.kron(np.array(weights)[:, None], each))
+    return (
+        answers[0]
+        if len(answers) == 1
+        else graph.add("MatMul", graph.beside(answers), np.kron(np.array(weights)[:, None], each))
+    )
 
 # %% ../../nbs/packaging/03_onnx_export.ipynb #9778ab63
 def _odds(graph: Graph, p: str, values: Sequence[float]) -> str:
@@ -461,10 +562,12 @@ def _odds(graph: Graph, p: str, values: Sequence[float]) -> str:
     odds = graph.add("Log", graph.add("Div", inside, graph.add("Sub", 1.0, inside)))
     return graph.add("Sigmoid", graph.add("Add", graph.add("Mul", odds, values[0]), values[1]))
 
+
 def _staircase(graph: Graph, p: str, values: Sequence[float]) -> str:
     said, meant = np.split(np.array(values), 2)
     along = graph.add("Clip", graph.add("Div", graph.add("Sub", p, said[:-1]), np.diff(said)), 0.0, 1.0)
     return graph.add("Add", graph.add("MatMul", along, np.diff(meant)[:, None]), meant[:1])
+
 
 def _cooled(graph: Graph, p: str, values: Sequence[float]) -> str:
     logs = graph.add("Log", graph.add("Clip", p, 1e-9, 1.0))
@@ -480,9 +583,12 @@ def probabilities(
 ) -> str:  # (rows, classes)
     "Of every class, put right; a class that was never met has 0."
     method, values = (calibrator.method, calibrator.values) if calibrator else ("", ())
-    if method == "sigmoid": said = _odds(graph, said, values)
-    if method == "isotonic": said = _staircase(graph, said, values)
-    if len(known) == 2: said = graph.beside([graph.add("Sub", 1.0, said), said])
+    if method == "sigmoid":
+        said = _odds(graph, said, values)
+    if method == "isotonic":
+        said = _staircase(graph, said, values)
+    if len(known) == 2:
+        said = graph.beside([graph.add("Sub", 1.0, said), said])
     if len(known) < classes:
         places = [known.index(code) if code in known else len(known) for code in range(classes)]
         said = graph.columns(graph.add("Pad", said, np.array([0, 0, 0, 1]), 0.0), places)
@@ -493,8 +599,11 @@ def to_onnx(
     model: FinalModel,
 ) -> ModelProto:  # inputs numbers and words (one without columns is left out), output (rows, classes or 1)
     "What becomes of `Table.inputs` in `FinalModel.output`, as one graph. PackageError: it cannot be written."
-    try: return _to_onnx(model, Graph(ML if len(model.task.classes) < 3 else 3))
-    except _Foreign: return _to_onnx(model, Graph(3))
+    try:
+        return _to_onnx(model, Graph(ML if len(model.task.classes) < 3 else 3))
+    except _Foreign:
+        return _to_onnx(model, Graph(3))
+
 
 def _to_onnx(model: FinalModel, graph: Graph) -> ModelProto:
     kinds, classes = model.table.input_kinds, len(model.task.classes)
@@ -510,7 +619,8 @@ def _to_onnx(model: FinalModel, graph: Graph) -> ModelProto:
     whole = helper.make_graph(graph.nodes, "mlkit", ends[:-1], ends[-1:], [*graph.constants.values()])
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", graph.ml)]
     made = helper.make_model(whole, opset_imports=opsets, ir_version=10, producer_name="mlkit")
-    try: checker.check_model(made)
+    try:
+        checker.check_model(made)
     except checker.ValidationError as error:
         reason = str(error).splitlines()[0][:150]
         raise PackageError(f"{model.family} cannot be written as ONNX: {reason}") from error

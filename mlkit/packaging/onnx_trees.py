@@ -18,6 +18,7 @@ __all__ = ['ZERO', 'Trees', 'joined', 'sklearn_tree', 'histogram_trees', 'light_
 @dataclass(frozen=True)
 class Trees:
     "Trees in arrays, one entry a node. A row goes left where its value is at most the threshold."
+
     feature: np.ndarray  # the column that is looked at; -1: this is a leaf
     threshold: np.ndarray  # float64
     left: np.ndarray  # the node that follows
@@ -46,12 +47,25 @@ def joined(
 ) -> Trees:
     "Trees whose answers are added up."
     starts = np.cumsum([0, *(len(part.feature) for part in parts)])
+
     def of_all(name: str, moved: bool = False) -> np.ndarray:
-        return np.concatenate([getattr(part, name) + start if moved else getattr(part, name)
-                               for part, start in zip(parts, starts[:-1], strict=True)])
-    return Trees(of_all("feature"), of_all("threshold"), of_all("left", True), of_all("right", True),
-                 of_all("gap_left"), weight * of_all("values"), of_all("roots", True),
-                 weight * np.sum([part.base for part in parts], axis=0))
+        return np.concatenate(
+            [
+                getattr(part, name) + start if moved else getattr(part, name)
+                for part, start in zip(parts, starts[:-1], strict=True)
+            ]
+        )
+
+    return Trees(
+        of_all("feature"),
+        of_all("threshold"),
+        of_all("left", True),
+        of_all("right", True),
+        of_all("gap_left"),
+        weight * of_all("values"),
+        of_all("roots", True),
+        weight * np.sum([part.base for part in parts], axis=0),
+    )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #856b89a1
 def sklearn_tree(
@@ -62,10 +76,19 @@ def sklearn_tree(
     values = grown.value[:, 0, :].astype(np.float64)
     if hasattr(tree, "classes_"):
         values = values / values.sum(axis=1, keepdims=True)
-        if values.shape[1] == 2: values = values[:, 1:]
+        if values.shape[1] == 2:
+            values = values[:, 1:]
     feature, gap_left = np.where(inner, grown.feature, -1), grown.missing_go_to_left.astype(bool)
-    return Trees(feature, grown.threshold, grown.children_left, grown.children_right, gap_left,
-                 np.where(inner[:, None], 0.0, values), np.array([0]), np.zeros(values.shape[1]))
+    return Trees(
+        feature,
+        grown.threshold,
+        grown.children_left,
+        grown.children_right,
+        gap_left,
+        np.where(inner[:, None], 0.0, values),
+        np.array([0]),
+        np.zeros(values.shape[1]),
+    )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #6ed5033f
 def histogram_trees(
@@ -73,9 +96,15 @@ def histogram_trees(
 ) -> Trees:
     "The trees of scikit-learn's own boosting: margins, or numbers."
     base = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
-    grown = joined([_histogram_tree(one.nodes, output, len(base))
-                    for step in model._predictors for output, one in enumerate(step)])
+    grown = joined(
+        [
+            _histogram_tree(one.nodes, output, len(base))
+            for step in model._predictors
+            for output, one in enumerate(step)
+        ]
+    )
     return replace(grown, base=base)
+
 
 def _histogram_tree(nodes: np.ndarray, output: int, outputs: int) -> Trees:
     leaf, values = nodes["is_leaf"].astype(bool), np.zeros((len(nodes), outputs))
@@ -83,8 +112,9 @@ def _histogram_tree(nodes: np.ndarray, output: int, outputs: int) -> Trees:
     left, right = nodes["left"].astype(np.int64), nodes["right"].astype(np.int64)
     feature = np.where(leaf, -1, nodes["feature_idx"].astype(np.int64))
     gap_left = nodes["missing_go_to_left"].astype(bool)
-    return Trees(feature, nodes["num_threshold"], left, right, gap_left, values, np.array([0]),
-                 np.zeros(outputs))
+    return Trees(
+        feature, nodes["num_threshold"], left, right, gap_left, values, np.array([0]), np.zeros(outputs)
+    )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #f6e53b7c
 def light_trees(
@@ -93,8 +123,13 @@ def light_trees(
     "The trees of LightGBM: margins, or numbers."
     said = booster.dump_model()
     outputs = said["num_tree_per_iteration"]
-    return joined([_light_tree(tree["tree_structure"], number % outputs, outputs)
-                   for number, tree in enumerate(said["tree_info"])])
+    return joined(
+        [
+            _light_tree(tree["tree_structure"], number % outputs, outputs)
+            for number, tree in enumerate(said["tree_info"])
+        ]
+    )
+
 
 def _in_a_row(root: dict[str, Any]) -> tuple[list[dict[str, Any]], np.ndarray]:
     "All nodes, and for each the places of the two that follow it."
@@ -102,15 +137,20 @@ def _in_a_row(root: dict[str, Any]) -> tuple[list[dict[str, Any]], np.ndarray]:
     for node in nodes:  # grows while it is walked through
         inner = "split_feature" in node
         links.append((len(nodes), len(nodes) + 1) if inner else (-1, -1))
-        if inner: nodes += [node["left_child"], node["right_child"]]
+        if inner:
+            nodes += [node["left_child"], node["right_child"]]
     return nodes, np.array(links)
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #9c60cf2c
 ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
 
+
 def _light_tree(root: dict[str, Any], output: int, outputs: int) -> Trees:
     nodes, links = _in_a_row(root)
-    def each(name: str, usual: Any) -> np.ndarray: return np.array([node.get(name, usual) for node in nodes])
+
+    def each(name: str, usual: Any) -> np.ndarray:
+        return np.array([node.get(name, usual) for node in nodes])
+
     feature, threshold = each("split_feature", -1), each("threshold", 0.0).astype(np.float64)
     tiny = np.abs(threshold) <= ZERO
     threshold[tiny] = np.where(threshold[tiny] < 0, np.nextafter(-ZERO, -1), ZERO)
@@ -125,13 +165,23 @@ def _with_questions(trees: Trees) -> Trees:
     "The same, where every tree begins with a question."
     alone = trees.roots[trees.feature[trees.roots] < 0]
     count, more = len(trees.feature), len(alone)
+
     def longer(name: str, new: Any = 0) -> np.ndarray:
         values = getattr(trees, name)
         return np.concatenate([values, np.broadcast_to(new, (more, *values.shape[1:])).astype(values.dtype)])
+
     roots = trees.roots.copy()
     roots[trees.feature[roots] < 0] = count + np.arange(more)
-    return Trees(longer("feature"), longer("threshold"), longer("left", alone), longer("right", alone),
-                 longer("gap_left"), longer("values"), roots, trees.base)
+    return Trees(
+        longer("feature"),
+        longer("threshold"),
+        longer("left", alone),
+        longer("right", alone),
+        longer("gap_left"),
+        longer("values"),
+        roots,
+        trees.base,
+    )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #0d1d77cf
 def tree_node(
@@ -139,6 +189,7 @@ def tree_node(
 ) -> dict[str, Any]:  # attributes
     "Of the operator TreeEnsemble, which reckons in float64 from end to end."
     from onnx.numpy_helper import from_array
+
     trees = _with_questions(trees)
     inner = trees.feature >= 0
     number = np.where(inner, np.cumsum(inner), np.cumsum(~inner)) - 1  # among questions, or among leaves
@@ -146,14 +197,22 @@ def tree_node(
     target = np.abs(leaves).argmax(axis=1)
     sides = {f"nodes_{side}nodeids": number[to].tolist() for side, to in link.items()}
     kinds = {f"nodes_{side}leafs": (~inner[to]).astype(int).tolist() for side, to in link.items()}
-    return sides | kinds | {
-        "n_targets": leaves.shape[1], "aggregate_function": 1, "post_transform": 0,
-        "tree_roots": number[trees.roots].tolist(), "nodes_featureids": trees.feature[inner].tolist(),
-        "nodes_splits": from_array(trees.threshold[inner]),
-        "nodes_modes": from_array(np.zeros(inner.sum(), dtype=np.uint8)),
-        "nodes_missing_value_tracks_true": trees.gap_left[inner].astype(int).tolist(),
-        "leaf_targetids": target.tolist(),
-        "leaf_weights": from_array(leaves[np.arange(len(leaves)), target])}
+    return (
+        sides
+        | kinds
+        | {
+            "n_targets": leaves.shape[1],
+            "aggregate_function": 1,
+            "post_transform": 0,
+            "tree_roots": number[trees.roots].tolist(),
+            "nodes_featureids": trees.feature[inner].tolist(),
+            "nodes_splits": from_array(trees.threshold[inner]),
+            "nodes_modes": from_array(np.zeros(inner.sum(), dtype=np.uint8)),
+            "nodes_missing_value_tracks_true": trees.gap_left[inner].astype(int).tolist(),
+            "leaf_targetids": target.tolist(),
+            "leaf_weights": from_array(leaves[np.arange(len(leaves)), target]),
+        }
+    )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #7119eff2
 def old_tree_node(
@@ -161,19 +220,26 @@ def old_tree_node(
 ) -> dict[str, Any]:  # attributes
     "Of the operator TreeEnsembleRegressor, whose leaves add to every output."
     from onnx.numpy_helper import from_array
+
     inner, number = trees.feature >= 0, np.arange(len(trees.feature))
     tree = np.cumsum(np.isin(number, trees.roots)) - 1
     said = trees.values != 0
     said[:, 0] |= ~said.any(axis=1)  # every leaf says something, be it 0
     node, target = np.nonzero(said & ~inner[:, None])
     return {
-        "n_targets": trees.values.shape[1], "aggregate_function": "SUM", "post_transform": "NONE",
-        "nodes_treeids": tree.tolist(), "nodes_nodeids": number.tolist(),
+        "n_targets": trees.values.shape[1],
+        "aggregate_function": "SUM",
+        "post_transform": "NONE",
+        "nodes_treeids": tree.tolist(),
+        "nodes_nodeids": number.tolist(),
         "nodes_featureids": np.maximum(trees.feature, 0).tolist(),
         "nodes_modes": np.where(inner, "BRANCH_LEQ", "LEAF").tolist(),
         "nodes_values_as_tensor": from_array(np.where(inner, trees.threshold, 0.0)),
         "nodes_truenodeids": np.where(inner, trees.left, 0).tolist(),
         "nodes_falsenodeids": np.where(inner, trees.right, 0).tolist(),
         "nodes_missing_value_tracks_true": trees.gap_left.astype(int).tolist(),
-        "target_treeids": tree[node].tolist(), "target_nodeids": node.tolist(), "target_ids": target.tolist(),
-        "target_weights_as_tensor": from_array(trees.values[node, target])}
+        "target_treeids": tree[node].tolist(),
+        "target_nodeids": node.tolist(),
+        "target_ids": target.tolist(),
+        "target_weights_as_tensor": from_array(trees.values[node, target]),
+    }

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..models.calibration import FinalModel
-from ..inference.row_reader import is_word
 from ..data.table import Table
+from ..inference.row_reader import is_word
+from ..models.calibration import FinalModel
 from ..problem import predicted_codes
 
 # %% auto #0
@@ -32,12 +32,14 @@ def as_arrays(
     arrays = {"numbers": inputs[numbers].to_numpy(np.float32), "words": inputs[words].to_numpy(object)}
     return {name: array for name, array in arrays.items() if array.shape[1]}
 
+
 def run_graph(
     graph: Any,  # an ONNX model
     arrays: dict[str, np.ndarray],  # from `as_arrays`
 ) -> np.ndarray:  # float32, (rows, classes) or (rows, 1)
     "What the graph says."
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -48,18 +50,22 @@ def run_graph(
 # %% ../../nbs/packaging/04_parity.ipynb #0d57559b
 NEAR = 1e-5  # how far probabilities may be apart
 
+
 @dataclass(frozen=True)
 class Parity:
     "How far a graph is from its model."
+
     rows: int  # that were asked
     largest: float  # difference between probabilities; of numbers, beside their size
     labels: int  # rows that are given another label
 
     @property
-    def kept(self) -> bool: return self.rows > 0 and self.largest <= NEAR and not self.labels
+    def kept(self) -> bool:
+        return self.rows > 0 and self.largest <= NEAR and not self.labels
 
     def __add__(self, other: Parity) -> Parity:
         return Parity(self.rows + other.rows, max(self.largest, other.largest), self.labels + other.labels)
+
 
 def compare(
     model: FinalModel,
@@ -80,19 +86,26 @@ def thresholds_in(
 ) -> Iterator[np.ndarray]:
     "The numbers at which trees split, wherever they are."
     if isinstance(part, list | tuple | np.ndarray):
-        for one in part: yield from thresholds_in(one)
-    elif hasattr(part, "tree_"): yield part.tree_.threshold
-    elif hasattr(part, "booster_"): yield part.booster_.trees_to_dataframe().threshold.dropna().to_numpy()
-    elif hasattr(part, "_predictors"): yield from thresholds_in(part._predictors)
-    elif hasattr(part, "nodes"): yield part.nodes["num_threshold"]
+        for one in part:
+            yield from thresholds_in(one)
+    elif hasattr(part, "tree_"):
+        yield part.tree_.threshold
+    elif hasattr(part, "booster_"):
+        yield part.booster_.trees_to_dataframe().threshold.dropna().to_numpy()
+    elif hasattr(part, "_predictors"):
+        yield from thresholds_in(part._predictors)
+    elif hasattr(part, "nodes"):
+        yield part.nodes["num_threshold"]
     else:
         for name in ("steps", "models_", "estimators_", "regressor_"):
-            if hasattr(part, name): yield from thresholds_in(getattr(part, name))
+            if hasattr(part, name):
+                yield from thresholds_in(getattr(part, name))
 
 # %% ../../nbs/packaging/04_parity.ipynb #07bac6af
 STRANGE = 0.3  # of the cells
 EXTREME = np.array([np.nan, 0, -0.0, 1e-45, -1e-35, 1, -1, 1e6, -1e6, 1e20, -1e20], dtype=np.float32)
 ODD_WORDS = np.array(["", " ", "\0", "never met", "\N{SNOWMAN}"])
+
 
 def _odd_numbers(cells: np.ndarray, splits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     "Extremes, numbers at which trees split and their neighbours, and three times what there was."
@@ -100,6 +113,7 @@ def _odd_numbers(cells: np.ndarray, splits: np.ndarray, rng: np.random.Generator
     at = rng.choice(splits, rows).astype(np.float32)
     beside = np.nextafter(at, rng.choice(np.array([-np.inf, np.inf], dtype=np.float32), rows))
     return np.choose(rng.integers(4, size=rows), [rng.choice(EXTREME, rows), at, beside, 3 * cells])
+
 
 def _odd_texts(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     "Words of many texts together, and some that nobody knows."
@@ -125,9 +139,12 @@ def made_up(
         made[name] = pd.Series(odd, dtype=inputs[name].dtype)
     return pd.DataFrame(made)
 
+
 def _odd(kind: str, cells: np.ndarray, splits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    if kind == "number": return _odd_numbers(cells, splits, rng)
-    if kind == "cycle": return np.full(len(cells), np.nan, dtype=np.float32)
+    if kind == "number":
+        return _odd_numbers(cells, splits, rng)
+    if kind == "cycle":
+        return np.full(len(cells), np.nan, dtype=np.float32)
     return _odd_texts(cells, rng) if kind == "text" else rng.choice(ODD_WORDS, len(cells))
 
 # %% ../../nbs/packaging/04_parity.ipynb #326a678b

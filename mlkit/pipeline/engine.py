@@ -32,40 +32,66 @@ from .notebooks import run_view, stages
 
 # %% ../../nbs/pipeline/03_engine.ipynb #8c59fdcf
 PRELOAD = [
-    "mlkit.registry.tracking", "mlkit.pipeline.engine",
-    "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.debugger",
-    "IPython.core.completerlib", "IPython.extensions.storemagic",
-    "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.font_manager",
-    "pyarrow.parquet", "pandas", "pandas.io.formats.style", "scipy.stats",
-    "sklearn.compose", "sklearn.ensemble", "sklearn.linear_model", "sklearn.model_selection",
-    "sklearn.neural_network", "sklearn.pipeline", "sklearn.preprocessing", "sklearn.tree",
-    "optuna", "mlflow", "pandera.pandas",
+    "mlkit.registry.tracking",
+    "mlkit.pipeline.engine",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.extensions.storemagic",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.font_manager",
+    "pyarrow.parquet",
+    "pandas",
+    "pandas.io.formats.style",
+    "scipy.stats",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.model_selection",
+    "sklearn.neural_network",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "sklearn.tree",
+    "optuna",
+    "mlflow",
+    "pandera.pandas",
 ]
 
-def can_fork() -> bool: return "forkserver" in multiprocessing.get_all_start_methods()
+
+def can_fork() -> bool:
+    return "forkserver" in multiprocessing.get_all_start_methods()
+
 
 @cache
 def warm() -> Any:  # the multiprocessing context whose processes are forks of the warm one
     "The warm process, asked for; it goes on importing while the caller goes on."
     from multiprocessing import forkserver
+
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the core to those that work
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else the unused debugger complains
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*PRELOAD, *(f"mlkit.{stage}" for stage in stages())])
-    with deaf_to_interrupts(): forkserver.ensure_running()
+    with deaf_to_interrupts():
+        forkserver.ensure_running()
     return context
+
 
 @contextmanager
 def deaf_to_interrupts() -> Iterator[None]:
     "What is started in this block does not hear Ctrl-C: that is for the command, which then ends the rest."
     resource_tracker.ensure_running()  # it would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try: yield
-    finally: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 # %% ../../nbs/pipeline/03_engine.ipynb #656231e2
 _STARTING = threading.Lock()
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows only the second
+
 
 def start_fork(
     function: Callable[..., None],  # of the library, so that the fork can import it
@@ -76,23 +102,32 @@ def start_fork(
     process = context.Process(target=_die_with_program, args=(function, *arguments), daemon=True)
     with _STARTING:
         program, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-        try: process.start()
-        finally: sys.modules["__main__"] = program
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = program
     return process
+
 
 def _die_with_program(function: Callable[..., None], *arguments: Any) -> None:
     program = multiprocessing.parent_process()
     # A group of its own: Ctrl-C is for the program, and all that a notebook starts ends with it.
-    if hasattr(os, "setsid"): os.setsid()
+    if hasattr(os, "setsid"):
+        os.setsid()
+
     def follow() -> None:
-        if program: program.join()
+        if program:
+            program.join()
         kill_group(os.getpid())
+
     threading.Thread(target=follow, daemon=True).start()
     function(*arguments)
 
+
 def kill_group(pid: int) -> None:
     "End a fork, and with it the processes that a notebook has started in it."
-    with suppress(ProcessLookupError): os.killpg(pid, KILL) if hasattr(os, "killpg") else os.kill(pid, KILL)
+    with suppress(ProcessLookupError):
+        os.killpg(pid, KILL) if hasattr(os, "killpg") else os.kill(pid, KILL)
 
 # %% ../../nbs/pipeline/03_engine.ipynb #b26413f0
 def become_kernel(
@@ -108,25 +143,39 @@ def become_kernel(
     sys.argv = sys.argv[:1]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from ipykernel.kernelapp import IPKernelApp
-    IPKernelApp.launch_instance(argv=[
-        "-f", connection_file, "--HistoryManager.enabled=False", "--log-level=ERROR",
-        f"--IPKernelApp.parent_handle={os.getppid()}"])
+
+    IPKernelApp.launch_instance(
+        argv=[
+            "-f",
+            connection_file,
+            "--HistoryManager.enabled=False",
+            "--log-level=ERROR",
+            f"--IPKernelApp.parent_handle={os.getppid()}",
+        ]
+    )
 
 # %% ../../nbs/pipeline/03_engine.ipynb #1f1ca2d8
 class WarmKernel:
     "A forked kernel: its process, and how to reach it."
+
     def __init__(self) -> None:
         from jupyter_client.connect import write_connection_file
+
         home = Path(tempfile.mkdtemp(prefix="mlkit-"))
         self.connection_file, self.connection = write_connection_file(
-            str(home / "kernel.json"), transport="ipc", ip=str(home / "ipc"),
-            key=uuid.uuid4().hex.encode(), kernel_name="python3")
+            str(home / "kernel.json"),
+            transport="ipc",
+            ip=str(home / "ipc"),
+            key=uuid.uuid4().hex.encode(),
+            kernel_name="python3",
+        )
         self.connection["key"] = self.connection["key"].encode()  # type: ignore[typeddict-item]
         environment = dict(os.environ, MPLBACKEND="module://matplotlib_inline.backend_inline")
         self.process = start_fork(become_kernel, self.connection_file, environment, os.getcwd())
 
     def remove(self) -> None:
         import shutil
+
         kill_group(self.process.pid)
         self.process.kill()  # one so young that it has no group yet
         self.process.join()
@@ -135,12 +184,14 @@ class WarmKernel:
 # %% ../../nbs/pipeline/03_engine.ipynb #803f497a
 class KernelPool:
     "Keeps one kernel started in advance."
+
     def __init__(self) -> None:
         self.starter = ThreadPoolExecutor(1)
         self.next: Future[WarmKernel] | None = None
         self.last_exit: int | None = None  # exit code of the kernel that ended last; negative: the signal
 
-    def prepare(self) -> None: self.next = self.next or self.starter.submit(WarmKernel)
+    def prepare(self) -> None:
+        self.next = self.next or self.starter.submit(WarmKernel)
 
     def take(self) -> WarmKernel:
         self.prepare()
@@ -153,36 +204,48 @@ class KernelPool:
         return kernel
 
     def close(self) -> None:
-        if self.next: self.next.result().remove()
+        if self.next:
+            self.next.result().remove()
         self.next = None
+
 
 POOL = KernelPool()
 
 # %% ../../nbs/pipeline/03_engine.ipynb #facd3706
 class WarmProvisioner(KernelProvisionerBase):
     "Hands forked kernels to jupyter_client."
+
     kernel: WarmKernel | None = None
 
     @property
-    def has_process(self) -> bool: return self.kernel is not None
+    def has_process(self) -> bool:
+        return self.kernel is not None
+
     @property
-    def process(self) -> Any: return self.kernel.process if self.kernel else None
+    def process(self) -> Any:
+        return self.kernel.process if self.kernel else None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         self.kernel = await asyncio.to_thread(POOL.take)
         return self.kernel.connection
 
-    async def poll(self) -> int | None: return self.process.exitcode if self.process else 0
+    async def poll(self) -> int | None:
+        return self.process.exitcode if self.process else 0
 
     async def wait(self) -> int | None:
-        while self.process and self.process.exitcode is None: await asyncio.sleep(0.02)
+        while self.process and self.process.exitcode is None:
+            await asyncio.sleep(0.02)
         return await self.poll()
 
     async def send_signal(self, signum: int) -> None:
-        if self.process and self.process.exitcode is None: os.kill(self.process.pid, signum)
+        if self.process and self.process.exitcode is None:
+            os.kill(self.process.pid, signum)
 
-    async def kill(self, restart: bool = False) -> None: await self.send_signal(KILL)
-    async def terminate(self, restart: bool = False) -> None: await self.send_signal(signal.SIGTERM)
+    async def kill(self, restart: bool = False) -> None:
+        await self.send_signal(KILL)
+
+    async def terminate(self, restart: bool = False) -> None:
+        await self.send_signal(signal.SIGTERM)
 
     async def cleanup(self, restart: bool = False) -> None:
         if self.kernel:
@@ -193,16 +256,22 @@ class WarmProvisioner(KernelProvisionerBase):
 # %% ../../nbs/pipeline/03_engine.ipynb #187531f4
 class WarmClient(AsyncKernelClient):
     "A client that goes on as soon as the kernel has answered on both of its channels."
+
     async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
         from queue import Empty
+
         from nbclient.exceptions import DeadKernelError
+
         for _ in range(int((timeout or 60) / 0.5)):
-            if not await self._async_is_alive(): raise DeadKernelError("Kernel died")
+            if not await self._async_is_alive():
+                raise DeadKernelError("Kernel died")
             self.kernel_info()
             try:
                 reply = await self.shell_channel.get_msg(timeout=0.5)
-                while await self._next_state() != "idle": pass
-            except Empty: continue
+                while await self._next_state() != "idle":
+                    pass
+            except Empty:
+                continue
             return self._handle_kernel_info_reply(reply)
         raise RuntimeError("the kernel does not answer")
 
@@ -211,20 +280,25 @@ class WarmClient(AsyncKernelClient):
 
     wait_for_ready = _async_wait_for_ready
 
+
 class WarmManager(AsyncKernelManager):
     "A kernel manager whose kernels are forks."
+
     client_class = "mlkit.pipeline.engine.WarmClient"  # type: ignore[assignment]
     client_factory = WarmClient  # type: ignore[assignment]
 
     async def _async_pre_start_kernel(self, **kwargs: Any) -> tuple[list[str], dict[str, Any]]:
         self.provisioner = WarmProvisioner(
-            kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
+            kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self
+        )
         return [], await self.provisioner.pre_launch(**kwargs)
+
     pre_start_kernel = _async_pre_start_kernel
 
 # %% ../../nbs/pipeline/03_engine.ipynb #c68c85d3
 class WarmEngine:
     "papermill engine `mlkit`: the run view of a notebook, in a kernel that is warm already."
+
     @classmethod
     def execute_notebook(
         cls,
@@ -233,12 +307,16 @@ class WarmEngine:
         **options: Any,  # for papermill's own engine
     ) -> Any:  # the executed notebook
         from papermill.engines import NBClientEngine
+
         nb.cells = run_view(nb).cells
-        if can_fork(): options |= {"kernel_manager_class": WarmManager, "shutdown_kernel": "immediate"}
+        if can_fork():
+            options |= {"kernel_manager_class": WarmManager, "shutdown_kernel": "immediate"}
         return NBClientEngine.execute_notebook(nb, kernel_name, **options)
 
     @staticmethod
-    def nb_kernel_name(nb: Any, name: str | None = None) -> str: return name or "python3"
+    def nb_kernel_name(nb: Any, name: str | None = None) -> str:
+        return name or "python3"
 
     @staticmethod
-    def nb_language(nb: Any, language: str | None = None) -> str: return language or "python"
+    def nb_language(nb: Any, language: str | None = None) -> str:
+        return language or "python"

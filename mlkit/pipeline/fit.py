@@ -40,10 +40,12 @@ def fit(
     its twin, which had not. DataError or SettingsError says in one line what stands in the way.
     """
     from mlkit.train import choice_of, find_model, train_model
+
     data, table, test = split_and_prepare(frame, target, metric, test_size, seed)
     found = find_model(data, table, models, trials, budget, ensemble, choose, jobs, "", seed)
     model, choice = found.model, choice_of(found.chosen, data)
-    if not len(test): return replace(model, metrics=measure_unseen(data, found.chosen, choice))
+    if not len(test):
+        return replace(model, metrics=measure_unseen(data, found.chosen, choice))
     metrics = measure(model, data, test, choice)
     if refit:
         whole, table, _ = split_and_prepare(frame, target, metric, 0.0, seed)
@@ -59,8 +61,9 @@ def measure(
 ) -> dict[str, Any]:  # the contract of `metrics.json`
     "Stage 06: the score on rows that the model has not seen, with its interval and the verdict on the fit."
     from mlkit.evaluate import examine, metrics_json
-    from mlkit.task.intervals import score_intervals
     from mlkit.problem import baseline_output, score
+    from mlkit.task.intervals import score_intervals
+
     truth, output = examine(data.task, model, test)
     scores = score_intervals(data.task, truth, output)
     nothing = score(data.task, truth, baseline_output(data.task, data.truth, len(truth)))
@@ -78,17 +81,31 @@ def measure_unseen(
     from mlkit.evaluate import without_nan
     from mlkit.models.trials import interval_of
     from mlkit.problem import all_scores, baseline_output, reached, score
+
     task, judged = data.task, np.isfinite(chosen.output.reshape(len(data.truth), -1)[:, 0])
     truth, nothing = data.truth[judged], baseline_output(data.task, data.truth, int(judged.sum()))
-    return without_nan({
-        "task": task.type, "target": task.target, "metric": task.metric, "direction": task.direction,
-        "score": choice["validation"], "interval": list(interval_of(chosen)),
-        "baseline": score(task, truth, nothing), "goal": task.goal, "reached": reached(task, chosen.score),
-        "train": choice["train"], "validation": choice["validation"], "fit": verdict_of(data, choice),
-        "model": choice["family"], "rows": {"train": choice["rows"], "test": 0},
-        "threshold": 0.5 if task.type == "binary" else None,
-        "test": all_scores(task, truth, chosen.output[judged]),
-        "note": "no rows were locked away: these are scores of cross-validation, which a search flatters"})
+    return without_nan(
+        {
+            "task": task.type,
+            "target": task.target,
+            "metric": task.metric,
+            "direction": task.direction,
+            "score": choice["validation"],
+            "interval": list(interval_of(chosen)),
+            "baseline": score(task, truth, nothing),
+            "goal": task.goal,
+            "reached": reached(task, chosen.score),
+            "train": choice["train"],
+            "validation": choice["validation"],
+            "fit": verdict_of(data, choice),
+            "model": choice["family"],
+            "rows": {"train": choice["rows"], "test": 0},
+            "threshold": 0.5 if task.type == "binary" else None,
+            "test": all_scores(task, truth, chosen.output[judged]),
+            "note": "no rows were locked away: these are scores of cross-validation, which a search flatters",
+        }
+    )
+
 
 def verdict_of(
     data: Any,  # mlkit.train.Data
@@ -97,27 +114,25 @@ def verdict_of(
     "The verdict on the fit."
     from mlkit.evaluation.fit_diagnosis import verdict_on_fit
     from mlkit.problem import baseline_output, score
+
     nothing = score(data.task, data.truth, baseline_output(data.task, data.truth, len(data.truth)))
     return verdict_on_fit(data.task, choice["train"], choice["validation"], choice["folds"], nothing)[0]
 
 # %% ../../nbs/pipeline/06_fit.ipynb #65631a94
 def split_and_prepare(
-    frame: pd.DataFrame,
-    target: str,
-    metric: str,
-    test_size: float,
-    seed: int,
+    frame: pd.DataFrame, target: str, metric: str, test_size: float, seed: int
 ) -> tuple[Any, Any, pd.DataFrame]:  # mlkit.train.Data, mlkit.data.table.Table, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
     import pandas as pd
 
+    from mlkit.prepare import answers_of, combine_numbers, learn_reading, make_plan, target_frame
+    from mlkit.problem import settle, state_problem
     from mlkit.quality.leakage import audit
     from mlkit.quality.shifted_rows import find_slipped
     from mlkit.sources.readers import plain_table
-    from mlkit.prepare import answers_of, combine_numbers, learn_reading, make_plan, target_frame
-    from mlkit.problem import settle, state_problem
     from mlkit.train import Data
     from mlkit.validate import find_columns, lock_away, put_aside, treat_leaks, usable_rows, with_answers
+
     if not hasattr(frame, "columns"):
         raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
     problem = state_problem(target, metric=metric)
@@ -127,7 +142,8 @@ def split_and_prepare(
     rows, _ = usable_rows(frame, problem.target)
     task = settle(problem, rows[problem.target])
     train, test, way = lock_away(with_answers(rows, task), task, test_size=test_size or 0.2, seed=seed)
-    if not test_size: train, test = pd.concat([train, test]), test.head(0)
+    if not test_size:
+        train, test = pd.concat([train, test]), test.head(0)
     train, test, _ = treat_leaks(audit(learn_reading(train, task), train, test, task, way), train, test)
     train, test = train.reset_index(drop=True), test.reset_index(drop=True)
     table, combined = combine_numbers(learn_reading(train, task, split=way.to_dict()), train, task, seed=seed)

@@ -26,7 +26,8 @@ from typing import Any
 _grammar = sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 import nbformat  # noqa: E402
 
-if _grammar is None: del sys.modules["rfc3987_syntax"]
+if _grammar is None:
+    del sys.modules["rfc3987_syntax"]
 
 from ..core.errors import MLKitError, RunError
 from ..core.run_folder import Run, changing_journal, digest_of, digest_of_names, read_journal
@@ -37,6 +38,7 @@ def package_folder() -> Path:  # the folder of mlkit's modules
     "Where mlkit is installed, or checked out."
     return Path(find_spec("mlkit").origin).parent  # type: ignore[union-attr, arg-type]
 
+
 def notebook_folder() -> Path:  # a folder with 01_problem.ipynb and the others
     "Where the stage notebooks are: inside the installed package, or beside it in a checkout."
     carried = package_folder() / "notebooks"
@@ -46,28 +48,37 @@ def notebook_folder() -> Path:  # a folder with 01_problem.ipynb and the others
 @dataclass(frozen=True)
 class Stage:
     "A stage of the lifecycle, told by its notebook."
+
     path: Path
 
     @property
-    def name(self) -> str: return self.path.stem.split("_", 1)[1]
+    def name(self) -> str:
+        return self.path.stem.split("_", 1)[1]
 
     @cached_property
-    def notebook(self) -> nbformat.NotebookNode: return nbformat.read(self.path, as_version=4)
+    def notebook(self) -> nbformat.NotebookNode:
+        return nbformat.read(self.path, as_version=4)
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
         cells = [cell.source for cell in self.notebook.cells if has_tag(cell, "parameters")]
         if len(cells) != 1:
             raise MLKitError(
-                f"{self.path.name} has {len(cells)} cells tagged 'parameters' and needs exactly one")
+                f"{self.path.name} has {len(cells)} cells tagged 'parameters' and needs exactly one"
+            )
         return parse_parameters(cells[0])
 
     @property
     def run_cells(self) -> list[str]:
-        return [cell.source for cell in run_view(self.notebook).cells
-                if cell.cell_type == "code" and not has_tag(cell, "parameters")]
+        return [
+            cell.source
+            for cell in run_view(self.notebook).cells
+            if cell.cell_type == "code" and not has_tag(cell, "parameters")
+        ]
 
-def has_tag(cell: nbformat.NotebookNode, tag: str) -> bool: return tag in cell.metadata.get("tags", [])
+
+def has_tag(cell: nbformat.NotebookNode, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", [])
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #fc9b69f9
 def run_view(
@@ -84,16 +95,29 @@ def run_view(
     has_section = any(cell.source.startswith("## Run this stage") for cell in cells)
     return nbformat.from_dict(dict(notebook, cells=cells)) if has_section else notebook
 
+
 @cache
 def stages() -> dict[str, Stage]:  # by name, in order
     "All stages of the lifecycle."
     paths = sorted(notebook_folder().glob("[0-9][0-9]_*.ipynb"))
-    if not paths: raise MLKitError(f"no stage notebooks in {notebook_folder()}; install mlkit again")
+    if not paths:
+        raise MLKitError(f"no stage notebooks in {notebook_folder()}; install mlkit again")
     return {stage.name: stage for stage in map(Stage, paths)}
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #6a7d238c
-LIBRARIES = ("lime", "mlflow", "numpy", "optuna", "pandas", "pandera", "pyarrow", "scikit-learn", "scipy",
-             "shap")
+LIBRARIES = (
+    "lime",
+    "mlflow",
+    "numpy",
+    "optuna",
+    "pandas",
+    "pandera",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "shap",
+)
+
 
 @cache
 def library_versions() -> dict[str, str]:  # by distribution, and Python's own
@@ -101,33 +125,41 @@ def library_versions() -> dict[str, str]:  # by distribution, and Python's own
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return {"python": python} | {name: metadata.version(name) for name in LIBRARIES}
 
+
 def without_prose(source: str) -> str:
     "Python code in a form that comments, docstrings and layout do not change."
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef): continue
-        if ast.get_docstring(node) is not None: node.body = node.body[1:]
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
     return ast.dump(tree)
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #39439db0
 def imported_modules(tree: ast.AST, module: str = "") -> Iterator[str]:  # names such as mlkit.core.run_folder
     "The modules of mlkit that this code imports by name; relative imports are seen from `module`."
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import): names = [alias.name for alias in node.names]
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            package = module.split(".")[:-node.level] if node.level else []
+            package = module.split(".")[: -node.level] if node.level else []
             base = ".".join([*package, node.module or ""]).strip(".")
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        else: continue
+        else:
+            continue
         yield from (name for name in names if name.split(".")[0] == "mlkit")
+
 
 @cache
 def module_code(name: str) -> tuple[str, list[str]] | None:  # without prose, and what it imports of mlkit
     "The code of a module of mlkit, if there is such a module; read once, because it is also imported once."
     path = package_folder().joinpath(*name.split(".")[1:]).with_suffix(".py")
-    if not path.is_file(): return None
+    if not path.is_file():
+        return None
     source = path.read_text(encoding="utf-8")
     return without_prose(source), list(imported_modules(ast.parse(source), name))
+
 
 def reachable_code(
     cells: list[str],  # the code of a run section
@@ -137,7 +169,8 @@ def reachable_code(
     waiting = [name for cell in cells for name in imported_modules(ast.parse(cell))]
     while waiting:
         name = waiting.pop()
-        if name in found or (module := module_code(name)) is None: continue
+        if name in found or (module := module_code(name)) is None:
+            continue
         found[name], imports = module
         waiting += imports
     return found
@@ -164,26 +197,35 @@ def why_run(
     record = journal["stages"].get(stage.name, {})
     if record.get("state") != "done":
         return {"running": "was stopped", "failed": "failed before"}.get(record.get("state"), "new")
-    if record.get("fingerprint") != fingerprint(stage, parameters): return "code or parameters changed"
+    if record.get("fingerprint") != fingerprint(stage, parameters):
+        return "code or parameters changed"
     artifacts = journal["artifacts"]
     for name, digest in record["reads"].items():
-        if artifacts.get(name, {}).get("sha256") != digest: return f"{name} changed"
+        if artifacts.get(name, {}).get("sha256") != digest:
+            return f"{name} changed"
     for source, digest in record["sources"].items():
-        if change := source_change(source, digest): return change
+        if change := source_change(source, digest):
+            return change
     broken = (name for name in record["writes"] if not is_intact(folder, artifacts.get(name)))
     return next((f"{name} is damaged" for name in broken), "")
+
 
 def source_change(source: str, digest: str) -> str:
     "What may have become of a source since its digest was taken; nothing: it is the same."
     path = Path(source)
-    if not digest: return "its source may have changed"
-    if path.is_file(): return "" if digest_of(path) == digest else f"{path.name} changed"
-    if digest_of_names(source) == digest: return ""
+    if not digest:
+        return "its source may have changed"
+    if path.is_file():
+        return "" if digest_of(path) == digest else f"{path.name} changed"
+    if digest_of_names(source) == digest:
+        return ""
     many = "*" in source or "?" in source
     return f"the files of {path.parent.name} changed" if many else f"{path.name} changed"
 
+
 def is_intact(folder: Path, entry: dict | None) -> bool:
-    if entry is None: return False
+    if entry is None:
+        return False
     path = folder / "artifacts" / entry["file"]
     return path.exists() and digest_of(path) == entry["sha256"]
 
@@ -195,13 +237,16 @@ def run_in_process(
 ) -> None:
     "Run one stage here and now, with no kernel and nothing shown; skipped when nothing changed."
     from IPython.utils.capture import capture_output
+
     defaults = {name: parameter.default for name, parameter in stage.parameters.items() if name != "run"}
     values = defaults | dict(parameters)
-    if folder.exists() and not why_run(folder, stage, values): return
+    if folder.exists() and not why_run(folder, stage, values):
+        return
     made_of = fingerprint(stage, values)  # before it runs: what is edited meanwhile has not run
     namespace = values | {"run": str(folder), "__name__": "__main__"}
     with capture_output():
-        for cell in stage.run_cells: exec(compile(cell, stage.path.name, "exec"), namespace)
+        for cell in stage.run_cells:
+            exec(compile(cell, stage.path.name, "exec"), namespace)
     with changing_journal(folder) as journal:
         journal["stages"][stage.name] |= {"state": "done", "fingerprint": made_of}
 
@@ -222,19 +267,23 @@ EXAMPLE: dict[str, dict[str, Any]] = {
     "package": {"register": False},
 }
 
+
 def scratch_folder(stage: str) -> Path:
     "A fresh folder in which all stages before `stage` have run on the built-in example."
     import shutil
     import tempfile
 
     from filelock import FileLock
+
     shared = Path(tempfile.gettempdir()) / f"mlkit-example-{_user()}"
     shared.mkdir(mode=0o700, exist_ok=True)
     with FileLock(shared / ".lock"):
-        for earlier in _before(stage): run_in_process(shared / "run", earlier, EXAMPLE.get(earlier.name, {}))
+        for earlier in _before(stage):
+            run_in_process(shared / "run", earlier, EXAMPLE.get(earlier.name, {}))
         private = Path(tempfile.mkdtemp(prefix=f"mlkit-{stage}-")) / "run"
-        if (shared / "run").exists(): shutil.copytree(shared / "run", private)
-    return forget(private, list(stages())[len(_before(stage)):])
+        if (shared / "run").exists():
+            shutil.copytree(shared / "run", private)
+    return forget(private, list(stages())[len(_before(stage)) :])
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #953fcc5d
 def forget(
@@ -242,20 +291,26 @@ def forget(
     names: list[str],  # stages
 ) -> Path:  # the same folder
     "Take out what these stages have made."
-    if not folder.exists(): return folder
+    if not folder.exists():
+        return folder
     with changing_journal(folder) as journal:
-        for name in names: journal["stages"].pop(name, None)
+        for name in names:
+            journal["stages"].pop(name, None)
         made = [artifact for artifact, entry in journal["artifacts"].items() if entry["stage"] in names]
         for artifact in made:
             entry = journal["artifacts"].pop(artifact)
             (folder / "artifacts" / entry["file"]).unlink(missing_ok=True)
     return folder
 
+
 def _user() -> str:
     import getpass
+
     return re.sub(r"\W", "", getpass.getuser())
+
 
 def _before(stage: str) -> list[Stage]:
     names = list(stages())
-    if stage not in names: raise RunError(f"there is no stage '{stage}'; the stages are {' '.join(names)}")
-    return list(stages().values())[:names.index(stage)]
+    if stage not in names:
+        raise RunError(f"there is no stage '{stage}'; the stages are {' '.join(names)}")
+    return list(stages().values())[: names.index(stage)]

@@ -34,8 +34,8 @@ from markupsafe import Markup
 from .. import __version__
 from ..core import theme
 from ..core.errors import RunError
-from .notebooks import Stage, library_versions, package_folder, run_view, stages
 from ..core.run_folder import replacing
+from .notebooks import Stage, library_versions, package_folder, run_view, stages
 
 # %% ../../nbs/pipeline/04_report.ipynb #d2b98f51
 def read_facts(
@@ -46,12 +46,15 @@ def read_facts(
     "What a file says, as far as it can be read."
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(facts, kind): return facts
+        if isinstance(facts, kind):
+            return facts
         notes.append(f"{path.name} cannot be read: it holds no {'object' if kind is dict else 'list'}.")
-    except FileNotFoundError: notes.append(f"{path.name} is not there.")
+    except FileNotFoundError:
+        notes.append(f"{path.name} is not there.")
     except (OSError, ValueError, RecursionError) as error:
         notes.append(f"{path.name} cannot be read: {error}.")
     return kind()
+
 
 def read_artifact(
     folder: Path,  # the run folder
@@ -71,6 +74,7 @@ def part_of(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     part = facts.get(name)
     return part if isinstance(part, dict) else {}
 
+
 def number_in(value: Any) -> float | None:
     "The value, if it is a number that can be drawn."
     fine = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
@@ -80,6 +84,7 @@ def number_in(value: Any) -> float | None:
 @dataclass(frozen=True)
 class Score:
     "What metrics.json says, in units of the metric; None: unknown."
+
     metric: str
     value: float  # on rows that the model had not seen
     low: float | None  # 95 % interval
@@ -109,23 +114,38 @@ def read_score(
 ) -> Score | None:  # None: there is no score
     "The figures of the evaluation."
     value, rows = number_in(facts.get("score")), number_in(part_of(facts, "rows").get("test"))
-    if value is None: return None
+    if value is None:
+        return None
     ends = facts.get("interval")
     low, high = map(number_in, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
     others = {name: number_in(facts.get(name)) for name in ("baseline", "goal", "train", "validation")}
     return Score(
-        metric=metric_label(str(facts.get("metric", "score"))), value=value, low=low, high=high, **others,
+        metric=metric_label(str(facts.get("metric", "score"))),
+        value=value,
+        low=low,
+        high=high,
+        **others,
         more_is_better=not str(facts.get("direction", "")).startswith("min"),
-        fit=str(facts.get("fit") or ""), model=str(facts.get("model") or ""),
-        rows=None if rows is None else int(rows))
+        fit=str(facts.get("fit") or ""),
+        model=str(facts.get("model") or ""),
+        rows=None if rows is None else int(rows),
+    )
 
 # %% ../../nbs/pipeline/04_report.ipynb #72d7eaf1
 LABELS = {
-    "roc_auc": "AUC-ROC", "roc_auc_ovr": "AUC-ROC, one against the rest", "f1": "F1", "f1_macro": "F1, macro",
-    "precision_macro": "precision, macro", "recall_macro": "recall, macro", "brier": "Brier score",
-    "r2": "R²", "mae": "mean absolute error", "medae": "median absolute error",
+    "roc_auc": "AUC-ROC",
+    "roc_auc_ovr": "AUC-ROC, one against the rest",
+    "f1": "F1",
+    "f1_macro": "F1, macro",
+    "precision_macro": "precision, macro",
+    "recall_macro": "recall, macro",
+    "brier": "Brier score",
+    "r2": "R²",
+    "mae": "mean absolute error",
+    "medae": "median absolute error",
     "rmse": "root mean squared error",
 }
+
 
 def metric_label(
     name: str,  # such as log_loss
@@ -136,7 +156,8 @@ def metric_label(
 # %% ../../nbs/pipeline/04_report.ipynb #bbb2678e
 def figure(value: float | None) -> str:
     "A number with as many digits as an eye can use."
-    if value is None: return "unknown"
+    if value is None:
+        return "unknown"
     size = abs(value)
     decimals = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3
     text = f"{value:.2g}" if size >= 1e9 or 0 < size < 0.01 else f"{value:,.{decimals}f}"
@@ -145,22 +166,31 @@ def figure(value: float | None) -> str:
 # %% ../../nbs/pipeline/04_report.ipynb #78d24b7b
 def duration(seconds: float | None) -> str:
     "How long something took."
-    if seconds is None: return ""
-    if seconds < 59.95: return f"{seconds:.1f} s"
+    if seconds is None:
+        return ""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
+
 def memory(size: float | None) -> str:  # size in bytes
     "An amount of memory."
-    if not size: return ""
+    if not size:
+        return ""
     return f"{size / 2**20:,.0f} MB" if size < 2**30 else f"{size / 2**30:.1f} GB"
+
 
 def moment(text: Any) -> datetime | None:  # text: ISO 8601
     "A point in time, in local time."
-    try: return datetime.fromisoformat(text).astimezone()
-    except (TypeError, ValueError, OverflowError, OSError): return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
 
-def in_words(time: datetime) -> str: return f"{time.day} {time:%B %Y, %H:%M %Z}".strip()
+
+def in_words(time: datetime) -> str:
+    return f"{time.day} {time:%B %Y, %H:%M %Z}".strip()
 
 # %% ../../nbs/pipeline/04_report.ipynb #ed75e5d3
 def what(
@@ -171,8 +201,13 @@ def what(
     between = interval(score)
     words = Markup("The model predicts <b>{}</b> with {} <b>{}</b>{}, on {} that it had not seen before.")
     return words.format(
-        target or "the target", score.metric, figure(score.value),
-        f" (95 % interval {between})" if between else "", f"{score.rows:,} rows" if score.rows else "rows")
+        target or "the target",
+        score.metric,
+        figure(score.value),
+        f" (95 % interval {between})" if between else "",
+        f"{score.rows:,} rows" if score.rows else "rows",
+    )
+
 
 def interval(score: Score) -> str:
     "Between which scores the true one is likely to be."
@@ -183,18 +218,26 @@ def so_what(score: Score) -> str:
     "What the score is worth: against no model, and against the goal."
     return f"{_against_baseline(score)} {_against_goal(score)}".strip()
 
+
 def _against_baseline(score: Score) -> str:
-    if score.baseline is None: return ""
+    if score.baseline is None:
+        return ""
     guess = f"the best guess without a model ({figure(score.baseline)})"
-    if not score.beats(score.baseline): return f"That is worse than {guess}."
-    if not score.beats(score.baseline, surely=True): return f"That cannot be told from {guess}."
+    if not score.beats(score.baseline):
+        return f"That is worse than {guess}."
+    if not score.beats(score.baseline, surely=True):
+        return f"That cannot be told from {guess}."
     return f"That is better than {guess}."
 
+
 def _against_goal(score: Score) -> str:
-    if score.goal is None: return "No goal was stated."
+    if score.goal is None:
+        return "No goal was stated."
     goal = f"The goal of {figure(score.goal)} is"
-    if not score.beats(score.goal): return f"{goal} not reached."
-    if score.beats(score.goal, surely=True): return f"{goal} reached."
+    if not score.beats(score.goal):
+        return f"{goal} not reached."
+    if score.beats(score.goal, surely=True):
+        return f"{goal} reached."
     return f"{goal} reached, but not safely: part of the interval falls short of it."
 
 # %% ../../nbs/pipeline/04_report.ipynb #ff4ea2a0
@@ -209,10 +252,12 @@ REMEDIES = {
     "underfit": "More telling columns help, and so do more flexible models and more trials.",
 }
 
+
 def fit_in_words(score: Score) -> str:
     "The verdict on fit, with the two figures that it rests on."
     words = FITS.get(score.fit, "How well the model fits is not known.")
-    if score.train is None: return words
+    if score.train is None:
+        return words
     return f"{words} Training rows {figure(score.train)}, new rows {figure(score.value)}."
 
 # %% ../../nbs/pipeline/04_report.ipynb #01aa1f55
@@ -221,6 +266,7 @@ NO_GOAL = "State a goal in the section [problem] of settings.ini: from which sco
 NARROW = "Test on more rows before you rely on it."
 READY = "Try it on the decision that it was made for."
 
+
 def next_steps(
     score: Score | None,
     failed: str,  # the stage that failed; empty: none
@@ -228,14 +274,20 @@ def next_steps(
 ) -> list[Markup]:  # sentences, the most urgent one first
     "What to do now."
     code = Markup("<code>{}</code>").format(command)
-    if failed: return [Markup("Mend what the stage {} says, then go on with {}.").format(failed, code)]
-    if score is None: return [Markup("Run the remaining stages: {}.").format(code)]
+    if failed:
+        return [Markup("Mend what the stage {} says, then go on with {}.").format(failed, code)]
+    if score is None:
+        return [Markup("Run the remaining stages: {}.").format(code)]
     go_on = Markup("Go on with {}: what has not changed is not done again.").format(code)
-    if is_guess(score): return [Markup(DOUBTFUL), go_on]
+    if is_guess(score):
+        return [Markup(DOUBTFUL), go_on]
     remedy = Markup(REMEDIES.get(score.fit, "Look at the stage evaluate before you change anything."))
-    if score.goal is None: return [Markup(NO_GOAL), remedy, go_on]
-    if not score.beats(score.goal): return [remedy, go_on]
+    if score.goal is None:
+        return [Markup(NO_GOAL), remedy, go_on]
+    if not score.beats(score.goal):
+        return [remedy, go_on]
     return [Markup(READY if score.beats(score.goal, surely=True) else NARROW), remedy, go_on]
+
 
 def is_guess(score: Score) -> bool:
     "Whether the score may be as low as without a model."
@@ -244,20 +296,27 @@ def is_guess(score: Score) -> bool:
 # %% ../../nbs/pipeline/04_report.ipynb #bb82c36e
 class Mark(NamedTuple):
     "One row of the scale."
+
     name: str
     shape: str  # diamond, flag, ring or dot
     at: float  # percent of the width
     text: str
     span: tuple[float, float] | None = None  # the interval, percent of the width
 
+
 class Scale(NamedTuple):
     marks: list[Mark]
     ticks: list[tuple[float, str]]  # percent of the width, label
 
 # %% ../../nbs/pipeline/04_report.ipynb #74d7c403
-ROWS = (("Without a model", "diamond", "baseline"), ("Goal", "flag", "goal"),
-        ("Training rows", "ring", "train"), ("Validation", "ring", "validation"),
-        ("New rows", "dot", "value"))
+ROWS = (
+    ("Without a model", "diamond", "baseline"),
+    ("Goal", "flag", "goal"),
+    ("Training rows", "ring", "train"),
+    ("Validation", "ring", "validation"),
+    ("New rows", "dot", "value"),
+)
+
 
 def draw_scale(score: Score) -> Scale:
     "Where everything stands between the worst and the best figure."
@@ -267,7 +326,8 @@ def draw_scale(score: Score) -> Scale:
     apart = right - left > 1e-9 * max(abs(left), abs(right), 1e-9)
     margin = 0.06 * (right - left if apart else max(abs(left), 1))
 
-    def at(value: float) -> float: return 100 * (value - left + margin) / (right - left + 2 * margin)
+    def at(value: float) -> float:
+        return 100 * (value - left + margin) / (right - left + 2 * margin)
 
     marks = [Mark(name, shape, at(value), figure(value)) for name, shape, value in rows if value is not None]
     if score.low is not None and score.high is not None:
@@ -291,7 +351,8 @@ def ticks(
 KEPT = set(
     "b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 "
     "h5 h6 hr i img kbd li ol p pre s small span strong sub summary sup table tbody td tfoot th thead tr u "
-    "ul var".split())
+    "ul var".split()
+)
 CLOSED = set("br col hr img".split())  # elements that have no end
 LEFT_OUT = set("iframe math noscript object script style svg template textarea title".split())  # with content
 ATTRIBUTES = set("alt class colspan height id open rowspan scope src style title width".split())
@@ -300,57 +361,79 @@ INLINE_IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za
 # %% ../../nbs/pipeline/04_report.ipynb #659fd906
 class Cleaner(HTMLParser):
     "Writes HTML anew, from what is known to be harmless."
+
     def __init__(self) -> None:
         super().__init__()
         self.parts, self.open, self.leaving_out = list[str](), list[str](), list[str]()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in LEFT_OUT: self.leaving_out.append(tag)
-        if self.leaving_out or tag not in KEPT: return
+        if tag in LEFT_OUT:
+            self.leaving_out.append(tag)
+        if self.leaving_out or tag not in KEPT:
+            return
         kept = {name: clean_attribute(name, value or "") for name, value in attrs if name in ATTRIBUTES}
-        if tag == "img" and not kept.get("src"): return
-        if tag not in CLOSED: self.open.append(tag)
+        if tag == "img" and not kept.get("src"):
+            return
+        if tag not in CLOSED:
+            self.open.append(tag)
         written = "".join(f' {name}="{escape(value)}"' for name, value in kept.items())
         self.parts.append(f"<{_lowered(tag)}{written}>")
 
     def handle_endtag(self, tag: str) -> None:
         if self.leaving_out:
-            if tag == self.leaving_out[-1]: self.leaving_out.pop()
+            if tag == self.leaving_out[-1]:
+                self.leaving_out.pop()
         elif tag in self.open:
-            while (last := self.open.pop()) != tag: self.parts.append(f"</{_lowered(last)}>")
+            while (last := self.open.pop()) != tag:
+                self.parts.append(f"</{_lowered(last)}>")
             self.parts.append(f"</{_lowered(tag)}>")
 
     def handle_data(self, data: str) -> None:
-        if not self.leaving_out: self.parts.append(escape(data))
-        elif self.leaving_out == ["style"]: self.parts.append(clean_style(data))
+        if not self.leaving_out:
+            self.parts.append(escape(data))
+        elif self.leaving_out == ["style"]:
+            self.parts.append(clean_style(data))
+
 
 # An output's headings come below those of the report.
-def _lowered(tag: str) -> str: return "h4" if re.fullmatch("h[1-6]", tag) else tag
+def _lowered(tag: str) -> str:
+    return "h4" if re.fullmatch("h[1-6]", tag) else tag
 
 # %% ../../nbs/pipeline/04_report.ipynb #147d63ec
 DECLARATION = re.compile(
     r"\s*(background|border|color|display|font|height|line|margin|max|min|padding|text|vertical|white|width)"
-    r"(-[a-z]+)*\s*:(?!.*(url|image|expression|var)\s*\()[\w\s.,%#()+!'/-]*", re.ASCII)
+    r"(-[a-z]+)*\s*:(?!.*(url|image|expression|var)\s*\()[\w\s.,%#()+!'/-]*",
+    re.ASCII,
+)
+
 
 def clean_attribute(
     name: str,  # one of ATTRIBUTES
     value: str,
 ) -> str:  # what may be kept of the value
     "An attribute's value, as far as it is harmless."
-    if name == "style": return clean_declarations(value)
+    if name == "style":
+        return clean_declarations(value)
     return value if name != "src" or INLINE_IMAGE.fullmatch(value) else ""
+
 
 def clean_declarations(text: str) -> str:
     "Of CSS declarations, those that only change how something looks in its place."
     return "; ".join(part.strip() for part in text.split(";") if DECLARATION.fullmatch(part.lower()))
 
+
 def clean_css(text: str) -> str:
     "Of a style sheet, the rules that hold for elements with an id."
-    if "@" in text or "\\" in text: return ""
+    if "@" in text or "\\" in text:
+        return ""
     rules = re.findall(r"([^{}]+)\{([^{}]*)\}", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
     scoped = re.compile(r"\s*#[\w\s#.:()>+~-]+")
-    return "\n".join(f"{names.strip()} {{ {clean_declarations(body)} }}" for names, body in rules
-                     if all(map(scoped.fullmatch, names.split(","))))
+    return "\n".join(
+        f"{names.strip()} {{ {clean_declarations(body)} }}"
+        for names, body in rules
+        if all(map(scoped.fullmatch, names.split(",")))
+    )
+
 
 def clean_style(text: str) -> str:
     "A style element with what may stay of it."
@@ -370,7 +453,9 @@ def clean(
 
 # %% ../../nbs/pipeline/04_report.ipynb #e3237e9e
 TERMINAL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+)
+
 
 def plain(text: str) -> str:
     "Text without colours and control characters; of a line that was written over, the last version."
@@ -380,6 +465,7 @@ def plain(text: str) -> str:
 # %% ../../nbs/pipeline/04_report.ipynb #29370848
 NUMBER = re.compile(r"\s*([-−+]?\d[\d,.]*(e[-+]?\d+)?\s?%?|nan|none|)\s*", re.IGNORECASE)
 
+
 def number_columns(
     html: str,  # cleaned, with a table in it
 ) -> list[int]:  # counted from 1
@@ -387,8 +473,9 @@ def number_columns(
     rows = re.findall(r"<tr[^>]*>(.*?)</tr>", html, re.DOTALL)
     bodies = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in rows if "<td" in row]
     columns = [[re.sub("<[^>]*>", "", cell) for cell in column] for column in zip(*bodies, strict=False)]
-    return [place for place, cells in enumerate(columns, 1)
-            if any(cells) and all(map(NUMBER.fullmatch, cells))]
+    return [
+        place for place, cells in enumerate(columns, 1) if any(cells) and all(map(NUMBER.fullmatch, cells))
+    ]
 
 # %% ../../nbs/pipeline/04_report.ipynb #0b9929a6
 def show_html(data: str, name: str) -> Markup:
@@ -399,11 +486,14 @@ def show_html(data: str, name: str) -> Markup:
     block = '<div class="wide output{}" tabindex="0" role="group" aria-label="{}">{}</div>'
     return Markup(block).format(look, name, html) if html.strip() else Markup()
 
+
 def show_markdown(data: str, name: str) -> Markup:
     "Prose that a stage has written."
     from markdown_it import MarkdownIt
+
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(data)
     return Markup('<div class="wide prose">{}</div>').format(clean(html))
+
 
 def show_text(data: str, name: str) -> Markup:
     "Text as a terminal would show it."
@@ -415,15 +505,20 @@ def picture_shower(
 ) -> Callable[[str, str], Markup]:
     "How a picture of this kind is shown."
     block = Markup('<figure class="paper"><img src="data:{};base64,{}" alt="{}"></figure>')
+
     def show(data: str, name: str) -> Markup:
         code = base64.b64encode(data.encode()).decode() if mime.endswith("xml") else "".join(data.split())
         return block.format(mime, code, name)
+
     return show
+
 
 SHOWERS: dict[str, Callable[[str, str], Markup]] = {
     "text/html": show_html,
     **{mime: picture_shower(mime) for mime in ("image/svg+xml", "image/png", "image/jpeg")},
-    "text/markdown": show_markdown, "text/plain": show_text}
+    "text/markdown": show_markdown,
+    "text/plain": show_text,
+}
 LARGEST = 2_000_000  # characters of one output; with more, no mail takes the page
 
 # %% ../../nbs/pipeline/04_report.ipynb #7e2ce55b
@@ -433,14 +528,19 @@ def show_output(
 ) -> Markup:  # empty when there is nothing for a reader
     "One output as part of the page."
     kind = output["output_type"]
-    if kind == "error": return show_error(output)
-    if kind == "stream": return show_text(output["text"], name) if output["name"] == "stdout" else Markup()
+    if kind == "error":
+        return show_error(output)
+    if kind == "stream":
+        return show_text(output["text"], name) if output["name"] == "stdout" else Markup()
     data = output["data"]
     mime = next((mime for mime in SHOWERS if mime in data), None)
-    if mime is None: return Markup()
-    if len(data[mime]) > LARGEST: return show_text(f"{name} is too large for this page.", name)
+    if mime is None:
+        return Markup()
+    if len(data[mime]) > LARGEST:
+        return show_text(f"{name} is too large for this page.", name)
     words = plain(data.get("text/plain", "<"))[:300] if mime.startswith("image/") else "<"
     return SHOWERS[mime](data[mime], name if words.startswith("<") else words)
+
 
 def show_error(output: Mapping[str, Any]) -> Markup:
     "An error: its message, and on request where it came from."
@@ -452,19 +552,23 @@ def show_error(output: Mapping[str, Any]) -> Markup:
 # %% ../../nbs/pipeline/04_report.ipynb #a094127d
 class Shown(NamedTuple):
     "What an executed notebook holds for the report."
+
     title: str = ""
     subtitle: str = ""
     parts: tuple[Markup, ...] = ()
+
 
 def read_notebook(
     path: Path,  # an executed notebook
 ) -> Shown:
     "Title, subtitle and everything that the run section has shown."
-    try: return _read_notebook(path)
+    try:
+        return _read_notebook(path)
     except Exception as error:
         reason = plain(str(error)).strip().split("\n")[0][:200] or type(error).__name__
         words = Markup('<p class="box bad">{} cannot be read: {}</p>').format(path.name, reason)
         return Shown(parts=(words,))
+
 
 def _read_notebook(path: Path) -> Shown:
     cells = run_view(Stage(path).notebook).cells
@@ -478,20 +582,26 @@ def _read_notebook(path: Path) -> Shown:
 
 # %% ../../nbs/pipeline/04_report.ipynb #de34683c
 STATES = {  # sign, words, and good, bad or nothing
-    "done": ("✓", "done", "good"), "failed": ("✗", "failed", "bad"),
-    "running": ("!", "not finished", "bad"), "": ("–", "not run", "")}
+    "done": ("✓", "done", "good"),
+    "failed": ("✗", "failed", "bad"),
+    "running": ("!", "not finished", "bad"),
+    "": ("–", "not run", ""),
+}
 
 # %% ../../nbs/pipeline/04_report.ipynb #aac63ad3
 class Setting(NamedTuple):
     "A parameter of a stage."
+
     name: str
     value: str
     default: str
     help: str
 
+
 @dataclass(frozen=True)
 class Section:
     "A stage on the page."
+
     name: str
     number: str  # of its notebook
     shown: Shown
@@ -504,10 +614,12 @@ class Section:
     settings: list[Setting]
 
     @property
-    def told(self) -> bool: return bool(self.state or self.shown.parts)
+    def told(self) -> bool:
+        return bool(self.state or self.shown.parts)
 
     @property
-    def changed(self) -> list[Setting]: return [item for item in self.settings if item.value != item.default]
+    def changed(self) -> list[Setting]:
+        return [item for item in self.settings if item.value != item.default]
 
 # %% ../../nbs/pipeline/04_report.ipynb #9c5ce50e
 def read_settings(
@@ -519,7 +631,10 @@ def read_settings(
     defaults = {key: (_said(parameter.default), parameter.help) for key, parameter in known.items()}
     return [Setting(key, _said(value), *defaults.get(key, ("", ""))) for key, value in values.items()]
 
-def _said(value: Any) -> str: return "none" if value is None else "empty" if value == "" else str(value)
+
+def _said(value: Any) -> str:
+    return "none" if value is None else "empty" if value == "" else str(value)
+
 
 def read_section(
     name: str,  # of the stage
@@ -530,12 +645,17 @@ def read_section(
     home = notebook or (stages()[name].path if name in stages() else None)
     state = str(record.get("state", ""))
     return Section(
-        name=name, number=home.stem.split("_")[0] if home else "",
+        name=name,
+        number=home.stem.split("_")[0] if home else "",
         shown=read_notebook(notebook) if notebook else Shown(),
-        state=state if state in STATES else "", started=moment(record.get("started")),
-        seconds=number_in(record.get("seconds")), memory=number_in(record.get("peak_memory")),
-        summary=plain(str(record.get("summary") or "")), error=plain(str(record.get("error") or "")),
-        settings=read_settings(name, part_of(record, "parameters")))
+        state=state if state in STATES else "",
+        started=moment(record.get("started")),
+        seconds=number_in(record.get("seconds")),
+        memory=number_in(record.get("peak_memory")),
+        summary=plain(str(record.get("summary") or "")),
+        error=plain(str(record.get("error") or "")),
+        settings=read_settings(name, part_of(record, "parameters")),
+    )
 
 # %% ../../nbs/pipeline/04_report.ipynb #ab51e9df
 def read_sections(
@@ -554,13 +674,20 @@ def verdict(
     failed: str,  # the stage that failed; empty: none
 ) -> tuple[str, str, str]:  # sign, words, and good, bad or nothing
     "The shortest answer to: how did it go?"
-    if failed: return "✗", f"Stopped in the stage {failed}", "bad"
-    if score is None: return "…", "No score yet", ""
-    if is_guess(score): return "✗", "No better than a guess", "bad"
-    if score.goal is None: return "✓", "Better than a guess", "good"
-    if not score.beats(score.goal): return "✗", "Goal not reached", "bad"
-    if not score.beats(score.goal, surely=True): return "✓", "Goal reached, narrowly", ""
+    if failed:
+        return "✗", f"Stopped in the stage {failed}", "bad"
+    if score is None:
+        return "…", "No score yet", ""
+    if is_guess(score):
+        return "✗", "No better than a guess", "bad"
+    if score.goal is None:
+        return "✓", "Better than a guess", "good"
+    if not score.beats(score.goal):
+        return "✗", "Goal not reached", "bad"
+    if not score.beats(score.goal, surely=True):
+        return "✓", "Goal reached, narrowly", ""
     return "✓", "Goal reached", "good"
+
 
 def how_made(
     journal: Mapping[str, Any],  # what run.json holds
@@ -571,11 +698,13 @@ def how_made(
     packages = part_of(journal, "packages") or library_versions()
     records = [part_of(part_of(journal, "stages"), section.name) for section in sections]
     return {
-        "mlkit": __version__, "Python": f"{sys.version.split()[0]}, {sys.platform}",
+        "mlkit": __version__,
+        "Python": f"{sys.version.split()[0]}, {sys.platform}",
         "Packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
         "Engine": ", ".join(sorted({str(record["engine"]) for record in records if record.get("engine")})),
         "Started": in_words(started) if started else "",
-        "Working time": duration(sum(section.seconds or 0 for section in sections) or None)}
+        "Working time": duration(sum(section.seconds or 0 for section in sections) or None),
+    }
 
 # %% ../../nbs/pipeline/04_report.ipynb #7d99e933
 def leak_lines(
@@ -583,10 +712,12 @@ def leak_lines(
 ) -> list[str]:  # one sentence each, those that are left in the table first
     "How the target was given away, and what became of it."
     found = [leak for leak in leaks if isinstance(leak, dict) and leak.get("why")]
+
     def line(leak: dict[str, Any]) -> str:
         columns = ", ".join(map(str, leak.get("columns") or []))
         fate = "Left out" if leak.get("left_out") else "Look at"
         return f"{fate}: {columns}. {leak['why']}." if columns else f"{leak['why']}."
+
     return [line(leak) for leak in sorted(found, key=lambda leak: bool(leak.get("left_out")))]
 
 # %% ../../nbs/pipeline/04_report.ipynb #2f682a49
@@ -603,13 +734,26 @@ def describe_run(
     failed = failure.name if failure else ""
     command = f"mlkit run --out {quote(folder.as_posix())}"
     page: dict[str, Any] = {
-        "project": str(journal.get("project") or name), "name": name, "notes": notes, "sections": sections,
-        "decision": str(task.get("decision") or ""), "verdict": verdict(score, failed), "command": command,
-        "steps": next_steps(score, failed, command), "made": how_made(journal, sections), "score": score,
+        "project": str(journal.get("project") or name),
+        "name": name,
+        "notes": notes,
+        "sections": sections,
+        "decision": str(task.get("decision") or ""),
+        "verdict": verdict(score, failed),
+        "command": command,
+        "steps": next_steps(score, failed, command),
+        "made": how_made(journal, sections),
+        "score": score,
         "failure": failure.error if failure else "",
-        "leaks": leak_lines(read_artifact(folder, "leaks", journal, notes, list))}
-    if score: page |= {"what": what(score, str(task.get("target") or "")), "so_what": so_what(score),
-                       "scale": draw_scale(score), "fit": fit_in_words(score)}
+        "leaks": leak_lines(read_artifact(folder, "leaks", journal, notes, list)),
+    }
+    if score:
+        page |= {
+            "what": what(score, str(task.get("target") or "")),
+            "so_what": so_what(score),
+            "scale": draw_scale(score),
+            "fit": fit_in_words(score),
+        }
     return page
 
 # %% ../../nbs/pipeline/04_report.ipynb #c1ad1bb6
@@ -617,17 +761,25 @@ def describe_run(
 def page_template() -> Any:  # a Jinja template
     "The page without its words."
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
-        loader=FileSystemLoader(package_folder() / "pipeline"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True)
+        loader=FileSystemLoader(package_folder() / "pipeline"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.globals |= {"theme": theme, "states": STATES, "duration": duration, "memory": memory}
     return environment.get_template("report.html.j2")
+
 
 def write_report(
     folder: Path,  # a run folder, finished or not
 ) -> Path:  # of the page
     "Write report.html. RunError where there is no such folder, or it cannot be written to."
-    if not folder.is_dir(): raise RunError(f"no run folder {folder}; make one: mlkit run --out {folder}")
+    if not folder.is_dir():
+        raise RunError(f"no run folder {folder}; make one: mlkit run --out {folder}")
     page = page_template().render(describe_run(folder))
-    with replacing(folder / "report.html") as path: path.write_bytes(page.encode("utf-8", "replace"))
+    with replacing(folder / "report.html") as path:
+        path.write_bytes(page.encode("utf-8", "replace"))
     return folder / "report.html"

@@ -15,24 +15,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from . import engine
 from ..core import errors
 from ..core.errors import MLKitError, RunError, StageError
+from ..core.run_folder import Run, changing_journal, read_journal, sweep
+from . import engine
 from .notebooks import Stage, fingerprint, stages, why_run
 from .report import write_report
-from ..core.run_folder import Run, changing_journal, read_journal, sweep
 from ..registry.tracking import check_server, one_line
 
 # %% ../../nbs/pipeline/05_runner.ipynb #18629e19
 class Progress:
     "Shows a run to whoever watches."
+
     beat = 30.0  # seconds between two signs of life in a log
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.status import Status
+
         self.console = Console(
-            highlight=False, soft_wrap=True, force_jupyter=False, force_terminal=sys.stdout.isatty())
+            highlight=False, soft_wrap=True, force_jupyter=False, force_terminal=sys.stdout.isatty()
+        )
         self.status: Status | None = None
         self.told, self.spoke = "", 0.0
 
@@ -41,21 +44,25 @@ class Progress:
         if self.console.is_terminal:
             self.status = self.console.status(self.title)
             self.status.start()
-        else: self.console.print(f"  {self.title:<12} starts ({reason})")
+        else:
+            self.console.print(f"  {self.title:<12} starts ({reason})")
 
     def live(self, seconds: float, memory: float, told: str) -> None:
         amount = f"{memory / 2**20:6,.0f} MB"
-        if self.status: self.status.update(f"{self.title:<12} {seconds:5.0f} s  {amount}  {told}")
+        if self.status:
+            self.status.update(f"{self.title:<12} {seconds:5.0f} s  {amount}  {told}")
         elif time.monotonic() - self.spoke > self.beat:
             self.spoke = time.monotonic()
             self.console.print(f"  {self.title:<12} {seconds:5.0f} s  {told}")
 
     def end(self, stage: Stage, sign: str, text: str) -> None:
-        if self.status: self.status.stop()
+        if self.status:
+            self.status.stop()
         self.status = None
         self.console.print(f"{sign} {stage.path.stem:<12} {text}")
 
-    def say(self, text: str) -> None: self.console.print(text)
+    def say(self, text: str) -> None:
+        self.console.print(text)
 
 # %% ../../nbs/pipeline/05_runner.ipynb #37e97c37
 @contextmanager
@@ -77,7 +84,8 @@ def watching(
 
     looker = threading.Thread(target=look, daemon=True)
     looker.start()
-    try: yield seen
+    try:
+        yield seen
     finally:
         over.set()
         looker.join()
@@ -86,11 +94,15 @@ def watching(
 # %% ../../nbs/pipeline/05_runner.ipynb #8f4948ca
 def _memory_of(pid: int | None) -> float:
     import psutil
-    with suppress(psutil.Error): return float(psutil.Process(pid).memory_info().rss) if pid else 0.0
+
+    with suppress(psutil.Error):
+        return float(psutil.Process(pid).memory_info().rss) if pid else 0.0
     return 0.0
 
+
 def _told(folder: Path) -> str:
-    with suppress(OSError): return (folder / ".telling").read_text(encoding="utf-8")
+    with suppress(OSError):
+        return (folder / ".telling").read_text(encoding="utf-8")
     return ""
 
 # %% ../../nbs/pipeline/05_runner.ipynb #db349c78
@@ -104,6 +116,7 @@ def execute(
     import logging
 
     import papermill
+
     # Its check of parameters is weaker than the one that they have passed.
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     output = folder / "notebooks" / stage.path.name
@@ -112,14 +125,21 @@ def execute(
     values = dict(parameters) | {"run": str(folder.absolute())}
     try:
         papermill.execute_notebook(
-            stage.path, partial, parameters=values, progress_bar=False, log_output=False,
-            engine_name=None if engine_name == "papermill" else engine_name, kernel_name="python3",
-            extra_arguments=["--log-level=CRITICAL"])
+            stage.path,
+            partial,
+            parameters=values,
+            progress_bar=False,
+            log_output=False,
+            engine_name=None if engine_name == "papermill" else engine_name,
+            kernel_name="python3",
+            extra_arguments=["--log-level=CRITICAL"],
+        )
     except OSError:  # a full disk: what is there is half a notebook
         partial.unlink(missing_ok=True)
         raise
     finally:
-        if partial.exists(): os.replace(partial, output)
+        if partial.exists():
+            os.replace(partial, output)
 
 # %% ../../nbs/pipeline/05_runner.ipynb #7e2594e8
 def explain_failure(
@@ -129,12 +149,15 @@ def explain_failure(
     peak_memory: float,  # bytes
 ) -> MLKitError:  # to be raised
     "Turn the end of a stage into a message for people."
-    if not isinstance(error, Exception): return RunError(f"stopped; go on with: {resume(folder)}")
+    if not isinstance(error, Exception):
+        return RunError(f"stopped; go on with: {resume(folder)}")
     kind, text = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", str(error))
     known = getattr(errors, kind, None)
-    if isinstance(known, type) and issubclass(known, MLKitError): return known(text)
+    if isinstance(known, type) and issubclass(known, MLKitError):
+        return known(text)
     notebook = folder / "notebooks" / stage.path.name
-    if kind == "DeadKernelError": return _explain_kill(stage, folder, peak_memory)
+    if kind == "DeadKernelError":
+        return _explain_kill(stage, folder, peak_memory)
     if isinstance(error, OSError):
         path = error.filename or folder
         return RunError(f"cannot write {path}: {error.strerror}; free space or choose another --out")
@@ -142,7 +165,8 @@ def explain_failure(
     where, what = f" in cell [{cell}]" if cell else "", text.splitlines()[0] if text else ""
     return StageError(
         f"stage '{stage.name}' failed{where}: {kind}: {what}; "
-        f"see {notebook}, then go on with: {resume(folder)}")
+        f"see {notebook}, then go on with: {resume(folder)}"
+    )
 
 # %% ../../nbs/pipeline/05_runner.ipynb #ac0f309d
 def _explain_kill(stage: Stage, folder: Path, peak_memory: float) -> StageError:
@@ -150,12 +174,17 @@ def _explain_kill(stage: Stage, folder: Path, peak_memory: float) -> StageError:
         f"stage '{stage.name}' ended because its kernel was killed{_signal()}; "
         f"it had used {peak_memory / 2**20:,.0f} MB, "
         f"and a system that runs out of memory kills the largest process: "
-        f"take fewer rows (-p collect.rows=N) or go on with: {resume(folder)}")
+        f"take fewer rows (-p collect.rows=N) or go on with: {resume(folder)}"
+    )
 
-def resume(folder: Path) -> str: return f"mlkit run --out {folder}"
+
+def resume(folder: Path) -> str:
+    return f"mlkit run --out {folder}"
+
 
 def _signal() -> str:
     import signal
+
     code = engine.POOL.last_exit
     return f" by {signal.Signals(-code).name}" if code and code < 0 else ""
 
@@ -166,15 +195,18 @@ def holding(
 ) -> Iterator[None]:
     "The folder belongs to this process while the block runs."
     from filelock import FileLock, Timeout
+
     Run(folder)
     lock = FileLock(folder / ".run.lock", timeout=0)
-    try: lock.acquire()
+    try:
+        lock.acquire()
     except Timeout as error:
         raise RunError(f"another run is working in {folder}; wait for it, or choose another --out") from error
     try:
         sweep(folder)
         yield
-    finally: lock.release()
+    finally:
+        lock.release()
 
 # %% ../../nbs/pipeline/05_runner.ipynb #34510a6e
 def run_stage(
@@ -187,14 +219,21 @@ def run_stage(
 ) -> None:
     "Bring one stage up to date."
     reason = "asked for" if fresh else why_run(folder, stage, parameters)
-    if not reason: return _say_unchanged(folder, stage, progress)
+    if not reason:
+        return _say_unchanged(folder, stage, progress)
     made_of = fingerprint(stage, parameters)  # before it runs: what is edited meanwhile has not run
     record = {
-        "state": "running", "parameters": dict(parameters), "engine": engine_name, "error": None, "pid": None}
+        "state": "running",
+        "parameters": dict(parameters),
+        "engine": engine_name,
+        "error": None,
+        "pid": None,
+    }
     _note(folder, stage, record)
     progress.start(stage, reason)
     with watching(folder, stage, progress) as seen:
-        try: execute(folder, stage, parameters, engine_name)
+        try:
+            execute(folder, stage, parameters, engine_name)
         except BaseException as error:
             failure = explain_failure(error, stage, folder, seen["peak_memory"])
             _note(folder, stage, {"state": "failed", "error": str(failure)} | seen)
@@ -207,8 +246,11 @@ def run_stage(
 def _say_unchanged(folder: Path, stage: Stage, progress: Progress) -> None:
     progress.end(stage, "·", f"unchanged  {_summary(folder, stage)}")
 
+
 def _note(folder: Path, stage: Stage, record: dict[str, Any]) -> None:
-    with changing_journal(folder) as journal: journal["stages"].setdefault(stage.name, {}).update(record)
+    with changing_journal(folder) as journal:
+        journal["stages"].setdefault(stage.name, {}).update(record)
+
 
 def _summary(folder: Path, stage: Stage) -> str:
     return read_journal(folder)["stages"][stage.name].get("summary", "")
@@ -229,17 +271,21 @@ def run_pipeline(
     with holding(folder), _environment():
         todo = [stages()[name] for name in chosen or stages()]
         # The code is looked at now, when the warm process imports it: what is edited later will not have run.
-        for stage in todo: fingerprint(stage, parameters[stage.name])
+        for stage in todo:
+            fingerprint(stage, parameters[stage.name])
         finished = read_journal(folder).get("concluded") and not fresh
         if finished and not any(why_run(folder, stage, parameters[stage.name]) for stage in todo):
-            for stage in todo: _say_unchanged(folder, stage, progress)
+            for stage in todo:
+                _say_unchanged(folder, stage, progress)
             return
         values = {
-            f"{stage}.{name}": value for stage, mine in parameters.items() for name, value in mine.items()}
+            f"{stage}.{name}": value for stage, mine in parameters.items() for name, value in mine.items()
+        }
         with changing_journal(folder) as journal:
             journal.update(project=project, parameters=values, request=dict(request or {}), logbook="")
             journal["concluded"] = False
-        if engine_name == "mlkit" and engine.can_fork(): engine.POOL.prepare()
+        if engine_name == "mlkit" and engine.can_fork():
+            engine.POOL.prepare()
         logbook = _beside(_open_logbook, folder)
         try:
             for stage in todo:
@@ -248,7 +294,8 @@ def run_pipeline(
             _finish(folder, logbook, progress)
             raise
         except MLKitError:
-            with suppress(MLKitError): write_report(folder)  # the first error is the one to tell
+            with suppress(MLKitError):
+                write_report(folder)  # the first error is the one to tell
             raise
         _finish(folder, logbook, progress)
 
@@ -257,7 +304,8 @@ def run_pipeline(
 def _environment() -> Iterator[None]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ["MLKIT_WATCHED"] = "1"
-    try: yield
+    try:
+        yield
     finally:
         os.environ.pop("MLKIT_WATCHED")
         engine.POOL.close()
@@ -271,21 +319,30 @@ def _beside(function: Callable[[Path], None], folder: Path) -> threading.Thread:
 # %% ../../nbs/pipeline/05_runner.ipynb #2303b34f
 def _open_logbook(folder: Path) -> None:
     from mlkit.registry.tracking import connect
+
     _quietly(connect, folder)
+
 
 def _close_logbook(folder: Path) -> None:
     from mlkit.registry.tracking import log_run
+
     _quietly(log_run, folder)
 
+
 def _quietly(function: Callable[[Path], Any], folder: Path) -> None:
-    try: function(folder)
+    try:
+        function(folder)
     except Exception as error:
-        with changing_journal(folder) as journal: journal["logbook"] = one_line(error)
+        with changing_journal(folder) as journal:
+            journal["logbook"] = one_line(error)
+
 
 def _finish(folder: Path, logbook: threading.Thread, progress: Progress) -> None:
     write_report(folder)
     logbook.join()
     _beside(_close_logbook, folder).join()
-    with changing_journal(folder) as journal: journal["concluded"] = True
+    with changing_journal(folder) as journal:
+        journal["concluded"] = True
     trouble = journal.get("logbook")
-    if trouble: progress.say(f"! the logbook was not written: {trouble}")
+    if trouble:
+        progress.say(f"! the logbook was not written: {trouble}")

@@ -26,9 +26,11 @@ from ..core.errors import SettingsError, did_you_mean
 # %% ../../nbs/pipeline/01_settings.ipynb #83b88055
 TYPES = ("str", "int", "float", "bool")
 
+
 @dataclass(frozen=True)
 class Parameter:
     "One line of a parameters cell."
+
     name: str
     type: str  # one of TYPES, or that and ` | None`
     default: Any
@@ -68,8 +70,12 @@ def line_comments(
 ) -> dict[int, str]:  # the comment on each line that has one, without the `#`
     "The comments of a piece of code, by line number."
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ").rstrip()
-            for token in tokens if token.type == tokenize.COMMENT}
+    return {
+        token.start[0]: token.string.lstrip("# ").rstrip()
+        for token in tokens
+        if token.type == tokenize.COMMENT
+    }
+
 
 def parse_line(
     statement: ast.stmt,  # one statement of a parameters cell
@@ -77,8 +83,11 @@ def parse_line(
 ) -> Parameter:
     "The parameter that a statement declares."
     where = f"parameters cell, line {statement.lineno}"
-    if (not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name)
-            or statement.value is None):
+    if (
+        not isinstance(statement, ast.AnnAssign)
+        or not isinstance(statement.target, ast.Name)
+        or statement.value is None
+    ):
         raise SettingsError(f"{where}: write `name: type = default  # what it is`")
     name, type = statement.target.id, ast.unparse(statement.annotation)
     if type.removesuffix(" | None") not in TYPES:
@@ -98,8 +107,10 @@ def plain_value(
     "Check a default against its type. ValueError where it does not fit."
     name = value.__class__.__name__
     kind = type.removesuffix(" | None")
-    if (value is None and type != kind) or name == kind: return value
-    if name == "int" and kind == "float": return float(value)
+    if (value is None and type != kind) or name == kind:
+        return value
+    if name == "int" and kind == "float":
+        return float(value)
     raise ValueError(value)
 
 # %% ../../nbs/pipeline/01_settings.ipynb #14ea4b0a
@@ -107,27 +118,41 @@ WHOLE = re.compile(r"[+-]?[0-9]+")
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 
+
 def read_int(text: str) -> int:
     "A whole number in digits. ValueError otherwise."
-    if WHOLE.fullmatch(text): return int(text)
+    if WHOLE.fullmatch(text):
+        return int(text)
     raise ValueError(text)
+
 
 def read_float(text: str) -> float:
     "A finite number, `1e-3` as well. ValueError otherwise."
-    if DECIMAL.fullmatch(text) and isfinite(float(text)): return float(text)
+    if DECIMAL.fullmatch(text) and isfinite(float(text)):
+        return float(text)
     raise ValueError(text)
+
 
 def read_bool(text: str) -> bool:
     "true, yes, on, 1 or false, no, off, 0, in any case. ValueError otherwise."
-    if text.lower() in TRUTH: return TRUTH[text.lower()]
+    if text.lower() in TRUTH:
+        return TRUTH[text.lower()]
     raise ValueError(text)
 
 # %% ../../nbs/pipeline/01_settings.ipynb #fa252851
 READERS: dict[str, Callable[[str], Any]] = {
-    "str": str, "int": read_int, "float": read_float, "bool": read_bool}
-WANTED = {"int": "a whole number in digits, such as 30", "float": "a number, such as 0.5",
-          "bool": "true or false (yes/no, on/off, 1/0)"}
+    "str": str,
+    "int": read_int,
+    "float": read_float,
+    "bool": read_bool,
+}
+WANTED = {
+    "int": "a whole number in digits, such as 30",
+    "float": "a number, such as 0.5",
+    "bool": "true or false (yes/no, on/off, 1/0)",
+}
 RANGES = {"seed": (0, 2**32 - 1), "jobs": (0, 1024)}
+
 
 def coerce(
     text: str,  # the value as it was written
@@ -135,11 +160,13 @@ def coerce(
     where: str = "",  # where it was written, for the message
 ) -> Any:  # the value, of the parameter's type
     "Turn text into a parameter's value. SettingsError where it does not fit."
-    if parameter.optional and text.strip().lower() in ("", "none"): return None
+    if parameter.optional and text.strip().lower() in ("", "none"):
+        return None
     low, high = RANGES.get(parameter.name, (None, None))
     try:
         value = READERS[parameter.kind](text if parameter.kind == "str" else text.strip())
-        if low is None or low <= value <= high: return value
+        if low is None or low <= value <= high:
+            return value
         wanted, hint = f"from {low} to {high}", ""
     except ValueError:
         wanted = WANTED[parameter.kind] + (", or none" if parameter.optional else "")
@@ -153,20 +180,24 @@ def spelling(
 ) -> str:  # `; write 30`, or nothing
     "The end of a message about a value: how to write what was probably meant."
     plain = text.split(" #")[0].strip().replace("_", "")
-    if kind == "float" and plain.count(",") == 1: plain = plain.replace(",", ".")
+    if kind == "float" and plain.count(",") == 1:
+        plain = plain.replace(",", ".")
     try:
         meant = read_float(plain)
     except ValueError:
         return ""
-    if kind == "int": return f"; write {int(meant)}" if meant.is_integer() and abs(meant) < 1e15 else ""
+    if kind == "int":
+        return f"; write {int(meant)}" if meant.is_integer() and abs(meant) < 1e15 else ""
     return f"; write {plain}" if kind == "float" else ""
 
 # %% ../../nbs/pipeline/01_settings.ipynb #b7a9f296
 PROJECT = "project"  # the section for what all stages share
 
+
 @dataclass(frozen=True)
 class Setting:
     "One value as somebody wrote it."
+
     stage: str  # a stage, or PROJECT: every stage that has the parameter
     name: str  # the parameter; empty for a whole section
     text: str  # the value, unread
@@ -178,7 +209,8 @@ def read_ini(
 ) -> configparser.ConfigParser:
     "Read the sections of a settings file. SettingsError with the line where it cannot be read."
     parser = configparser.ConfigParser(
-        interpolation=None, delimiters=("=",), default_section="", empty_lines_in_values=False)
+        interpolation=None, delimiters=("=",), default_section="", empty_lines_in_values=False
+    )
     # A key in the wrong case is told, not mended.
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
@@ -215,20 +247,27 @@ def read_file(
 ) -> list[Setting]:  # in the file's order; a section itself is one without a name
     "The settings of a file. SettingsError, one line for each problem."
     parser = read_ini(file)
-    settings = [Setting(section, name, text, f"{file.name} [{section}] {name}".rstrip())
-                for section in parser.sections() for name, text in (("", ""), *parser[section].items())]
+    settings = [
+        Setting(section, name, text, f"{file.name} [{section}] {name}".rstrip())
+        for section in parser.sections()
+        for name, text in (("", ""), *parser[section].items())
+    ]
     problems = [f"{setting.where}: {problem}" for setting in settings if (problem := misread(setting.text))]
-    if problems: raise SettingsError("\n".join(problems))
+    if problems:
+        raise SettingsError("\n".join(problems))
     return [Setting(s.stage, s.name, unquote(s.text), s.where) for s in settings]
+
 
 def misread(
     text: str,  # a value from the file
 ) -> str:  # the problem, or nothing
     "What in a value was probably not meant to be part of it."
-    if "\n" in text: return f"a value has one line, but {text.splitlines()[1]!r} below it is indented"
+    if "\n" in text:
+        return f"a value has one line, but {text.splitlines()[1]!r} below it is indented"
     if re.search(r"\s[#;]", text) and unquote(text) == text:
         return f"is {text!r}: move the comment to a line of its own, or put quotes around the value"
     return ""
+
 
 def unquote(
     text: str,  # a value from the file
@@ -253,6 +292,7 @@ def read_environment(
             name = next((name for name in stages[stage] if name.upper() == rest), rest.lower())
             settings.append(Setting(stage, name, environ[variable], f"environment variable {variable}"))
     return settings
+
 
 def read_override(
     text: str,  # stage.parameter=value
@@ -279,8 +319,10 @@ def targets(
         hint = did_you_mean(setting.stage, known) or f"; known are {', '.join(known)}"
         where = setting.where.removesuffix(f" {setting.name}")  # of a section: told once, not for each key
         raise SettingsError(f"{where}: unknown stage '{setting.stage}'{hint}")
-    if (setting.stage, setting.name) == (PROJECT, "name"): check_name(setting)
-    if setting.name == "" or (setting.stage, setting.name) == (PROJECT, "name"): return []
+    if (setting.stage, setting.name) == (PROJECT, "name"):
+        check_name(setting)
+    if setting.name == "" or (setting.stage, setting.name) == (PROJECT, "name"):
+        return []
     owners = [stage for stage in stages if setting.name in stages[stage]]
     found = owners if setting.stage == PROJECT else [stage for stage in owners if stage == setting.stage]
     if not found:
@@ -295,11 +337,13 @@ def nearest(
     owners: Sequence[str],  # stages that do have a parameter of that name
 ) -> str:  # the end of a message, or nothing
     "What may have been meant: a name that is near, or the same name in another stage."
-    if owners: return f"; it belongs to {' and '.join(owners)}"
+    if owners:
+        return f"; it belongs to {' and '.join(owners)}"
     near = stages.values() if setting.stage == PROJECT else [stages[setting.stage]]
     names = [name for parameters in near for name in parameters if name != "run"]
     names += ["name"] if setting.stage == PROJECT else []
     return did_you_mean(setting.name, names) or f"; known are {', '.join(dict.fromkeys(names))}"
+
 
 def check_name(
     setting: Setting,  # [project] name
@@ -331,17 +375,22 @@ def resolve(
     problems: list[str] = []
     written: list[Setting] = []
     commanded: list[Setting] = []
-    with noting(problems): written = read_file(file) if file else []
+    with noting(problems):
+        written = read_file(file) if file else []
     for text in overrides:
-        with noting(problems): commanded.append(read_override(text))
-    values = {stage: {name: p.default for name, p in parameters.items() if name != "run"}
-              for stage, parameters in stages.items()}
+        with noting(problems):
+            commanded.append(read_override(text))
+    values = {
+        stage: {name: p.default for name, p in parameters.items() if name != "run"}
+        for stage, parameters in stages.items()
+    }
     for source in (written, read_environment(environ, stages), commanded):
         for setting in sorted(source, key=lambda setting: setting.stage != PROJECT):  # then the stages
             with noting(problems):
                 for stage, parameter in targets(setting, stages):
                     values[stage][parameter.name] = coerce(setting.text, parameter, setting.where)
-    if problems: raise SettingsError("\n".join(problems))
+    if problems:
+        raise SettingsError("\n".join(problems))
     return values
 
 # %% ../../nbs/pipeline/01_settings.ipynb #e60aa83c

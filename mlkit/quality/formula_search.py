@@ -32,6 +32,7 @@ def allowed_error(
 # %% ../../nbs/quality/03_formula_search.ipynb #990864bd
 RIGHT = 0.97  # share of the rows in which a formula must hold
 
+
 def holds(
     answers: np.ndarray,  # numbers
     guess: np.ndarray,  # what a formula says; NaN where a cell is missing
@@ -39,32 +40,41 @@ def holds(
 ) -> float:  # share of the rows in which it holds; 0: it is no formula
     "Does a formula give the answers, and not only the commonest one?"
     known = np.isfinite(guess)
-    if known.sum() < max(30, 0.2 * len(answers)): return 0.0
-    right = np.abs(guess - answers)[known] <= (allowed if np.ndim(allowed) == 0
-                                               else np.asarray(allowed)[known])
+    if known.sum() < max(30, 0.2 * len(answers)):
+        return 0.0
+    right = np.abs(guess - answers)[known] <= (
+        allowed if np.ndim(allowed) == 0 else np.asarray(allowed)[known]
+    )
     values, counts = np.unique(answers[known], return_counts=True)
     rest = answers[known] != values[counts.argmax()]
-    if rest.sum() < 20 or right[rest].mean() < RIGHT - 0.02: return 0.0
+    if rest.sum() < 20 or right[rest].mean() < RIGHT - 0.02:
+        return 0.0
     return float(right.mean()) if right.mean() >= RIGHT else 0.0
 
 # %% ../../nbs/quality/03_formula_search.ipynb #185358ec
 @dataclass(frozen=True)
 class Term:
     "A column, or two of them multiplied or divided."
+
     first: int
     second: int = -1
     sign: str = ""  # × or /
 
     def of(self, numbers: np.ndarray) -> np.ndarray:  # one column a number, one row a row
         "Its value in every row."
-        if self.second < 0: return numbers[:, self.first]
+        if self.second < 0:
+            return numbers[:, self.first]
         with np.errstate(all="ignore"):
-            if self.sign == "×": value = numbers[:, self.first] * numbers[:, self.second]
-            else: value = numbers[:, self.first] / numbers[:, self.second]
+            if self.sign == "×":
+                value = numbers[:, self.first] * numbers[:, self.second]
+            else:
+                value = numbers[:, self.first] / numbers[:, self.second]
         return np.where(np.isfinite(value), value, np.nan)
 
     @property
-    def places(self) -> set[int]: return {self.first, self.second} - {-1}
+    def places(self) -> set[int]:
+        return {self.first, self.second} - {-1}
+
 
 def terms_of(
     columns: int,  # how many
@@ -81,6 +91,7 @@ def left_over(
     others: np.ndarray,  # one column a number
 ) -> np.ndarray:  # share of the variance that term and number leave open, a row a term, a column a number
     "Least squares of the answers on every term together with every number, all at once."
+
     def ready(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         known = np.isfinite(values)
         values = np.where(known, values, 0)
@@ -89,10 +100,13 @@ def left_over(
         values = np.where(known, values - middle, 0)
         size = np.sqrt((values**2).sum(0) / count)
         return values / np.where(size > 0, size, 1), known.astype(float)
+
     (f, m), (k, w), y = ready(terms), ready(others), (answers - answers.mean()) / (answers.std() or 1)
     n, yf = np.maximum(m.T @ w, 1), f * y[:, None]
+
     def together(a: np.ndarray, b: np.ndarray, sum_a: np.ndarray, sum_b: np.ndarray) -> np.ndarray:
         return a.T @ b - sum_a * sum_b / n
+
     sum_y, sum_f, sum_k = (m * y[:, None]).T @ w, f.T @ w, m.T @ k
     yy, ff = together(m * (y**2)[:, None], w, sum_y, sum_y), together(f**2, w, sum_f, sum_f)
     kk, fk = together(m, k**2, sum_k, sum_k), together(f, k, sum_f, sum_k)
@@ -114,12 +128,14 @@ def fit(
     size = np.where(size > 0, size, 1)
     rows = np.column_stack([np.where(known[:, None], terms, 0) / size, np.ones(len(terms))])
     chosen = piece[known[piece]]
-    if len(chosen) < rows.shape[1] + 5: return None
+    if len(chosen) < rows.shape[1] + 5:
+        return None
     for width in (10, 3, 1.5):
         weights = np.linalg.lstsq(rows[chosen], answers[chosen], rcond=1e-10)[0]
         guess = np.where(known, rows @ weights, np.nan)
         chosen = np.flatnonzero(np.abs(guess - answers) <= width * allowed)
-        if len(chosen) < 0.85 * known.sum(): return None
+        if len(chosen) < 0.85 * known.sum():
+            return None
     share = holds(answers, guess, allowed)
     return (weights / np.append(size, 1), share) if share else None
 
@@ -135,14 +151,16 @@ def smallest(
     good = np.abs(guess - answers) <= 1.5 * allowed
     rows, answers, allowed = terms[good][:1500], answers[good][:1500], allowed[good][:1500]
     moved = np.abs(weights[:-1]) * rows.std(0)
-    kept = [int(place) for place in np.argsort(-moved, kind="stable")
-            if moved[place] > 0.02 * np.median(allowed)]
+    kept = [
+        int(place) for place in np.argsort(-moved, kind="stable") if moved[place] > 0.02 * np.median(allowed)
+    ]
     for place in reversed(kept.copy()):
         fewer = [other for other in kept if other != place]
         tried = np.column_stack([rows[:, fewer], np.ones(len(rows))])
         tried = tried / np.maximum(np.abs(tried).max(0), 1e-300)
         misses = np.abs(tried @ np.linalg.lstsq(tried, answers, rcond=1e-10)[0] - answers)
-        if (misses <= 1.5 * allowed).mean() >= RIGHT: kept = fewer
+        if (misses <= 1.5 * allowed).mean() >= RIGHT:
+            kept = fewer
     return sorted(kept)
 
 # %% ../../nbs/quality/03_formula_search.ipynb #f0718ea3
@@ -155,19 +173,25 @@ def whole_sum(
     "A weighted sum of any number of columns that is the answer."
     usable = best_known(answers, numbers)
     known = np.flatnonzero(np.isfinite(numbers[:, usable]).all(1) & np.isfinite(answers))
-    if len(usable) < 2 or len(known) < len(usable) + PIECE: return None
+    if len(usable) < 2 or len(known) < len(usable) + PIECE:
+        return None
     y, x, room = answers[known], numbers[known][:, usable], allowed[known]
     for _ in range(PIECES):
-        piece = random.permutation(len(known))[:len(usable) + PIECE // 2]
-        if found := fit(y, x, piece, room): break
-    else: return None
+        piece = random.permutation(len(known))[: len(usable) + PIECE // 2]
+        if found := fit(y, x, piece, room):
+            break
+    else:
+        return None
     kept = smallest(y, x, found[0], room)
-    if not kept: return None
+    if not kept:
+        return None
     places = [usable[place] for place in kept]
     for _ in range(PIECES):
         piece = random.permutation(len(answers))[:PIECE]
-        if found := fit(answers, numbers[:, places], piece, allowed): return places, *found
+        if found := fit(answers, numbers[:, places], piece, allowed):
+            return places, *found
     return None
+
 
 def best_known(
     answers: np.ndarray,  # numbers
@@ -180,7 +204,8 @@ def best_known(
     kept: list[int] = []
     for place in order:
         left = open_rows & ~gaps[:, place]
-        if left.sum() < max(PIECE + 2 * (len(kept) + 1), 0.05 * len(answers)): break
+        if left.sum() < max(PIECE + 2 * (len(kept) + 1), 0.05 * len(answers)):
+            break
         open_rows, kept = left, [*kept, place]
     return kept
 
@@ -188,11 +213,15 @@ def best_known(
 @dataclass(frozen=True)
 class Formula:
     "Columns that give the answer together."
+
     places: tuple[int, ...]  # positions of the columns
     text: str  # such as 'casual' + 'registered'
     share: float  # of the rows in which it holds
 
-def figure(number: float) -> str: return f"{number:.4g}"
+
+def figure(number: float) -> str:
+    return f"{number:.4g}"
+
 
 def sum_text(
     parts: Sequence[str],  # what is added
@@ -206,8 +235,10 @@ def sum_text(
         sign = ("−" if weight < 0 else "") if not text else " − " if weight < 0 else " + "
         text += f"{sign}{size}{part}"
     constant = weights[-1]
-    if abs(constant) <= small: return text
+    if abs(constant) <= small:
+        return text
     return f"{text} {'−' if constant < 0 else '+'} {figure(abs(constant))}"
+
 
 def product_text(
     parts: Sequence[str],  # what is multiplied
@@ -215,11 +246,14 @@ def product_text(
     factor: float,  # what all is multiplied with
 ) -> str:
     "A product of powers as people write it."
-    def power(part: str, size: float) -> str: return part if abs(size
-                                                                 - 1) < 1e-3 else f"{part}^{figure(size)}"
+
+    def power(part: str, size: float) -> str:
+        return part if abs(size - 1) < 1e-3 else f"{part}^{figure(size)}"
+
     above = [power(part, size) for part, size in zip(parts, powers, strict=True) if size > 0]
     below = [power(part, -size) for part, size in zip(parts, powers, strict=True) if size < 0]
-    if abs(factor - 1) > 1e-3 or not above: above = [figure(factor), *above]
+    if abs(factor - 1) > 1e-3 or not above:
+        above = [figure(factor), *above]
     return " / ".join([" × ".join(above), *below])
 
 # %% ../../nbs/quality/03_formula_search.ipynb #b6590006
@@ -239,38 +273,50 @@ def pair_formula(
         shares = left_over(answers[piece], values, np.column_stack([numbers[piece], constant]))
         for at in np.argsort(shares, axis=None, kind="stable")[:15]:
             row, column = map(int, np.unravel_index(at, shares.shape))
-            if shares[row, column] > 5e-4: break
+            if shares[row, column] > 5e-4:
+                break
             made = _pair(answers, numbers, names, [terms[row], column], piece, allowed)
-            if made and (best is None or len(made.places) < len(best.places)): best = made
-        if best: return best
+            if made and (best is None or len(made.places) < len(best.places)):
+                best = made
+        if best:
+            return best
     return None
+
 
 def varied(answers: np.ndarray, random: np.random.Generator) -> np.ndarray:
     "Positions of a piece of the rows, with the commonest answer in half of them at most."
     order = random.permutation(len(answers))
     values, counts = np.unique(answers, return_counts=True)
     common = answers[order] == values[counts.argmax()]
-    return np.concatenate([order[~common][:PIECE], order[common][:PIECE // 2]])[:PIECE]
+    return np.concatenate([order[~common][:PIECE], order[common][: PIECE // 2]])[:PIECE]
 
 # %% ../../nbs/quality/03_formula_search.ipynb #f0659986
 def _pair(
-    answers: np.ndarray, numbers: np.ndarray, names: Sequence[str], parts: list, piece: np.ndarray,
+    answers: np.ndarray,
+    numbers: np.ndarray,
+    names: Sequence[str],
+    parts: list,
+    piece: np.ndarray,
     allowed: np.ndarray,
 ) -> Formula | None:
     "The formula of a term, with one more column if it needs one."
     term, column = parts
     quoted = [f"'{name}'" for name in names]
     word = quoted[term.first]
-    if term.second >= 0: word = f"{quoted[term.first]} {term.sign} {quoted[term.second]}"
+    if term.second >= 0:
+        word = f"{quoted[term.first]} {term.sign} {quoted[term.second]}"
     for more in ([], [column]):
-        if column == numbers.shape[1] and more: continue
+        if column == numbers.shape[1] and more:
+            continue
         places = term.places | set(more)
-        if len(places) < 2: continue
+        if len(places) < 2:
+            continue
         values = np.column_stack([term.of(numbers), *(numbers[:, other] for other in more)])
         if found := fit(answers, values, piece, allowed):
             weights, share = found
             moved = np.abs(weights[:-1]) * np.nanstd(values, axis=0)
-            if (moved <= 2 * allowed[0]).any(): continue
+            if (moved <= 2 * allowed[0]).any():
+                continue
             text = sum_text([word, *(quoted[other] for other in more)], [*weights], allowed[0])
             return Formula(tuple(sorted(places)), text, share)
     return None
@@ -286,19 +332,23 @@ def long_formula(
     allowed, quoted = np.full(len(answers), allowed_error(answers)), [f"'{name}'" for name in names]
     if found := whole_sum(answers, numbers, allowed, random):
         places, weights, share = found
-        return Formula(tuple(places), sum_text([quoted[place] for place in places], [*weights], allowed[0]),
-                       share)
+        return Formula(
+            tuple(places), sum_text([quoted[place] for place in places], [*weights], allowed[0]), share
+        )
     with np.errstate(all="ignore"):
         logs, log_answers = np.log(np.abs(numbers)), np.log(np.abs(answers))
         room = 5e-3 + np.minimum(allowed_error(answers) / np.abs(answers), 0.05)
     fine = [place for place in range(len(names)) if np.isfinite(logs[:, place]).mean() > 0.5]
     rows = np.isfinite(log_answers)
-    if len(fine) < 2 or rows.sum() < max(60, 0.5 * len(answers)): return None
+    if len(fine) < 2 or rows.sum() < max(60, 0.5 * len(answers)):
+        return None
     logs = np.where(np.isfinite(logs), logs, np.nan)[rows][:, fine]
-    if not (found := whole_sum(log_answers[rows], logs, room[rows], random)): return None
+    if not (found := whole_sum(log_answers[rows], logs, room[rows], random)):
+        return None
     places, weights, share = found
-    text = product_text([quoted[fine[place]] for place in places], [*weights[:-1]],
-                        float(np.exp(weights[-1])))
+    text = product_text(
+        [quoted[fine[place]] for place in places], [*weights[:-1]], float(np.exp(weights[-1]))
+    )
     return Formula(tuple(fine[place] for place in places), text, share)
 
 # %% ../../nbs/quality/03_formula_search.ipynb #eaac54b3
@@ -316,19 +366,26 @@ def find_formulas(
     while len(left) > 1 and len(answers) >= PIECE + 10:
         tried = numbers[:, left], [names[place] for place in left], random
         found = pair_formula(answers, *tried) or long_formula(answers, *tried)
-        if not found: return
+        if not found:
+            return
         yield Formula(tuple(left[place] for place in found.places), found.text, found.share)
         left = [place for at, place in enumerate(left) if at not in found.places]
+
 
 def useful_numbers(
     answers: np.ndarray,  # numbers
     numbers: np.ndarray,  # one column a number; NaN for missing
 ) -> list[int]:  # positions, in order
     "Columns that vary; of very many, those that go with the answers best."
-    varying = [place for place in range(numbers.shape[1])
-               if np.isfinite(numbers[:, place]).sum() > 30 and np.nanstd(numbers[:, place]) > 0]
-    if len(varying) <= MOST_NUMBERS: return varying
+    varying = [
+        place
+        for place in range(numbers.shape[1])
+        if np.isfinite(numbers[:, place]).sum() > 30 and np.nanstd(numbers[:, place]) > 0
+    ]
+    if len(varying) <= MOST_NUMBERS:
+        return varying
     import pandas as pd
+
     ranks = pd.DataFrame(numbers[:, varying]).rank()
     together = ranks.corrwith(pd.Series(answers).rank()).abs().fillna(0).to_numpy()
     return sorted(varying[place] for place in np.argsort(-together, kind="stable")[:MOST_NUMBERS])
@@ -344,8 +401,10 @@ def border(
     wrong = np.concatenate([[0], np.cumsum(above)]) + np.concatenate([np.cumsum(~above[::-1])[::-1], [0]])
     apart = np.concatenate([[True], np.diff(values) > 0, [True]])
     at = int(np.argmin(np.where(apart, wrong, len(values) + 1)))
-    if at in (0, len(values)): return float(values[0] - 1 if at == 0 else values[-1] + 1), int(wrong[at])
+    if at in (0, len(values)):
+        return float(values[0] - 1 if at == 0 else values[-1] + 1), int(wrong[at])
     return float((values[at - 1] + values[at]) / 2), int(wrong[at])
+
 
 def is_sharp(
     number: np.ndarray,  # one a row
@@ -356,11 +415,13 @@ def is_sharp(
     inner = [np.subtract(*np.percentile(number[side], [75, 25])) for side in (upper, ~upper)]
     near = np.abs(number - cut) <= 0.5 * float(min(inner)) / 1.349
     right = (number > cut) == upper
-    if len(np.unique(number[near])) < 4: return False  # so coarse that a gap cannot be seen
+    if len(np.unique(number[near])) < 4:
+        return False  # so coarse that a gap cannot be seen
     return bool((near & upper).sum() >= 8 and (near & ~upper).sum() >= 8 and right[near].mean() >= 0.96)
 
 # %% ../../nbs/quality/03_formula_search.ipynb #f60f9b69
 ENOUGH = 500  # rows from which a threshold on two columns is looked for
+
 
 def find_thresholds(
     upper: np.ndarray,  # True for the rows of one class
@@ -370,23 +431,29 @@ def find_thresholds(
 ) -> Iterator[Formula]:  # at most three
     "Two columns whose sum, difference, product or quotient parts two classes at a threshold."
     left = useful_numbers(upper.astype(float), numbers)
-    if len(upper) < ENOUGH or min(upper.sum(), (~upper).sum()) < 100: return
+    if len(upper) < ENOUGH or min(upper.sum(), (~upper).sum()) < 100:
+        return
     piece, found = np.random.default_rng(seed).permutation(len(upper))[:300], 0
-    for i, j, sign in [(i, j, sign) for i in left for j in left for sign in "+−×/" if i < j
-                       or (i > j and sign == "/")]:
+    for i, j, sign in [
+        (i, j, sign) for i in left for j in left for sign in "+−×/" if i < j or (i > j and sign == "/")
+    ]:
         value = combine(numbers[piece, i], numbers[piece, j], sign)
-        if parted(value, upper[piece]) < 0.98: continue
+        if parted(value, upper[piece]) < 0.98:
+            continue
         value = combine(numbers[:, i], numbers[:, j], sign)
         known, alone = np.isfinite(value), max(parted(numbers[:, place], upper) for place in (i, j))
         share = parted(value, upper)
         if alone < 0.97 and share >= 0.99 and is_sharp(*_upright(value[known], upper[known])):
             yield Formula((min(i, j), max(i, j)), f"'{names[i]}' {sign} '{names[j]}'", share)
-            if (found := found + 1) == 3: return
+            if (found := found + 1) == 3:
+                return
+
 
 def combine(first: np.ndarray, second: np.ndarray, sign: str) -> np.ndarray:  # sign: + − × /
     "Two columns taken together; NaN where that is no number."
     work = {"+": np.add, "−": np.subtract, "×": np.multiply, "/": np.divide}[sign]
-    with np.errstate(all="ignore"): value = work(first, second)
+    with np.errstate(all="ignore"):
+        value = work(first, second)
     return np.where(np.isfinite(value), value, np.nan)
 
 # %% ../../nbs/quality/03_formula_search.ipynb #7f2c2e5f
@@ -396,8 +463,10 @@ def parted(
 ) -> float:  # from 0.5 to 1; 0 when too little is known
     "The share of the rows that the best threshold puts on the right side."
     known = np.isfinite(value)
-    if known.sum() < 0.5 * len(value) or not 0 < upper[known].sum() < known.sum(): return 0.0
+    if known.sum() < 0.5 * len(value) or not 0 < upper[known].sum() < known.sum():
+        return 0.0
     return 1 - border(*_upright(value[known], upper[known]))[1] / int(known.sum())
+
 
 def _upright(value: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "The same with the sign that puts the one class above the other."

@@ -14,16 +14,18 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import SettingsError, did_you_mean
-from .formula_search import border, find_formulas, find_thresholds, is_sharp
-from .split_strategy import Way, find_entities, is_in_order, moments_of, texts_of, words_of
 from ..data.table import Table
 from ..problem import Task, encode_target, score, target_values
+from .formula_search import border, find_formulas, find_thresholds, is_sharp
+from .split_strategy import Way, find_entities, is_in_order, moments_of, texts_of, words_of
 
 SAMPLE = 5_000  # rows are enough to see a leak
+
 
 @dataclass(frozen=True)
 class Leak:
     "Something that gives the answer away."
+
     kind: str  # alone, formula, filled, shifted, copies, entity or time
     columns: list[str]  # those that are to blame
     why: str  # one sentence with the figure behind it
@@ -40,13 +42,15 @@ __all__ = ['SAMPLE', 'METRIC', 'HONEST', 'STEP', 'PURE', 'CHANCE', 'STEPS', 'BLO
 @dataclass(frozen=True)
 class Evidence:
     "Training rows as the audit looks at them."
+
     typed: pd.DataFrame  # columns that feed the model: numbers, dates and text
     truth: np.ndarray  # codes or numbers, one a row
     task: Task
     texts: frozenset[str] = frozenset()  # columns that hold free text
 
     @property
-    def counts(self) -> bool: return self.task.type == "regression"
+    def counts(self) -> bool:
+        return self.task.type == "regression"
 
     def known(self, name: str) -> np.ndarray:
         "True where a cell is filled."
@@ -56,9 +60,12 @@ class Evidence:
     def numbers(self, name: str) -> np.ndarray:
         "A column as numbers: dates in days, words as codes; NaN where a cell is empty."
         column = self.typed[name]
-        if column.dtype.kind == "M": column = (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
-        elif column.dtype.kind != "f": column = pd.Series(pd.factorize(column, sort=True)[0].astype(float))
+        if column.dtype.kind == "M":
+            column = (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        elif column.dtype.kind != "f":
+            column = pd.Series(pd.factorize(column, sort=True)[0].astype(float))
         return np.where(self.known(name), column.to_numpy("float64"), np.nan)
+
 
 def gather(
     table: Table,  # how the cells are read
@@ -78,8 +85,11 @@ def gather(
 
 # %% ../../nbs/quality/04_leakage.ipynb #9e54c1e6
 METRIC = {  # by task: the metric, its name for people, and what a column without use reaches
-    "binary": ("roc_auc", "AUC-ROC", 0.5), "multiclass": ("balanced_accuracy", "balanced accuracy", 0.0),
-    "regression": ("r2", "R²", 0.0)}
+    "binary": ("roc_auc", "AUC-ROC", 0.5),
+    "multiclass": ("balanced_accuracy", "balanced accuracy", 0.0),
+    "regression": ("r2", "R²", 0.0),
+}
+
 
 def tree_on(
     values: np.ndarray,  # features, a row a row
@@ -88,17 +98,21 @@ def tree_on(
     "What a decision tree makes of it, cross-validated."
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
     rows, distinct = len(values), len(np.unique(values[:, 0])) if values.shape[1] == 1 else 2
     leaf = 2 if distinct < rows / 5 else max(2, rows // 200)
     tree = (DecisionTreeRegressor if evidence.counts else DecisionTreeClassifier)(
-        min_samples_leaf=leaf, random_state=0)
+        min_samples_leaf=leaf, random_state=0
+    )
     folds = (KFold if evidence.counts else StratifiedKFold)(3, shuffle=True, random_state=0)
     method = "predict" if evidence.counts else "predict_proba"
     return cross_val_predict(tree, values, evidence.truth, cv=folds, method=method)
 
+
 def complete(output: np.ndarray, evidence: Evidence) -> np.ndarray:
     "Probabilities with a column for every class of the task, also for those that are absent."
-    if evidence.counts: return output
+    if evidence.counts:
+        return output
     whole = np.zeros((len(output), len(evidence.task.classes)))
     whole[:, np.unique(evidence.truth)] = output
     return whole
@@ -109,19 +123,24 @@ def words_in(
 ) -> np.ndarray:  # 0 or 1: a row a text, a column one of the commonest words
     "Which words a text has."
     from sklearn.feature_extraction.text import CountVectorizer
-    count = CountVectorizer(max_features=200, min_df=5, binary=True, token_pattern=r"[^\W_]+")
-    try: return count.fit_transform(texts).toarray().astype(float)
-    except ValueError: return np.zeros((len(texts), 1))  # no word is in five rows
 
-def predict_alone(
-    evidence: Evidence,
-) -> dict[str, np.ndarray]:  # by column
+    count = CountVectorizer(max_features=200, min_df=5, binary=True, token_pattern=r"[^\W_]+")
+    try:
+        return count.fit_transform(texts).toarray().astype(float)
+    except ValueError:
+        return np.zeros((len(texts), 1))  # no word is in five rows
+
+
+def predict_alone(evidence: Evidence) -> dict[str, np.ndarray]:  # by column
     "What each column predicts alone; a gap is a value like any other."
+
     def features(name: str) -> np.ndarray:
-        if name in evidence.texts: return words_in(evidence.typed[name])
+        if name in evidence.texts:
+            return words_in(evidence.typed[name])
         return np.nan_to_num(evidence.numbers(name), nan=-1e18).reshape(-1, 1)
-    return {name: complete(tree_on(features(name), evidence), evidence)
-            for name in map(str, evidence.typed)}
+
+    return {name: complete(tree_on(features(name), evidence), evidence) for name in map(str, evidence.typed)}
+
 
 def score_alone(
     outputs: dict[str, np.ndarray],  # from `predict_alone`
@@ -129,12 +148,17 @@ def score_alone(
 ) -> pd.DataFrame:  # column, score; the strongest first
     "How well each column does by itself."
     metric = METRIC[evidence.task.type][0]
-    scores = pd.DataFrame({"column": [*outputs], "score": [
-        score(metric, evidence.truth, output) for output in outputs.values()]})
+    scores = pd.DataFrame(
+        {
+            "column": [*outputs],
+            "score": [score(metric, evidence.truth, output) for output in outputs.values()],
+        }
+    )
     return scores.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 # %% ../../nbs/quality/04_leakage.ipynb #c120add2
 HONEST = 0.05  # share of a guess's errors that an honest column of correlation 0.95 still makes
+
 
 def too_few(
     errors: int,  # rows that a column puts into the wrong class
@@ -143,9 +167,12 @@ def too_few(
 ) -> bool:
     "Are these fewer errors than an honest column would make?"
     from scipy.stats import binom
+
     guessed_wrong = len(truth) - int(np.bincount(truth).max())
-    if guessed_wrong < 10: return False
+    if guessed_wrong < 10:
+        return False
     return errors == 0 or bool(binom.cdf(errors, len(truth), HONEST * guessed_wrong / len(truth)) < chance)
+
 
 def by_thresholds(
     values: np.ndarray,  # numbers, none missing
@@ -170,16 +197,20 @@ def names_class(
     "Does a column tell the class, but for slips?"
     known = evidence.known(name)
     truth, rows = evidence.truth[known], int(known.sum())
-    if rows < max(30, 0.2 * len(known)) or len(np.unique(truth)) < len(np.unique(evidence.truth)): return ""
+    if rows < max(30, 0.2 * len(known)) or len(np.unique(truth)) < len(np.unique(evidence.truth)):
+        return ""
     words = evidence.typed[name].dtype.kind not in "fM"
     values = evidence.numbers(name)[known]
     distinct = len(np.unique(values))
     if name in evidence.texts or (distinct <= rows / 5 if words else distinct <= 2 * len(np.unique(truth))):
         errors, sharp, chance = int((output[known].argmax(1) != truth).sum()), True, 0.1
-    elif words: return ""
-    else: (errors, sharp), chance = by_thresholds(values, truth), 1e-3
-    return f"in {1 - errors / rows:.1%} of the {rows:,} rows" if sharp and too_few(errors, truth,
-                                                                                   chance) else ""
+    elif words:
+        return ""
+    else:
+        (errors, sharp), chance = by_thresholds(values, truth), 1e-3
+    return (
+        f"in {1 - errors / rows:.1%} of the {rows:,} rows" if sharp and too_few(errors, truth, chance) else ""
+    )
 
 # %% ../../nbs/quality/04_leakage.ipynb #7922cc83
 def in_step(
@@ -191,21 +222,25 @@ def in_step(
     chosen = np.linspace(0, len(values) - 1, min(len(values), most)).astype(int)
     x, y = values[chosen], answers[chosen]
     same = (np.sign(x[:, None] - x) * np.sign(y[:, None] - y)).astype(np.int8)
-    if same.sum() < 0: same = -same
+    if same.sum() < 0:
+        same = -same
     against = (same < 0).sum(1)
-    kept = np.argsort(against, kind="stable")[:int(0.98 * len(x))]
+    kept = np.argsort(against, kind="stable")[: int(0.98 * len(x))]
     inner = same[np.ix_(kept, kept)]
     pairs = int((inner != 0).sum())
     return float((inner > 0).sum() / pairs) if pairs >= 100 else 0.5
 
+
 def rank_match(values: np.ndarray, answers: np.ndarray) -> float:
     "The size of the rank correlation: a quick look before the exact one."
     from scipy.stats import rankdata
+
     ranks = np.vstack([rankdata(values), rankdata(answers)])
     return abs(float(np.corrcoef(ranks)[0, 1])) if ranks.std(1).all() else 0.0
 
 # %% ../../nbs/quality/04_leakage.ipynb #9b050004
 STEP = 0.999  # share of pairs in step from which a column is the answer itself
+
 
 def is_number(
     name: str,  # of the column
@@ -215,26 +250,36 @@ def is_number(
     "Is a column the answer in another unit, rounded, in classes, or bent?"
     known = evidence.known(name)
     answers = evidence.truth[known]
-    if len(answers) < max(30, 0.2 * len(known)) or np.ptp(answers) == 0: return ""
+    if len(answers) < max(30, 0.2 * len(known)) or np.ptp(answers) == 0:
+        return ""
     r2 = score("r2", answers, output[known])
-    if r2 >= 0.995: return f"with an R² of {r2:.4f}"
-    if name in evidence.texts: return ""
+    if r2 >= 0.995:
+        return f"with an R² of {r2:.4f}"
+    if name in evidence.texts:
+        return ""
     values = evidence.numbers(name)[known]
     if evidence.typed[name].dtype.kind not in "fM":
-        if len(np.unique(values)) > len(values) / 5: return ""
+        if len(np.unique(values)) > len(values) / 5:
+            return ""
         values = pd.Series(answers).groupby(values).transform("median").to_numpy()  # words in their order
-    if rank_match(values, answers) < 0.6: return ""
+    if rank_match(values, answers) < 0.6:
+        return ""
     step = in_step(values, answers)
     few = len(np.unique(values)) <= 5  # so few heaps may be apart honestly
-    return f"in the order of {step:.1%} of all pairs of rows" if step >= STEP and not (
-        few and not all_sharp(values, answers)) else ""
+    return (
+        f"in the order of {step:.1%} of all pairs of rows"
+        if step >= STEP and not (few and not all_sharp(values, answers))
+        else ""
+    )
+
 
 def all_sharp(values: np.ndarray, answers: np.ndarray) -> bool:
     "Do the answers of one value begin where those of the next one end?"
     steps = np.unique(values)
     sides = [(values == low) | (values == high) for low, high in zip(steps, steps[1:], strict=False)]
-    return any(is_sharp(answers[side], values[side] == high)
-               for side, high in zip(sides, steps[1:], strict=True))
+    return any(
+        is_sharp(answers[side], values[side] == high) for side, high in zip(sides, steps[1:], strict=True)
+    )
 
 # %% ../../nbs/quality/04_leakage.ipynb #51dab64e
 def leaks_alone(
@@ -245,8 +290,12 @@ def leaks_alone(
     says = is_number if evidence.counts else names_class
     for name, output in outputs.items():
         if how := says(name, output, evidence):
-            yield Leak("alone", [name], f"'{name}' alone gives '{evidence.task.target}' {how}: "
-                       "it is the answer under another name, or known only afterwards")
+            yield Leak(
+                "alone",
+                [name],
+                f"'{name}' alone gives '{evidence.task.target}' {how}: "
+                "it is the answer under another name, or known only afterwards",
+            )
 
 # %% ../../nbs/quality/04_leakage.ipynb #4f05589b
 def leaks_together(
@@ -255,23 +304,34 @@ def leaks_together(
 ) -> Iterator[Leak]:
     "Numbers that are the answer together."
     gone, target = set(ignore), evidence.task.target
-    names = [name for name in map(str, evidence.typed)
-             if evidence.typed[name].dtype.kind == "f" and name not in gone]
-    if len(names) < 2: return
+    names = [
+        name
+        for name in map(str, evidence.typed)
+        if evidence.typed[name].dtype.kind == "f" and name not in gone
+    ]
+    if len(names) < 2:
+        return
     numbers = np.column_stack([evidence.numbers(name) for name in names])
     if evidence.counts:
         for formula in find_formulas(evidence.truth, numbers, names):
-            yield Leak("formula", [names[place] for place in formula.places], f"{formula.text} is '{target}' "
-                       f"in {formula.share:.1%} of the rows: it is the answer in parts")
+            yield Leak(
+                "formula",
+                [names[place] for place in formula.places],
+                f"{formula.text} is '{target}' in {formula.share:.1%} of the rows: it is the answer in parts",
+            )
     elif evidence.task.type == "binary":
         for formula in find_thresholds(evidence.truth == 1, numbers, names):
-            yield Leak("formula", [names[place] for place in formula.places],
-                       f"a threshold on {formula.text} "
-                       f"gives '{target}' in {formula.share:.1%} of the rows: the answer was made from it")
+            yield Leak(
+                "formula",
+                [names[place] for place in formula.places],
+                f"a threshold on {formula.text} "
+                f"gives '{target}' in {formula.share:.1%} of the rows: the answer was made from it",
+            )
 
 # %% ../../nbs/quality/04_leakage.ipynb #6dd918af
 PURE = 0.97  # share of one class from which filled or empty cells tell it
 CHANCE = 1e-6  # what is less likely than this is not chance
+
 
 def one_class(
     truth: np.ndarray,  # codes of all rows
@@ -279,11 +339,14 @@ def one_class(
 ) -> tuple[int, float] | None:  # the class and its share
     "The class that rows have which chance would not have chosen so."
     from scipy.stats import binom
-    if side.sum() < 20: return None
+
+    if side.sum() < 20:
+        return None
     counts = np.bincount(truth[side], minlength=int(truth.max()) + 1)
     code, base = int(counts.argmax()), float(np.mean(truth == counts.argmax()))
     share, chance = counts[code] / side.sum(), binom.sf(counts[code] - 1, side.sum(), base)
     return (code, float(share)) if base <= 0.8 and share >= PURE and chance < CHANCE else None
+
 
 def leaks_filled(
     evidence: Evidence,
@@ -293,13 +356,19 @@ def leaks_filled(
     task, gone = evidence.task, set(ignore)
     for name in map(str, evidence.typed):
         known = evidence.known(name)
-        if name in gone or min(known.sum(), (~known).sum()) < 20: continue
+        if name in gone or min(known.sum(), (~known).sum()) < 20:
+            continue
         end = f": '{name}' is filled in only after the fact"
         if evidence.counts:
             if parts_numbers(evidence.truth, known):
-                yield Leak("filled", [name], f"'{task.target}' lies on different sides of a border where "
-                           f"'{name}' is filled ({known.sum():,} rows) and where it is empty{end}")
-        else: yield from _pure_sides(name, known, evidence, end)
+                yield Leak(
+                    "filled",
+                    [name],
+                    f"'{task.target}' lies on different sides of a border where "
+                    f"'{name}' is filled ({known.sum():,} rows) and where it is empty{end}",
+                )
+        else:
+            yield from _pure_sides(name, known, evidence, end)
 
 # %% ../../nbs/quality/04_leakage.ipynb #d9b3e816
 def _pure_sides(name: str, known: np.ndarray, evidence: Evidence, end: str) -> Iterator[Leak]:
@@ -308,9 +377,14 @@ def _pure_sides(name: str, known: np.ndarray, evidence: Evidence, end: str) -> I
     for side, word in ((known, "filled"), (~known, "empty")):
         if found := one_class(evidence.truth, side):
             code, share = found
-            yield Leak("filled", [name], f"'{task.target}' is {task.classes[code]} in {share:.1%} of the "
-                       f"{side.sum():,} rows where '{name}' is {word}{end}")
+            yield Leak(
+                "filled",
+                [name],
+                f"'{task.target}' is {task.classes[code]} in {share:.1%} of the "
+                f"{side.sum():,} rows where '{name}' is {word}{end}",
+            )
             return
+
 
 def parts_numbers(
     answers: np.ndarray,  # numbers
@@ -319,7 +393,8 @@ def parts_numbers(
     "Do filled and empty rows lie on two sides of a border, with hardly a gap between them?"
     upper = known if np.median(answers[known]) >= np.median(answers[~known]) else ~known
     wrong = border(answers, upper)[1]
-    if wrong > 0.01 * min(upper.sum(), (~upper).sum()): return False
+    if wrong > 0.01 * min(upper.sum(), (~upper).sum()):
+        return False
     below = np.unique(answers[~upper])
     return len(below) == 1 or is_sharp(answers, upper)
 
@@ -333,31 +408,39 @@ def sides_with(
     "Is a column the answer of a neighbouring row?"
     both = np.isfinite(values) & np.isfinite(neighbour) & np.isfinite(truth)
     asked = both & (neighbour != truth)
-    if asked.sum() < 40 or both.mean() < 0.2: return None
+    if asked.sum() < 40 or both.mean() < 0.2:
+        return None
     if counts:
         some = np.flatnonzero(asked)[:200]
-        if rank_match(values[some], neighbour[some]) < 0.8: return None
+        if rank_match(values[some], neighbour[some]) < 0.8:
+            return None
         x, y = values[asked], neighbour[asked]
         step = in_step(x, y) if rank_match(x, y) > max(0.95, rank_match(x, truth[asked])) else 0.0
         return (step, int(asked.sum())) if step >= STEP else None
     meant = class_meant(values, neighbour, both)
     agree, rest = float(np.mean(meant[asked] == neighbour[asked])), np.mean(meant[both] == neighbour[both])
     changes = np.unique(neighbour[asked], return_counts=True)[1]
-    return (agree, int(asked.sum())) if min(agree, rest) >= 0.97 and (
-        asked.sum() - changes.max() >= 15) else None
+    return (
+        (agree, int(asked.sum()))
+        if min(agree, rest) >= 0.97 and (asked.sum() - changes.max() >= 15)
+        else None
+    )
+
 
 def class_meant(values: np.ndarray, classes: np.ndarray, known: np.ndarray) -> np.ndarray:
     "The class that goes with each value most often; NaN where values are too many to name classes."
     kinds, codes = np.unique(values[known], return_inverse=True)
     names, wanted = np.unique(classes[known], return_inverse=True)
     meant = np.full(len(values), np.nan)
-    if len(kinds) > 3 * len(names): return meant
+    if len(kinds) > 3 * len(names):
+        return meant
     table = np.bincount(codes * len(names) + wanted, minlength=len(kinds) * len(names))
     meant[known] = names[table.reshape(len(kinds), -1).argmax(1)][codes]
     return meant
 
 # %% ../../nbs/quality/04_leakage.ipynb #2b913994
 STEPS = (1, -1, 2, -2, 3, -3)  # rows before (positive) and behind
+
 
 def orders_of(
     rows: pd.DataFrame,  # raw, in the order of the file
@@ -367,28 +450,40 @@ def orders_of(
     "The ways in which rows may follow each other."
     file, nobody = np.arange(len(rows)), np.zeros(len(rows), dtype=int)
     yield "in the order of the file", file, nobody
-    dates = [moments for column in table.columns if column.kind == "date" and column.use
-             and (moments := moments_of(rows[column.name])) is not None and moments.notna().mean() > 0.95][:2]
+    dates = [
+        moments
+        for column in table.columns
+        if column.kind == "date"
+        and column.use
+        and (moments := moments_of(rows[column.name])) is not None
+        and moments.notna().mean() > 0.95
+    ][:2]
     groups = [(name, texts_of(rows[name])) for name in groups_of(rows, target)]
     for moments in dates:
         order = np.argsort(moments.to_numpy(), kind="stable")
-        if not is_in_order(moments): yield f"in the order of '{moments.name}'", order, nobody
+        if not is_in_order(moments):
+            yield f"in the order of '{moments.name}'", order, nobody
         for name, codes in groups:
             inner = order[np.argsort(codes[order], kind="stable")]
             yield f"in the order of '{moments.name}' for each '{name}'", inner, codes
-    for name, codes in groups: yield f"for each '{name}'", np.argsort(codes, kind="stable"), codes
+    for name, codes in groups:
+        yield f"for each '{name}'", np.argsort(codes, kind="stable"), codes
+
 
 def groups_of(rows: pd.DataFrame, target: str) -> list[str]:
     "Columns whose values may be somebody with several rows, at most three."
     named = [entity.column for entity in find_entities(rows, [target])]
     for name in map(str, rows):
-        if name == target or rows[name].dtype.kind in "fM" or name in named: continue
+        if name == target or rows[name].dtype.kind in "fM" or name in named:
+            continue
         values = rows[name].iloc[:2000].nunique()
-        if 2 <= values <= 0.4 * min(len(rows), 2000) and values >= 10: named.append(name)
+        if 2 <= values <= 0.4 * min(len(rows), 2000) and values >= 10:
+            named.append(name)
     return named[:3]
 
 # %% ../../nbs/quality/04_leakage.ipynb #588aa89c
 BLOCK = 8_000  # neighbouring rows are enough to see a shift
+
 
 def leaks_shifted(
     table: Table,  # how the cells are read
@@ -401,23 +496,33 @@ def leaks_shifted(
     truth = encode_target(task, target_values(task, rows[task.target])).astype(float)
     all_rows = Evidence(table.read(rows).reset_index(drop=True), truth, task)
     gone = set(ignore)
-    left = {column.name: all_rows.numbers(column.name) for column in table.columns
-            if column.kind in ("number", "boolean", "category") and column.use and column.name not in gone}
+    left = {
+        column.name: all_rows.numbers(column.name)
+        for column in table.columns
+        if column.kind in ("number", "boolean", "category") and column.use and column.name not in gone
+    }
     for words, order, owner in orders_of(rows, table, task.target):
         for steps in STEPS:
             near = shifted(truth[order], owner[order], steps)
             for name in [*left]:
                 found = sides_with(left[name][order], truth[order], near, task.type == "regression")
-                if not found: continue
+                if not found:
+                    continue
                 del left[name]
-                yield Leak("shifted", [name], f"'{name}' is '{task.target}' of {ago(steps)} {words} "
-                           f"in {found[0]:.1%} of {found[1]:,} comparisons: is it known in time?")
+                yield Leak(
+                    "shifted",
+                    [name],
+                    f"'{name}' is '{task.target}' of {ago(steps)} {words} "
+                    f"in {found[0]:.1%} of {found[1]:,} comparisons: is it known in time?",
+                )
+
 
 def shifted(values: np.ndarray, owner: np.ndarray, steps: int) -> np.ndarray:
     "The values so many rows before (or behind) of the same owner; NaN where there is none."
     moved = pd.Series(values).shift(steps).to_numpy()
     same = pd.Series(owner).shift(steps).to_numpy() == owner
     return np.where(same, moved, np.nan)
+
 
 def ago(steps: int) -> str:
     "So many rows before or behind, in words."
@@ -427,6 +532,7 @@ def ago(steps: int) -> str:
 # %% ../../nbs/quality/04_leakage.ipynb #9826944d
 LINKED = 5  # columns that hang together meet so many times more often than strangers
 
+
 def hashes(
     typed: pd.DataFrame,  # typed rows
 ) -> np.ndarray:  # one column a column, unsigned whole numbers
@@ -434,8 +540,12 @@ def hashes(
     keys = [pd.util.hash_pandas_object(typed[name], index=False).to_numpy() for name in typed]
     with np.errstate(over="ignore"):
         return np.column_stack(
-            [(key ^ np.uint64(place * 0x9E3779B97F4A7C15 % 2**64)) * np.uint64(0xBF58476D1CE4E5B9)
-                                for place, key in enumerate(keys)])
+            [
+                (key ^ np.uint64(place * 0x9E3779B97F4A7C15 % 2**64)) * np.uint64(0xBF58476D1CE4E5B9)
+                for place, key in enumerate(keys)
+            ]
+        )
+
 
 def find_copies(
     train: pd.DataFrame,  # typed, with the answer
@@ -444,8 +554,10 @@ def find_copies(
     "Rows that were copied from one side to the other."
     ours, theirs = hashes(train), hashes(test)
     learned, asked = ours.sum(1), theirs.sum(1)
+
     def pairs(mine: np.ndarray, yours: np.ndarray) -> np.ndarray:
         return pd.Series(mine).value_counts().reindex(yours, fill_value=0).to_numpy()
+
     twins = pairs(learned, asked)
     by_chance = 0.0
     for place in range(ours.shape[1]) if twins.any() else ():
@@ -467,9 +579,16 @@ def leaks_of_entities(
     for entity in entities[:1]:
         name = entity.column
         both = float(test[name].isin(train[name].dropna().unique()).mean())
-        if both > 0.1: yield Leak("entity", [name], (
-            f"{both:.0%} of the test rows belong to a '{name}' of the training rows ({entity}): the model "
-            f"may recognise them; use validate.group_column = {name}"))
+        if both > 0.1:
+            yield Leak(
+                "entity",
+                [name],
+                (
+                    f"{both:.0%} of the test rows belong to a '{name}' of the training rows ({entity}): the model "
+                    f"may recognise them; use validate.group_column = {name}"
+                ),
+            )
+
 
 def moves(
     moments: np.ndarray,  # a number that rises with time
@@ -478,14 +597,20 @@ def moves(
 ) -> tuple[float, float, float] | None:  # mean or share at first and at last, and the share of variance
     "Does the answer change with time, beyond chance?"
     from scipy.stats import f_oneway
-    values = pd.Series(truth).rank().to_numpy() if counts else (
-        truth == np.bincount(truth).argsort()[-2]).astype(float)
+
+    values = (
+        pd.Series(truth).rank().to_numpy()
+        if counts
+        else (truth == np.bincount(truth).argsort()[-2]).astype(float)
+    )
     part = np.minimum(4, (pd.Series(moments).rank(method="min", pct=True) * 5 - 1e-9).astype(int).to_numpy())
     groups = [values[part == place] for place in np.unique(part)]
-    if len(groups) < 2 or min(map(len, groups)) < 20 or np.ptp(values) == 0: return None
+    if len(groups) < 2 or min(map(len, groups)) < 20 or np.ptp(values) == 0:
+        return None
     total = ((values - values.mean()) ** 2).sum()
     share = sum(len(group) * (group.mean() - values.mean()) ** 2 for group in groups) / total
-    if share < 0.01 or f_oneway(*groups).pvalue > CHANCE: return None
+    if share < 0.01 or f_oneway(*groups).pvalue > CHANCE:
+        return None
     shown = truth.astype(float) if counts else values
     return float(shown[part == part.min()].mean()), float(shown[part == part.max()].mean()), float(share)
 
@@ -496,30 +621,42 @@ def leaks_of_time(
     way: Way,  # how they were parted
 ) -> Iterator[Leak]:
     "A split by chance of rows that follow each other in time, while the answer moves."
-    if way.how != "chance": return
+    if way.how != "chance":
+        return
     truth, counts = encode_target(task, target_values(task, rows[task.target])), task.type == "regression"
     for name in [str(name) for name in rows if str(name) != task.target]:
         moments = clock_in(rows[name])
-        if moments is None or not is_in_order(moments): continue
+        if moments is None or not is_in_order(moments):
+            continue
         numbers = moments.astype("int64").to_numpy()
-        if not (found := moves(numbers, truth, counts)): continue
+        if not (found := moves(numbers, truth, counts)):
+            continue
         first, last, _ = found
         what = f"the mean of '{task.target}'" if counts else f"the share of {second_class(task, truth)}"
         shown = f"{first:.4g} to {last:.4g}" if counts else f"{first:.1%} to {last:.1%}"
-        yield Leak("time", [name], (
-            f"the rows follow each other in '{name}' and {what} goes from {shown}, but the split is by "
-            f"chance: the model learns from rows that come later; use validate.time_column = {name}"))
+        yield Leak(
+            "time",
+            [name],
+            (
+                f"the rows follow each other in '{name}' and {what} goes from {shown}, but the split is by "
+                f"chance: the model learns from rows that come later; use validate.time_column = {name}"
+            ),
+        )
         return
 
-def second_class(task: Task, truth: np.ndarray) -> str: return task.classes[
-    int(np.bincount(truth).argsort()[-2])]
+
+def second_class(task: Task, truth: np.ndarray) -> str:
+    return task.classes[int(np.bincount(truth).argsort()[-2])]
+
 
 def clock_in(
     cells: pd.Series,  # raw cells of one column
 ) -> pd.Series | None:  # datetime64, or whole numbers that are years
     "The time that a column tells."
-    if (moments := moments_of(cells)) is not None: return moments
-    if not words_of(str(cells.name)) & {"year", "yr"} and not re.search("年", str(cells.name)): return None
+    if (moments := moments_of(cells)) is not None:
+        return moments
+    if not words_of(str(cells.name)) & {"year", "yr"} and not re.search("年", str(cells.name)):
+        return None
     years = pd.to_numeric(cells, errors="coerce")
     return years if years.between(1800, 2200).all() else None
 
@@ -527,10 +664,12 @@ def clock_in(
 @dataclass(frozen=True)
 class Audit:
     "What the audit has found."
+
     leaks: list[Leak] = field(default_factory=list)
     alone: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["column", "score"]))
-    copies: np.ndarray = field(default_factory=lambda: np.zeros(0,
-        dtype=bool))  # True: a test row that is a copy
+    copies: np.ndarray = field(
+        default_factory=lambda: np.zeros(0, dtype=bool)
+    )  # True: a test row that is a copy
     names: list[str] = field(default_factory=list)  # columns that name a row and were left out by reading
 
     @property
@@ -538,7 +677,9 @@ class Audit:
         "Columns that give the answer away, in order."
         return sorted({name for leak in self.leaks if leak.kind in COLUMNS for name in leak.columns})
 
+
 COLUMNS = ("alone", "formula", "filled", "shifted")  # kinds of leaks that leave with their columns
+
 
 def known_columns(
     known: str,  # names with | between them
@@ -548,7 +689,8 @@ def known_columns(
     names = {str(name).strip(): str(name) for name in columns}
     wanted = [name.strip() for name in known.split("|") if name.strip()]
     wrong = [f"'{name}'{did_you_mean(name, names)}" for name in wanted if name not in names]
-    if wrong: raise SettingsError(f"validate.known names no column of the table: {', '.join(wrong)}")
+    if wrong:
+        raise SettingsError(f"validate.known names no column of the table: {', '.join(wrong)}")
     return {names[name] for name in wanted}
 
 # %% ../../nbs/quality/04_leakage.ipynb #0f27b6cd
@@ -568,8 +710,11 @@ def audit(
     leaks = [leak for leak in leaks_alone(outputs, evidence) if leak.columns[0] not in kept]
     rows = pd.concat([train, test])
     rows = rows.iloc[np.argsort(rows.index.to_numpy(), kind="stable")]
-    for search in (lambda gone: leaks_filled(evidence, gone), lambda gone: leaks_together(evidence, gone),
-                   lambda gone: leaks_shifted(table, rows, task, gone)):
+    for search in (
+        lambda gone: leaks_filled(evidence, gone),
+        lambda gone: leaks_together(evidence, gone),
+        lambda gone: leaks_shifted(table, rows, task, gone),
+    ):
         leaks += _not_known(search([name for leak in leaks for name in leak.columns] + sorted(kept)), kept)
     honest = table.drop({name: "it leaks" for leak in leaks for name in leak.columns})
     copies = _copies(honest, train, test, task)
@@ -577,20 +722,31 @@ def audit(
     names = [column.name for column in table.columns if column.kind == "identifier"]
     return Audit(leaks, score_alone(outputs, evidence), copies, names)
 
+
 def _not_known(leaks: Iterator[Leak], kept: set[str]) -> list[Leak]:
     return [leak for leak in leaks if not kept.issuperset(leak.columns)]
 
+
 def _told(copies: np.ndarray) -> list[Leak]:
     "The finding that goes with copied rows."
-    if not copies.any(): return []
-    return [Leak("copies", [],
-                 f"{copies.sum():,} of {len(copies):,} test rows stand in the training rows too, "
-                 "equal in every column that is used: they would be asked after they were learned")]
+    if not copies.any():
+        return []
+    return [
+        Leak(
+            "copies",
+            [],
+            f"{copies.sum():,} of {len(copies):,} test rows stand in the training rows too, "
+            "equal in every column that is used: they would be asked after they were learned",
+        )
+    ]
+
 
 def _copies(table: Table, train: pd.DataFrame, test: pd.DataFrame, task: Task) -> np.ndarray:
     "Test rows that are copies of training rows."
     used = [column.name for column in table.columns if column.use]
+
     def whole(rows: pd.DataFrame) -> pd.DataFrame:
         answers = encode_target(task, target_values(task, rows[task.target]))
         return table.read(rows)[used].assign(**{"\0answer": answers}).reset_index(drop=True)
+
     return find_copies(whole(train), whole(test))

@@ -12,8 +12,8 @@ import pandas as pd
 
 from ..data.cells import as_text, fold, native
 from ..data.columns import Column, read_cell, read_column
-from ..data.type_inference import infer_column
 from ..data.schema import is_empty, unreadable
+from ..data.type_inference import infer_column
 
 SAMPLE = 3_000  # rows show what a column holds
 READ = ("number", "date", "boolean")  # kinds whose cells say by themselves whether they fit
@@ -25,6 +25,7 @@ __all__ = ['SAMPLE', 'READ', 'Place', 'learn_place', 'misfits', 'best_move', 'fi
 @dataclass(frozen=True)
 class Place:
     "What the cells of one column are like."
+
     column: Column
     words: frozenset[str] = frozenset()  # categories that more than one row has
 
@@ -33,10 +34,14 @@ class Place:
         cell: object,  # raw
     ) -> int:  # 1: it belongs here, -1: it does not, 0: nobody can tell
         "Does a cell belong into this column?"
-        if is_empty(self.column, cell): return 0
-        if self.column.kind in READ: return 1 if read_cell(self.column, cell) is not None else -1
-        if self.words: return 1 if fold(as_text(native(cell))) in self.words else -1
+        if is_empty(self.column, cell):
+            return 0
+        if self.column.kind in READ:
+            return 1 if read_cell(self.column, cell) is not None else -1
+        if self.words:
+            return 1 if fold(as_text(native(cell))) in self.words else -1
         return 0
+
 
 def learn_place(
     cells: pd.Series,  # raw cells of a column
@@ -49,8 +54,10 @@ def learn_place(
             tried = infer_column(some, kind)
             read = read_column(tried, some)
             right, wrong = read.notna().sum(), unreadable(tried, some, read).sum()
-            if right > 10 and right >= 9 * wrong: return Place(tried)
-    else: return Place(column)
+            if right > 10 and right >= 9 * wrong:
+                return Place(tried)
+    else:
+        return Place(column)
     counts = cells.value_counts()
     repeated = counts[counts > 1]
     few = len(counts) <= 0.2 * len(cells) and repeated.sum() >= 0.9 * counts.sum()
@@ -63,11 +70,14 @@ def misfits(
     cells: pd.Series,  # raw cells of the column
 ) -> np.ndarray:  # True for cells that do not belong here
     "`Place.fit` for a whole column, where it says no."
-    if cells.dtype.kind in "iufbM": return np.zeros(len(cells), dtype=bool)
-    if not place.words: return unreadable(place.column, cells, read_column(place.column, cells))
+    if cells.dtype.kind in "iufbM":
+        return np.zeros(len(cells), dtype=bool)
+    if not place.words:
+        return unreadable(place.column, cells, read_column(place.column, cells))
     places, different = pd.factorize(cells)
     wrong = np.array([*(place.fit(cell) < 0 for cell in different.tolist()), False], dtype=bool)
     return wrong[places]
+
 
 def best_move(
     places: list[Place],
@@ -77,13 +87,18 @@ def best_move(
     now = [place.fit(cell) for place, cell in zip(places, cells, strict=True)]
     before, best = now.count(-1), None
     for step in (1, -1):
-        moved = [places[at + step].fit(cell) if 0 <= at + step < len(places) else 0 for at,
-                 cell in enumerate(cells)]
+        moved = [
+            places[at + step].fit(cell) if 0 <= at + step < len(places) else 0
+            for at, cell in enumerate(cells)
+        ]
         for start in range(len(cells) - 1):
             after = now[:start].count(-1) + moved[start:].count(-1)
             gained = sum(new == 1 and old < 1 for new, old in zip(moved[start:], now[start:], strict=True))
-            if 3 * after <= before and gained >= max(2, before - after) and (best is None
-                                                                             or after <= best[1]):
+            if (
+                3 * after <= before
+                and gained >= max(2, before - after)
+                and (best is None or after <= best[1])
+            ):
                 best = before, after, start, step
     return best
 
@@ -92,11 +107,13 @@ def find_slipped(
     data: pd.DataFrame,  # raw rows
 ) -> pd.Series:  # a sentence for each slipped row, with the row's index
     "Rows in which several cells fit one column further, but not where they are."
-    if len(data) < 30 or len(data.columns) < 4: return pd.Series([], dtype="str")
+    if len(data) < 30 or len(data.columns) < 4:
+        return pd.Series([], dtype="str")
     places = [learn_place(data[name]) for name in data]
     wrong = sum(misfits(place, data[name]).astype(int) for place, name in zip(places, data, strict=True))
     suspects = np.flatnonzero(wrong >= 2)
-    if len(suspects) > max(20, 0.02 * len(data)): return pd.Series([], dtype="str")  # a habit, not damage
+    if len(suspects) > max(20, 0.02 * len(data)):
+        return pd.Series([], dtype="str")  # a habit, not damage
     found = {}
     for row in suspects:
         if move := best_move(places, data.iloc[row].tolist()):
@@ -104,5 +121,6 @@ def find_slipped(
             side = "right" if step > 0 else "left"
             found[data.index.tolist()[row]] = (
                 f"slipped: from '{data.columns[start]}' on, cells belong one column to the "
-                                      f"{side}; {before} do not fit where they are, {after} would not there")
+                f"{side}; {before} do not fit where they are, {after} would not there"
+            )
     return pd.Series(found, dtype="str")

@@ -24,13 +24,18 @@ __all__ = ['IDS', 'NUMBERS', 'SOMEBODY', 'KINDS_OF_THINGS', 'MOMENTS', 'words_of
 # %% ../../nbs/quality/02_split_strategy.ipynb #3dda8362
 IDS = set("id ids uuid guid".split())
 NUMBERS = set("no nr number num code key ref".split())
-SOMEBODY = set("""
+SOMEBODY = set(
+    """
     customer client user member patient subject person household account student employee driver player
     speaker participant respondent passenger visitor owner order invoice session booking trip visit contract
-    loan device machine engine sensor vehicle animal individual""".split())
-KINDS_OF_THINGS = set("""
+    loan device machine engine sensor vehicle animal individual""".split()
+)
+KINDS_OF_THINGS = set(
+    """
     zip postal postcode type kind class category segment status state country city region area zone district
-    product item article brand model genre plan channel department language currency""".split())
+    product item article brand model genre plan channel department language currency""".split()
+)
+
 
 def words_of(
     name: str,  # of a column
@@ -39,19 +44,23 @@ def words_of(
     plain = unicodedata.normalize("NFKC", name)
     return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", plain)}
 
+
 def called_entity(
     name: str,  # of a column
 ) -> str:  # id, somebody, thing, or nothing
     "What the name of a column says that it names."
     words = words_of(name)
-    if words & KINDS_OF_THINGS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name): return "thing"
-    if words & IDS or re.search("番号|(?<![a-zA-Z])ID", unicodedata.normalize("NFKC", name)): return "id"
+    if words & KINDS_OF_THINGS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name):
+        return "thing"
+    if words & IDS or re.search("番号|(?<![a-zA-Z])ID", unicodedata.normalize("NFKC", name)):
+        return "id"
     return "somebody" if words & SOMEBODY and words <= SOMEBODY | NUMBERS else ""
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #362f7385
 @dataclass(frozen=True)
 class Entity:
     "A column that names somebody who comes again."
+
     column: str
     values: int  # how many there are
     rows: int  # rows that name one
@@ -64,26 +73,31 @@ class Entity:
     def __str__(self) -> str:
         return f"'{self.column}' has {self.values:,} of them in {self.rows:,} rows, {self.each:.1f} rows each"
 
+
 def texts_of(
     cells: pd.Series,  # raw
 ) -> np.ndarray:  # whole numbers: equal for equal cells, -1 for missing ones
     "The cells of a column as codes."
-    if cells.dtype == object: cells = pd.Series([as_text(native(cell)) or None for cell in cells],
-                                                dtype="str")
+    if cells.dtype == object:
+        cells = pd.Series([as_text(native(cell)) or None for cell in cells], dtype="str")
     return pd.factorize(cells)[0]
+
 
 def entity_in(
     cells: pd.Series,  # raw cells of one column
 ) -> Entity | None:
     "The entity that a column names, if it clearly does and comes again."
     name, said = str(cells.name), called_entity(str(cells.name))
-    if said == "thing" or cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"): return None
+    if said == "thing" or cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"):
+        return None
     counts = cells.value_counts()
     counts = counts[counts > 0]
     rows, values = int(counts.sum()), len(counts)
-    if values < 10 or rows < 0.95 * len(cells) or counts[counts > 1].sum() < 0.8 * rows: return None
-    keys = [bool(re.fullmatch(r"[A-Za-z]{0,6}[-_ ]?[0-9][0-9A-Za-z-]*", str(text)))
-            for text in counts.index[:500]]
+    if values < 10 or rows < 0.95 * len(cells) or counts[counts > 1].sum() < 0.8 * rows:
+        return None
+    keys = [
+        bool(re.fullmatch(r"[A-Za-z]{0,6}[-_ ]?[0-9][0-9A-Za-z-]*", str(text))) for text in counts.index[:500]
+    ]
     coded = sum(keys) >= 0.95 * len(keys)
     most = 100 if said else 20
     letters = any(re.match("[A-Za-z]", str(text)) for text in counts.index[:500])
@@ -103,23 +117,29 @@ def find_entities(
 # %% ../../nbs/quality/02_split_strategy.ipynb #0a27d3c0
 MOMENTS = 20  # fewer different moments do not order a table
 
+
 def moments_of(
     cells: pd.Series,  # raw cells of one column
 ) -> pd.Series | None:  # datetime64; None: it holds no dates
     "The dates that a column holds."
-    if cells.dtype.kind in "iufbc": return None
+    if cells.dtype.kind in "iufbc":
+        return None
     some = cells.dropna().iloc[:: max(1, len(cells) // 30)]
     read = [any(parse_date(as_text(native(cell)), order) for order in ("day", "month")) for cell in some]
-    if sum(read) < 0.8 * len(read) or not read: return None
+    if sum(read) < 0.8 * len(read) or not read:
+        return None
     column = infer_column(cells.iloc[:: max(1, len(cells) // 1000)].reset_index(drop=True))
     return read_column(column, cells) if column.kind == "date" else None
+
 
 def is_in_order(
     moments: pd.Series,  # numbers or datetime64
 ) -> bool:
     "Do they rise, or fall, from the first to the last?"
-    return bool(moments.notna().all()
-                and (moments.is_monotonic_increasing or moments.is_monotonic_decreasing))
+    return bool(
+        moments.notna().all() and (moments.is_monotonic_increasing or moments.is_monotonic_decreasing)
+    )
+
 
 def restarts_with(
     moments: pd.Series,  # numbers or datetime64
@@ -127,17 +147,20 @@ def restarts_with(
 ) -> str:  # the name of a column, or nothing
     "The column whose values stand below each other in blocks, and within which the moments rise."
     back = np.flatnonzero(np.diff(moments.to_numpy()) < np.zeros((), np.diff(moments.to_numpy()).dtype)) + 1
-    if not 0 < len(back) <= len(moments) / 10 or moments.isna().any(): return ""
+    if not 0 < len(back) <= len(moments) / 10 or moments.isna().any():
+        return ""
     for name in map(str, rows):
         codes = texts_of(rows[name])
         begins = np.flatnonzero(np.diff(codes)) + 1
-        if len(begins) + 1 == len(np.unique(codes)) and np.isin(back, begins).all(): return name
+        if len(begins) + 1 == len(np.unique(codes)) and np.isin(back, begins).all():
+            return name
     return ""
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #a56f4436
 @dataclass(frozen=True)
 class Clock:
     "A column that tells when a row was made, in a table whose rows follow each other."
+
     column: str
     moments: pd.Series
     within: str = ""  # the column with whose values it begins anew
@@ -147,6 +170,7 @@ class Clock:
         inside = f" within '{self.within}'" if self.within else " of the file"
         return f"'{self.column}' orders the rows{inside}, {first} to {last}"
 
+
 def find_clocks(
     rows: pd.DataFrame,  # raw, in the order of the file
     ignore: Iterable[str] = (),  # columns that are none, such as the target
@@ -155,17 +179,21 @@ def find_clocks(
     found = []
     for name in [str(name) for name in rows if name not in set(ignore)]:
         moments = moments_of(rows[name])
-        if moments is None or moments.isna().any() or moments.nunique() < MOMENTS: continue
-        if moments.value_counts().iloc[0] > 0.2 * len(moments): continue
-        if is_in_order(moments): found.append(Clock(name, moments))
-        elif within := restarts_with(moments,
-                                     rows.drop(columns=name)): found.append(Clock(name, moments, within))
+        if moments is None or moments.isna().any() or moments.nunique() < MOMENTS:
+            continue
+        if moments.value_counts().iloc[0] > 0.2 * len(moments):
+            continue
+        if is_in_order(moments):
+            found.append(Clock(name, moments))
+        elif within := restarts_with(moments, rows.drop(columns=name)):
+            found.append(Clock(name, moments, within))
     return found
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #150d2524
 @dataclass(frozen=True)
 class Way:
     "How the test rows are chosen, and why."
+
     how: str  # chance, time or group
     column: str = ""  # by which they part
     why: str = ""
@@ -173,6 +201,7 @@ class Way:
     def to_dict(self) -> dict[str, str]:
         "For `split.json`."
         return asdict(self)
+
 
 def one_answer_each(
     groups: np.ndarray,  # codes
@@ -182,6 +211,7 @@ def one_answer_each(
     counts = pd.DataFrame({"group": groups, "answer": answers}).value_counts().reset_index()
     others = 1 - counts.groupby("group")["count"].max().sum() / len(groups)
     return bool(others <= 0.1 * (1 - np.unique(answers, return_counts=True)[1].max() / len(answers)))
+
 
 def choose_way(
     rows: pd.DataFrame,  # raw, in the order of the file

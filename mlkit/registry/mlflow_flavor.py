@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..data.columns import Column
 from ..core.errors import DataError
-from ..inference.predictor import Predictor, load_predictor
-from ..inference.row_reader import Reader
+from ..data.columns import Column
 from ..data.schema import Rule, Schema, make_schema
 from ..data.table import Table
+from ..inference.predictor import Predictor, load_predictor
+from ..inference.row_reader import Reader
 from ..problem import Task
 
 if TYPE_CHECKING:
@@ -27,64 +27,79 @@ __all__ = ['PREDICTION', 'PROBABILITY', 'example_rows', 'Parts', 'read_parts', '
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #15bf41a3
 def _numbers(low: float | None, high: float | None, turn: int) -> float:
     "A number within limits, another one at each turn."
-    if low is None and high is None: return float(turn + 1)
-    if low is None or high is None: return low + turn + 1 if low is not None else (high or 0.0) - turn - 1
+    if low is None and high is None:
+        return float(turn + 1)
+    if low is None or high is None:
+        return low + turn + 1 if low is not None else (high or 0.0) - turn - 1
     number = low + (high - low) * (turn % 3 + 1) / 4
     return float(round(number)) if high - low >= 10 else float(f"{number:.3g}")
+
 
 def _day(low: float | None, high: float | None, turn: int) -> str:
     from datetime import timedelta
 
     from mlkit.data.constraints import EPOCH
-    if low is None and high is None: return f"2026-0{turn % 9 + 1}-15"
+
+    if low is None and high is None:
+        return f"2026-0{turn % 9 + 1}-15"
     return f"{EPOCH + timedelta(days=_numbers(low, high, turn)):%Y-%m-%d}"
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #7d62f41d
 def _invented(column: Column, rule: Rule, turn: int) -> Any:
     "A cell that the column may hold."
-    if names := rule.categories or column.categories: return names[turn % len(names)]
-    if column.kind == "number": return _numbers(rule.limit("low"), rule.limit("high"), turn)
-    if column.kind == "date": return _day(rule.limit("low"), rule.limit("high"), turn)
-    if column.kind == "boolean": return ("yes", "no")[turn % 2]
+    if names := rule.categories or column.categories:
+        return names[turn % len(names)]
+    if column.kind == "number":
+        return _numbers(rule.limit("low"), rule.limit("high"), turn)
+    if column.kind == "date":
+        return _day(rule.limit("low"), rule.limit("high"), turn)
+    if column.kind == "boolean":
+        return ("yes", "no")[turn % 2]
     return column.shapes[0].replace("#", "10") if column.shapes else "example"
 
+
 def example_rows(
-    table: Table,
-    schema: Schema,
-    rows: int = 3,
+    table: Table, schema: Schema, rows: int = 3
 ) -> list[dict[str, Any]]:  # raw cells by column; None where nothing could be invented that fits
     "Rows that could be, of nobody that is."
     reader = Reader(table, schema)
+
     def cell(column: Column, turn: int) -> Any:
         value = _invented(column, reader.schema.rules[column.name], turn)
         return None if reader.looks[column.name](value).troubles else value
+
     return [{column.name: cell(column, turn) for column in table.used} for turn in range(rows)]
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #edfe2127
 class Parts(NamedTuple):
     "What a package says about rows and answers."
+
     table: Table
     schema: Schema
     task: Task
+
 
 def read_parts(
     package: Path,  # that was checked
 ) -> Parts:
     "Read what a package declares, without its model."
-    def read(name: str) -> Any: return json.loads((package / f"{name}.json").read_text(encoding="utf-8"))
+
+    def read(name: str) -> Any:
+        return json.loads((package / f"{name}.json").read_text(encoding="utf-8"))
+
     task = Task.from_dict(read("problem")["task"])
     return Parts(Table.from_dict(read("table")), make_schema(read("schema")), task)
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #81b0ef39
 PREDICTION, PROBABILITY = "prediction", "probability."  # the columns of an answer
 
-def signature_of(
-    table: Table,
-    task: Task,
-) -> Any:  # mlflow.models.ModelSignature
+
+def signature_of(table: Table, task: Task) -> Any:  # mlflow.models.ModelSignature
     "The columns that a package takes, and those that it answers with."
     from mlflow.models import ModelSignature
-    from mlflow.types.schema import AnyType, ColSpec, Schema as Columns
+    from mlflow.types.schema import AnyType, ColSpec
+    from mlflow.types.schema import Schema as Columns
+
     takes = [ColSpec(AnyType(), column.name, required=False) for column in table.used]
     kind = "string" if task.classes else "double"
     gives = {PREDICTION: kind} | {f"{PROBABILITY}{name}": "double" for name in task.classes}
@@ -102,17 +117,25 @@ def save_model(
     from mlflow import pyfunc
 
     from mlkit.inference.signing import check
+
     wanted = check(package).get("packages", {})
     table, schema, task = read_parts(package)
     pyfunc.save_model(
-        path=str(folder), data_path=str(package), loader_module="mlkit.registry.mlflow_flavor", mlflow_model=mlflow_model,
-        signature=signature_of(table, task), input_example=pd.DataFrame(example_rows(table, schema)),
-        pip_requirements=[f"{name}=={version}" for name, version in wanted.items()])
+        path=str(folder),
+        data_path=str(package),
+        loader_module="mlkit.registry.mlflow_flavor",
+        mlflow_model=mlflow_model,
+        signature=signature_of(table, task),
+        input_example=pd.DataFrame(example_rows(table, schema)),
+        pip_requirements=[f"{name}=={version}" for name, version in wanted.items()],
+    )
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #6ba253d6
 class PackageModel:
     "A package, in the form in which MLflow asks."
-    def __init__(self, predictor: Predictor): self.predictor = predictor
+
+    def __init__(self, predictor: Predictor):
+        self.predictor = predictor
 
     def predict(
         self,
@@ -121,14 +144,17 @@ class PackageModel:
     ) -> pd.DataFrame:  # the prediction, and the probability of each class
         "Answers for raw rows. DataError: a row cannot be answered."
         import pandas as pd
+
         batch, classes = self.predictor.frame_inputs(frame), self.predictor.task.classes
         for trouble, where in batch.troubles:
             if trouble.action == "error" and where.any():
                 raise DataError(f"row {int(where.argmax()) + 1}: {trouble.message}; mend it or leave it out")
         output = self.predictor.output(batch)
         answers = pd.DataFrame({PREDICTION: self.predictor.labels(output)}, index=frame.index)
-        for place, name in enumerate(classes): answers[f"{PROBABILITY}{name}"] = output[:, place]
+        for place, name in enumerate(classes):
+            answers[f"{PROBABILITY}{name}"] = output[:, place]
         return answers
+
 
 def _load_pyfunc(path: str) -> PackageModel:
     "What MLflow opens a package with. PackageError: it is damaged or not to be trusted."
@@ -139,10 +165,15 @@ def _load_pyfunc(path: str) -> PackageModel:
 @cache
 def _let_any_cell_come_as_csv() -> None:
     import numpy as np
-    from mlflow.types.schema import AnyType, Schema as Columns
+    from mlflow.types.schema import AnyType
+    from mlflow.types.schema import Schema as Columns
+
     others = Columns.pandas_types
+
     def pandas_types(columns: Any) -> list[Any]:
         kinds = [getattr(each, "type", None) for each in columns.inputs]
-        if not all(isinstance(kind, AnyType) for kind in kinds): return others(columns)
+        if not all(isinstance(kind, AnyType) for kind in kinds):
+            return others(columns)
         return [np.dtype(object)] * len(kinds)
+
     Columns.pandas_types = pandas_types  # type: ignore[method-assign, assignment]

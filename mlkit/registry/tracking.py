@@ -22,7 +22,8 @@ from ..core.run_folder import changing_journal, read_journal
 # A server that hangs must not hold a run for minutes.
 HABITS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds
 }
 os.environ.update(HABITS | os.environ)
 
@@ -33,6 +34,7 @@ def home_of(
     "Where the logbook of a run is kept."
     parent = folder.absolute().parent
     return parent.parent if parent.name == "runs" else parent
+
 
 def tracking_uri(
     folder: Path,  # a run folder
@@ -50,16 +52,22 @@ def check_server(
     from ssl import SSLError
     from urllib.error import HTTPError
     from urllib.request import urlopen
+
     server = without_password(tracking_uri(folder))
-    if urlsplit(server).scheme not in ("http", "https"): return
-    try: urlopen(f"{server.rstrip('/')}/health", timeout=patience).close()
-    except HTTPError: return
+    if urlsplit(server).scheme not in ("http", "https"):
+        return
+    try:
+        urlopen(f"{server.rstrip('/')}/health", timeout=patience).close()
+    except HTTPError:
+        return
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        if isinstance(reason, SSLError): return  # MLflow has its own settings for certificates
+        if isinstance(reason, SSLError):
+            return  # MLflow has its own settings for certificates
         why = getattr(reason, "strerror", None) or reason
         mend = "start it, or unset MLFLOW_TRACKING_URI"
         raise RunError(f"MLflow at {server} does not answer ({why}); {mend}") from error
+
 
 def without_password(
     uri: str,  # an address, perhaps with name:password@ in it
@@ -75,18 +83,21 @@ def client_for(
     "A client of the logbook, without MLflow's chatter."
     from filelock import FileLock
     from mlflow import MlflowClient
+
     for name in ("alembic", "mlflow", "mlflow.store.db.utils", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
     uri, book = tracking_uri(folder), sqlite_file(folder)
     with FileLock((book or home_of(folder) / "mlflow.db").with_name(".mlflow.lock")):
         try:
-            if book and not book.exists(): make_book(book)
+            if book and not book.exists():
+                make_book(book)
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
         except Exception as error:
             mend = "move that file away, and a new one is begun" if book else "check MLFLOW_TRACKING_URI"
             raise RunError(
-                f"MLflow cannot use {without_password(uri)} ({one_line(error)}); {mend}") from error
+                f"MLflow cannot use {without_password(uri)} ({one_line(error)}); {mend}"
+            ) from error
     return client
 
 # %% ../../nbs/registry/01_tracking.ipynb #fec11330
@@ -97,21 +108,26 @@ def sqlite_file(
     uri = tracking_uri(folder)
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") and "?" not in uri else None
 
+
 def make_book(
     book: Path,  # the SQLite file to make
 ) -> None:
     "A store with all its tables. Made beside its place: MLflow cannot open one that is half-made."
     from mlflow import MlflowClient
+
     new = book.with_name(f".{book.name}.new")
-    for left in book.parent.glob(f"{new.name}*"): left.unlink()  # the file, and SQLite's own journal
+    for left in book.parent.glob(f"{new.name}*"):
+        left.unlink()  # the file, and SQLite's own journal
     MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
     os.replace(new, book)
+
 
 def one_line(
     error: Exception,  # from MLflow, whose messages are long, or one of our own
 ) -> str:
     "What is wrong, short enough for a line, and with no password in it."
-    if isinstance(error, RunError): return str(error)
+    if isinstance(error, RunError):
+        return str(error)
     text = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return re.sub(r"//[^/\s]+@", "//", text)[:200]
 
@@ -135,15 +151,20 @@ def connect(
 def _fits(client: Any, run_id: str, journal: Mapping[str, Any]) -> bool:
     "There is such a run in the logbook, and no parameter in it has changed since."
     from mlflow.exceptions import MlflowException
-    try: run = client.get_run(run_id)
-    except MlflowException: return False
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException:
+        return False
     now = {name: str(value)[:500] for name, value in journal.get("parameters", {}).items()}
     same = all(now.get(name, value) == value for name, value in run.data.params.items())
     return run.info.lifecycle_stage == "active" and same
 
+
 def _experiment(client: Any, folder: Path, name: str) -> str:
     found = client.get_experiment_by_name(name)
-    if found: return found.experiment_id
+    if found:
+        return found.experiment_id
     local = tracking_uri(folder).startswith("sqlite")
     place = (home_of(folder) / "mlartifacts" / name).as_uri() if local else None
     return client.create_experiment(name, artifact_location=place)
@@ -151,6 +172,7 @@ def _experiment(client: Any, folder: Path, name: str) -> str:
 # %% ../../nbs/registry/01_tracking.ipynb #126d6a87
 class TrialLog:
     "Writes trials into the logbook while training goes on. A context manager."
+
     def __init__(self, folder: Path):
         self.folder, self.writer, self.trouble = folder, ThreadPoolExecutor(1), ""
 
@@ -159,14 +181,18 @@ class TrialLog:
         return self
 
     def _try(self, work: Callable[..., None], *arguments: Any) -> None:
-        if self.trouble: return  # waiting once for a server that is gone is enough
-        try: work(*arguments)
-        except Exception as error: self.trouble = one_line(error)
+        if self.trouble:
+            return  # waiting once for a server that is gone is enough
+        try:
+            work(*arguments)
+        except Exception as error:
+            self.trouble = one_line(error)
 
     def _open(self) -> None:
         self.client, self.experiment, self.parent = connect(self.folder)
         mine = f"tags.`mlflow.parentRunId` = '{self.parent}'"
-        for old in self.client.search_runs([self.experiment], mine): self.client.delete_run(old.info.run_id)
+        for old in self.client.search_runs([self.experiment], mine):
+            self.client.delete_run(old.info.run_id)
 
     def add(self, name: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         self.writer.submit(self._try, self._write, name, dict(parameters), dict(metrics))
@@ -180,7 +206,8 @@ class TrialLog:
     def __exit__(self, *_: Any) -> None:
         self.writer.shutdown(wait=True)
         if self.trouble:
-            with changing_journal(self.folder) as journal: journal["logbook"] = self.trouble
+            with changing_journal(self.folder) as journal:
+                journal["logbook"] = self.trouble
 
 # %% ../../nbs/registry/01_tracking.ipynb #1404350d
 def _log(client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
@@ -188,11 +215,13 @@ def _log(client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mappi
     from math import isfinite
 
     from mlflow.entities import Metric, Param
+
     now = int(time.time() * 1000)
     client.log_batch(
         run_id,
         metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items() if isfinite(value)],
-        params=[Param(name, str(value)[:500]) for name, value in parameters.items()])
+        params=[Param(name, str(value)[:500]) for name, value in parameters.items()],
+    )
 
 # %% ../../nbs/registry/01_tracking.ipynb #b4af41ec
 def log_run(
@@ -208,14 +237,18 @@ def log_run(
     failed = any(record.get("state") == "failed" for record in journal["stages"].values())
     client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
+
 def _shown(folder: Path) -> list[Path]:
     artifacts, notebooks = (folder / "artifacts").glob("*.json"), (folder / "notebooks").glob("*.ipynb")
     return [*sorted(artifacts), *sorted(notebooks), *folder.glob("report.html")]
 
+
 def _read_metrics(folder: Path) -> dict[str, float]:
     import json
+
     path = folder / "artifacts" / "metrics.json"
-    if not path.exists(): return {}
+    if not path.exists():
+        return {}
     metrics = json.loads(path.read_text(encoding="utf-8"))
     chosen = {name: metrics.get(name) for name in ("score", "baseline", "train", "validation")}
     figures = chosen | {f"test.{name}": value for name, value in metrics["test"].items()}

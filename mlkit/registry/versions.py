@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ..core.errors import MLKitError, PackageError, RunError, SettingsError, did_you_mean
-from .mlflow_flavor import save_model
-from ..task.intervals import readable
 from ..core.run_folder import digest_of, replacing
 from ..inference.signing import MANIFEST, check
-from .tracking import client_for, connect, one_line, sqlite_file, tracking_uri, without_password
 from ..problem import METRICS
+from .mlflow_flavor import save_model
+from .tracking import client_for, connect, one_line, sqlite_file, tracking_uri, without_password
+from ..task.intervals import readable
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -35,15 +35,20 @@ __all__ = ['CHAMPION', 'CHALLENGER', 'POINTER', 'Move', 'line_of', 'terms_of', '
 # %% ../../nbs/registry/03_versions.ipynb #6ebad2f0
 _HERE = Path("runs", "any")  # stands for all runs of this folder
 
+
 @contextmanager
 def _asking(folder: Path = _HERE) -> Iterator[Any]:
     "A client of the registry. RunError: it does not answer, or there is none."
     from mlflow.exceptions import MlflowException
+
     book = sqlite_file(folder)
     if folder is _HERE and book and not book.exists():
-        raise RunError("there is no registry in this folder; go to the folder that holds runs/, "
-                       "or name a server in MLFLOW_TRACKING_URI")
-    try: yield client_for(folder)
+        raise RunError(
+            "there is no registry in this folder; go to the folder that holds runs/, "
+            "or name a server in MLFLOW_TRACKING_URI"
+        )
+    try:
+        yield client_for(folder)
     except (MlflowException, OSError) as error:
         where = without_password(tracking_uri(folder))
         raise RunError(f"MLflow at {where} could not do it: {one_line(error)}") from error
@@ -52,9 +57,12 @@ def _asking(folder: Path = _HERE) -> Iterator[Any]:
 def _model(client: Any, name: str) -> Any:
     "A registered model, its aliases and tags. PackageError: there is none of that name."
     from mlflow.exceptions import MlflowException
-    try: return client.get_registered_model(name)
+
+    try:
+        return client.get_registered_model(name)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST": raise
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         known = [model.name for model in client.search_registered_models()]
         hint = did_you_mean(name, known) or f"; there are {', '.join(known[:10]) or 'none yet'}"
         raise PackageError(f"no model '{name}' is registered{hint}") from error
@@ -62,18 +70,23 @@ def _model(client: Any, name: str) -> Any:
 # %% ../../nbs/registry/03_versions.ipynb #859b6097
 class Move(NamedTuple):
     "The alias `champion` was moved."
+
     when: str  # UTC, ISO
     what: str  # promote or rollback
     version: str  # where it points since
+
 
 def _moves(model: Any) -> list[Move]:
     "The moves that were written down, in the order of time."
     keys = sorted(key for key in model.tags if key.startswith(f"{CHAMPION}."))
     return [Move(f"{_time_of(key):%Y-%m-%dT%H:%M:%S.%f}", *model.tags[key].split()) for key in keys]
 
+
 _CLOCK = "%Y%m%dT%H%M%S%f"
 
-def _time_of(key: str) -> datetime: return datetime.strptime(key.split(".")[1], _CLOCK)
+
+def _time_of(key: str) -> datetime:
+    return datetime.strptime(key.split(".")[1], _CLOCK)
 
 # %% ../../nbs/registry/03_versions.ipynb #53ab6274
 def line_of(
@@ -83,8 +96,9 @@ def line_of(
     line: list[str] = []
     for move in moves:
         if move.what == "rollback" and move.version in line:
-            del line[len(line) - line[::-1].index(move.version):]
-        elif line[-1:] != [move.version]: line.append(move.version)
+            del line[len(line) - line[::-1].index(move.version) :]
+        elif line[-1:] != [move.version]:
+            line.append(move.version)
     return line
 
 # %% ../../nbs/registry/03_versions.ipynb #3e5b8a43
@@ -94,8 +108,10 @@ def terms_of(
     "Who was champion from when to when."
     terms: list[tuple[str, str, str]] = []
     for move in moves:
-        if terms and terms[-1][0] == move.version: continue
-        if terms: terms[-1] = (*terms[-1][:2], move.when)
+        if terms and terms[-1][0] == move.version:
+            continue
+        if terms:
+            terms[-1] = (*terms[-1][:2], move.when)
         terms.append((move.version, move.when, ""))
     return terms
 
@@ -107,14 +123,17 @@ def _crown(client: Any, name: str, what: str, version: str) -> None:
     last = datetime.fromisoformat(moves[-1].when) if moves else datetime.min
     tick, now = timedelta(microseconds=1), datetime.now(UTC).replace(tzinfo=None)
     when = max(now, last + tick)
-    if holder and line_of(moves)[-1:] != [str(holder)]: _write_down(client, name, "promote", holder, when)
+    if holder and line_of(moves)[-1:] != [str(holder)]:
+        _write_down(client, name, "promote", holder, when)
     client.set_registered_model_alias(name, CHAMPION, version)
     _write_down(client, name, what, version, when + tick)
     for _ in range(5):
         model = _model(client, name)
         wanted = line_of(_moves(model))[-1]
-        if str(model.aliases.get(CHAMPION)) == wanted: return
+        if str(model.aliases.get(CHAMPION)) == wanted:
+            return
         client.set_registered_model_alias(name, CHAMPION, wanted)
+
 
 def _write_down(client: Any, name: str, what: str, version: Any, when: datetime) -> None:
     "The time leads the key; what follows keeps two moves of one moment apart."
@@ -138,16 +157,22 @@ def register(
         same = [each.version for each in _versions(client, name) if each.tags.get("manifest") == digest]
         version = str(same[-1] if same else _add_version(client, package, Path(run), name, manifest))
         aliases = _model(client, name).aliases
-        if not aliases.get(CHAMPION): _crown(client, name, "promote", version)
-        elif str(aliases[CHAMPION]) != version: client.set_registered_model_alias(name, alias, version)
+        if not aliases.get(CHAMPION):
+            _crown(client, name, "promote", version)
+        elif str(aliases[CHAMPION]) != version:
+            client.set_registered_model_alias(name, alias, version)
     return version
 
 # %% ../../nbs/registry/03_versions.ipynb #9c31e7e1
 def _make_model(client: Any, name: str) -> None:
     from mlflow.exceptions import MlflowException
-    try: client.create_registered_model(name)
+
+    try:
+        client.create_registered_model(name)
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS": raise
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
 
 def _versions(client: Any, name: str) -> list[Any]:
     "MLflow's entries for the versions of a model, the oldest first."
@@ -159,15 +184,22 @@ def _add_version(client: Any, package: Path, run: Path, name: str, manifest: dic
     tags, family = _tags(package, run, manifest), (manifest.get("model") or {}).get("family", "")
     logged = _log_model(client, package, run, name, tags)
     version = client.create_model_version(
-        name, logged.artifact_location, logged.source_run_id, tags, model_id=logged.model_id,
-        description=f"{family} {tags.get('metric', '')} {tags.get('score', '')[:5]}".strip()).version
+        name,
+        logged.artifact_location,
+        logged.source_run_id,
+        tags,
+        model_id=logged.model_id,
+        description=f"{family} {tags.get('metric', '')} {tags.get('score', '')[:5]}".strip(),
+    ).version
     there = json.dumps([{"name": name, "version": version}])  # by which MLflow leads from run to version
     client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": there})
     return version
 
+
 def _log_model(client: Any, package: Path, run: Path, name: str, tags: dict[str, str]) -> Any:
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
+
     _, experiment, run_id = connect(run)
     logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, tags=tags)
     with TemporaryDirectory() as folder:
@@ -184,14 +216,24 @@ def _tags(package: Path, run: Path, manifest: dict[str, Any]) -> dict[str, str]:
     git, data = manifest.get("git") or {}, manifest.get("data") or {}
     commit = f"{git.get('commit', '')}{'+' if git.get('dirty') else ''}"  # with changes on top
     low, high = metrics.get("interval") or ("", "")
-    known = {"metric": metrics.get("metric"), "score": metrics.get("score"), "low": low, "high": high,
-             "direction": metrics.get("direction"), "data": data.get("sha256"), "commit": commit,
-             "made": manifest.get("made"), "run": run.name, "manifest": digest_of(package / MANIFEST)}
+    known = {
+        "metric": metrics.get("metric"),
+        "score": metrics.get("score"),
+        "low": low,
+        "high": high,
+        "direction": metrics.get("direction"),
+        "data": data.get("sha256"),
+        "commit": commit,
+        "made": manifest.get("made"),
+        "run": run.name,
+        "manifest": digest_of(package / MANIFEST),
+    }
     return {key: str(value) for key, value in known.items() if value not in (None, "")}
 
 # %% ../../nbs/registry/03_versions.ipynb #8598bbc5
 class Version(NamedTuple):
     "One version of a model."
+
     number: str
     when: str  # registered, UTC, ISO
     aliases: tuple[str, ...]
@@ -199,48 +241,61 @@ class Version(NamedTuple):
     tags: dict[str, str]  # metric, score, low, high, direction, data, commit, run, manifest ...
 
     @property
-    def score(self) -> float | None: return float(self.tags["score"]) if "score" in self.tags else None
+    def score(self) -> float | None:
+        return float(self.tags["score"]) if "score" in self.tags else None
+
 
 class History(NamedTuple):
     "A registered model and its versions, the newest first. As text it is for people."
+
     name: str
     versions: list[Version]
 
     @property
-    def champion(self) -> Version | None: return self.alias(CHAMPION)
+    def champion(self) -> Version | None:
+        return self.alias(CHAMPION)
 
     def alias(self, name: str) -> Version | None:
         return next((version for version in self.versions if name in version.aliases), None)
 
-    def __str__(self) -> str: return _told(self)
+    def __str__(self) -> str:
+        return _told(self)
 
 # %% ../../nbs/registry/03_versions.ipynb #fb3d3755
 def history(
     name: str,  # of a registered model
 ) -> History:
     "All versions of a model. PackageError: there is no such model."
-    with _asking() as client: return _history(client, name)
+    with _asking() as client:
+        return _history(client, name)
+
 
 def _history(client: Any, name: str) -> History:
     model = _model(client, name)
     terms = terms_of(_moves(model))
+
     def version(entry: Any) -> Version:
         number = str(entry.version)
         when = datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC)
         aliases = tuple(sorted(alias for alias, at in model.aliases.items() if str(at) == number))
         own = tuple((since, until) for at, since, until in terms if at == number)
         return Version(number, f"{when:%Y-%m-%dT%H:%M:%S}", aliases, own, dict(entry.tags))
+
     return History(name, [version(entry) for entry in reversed(_versions(client, name))])
 
 # %% ../../nbs/registry/03_versions.ipynb #f68be6a4
 def _scored(version: Version) -> str:
     "The score with its interval."
     tags, score = version.tags, version.score
-    if score is None: return ""
+    if score is None:
+        return ""
     low, high = (readable(float(tags.get(end, "nan"))) for end in ("low", "high"))
     return readable(score) + (f" ({low} to {high})" if "low" in tags else "")
 
-def _minute(when: str) -> str: return when[:16].replace("T", " ")
+
+def _minute(when: str) -> str:
+    return when[:16].replace("T", " ")
+
 
 def _told(history: History) -> str:
     "The history as lines of text."
@@ -248,12 +303,21 @@ def _told(history: History) -> str:
     for version in history.versions:
         tags = version.tags
         terms = [f"{_minute(since)} to {_minute(until) or 'now'}" for since, until in version.terms]
-        rows.append((version.number, _minute(version.when), _scored(version), tags.get("data", "")[:8],
-                     tags.get("commit", "")[:7] + "+" * tags.get("commit", "").endswith("+"),
-                     ", ".join(version.aliases), "; ".join(terms)))
+        rows.append(
+            (
+                version.number,
+                _minute(version.when),
+                _scored(version),
+                tags.get("data", "")[:8],
+                tags.get("commit", "")[:7] + "+" * tags.get("commit", "").endswith("+"),
+                ", ".join(version.aliases),
+                "; ".join(terms),
+            )
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-             for row in rows]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
     return "\n".join([_standing(history), "", *lines, "", _advice(history)])
 
 # %% ../../nbs/registry/03_versions.ipynb #551f528e
@@ -261,38 +325,50 @@ def _standing(history: History) -> str:
     "What the history comes to, in one line."
     champion, count = history.champion, len(history.versions)
     many = f"{history.name}: {count} version{'s' if count != 1 else ''}"
-    if champion is None: return f"{many}, and no champion"
+    if champion is None:
+        return f"{many}, and no champion"
     name = champion.tags.get("metric", "")
     metric = METRICS[name].label if name in METRICS else "score"
     since = f" since {_minute(champion.terms[-1][0])} UTC" if champion.terms else ""
     return f"{many}; version {champion.number} is the champion{since}, with {metric} {_scored(champion)}"
 
+
 def _advice(history: History) -> str:
     "What to do next."
     champion, challenger = history.champion, history.alias(CHALLENGER)
-    if champion is None: return f"Choose one: mlkit promote {history.name} VERSION"
-    if challenger is None: return "Nobody challenges it; the next run that is packaged will."
+    if champion is None:
+        return f"Choose one: mlkit promote {history.name} VERSION"
+    if challenger is None:
+        return "Nobody challenges it; the next run that is packaged will."
     challenge = f"Version {challenger.number} challenges it{_compared(challenger, champion)}"
     return f"{challenge}; to put it in use: mlkit promote {history.name}"
 
+
 def _compared(new: Version, old: Version) -> str:
     "How two scores compare, where they can be compared."
-    if new.score is None or old.score is None or new.tags.get("metric") != old.tags.get("metric"): return ""
+    if new.score is None or old.score is None or new.tags.get("metric") != old.tags.get("metric"):
+        return ""
     now, then, other = readable(new.score), readable(old.score), new.tags.get("data") != old.tags.get("data")
     up = new.score > old.score if new.tags.get("direction") != "minimize" else new.score < old.score
-    word = f"the same score ({now})" if now == then else \
-        f"a {'better' if up else 'worse'} score ({now} against {then})"
+    word = (
+        f"the same score ({now})"
+        if now == then
+        else f"a {'better' if up else 'worse'} score ({now} against {then})"
+    )
     return f", with {word}" + " on other data" * other
 
 # %% ../../nbs/registry/03_versions.ipynb #7846354b
 class Promotion(NamedTuple):
     "The champion was changed, or stayed. As text it is for people."
+
     name: str
     version: str  # the champion now
     before: str  # the champion before; empty: there was none
     text: str
 
-    def __str__(self) -> str: return self.text
+    def __str__(self) -> str:
+        return self.text
+
 
 def _changed(name: str, new: Version, old: Version | None) -> Promotion:
     before = f" in place of version {old.number}" if old else ""
@@ -310,10 +386,13 @@ def promote(
     with _asking() as client:
         then = _history(client, name)
         chosen, old = _find_version(then, version), then.champion
-        if chosen is old: return Promotion(
-            name, chosen.number, chosen.number, f"{name}: version {chosen.number} is the champion already")
+        if chosen is old:
+            return Promotion(
+                name, chosen.number, chosen.number, f"{name}: version {chosen.number} is the champion already"
+            )
         _crown(client, name, "promote", chosen.number)
-        if CHALLENGER in chosen.aliases: client.delete_registered_model_alias(name, CHALLENGER)
+        if CHALLENGER in chosen.aliases:
+            client.delete_registered_model_alias(name, CHALLENGER)
     return _changed(name, chosen, old)
 
 # %% ../../nbs/registry/03_versions.ipynb #cfbc0fa3
@@ -321,16 +400,19 @@ def _find_version(history: History, wanted: str) -> Version:
     "By number or alias. PackageError: there is none, and which there are."
     name, wanted = history.name, str(wanted).removeprefix("v")
     for version in history.versions:
-        if wanted == version.number or wanted in version.aliases: return version
+        if wanted == version.number or wanted in version.aliases:
+            return version
     numbers = [version.number for version in reversed(history.versions)]
     aliases = sorted(alias for version in history.versions for alias in version.aliases)
     what = f"version {wanted}" if wanted.isdigit() else f"alias '{wanted}'"
     there = f"it has version {_listed(numbers)} and alias {', '.join(aliases) or 'none'}"
     raise PackageError(f"'{name}' has no {what}{did_you_mean(wanted, aliases)}; {there}")
 
+
 def _listed(numbers: list[str]) -> str:
     "1, 2, 3 or 1 to 30."
-    if not numbers: return "none"
+    if not numbers:
+        return "none"
     return ", ".join(numbers) if len(numbers) < 8 else f"{numbers[0]} to {numbers[-1]}"
 
 # %% ../../nbs/registry/03_versions.ipynb #b4438d48
@@ -341,16 +423,20 @@ def rollback(
     with _asking() as client:
         then, line = _history(client, name), line_of(_moves(_model(client, name)))
         old = then.champion
-        if old and line[-1:] != [old.number]: line.append(old.number)
+        if old and line[-1:] != [old.number]:
+            line.append(old.number)
         there = {version.number: version for version in then.versions}
         back = next((number for number in reversed(line[:-1]) if number in there), None)
-        if back is None: raise PackageError(_no_way_back(then))
+        if back is None:
+            raise PackageError(_no_way_back(then))
         _crown(client, name, "rollback", back)
     return _changed(name, there[back], old)
 
+
 def _no_way_back(history: History) -> str:
     champion = history.champion
-    if champion is None: return f"'{history.name}' has no champion; choose one: mlkit promote {history.name}"
+    if champion is None:
+        return f"'{history.name}' has no champion; choose one: mlkit promote {history.name}"
     others = [version.number for version in history.versions if version is not champion]
     choose = f"; choose another: mlkit promote {history.name} {others[0]}" if others else ""
     return f"'{history.name}' had no champion before version {champion.number}{choose}"
@@ -358,96 +444,124 @@ def _no_way_back(history: History) -> str:
 # %% ../../nbs/registry/03_versions.ipynb #43548bfe
 class Registered(NamedTuple):
     "What a name such as customers@champion stands for."
+
     name: str
     version: str  # a number or an alias
+
 
 def read_name(
     model: str,  # as a person wrote it
 ) -> Registered | None:  # nothing: it is no such name
     "Take apart the name of a registered model."
     match = re.fullmatch(r"models:/([^/@]+)/(\d+)", model) or re.fullmatch(
-        r"(?:models:/)?([^/@]+)@([\w-]+)", model)
+        r"(?:models:/)?([^/@]+)@([\w-]+)", model
+    )
     return Registered(*match.groups()) if match else None
+
 
 def find_package(
     model: str | Path,  # a package, a run folder, NAME@ALIAS, models:/NAME@ALIAS or models:/NAME/VERSION
 ) -> Path:  # the folder of the package; not yet checked if it was a folder
     "Where a package is. PackageError: there is none, and what was meant perhaps."
     for folder in (Path(model), Path(model) / "model"):
-        if (folder / MANIFEST).is_file(): return folder
+        if (folder / MANIFEST).is_file():
+            return folder
     registered = read_name(str(model))
-    if registered and not Path(model).exists(): return fetch(registered)[0]
+    if registered and not Path(model).exists():
+        return fetch(registered)[0]
     raise PackageError(_no_package(str(model)))
 
 # %% ../../nbs/registry/03_versions.ipynb #321dc3eb
 def _no_package(model: str) -> str:
     "Why there is no package, and what to write instead."
     folder = Path(model)
-    if (folder / "run.json").is_file(): return f"{folder} has no package yet; mlkit run --out {folder}"
-    if folder.is_dir(): return f"{folder} is no package (it has no {MANIFEST}); name a run, or its model/"
-    if folder.exists(): return f"{folder} is a file; name the folder of the package"
-    if model.startswith("models:"): return (
-        f"'{model}' names no version; write models:/NAME@{CHAMPION} or models:/NAME/1")
-    def like(place: Path) -> str: return did_you_mean(folder.name, [path.name for path in place.glob("*")])
+    if (folder / "run.json").is_file():
+        return f"{folder} has no package yet; mlkit run --out {folder}"
+    if folder.is_dir():
+        return f"{folder} is no package (it has no {MANIFEST}); name a run, or its model/"
+    if folder.exists():
+        return f"{folder} is a file; name the folder of the package"
+    if model.startswith("models:"):
+        return f"'{model}' names no version; write models:/NAME@{CHAMPION} or models:/NAME/1"
+
+    def like(place: Path) -> str:
+        return did_you_mean(folder.name, [path.name for path in place.glob("*")])
+
     near = like(folder.parent) or like(Path("runs")).replace("'", "'runs/", 1)
     return f"there is no folder {model}{near}; a registered model is named with its alias: NAME@{CHAMPION}"
 
 # %% ../../nbs/registry/03_versions.ipynb #ef639ec7
-def fetch(
-    registered: Registered,
-) -> tuple[Path, str]:  # the folder of the package, and its version
+def fetch(registered: Registered) -> tuple[Path, str]:  # the folder of the package, and its version
     "Bring a registered package here, and check it. PackageError: there is none, or it is damaged."
-    with _asking() as client: return _fetch(client, _entry(client, registered))
+    with _asking() as client:
+        return _fetch(client, _entry(client, registered))
+
 
 def _entry(client: Any, registered: Registered) -> Any:
     "MLflow's entry for a version. PackageError: there is none, or it was not registered by mlkit."
     from mlflow.exceptions import MlflowException
+
     name, version = registered
     ask = client.get_model_version if version.isdigit() else client.get_model_version_by_alias
-    try: entry = ask(name, version)
+    try:
+        entry = ask(name, version)
     except MlflowException:
         entry = client.get_model_version(name, _find_version(_history(client, name), version).number)
-    if re.fullmatch("[0-9a-f]{64}", entry.tags.get("manifest", "")): return entry
+    if re.fullmatch("[0-9a-f]{64}", entry.tags.get("manifest", "")):
+        return entry
     raise PackageError(f"version {entry.version} of '{name}' was not made by mlkit; register its package")
+
 
 def _place(entry: Any) -> Path:
     "Where a version is kept on this machine."
     from platformdirs import user_cache_path
+
     return user_cache_path("mlkit", appauthor=False) / "packages" / entry.tags["manifest"]
 
 # %% ../../nbs/registry/03_versions.ipynb #cabf9afd
 def _fetch(client: Any, entry: Any) -> tuple[Path, str]:
     place, name, version = _place(entry), entry.name, str(entry.version)
-    if _is_there(place): return place, version
+    if _is_there(place):
+        return place, version
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place.parent, prefix=".") as beside:
         package = _download(client, name, version, Path(beside))
         if digest_of(package / MANIFEST) != place.name:
             raise PackageError(f"version {version} of '{name}' holds another package than was registered")
-        if _is_there(place): return place, version  # another process was quicker
-        if place.exists(): os.rename(place, Path(beside, "damaged"))
+        if _is_there(place):
+            return place, version  # another process was quicker
+        if place.exists():
+            os.rename(place, Path(beside, "damaged"))
         os.rename(package, place)
     return place, version
 
 # %% ../../nbs/registry/03_versions.ipynb #05640092
 def _is_there(place: Path) -> bool:
-    try: check(place)
-    except PackageError: return False
+    try:
+        check(place)
+    except PackageError:
+        return False
     return digest_of(place / MANIFEST) == place.name
+
 
 def _download(client: Any, name: str, version: str, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
+
     source = client.get_model_version_download_uri(name, version)
     came = download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=tracking_uri(_HERE))
     found = [path.parent for path in Path(came).glob(f"data/*/{MANIFEST}")]
     this = f"version {version} of '{name}'"
-    if not found: raise PackageError(f"{this} holds no package; register it again")
-    try: check(found[0])
-    except PackageError as error: raise PackageError(str(error).replace(str(found[0]), this)) from error
+    if not found:
+        raise PackageError(f"{this} holds no package; register it again")
+    try:
+        check(found[0])
+    except PackageError as error:
+        raise PackageError(str(error).replace(str(found[0]), this)) from error
     return found[0]
 
 # %% ../../nbs/registry/03_versions.ipynb #e112a7cf
 POINTER = "current.json"
+
 
 def point(
     registered: Registered,
@@ -458,15 +572,20 @@ def point(
     with _asking() as client:
         entry = _entry(client, registered)
         said = {"folder": str(_place(entry)), "version": str(entry.version)}
-        if _read_pointer(path) == said and _place(entry).is_dir(): return False
+        if _read_pointer(path) == said and _place(entry).is_dir():
+            return False
         _fetch(client, entry)
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary: temporary.write_text(json.dumps(said), encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(said), encoding="utf-8")
     return True
 
+
 def _read_pointer(path: Path) -> Any:
-    try: return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError): return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 # %% ../../nbs/registry/03_versions.ipynb #404d9337
 def follow(
@@ -477,16 +596,21 @@ def follow(
 ) -> None:
     "Keep the pointer of a folder true until stopped. Trouble is told once and changes nothing."
     from threading import Event
+
     stop, told = stop or Event(), ""
     while True:
         try:
-            if point(registered, folder): _log.info("%s@%s moved", *registered)
+            if point(registered, folder):
+                _log.info("%s@%s moved", *registered)
             told = ""
         except Exception as error:  # whatever it is, the follower must live
             text = str(error) if isinstance(error, MLKitError) else one_line(error)
-            if text != told: _log.warning("%s; the model in use stays", text)
+            if text != told:
+                _log.warning("%s; the model in use stays", text)
             told = text
-        if stop.wait(every * (_PATIENCE if told else 1)): return
+        if stop.wait(every * (_PATIENCE if told else 1)):
+            return
+
 
 _PATIENCE = 6  # after trouble: a damaged package is not fetched again every few seconds
 

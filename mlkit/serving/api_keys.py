@@ -24,9 +24,11 @@ __all__ = ['ROLES', 'Key', 'fingerprint', 'list_keys', 'add_key', 'remove_key', 
 # %% ../../nbs/serving/02_api_keys.ipynb #dabc9ed5
 ROLES = ("predict", "explain", "feedback", "admin")
 
+
 @dataclass(frozen=True)
 class Key:
     "What is stored of a key: enough to recognise it, too little to use it."
+
     name: str  # whose it is
     roles: tuple[str, ...]  # of `ROLES`
     prefix: str  # its first characters
@@ -36,6 +38,7 @@ class Key:
     def may(self, role: str) -> bool:
         "Does it open this door? An empty role is open to every key."
         return not role or role in self.roles or "admin" in self.roles
+
 
 def fingerprint(
     key: str | bytes,  # as a caller sends it
@@ -49,14 +52,17 @@ def list_keys(
 ) -> list[Key]:  # in the order in which they were made
     "The keys that are known. SettingsError: the file is not there, or holds something else."
     mend = "make one: mlkit keys add NAME --roles predict"
-    try: said = json.loads(Path(path).read_text(encoding="utf-8"))["keys"]
+    try:
+        said = json.loads(Path(path).read_text(encoding="utf-8"))["keys"]
     except OSError as error:
         raise SettingsError(f"the file of keys {path} cannot be read ({error.strerror}); {mend}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SettingsError(f"{path} is no file of keys; {mend}, in another file") from error
-    try: return [Key(**{**each, "roles": tuple(each["roles"])}) for each in said]
+    try:
+        return [Key(**{**each, "roles": tuple(each["roles"])}) for each in said]
     except (KeyError, TypeError) as error:
         raise SettingsError(f"{path} has an entry that is no key; remove it, or {mend}") from error
+
 
 def _write(path: Path, keys: Sequence[Key]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +83,10 @@ def add_key(
         if role not in ROLES:
             hint = did_you_mean(role, ROLES) or f"; the roles are {', '.join(ROLES)}"
             raise SettingsError(f"there is no role '{role}'{hint}")
-    if not roles: raise SettingsError(f"a key needs a role; the roles are {', '.join(ROLES)}")
-    if not name.strip(): raise SettingsError("a key needs a name: whose it is")
+    if not roles:
+        raise SettingsError(f"a key needs a role; the roles are {', '.join(ROLES)}")
+    if not name.strip():
+        raise SettingsError("a key needs a name: whose it is")
     if any(key.name == name for key in keys):
         raise SettingsError(f"there is a key '{name}' already; remove it first: mlkit keys remove {name}")
     word = f"mlk_{secrets.token_urlsafe(32)}"
@@ -107,19 +115,25 @@ class Keyring:
         self.seen, self.looked, self.problem = self._stamp(), time.monotonic(), ""
 
     def _stamp(self) -> tuple[int, ...]:
-        try: found = os.stat(self.path)
-        except OSError: return ()
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return ()
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def find(self, word: bytes) -> Key | None:  # None: it is not known
         "The key that a caller has sent."
         now = time.monotonic()
-        if now - self.looked > self.every: self._look_again(now)
+        if now - self.looked > self.every:
+            self._look_again(now)
         return self.known.get(hashlib.sha256(word).hexdigest())
 
     def _look_again(self, now: float) -> None:
         self.looked, stamp = now, self._stamp()
-        if stamp == self.seen: return
+        if stamp == self.seen:
+            return
         self.seen, self.problem = stamp, ""
-        try: self.known = {key.sha256: key for key in list_keys(self.path)} if stamp else {}
-        except SettingsError as error: self.problem = str(error)
+        try:
+            self.known = {key.sha256: key for key in list_keys(self.path)} if stamp else {}
+        except SettingsError as error:
+            self.problem = str(error)

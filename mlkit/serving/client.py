@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..data.cells import as_text, native
 from ..core.errors import RunError
-from .api_keys import add_key
+from ..data.cells import as_text, native
 from ..problem import Task, predicted_codes
+from .api_keys import add_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,12 +35,14 @@ __all__ = ['START', 'Heard', 'Client', 'free_port', 'Server', 'is_ready', 'wait_
 # %% ../../nbs/serving/09_client.ipynb #13969ede
 class Heard(NamedTuple):
     "An answer."
+
     status: int
     headers: dict[str, str]  # names in small letters
     body: bytes
 
     @property
-    def value(self) -> Any: return json.loads(self.body)
+    def value(self) -> Any:
+        return json.loads(self.body)
 
 # %% ../../nbs/serving/09_client.ipynb #4f1333d2
 class Client:
@@ -60,8 +62,10 @@ class Client:
     ) -> Heard:
         "Ask, and hear the answer."
         more = {name.replace("_", "-"): value for name, value in headers.items()}
-        if body is not None and not isinstance(body, bytes): body = json.dumps(body).encode()
-        if body is not None: more = {"Content-Type": "application/json"} | more
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        if body is not None:
+            more = {"Content-Type": "application/json"} | more
         self._connection.request(method, path, body, self.headers | more)
         got = self._connection.getresponse()
         return Heard(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read())
@@ -69,10 +73,12 @@ class Client:
     def predict(self, rows: Any) -> Any:
         "What `POST /predict` says. RunError: it does not answer."
         heard = self.ask("POST", "/predict", rows)
-        if heard.status != 200: raise RunError(f"the server says {heard.status}: {heard.value['error']}")
+        if heard.status != 200:
+            raise RunError(f"the server says {heard.status}: {heard.value['error']}")
         return heard.value
 
-    def close(self) -> None: self._connection.close()
+    def close(self) -> None:
+        self._connection.close()
 
 # %% ../../nbs/serving/09_client.ipynb #3230e274
 def free_port() -> int:
@@ -81,8 +87,10 @@ def free_port() -> int:
         any_one.bind(("127.0.0.1", 0))
         return any_one.getsockname()[1]
 
+
 class Server(NamedTuple):
     "A server that runs."
+
     port: int
     process: subprocess.Popen
     words: Any  # the file that it writes to
@@ -92,15 +100,20 @@ class Server(NamedTuple):
         "What it has written so far."
         return os.pread(self.words.fileno(), 1_000_000, 0).decode(errors="replace")
 
-    def client(self, key: str = "") -> Client: return Client(self.port, key)
+    def client(self, key: str = "") -> Client:
+        return Client(self.port, key)
 
 # %% ../../nbs/serving/09_client.ipynb #27ae2e99
 def is_ready(port: int) -> bool:
     "Does a server take requests?"
     client = Client(port)
-    try: return client.ask("GET", "/health/ready").status == 200
-    except (OSError, HTTPException): return False
-    finally: client.close()
+    try:
+        return client.ask("GET", "/health/ready").status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        client.close()
+
 
 def wait_ready(server: Server, seconds: float) -> None:
     "RunError: it has ended, or is not ready in time."
@@ -108,11 +121,13 @@ def wait_ready(server: Server, seconds: float) -> None:
     while not is_ready(server.port):
         if server.process.poll() is not None:
             raise RunError(f"the server has ended: {server.said[-500:].strip()}")
-        if time.monotonic() > end: raise RunError(f"the server is not ready after {seconds:g} s")
+        if time.monotonic() > end:
+            raise RunError(f"the server is not ready after {seconds:g} s")
         time.sleep(0.02)
 
 # %% ../../nbs/serving/09_client.ipynb #a2e5e9ec
 START = "import json, sys; from mlkit.serve import serve; serve(**json.loads(sys.argv[1]))"
+
 
 @contextmanager
 def serving(
@@ -125,24 +140,32 @@ def serving(
     "A server, for as long as the block lasts. RunError: it does not start."
     told = json.dumps({"model": str(model), "port": free_port()} | settings)
     with TemporaryFile() as words:
-        process = subprocess.Popen([*before, sys.executable, "-c", START, told], stdout=words, stderr=words,
-                                   env={**os.environ, **(environment or {})})
+        process = subprocess.Popen(
+            [*before, sys.executable, "-c", START, told],
+            stdout=words,
+            stderr=words,
+            env={**os.environ, **(environment or {})},
+        )
         server = Server(json.loads(told)["port"], process, words)
         try:
             wait_ready(server, seconds)
             yield server
         finally:
             process.terminate()
-            try: process.wait(30)
-            except subprocess.TimeoutExpired: process.kill()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 # %% ../../nbs/serving/09_client.ipynb #29ab9456
 class Speed(NamedTuple):
     "How long answers took, one at a time."
+
     requests: int
     p50: float  # seconds
     p99: float
     rate: float  # requests a second on one connection
+
 
 def measure(
     client: Client,
@@ -154,10 +177,14 @@ def measure(
         started = time.perf_counter()
         heard = client.ask("POST", "/predict", row)
         took.append(time.perf_counter() - started)
-        if heard.status not in (200, 422): raise RunError(f"the server says {heard.status} to a row")
+        if heard.status not in (200, 422):
+            raise RunError(f"the server says {heard.status} to a row")
         answers.append(heard.value if heard.status == 200 else None)
     ordered = sorted(took)
-    def share(part: float) -> float: return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+    def share(part: float) -> float:
+        return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
     return answers, Speed(len(took), share(0.5), share(0.99), len(took) / sum(took))
 
 # %% ../../nbs/serving/09_client.ipynb #696dd4af
@@ -165,9 +192,11 @@ def request_rows(
     frame: pd.DataFrame,  # raw rows
 ) -> list[dict[str, Any]]:
     "Rows as they go into a request."
+
     def plain(cell: Any) -> Any:
         cell = native(cell)
         return cell if cell is None or isinstance(cell, (str, bool, int, float)) else as_text(cell)
+
     return [{str(name): plain(cell) for name, cell in row.items()} for row in frame.to_dict("records")]
 
 # %% ../../nbs/serving/09_client.ipynb #81cf5da0
@@ -190,9 +219,11 @@ def same_answers(
         labels = [task.classes[code] for code in predicted_codes(said, threshold)]
         wrong = sum(label != answer["prediction"] for label, answer in zip(labels, given, strict=True))
     largest = float(apart.max(initial=0))
-    if wrong or not largest <= 1e-5: raise RunError(
-        f"the server says something else than the model: {wrong:,} of {len(given):,} predictions differ, "
-        f"numbers by up to {largest:.2g}; make the package anew: mlkit run --from package")
+    if wrong or not largest <= 1e-5:
+        raise RunError(
+            f"the server says something else than the model: {wrong:,} of {len(given):,} predictions differ, "
+            f"numbers by up to {largest:.2g}; make the package anew: mlkit run --from package"
+        )
     return largest
 
 # %% ../../nbs/serving/09_client.ipynb #474bc2a9
@@ -208,8 +239,10 @@ def rehearsed(
         word = add_key(shown, "rehearsal", ["admin"])
         with serving(package, keys=shown, log=log or f"{place}/log.db", **settings) as server:
             client = server.client(word)
-            try: yield server, client
-            finally: client.close()
+            try:
+                yield server, client
+            finally:
+                client.close()
 
 # %% ../../nbs/serving/09_client.ipynb #569042f3
 def ask_together(
@@ -222,13 +255,17 @@ def ask_together(
     places = [place for place, answer in enumerate(single) if answer is not None]
     answers: list[Any] = [None] * len(rows)
     for start in range(0, len(places), most):
-        some = places[start:start + most]
+        some = places[start : start + most]
         told = client.predict([rows[place] for place in some])["predictions"]
-        for place, answer in zip(some, told, strict=True): answers[place] = answer
+        for place, answer in zip(some, told, strict=True):
+            answers[place] = answer
     return answers
+
 
 def say_speed(speed: Speed, apart: float) -> str:
     "What was measured, in one line."
     p50, p99 = speed.p50 * 1000, speed.p99 * 1000
-    return (f"**{p50:.2f} ms** for half of {speed.requests:,} requests, {p99:.2f} ms for 99 %; "
-            f"{speed.rate:,.0f} a second on one connection; answers as in the evaluation ({apart:.0e} apart)")
+    return (
+        f"**{p50:.2f} ms** for half of {speed.requests:,} requests, {p99:.2f} ms for 99 %; "
+        f"{speed.rate:,.0f} a second on one connection; answers as in the evaluation ({apart:.0e} apart)"
+    )

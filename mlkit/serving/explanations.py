@@ -13,11 +13,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..data.columns import Column, in_words, input_names, read_cell
 from ..core.errors import DataError
+from ..data.columns import Column, in_words, input_names, read_cell
+from ..data.table import Table
 from ..inference.predictor import Inputs, Predictor, arrays
 from ..inference.row_reader import is_word
-from ..data.table import Table
 
 # %% auto #0
 __all__ = ['FEWEST', 'MIXTURES', 'FEW', 'background_rows', 'Parts', 'Layout', 'side_cells', 'read_rows', 'mixed',
@@ -26,33 +26,41 @@ __all__ = ['FEWEST', 'MIXTURES', 'FEW', 'background_rows', 'Parts', 'Layout', 's
 # %% ../../nbs/serving/01_explanations.ipynb #b7161685
 FEWEST = 8  # rows of the background, however many columns there are
 
+
 def background_rows(
     said: Mapping[str, Any],  # what background.json holds
 ) -> list[dict[str, Any]]:  # raw rows; a column with fewer cells begins again
     "Rows that stand for not knowing."
     columns: dict[str, list[Any]] = said["columns"]
     count = max(map(len, columns.values()), default=0)
-    return [{name: cells[place % len(cells)] for name, cells in columns.items() if cells}
-            for place in range(count)]
+    return [
+        {name: cells[place % len(cells)] for name, cells in columns.items() if cells}
+        for place in range(count)
+    ]
 
 # %% ../../nbs/serving/01_explanations.ipynb #20c5d108
 class Parts(NamedTuple):
     "Rows as the model takes them, with the numbers that something is computed from."
+
     numbers: np.ndarray  # (rows, inputs) float32
     words: np.ndarray  # (rows, inputs) object
     sides: np.ndarray  # (rows, columns) float64, NaN: missing
 
+
 class Layout:
     "Which input of the model comes from which column."
+
     def __init__(self, table: Table):
         self.table, self.columns = table, [column.name for column in table.used]
         owner = {name: place for place, column in enumerate(table.used) for name in input_names(column)}
         self.numbers = [name for name, kind in table.input_kinds.items() if not is_word(kind)]
         self.words = [name for name, kind in table.input_kinds.items() if is_word(kind)]
         self.sides = list(dict.fromkeys(side for each in table.derived for side in (each.left, each.right)))
-        plain = self.numbers[:len(self.numbers) - len(table.derived)]  # computed inputs come last
-        self.owners = [np.array([owner[name] for name in names], dtype=np.intp)
-                       for names in (plain, self.words, self.sides)]
+        plain = self.numbers[: len(self.numbers) - len(table.derived)]  # computed inputs come last
+        self.owners = [
+            np.array([owner[name] for name in names], dtype=np.intp)
+            for names in (plain, self.words, self.sides)
+        ]
 
 # %% ../../nbs/serving/01_explanations.ipynb #c312b5fd
 def side_cells(
@@ -63,15 +71,18 @@ def side_cells(
     cells = [[read_cell(layout.table[name], row.get(name)) for name in layout.sides] for row in rows]
     return np.array(cells, dtype=float).reshape(len(rows), len(layout.sides))
 
+
 def read_rows(
     layout: Layout,
     rows: Sequence[Mapping[str, Any]],  # raw
 ) -> Parts:
     "Read rows of the background."
     inputs = [layout.table.row_inputs(row) for row in rows]
+
     def pick(names: list[str], kind: Any) -> np.ndarray:
         cells = [[row[name] for name in names] for row in inputs]
         return np.array(cells, kind).reshape(len(rows), len(names))
+
     return Parts(pick(layout.numbers, np.float32), pick(layout.words, object), side_cells(layout, rows))
 
 # %% ../../nbs/serving/01_explanations.ipynb #0bb365e7
@@ -84,8 +95,9 @@ def mixed(
 ) -> Inputs:
     "What the model gets of mixtures."
     numbers, words, sides = (
-        np.where(taken[:, owners], theirs[places, :len(owners)], own[:, :len(owners)])
-        for own, theirs, owners in zip(row, behind, layout.owners, strict=True))
+        np.where(taken[:, owners], theirs[places, : len(owners)], own[:, : len(owners)])
+        for own, theirs, owners in zip(row, behind, layout.owners, strict=True)
+    )
     at = {name: sides[:, place] for place, name in enumerate(layout.sides)}
     computed = [each.of_arrays(at[each.left], at[each.right])[:, None] for each in layout.table.derived]
     return Inputs(np.hstack([numbers, *computed]), words)
@@ -95,13 +107,14 @@ def all_combinations(
     columns: int,  # how many there are
 ) -> tuple[np.ndarray, np.ndarray]:  # (combinations, columns): is the cell kept? and what that counts for it
     "Every choice of cells to keep, and the weights that make Shapley values of what the model says of them."
-    kept = (np.arange(2 ** columns)[:, None] >> np.arange(columns) & 1).astype(bool)
+    kept = (np.arange(2**columns)[:, None] >> np.arange(columns) & 1).astype(bool)
     others = kept.sum(axis=1, keepdims=True) - kept  # cells that are kept beside this one
     orders = np.array([columns * math.comb(columns - 1, count) for count in range(columns)])
     return kept, np.where(kept, 1, -1) / orders[others]
 
 # %% ../../nbs/serving/01_explanations.ipynb #0e7440fc
 MIXTURES = 2_000  # about so many rows the model is asked about, and twice as many for many columns
+
 
 def walks(
     behind: int,  # rows of the background
@@ -117,11 +130,14 @@ def walks(
 # %% ../../nbs/serving/01_explanations.ipynb #46e4a32b
 FEW = 6  # columns, up to which every combination is tried
 
+
 class Questions(NamedTuple):
     "What the model is to be asked, and what to make of its answers."
+
     kept: np.ndarray  # (mixtures, columns): does the cell come from the row?
     places: np.ndarray  # (mixtures,): if not, from which row of the background
     shares: Callable[[np.ndarray], np.ndarray]  # of the answers (mixtures,): one for each column
+
 
 def questions(
     behind: int,  # rows of the background
@@ -131,14 +147,22 @@ def questions(
     "All combinations for few columns, random walks for more."
     if columns <= FEW:
         kept, weights = all_combinations(columns)
-        return Questions(np.tile(kept, (behind, 1)), np.repeat(np.arange(behind), len(kept)),
-                         lambda answers: answers.reshape(behind, -1).mean(axis=0) @ weights)
+        return Questions(
+            np.tile(kept, (behind, 1)),
+            np.repeat(np.arange(behind), len(kept)),
+            lambda answers: answers.reshape(behind, -1).mean(axis=0) @ weights,
+        )
     when, steps = walks(behind, columns, seed), np.arange(columns + 1)
+
     def shares(answers: np.ndarray) -> np.ndarray:
         gains = np.diff(answers.reshape(len(when), -1), axis=1)
         return np.take_along_axis(gains, when, axis=1).mean(axis=0)
-    return Questions((when[:, None, :] < steps[:, None]).reshape(-1, columns),
-                     np.repeat(np.arange(len(when)) % behind, columns + 1), shares)
+
+    return Questions(
+        (when[:, None, :] < steps[:, None]).reshape(-1, columns),
+        np.repeat(np.arange(len(when)) % behind, columns + 1),
+        shares,
+    )
 
 # %% ../../nbs/serving/01_explanations.ipynb #9f0d574c
 def different(
@@ -150,19 +174,20 @@ def different(
     found = np.zeros((len(layout.columns), len(behind.numbers)), dtype=bool)
     for own, others, owners in zip(row, behind, layout.owners, strict=True):
         unlike = (others != own) & ((others == others) | (own == own))  # two gaps are alike
-        np.logical_or.at(found, owners, unlike[:, :len(owners)].T)
+        np.logical_or.at(found, owners, unlike[:, : len(owners)].T)
     return found.T
 
 # %% ../../nbs/serving/01_explanations.ipynb #afc600ce
 class Reasons:
     "What explaining needs to know of a predictor, worked out once."
+
     def __init__(self, predictor: Predictor, seed: int = 42):
         self.layout = Layout(predictor.table)
         said = json.loads((predictor.folder / "background.json").read_text(encoding="utf-8"))
         size = len(self.layout.columns)
-        rows = background_rows(said)[:max(FEWEST, MIXTURES // size)]
+        rows = background_rows(said)[: max(FEWEST, MIXTURES // size)]
         self.behind, self.asked = read_rows(self.layout, rows), questions(len(rows), size, seed)
-        self.numbers = np.random.default_rng(seed).integers(0, 2 ** 64, (len(rows), size), np.uint64)
+        self.numbers = np.random.default_rng(seed).integers(0, 2**64, (len(rows), size), np.uint64)
 
     def mixtures(self, row: Parts) -> tuple[Inputs, np.ndarray]:
         "The mixtures that differ from each other, and for each question the place of its mixture."
@@ -175,14 +200,17 @@ class Reasons:
 # %% ../../nbs/serving/01_explanations.ipynb #765c1e8b
 _KNOWN: WeakKeyDictionary[Predictor, Reasons] = WeakKeyDictionary()
 
+
 def explain_row(
     predictor: Predictor,
     row: Mapping[str, Any],  # raw cells, by column
 ) -> dict[str, Any]:  # class (classification), base, output, and effects: column, value, effect
     "Shapley values of whole columns: base and effects add up to the output. DataError: the row is refused."
     read = predictor.read_row(row)
-    for trouble in read.refused: raise DataError(trouble.message)
-    if predictor not in _KNOWN: _KNOWN[predictor] = Reasons(predictor)
+    for trouble in read.refused:
+        raise DataError(trouble.message)
+    if predictor not in _KNOWN:
+        _KNOWN[predictor] = Reasons(predictor)
     reasons, classes = _KNOWN[predictor], predictor.task.classes
     inputs, back = reasons.mixtures(Parts(*arrays([read]), side_cells(reasons.layout, [row])))
     kept, output = reasons.asked.kept, predictor.output(inputs)
@@ -191,8 +219,11 @@ def explain_row(
     answers = (output[:, label] if classes else output).astype(float)[back]
     told = {"class": classes[label]} if classes else {}
     said = {"base": answers[~kept.any(axis=1)].mean(), "output": whole[label] if classes else whole}
-    return told | {name: float(value) for name, value in said.items()} | {
-        "effects": effects(predictor, row, reasons.asked.shares(answers))}
+    return (
+        told
+        | {name: float(value) for name, value in said.items()}
+        | {"effects": effects(predictor, row, reasons.asked.shares(answers))}
+    )
 
 # %% ../../nbs/serving/01_explanations.ipynb #620738bc
 def effects(
@@ -201,9 +232,16 @@ def effects(
     shares: np.ndarray,  # one for each of the predictor's columns
 ) -> list[dict[str, Any]]:  # column, value, effect
     "The shares of the columns with their cells in words, personal ones as dots; the largest first."
+
     def words(column: Column) -> str:
-        return "•••" if column.name in predictor.personal else in_words(
-            column, read_cell(column, row.get(column.name)))
-    said = [{"column": column.name, "value": words(column), "effect": float(share)}
-            for column, share in zip(predictor.table.used, shares, strict=True)]
+        return (
+            "•••"
+            if column.name in predictor.personal
+            else in_words(column, read_cell(column, row.get(column.name)))
+        )
+
+    said = [
+        {"column": column.name, "value": words(column), "effect": float(share)}
+        for column, share in zip(predictor.table.used, shares, strict=True)
+    ]
     return sorted(said, key=lambda each: -abs(each["effect"]))

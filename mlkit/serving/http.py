@@ -19,8 +19,8 @@ import orjson
 
 from ..core.errors import MLKitError
 from .api_keys import Keyring
-from .telemetry import Meters
 from .prediction_log import new_id
+from .telemetry import Meters
 
 # %% auto #0
 __all__ = ['Headers', 'Handler', 'Refused', 'Answer', 'as_json', 'warning', 'parse_json', 'Limits', 'check_rows', 'Call', 'Gate',
@@ -29,24 +29,25 @@ __all__ = ['Headers', 'Handler', 'Refused', 'Answer', 'as_json', 'warning', 'par
 # %% ../../nbs/serving/05_http.ipynb #3d32d869
 Headers = Sequence[tuple[bytes, bytes]]
 
+
 class Refused(MLKitError):
     "A request that is not answered as it was asked. The message is one line, without the data."
+
     def __init__(self, status: int, message: str, headers: Headers = ()):
         super().__init__(message)
         self.status, self.headers = status, headers
 
+
 class Answer(NamedTuple):
     "What goes back."
+
     status: int
     body: bytes
     kind: bytes = b"application/json"  # media type
     headers: Headers = ()
 
-def as_json(
-    value: Any,
-    status: int = 200,
-    headers: Headers = (),
-) -> Answer:
+
+def as_json(value: Any, status: int = 200, headers: Headers = ()) -> Answer:
     "A value as an answer."
     return Answer(status, orjson.dumps(value), headers=headers)
 
@@ -59,45 +60,63 @@ def warning(
     return ((b"warning", b'299 mlkit "%d: see warnings"' % count),) if count else ()
 
 # %% ../../nbs/serving/05_http.ipynb #8495a903
-def parse_json(
-    body: bytes,
-) -> Any:
+def parse_json(body: bytes) -> Any:
     "What a body says. Refused: it is no JSON, or a name comes twice in an object."
-    try: value = orjson.loads(body)
-    except orjson.JSONDecodeError as error: raise Refused(400, f"the body is no JSON: {error}") from error
-    if b"\\" in body: _check_each(body)
-    elif body.count(b'"') != 2 * _texts_in(value): raise Refused(400, _TWICE)
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refused(400, f"the body is no JSON: {error}") from error
+    if b"\\" in body:
+        _check_each(body)
+    elif body.count(b'"') != 2 * _texts_in(value):
+        raise Refused(400, _TWICE)
     return value
+
 
 _TWICE = "the body is no good JSON: a name comes twice in an object"
 
+
 def _texts_in(value: Any) -> int:
     "How many texts there are, names of objects among them."
-    if type(value) is str: return 1
-    if type(value) is list: return sum(map(_texts_in, value))
-    if type(value) is not dict: return 0
+    if type(value) is str:
+        return 1
+    if type(value) is list:
+        return sum(map(_texts_in, value))
+    if type(value) is not dict:
+        return 0
     texts = len(value)
     for each in value.values():
-        if type(each) is str: texts += 1
-        elif type(each) is dict or type(each) is list: texts += _texts_in(each)
+        if type(each) is str:
+            texts += 1
+        elif type(each) is dict or type(each) is list:
+            texts += _texts_in(each)
     return texts
+
 
 def _check_each(body: bytes) -> None:
     "The slow way, for texts with escaped characters in them."
+
     def once(pairs: list[tuple[str, Any]]) -> None:
-        if len({name for name, _ in pairs}) < len(pairs): raise Refused(400, _TWICE)
-    try: json.loads(body, object_pairs_hook=once)
-    except RecursionError as error: raise Refused(400, "the body is nested too deeply") from error
+        if len({name for name, _ in pairs}) < len(pairs):
+            raise Refused(400, _TWICE)
+
+    try:
+        json.loads(body, object_pairs_hook=once)
+    except RecursionError as error:
+        raise Refused(400, "the body is nested too deeply") from error
 
 # %% ../../nbs/serving/05_http.ipynb #7c7c3211
 @dataclass(frozen=True)
 class Limits:
     "What is too much."
+
     bytes: int = 10_000_000  # of a body
     rows: int = 10_000  # in a request
     seconds: float = 30.0  # to send a body, and to answer it
 
+
 _CELL = frozenset((str, int, float, bool, type(None)))
+
 
 def check_rows(
     rows: Sequence[Any],
@@ -107,21 +126,27 @@ def check_rows(
     "Refused: something is no row, or there are too many."
     if len(rows) > limits.rows:
         raise Refused(413, f"{len(rows):,} rows are too many; send at most {limits.rows:,} at a time")
-    if not rows: raise Refused(422, "there are no rows; send an object, or an array of objects")
+    if not rows:
+        raise Refused(422, "there are no rows; send an object, or an array of objects")
     for number, row in enumerate(rows, 1):
-        if type(row) is not dict: raise Refused(422, f"row {number} is no object; a row is {{column: cell}}")
-        if not _CELL.issuperset(map(type, row.values())): raise Refused(422, _nested(number, row))
+        if type(row) is not dict:
+            raise Refused(422, f"row {number} is no object; a row is {{column: cell}}")
+        if not _CELL.issuperset(map(type, row.values())):
+            raise Refused(422, _nested(number, row))
         if len(row) > most:
             raise Refused(422, f"row {number} has {len(row):,} columns; {most:,} are the most")
 
+
 def _nested(number: int, row: Mapping[str, Any]) -> str:
     name = next(name for name, cell in row.items() if type(cell) not in _CELL)
-    return (f"row {number}: the cell of '{name[:60]}' is nested; "
-            "a cell is a text, a number, true, false or null")
+    return (
+        f"row {number}: the cell of '{name[:60]}' is nested; a cell is a text, a number, true, false or null"
+    )
 
 # %% ../../nbs/serving/05_http.ipynb #118d904a
 class Call:
     "One request."
+
     __slots__ = ("scope", "receive", "headers", "started", "id", "key", "query")
 
     def __init__(self, scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]]):
@@ -133,15 +158,19 @@ class Call:
         "All of it. Refused: it is too large, or too slow."
         if self.headers.get(b"content-encoding", b"identity") != b"identity":
             raise Refused(415, "the body is compressed; send it as it is")
-        if int(self.headers.get(b"content-length", b"0")) > limits.bytes: raise _too_large(limits)
+        if int(self.headers.get(b"content-length", b"0")) > limits.bytes:
+            raise _too_large(limits)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         late = loop.call_later(limits.seconds, task.cancel, _LATE) if task else None
-        try: body = await _pieces(self.receive, limits)
+        try:
+            body = await _pieces(self.receive, limits)
         except asyncio.CancelledError as error:
-            if error.args != (_LATE,): raise
+            if error.args != (_LATE,):
+                raise
             raise Refused(408, f"the body did not come within {limits.seconds:g} s", _CLOSE) from None
         finally:
-            if late: late.cancel()
+            if late:
+                late.cancel()
         return body
 
     def kind(self) -> str:
@@ -151,15 +180,19 @@ class Call:
 # %% ../../nbs/serving/05_http.ipynb #1ca3b100
 _CLOSE, _LATE = ((b"connection", b"close"),), "late"
 
+
 async def _pieces(receive: Callable[[], Awaitable[Any]], limits: Limits) -> bytes:
     body, more = bytearray(), True
     while more:
         message = await receive()
-        if message["type"] == "http.disconnect": raise Refused(400, "the caller has gone")
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "the caller has gone")
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > limits.bytes: raise _too_large(limits)
+        if len(body) > limits.bytes:
+            raise _too_large(limits)
     return bytes(body)
+
 
 def _too_large(limits: Limits) -> Refused:
     return Refused(413, f"the body is larger than {limits.bytes:,} bytes; send fewer rows at a time", _CLOSE)
@@ -168,6 +201,7 @@ def _too_large(limits: Limits) -> Refused:
 @dataclass
 class Gate:
     "What every request passes."
+
     meters: Meters
     keyring: Keyring | None = None  # None: everybody is welcome
     limits: Limits = Limits()
@@ -175,7 +209,8 @@ class Gate:
 
     def check(self, call: Call, role: str) -> None:
         "Refused: the caller may not do this."
-        if self.keyring is None: return
+        if self.keyring is None:
+            return
         headers = call.headers
         word = headers.get(b"x-api-key") or b""
         if not word and headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
@@ -191,6 +226,7 @@ class Gate:
 # %% ../../nbs/serving/05_http.ipynb #be49b9fc
 Handler = Callable[[Call], Awaitable[Answer]]
 
+
 class Endpoint:
     "One address."
 
@@ -204,25 +240,39 @@ class Endpoint:
             handler = self.handlers.get("GET" if scope["method"] == "HEAD" else scope["method"])
             if handler is None:
                 raise Refused(405, f"{self.route} takes {self.allowed.decode()}", ((b"allow", self.allowed),))
-            if self.role is not None: self.gate.check(call, self.role)
+            if self.role is not None:
+                self.gate.check(call, self.role)
             answer = await handler(call)
-        except Refused as error: answer = _say_no(call, error.status, str(error), error.headers)
-        except Exception as error: answer = _own_fault(call, error)
+        except Refused as error:
+            answer = _say_no(call, error.status, str(error), error.headers)
+        except Exception as error:
+            answer = _own_fault(call, error)
         await self.send(call, answer, send)
 
     async def send(self, call: Call, answer: Answer, send: Any) -> None:
         "Answer, and count it."
         seconds = time.perf_counter() - call.started
         self.gate.meters.answered(self.route, answer.status, seconds)
-        if self.gate.access: _tell(self.route, call, answer, seconds)
-        await send({"type": "http.response.start", "status": answer.status, "headers": [
-            (b"content-type", answer.kind), (b"content-length", b"%d" % len(answer.body)),
-            (b"x-request-id", (call.id or request_id(call)).encode()), *answer.headers]})
+        if self.gate.access:
+            _tell(self.route, call, answer, seconds)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": [
+                    (b"content-type", answer.kind),
+                    (b"content-length", b"%d" % len(answer.body)),
+                    (b"x-request-id", (call.id or request_id(call)).encode()),
+                    *answer.headers,
+                ],
+            }
+        )
         await send({"type": "http.response.body", "body": answer.body})
 
 # %% ../../nbs/serving/05_http.ipynb #305e55ef
 _log, _access = logging.getLogger("mlkit.serve"), logging.getLogger("mlkit.access")
 _is_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
+
 
 def request_id(call: Call) -> str:
     "The id of a request: the caller's own X-Request-ID if it is a decent one, else a new one."
@@ -230,12 +280,23 @@ def request_id(call: Call) -> str:
     call.id = given.decode() if _is_id(given) else new_id()
     return call.id
 
+
 def _tell(route: str, call: Call, answer: Answer, seconds: float) -> None:
-    _access.info("%s %s %d %d bytes %.1f ms key=%s id=%s", call.scope["method"], route, answer.status,
-                 len(answer.body), seconds * 1000, call.key or "-", call.id or request_id(call))
+    _access.info(
+        "%s %s %d %d bytes %.1f ms key=%s id=%s",
+        call.scope["method"],
+        route,
+        answer.status,
+        len(answer.body),
+        seconds * 1000,
+        call.key or "-",
+        call.id or request_id(call),
+    )
+
 
 def _say_no(call: Call, status: int, message: str, headers: Headers = ()) -> Answer:
     return as_json({"error": message, "request": call.id or request_id(call)}, status, headers)
+
 
 def _own_fault(call: Call, error: Exception) -> Answer:
     "A fault of the server, told in the log without the message of the error."

@@ -10,11 +10,10 @@ from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
-
 from ..data.cells import parse_number
 from ..data.columns import Column
-from .protocols import DATATYPES
 from ..data.schema import Rule
+from .protocols import DATATYPES
 from .service import Served
 
 # %% auto #0
@@ -28,24 +27,36 @@ def example_cell(
     cells: list[Any],  # of the package's background
 ) -> Any:  # None: there is none to show
     "A usual cell of a column, one that the schema is content with."
-    if column.kind == "text": return "some words"
-    if column.name in model.predictor.personal: return None
+    if column.kind == "text":
+        return "some words"
+    if column.name in model.predictor.personal:
+        return None
     look = model.predictor.reader.looks[column.name]
-    if column.kind == "number" and not column.units: cells = [_plain(column, cell) for cell in cells]
+    if column.kind == "number" and not column.units:
+        cells = [_plain(column, cell) for cell in cells]
     known = [*cells, *model.predictor.schema.rules.get(column.name, Rule()).categories, *column.categories]
     fine = [cell for cell in known if cell not in (None, "") and not look(cell).troubles]
-    if not fine: return None
-    if all(type(cell) in (int, float) for cell in fine): return sorted(fine)[len(fine) // 2]
+    if not fine:
+        return None
+    if all(type(cell) in (int, float) for cell in fine):
+        return sorted(fine)[len(fine) // 2]
     return Counter(fine).most_common(1)[0][0]
 
 # %% ../../nbs/serving/08_openapi.ipynb #c0a99d03
 def describe_column(model: Served, column: Column, cells: list[Any]) -> dict[str, Any]:
     "What may stand in a column."
     rule = model.predictor.schema.rules.get(column.name, Rule())
-    said = {"name": column.name, "kind": column.kind, "unit": column.unit or column.currency,
-            "low": rule.low, "high": rule.high, "categories": [*(rule.categories or column.categories)],
-            "pattern": rule.pattern, "may_be_empty": rule.missing is None or rule.missing > 0,
-            "example": example_cell(model, column, cells)}
+    said = {
+        "name": column.name,
+        "kind": column.kind,
+        "unit": column.unit or column.currency,
+        "low": rule.low,
+        "high": rule.high,
+        "categories": [*(rule.categories or column.categories)],
+        "pattern": rule.pattern,
+        "may_be_empty": rule.missing is None or rule.missing > 0,
+        "example": example_cell(model, column, cells),
+    }
     return {name: value for name, value in said.items() if value not in ("", [], None)}
 
 # %% ../../nbs/serving/08_openapi.ipynb #1087cf1e
@@ -54,32 +65,43 @@ def _plain(column: Column, cell: Any) -> Any:
     number = parse_number(cell, column.decimal) if type(cell) is str else cell
     return int(number) if type(number) is float and number.is_integer() else number
 
+
 _SCORE = ("metric", "direction", "score", "interval", "baseline", "goal")
+
 
 def describe_model(model: Served) -> dict[str, Any]:
     "What `GET /model` says."
     predictor, task = model.predictor, model.predictor.task
     score, cells = _beside(model, "metrics"), _beside(model, "background").get("columns", {})
-    told = {"name": predictor.name, "version": predictor.version, "made": predictor.manifest.get("made"),
-            "task": task.type, "target": task.target, "classes": task.classes, "positive": task.positive,
-            "threshold": predictor.threshold if task.type == "binary" else None, "decision": task.decision,
-            **{name: score.get(name) for name in _SCORE},
-            "columns": [describe_column(model, each, cells.get(each.name, [])) for each in predictor.columns]}
+    told = {
+        "name": predictor.name,
+        "version": predictor.version,
+        "made": predictor.manifest.get("made"),
+        "task": task.type,
+        "target": task.target,
+        "classes": task.classes,
+        "positive": task.positive,
+        "threshold": predictor.threshold if task.type == "binary" else None,
+        "decision": task.decision,
+        **{name: score.get(name) for name in _SCORE},
+        "columns": [describe_column(model, each, cells.get(each.name, [])) for each in predictor.columns],
+    }
     return {name: value for name, value in told.items() if value not in ("", [], None)}
+
 
 def _beside(model: Served, name: str) -> dict[str, Any]:
     "A part of the package that need not be there."
-    try: return json.loads((model.predictor.folder / f"{name}.json").read_text(encoding="utf-8"))
-    except FileNotFoundError: return {}
+    try:
+        return json.loads((model.predictor.folder / f"{name}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
 
 # %% ../../nbs/serving/08_openapi.ipynb #fac3cf20
 _ANY = {"type": ["string", "number", "boolean", "null"]}
 _HUGE = 1e30  # more than any column holds
 
-def cell_schema(
-    model: Served,
-    column: Column,
-) -> dict[str, Any]:  # JSON schema
+
+def cell_schema(model: Served, column: Column) -> dict[str, Any]:  # JSON schema
     "What a cell of a column can be."
     schema = model.predictor.schema
     rule = schema.rules.get(column.name, Rule())
@@ -87,7 +109,8 @@ def cell_schema(
     null = [] if rule.missing == 0 and "missing" in errors else [{"type": "null"}]
     kind = rule.kind or column.kind
     if "kind" not in errors or kind not in _CELLS:
-        if not (rule.categories and "category" in errors): return _ANY | _examples(rule, column)
+        if not (rule.categories and "category" in errors):
+            return _ANY | _examples(rule, column)
         return {"anyOf": [{"enum": [*rule.categories]}, *null]}
     return {"anyOf": [*_CELLS[kind](column, rule, "range" in errors), *null]}
 
@@ -96,18 +119,25 @@ def _examples(rule: Rule, column: Column) -> dict[str, Any]:
     known = rule.categories or column.categories
     return {"examples": [*known[:20]]} if known else {}
 
+
 def _number(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
     low, high = (rule.low, rule.high) if strict else (None, None)
-    number = {"type": "number", "minimum": -_HUGE if low is None else low,
-              "maximum": _HUGE if high is None else high}
+    number = {
+        "type": "number",
+        "minimum": -_HUGE if low is None else low,
+        "maximum": _HUGE if high is None else high,
+    }
     plain = {"type": "string", "pattern": "^([0-9]{1,9})?$", "description": "a text that shows a number"}
     return [number] if strict or "" not in column._prepared.factors else [number, plain]
+
 
 def _date(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
     return [{"type": "string", "format": "date", "pattern": "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"}]
 
+
 def _boolean(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
     return [{"type": "boolean"}, {"enum": ["yes", "no", "true", "false", "0", "1", 0, 1]}]
+
 
 _CELLS = {"number": _number, "date": _date, "boolean": _boolean}
 
@@ -119,10 +149,13 @@ def row_schema(model: Served) -> dict[str, Any]:  # JSON schema
     cells = {each.name: cell_schema(model, each) for each in columns}
     example = {each["name"]: each.get("example") for each in describe_model(model)["columns"]}
     said: dict[str, Any] = {"type": "object", "properties": cells, "examples": [example]}
-    if action("absent") == "error": said["required"] = [*cells]
+    if action("absent") == "error":
+        said["required"] = [*cells]
     others = dict.fromkeys(predictor.reader.known - cells.keys(), _ANY)  # known, and not looked at
-    if action("unknown") == "error": said |= {"properties": cells | others, "additionalProperties": False}
-    else: said |= {"additionalProperties": _ANY, "maxProperties": len(predictor.reader.names) + 50}
+    if action("unknown") == "error":
+        said |= {"properties": cells | others, "additionalProperties": False}
+    else:
+        said |= {"additionalProperties": _ANY, "maxProperties": len(predictor.reader.names) + 50}
     return said
 
 # %% ../../nbs/serving/08_openapi.ipynb #5900e1e1
@@ -132,28 +165,50 @@ def answer_schemas(model: Served) -> dict[str, Any]:
     label = {"type": "string", "enum": task.classes} if task.classes else {"type": "number"}
     chance = {"type": "number", "minimum": 0, "maximum": 1.0001}
     given = {"id": text, "prediction": label, "warnings": {"type": "array", "items": text}}
-    if task.classes: given["probabilities"] = _object(dict.fromkeys(task.classes, chance))
+    if task.classes:
+        given["probabilities"] = _object(dict.fromkeys(task.classes, chance))
     effect = _object({"column": text, "value": text, "effect": {"type": "number"}})
-    reasons = {"class": {"type": ["string", "null"]}, "base": {"type": "number"},
-               "output": {"type": "number"}, "effects": {"type": "array", "items": effect}}
+    reasons = {
+        "class": {"type": ["string", "null"]},
+        "base": {"type": "number"},
+        "output": {"type": "number"},
+        "effects": {"type": "array", "items": effect},
+    }
     one, id = given | {"version": text}, text | {"pattern": "^[0-9a-f]{32}$"}
-    return {"Answer": _object(one), "Explanation": _object(one | reasons, [*one]),
-            "Answers": _object({"predictions": _list(_object(given)), "version": text}),
-            "Truth": _object({"id": id, "truth": label}) | {"additionalProperties": False},
-            "Error": _object({"error": text, "request": text})}
+    return {
+        "Answer": _object(one),
+        "Explanation": _object(one | reasons, [*one]),
+        "Answers": _object({"predictions": _list(_object(given)), "version": text}),
+        "Truth": _object({"id": id, "truth": label}) | {"additionalProperties": False},
+        "Error": _object({"error": text, "request": text}),
+    }
+
 
 def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required or [*properties]}
 
-def _list(items: dict[str, Any]) -> dict[str, Any]: return {"type": "array", "items": items, "minItems": 1}
-def _ref(name: str) -> dict[str, Any]: return {"$ref": f"#/components/schemas/{name}"}
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": 1}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 # %% ../../nbs/serving/08_openapi.ipynb #298c0e81
-_WORDS = {400: "the body cannot be read", 401: "a key is needed", 403: "the key may not do this",
-          404: "there is no such thing here", 408: "the body came too slowly", 413: "the body is too large",
-          415: "the body is of another type", 422: "the rows cannot be answered",
-          500: "a fault of the server", 501: "not available on this server",
-          503: "not now; come back in a second"}
+_WORDS = {
+    400: "the body cannot be read",
+    401: "a key is needed",
+    403: "the key may not do this",
+    404: "there is no such thing here",
+    408: "the body came too slowly",
+    413: "the body is too large",
+    415: "the body is of another type",
+    422: "the rows cannot be answered",
+    500: "a fault of the server",
+    501: "not available on this server",
+    503: "not now; come back in a second",
+}
 _BODY, _KEY = (400, 408, 413, 415, 422, 500, 503), (401, 403)
 
 # %% ../../nbs/serving/08_openapi.ipynb #b86a9a3b
@@ -173,11 +228,16 @@ def operation(
     for status in sorted({*statuses, *(_KEY if role is not None else ())}):
         answers[str(status)] = {"description": _WORDS[status], "content": error}
     said: dict[str, Any] = {"summary": summary, "responses": answers}
-    if body: said["requestBody"] = {"required": True, "content": _content(body)}
-    if role is not None: said["security"] = [{"bearer": []}, {"header": []}]
+    if body:
+        said["requestBody"] = {"required": True, "content": _content(body)}
+    if role is not None:
+        said["security"] = [{"bearer": []}, {"header": []}]
     return said
 
-def _json_body(schema: dict[str, Any]) -> dict[str, Any]: return {"application/json": schema}
+
+def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": schema}
+
 
 def _content(schemas: dict[str, Any]) -> dict[str, Any]:
     return {kind: {"schema": schema} for kind, schema in schemas.items()}
@@ -190,31 +250,42 @@ def own_paths() -> dict[str, Any]:
     answers, anything = {"anyOf": [_ref("Answer"), _ref("Answers")]}, {"type": "object"}
     row, some = _json_body(_ref("Row")), (*_BODY, 501)
     return {
-        "/predict": {"post": operation(
-            "Predict one row, or many", answers, _json_body(rows), _BODY, "predict")},
-        "/explain": {"post": operation(
-            "Predict one row and say why", _ref("Explanation"), row, some, "explain")},
-        "/feedback": {"post": operation(
-            "Tell what really happened", anything, _json_body(truths), some, "feedback")},
+        "/predict": {
+            "post": operation("Predict one row, or many", answers, _json_body(rows), _BODY, "predict")
+        },
+        "/explain": {
+            "post": operation("Predict one row and say why", _ref("Explanation"), row, some, "explain")
+        },
+        "/feedback": {
+            "post": operation("Tell what really happened", anything, _json_body(truths), some, "feedback")
+        },
         "/model": {"get": operation("What the model is, and what it takes", anything, role="")},
         "/openapi.json": {"get": operation("This document", anything, role="")},
         "/metrics": {"get": operation("Figures for Prometheus", {"text": "text/plain"})},
         "/health/live": {"get": operation("Does the process answer?", anything)},
-        "/health/ready": {"get": operation("May it get requests?", anything, statuses=(500, 503))}}
+        "/health/ready": {"get": operation("May it get requests?", anything, statuses=(500, 503))},
+    }
 
 # %% ../../nbs/serving/08_openapi.ipynb #1052e533
 def mlflow_paths() -> dict[str, Any]:
     "The addresses that MLflow's clients know."
     rows = {"type": "array", "items": _ref("Row"), "minItems": 1}
-    def array(of: str) -> dict[str, Any]: return {"type": "array", "items": {"type": of}}
+
+    def array(of: str) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": of}}
+
     split, only = {"columns": array("string"), "data": array("array")}, {"additionalProperties": False}
-    tables = [_object({"dataframe_split": _object(split)}) | only, *(
-        _object({name: rows}) | only for name in ("dataframe_records", "instances", "inputs"))]
+    tables = [
+        _object({"dataframe_split": _object(split)}) | only,
+        *(_object({name: rows}) | only for name in ("dataframe_records", "instances", "inputs")),
+    ]
     body = {"application/json": {"anyOf": tables}, "text/csv": {"type": "string"}}
     record = _object({"predictions": {"type": "array", "items": {"type": "object"}}})
-    return {"/invocations": {"post": operation("Predict, as MLflow asks", record, body, _BODY, "predict")},
-            "/ping": {"get": operation("Does it answer?", {"type": "object"})},
-            "/version": {"get": operation("The version of mlkit", {"text": "text/plain"})}}
+    return {
+        "/invocations": {"post": operation("Predict, as MLflow asks", record, body, _BODY, "predict")},
+        "/ping": {"get": operation("Does it answer?", {"type": "object"})},
+        "/version": {"get": operation("The version of mlkit", {"text": "text/plain"})},
+    }
 
 # %% ../../nbs/serving/08_openapi.ipynb #be92e6ad
 def inference_paths(model: Served) -> dict[str, Any]:
@@ -228,17 +299,26 @@ def inference_paths(model: Served) -> dict[str, Any]:
     paths: dict[str, Any] = {
         "/v2": {"get": operation("What the server is", anything)},
         "/v2/health/live": {"get": operation("Does the process answer?", anything)},
-        "/v2/health/ready": {"get": operation("May it get requests?", anything, statuses=(500, 503))}}
+        "/v2/health/ready": {"get": operation("May it get requests?", anything, statuses=(500, 503))},
+    }
     for place in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
-        infer = operation("Predict, as the Open Inference Protocol asks", anything, body, (*_BODY, 404),
-                          "predict", octets)
+        infer = operation(
+            "Predict, as the Open Inference Protocol asks", anything, body, (*_BODY, 404), "predict", octets
+        )
         paths[place] = {"get": operation("What the model takes", anything, statuses=(404, 500), role="")}
         paths[place + "/ready"] = {"get": operation("Is the model ready?", anything, statuses=(404, 500))}
         paths[place + "/infer"] = {"post": infer}
     for place, item in paths.items():
         named = [name for name in ("name", "version") if f"{{{name}}}" in place]
-        item["parameters"] = [{"name": name, "in": "path", "required": True,
-                               "schema": {"type": "string", "enum": [served[name]]}} for name in named]
+        item["parameters"] = [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "enum": [served[name]]},
+            }
+            for name in named
+        ]
     return paths
 
 # %% ../../nbs/serving/08_openapi.ipynb #942e4b57
@@ -252,11 +332,20 @@ def openapi(
     if not keys:
         for item in paths.values():
             for each in item.values():
-                if isinstance(each, dict): each.pop("security", None)
-    schemes = {"bearer": {"type": "http", "scheme": "bearer"},
-               "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
-    return {"openapi": "3.1.0", "paths": paths,
-            "info": {"title": f"{predictor.name} {predictor.version}", "version": version("mlkit"),
-                     "description": f"Predicts '{predictor.task.target}' ({predictor.task.type})."},
-            "components": {"schemas": {"Row": row_schema(model)} | answer_schemas(model)}
-            | ({"securitySchemes": schemes} if keys else {})}
+                if isinstance(each, dict):
+                    each.pop("security", None)
+    schemes = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    return {
+        "openapi": "3.1.0",
+        "paths": paths,
+        "info": {
+            "title": f"{predictor.name} {predictor.version}",
+            "version": version("mlkit"),
+            "description": f"Predicts '{predictor.task.target}' ({predictor.task.type}).",
+        },
+        "components": {"schemas": {"Row": row_schema(model)} | answer_schemas(model)}
+        | ({"securitySchemes": schemes} if keys else {}),
+    }

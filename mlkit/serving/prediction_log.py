@@ -28,7 +28,8 @@ __all__ = ['METADATA', 'PREDICTIONS', 'FEEDBACK', 'AT_ONCE', 'log_address', 'ope
 # %% ../../nbs/serving/03_prediction_log.ipynb #c573c80e
 METADATA = MetaData()
 PREDICTIONS = Table(
-    "predictions", METADATA,
+    "predictions",
+    METADATA,
     Column("id", Text, primary_key=True),  # what the caller was told
     Column("time", Double, nullable=False),  # seconds since 1970, UTC
     Column("model", Text, nullable=False),  # its name
@@ -36,13 +37,16 @@ PREDICTIONS = Table(
     Column("input", Text, nullable=False),  # JSON: column -> cell
     Column("output", Text, nullable=False),  # JSON: prediction, probabilities
     Column("seconds", Double, nullable=False),  # from the request's arrival to its answer
-    Index("predictions_by_time", "time"))
+    Index("predictions_by_time", "time"),
+)
 FEEDBACK = Table(
-    "feedback", METADATA,
+    "feedback",
+    METADATA,
     Column("number", Integer, primary_key=True),  # the last one of an id counts
     Column("id", Text, nullable=False, index=True),  # of the prediction
     Column("time", Double, nullable=False),
-    Column("truth", Text, nullable=False))  # JSON: what really happened
+    Column("truth", Text, nullable=False),
+)  # JSON: what really happened
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #5d525e9b
 def log_address(
@@ -52,9 +56,12 @@ def log_address(
     if said.startswith("env:"):
         name = said.removeprefix("env:")
         said = os.environ.get(name, "")
-        if not said: raise SettingsError(f"log = env:{name}, but {name} is not set; export {name}=…")
-    if "://" not in said: return f"sqlite:///{Path(said).absolute()}"
-    try: make_url(said)
+        if not said:
+            raise SettingsError(f"log = env:{name}, but {name} is not set; export {name}=…")
+    if "://" not in said:
+        return f"sqlite:///{Path(said).absolute()}"
+    try:
+        make_url(said)
     except (ArgumentError, ValueError) as error:
         raise SettingsError("log is no address; write postgresql://USER:PASSWORD@HOST/NAME") from error
     return re.sub("^postgres(ql)?://", "postgresql+psycopg://", said)
@@ -70,17 +77,22 @@ def open_log(
             Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
             event.listen(engine, "connect", _prepare_sqlite)
-        else: engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        else:
+            engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
         METADATA.create_all(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
         where = url.render_as_string(hide_password=True)
-        raise SettingsError(f"cannot open the prediction log {where}: {_reason(error)}; "
-                            "check address and rights, or serve with log=none") from error
+        raise SettingsError(
+            f"cannot open the prediction log {where}: {_reason(error)}; "
+            "check address and rights, or serve with log=none"
+        ) from error
     return engine
+
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+
 
 def _reason(error: BaseException) -> str:  # no data, one line
     "What a database says; the rows that it was given are not repeated."
@@ -88,18 +100,21 @@ def _reason(error: BaseException) -> str:  # no data, one line
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #e885ed9f
 _drawn: list[str] = []  # chance, drawn for many ids at a time
-if hasattr(os, "register_at_fork"): os.register_at_fork(after_in_child=_drawn.clear)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drawn.clear)
+
 
 def new_id() -> str:  # 32 hexadecimal digits
     "An id that no other prediction has, and that nobody can guess; later ones are larger."
     if len(_drawn) < 100:
         drawn = os.urandom(10 * 1000).hex()
-        _drawn.extend(drawn[start:start + 20] for start in range(0, len(drawn), 20))
+        _drawn.extend(drawn[start : start + 20] for start in range(0, len(drawn), 20))
     return f"{time.time_ns() // 1_000_000:012x}{_drawn.pop()}"
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #53365828
 class Asked(NamedTuple):
     "A prediction, as it waits to be written."
+
     time: float
     model: str
     version: str
@@ -115,8 +130,10 @@ class Asked(NamedTuple):
         said = {name: answer[name] for name in ("prediction", "probabilities") if name in answer}
         return (answer["id"], self.time, self.model, self.version, _json(cells), _json(said), self.seconds)
 
+
 class Told(NamedTuple):
     "The truth about a prediction, as it waits to be written."
+
     id: str  # of the prediction
     time: float
     truth: Any
@@ -125,6 +142,7 @@ class Told(NamedTuple):
         "As it is written."
         return self.id, self.time, _json(self.truth)
 
+
 def _json(value: Any) -> str:
     text = orjson.dumps(value).decode()
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text  # databases cannot read that one
@@ -132,10 +150,8 @@ def _json(value: Any) -> str:
 # %% ../../nbs/serving/03_prediction_log.ipynb #6359d262
 AT_ONCE = 100  # rows in one statement
 
-def write_rows(
-    engine: Engine,
-    waiting: Sequence[Asked | Told],
-) -> None:
+
+def write_rows(engine: Engine, waiting: Sequence[Asked | Told]) -> None:
     "Write rows, all of them or none. SQLAlchemyError: the database does not take them now."
     mark = "?" if engine.dialect.name == "sqlite" else "%s"
     with engine.begin() as connection:
@@ -144,9 +160,11 @@ def write_rows(
             names = [column.name for column in table.columns if column.name != "number"]
             group = f"({', '.join([mark] * len(names))})"
             for start in range(0, len(rows), AT_ONCE):
-                some = rows[start:start + AT_ONCE]
-                statement = (f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
-                             f"{', '.join([group] * len(some))} ON CONFLICT DO NOTHING")
+                some = rows[start : start + AT_ONCE]
+                statement = (
+                    f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
+                    f"{', '.join([group] * len(some))} ON CONFLICT DO NOTHING"
+                )
                 connection.exec_driver_sql(statement, tuple(cell for row in some for cell in row.values()))
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #9c6d5c46
@@ -187,7 +205,8 @@ class PredictionLog(Waiting):
         pause = self.every
         while not self._stop.wait(pause) or self.waiting:
             pause = self.every if _write(self) else min(pause * 2, 5.0)
-            if self._stop.is_set() and self.problem: time.sleep(0.2)
+            if self._stop.is_set() and self.problem:
+                time.sleep(0.2)
 
     def close(self, seconds: float = 10.0) -> int:  # rows that could not be written in that time
         "Write all that waits, and stop."
@@ -200,8 +219,10 @@ class PredictionLog(Waiting):
 def _write(log: PredictionLog) -> bool:
     "Write what waits. False: the database does not take it now."
     while log.queue or log.in_hand:
-        while log.queue and len(log.in_hand) < 10 * AT_ONCE: log.in_hand.append(log.queue.popleft())
-        try: write_rows(log.engine, log.in_hand)
+        while log.queue and len(log.in_hand) < 10 * AT_ONCE:
+            log.in_hand.append(log.queue.popleft())
+        try:
+            write_rows(log.engine, log.in_hand)
         except SQLAlchemyError as error:
             log.problem = type(getattr(error, "orig", None) or error).__name__
             return False

@@ -16,8 +16,8 @@ import numpy as np
 import orjson
 
 from ..data.columns import Column
-from .service import Served, Service
 from .http import Answer, Call, Headers, Refused, as_json, parse_json, warning
+from .service import Served, Service
 
 Rows = list[dict[str, Any]]
 Ask = Callable[[Call, Rows, int], Awaitable[tuple[list[dict[str, Any]], Served]]]  # rows and bytes -> answers
@@ -29,6 +29,7 @@ __all__ = ['Rows', 'Ask', 'DATATYPES', 'OUTPUTS', 'table_rows', 'csv_rows', 'MLf
 # %% ../../nbs/serving/07_protocols.ipynb #288b1888
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
+
 def _named(names: Sequence[Any], cells: Any, number: int) -> dict[str, Any]:
     "A row from names and cells. Refused: they are not as many."
     cells = cells if type(cells) is list else [cells]
@@ -36,27 +37,35 @@ def _named(names: Sequence[Any], cells: Any, number: int) -> dict[str, Any]:
         raise Refused(422, f"row {number} has {len(cells):,} cells, and there are {len(names):,} columns")
     return dict(zip(names, cells, strict=True))
 
+
 def _split(table: Any) -> Rows:
     "Rows of `dataframe_split`."
     names, data = (table.get(part) for part in ("columns", "data")) if type(table) is dict else (None, None)
     if type(names) is not list or type(data) is not list:
         raise Refused(422, "dataframe_split has columns and data")
-    if len({*map(str, names)}) < len(names): raise Refused(422, "dataframe_split has a column twice")
+    if len({*map(str, names)}) < len(names):
+        raise Refused(422, "dataframe_split has a column twice")
     return [_named([*map(str, names)], cells, number) for number, cells in enumerate(data, 1)]
 
 # %% ../../nbs/serving/07_protocols.ipynb #0db41f94
 def _listed(rows: Any, columns: Sequence[str]) -> Rows:
     "Rows of a list, each an object, or bare cells."
-    if type(rows) is not list: raise Refused(422, "a list of rows is needed")
+    if type(rows) is not list:
+        raise Refused(422, "a list of rows is needed")
     return [row if type(row) is dict else _named(columns, row, number) for number, row in enumerate(rows, 1)]
+
 
 def _columnar(table: Any, columns: Sequence[str]) -> Rows:
     "Rows of `inputs`: an object of columns, of single cells, or a list."
-    if type(table) is not dict: return _listed(table, columns)
-    if not any(type(cells) is list for cells in table.values()): return [table]
+    if type(table) is not dict:
+        return _listed(table, columns)
+    if not any(type(cells) is list for cells in table.values()):
+        return [table]
     parts = {name: _flat(cells) if type(cells) is list else [cells] for name, cells in table.items()}
-    if len({*map(len, parts.values())}) > 1: raise Refused(422, "the columns of inputs are not equally long")
+    if len({*map(len, parts.values())}) > 1:
+        raise Refused(422, "the columns of inputs are not equally long")
     return [dict(zip(parts, cells, strict=True)) for cells in zip(*parts.values(), strict=True)]
+
 
 def _flat(cells: list[Any]) -> list[Any]:
     "Cells that may each stand in a list of its own."
@@ -69,23 +78,28 @@ def table_rows(
 ) -> Rows:
     "The rows of a table as MLflow's clients write it. Refused: it is none."
     forms = [form for form in _FORMS if form in said] if type(said) is dict else []
-    if len(forms) != 1: raise Refused(422, f"the body should be an object with one of {', '.join(_FORMS)}")
+    if len(forms) != 1:
+        raise Refused(422, f"the body should be an object with one of {', '.join(_FORMS)}")
     table = said[forms[0]]
-    if forms[0] == "dataframe_split": return _split(table)
+    if forms[0] == "dataframe_split":
+        return _split(table)
     return (_columnar if forms[0] == "inputs" else _listed)(table, columns)
 
 # %% ../../nbs/serving/07_protocols.ipynb #ba68b312
-def csv_rows(
-    body: bytes,
-) -> Rows:  # cells are text, as in any file; nothing stands for a missing one
+def csv_rows(body: bytes) -> Rows:  # cells are text, as in any file; nothing stands for a missing one
     "The rows of a CSV with a header. Refused: it is none."
-    try: lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
-    except UnicodeDecodeError as error: raise Refused(400, "the body is not UTF-8") from error
-    except csv.Error as error: raise Refused(400, f"the body is no CSV: {error}") from error
+    try:
+        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
+    except UnicodeDecodeError as error:
+        raise Refused(400, "the body is not UTF-8") from error
+    except csv.Error as error:
+        raise Refused(400, f"the body is no CSV: {error}") from error
     lines = [cells for cells in lines if cells]
-    if not lines: raise Refused(422, "the body is empty; the first line of a CSV names the columns")
+    if not lines:
+        raise Refused(422, "the body is empty; the first line of a CSV names the columns")
     names = lines[0]
-    if len({*names}) < len(names): raise Refused(422, "the CSV has a column twice")
+    if len({*names}) < len(names):
+        raise Refused(422, "the CSV has a column twice")
     return [_named(names, cells, number) for number, cells in enumerate(lines[1:], 1)]
 
 # %% ../../nbs/serving/07_protocols.ipynb #03bb806c
@@ -99,9 +113,12 @@ class MLflow:
         "POST /invocations"
         kind, body = call.kind(), await call.body(self.service.limits)
         columns = [column.name for column in self.service.current.model.predictor.columns]
-        if kind == "text/csv": rows = csv_rows(body)
-        elif kind in ("application/json", ""): rows = table_rows(parse_json(body), columns)
-        else: raise Refused(415, "the body should be application/json or text/csv")
+        if kind == "text/csv":
+            rows = csv_rows(body)
+        elif kind in ("application/json", ""):
+            rows = table_rows(parse_json(body), columns)
+        else:
+            raise Refused(415, "the body should be application/json or text/csv")
         answers, _ = await self.ask(call, rows, len(body))
         said = {"predictions": [record_of(each) for each in answers], "ids": [each["id"] for each in answers]}
         return as_json(said, headers=warning(answers))
@@ -114,15 +131,29 @@ class MLflow:
         "GET /version"
         return Answer(200, version("mlkit").encode(), b"text/plain; charset=utf-8")
 
+
 def record_of(answer: dict[str, Any]) -> dict[str, Any]:
     "An answer as a row of a table."
     chances = {f"probability.{name}": chance for name, chance in answer.get("probabilities", {}).items()}
     return {"prediction": answer["prediction"]} | chances
 
 # %% ../../nbs/serving/07_protocols.ipynb #ef7bbdff
-_TYPES = {"BOOL": "?", "INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "<u1",
-          "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
+_TYPES = {
+    "BOOL": "?",
+    "INT8": "<i1",
+    "INT16": "<i2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "UINT8": "<u1",
+    "UINT16": "<u2",
+    "UINT32": "<u4",
+    "UINT64": "<u8",
+    "FP16": "<f2",
+    "FP32": "<f4",
+    "FP64": "<f8",
+}
 DATATYPES = (*_TYPES, "BYTES")
+
 
 def read_binary(
     kind: str,  # such as FP64 or BYTES
@@ -131,39 +162,49 @@ def read_binary(
 ) -> list[Any]:
     "The values of a tensor that came as bytes. Refused: they are not of that type."
     try:
-        if kind == "BYTES": return [*_texts(data)]
+        if kind == "BYTES":
+            return [*_texts(data)]
         return np.frombuffer(data, dtype=_TYPES[kind]).tolist()
     except UnicodeDecodeError as error:
         raise Refused(400, f"input '{name[:60]}' holds text that is not UTF-8") from error
     except (ValueError, struct.error) as error:
         raise Refused(400, f"input '{name[:60]}' has bytes that are no {kind}") from error
 
+
 def _texts(data: bytes) -> Iterator[str]:
     at = 0
     while at < len(data):
         (size,) = struct.unpack_from("<I", data, at)
-        if at + 4 + size > len(data): raise ValueError("a text is cut off")
-        yield data[at + 4:at + 4 + size].decode()
+        if at + 4 + size > len(data):
+            raise ValueError("a text is cut off")
+        yield data[at + 4 : at + 4 + size].decode()
         at += 4 + size
+
 
 def write_binary(kind: str, values: Sequence[Any]) -> bytes:
     "The values of a tensor as bytes."
-    if kind != "BYTES": return np.array(values, dtype=_TYPES[kind]).tobytes()
+    if kind != "BYTES":
+        return np.array(values, dtype=_TYPES[kind]).tobytes()
     return b"".join(struct.pack("<I", len(text)) + text for text in (str(each).encode() for each in values))
 
 # %% ../../nbs/serving/07_protocols.ipynb #a9f6fa53
 class Tensors(NamedTuple):
     "A request to infer."
+
     id: str
     inputs: dict[str, list[Any]]
     outputs: dict[str, bool]  # wanted ones, and whether as bytes; empty: all
 
+
 def _object(value: Any, what: str) -> dict[str, Any]:
-    if type(value) is not dict: raise Refused(400, f"{what} is no object")
+    if type(value) is not dict:
+        raise Refused(400, f"{what} is no object")
     return value
 
+
 def _list(value: Any, what: str) -> list[Any]:
-    if type(value) is not list: raise Refused(400, f"{what} is no list")
+    if type(value) is not list:
+        raise Refused(400, f"{what} is no list")
     return value
 
 # %% ../../nbs/serving/07_protocols.ipynb #18f58ea6
@@ -178,11 +219,14 @@ def _tensor(said: Any, tail: bytes) -> tuple[str, list[Any], bytes]:
     if [*map(type, sizes)] not in ([int], [int, int]) or sizes[0] < 0 or sizes[1:] not in ([], [1]):
         raise Refused(400, f"{where} should be of shape [rows] or [rows, 1]")
     size = _object(said.get("parameters", {}), "parameters").get("binary_data_size")
-    if size is None: values = _flat(_list(said.get("data"), f"the data of {where}"))
+    if size is None:
+        values = _flat(_list(said.get("data"), f"the data of {where}"))
     elif type(size) is int and 0 <= size <= len(tail):
         values, tail = read_binary(kind, tail[:size], name), tail[size:]
-    else: raise Refused(400, f"binary_data_size of {where} is more than there is")
-    if len(values) != sizes[0]: raise Refused(400, f"{where} has {len(values):,} values, not {sizes[0]:,}")
+    else:
+        raise Refused(400, f"binary_data_size of {where} is more than there is")
+    if len(values) != sizes[0]:
+        raise Refused(400, f"{where} has {len(values):,} values, not {sizes[0]:,}")
     return name, values, tail
 
 # %% ../../nbs/serving/07_protocols.ipynb #841156bd
@@ -191,16 +235,21 @@ def read_tensors(
     header: bytes | None,  # how long the JSON is, if bytes follow
 ) -> Tensors:
     "A request to infer. Refused: it is none."
-    if header is None: size = len(body)
-    elif header.isdigit() and int(header) <= len(body): size = int(header)
-    else: raise Refused(400, "Inference-Header-Content-Length is not the length of the JSON")
+    if header is None:
+        size = len(body)
+    elif header.isdigit() and int(header) <= len(body):
+        size = int(header)
+    else:
+        raise Refused(400, "Inference-Header-Content-Length is not the length of the JSON")
     said, tail = _object(parse_json(body[:size]), "the body"), body[size:]
     inputs: dict[str, list[Any]] = {}
     for each in _list(said.get("inputs"), "inputs"):
         name, values, tail = _tensor(each, tail)
-        if name in inputs: raise Refused(400, f"input '{name[:60]}' comes twice")
+        if name in inputs:
+            raise Refused(400, f"input '{name[:60]}' comes twice")
         inputs[name] = values
-    if tail: raise Refused(400, "there are bytes that belong to no input")
+    if tail:
+        raise Refused(400, "there are bytes that belong to no input")
     every = _object(said.get("parameters", {}), "parameters").get("binary_data_output") is True
     return Tensors(str(said.get("id", ""))[:64], inputs, _wanted(said.get("outputs", []), every))
 
@@ -213,16 +262,21 @@ def _wanted(outputs: Any, every: bool) -> dict[str, bool]:
         if type(name) is not str or name not in OUTPUTS:
             raise Refused(400, f"there is no such output; they are {', '.join(OUTPUTS)}")
         how = _object(each.get("parameters", {}), "parameters")
-        if "classification" in how: raise Refused(400, "classification is not offered; ask for probabilities")
+        if "classification" in how:
+            raise Refused(400, "classification is not offered; ask for probabilities")
         wanted[name] = every if "binary_data" not in how else how["binary_data"] is True
     return wanted or dict.fromkeys(OUTPUTS if every else (), True)
 
+
 OUTPUTS = ("prediction", "probabilities", "id")
+
 
 def tensor_rows(inputs: dict[str, list[Any]]) -> Rows:
     "The rows of tensors that are equally long."
-    if not inputs: raise Refused(422, "there are no inputs")
-    if len({*map(len, inputs.values())}) > 1: raise Refused(422, "the inputs are not equally long")
+    if not inputs:
+        raise Refused(422, "there are no inputs")
+    if len({*map(len, inputs.values())}) > 1:
+        raise Refused(422, "the inputs are not equally long")
     return [dict(zip(inputs, cells, strict=True)) for cells in zip(*inputs.values(), strict=True)]
 
 # %% ../../nbs/serving/07_protocols.ipynb #fed4c470
@@ -230,38 +284,49 @@ def input_type(column: Column) -> str:
     "The type of tensor that suits a column best."
     return {"number": "FP64", "boolean": "BOOL"}.get(column.kind, "BYTES")
 
+
 def metadata(model: Served) -> dict[str, Any]:
     "What a model takes and gives, as the protocol describes it."
     predictor = model.predictor
     inputs = [{"name": each.name, "datatype": input_type(each), "shape": [-1]} for each in predictor.columns]
     classes = len(predictor.task.classes)
-    outputs = [{"name": "prediction", "datatype": "BYTES" if classes else "FP64", "shape": [-1]},
-               {"name": "probabilities", "datatype": "FP64", "shape": [-1, classes]},
-               {"name": "id", "datatype": "BYTES", "shape": [-1]}]
-    return {"name": predictor.name, "versions": [predictor.version], "platform": "mlkit", "inputs": inputs,
-            "outputs": outputs if classes else [outputs[0], outputs[2]]}
+    outputs = [
+        {"name": "prediction", "datatype": "BYTES" if classes else "FP64", "shape": [-1]},
+        {"name": "probabilities", "datatype": "FP64", "shape": [-1, classes]},
+        {"name": "id", "datatype": "BYTES", "shape": [-1]},
+    ]
+    return {
+        "name": predictor.name,
+        "versions": [predictor.version],
+        "platform": "mlkit",
+        "inputs": inputs,
+        "outputs": outputs if classes else [outputs[0], outputs[2]],
+    }
 
 # %% ../../nbs/serving/07_protocols.ipynb #5bbbcf8a
 def write_tensors(
-    asked: Tensors,
-    answers: Sequence[dict[str, Any]],
-    model: Served,
+    asked: Tensors, answers: Sequence[dict[str, Any]], model: Served
 ) -> tuple[bytes, int | None]:  # the body, and how long its JSON is if bytes follow
     "An answer to a request to infer."
     predictor, told, tails = model.predictor, [], []
     for output in metadata(model)["outputs"]:
         name, kind = output["name"], output["datatype"]
-        if asked.outputs and name not in asked.outputs: continue
+        if asked.outputs and name not in asked.outputs:
+            continue
         values = [answer[name] for answer in answers]
-        if name == "probabilities": values = [each for chances in values for each in chances.values()]
+        if name == "probabilities":
+            values = [each for chances in values for each in chances.values()]
         said = output | {"shape": [len(answers), *output["shape"][1:]]}
         if asked.outputs.get(name):
             tails.append(write_binary(kind, values))
             said["parameters"] = {"binary_data_size": len(tails[-1])}
-        else: said["data"] = values
+        else:
+            said["data"] = values
         told.append(said)
-    head = orjson.dumps({"model_name": predictor.name, "model_version": predictor.version, "outputs": told}
-                        | ({"id": asked.id} if asked.id else {}))
+    head = orjson.dumps(
+        {"model_name": predictor.name, "model_version": predictor.version, "outputs": told}
+        | ({"id": asked.id} if asked.id else {})
+    )
     return head + b"".join(tails), len(head) if tails else None
 
 # %% ../../nbs/serving/07_protocols.ipynb #3bb13faf
@@ -306,6 +371,7 @@ class Inference(Facts):
         tensors = read_tensors(body, header)
         answers, model = await self.ask(call, tensor_rows(tensors.inputs), len(body))
         said, size = write_tensors(tensors, answers, model)
-        if size is None: return Answer(200, said, headers=warning(answers))
+        if size is None:
+            return Answer(200, said, headers=warning(answers))
         length: Headers = ((b"inference-header-content-length", b"%d" % size),)
         return Answer(200, said, b"application/octet-stream", (*length, *warning(answers)))

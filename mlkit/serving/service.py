@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import MLKitError, PackageError
-from .telemetry import Meters
-from .prediction_log import Asked, PredictionLog, Told, new_id
 from ..inference.predictor import Predictor, arrays, load_predictor
 from ..inference.row_reader import Read
-from .http import Limits, Refused, check_rows
 from ..problem import Task, label_of, same_class
+from .http import Limits, Refused, check_rows
+from .prediction_log import Asked, PredictionLog, Told, new_id
+from .telemetry import Meters
 
 # %% auto #0
 __all__ = ['Place', 'find_place', 'stamp_of', 'Served', 'open_served', 'Current', 'refuse_troubles', 'Said', 'ask', 'answers_of',
@@ -32,8 +32,10 @@ __all__ = ['Place', 'find_place', 'stamp_of', 'Served', 'open_served', 'Current'
 # %% ../../nbs/serving/06_service.ipynb #c132ce98
 class Place(NamedTuple):
     "Where the model is now."
+
     folder: Path  # the package
     version: str  # of the registry; empty: the package's own
+
 
 def find_place(
     where: Path,  # a package, a run, or a folder with current.json
@@ -42,32 +44,38 @@ def find_place(
     try:
         said = json.loads((where / "current.json").read_text(encoding="utf-8"))
         return Place(where / said["folder"], str(said["version"]))
-    except FileNotFoundError: pass
+    except FileNotFoundError:
+        pass
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise PackageError(f"{where / 'current.json'} is damaged; it holds folder and version") from error
     inside = where / "model"
     return Place(inside if not (where / "manifest.json").exists() and inside.is_dir() else where, "")
 
-def stamp_of(
-    place: Place,
-) -> tuple[Any, ...]:  # equal as long as no file of the package changes
+
+def stamp_of(place: Place) -> tuple[Any, ...]:  # equal as long as no file of the package changes
     "What a package looks like from outside: each file with its time and size. OSError: it is being replaced."
     files = sorted(path for path in place.folder.rglob("*") if path.is_file())
-    facts = [(path.name, found.st_mtime_ns, found.st_size, found.st_ino)
-             for path in files for found in [path.stat()]]
+    facts = [
+        (path.name, found.st_mtime_ns, found.st_size, found.st_ino)
+        for path in files
+        for found in [path.stat()]
+    ]
     return (str(place.folder), place.version, *facts)
 
 # %% ../../nbs/serving/06_service.ipynb #845c0a33
 class Served(NamedTuple):
     "A model as it is served."
+
     predictor: Predictor
     logged: tuple[str, ...]  # columns that the log may hold
     fast: bool  # a graph answers in far less than a millisecond
 
+
 def open_served(place: Place) -> Served:
     "Open a package and try it. PackageError: it is damaged, or does not answer."
     predictor = load_predictor(place.folder, version=place.version)
-    try: predictor.output(arrays([predictor.read_row({})]))
+    try:
+        predictor.output(arrays([predictor.read_row({})]))
     except Exception as error:
         why = type(error).__name__
         raise PackageError(f"{place.folder} was opened, and does not answer ({why})") from error
@@ -86,32 +94,42 @@ class Current:
         self.model, self.problem = open_served(place), ""
 
     def _stamp(self, place: Place) -> tuple[Any, ...]:
-        try: return stamp_of(place)
-        except OSError: return ()
+        try:
+            return stamp_of(place)
+        except OSError:
+            return ()
 
     def look(self) -> str:  # done, refused, or nothing: it is as it was
         "Take a new model into service, if there is one that has not changed since the last look."
-        try: place = find_place(self.where)
-        except PackageError as error: return self._refuse((), str(error))
+        try:
+            place = find_place(self.where)
+        except PackageError as error:
+            return self._refuse((), str(error))
         stamp, before = self._stamp(place), self.seen
         self.seen = stamp
-        if stamp in (self.stamp, ()) or stamp != before: return ""
-        try: model = open_served(place)
-        except (MLKitError, OSError, ValueError, KeyError) as error: return self._refuse(stamp, str(error))
+        if stamp in (self.stamp, ()) or stamp != before:
+            return ""
+        try:
+            model = open_served(place)
+        except (MLKitError, OSError, ValueError, KeyError) as error:
+            return self._refuse(stamp, str(error))
         self.model, self.stamp, self.problem = model, stamp, ""
         return "done"
 
     def _refuse(self, stamp: tuple[Any, ...], problem: str) -> str:
         again, self.problem = problem == self.problem, problem
-        if stamp: self.stamp = stamp  # not tried again before it changes
+        if stamp:
+            self.stamp = stamp  # not tried again before it changes
         return "" if again else "refused"
 
 # %% ../../nbs/serving/06_service.ipynb #bc4d47dd
 def refuse_troubles(reads: Sequence[Read]) -> None:
     "Refused: a row has something that the schema calls an error."
-    troubles = [(number, trouble) for number, read in enumerate(reads, 1) if read.troubles
-                for trouble in read.refused]
-    if not troubles: return
+    troubles = [
+        (number, trouble) for number, read in enumerate(reads, 1) if read.troubles for trouble in read.refused
+    ]
+    if not troubles:
+        return
     number, first = troubles[0]
     where = f"row {number}: " if len(reads) > 1 else ""
     more = f"; and {len(troubles) - 1:,} more" if len(troubles) > 1 else ""
@@ -120,8 +138,10 @@ def refuse_troubles(reads: Sequence[Read]) -> None:
 # %% ../../nbs/serving/06_service.ipynb #2e955682
 class Said(NamedTuple):
     "What a model says of some rows."
+
     labels: list[Any]
     values: list[Any]  # probabilities, or numbers
+
 
 def ask(predictor: Predictor, reads: Sequence[Read]) -> Said:
     "Send rows through the model."
@@ -129,17 +149,15 @@ def ask(predictor: Predictor, reads: Sequence[Read]) -> Said:
     return Said(predictor.labels(output), output.tolist())
 
 # %% ../../nbs/serving/06_service.ipynb #1c7cf093
-def answers_of(
-    predictor: Predictor,
-    said: Said,
-    reads: Sequence[Read],
-) -> list[dict[str, Any]]:
+def answers_of(predictor: Predictor, said: Said, reads: Sequence[Read]) -> list[dict[str, Any]]:
     "An answer for each row."
     classes, answers = predictor.task.classes, []
     for label, value, read in zip(*said, reads, strict=True):
         answer: dict[str, Any] = {"id": new_id(), "prediction": label}
-        if classes: answer["probabilities"] = dict(zip(classes, value, strict=True))
-        elif not math.isfinite(value): raise Refused(422, "the model has no number for such a row")
+        if classes:
+            answer["probabilities"] = dict(zip(classes, value, strict=True))
+        elif not math.isfinite(value):
+            raise Refused(422, "the model has no number for such a row")
         answer["warnings"] = [each.message for each in read.warnings] if read.troubles else []
         answers.append(answer)
     return answers
@@ -148,6 +166,7 @@ def answers_of(
 @dataclass
 class Admission:
     "Who may pass: rows that can be answered, while the log has room."
+
     current: Current
     meters: Meters
     limits: Limits = Limits()
@@ -161,7 +180,8 @@ class Admission:
     ) -> tuple[Served, list[Read]]:  # the model that will answer, and the rows as it gets them
         "Check and read rows. Refused: rows that cannot be answered."
         model = self.current.model
-        if self.log is not None and self.log.full: raise _come_back()
+        if self.log is not None and self.log.full:
+            raise _come_back()
         check_rows(rows, self.limits, len(model.predictor.reader.names) + 50)
         reads = self._read(model.predictor, rows, started)
         refuse_troubles(reads)
@@ -171,21 +191,25 @@ class Admission:
         reads, end = [], started + self.limits.seconds
         for row in rows:
             read = predictor.read_row(row)
-            for trouble in read.troubles: self.meters.trouble(trouble.situation)
+            for trouble in read.troubles:
+                self.meters.trouble(trouble.situation)
             reads.append(read)
-            if time.perf_counter() > end: raise Refused(503, _SLOW.format(self.limits.seconds))
+            if time.perf_counter() > end:
+                raise Refused(503, _SLOW.format(self.limits.seconds))
         return reads
 
 # %% ../../nbs/serving/06_service.ipynb #e6ae2c03
 class Service(Admission):
     "A model, its log and its meters."
 
-    def give(self, model: Served, rows: Sequence[dict[str, Any]], reads: Sequence[Read], said: Said,
-             started: float) -> list[dict[str, Any]]:
+    def give(
+        self, model: Served, rows: Sequence[dict[str, Any]], reads: Sequence[Read], said: Said, started: float
+    ) -> list[dict[str, Any]]:
         "The answers, counted and noted."
         answers = answers_of(model.predictor, said, reads)
         self.meters.predictions.inc(len(rows))
-        if self.log is not None: self._note(self.log, model, rows, answers, time.perf_counter() - started)
+        if self.log is not None:
+            self._note(self.log, model, rows, answers, time.perf_counter() - started)
         return answers
 
     def predict(self, rows: Sequence[dict[str, Any]], started: float) -> tuple[list[dict[str, Any]], Served]:
@@ -193,14 +217,24 @@ class Service(Admission):
         model, reads = self.admit(rows, started)
         return self.give(model, rows, reads, ask(model.predictor, reads), started), model
 
-    def _note(self, log: PredictionLog, model: Served, rows: Sequence[dict[str, Any]],
-              answers: Sequence[dict[str, Any]], seconds: float) -> None:
+    def _note(
+        self,
+        log: PredictionLog,
+        model: Served,
+        rows: Sequence[dict[str, Any]],
+        answers: Sequence[dict[str, Any]],
+        seconds: float,
+    ) -> None:
         now, predictor, share = time.time(), model.predictor, self.log_share
-        log.add(Asked(now, predictor.name, predictor.version, model.logged, row, answer, seconds)
-                for row, answer in zip(rows, answers, strict=True) if share >= 1 or random.random() < share)
+        log.add(
+            Asked(now, predictor.name, predictor.version, model.logged, row, answer, seconds)
+            for row, answer in zip(rows, answers, strict=True)
+            if share >= 1 or random.random() < share
+        )
 
 # %% ../../nbs/serving/06_service.ipynb #5deb381e
 _SLOW = "the rows could not be answered within {:g} s; send fewer at a time"
+
 
 def _come_back() -> Refused:
     return Refused(503, "the prediction log is full; come back in a second", ((b"retry-after", b"1"),))
@@ -225,7 +259,8 @@ def read_truth(
         if known is None:
             raise Refused(422, f"truth {number} is no class; they are {', '.join(task.classes[:20])}")
         return Told(id, now, known)
-    if type(truth) not in (int, float): raise Refused(422, f"truth {number} is no number")
+    if type(truth) not in (int, float):
+        raise Refused(422, f"truth {number} is no number")
     return Told(id, now, truth)
 
 # %% ../../nbs/serving/06_service.ipynb #a37c9d03
@@ -234,10 +269,13 @@ def learn(
     told: Sequence[Any],  # objects with id and truth
 ) -> int:  # how many
     "Take what really happened. Refused: one of the truths cannot be meant."
-    if service.log is None: raise Refused(501, "there is no prediction log; serve with --log")
-    if service.log.full: raise _come_back()
+    if service.log is None:
+        raise Refused(501, "there is no prediction log; serve with --log")
+    if service.log.full:
+        raise _come_back()
     task, now = service.current.model.predictor.task, time.time()
-    if not told: raise Refused(422, "there are no truths; send an object with id and truth")
+    if not told:
+        raise Refused(422, "there are no truths; send an object with id and truth")
     if len(told) > service.limits.rows:
         raise Refused(413, f"send at most {service.limits.rows:,} truths at a time")
     truths = [read_truth(task, each, number, now) for number, each in enumerate(told, 1)]
@@ -248,6 +286,7 @@ def learn(
 # %% ../../nbs/serving/06_service.ipynb #7ce8602c
 _Asking = tuple[Predictor, list[Read], "asyncio.Future"]
 
+
 class Together:
     "Rows of different requests that come at the same moment go through the model together."
 
@@ -257,7 +296,8 @@ class Together:
     def ask(self, predictor: Predictor, reads: list[Read]) -> asyncio.Future:  # of `Said`
         "What the model will have said of rows at the end of this turn of the loop."
         loop = asyncio.get_running_loop()
-        if not self.waiting: loop.call_soon(self._work)
+        if not self.waiting:
+            loop.call_soon(self._work)
         future = loop.create_future()
         self.waiting.append((predictor, reads, future))
         return future
@@ -273,9 +313,11 @@ class Together:
 # %% ../../nbs/serving/06_service.ipynb #aa11403d
 def _answer(predictor: Predictor, some: Sequence[_Asking]) -> None:
     start, open_ones = 0, [each for each in some if not each[2].done()]
-    try: labels, values = ask(predictor, [read for _, reads, _ in open_ones for read in reads])
+    try:
+        labels, values = ask(predictor, [read for _, reads, _ in open_ones for read in reads])
     except Exception as error:
-        for _, _, future in open_ones: future.set_exception(error)
+        for _, _, future in open_ones:
+            future.set_exception(error)
         return
     for _, reads, future in open_ones:
         stop = start + len(reads)
@@ -284,6 +326,7 @@ def _answer(predictor: Predictor, some: Sequence[_Asking]) -> None:
 
 # %% ../../nbs/serving/06_service.ipynb #c9c0df1a
 _say = logging.getLogger("mlkit.serve")
+
 
 class Watch:
     "Looks at a service now and then."
@@ -297,13 +340,17 @@ class Watch:
 
     def _work(self) -> None:
         while not self._stop.wait(self.every or 1.0):
-            try: self._look()
-            except Exception as error: self._tell("keeper", f"the keeper failed: {type(error).__name__}")
+            try:
+                self._look()
+            except Exception as error:
+                self._tell("keeper", f"the keeper failed: {type(error).__name__}")
 
-    def _look(self) -> None: raise NotImplementedError
+    def _look(self) -> None:
+        raise NotImplementedError
 
     def _tell(self, about: str, problem: str) -> None:
-        if problem and problem != self._problems.get(about): _say.error(problem)
+        if problem and problem != self._problems.get(about):
+            _say.error(problem)
         self._problems[about] = problem
 
 # %% ../../nbs/serving/06_service.ipynb #44d3a533
@@ -315,14 +362,18 @@ class Keeper(Watch):
         if self.every and (result := service.current.look()):
             service.meters.reloaded(result)
             now = service.current.model.predictor
-            if result == "done": _say.info("version %s of %s is in service", now.version, now.name)
-            else: _say.error("a new model is refused, the old one goes on: %s", service.current.problem)
-        if log is not None: self._measure(log)
+            if result == "done":
+                _say.info("version %s of %s is in service", now.version, now.name)
+            else:
+                _say.error("a new model is refused, the old one goes on: %s", service.current.problem)
+        if log is not None:
+            self._measure(log)
 
     def _measure(self, log: PredictionLog) -> None:
         self.service.meters.waiting.set(log.waiting)
         written, self._told = log.written - self._told, log.written
-        if written: self.service.meters.logged("written", written)
+        if written:
+            self.service.meters.logged("written", written)
         wait = f"the prediction log does not take rows now ({log.problem}); they wait"
         self._tell("log", wait if log.problem else "")
 
@@ -331,8 +382,11 @@ class Keeper(Watch):
         self._stop.set()
         self._thread.join(5)
         log = self.service.log
-        if log is None: return
+        if log is None:
+            return
         lost = log.close()
         self._measure(log)
-        if lost: self.service.meters.logged("dropped", lost)
-        if lost: _say.error("%d rows of the prediction log could not be written (%s)", lost, log.problem)
+        if lost:
+            self.service.meters.logged("dropped", lost)
+        if lost:
+            _say.error("%d rows of the prediction log could not be written (%s)", lost, log.problem)

@@ -13,13 +13,33 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import (
-    CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
 )
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 disable_created_metrics()  # one more line a figure, which nobody reads
-LIMITS = (.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10)  # seconds, of the histogram
+LIMITS = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+)  # seconds, of the histogram
 
 # %% auto #0
 __all__ = ['LIMITS', 'PAGE_TYPE', 'Meters', 'live_processes', 'metrics_page']
@@ -31,16 +51,26 @@ class Meters:
     def __init__(self) -> None:
         own = self.registry = CollectorRegistry()
         self._requests = Counter("mlkit_requests", "answers given", ["route", "status"], registry=own)
-        self._seconds = Histogram("mlkit_request_seconds", "from the arrival of a request to its answer",
-                                  ["route"], buckets=LIMITS, registry=own)
+        self._seconds = Histogram(
+            "mlkit_request_seconds",
+            "from the arrival of a request to its answer",
+            ["route"],
+            buckets=LIMITS,
+            registry=own,
+        )
         self.predictions = Counter("mlkit_predictions", "rows predicted", registry=own)
         self.feedback = Counter("mlkit_feedback", "truths told", registry=own)
-        self._troubles = Counter("mlkit_troubles", "what was not as expected in rows", ["situation"],
-                                 registry=own)
+        self._troubles = Counter(
+            "mlkit_troubles", "what was not as expected in rows", ["situation"], registry=own
+        )
         self._log = Counter("mlkit_log_rows", "rows of the prediction log", ["result"], registry=own)
         self._reloads = Counter("mlkit_reloads", "new models", ["result"], registry=own)
-        self.waiting = Gauge("mlkit_log_queue_rows", "rows that wait for the prediction log", registry=own,
-                             multiprocess_mode="livesum")
+        self.waiting = Gauge(
+            "mlkit_log_queue_rows",
+            "rows that wait for the prediction log",
+            registry=own,
+            multiprocess_mode="livesum",
+        )
         self._kept: dict[tuple[str, int], tuple[Callable, Callable]] = {}
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -52,26 +82,37 @@ class Meters:
         kept[0]()
         kept[1](seconds)
 
-    def trouble(self, situation: str) -> None: self._troubles.labels(situation).inc()
-    def reloaded(self, result: str) -> None: self._reloads.labels(result).inc()
-    def logged(self, result: str, rows: int) -> None: self._log.labels(result).inc(rows)
+    def trouble(self, situation: str) -> None:
+        self._troubles.labels(situation).inc()
+
+    def reloaded(self, result: str) -> None:
+        self._reloads.labels(result).inc()
+
+    def logged(self, result: str, rows: int) -> None:
+        self._log.labels(result).inc(rows)
 
 # %% ../../nbs/serving/04_telemetry.ipynb #eb3ef19b
 def live_processes(
     folder: str,  # PROMETHEUS_MULTIPROC_DIR; empty: there is one process
 ) -> list[int]:
     "The processes of this server. The gauges of those that have died are removed."
-    if not folder: return [os.getpid()]
+    if not folder:
+        return [os.getpid()]
     from prometheus_client.multiprocess import mark_process_dead
+
     names = [re.search(r"_(\d+)\.db$", path.name) for path in Path(folder).glob("*.db")]
     found = {int(name[1]) for name in names if name}
     dead = {pid for pid in found if Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists()}
-    for pid in dead: mark_process_dead(pid, folder)
+    for pid in dead:
+        mark_process_dead(pid, folder)
     return sorted(found - dead)
+
 
 class _Processes:
     "What the operating system knows of all processes of the server."
-    def __init__(self, pids: list[int]): self.pids = pids
+
+    def __init__(self, pids: list[int]):
+        self.pids = pids
 
     def collect(self) -> Iterator[Any]:
         collectors = [ProcessCollector("mlkit", partial(int, pid), registry=None) for pid in self.pids]
@@ -84,12 +125,15 @@ class _Processes:
 # %% ../../nbs/serving/04_telemetry.ipynb #34ecfe25
 class _Model:
     "Which model answers."
-    def __init__(self, facts: dict[str, str]): self.facts = facts
+
+    def __init__(self, facts: dict[str, str]):
+        self.facts = facts
 
     def collect(self) -> Iterator[Any]:
         family = GaugeMetricFamily("mlkit_model_info", "which model answers", labels=[*self.facts])
         family.add_metric([*self.facts.values()], 1)
         yield family
+
 
 def metrics_page(
     meters: Meters,
@@ -100,11 +144,13 @@ def metrics_page(
     registry = meters.registry
     if folder:
         from prometheus_client.multiprocess import MultiProcessCollector
+
         registry = CollectorRegistry()
         MultiProcessCollector(registry, folder)
     pids, facts = live_processes(folder), CollectorRegistry()
     facts.register(_Model(model))
     facts.register(_Processes(pids))
     return generate_latest(registry) + generate_latest(facts)
+
 
 PAGE_TYPE = CONTENT_TYPE_LATEST.encode()  # its media type

@@ -13,15 +13,20 @@ from pathlib import Path
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+
 def policy(
     html: bytes,  # a page
 ) -> bytes:  # a Content-Security-Policy
     "The page's own scripts and styles may run, it may ask its own server, and that is all."
+
     def own(tag: bytes) -> bytes:
         parts = re.findall(b"<%s>(.*?)</%s>" % (tag, tag), html, re.DOTALL)
         return b" ".join(b"'sha256-%s'" % b64encode(sha256(part).digest()) for part in parts) or b"'none'"
-    return (b"default-src 'none'; script-src %s; style-src %s; connect-src 'self'; img-src data:; "
-            b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'" % (own(b"script"), own(b"style")))
+
+    return (
+        b"default-src 'none'; script-src %s; style-src %s; connect-src 'self'; img-src data:; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'" % (own(b"script"), own(b"style"))
+    )
 
 # %% auto #0
 __all__ = ['Headers', 'policy', 'page']
@@ -31,5 +36,9 @@ __all__ = ['Headers', 'policy', 'page']
 def page() -> tuple[bytes, Headers]:
     "The page, and the headers that go with it."
     html = Path(__file__).with_name("page.html").read_bytes()
-    return html, ((b"content-security-policy", policy(html)), (b"x-content-type-options", b"nosniff"),
-                  (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-cache"))
+    return html, (
+        (b"content-security-policy", policy(html)),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cache-control", b"no-cache"),
+    )

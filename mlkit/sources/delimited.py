@@ -27,14 +27,20 @@ from ..core.errors import DataError, SettingsError, did_you_mean
 
 BLOCK = 2**20  # bytes that are looked at in one go
 
-def counted(number: int, noun: str) -> str: return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
 
 def shown(value: Any, width: int = 24) -> str:
     "A value, short enough for a table."
-    if isinstance(value, pd.Timestamp): return value.isoformat(sep=" ").removesuffix(" 00:00:00")
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat(sep=" ").removesuffix(" 00:00:00")
     text = str(value)
-    if isinstance(value, float): text = f"{value:.6g}" if value % 1 or abs(value) > 1e15 else f"{value:.0f}"
-    return text if len(text) <= width else text[:width - 1] + "…"
+    if isinstance(value, float):
+        text = f"{value:.6g}" if value % 1 or abs(value) > 1e15 else f"{value:.0f}"
+    return text if len(text) <= width else text[: width - 1] + "…"
+
 
 def first_line(error: Exception) -> str:
     "The first line of another library's message."
@@ -44,9 +50,11 @@ def first_line(error: Exception) -> str:
 Opener = Callable[[], BinaryIO]  # opens the bytes of a file, unpacked, from their beginning
 PLAIN = {"utf-8", "cp932", "shift_jis", "euc_jp", "cp1252", "iso8859-1"}  # ASCII letters are the same here
 
+
 @dataclass
 class Survey:
     "What one pass over the bytes of a text file has found."
+
     size: int = 0  # bytes
     lines: int = 0  # ends of lines
     quotes: dict[str, int] = field(default_factory=lambda: {'"': 0, "'": 0})
@@ -55,15 +63,21 @@ class Survey:
 
     def note(self, text: bytes | str) -> None:
         "Count what is in a block."
+
         def count(sign: str) -> int:
             return text.count(sign.encode()) if isinstance(text, bytes) else text.count(sign)
-        if not self.nul and count("\0"): self.nul = self.lines + count_lines(text) + 1
+
+        if not self.nul and count("\0"):
+            self.nul = self.lines + count_lines(text) + 1
         self.lines += count("\n")
-        for quote in self.quotes: self.quotes[quote] += count(quote)
+        for quote in self.quotes:
+            self.quotes[quote] += count(quote)
+
 
 def count_lines(text: bytes | str) -> int:
     "Ends of lines before the first zero in a block."
-    if isinstance(text, bytes): return text.count(b"\n", 0, text.index(0))
+    if isinstance(text, bytes):
+        return text.count(b"\n", 0, text.index(0))
     return text.count("\n", 0, text.index("\0"))
 
 # %% ../../nbs/sources/02_delimited.ipynb #ae17dabc
@@ -86,7 +100,9 @@ def survey(
                 found.fault = (found.lines + ends + 1, error.object[error.start])
                 return found
             found.note(block if plain else text)
-            if not block: return found
+            if not block:
+                return found
+
 
 def decodes(
     open: Opener,
@@ -97,17 +113,23 @@ def decodes(
 
 # %% ../../nbs/sources/02_delimited.ipynb #bc718bf6
 MARKS = {  # the longer marks first: UTF-32 begins like UTF-16
-    b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"\xef\xbb\xbf": "utf-8",
 }
+
 
 def is_wide(
     start: bytes,  # the first bytes of a file, without a mark
     encoding: str,  # utf-16-le or utf-16-be
 ) -> bool:
     "Does the content make sense as UTF-16, lines and all?"
-    try: text = codecs.getincrementaldecoder(encoding)().decode(start)[:20_000]
-    except UnicodeDecodeError: return False
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(start)[:20_000]
+    except UnicodeDecodeError:
+        return False
     plain = sum(char.isascii() for char in text)  # digits and what is between cells; by chance there are none
     likely = sum(char.isprintable() or char.isspace() for char in text) > 0.99 * len(text)
     return "\n" in text and likely and plain > 0.05 * len(text)
@@ -116,7 +138,8 @@ def is_wide(
 OLD = ("cp932", "euc_jp", "cp1252", "latin_1")  # tried in this order when the language does not tell
 JAPANESE = re.compile("[ぁ-ヿ一-龠]|[ｦ-ﾟ]{2}")
 PROOFS = {  # what a line in this encoding has, and hardly ever one in another
-    "utf-8": re.compile(b""), "wide utf-8": re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}"),  # kana and kanji
+    "utf-8": re.compile(b""),
+    "wide utf-8": re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}"),  # kana and kanji
     "cp932": re.compile(rb"\x82[\x9f-\xf1]|\x83[\x40-\x96]|(?:[\x81-\x9f][\x80-\xfc]){2}"),
 }
 
@@ -124,6 +147,7 @@ PROOFS = {  # what a line in this encoding has, and hardly ever one in another
 @dataclass
 class Census:
     "The lines of a file that are not plain ASCII."
+
     total: int = 0
     first: list[bytes] = field(default_factory=list)  # some of them
     fits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROOFS, 0))
@@ -132,28 +156,36 @@ class Census:
     def add(self, number: int, line: bytes) -> None:
         "Take note of one line."
         self.total += 1
-        if len(self.first) < 500: self.first.append(line[:2**16])
+        if len(self.first) < 500:
+            self.first.append(line[: 2**16])
         for kind, proof in PROOFS.items():
             encoding = kind.removeprefix("wide ")
-            try: line.decode(encoding)
-            except UnicodeDecodeError: self.odd.setdefault(encoding, number)
-            else: self.fits[kind] += bool(proof.search(line))
+            try:
+                line.decode(encoding)
+            except UnicodeDecodeError:
+                self.odd.setdefault(encoding, number)
+            else:
+                self.fits[kind] += bool(proof.search(line))
+
 
 def take_census(open: Opener) -> Census:
     "Go through the lines of a file that are not plain ASCII."
     census = Census()
     with open() as file:
         for number, line in enumerate(file, start=1):
-            if not line.isascii(): census.add(number, line)
+            if not line.isascii():
+                census.add(number, line)
     return census
 
 # %% ../../nbs/sources/02_delimited.ipynb #83962d10
 EUC_KANA = re.compile(rb"[\xa4\xa5][\xa1-\xf6]")  # in EUC-JP; in CP932 a comma or dot of half width
 
+
 def mostly_half(sample: bytes) -> bool:
     "Does CP932 make little of these bytes but letters of half width?"
     letters = [letter for letter in sample.decode("cp932", "ignore") if not letter.isascii()]
     return sum("｡" <= letter <= "ﾟ" for letter in letters) > 0.5 * len(letters)
+
 
 def guess_old(
     open: Opener,  # content that is not Unicode
@@ -161,13 +193,16 @@ def guess_old(
 ) -> str:  # one of `OLD`
     "The old encoding whose letters make the most sensible words; it decodes all of the content."
     from charset_normalizer import from_bytes
+
     sample = b"".join(census.first)
     best = from_bytes(sample, cp_isolation=list(OLD)).best()
     likely = [best.encoding] if best else []
-    if EUC_KANA.search(sample) and mostly_half(sample): likely = ["euc_jp"]
+    if EUC_KANA.search(sample) and mostly_half(sample):
+        likely = ["euc_jp"]
     for encoding in [*likely, *OLD]:
         real = encoding not in OLD[:2] or JAPANESE.search(sample.decode(encoding, "ignore"))
-        if real and decodes(open, encoding): return encoding
+        if real and decodes(open, encoding):
+            return encoding
     return "latin_1"
 
 # %% ../../nbs/sources/02_delimited.ipynb #336c442b
@@ -179,35 +214,49 @@ def refuse_mixture(
     kinds = {"wide utf-8": 0.02, "utf-8": 0.5} if taken in OLD[:2] else {"utf-8": 0.02, "cp932": 0.02}
     for kind, enough in kinds.items():
         fits, encoding = census.fits[kind], kind.removeprefix("wide ")
-        if not fits or fits < enough * census.total or encoding not in census.odd: continue
-        if enough > 0.1 and fits < 2: continue
+        if not fits or fits < enough * census.total or encoding not in census.odd:
+            continue
+        if enough > 0.1 and fits < 2:
+            continue
         others = counted(fits, "other line") + (" is" if fits == 1 else " are")
-        raise DataError(f"line {census.odd[encoding]} is not {encoding.upper()} while {others}: "
-                        f"the file mixes encodings; save all of it in one, or set collect.encoding")
+        raise DataError(
+            f"line {census.odd[encoding]} is not {encoding.upper()} while {others}: "
+            f"the file mixes encodings; save all of it in one, or set collect.encoding"
+        )
 
 # %% ../../nbs/sources/02_delimited.ipynb #3893beb6
 MAGIC = {
-    b"PK\x03\x04": "an Excel or ZIP file", b"\xd0\xcf\x11\xe0": "an old Excel file",
-    b"\x1f\x8b": "a gzip file", b"PAR1": "a Parquet file", b"SQLite format 3": "a database",
-    b"%PDF": "a PDF", b"\x89PNG": "a picture",
+    b"PK\x03\x04": "an Excel or ZIP file",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\x1f\x8b": "a gzip file",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3": "a database",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
 }
 CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b"))  # bytes that no text has
 NO_TEXT = "this is not text: it has bytes that no text has; export the table as CSV"
+
 
 def sniff_encoding(
     open: Opener,
 ) -> tuple[str, Survey]:  # name of an encoding in which all of the content decodes
     "The encoding of a text file. DataError: this is no text, or a mixture."
-    with open() as file: start = file.read(BLOCK)
+    with open() as file:
+        start = file.read(BLOCK)
     for mark, encoding in MARKS.items():
-        if start.startswith(mark) and not (found := survey(open, encoding)).fault: return encoding, found
+        if start.startswith(mark) and not (found := survey(open, encoding)).fault:
+            return encoding, found
     for magic, what in MAGIC.items():
         if start.startswith(magic):
             raise DataError(f"this is {what}, not text; give the file its right ending")
     for encoding in ("utf-16-le", "utf-16-be") if 0 in start else ():
-        if is_wide(start, encoding) and not (found := survey(open, encoding)).fault: return encoding, found
-    if len(start.translate(None, CONTROL)) < len(start) * 0.99: raise DataError(NO_TEXT)
-    if not (found := survey(open, "utf-8")).fault: return "utf-8", found
+        if is_wide(start, encoding) and not (found := survey(open, encoding)).fault:
+            return encoding, found
+    if len(start.translate(None, CONTROL)) < len(start) * 0.99:
+        raise DataError(NO_TEXT)
+    if not (found := survey(open, "utf-8")).fault:
+        return "utf-8", found
     census = take_census(open)
     encoding = guess_old(open, census)
     refuse_mixture(census, encoding)
@@ -219,9 +268,11 @@ def settle_encoding(
     encoding: str = "auto",  # auto, or a name such as utf-8, cp932, latin-1
 ) -> tuple[str, Survey]:
     "The encoding as the user means it. DataError: it does not decode; SettingsError: no such encoding."
-    if encoding == "auto": encoding, found = sniff_encoding(open)
+    if encoding == "auto":
+        encoding, found = sniff_encoding(open)
     else:
-        try: b"ab".decode(encoding, "replace")
+        try:
+            b"ab".decode(encoding, "replace")
         except (LookupError, ValueError) as error:
             near = did_you_mean(encoding, ("utf-8", "utf-16", "shift_jis", *OLD))
             raise SettingsError(f"collect.encoding: there is no encoding '{encoding}'{near}") from error
@@ -230,13 +281,16 @@ def settle_encoding(
         place = f"line {found.fault[0]}, byte 0x{found.fault[1]:02x}"
         raise DataError(f"{place} is not {encoding}; set collect.encoding = auto")
     if found.nul:
-        raise DataError(f"line {found.nul} has a byte of value zero (NUL), which no text has; "
-                        f"remove it, or export the table once more")
+        raise DataError(
+            f"line {found.nul} has a byte of value zero (NUL), which no text has; "
+            f"remove it, or export the table once more"
+        )
     return encoding, found
 
 # %% ../../nbs/sources/02_delimited.ipynb #c914fbee
 class Recoded(io.RawIOBase):
     "The text of a file as a stream of UTF-8, without marks at its beginning."
+
     def __init__(
         self,
         file: BinaryIO,  # the bytes
@@ -245,14 +299,16 @@ class Recoded(io.RawIOBase):
         self.file, self.decoder = file, codecs.getincrementaldecoder(encoding)()
         self.rest, self.begun, self.over = memoryview(b""), False, False
 
-    def readable(self) -> bool: return True
+    def readable(self) -> bool:
+        return True
 
     def readinto(self, buffer: Any) -> int:
         while not self.rest and not self.over:
             block = self.file.read(BLOCK)
             self.over = not block
             text = self.decoder.decode(block, final=self.over)
-            if not self.begun: text = text.lstrip("\ufeff")
+            if not self.begun:
+                text = text.lstrip("\ufeff")
             self.begun = self.begun or bool(text)
             self.rest = memoryview(text.encode())
         size = min(len(buffer), len(self.rest))
@@ -268,6 +324,7 @@ def open_utf8(open: Opener, encoding: str) -> io.BufferedReader:
     "The file as bytes of UTF-8."
     return io.BufferedReader(Recoded(open(), encoding), BLOCK)
 
+
 def open_text(open: Opener, encoding: str) -> TextIO:
     "The file as text, its line ends as they are."
     return io.TextIOWrapper(open_utf8(open, encoding), "utf-8", newline="")
@@ -275,11 +332,14 @@ def open_text(open: Opener, encoding: str) -> TextIO:
 # %% ../../nbs/sources/02_delimited.ipynb #5fc2a23c
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
+
 class Dialect(NamedTuple):
     "How cells are kept apart."
+
     delimiter: str  # one character
     quote: str = '"'
     escape: str = ""  # before a quote that does not end a cell; empty: such a quote is doubled
+
 
 def rows_of(
     text: str | TextIO,  # text of a table
@@ -289,11 +349,17 @@ def rows_of(
     "The rows of a text that are not blank, each with the number of the line where it begins."
     csv.field_size_limit(2**31 - 1)
     lines = io.StringIO(text, newline="") if isinstance(text, str) else text
-    reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote,
-                        escapechar=dialect.escape or None, strict=strict)
+    reader = csv.reader(
+        lines,
+        delimiter=dialect.delimiter,
+        quotechar=dialect.quote,
+        escapechar=dialect.escape or None,
+        strict=strict,
+    )
     begin = 1
     for row in reader:
-        if row: yield begin, row
+        if row:
+            yield begin, row
         begin = reader.line_num + 1
 
 # %% ../../nbs/sources/02_delimited.ipynb #937ccbdd
@@ -302,33 +368,46 @@ def evenness(
     dialect: Dialect,
 ) -> tuple[float, int]:  # share of rows as long as the header, and length of the header
     "How evenly a dialect cuts a text into columns; (0, 0) when it does not cut the header."
-    try: lengths = [len(row) for _, row in rows_of(text, dialect)]
-    except csv.Error: return 0.0, 0
-    if not lengths or lengths[0] < 2: return 0.0, 0
+    try:
+        lengths = [len(row) for _, row in rows_of(text, dialect)]
+    except csv.Error:
+        return 0.0, 0
+    if not lengths or lengths[0] < 2:
+        return 0.0, 0
     return sum(length == lengths[0] for length in lengths) / len(lengths), lengths[0]
 
 # %% ../../nbs/sources/02_delimited.ipynb #8c24a434
 def has_single_quotes(text: str, delimiter: str) -> bool:
     "Are cells put in single quotes, a cell a row at least, and none in double ones?"
     edge = re.escape(delimiter)
-    def count(pattern: str) -> int: return len(re.findall(pattern, text, re.MULTILINE))
+
+    def count(pattern: str) -> int:
+        return len(re.findall(pattern, text, re.MULTILINE))
+
     begun = count(rf"(?:^|{edge})'")
-    if not begun or count(rf'(?:^|{edge})"'): return False
+    if not begun or count(rf'(?:^|{edge})"'):
+        return False
     whole = count(rf"(?:^|{edge})'(?:[^'\r\n]|'')*'(?={edge}|\r?$)")
     return whole >= 0.9 * begun and whole >= text.strip().count("\n")
+
 
 def needs_escape(text: str, dialect: Dialect) -> bool:
     "Does a backslash before quotes or delimiters make sense of what has none without it?"
     escaped = dialect._replace(escape="\\")
     better = evenness(text, escaped)[0] > evenness(text, dialect)[0]
-    if better and "\\" + dialect.delimiter in text: return True
-    if "\\" + dialect.quote not in text: return False
+    if better and "\\" + dialect.delimiter in text:
+        return True
+    if "\\" + dialect.quote not in text:
+        return False
     return quote_fault(text, dialect) and not quote_fault(text, escaped)
+
 
 def quote_fault(text: str, dialect: Dialect) -> bool:
     "Is there a quote in the middle of a quoted cell?"
-    try: sum(1 for _ in rows_of(text, dialect, strict=True))
-    except csv.Error as error: return "expected after" in str(error)
+    try:
+        sum(1 for _ in rows_of(text, dialect, strict=True))
+    except csv.Error as error:
+        return "expected after" in str(error)
     return False
 
 # %% ../../nbs/sources/02_delimited.ipynb #0abbd098
@@ -339,13 +418,18 @@ def sniff_dialect(
     "What keeps cells apart: the dialect that cuts rows most evenly, and into most pieces."
     choices = [delimiter] if delimiter else [*DELIMITERS]
     quotes = ['"', "'"] if "'" in text else ['"']
-    fitting = [Dialect(each, quote) for each in choices for quote in quotes
-               if quote == '"' or has_single_quotes(text, each)]
+    fitting = [
+        Dialect(each, quote)
+        for each in choices
+        for quote in quotes
+        if quote == '"' or has_single_quotes(text, each)
+    ]
     best = max(fitting, key=lambda dialect: (*evenness(text, dialect), dialect.quote == "'"))
     return best._replace(escape="\\") if "\\" in text and needs_escape(text, best) else best
 
 # %% ../../nbs/sources/02_delimited.ipynb #b6029d27
 SEP = re.compile(r"sep=(.)\r?\n")
+
 
 def begins_with_header(
     text: str,  # the first lines of a table
@@ -356,6 +440,7 @@ def begins_with_header(
     names = next(rows_of(text, dialect), (0, [""]))[1]
     return all(map(str.strip, names)) and evenness(text, dialect)[0] >= 0.9
 
+
 def lines_above(
     text: str,  # the first lines of a table
     delimiter: str,  # one character
@@ -363,12 +448,15 @@ def lines_above(
     "How many lines stand above the header; 0 where it is not certain."
     rows = [*islice(rows_of(text, Dialect(delimiter)), 1000)]
     width = len(rows[-1][1]) if rows else 0
+
     def is_title(row: list[str]) -> bool:
         alone = bool(row[0].strip()) and not any(cell.strip() for cell in row[1:])
         return (alone and (len(row) == 1 or width > 2)) or (row[0].startswith("#") and len(row) != width)
+
     above = next((place for place, (_, row) in enumerate(rows) if not is_title(row)), 0)
     table = [row for _, row in rows[above:]]
-    if not 0 < above <= 20 or width < 2 or len(table) < 3: return 0
+    if not 0 < above <= 20 or width < 2 or len(table) < 3:
+        return 0
     names = [name.strip() for name in table[0]]
     telling = len({*names}) == width and all(name and not re.fullmatch(r"[-+\d.,]+", name) for name in names)
     return rows[above][0] - 1 if telling and all(len(row) == width for row in table[:-1]) else 0
@@ -377,9 +465,11 @@ def lines_above(
 EMPTY = "the file is empty; export the table once more"
 BEGINNING = 1_000_000  # letters that tell the layout
 
+
 @dataclass(frozen=True)
 class Layout:
     "How a text file is to be read."
+
     encoding: str
     dialect: Dialect
     names: tuple[str, ...]  # as the header has them
@@ -394,12 +484,15 @@ def read_beginning(open: Opener, encoding: str) -> str:
         text = file.read(BEGINNING)
         while not text.strip() or not re.search(r"[\r\n].*[\r\n]", text.strip(), re.DOTALL):
             more = file.read(BEGINNING)
-            if not more: break
+            if not more:
+                break
             text += more
         over = not file.read(1)
-    if not text.strip(): raise DataError(EMPTY)
+    if not text.strip():
+        raise DataError(EMPTY)
     end = max(text.rfind("\n"), text.rfind("\r")) + 1
     return text if over or not end else text[:end]
+
 
 def settle_delimiter(
     delimiter: str,  # tab, or one character
@@ -417,11 +510,13 @@ def check_quotes(
     found: Survey,  # of the same file
 ) -> None:
     "DataError when a quote is opened and never closed."
-    if found.quotes[layout.dialect.quote] % 2 == 0: return
+    if found.quotes[layout.dialect.quote] % 2 == 0:
+        return
     last = 1
     try:
         with open_text(open, layout.encoding) as file:
-            for line, _ in rows_of(file, layout.dialect, strict=True): last = line
+            for line, _ in rows_of(file, layout.dialect, strict=True):
+                last = line
     except csv.Error as error:
         if "end of data" in str(error):
             raise DataError(f"a quote is opened after line {last} and never closed; mend the file") from error
@@ -437,11 +532,13 @@ def find_layout(
     encoding, found = settle_encoding(open, encoding)
     text = read_beginning(open, encoding)
     above = 0
-    if (told := SEP.match(text)) and not given: given, above = settle_delimiter(told[1]), 1
+    if (told := SEP.match(text)) and not given:
+        given, above = settle_delimiter(told[1]), 1
     elif not begins_with_header(text, given):
         counts = [lines_above(text, each) for each in ([given] if given else DELIMITERS)]
         above = max(counts)
-        if above and not given: given = [*DELIMITERS][counts.index(above)]
+        if above and not given:
+            given = [*DELIMITERS][counts.index(above)]
     table = "".join([*io.StringIO(text, newline="")][above:]) if above else text
     dialect = sniff_dialect(table, given)
     header = next(rows_of(table, dialect), (0, [""]))[1]
@@ -458,14 +555,20 @@ def parse_blocks(
     "The rows of a file, a block at a time. pyarrow.ArrowInvalid: a row is too long or too short."
     import pyarrow as pa
     from pyarrow import csv as fast
+
     types = {f"f{place}": pa.large_string() for place in range(len(layout.names))}
     read = fast.ReadOptions(
-        column_names=list(types), block_size=block, use_threads=False, skip_rows=layout.above)
+        column_names=list(types), block_size=block, use_threads=False, skip_rows=layout.above
+    )
     parse = fast.ParseOptions(
-        delimiter=layout.dialect.delimiter, quote_char=layout.dialect.quote,
-        escape_char=layout.dialect.escape or False, newlines_in_values=True)
+        delimiter=layout.dialect.delimiter,
+        quote_char=layout.dialect.quote,
+        escape_char=layout.dialect.escape or False,
+        newlines_in_values=True,
+    )
     keep = fast.ConvertOptions(column_types=types, strings_can_be_null=False, check_utf8=False)
-    with open_utf8(open, layout.encoding) as file: yield from fast.open_csv(file, read, parse, keep)
+    with open_utf8(open, layout.encoding) as file:
+        yield from fast.open_csv(file, read, parse, keep)
 
 # %% ../../nbs/sources/02_delimited.ipynb #9d3075fa
 def text_batches(
@@ -474,6 +577,7 @@ def text_batches(
 ) -> Iterator[pd.DataFrame]:
     "The rows of a text file, every cell as written, some at a time. DataError: a row of another length."
     import pyarrow as pa
+
     block, done = 4 * BLOCK, 0
     while True:
         at = 0
@@ -481,7 +585,8 @@ def text_batches(
             for batch in parse_blocks(open, layout, block):
                 fresh = max(done, 1) - at  # rows of the batch that came before; the header is the first row
                 at += len(batch)
-                if at > max(done, 1): yield to_frame(batch.slice(max(fresh, 0)), layout.names)
+                if at > max(done, 1):
+                    yield to_frame(batch.slice(max(fresh, 0)), layout.names)
                 done = max(at, done)
             return
         except pa.ArrowInvalid as error:
@@ -489,9 +594,11 @@ def text_batches(
                 raise DataError(uneven_row(open, layout) or first_line(error)) from error
             block *= 8
 
+
 def to_frame(batch: Any, names: tuple[str, ...]) -> pd.DataFrame:
     "A record batch as a table of pandas; the cells stay where they are."
     import pyarrow as pa
+
     return pa.Table.from_batches([batch]).to_pandas().set_axis(list(names), axis=1)
 
 # %% ../../nbs/sources/02_delimited.ipynb #70f6f944
@@ -501,11 +608,15 @@ def uneven_row(open: Opener, layout: Layout) -> str:
     try:
         with open_text(open, layout.encoding) as file:
             for line, row in rows_of(file, layout.dialect):
-                if line <= layout.above or len(row) == wide: continue
+                if line <= layout.above or len(row) == wide:
+                    continue
                 count += 1
                 first = first or f"line {line} has {counted(len(row), 'field')} where the header has {wide}"
-    except csv.Error as error: return str(error)
-    if not first: return ""
+    except csv.Error as error:
+        return str(error)
+    if not first:
+        return ""
     more = f" (and {counted(count - 1, 'more such row')})" if count > 1 else ""
-    if wide == 1: return f"{first}{more}; delete what stands above the header, and mend the file"
+    if wide == 1:
+        return f"{first}{more}; delete what stands above the header, and mend the file"
     return f"{first}{more}; mend the file, or quote cells that contain the delimiter"

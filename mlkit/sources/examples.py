@@ -17,10 +17,52 @@ import pandas as pd
 from ..core.errors import DataError, did_you_mean
 
 # %% ../../nbs/sources/01_examples.ipynb #0100e6ed
-FIRST_NAMES = ["Aiko", "Amara", "Bruno", "Chen", "Daria", "Elif", "Emeka", "Hana", "Ines", "Jonas", "Kenji",
-               "Lars", "Leila", "Maria", "Noah", "Olga", "Pedro", "Priya", "Sofia", "Tariq", "Yuki", "Zoe"]
-LAST_NAMES = ["Abe", "Bauer", "Costa", "Diallo", "Eriksen", "Fischer", "Garcia", "Haddad", "Ito", "Jansen",
-              "Kim", "Lopez", "Mori", "Novak", "Okafor", "Petrov", "Rossi", "Sato", "Tanaka", "Wang"]
+FIRST_NAMES = [
+    "Aiko",
+    "Amara",
+    "Bruno",
+    "Chen",
+    "Daria",
+    "Elif",
+    "Emeka",
+    "Hana",
+    "Ines",
+    "Jonas",
+    "Kenji",
+    "Lars",
+    "Leila",
+    "Maria",
+    "Noah",
+    "Olga",
+    "Pedro",
+    "Priya",
+    "Sofia",
+    "Tariq",
+    "Yuki",
+    "Zoe",
+]
+LAST_NAMES = [
+    "Abe",
+    "Bauer",
+    "Costa",
+    "Diallo",
+    "Eriksen",
+    "Fischer",
+    "Garcia",
+    "Haddad",
+    "Ito",
+    "Jansen",
+    "Kim",
+    "Lopez",
+    "Mori",
+    "Novak",
+    "Okafor",
+    "Petrov",
+    "Rossi",
+    "Sato",
+    "Tanaka",
+    "Wang",
+]
 REGIONS = {"north": 0.3, "south": 0.28, "east": 0.22, "west": 0.195, "islands": 0.005}  # shares
 PLANS = {"basic": 0.45, "plus": 0.35, "pro": 0.2}
 FEES = {"basic": 780, "plus": 1250, "pro": 2480}  # before any discount, in yen a month
@@ -39,14 +81,23 @@ def draw_words(
 
 # %% ../../nbs/sources/01_examples.ipynb #98e69495
 TOPICS = {
-    "asked how to cancel": 1.8, "says a competitor is cheaper": 1.3, "finds the price too high": 0.9,
-    "was charged twice": 0.8, "the app freezes in the evening": 0.6, "downloads are slow": 0.5,
-    "cannot log in": 0.4, "wants another invoice address": 0.0, "asked for the opening hours": 0.0,
-    "asked how to add a device": -0.3, "wants to know about the new plan": -0.5, "says thank you": -0.8,
+    "asked how to cancel": 1.8,
+    "says a competitor is cheaper": 1.3,
+    "finds the price too high": 0.9,
+    "was charged twice": 0.8,
+    "the app freezes in the evening": 0.6,
+    "downloads are slow": 0.5,
+    "cannot log in": 0.4,
+    "wants another invoice address": 0.0,
+    "asked for the opening hours": 0.0,
+    "asked how to add a device": -0.3,
+    "wants to know about the new plan": -0.5,
+    "says thank you": -0.8,
 }
 CHANNELS = ["Phone", "Mail", "Chat", "Shop"]
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 ENDINGS = ["Solved.", "Call back.", "Waiting for an answer.", "Passed on.", "No action.", "Sent the guide."]
+
 
 def draw_notes(
     rng: np.random.Generator,  # where chance comes from
@@ -72,19 +123,25 @@ def draw_customers(
     quality = rng.normal(size=rows)  # of the line; nobody wrote it down
     months = np.minimum(rng.exponential(24, rows), 96)
     note, trouble = draw_notes(rng, rows)
-    return pd.DataFrame({
-        "customer_id": "C" + numbers.str.zfill(7), "name": first + " " + last,
-        "email": first.str.lower() + "." + last.str.lower() + numbers + "@example.com",
-        "age": np.clip(rng.gamma(9, 5, rows) - 8 * drift, 18, 95).round(),
-        "region": draw_words(rng, REGIONS, rows), "plan": plan,
-        "contract": np.where(rng.random(rows) < 0.55 + 0.25 * drift, "monthly", "yearly"),
-        "monthly_fee": plan.map(FEES).to_numpy() - 10 * rng.integers(0, 30, rows),
-        "joined_on": AS_OF - pd.to_timedelta((months * 30.4).astype(int), unit="D"),
-        "usage_hours": (rng.gamma(2, 6 + 3 * level, rows) * (1 - 0.4 * drift)).round(1),
-        "logins": rng.poisson(8 + 3 * level), "support_calls": rng.poisson(np.exp(0.2 - 0.5 * quality)),
-        "satisfaction": np.clip(6.5 + 1.5 * quality + rng.normal(0, 1, rows), 1, 10).round(),
-        "note": note, "trouble": trouble,
-    })
+    return pd.DataFrame(
+        {
+            "customer_id": "C" + numbers.str.zfill(7),
+            "name": first + " " + last,
+            "email": first.str.lower() + "." + last.str.lower() + numbers + "@example.com",
+            "age": np.clip(rng.gamma(9, 5, rows) - 8 * drift, 18, 95).round(),
+            "region": draw_words(rng, REGIONS, rows),
+            "plan": plan,
+            "contract": np.where(rng.random(rows) < 0.55 + 0.25 * drift, "monthly", "yearly"),
+            "monthly_fee": plan.map(FEES).to_numpy() - 10 * rng.integers(0, 30, rows),
+            "joined_on": AS_OF - pd.to_timedelta((months * 30.4).astype(int), unit="D"),
+            "usage_hours": (rng.gamma(2, 6 + 3 * level, rows) * (1 - 0.4 * drift)).round(1),
+            "logins": rng.poisson(8 + 3 * level),
+            "support_calls": rng.poisson(np.exp(0.2 - 0.5 * quality)),
+            "satisfaction": np.clip(6.5 + 1.5 * quality + rng.normal(0, 1, rows), 1, 10).round(),
+            "note": note,
+            "trouble": trouble,
+        }
+    )
 
 # %% ../../nbs/sources/01_examples.ipynb #5dcb7ea0
 def leaving_probability(
@@ -95,10 +152,14 @@ def leaving_probability(
     monthly = (clean.contract == "monthly").to_numpy()
     calls = np.minimum(clean.support_calls.to_numpy(), 5)
     score = (
-        -4.1 + 1.1 * monthly + 0.7 * monthly * calls  # the interaction
-        + 1.8 * np.exp(-months / 8) + 0.35 * ((clean.age.to_numpy() - 42) / 14) ** 2
+        -4.1
+        + 1.1 * monthly
+        + 0.7 * monthly * calls  # the interaction
+        + 1.8 * np.exp(-months / 8)
+        + 0.35 * ((clean.age.to_numpy() - 42) / 14) ** 2
         + 1.7 / (1 + np.exp(clean.usage_hours.to_numpy() - 7))  # a step near seven hours
-        - 0.35 * (clean.satisfaction.to_numpy() - 6.5) + clean.trouble.to_numpy()
+        - 0.35 * (clean.satisfaction.to_numpy() - 6.5)
+        + clean.trouble.to_numpy()
         + 0.5 * (clean.region == "west").to_numpy()
     )
     return 1 / (1 + np.exp(-score))
@@ -115,6 +176,7 @@ def next_plan(
     chosen = (scores + rng.gumbel(size=scores.shape)).argmax(axis=1)  # the Gumbel trick: a draw by softmax
     return pd.Series(list(PLANS), dtype="str").take(chosen).reset_index(drop=True)
 
+
 def next_spend(
     rng: np.random.Generator,  # where chance comes from
     clean: pd.DataFrame,  # customers from `draw_customers`
@@ -126,17 +188,26 @@ def next_spend(
 
 # %% ../../nbs/sources/01_examples.ipynb #eae71c5b
 FAULTS = {  # share of the rows
-    "age missing": 0.04, "age impossible": 0.01, "usage_hours missing": 0.05, "satisfaction missing": 0.12,
-    "region missing": 0.02, "region spelled otherwise": 0.04, "monthly_fee with a comma": 0.10,
+    "age missing": 0.04,
+    "age impossible": 0.01,
+    "usage_hours missing": 0.05,
+    "satisfaction missing": 0.12,
+    "region missing": 0.02,
+    "region spelled otherwise": 0.04,
+    "monthly_fee with a comma": 0.10,
     "whole row twice": 0.01,
 }
+
 
 def spoil(
     rng: np.random.Generator,  # where chance comes from
     clean: pd.DataFrame,  # customers from `draw_customers`
 ) -> pd.DataFrame:  # the same rows, as they arrive: fees and dates are text
     "Missing, impossible and oddly spelled entries, at the rates of `FAULTS`."
-    def hit(fault: str) -> np.ndarray: return rng.random(len(clean)) < FAULTS[fault]
+
+    def hit(fault: str) -> np.ndarray:
+        return rng.random(len(clean)) < FAULTS[fault]
+
     impossible = rng.choice([999.0, -1.0, 0.0], len(clean))
     fee, comma = clean.monthly_fee.astype("str"), hit("monthly_fee with a comma")
     odd = np.where(rng.random(len(clean)) < 0.5, clean.region.str.upper(), " " + clean.region.str.title())
@@ -154,6 +225,7 @@ def cancellation(days: np.ndarray) -> pd.Series:
     "The dates that lie so many days after the table was drawn up, as text."
     return pd.Series(AS_OF + pd.to_timedelta(days, unit="D")).dt.strftime("%Y-%m-%d").astype("str")
 
+
 def customers_with_truth(
     rows: int = 2000,  # rows in all, doubled ones among them
     seed: int = 42,  # the same seed, the same table
@@ -162,9 +234,12 @@ def customers_with_truth(
     drift: float = 0.0,  # 0: as today; up to 1: younger, less use, more monthly contracts
 ) -> tuple[pd.DataFrame, np.ndarray]:  # the table, and for each row the true probability of `churned`
     "Made-up customers, and the probability that each of them leaves. DataError: a setting out of range."
-    if rows < 1: raise DataError(f"customers(rows={rows}): rows must be 1 or more")
-    if seed < 0: raise DataError(f"customers(seed={seed}): seed must be 0 or more")
-    if not 0 <= drift <= 1: raise DataError(f"customers(drift={drift}): drift must be between 0 and 1")
+    if rows < 1:
+        raise DataError(f"customers(rows={rows}): rows must be 1 or more")
+    if seed < 0:
+        raise DataError(f"customers(seed={seed}): seed must be 0 or more")
+    if not 0 <= drift <= 1:
+        raise DataError(f"customers(drift={drift}): drift must be between 0 and 1")
     rng = np.random.default_rng(seed)
     twice = int(rows * FAULTS["whole row twice"])
     clean = draw_customers(rng, rows - twice, drift)
@@ -172,7 +247,8 @@ def customers_with_truth(
     table = spoil(rng, clean)
     left = rng.random(len(clean)) < probability
     days = rng.integers(1, 90, len(clean))
-    if leak: table["cancelled_on"] = cancellation(days).where(left)
+    if leak:
+        table["cancelled_on"] = cancellation(days).where(left)
     table["churned"] = pd.Series(np.where(left, "yes", "no"), dtype="str")
     table["plan_next"], table["spend_next"] = next_plan(rng, clean), next_spend(rng, clean)
     again = rng.choice(len(clean), twice, replace=False)
@@ -201,15 +277,23 @@ EXAMPLES = {
     "digits": "1,797 handwritten digits of 8 x 8 pixels; which digit",
 }
 TARGETS = {
-    "customers": "churned", "customers_plan": "plan_next", "customers_spend": "spend_next",
-    "breast_cancer": "diagnosis", "diabetes": "progression", "wine": "grower", "digits": "digit",
+    "customers": "churned",
+    "customers_plan": "plan_next",
+    "customers_spend": "spend_next",
+    "breast_cancer": "diagnosis",
+    "diabetes": "progression",
+    "wine": "grower",
+    "digits": "digit",
 }
+
 
 def known_example(name: str) -> str:
     "The name itself, if there is such an example; DataError with the known names if not."
-    if name in EXAMPLES: return name
+    if name in EXAMPLES:
+        return name
     known = ", ".join(EXAMPLES)
     raise DataError(f"no example '{name}': the examples are {known}{did_you_mean(name, EXAMPLES)}")
+
 
 def example_target(
     name: str,  # one of `EXAMPLES`
@@ -223,16 +307,20 @@ def load_bundled(
 ) -> pd.DataFrame:
     "A table of scikit-learn, with a readable target as its last column."
     from sklearn import datasets
+
     more: dict[str, Any] = {"scaled": False} if name == "diabetes" else {}
     bunch = getattr(datasets, f"load_{name}")(as_frame=True, **more)
     target = bunch.target
-    if name != "diabetes": target = pd.Series(bunch.target_names.astype(str), dtype="str")[target].array
+    if name != "diabetes":
+        target = pd.Series(bunch.target_names.astype(str), dtype="str")[target].array
     return bunch.data.assign(**{TARGETS[name]: target})
+
 
 def load_example(
     name: str,  # one of `EXAMPLES`
 ) -> pd.DataFrame:  # features, and one target as the last column
     "An example table. DataError: no such example."
-    if not known_example(name).startswith("customers"): return load_bundled(name)
+    if not known_example(name).startswith("customers"):
+        return load_bundled(name)
     others = [column for key, column in TARGETS.items() if key.startswith("customers") and key != name]
     return customers().drop(columns=others)

@@ -26,37 +26,54 @@ from ..core.errors import DataError, SettingsError, did_you_mean
 # %% ../../nbs/sources/03_locations.ipynb #61199e2f
 SECRET = re.compile(
     r"(x-(amz|goog)-.*|sig|signature|key|pwd|passw(or)?d|secret|auth(orization)?|credentials?|.*token"
-    r"|.*(api|access|account|secret|private|shared)[-_]?key(id)?)", re.IGNORECASE)
+    r"|.*(api|access|account|secret|private|shared)[-_]?key(id)?)",
+    re.IGNORECASE,
+)
+
 
 def holds_secret(
     address: str,  # as the user wrote it
 ) -> bool:
     "Does this address have a password, a key or a signature in it?"
     scheme, _, rest = address.partition("://")
-    if not rest: return False
+    if not rest:
+        return False
     user, at, _ = rest.partition("/")[0].rpartition("@")
-    if at and (":" in user or scheme.lower() in ("http", "https")): return True
+    if at and (":" in user or scheme.lower() in ("http", "https")):
+        return True
     query = rest.partition("?")[2].partition("#")[0]
-    if any(SECRET.fullmatch(name) for name, value in parse_qsl(query) if value): return True
+    if any(SECRET.fullmatch(name) for name, value in parse_qsl(query) if value):
+        return True
     return bool(re.search(r"(pwd|password)\s*=", unquote(query), re.IGNORECASE))
+
 
 def refuse_secret(
     source: str,  # as the user wrote it
     parameter: str = "collect.source",  # where it was written
 ) -> None:
     "SettingsError when a source has a secret in it."
-    if holds_secret(source): raise SettingsError(
-        f"{parameter} has a password or signature in it, and parameters are kept and shown; put the address "
-        f"into an environment variable, such as SALES, and write env:SALES")
+    if holds_secret(source):
+        raise SettingsError(
+            f"{parameter} has a password or signature in it, and parameters are kept and shown; put the address "
+            f"into an environment variable, such as SALES, and write env:SALES"
+        )
 
 # %% ../../nbs/sources/03_locations.ipynb #e85bb538
-STORES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs",
-          "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}  # object stores, and the package that knows each
+STORES = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+}  # object stores, and the package that knows each
 
 # %% ../../nbs/sources/03_locations.ipynb #c4f96f68
 @dataclass(frozen=True)
 class Address:
     "Where a table is."
+
     given: str  # as the user wrote it: may be shown and kept
     real: str = field(repr=False)  # where it leads: may hold a secret
 
@@ -69,13 +86,17 @@ class Address:
     @property
     def place(self) -> str:
         "What kind of place this is: disk, web, store, database, example or openml."
-        if self.scheme in ("", "file"): return "disk"
-        if self.scheme in ("http", "https"): return "web"
-        if self.scheme in STORES: return "store"
+        if self.scheme in ("", "file"):
+            return "disk"
+        if self.scheme in ("http", "https"):
+            return "web"
+        if self.scheme in STORES:
+            return "store"
         return self.scheme if self.scheme in ("example", "openml") else "database"
 
     @property
-    def name(self) -> str: return name_of(self.given)
+    def name(self) -> str:
+        return name_of(self.given)
 
     @property
     def shown(self) -> str:
@@ -85,7 +106,8 @@ class Address:
 # %% ../../nbs/sources/03_locations.ipynb #c24fc1db
 def name_of(source: str) -> str:
     "The short name of a source: of a file without its folders, of a pattern or folder with its own."
-    if "://" not in source: return source if re.match("(example|openml|env):", source) else Path(source).name
+    if "://" not in source:
+        return source if re.match("(example|openml|env):", source) else Path(source).name
     rest = source.partition("://")[2].partition("?")[0].rstrip("/")
     return PurePosixPath(rest).name or rest
 
@@ -96,12 +118,15 @@ def find_address(
 ) -> Address:
     "The place that a source names. SettingsError: it holds a secret, or its variable is not set."
     source = source.strip()
-    if not source: raise DataError(f"{parameter} is empty; give a file, or example:customers")
+    if not source:
+        raise DataError(f"{parameter} is empty; give a file, or example:customers")
     refuse_secret(source, parameter)
-    if not source.startswith("env:"): return Address(source, source)
+    if not source.startswith("env:"):
+        return Address(source, source)
     variable = source.removeprefix("env:").strip()
     real = os.environ.get(variable, "").strip()
-    if real: return Address(source, real)
+    if real:
+        return Address(source, real)
     near = did_you_mean(variable, os.environ)
     raise SettingsError(f"{parameter}: the environment variable {variable or '(no name)'} is not set{near}")
 
@@ -109,6 +134,7 @@ def find_address(
 TEXT = (".csv", ".tsv", ".txt", ".tab")
 TYPED = (".parquet", ".pq", ".xlsx", ".xlsm", ".json", ".jsonl", ".ndjson")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
 
 def split_ending(
     name: str,  # of a file
@@ -118,39 +144,50 @@ def split_ending(
     packed = path.suffix.lower() if path.suffix.lower() in COMPRESSED else ""
     return (PurePosixPath(path.stem) if packed else path).suffix.lower(), packed
 
+
 def file_kind(
     name: str,  # of a file
 ) -> tuple[str, str]:  # as `split_ending`
     "What a file is, by its ending. DataError: an ending that is not known."
     suffix, packed = split_ending(name)
-    if suffix in TEXT or suffix in TYPED: return suffix, packed
+    if suffix in TEXT or suffix in TYPED:
+        return suffix, packed
     known = " ".join((*TEXT, *TYPED))
     raise DataError(f"{name}: the ending '{suffix}' is not known; save the table as one of {known}")
 
 # %% ../../nbs/sources/03_locations.ipynb #6406a617
-def is_pattern(source: str) -> bool: return bool(re.search(r"[*?]|\[.+\]", source))
+def is_pattern(source: str) -> bool:
+    return bool(re.search(r"[*?]|\[.+\]", source))
+
 
 def local_path(source: str) -> str:
     "A path as the system knows it."
     path = source.removeprefix("file://") if source.lower().startswith("file://") else source
     return os.path.expanduser(path)
 
+
 def find_files(
     source: str,  # path of a file or folder, or a pattern
 ) -> list[Path]:  # one or more, in the order of their names
     "The files that are meant. DataError: there are none."
     path = Path(local_path(source))
-    if path.is_file(): return [path]
+    if path.is_file():
+        return [path]
     if path.is_dir():
         inside = sorted(each for each in path.iterdir() if is_table(each))
-        if inside: return inside
-        raise DataError(f"{source} is a folder without tables ({' '.join(TEXT)} ...); name one of its files, "
-                        f"or a pattern such as {path.name or '.'}/**/*.csv")
+        if inside:
+            return inside
+        raise DataError(
+            f"{source} is a folder without tables ({' '.join(TEXT)} ...); name one of its files, "
+            f"or a pattern such as {path.name or '.'}/**/*.csv"
+        )
     if is_pattern(source):
         found = sorted(Path(each) for each in glob.glob(str(path), recursive=True) if os.path.isfile(each))
-        if found: return found
+        if found:
+            return found
         raise DataError(f"no file matches {source}; check the pattern")
-    if not path.parent.is_dir(): raise DataError(f"no such file: {source} (there is no folder {path.parent})")
+    if not path.parent.is_dir():
+        raise DataError(f"no such file: {source} (there is no folder {path.parent})")
     near = did_you_mean(path.name, (other.name for other in path.parent.iterdir()))
     raise DataError(f"no such file: {source}{near}")
 
@@ -165,8 +202,10 @@ import io
 
 RATIO, HARMLESS = 200, 2**28  # a packed file may grow that much, and up to that many bytes in any case
 
+
 class Guarded(io.RawIOBase):
     "The content of a packed file. DataError: there is far too much of it."
+
     def __init__(
         self,
         file: Any,  # gives the content piece by piece
@@ -174,25 +213,29 @@ class Guarded(io.RawIOBase):
     ):
         self.file, self.size, self.seen = file, size, 0
 
-    def readable(self) -> bool: return True
+    def readable(self) -> bool:
+        return True
 
     def readinto(self, buffer: Any) -> int:
         piece = self.file.read(len(buffer))
-        buffer[:len(piece)] = piece
+        buffer[: len(piece)] = piece
         self.seen += len(piece)
         refuse_bomb(self.seen, self.size)
         return len(piece)
 
     def close(self) -> None:
-        if not self.closed: self.file.close()
+        if not self.closed:
+            self.file.close()
         super().close()
 
 # %% ../../nbs/sources/03_locations.ipynb #5a01d706
 def refuse_bomb(unpacked: int, packed: int) -> None:
     "DataError when a file grows beyond reason."
-    if unpacked > HARMLESS and unpacked > RATIO * packed: raise DataError(
-        f"this unpacks to more than {RATIO} times its size, as only a zip bomb does; "
-        f"unpack it yourself if you trust it")
+    if unpacked > HARMLESS and unpacked > RATIO * packed:
+        raise DataError(
+            f"this unpacks to more than {RATIO} times its size, as only a zip bomb does; "
+            f"unpack it yourself if you trust it"
+        )
 
 # %% ../../nbs/sources/03_locations.ipynb #d6d39740
 def open_unpacked(
@@ -200,34 +243,47 @@ def open_unpacked(
     packed: str,  # ending of the compression; empty: none
 ) -> io.BufferedReader:
     "Open the content of a file, which may be compressed. DataError: the archive is not of one file."
-    if not packed: return open(path, "rb")
+    if not packed:
+        return open(path, "rb")
     return io.BufferedReader(Guarded(_unpacked(path, packed), path.stat().st_size), 2**20)
+
 
 def _unpacked(path: Path, packed: str) -> Any:
     import bz2
     import gzip
     import lzma
-    if packed == ".zip": return _only_file(path)
-    if packed != ".zst": return {".gz": gzip, ".bz2": bz2, ".xz": lzma}[packed].open(path, "rb")
+
+    if packed == ".zip":
+        return _only_file(path)
+    if packed != ".zst":
+        return {".gz": gzip, ".bz2": bz2, ".xz": lzma}[packed].open(path, "rb")
     import pyarrow as pa
+
     return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+
 
 def _only_file(path: Path) -> Any:
     import zipfile
+
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if not re.match("__MACOSX|.*/$", name)]
-        if len(names) != 1: raise DataError(f"the archive must have one file and has {len(names)}; unpack it")
+        if len(names) != 1:
+            raise DataError(f"the archive must have one file and has {len(names)}; unpack it")
         return archive.open(names[0])
 
 # %% ../../nbs/sources/03_locations.ipynb #335e59dc
 SPARE = 2**29  # bytes of a disk that are left free
 
+
 class Here(NamedTuple):
     "A file on this machine."
+
     name: str  # for messages; its ending tells the kind
     path: Path
 
+
 Bring = Callable[[], AbstractContextManager[Here]]  # brings a file here, and takes it away after use
+
 
 def check_room(
     folder: Path,  # on the disk that is asked
@@ -236,9 +292,12 @@ def check_room(
 ) -> None:
     "DataError when a file would fill the disk."
     free = shutil.disk_usage(folder).free
-    if size > free - SPARE: raise DataError(
-        f"{name} has {size / 1e9:,.1f} GB or more, and the disk for temporary files has "
-        f"{free / 1e9:,.1f} GB free; set TMPDIR to a larger one")
+    if size > free - SPARE:
+        raise DataError(
+            f"{name} has {size / 1e9:,.1f} GB or more, and the disk for temporary files has "
+            f"{free / 1e9:,.1f} GB free; set TMPDIR to a larger one"
+        )
+
 
 @contextmanager
 def room_for(
@@ -246,14 +305,24 @@ def room_for(
 ) -> Iterator[Path]:  # where it may be written
     "A path in a temporary folder that is gone after the block."
     import tempfile
-    with tempfile.TemporaryDirectory(prefix="mlkit-") as folder: yield Path(folder) / "table"
+
+    with tempfile.TemporaryDirectory(prefix="mlkit-") as folder:
+        yield Path(folder) / "table"
 
 # %% ../../nbs/sources/03_locations.ipynb #ad3ccc54
 PATIENCE = (10.0, 60.0)  # seconds to connect, and between two pieces
-CONTENT = {"text/csv": ".csv", "text/plain": ".csv", "text/tab-separated-values": ".tsv",
-           "application/csv": ".csv", "application/json": ".json", "application/x-ndjson": ".jsonl",
-           "application/jsonl": ".jsonl", "application/vnd.apache.parquet": ".parquet",
-           "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx"}
+CONTENT = {
+    "text/csv": ".csv",
+    "text/plain": ".csv",
+    "text/tab-separated-values": ".tsv",
+    "application/csv": ".csv",
+    "application/json": ".json",
+    "application/x-ndjson": ".jsonl",
+    "application/jsonl": ".jsonl",
+    "application/vnd.apache.parquet": ".parquet",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+}
+
 
 def web_name(
     address: Address,
@@ -264,12 +333,17 @@ def web_name(
     plain = unquote(PurePosixPath(urlsplit(address.real).path).name)
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     for name in (plain, unquote(told[1]) if told else ""):
-        if split_ending(name)[0] not in TEXT + TYPED: continue
+        if split_ending(name)[0] not in TEXT + TYPED:
+            continue
         return name if address.real == address.given else address.name + "".join(split_ending(name))
-    if kind in CONTENT: return address.name + CONTENT[kind]
-    if kind == "text/html": raise DataError(f"{address.shown} is a web page and no table; check the address")
-    raise DataError(f"{address.shown}: neither its ending nor its type ({kind or 'none'}) tells what it is; "
-                    f"download it, and give it an ending such as .csv")
+    if kind in CONTENT:
+        return address.name + CONTENT[kind]
+    if kind == "text/html":
+        raise DataError(f"{address.shown} is a web page and no table; check the address")
+    raise DataError(
+        f"{address.shown}: neither its ending nor its type ({kind or 'none'}) tells what it is; "
+        f"download it, and give it an ending such as .csv"
+    )
 
 # %% ../../nbs/sources/03_locations.ipynb #496cd9d0
 def refuse_answer(
@@ -277,15 +351,18 @@ def refuse_answer(
     status: int,  # of the server's answer
 ) -> None:
     "DataError when a server does not give what was asked for."
-    if status < 400: return
+    if status < 400:
+        return
     what = {401: "wants a login", 403: "does not let us in", 404: "is not there", 410: "is gone"}.get(status)
     if status in (401, 403):
         way_out = "put an address that holds the key into an environment variable, and write env:NAME"
-    elif what: way_out = "check the address"
+    elif what:
+        way_out = "check the address"
     else:
         what = "fails at its server" if status >= 500 else "is refused by its server"
         way_out = "try again later" if status >= 500 else "check the address"
     raise DataError(f"{address.shown} {what} (HTTP {status}); {way_out}")
+
 
 def network_fault(
     address: Address,
@@ -295,31 +372,39 @@ def network_fault(
     text = repr(error)
     if "Timeout" in text or "timed out" in text:
         return f"{address.shown} does not answer within {PATIENCE[1]:g} s; try again, or download it by hand"
-    if "IncompleteRead" in text: return f"{address.shown} broke off before its end; try again"
-    if "NameResolution" in text or "getaddrinfo" in text: why = "unknown name, or no network"
-    elif "refused" in text: why = "connection refused"
-    else: why = "no trusted certificate" if "SSL" in text or "CERTIFICATE" in text else type(error).__name__
+    if "IncompleteRead" in text:
+        return f"{address.shown} broke off before its end; try again"
+    if "NameResolution" in text or "getaddrinfo" in text:
+        why = "unknown name, or no network"
+    elif "refused" in text:
+        why = "connection refused"
+    else:
+        why = "no trusted certificate" if "SSL" in text or "CERTIFICATE" in text else type(error).__name__
     return f"{address.shown} cannot be reached ({why}); check the address and the network"
 
 # %% ../../nbs/sources/03_locations.ipynb #119fd6ed
 def quiet() -> None:
     "Keep what libraries log of addresses, with all that stands in them, out of notebooks."
     import logging
+
     for name in ("urllib3.connectionpool", "fsspec", "s3fs", "gcsfs", "azure", "botocore"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
+
 @contextmanager
-def from_web(
-    address: Address,
-) -> Iterator[Here]:
+def from_web(address: Address) -> Iterator[Here]:
     "Bring a file from the web. DataError: it does not come, or not as a whole."
     import requests
     import urllib3
+
     with room_for(address.name) as path:
         try:
-            with _session() as session, session.get(
-                    address.real, stream=True, timeout=PATIENCE,
-                    headers={"Accept-Encoding": "identity"}) as answer:
+            with (
+                _session() as session,
+                session.get(
+                    address.real, stream=True, timeout=PATIENCE, headers={"Accept-Encoding": "identity"}
+                ) as answer,
+            ):
                 refuse_answer(address, answer.status_code)
                 name = web_name(address, answer.headers)
                 check_room(path.parent, int(answer.headers.get("Content-Length") or 0), name)
@@ -334,25 +419,37 @@ def from_web(
 def _session() -> Any:
     import requests
     from urllib3 import Retry
+
     quiet()
-    again = Retry(total=2, read=0, status_forcelist=(429, 502, 503, 504), backoff_factor=0.3,
-                  raise_on_status=False, respect_retry_after_header=False)
+    again = Retry(
+        total=2,
+        read=0,
+        status_forcelist=(429, 502, 503, 504),
+        backoff_factor=0.3,
+        raise_on_status=False,
+        respect_retry_after_header=False,
+    )
     session = requests.Session()
     for scheme in ("https://", "http://"):
         session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=again))
     return session
 
+
 def write_pieces(path: Path, pieces: Any, name: str) -> None:
     "Write what comes, and look now and then whether the disk has room for more."
     with open(path, "wb") as file:
         for place, piece in enumerate(pieces):
-            if place % 64 == 0: check_room(path.parent, 2**26, name)
+            if place % 64 == 0:
+                check_room(path.parent, 2**26, name)
             file.write(piece)
 
 # %% ../../nbs/sources/03_locations.ipynb #b0a0f8b8
 CREDENTIALS = {
-    "s3fs": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "gcsfs": "GOOGLE_APPLICATION_CREDENTIALS",
-    "adlfs": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"}
+    "s3fs": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gcsfs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "adlfs": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+
 
 def store_fault(
     address: Address,
@@ -362,7 +459,8 @@ def store_fault(
     package, text = STORES[address.scheme], f"{type(error).__name__} {error}".lower()
     if re.search("bucket.*not exist|nosuchbucket|container.*not|no such bucket", text):
         return f"{address.shown}: there is no such bucket; check the address"
-    if isinstance(error, FileNotFoundError): return f"{address.shown} is not there; check the address"
+    if isinstance(error, FileNotFoundError):
+        return f"{address.shown} is not there; check the address"
     if re.search("credential|anonymous|account_name|accountname|defaultazure|token", text):
         return f"{address.shown}: there are no credentials; set {CREDENTIALS[package]}"
     if isinstance(error, PermissionError) or re.search("forbidden|denied|unauthorized|401|403", text):
@@ -375,28 +473,36 @@ def store_fault(
 def require_package(address: Address) -> None:
     "DataError when the package that knows an object store is not installed."
     from importlib.util import find_spec
-    package = STORES[address.scheme]
-    if not find_spec(package): raise DataError(
-        f"{address.scheme}:// needs the package {package}: pip install 'mlkit[cloud]'")
 
-def store_files(
-    address: Address,
-) -> list[Bring]:
+    package = STORES[address.scheme]
+    if not find_spec(package):
+        raise DataError(f"{address.scheme}:// needs the package {package}: pip install 'mlkit[cloud]'")
+
+
+def store_files(address: Address) -> list[Bring]:
     "The files of an object store that an address names; a pattern, or a folder, may name several."
     require_package(address)
     quiet()
     try:
         import fsspec
+
         store = fsspec.filesystem(address.scheme, skip_instance_cache=True)
         store.retries = 2  # by themselves they try for more than a minute where there is no network
         path = address.real.partition("://")[2]
-        if is_pattern(path): paths = sorted(store.glob(path))
-        elif store.isdir(path): paths = sorted(each for each in store.ls(path, detail=False)
-                                               if split_ending(each)[0] in TEXT + TYPED)
-        else: paths = [path] if store.info(path) else []
-    except DataError: raise
-    except Exception as error: raise DataError(store_fault(address, error)) from None
-    if not paths: raise DataError(f"{address.shown}: there is no table; check the address")
+        if is_pattern(path):
+            paths = sorted(store.glob(path))
+        elif store.isdir(path):
+            paths = sorted(
+                each for each in store.ls(path, detail=False) if split_ending(each)[0] in TEXT + TYPED
+            )
+        else:
+            paths = [path] if store.info(path) else []
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(store_fault(address, error)) from None
+    if not paths:
+        raise DataError(f"{address.shown}: there is no table; check the address")
     return [_from_store(address, store, path) for path in paths]
 
 # %% ../../nbs/sources/03_locations.ipynb #778352df
@@ -409,11 +515,14 @@ def _from_store(address: Address, store: Any, path: str) -> Bring:
                 size = store.info(path)["size"] or 0
                 check_room(local.parent, size, name)
                 store.get_file(path, str(local))
-            except DataError: raise
-            except Exception as error: raise DataError(store_fault(address, error)) from None
+            except DataError:
+                raise
+            except Exception as error:
+                raise DataError(store_fault(address, error)) from None
             if local.stat().st_size != size:
                 raise DataError(f"{address.shown} broke off before its end; try again")
             yield Here(name, local)
+
     return bring
 
 # %% ../../nbs/sources/03_locations.ipynb #970aefa7
@@ -421,10 +530,14 @@ def files_at(
     address: Address,  # on a disk, on the web, or in an object store
 ) -> list[Bring]:  # one or more
     "How to bring the files that an address names. DataError: there are none."
-    if address.place == "store": return store_files(address)
-    if address.place == "web": return [lambda: from_web(address)]
+    if address.place == "store":
+        return store_files(address)
+    if address.place == "web":
+        return [lambda: from_web(address)]
     return [_on_disk(path) for path in find_files(address.real)]
+
 
 def _on_disk(path: Path) -> Bring:
     from contextlib import nullcontext
+
     return lambda: nullcontext(Here(path.name, path))

@@ -23,19 +23,36 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import DataError, MLKitError, did_you_mean
-from mlkit.sources.locations import (
-    TEXT, Address, Bring, Here, check_room, file_kind, files_at, find_address, open_unpacked, refuse_bomb,
-    room_for,
-)
 from ..core.run_folder import digest_of
 from mlkit.sources.delimited import (
-    EMPTY, Opener, find_layout, first_line, open_text, settle_encoding, shown, text_batches,
+    EMPTY,
+    Opener,
+    find_layout,
+    first_line,
+    open_text,
+    settle_encoding,
+    shown,
+    text_batches,
+)
+from mlkit.sources.locations import (
+    TEXT,
+    Address,
+    Bring,
+    Here,
+    check_room,
+    file_kind,
+    files_at,
+    find_address,
+    open_unpacked,
+    refuse_bomb,
+    room_for,
 )
 
 # %% ../../nbs/sources/04_readers.ipynb #3ad48f2a
 @dataclass(frozen=True)
 class How:
     "What the user says about reading a source."
+
     query: str = ""  # of a database: SELECT ..., or the name of a table
     encoding: str = "auto"  # of a text file: auto, or a name
     delimiter: str = "auto"  # of a text file: auto, tab, or one character
@@ -45,6 +62,7 @@ class How:
 @dataclass
 class Facts:
     "What was found out while reading."
+
     encoding: str | None = None  # of a text file
     delimiter: str | None = None
     above: int = 0  # lines above the header that were left out
@@ -56,6 +74,7 @@ class Facts:
     def add_file(self, path: Path) -> None:
         "Take note of a file that is read."
         import hashlib
+
         digest = digest_of(path)
         self.sha256 = hashlib.sha256(f"{self.sha256}{digest}".encode()).hexdigest() if self.files else digest
         self.files, self.bytes = self.files + 1, (self.bytes or 0) + path.stat().st_size
@@ -65,6 +84,7 @@ class Facts:
         same = self.files <= 1 or (self.encoding, self.delimiter) == (encoding, delimiter)
         self.encoding, self.delimiter = (encoding, delimiter) if same else (None, None)
 
+
 Frames = Iterator[pd.DataFrame]
 
 # %% ../../nbs/sources/04_readers.ipynb #c9848ef7
@@ -73,7 +93,8 @@ def settle_names(
 ) -> list[str]:  # the same, with a name for those that had none
     "Column names that tell columns apart. DataError: a name that comes twice."
     seen, twice = set[str](), set[str]()
-    for name in names: (twice if name in seen else seen).add(name)
+    for name in names:
+        (twice if name in seen else seen).add(name)
     if named := sorted(repr(shown(name, 60)) for name in twice if name.strip()):
         more = f" and {len(named) - 5} more" if len(named) > 5 else ""
         listed = ", ".join(named[:5])
@@ -82,7 +103,8 @@ def settle_names(
     for position, name in enumerate(names, start=1):
         if not name.strip():
             name = f"column_{position}"
-            while name in seen: name += "_"
+            while name in seen:
+                name += "_"
             seen.add(name)
         settled.append(name)
     return settled
@@ -94,17 +116,25 @@ def plain_column(
     "The column with one kind of value: mixed values and nested ones become text."
     import datetime as dt
     import decimal
-    if column.dtype != object: return column
+
+    if column.dtype != object:
+        return column
     kinds = {type(value) for value in column.dropna()}
-    if kinds and kinds <= {int, float, decimal.Decimal}: return pd.to_numeric(column.astype(float))
-    if kinds and kinds <= {dt.date, dt.datetime, pd.Timestamp}: return pd.to_datetime(column, errors="coerce")
+    if kinds and kinds <= {int, float, decimal.Decimal}:
+        return pd.to_numeric(column.astype(float))
+    if kinds and kinds <= {dt.date, dt.datetime, pd.Timestamp}:
+        return pd.to_datetime(column, errors="coerce")
     return column.map(in_words, na_action="ignore").astype("str")
+
 
 def in_words(value: Any) -> str:
     "A value in words; lists and records as JSON."
-    if hasattr(value, "tolist"): value = value.tolist()
-    if isinstance(value, list | dict): return json.dumps(value, ensure_ascii=False, default=str)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
+
 
 def plain_table(
     frame: pd.DataFrame,  # as a reader made it
@@ -122,52 +152,66 @@ def text_frames(open: Opener, how: How, facts: Facts) -> Frames:
     facts.above, facts.weight = layout.above, layout.size + 8 * layout.lines * len(layout.names)
     names = settle_names(list(layout.names))
     yield pd.DataFrame(columns=names, dtype="str")
-    for frame in text_batches(open, layout): yield frame.set_axis(names, axis=1)
+    for frame in text_batches(open, layout):
+        yield frame.set_axis(names, axis=1)
 
 # %% ../../nbs/sources/04_readers.ipynb #608f52d6
 def json_frames(open: Opener, how: How, facts: Facts, rows: int = 20_000) -> Frames:
     "The table in JSON lines, or in one JSON list of records. DataError: a record is broken."
     encoding, found = settle_encoding(open, how.encoding)
     facts.weight = 2 * found.size
-    with open_text(open, encoding) as file: start = file.read(2**16).lstrip()
-    if not start: raise DataError(EMPTY)
+    with open_text(open, encoding) as file:
+        start = file.read(2**16).lstrip()
+    if not start:
+        raise DataError(EMPTY)
     source = partial(listed_records if start[0] == "[" else line_records, open, encoding)
     names: dict[str, None] = {}
-    for record in source(): names |= dict.fromkeys(record)
+    for record in source():
+        names |= dict.fromkeys(record)
     part: list[dict] = []
     for record in source():
         part.append(record)
         if len(part) == rows:
             yield pd.DataFrame(part, columns=list(names))
             part = []
-    if part or not names: yield pd.DataFrame(part, columns=list(names))
+    if part or not names:
+        yield pd.DataFrame(part, columns=list(names))
 
 # %% ../../nbs/sources/04_readers.ipynb #6e6143dd
 def line_records(open: Opener, encoding: str) -> Iterator[dict]:
     "The records of JSON lines."
     with open_text(open, encoding) as file:
         for number, line in enumerate(file, start=1):
-            if line.strip(): yield check_record(load_line(number, line), f"line {number}")
+            if line.strip():
+                yield check_record(load_line(number, line), f"line {number}")
+
 
 def listed_records(open: Opener, encoding: str) -> Iterator[dict]:
     "The records of a JSON list."
-    with open_text(open, encoding) as file: records = json.load(file)
-    for number, record in enumerate(records, start=1): yield check_record(record, f"record {number}")
+    with open_text(open, encoding) as file:
+        records = json.load(file)
+    for number, record in enumerate(records, start=1):
+        yield check_record(record, f"record {number}")
+
 
 def load_line(number: int, line: str) -> Any:
-    try: return json.loads(line)
+    try:
+        return json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"line {number} is not JSON ({error.msg} at character {error.colno})") from error
 
+
 def check_record(record: Any, where: str) -> dict:
-    if isinstance(record, dict): return record
-    raise DataError(f"{where} is not of the form {{\"column\": value, ...}}")
+    if isinstance(record, dict):
+        return record
+    raise DataError(f'{where} is not of the form {{"column": value, ...}}')
 
 # %% ../../nbs/sources/04_readers.ipynb #4c07596a
 def parquet_frames(path: Path, how: How, facts: Facts) -> Frames:
     "The table in a Parquet file."
     import pyarrow as pa
     from pyarrow import parquet
+
     with open(path, "rb") as raw:
         begins = path.stat().st_size >= 12 and raw.read(4) == b"PAR1"
         if not begins or raw.seek(-4, 2) and raw.read(4) != b"PAR1":  # it begins like this, and so it ends
@@ -175,7 +219,8 @@ def parquet_frames(path: Path, how: How, facts: Facts) -> Frames:
     with parquet.ParquetFile(path, pre_buffer=False) as file:  # else what was read stays in memory
         groups = range(file.metadata.num_row_groups)
         facts.weight = sum(file.metadata.row_group(group).total_byte_size for group in groups)
-        if not file.metadata.num_rows: yield file.schema_arrow.empty_table().to_pandas()
+        if not file.metadata.num_rows:
+            yield file.schema_arrow.empty_table().to_pandas()
         for batch in file.iter_batches(50_000):
             frame = pa.Table.from_batches([batch]).to_pandas()
             named = [name for name in frame.index.names if name is not None]
@@ -184,10 +229,12 @@ def parquet_frames(path: Path, how: How, facts: Facts) -> Frames:
 # %% ../../nbs/sources/04_readers.ipynb #14d58ded
 EMPTY_SHEET = "the first sheet is empty"
 
+
 def excel_frames(path: Path, how: How, facts: Facts) -> Frames:
     "A sheet of a workbook; its first row that is not empty has the names."
     import warnings
     import zipfile
+
     with zipfile.ZipFile(path) as archive:
         refuse_bomb(sum(each.file_size for each in archive.infolist()), path.stat().st_size)
     with warnings.catch_warnings(), pd.ExcelFile(path) as book:
@@ -195,29 +242,41 @@ def excel_frames(path: Path, how: How, facts: Facts) -> Frames:
         name = find_sheet(how.sheet, [str(each) for each in book.sheet_names])
         sheet = book.parse(name, header=None, dtype=object, keep_default_na=False, na_values="")
     sheet = sheet.dropna(how="all").dropna(how="all", axis=1)
-    if sheet.empty: raise DataError(f"the sheet '{shown(name, 60)}' is empty" if how.sheet else EMPTY_SHEET)
+    if sheet.empty:
+        raise DataError(f"the sheet '{shown(name, 60)}' is empty" if how.sheet else EMPTY_SHEET)
     names = ["" if pd.isna(name) else str(name) for name in sheet.iloc[0]]
     yield sheet.iloc[1:].set_axis(names, axis=1).infer_objects().reset_index(drop=True)
 
+
 def find_sheet(wanted: str, names: list[str]) -> str:
     "The sheet that is meant. DataError: there is none of that name."
-    if not wanted: return names[0]
-    if wanted in names: return wanted
+    if not wanted:
+        return names[0]
+    if wanted in names:
+        return wanted
     hint = did_you_mean(wanted, names) or f"; there are {', '.join(shown(name, 40) for name in names[:10])}"
     raise DataError(f"there is no sheet '{shown(wanted, 60)}'{hint}")
 
 # %% ../../nbs/sources/04_readers.ipynb #b8ad094a
 PATHS: dict[str, Callable[[Path, How, Facts], Frames]] = {
-    ".parquet": parquet_frames, ".pq": parquet_frames, ".xlsx": excel_frames, ".xlsm": excel_frames}
+    ".parquet": parquet_frames,
+    ".pq": parquet_frames,
+    ".xlsx": excel_frames,
+    ".xlsm": excel_frames,
+}
+
 
 @contextmanager
 def naming(
     name: str,  # of the file that is read
 ):
     "Put a file's name before whatever is wrong with it."
-    try: yield
-    except DataError as error: raise DataError(f"{shown(name, 60)}: {error}") from error
-    except MLKitError: raise
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{shown(name, 60)}: {error}") from error
+    except MLKitError:
+        raise
     except Exception as error:  # every library has its own ways to say that a file is broken
         reason = f"{first_line(error)}; is the file complete, and its ending right?"
         raise DataError(f"{shown(name, 60)} cannot be read: {reason}") from error
@@ -232,11 +291,15 @@ def file_frames(
     suffix, packed = file_kind(here.name)
     with naming(here.name):
         opener = partial(open_unpacked, here.path, packed)
-        if not here.path.stat().st_size: raise DataError(EMPTY)
-        if suffix in TEXT: yield from text_frames(opener, how, facts)
-        elif suffix not in PATHS: yield from map(plain_table, json_frames(opener, how, facts))
+        if not here.path.stat().st_size:
+            raise DataError(EMPTY)
+        if suffix in TEXT:
+            yield from text_frames(opener, how, facts)
+        elif suffix not in PATHS:
+            yield from map(plain_table, json_frames(opener, how, facts))
         else:
-            with unpacked(here, packed) as path: yield from map(plain_table, PATHS[suffix](path, how, facts))
+            with unpacked(here, packed) as path:
+                yield from map(plain_table, PATHS[suffix](path, how, facts))
 
 # %% ../../nbs/sources/04_readers.ipynb #1c5862d9
 @contextmanager
@@ -264,7 +327,8 @@ def folder_frames(
         with bring() as here:
             facts.add_file(here.path)
             for frame in file_frames(here, how, facts):
-                if not names: names, first = list(frame.columns), here.name
+                if not names:
+                    names, first = list(frame.columns), here.name
                 check_same(list(frame.columns), here.name, names, first)
                 yield frame[names] if list(frame.columns) != names else frame
 
@@ -273,25 +337,42 @@ def check_same(columns: list[str], name: str, wanted: list[str], first: str) -> 
     "DataError when a file has other columns than the first one."
     lacks = [shown(each, 40) for each in wanted if each not in {*columns}]
     extra = [shown(each, 40) for each in columns if each not in {*wanted}]
-    if not lacks and not extra: return
+    if not lacks and not extra:
+        return
+
     def some(names: list[str]) -> str:
         rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
         return ", ".join(map(repr, names[:3])) + rest
+
     told = [f"lacks {some(lacks)}"] if lacks else []
-    if extra: told.append(f"has {some(extra)} more")
-    raise DataError(f"{shown(name, 60)} {' and '.join(told)}, unlike {shown(first, 60)}; "
-                    f"files that make one table need the same columns")
+    if extra:
+        told.append(f"has {some(extra)} more")
+    raise DataError(
+        f"{shown(name, 60)} {' and '.join(told)}, unlike {shown(first, 60)}; "
+        f"files that make one table need the same columns"
+    )
 
 # %% ../../nbs/sources/04_readers.ipynb #13bcbb9f
 # What to install, where the name is another.
-DRIVERS = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]", "MySQLdb": "mysqlclient",
-           "snowflake": "snowflake-sqlalchemy", "bigquery": "sqlalchemy-bigquery", "duckdb": "duckdb-engine",
-           "redshift": "sqlalchemy-redshift", "trino": "trino", "databricks": "databricks-sqlalchemy",
-           "clickhouse": "clickhouse-sqlalchemy", "db2": "ibm_db_sa"}
+DRIVERS = {
+    "psycopg2": "psycopg2-binary",
+    "psycopg": "psycopg[binary]",
+    "MySQLdb": "mysqlclient",
+    "snowflake": "snowflake-sqlalchemy",
+    "bigquery": "sqlalchemy-bigquery",
+    "duckdb": "duckdb-engine",
+    "redshift": "sqlalchemy-redshift",
+    "trino": "trino",
+    "databricks": "databricks-sqlalchemy",
+    "clickhouse": "clickhouse-sqlalchemy",
+    "db2": "ibm_db_sa",
+}
+
 
 def open_database(address: Address) -> Any:
     "An engine of SQLAlchemy. DataError: there is no such database, or no driver for it."
     import sqlalchemy as sa
+
     try:
         url = sa.make_url(address.real)
         missing = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
@@ -300,21 +381,27 @@ def open_database(address: Address) -> Any:
         return sa.create_engine(url)
     except sa.exc.NoSuchModuleError:
         known = DRIVERS.get(address.scheme.partition("+")[0])
-        if known: raise DataError(f"{address.shown} needs a driver: pip install {known}") from None
-        raise DataError(f"{address.scheme}:// is not known; give a file, https://, s3://, gs://, az://, "
-                        f"or the address of a database, such as postgresql://") from None
+        if known:
+            raise DataError(f"{address.shown} needs a driver: pip install {known}") from None
+        raise DataError(
+            f"{address.scheme}:// is not known; give a file, https://, s3://, gs://, az://, "
+            f"or the address of a database, such as postgresql://"
+        ) from None
     except ImportError as error:
         driver = error.name or address.scheme
         known = DRIVERS.get(driver, driver)
         raise DataError(f"{address.shown} needs a driver: pip install {known}") from None
     except (sa.exc.ArgumentError, ValueError):
-        raise DataError(f"{address.scheme}:// is followed by no address of a database; "
-                        f"write {address.scheme}://user@host/name") from None
+        raise DataError(
+            f"{address.scheme}:// is followed by no address of a database; "
+            f"write {address.scheme}://user@host/name"
+        ) from None
 
 # %% ../../nbs/sources/04_readers.ipynb #f3c435f4
 def database_fault(address: Address, error: Exception) -> str:
     "What a database says is wrong, in one line and without the password."
     import sqlalchemy as sa
+
     text = first_line(getattr(error, "orig", None) or error)
     password = sa.make_url(address.real).password
     return text.replace(str(password), "...") if password else text
@@ -327,17 +414,24 @@ def select(
 ) -> str:  # SQL
     "The SQL that a query means. DataError: it is none, or there is no such table."
     import sqlalchemy as sa
+
     query = query.strip().rstrip(";")
-    if re.match(r"(select|with|values|table|from)\s|\(", query, re.IGNORECASE): return query
+    if re.match(r"(select|with|values|table|from)\s|\(", query, re.IGNORECASE):
+        return query
     inspector = sa.inspect(engine)
     names = [*inspector.get_table_names(), *inspector.get_view_names()]
     there = f"; there are {', '.join(shown(each, 40) for each in names[:10])}" if names else ""
-    if not query: raise DataError(f"{name}: collect.query is empty; give SELECT ..., or a table{there}")
+    if not query:
+        raise DataError(f"{name}: collect.query is empty; give SELECT ..., or a table{there}")
     schema, _, table = query.rpartition(".") if query not in names else ("", "", query)
-    if re.search(r"\s", query) and query not in names: raise DataError(
-        f"{name}: collect.query is SELECT ... or the name of a table, and not '{shown(query, 60)}'")
-    if not schema and table not in names: raise DataError(
-        f"{name}: there is no table '{shown(table, 60)}'{did_you_mean(table, names) or there}")
+    if re.search(r"\s", query) and query not in names:
+        raise DataError(
+            f"{name}: collect.query is SELECT ... or the name of a table, and not '{shown(query, 60)}'"
+        )
+    if not schema and table not in names:
+        raise DataError(
+            f"{name}: there is no table '{shown(table, 60)}'{did_you_mean(table, names) or there}"
+        )
     known = sa.table(table, schema=schema or None)
     return str(sa.select(sa.text("*")).select_from(known).compile(engine))
 
@@ -348,31 +442,38 @@ def database_frames(address: Address, how: How, facts: Facts, rows: int = 20_000
     try:
         with engine.connect() as connection:
             streaming = connection.execution_options(
-                stream_results=True, max_row_buffer=rows, no_parameters=True)
+                stream_results=True, max_row_buffer=rows, no_parameters=True
+            )
             result = streaming.exec_driver_sql(select(engine, how.query, address.name))
             names = settle_names([str(name) for name in result.keys()])
             empty = True
             for part in result.partitions(rows):
                 empty = False
                 yield plain_table(pd.DataFrame([tuple(row) for row in part], columns=names))
-            if empty: yield pd.DataFrame(columns=names)
-    except MLKitError: raise
+            if empty:
+                yield pd.DataFrame(columns=names)
+    except MLKitError:
+        raise
     except Exception as error:
         told = f"{address.name}: the database says: {database_fault(address, error)}"
         raise DataError(f"{told}; check the address, and collect.query") from None
-    finally: engine.dispose()
+    finally:
+        engine.dispose()
 
 # %% ../../nbs/sources/04_readers.ipynb #e206fd2b
 def example_frames(address: Address, how: How, facts: Facts) -> Frames:
     "A built-in table."
     from mlkit.sources.examples import load_example
+
     yield load_example(address.real.partition(":")[2])
+
 
 def openml_frames(address: Address, how: How, facts: Facts) -> Frames:
     "A table of openml.org. DataError: there is none of this number, or no network."
     import warnings
 
     from sklearn.datasets import fetch_openml
+
     number = address.real.partition(":")[2].strip()
     if not number.isdecimal():
         raise DataError(f"openml:{shown(number)} is no number of a table; write one such as openml:61")
@@ -391,6 +492,7 @@ def openml_frames(address: Address, how: How, facts: Facts) -> Frames:
 # %% ../../nbs/sources/04_readers.ipynb #16c60cb3
 NAMED = {"example": example_frames, "openml": openml_frames, "database": database_frames}
 
+
 def source_frames(
     source: str,  # a file, folder, pattern, address, database, example:NAME, openml:ID or env:NAME
     how: How,
@@ -399,21 +501,27 @@ def source_frames(
 ) -> Frames:
     "The rows of a source, some at a time. DataError: it cannot be read; SettingsError: a wrong parameter."
     address, rows = find_address(source, parameter), 0
-    if address.place in NAMED: frames = NAMED[address.place](address, how, facts)
-    else: frames = folder_frames(files_at(address), how, facts)
+    if address.place in NAMED:
+        frames = NAMED[address.place](address, how, facts)
+    else:
+        frames = folder_frames(files_at(address), how, facts)
     for frame in frames:
         if len(frame) and len(frame.columns) == 1:
             raise DataError(_one_column(address, str(frame.columns[0])))
         rows += len(frame)
-        if len(frame): yield frame
-    if rows: return
+        if len(frame):
+            yield frame
+    if rows:
+        return
     if address.place == "database":
         raise DataError(f"{address.name}: the query gives no row; check collect.query")
     raise DataError(f"{address.name}: there is a header but no row; export the table with its rows")
 
+
 def _one_column(address: Address, name: str) -> str:
     way_out = "if there are more, say what is between them: -p collect.delimiter=..."
-    if address.place == "database": way_out = "ask for more in collect.query"
+    if address.place == "database":
+        way_out = "ask for more in collect.query"
     return f"{address.name}: there is one column only, {shown(name, 60)!r}; {way_out}"
 
 # %% ../../nbs/sources/04_readers.ipynb #49dad4c7
@@ -437,26 +545,33 @@ def rebatch(
     waiting, count, start = list[pd.DataFrame](), 0, 0
     for frame in frames:
         while count + len(frame) >= rows:
-            taken, frame = frame.iloc[:rows - count], frame.iloc[rows - count:]
+            taken, frame = frame.iloc[: rows - count], frame.iloc[rows - count :]
             yield numbered([*waiting, taken], start)
             waiting, count, start = [], 0, start + rows
         if len(frame):
             waiting.append(frame)
             count += len(frame)
-    if waiting: yield numbered(waiting, start)
+    if waiting:
+        yield numbered(waiting, start)
+
 
 def numbered(frames: list[pd.DataFrame], start: int) -> pd.DataFrame:
     "Tables put together, each column in one piece, with the numbers of their rows as index."
-    if len(frames) == 1: joined = frames[0].reset_index(drop=True)  # costs nothing
-    else: joined = pd.concat(frames, ignore_index=True)
+    if len(frames) == 1:
+        joined = frames[0].reset_index(drop=True)  # costs nothing
+    else:
+        joined = pd.concat(frames, ignore_index=True)
     columns = [in_one_piece(joined[name]) for name in joined]
     whole = pd.concat(columns, axis=1, keys=frames[0].columns)
     return whole.set_axis(pd.RangeIndex(start, start + len(whole)))
 
+
 def in_one_piece(column: pd.Series) -> pd.Series:
     "The column with its cells side by side in memory, so that what is made of it does not tell its parts."
     import pyarrow as pa
-    if not isinstance(column.dtype, pd.StringDtype) or column.dtype.storage != "pyarrow": return column
+
+    if not isinstance(column.dtype, pd.StringDtype) or column.dtype.storage != "pyarrow":
+        return column
     cells = pa.chunked_array(column.array.__arrow_array__()).combine_chunks()
     return pd.Series(type(column.array)(cells, dtype=column.dtype), name=column.name)
 
@@ -467,15 +582,20 @@ def check_memory(
 ) -> None:
     "DataError when a table does not fit into the memory that is free."
     import psutil
+
     free = psutil.virtual_memory().available
-    if 1.5 * needed < free: return  # the stages that follow need some of their own
+    if 1.5 * needed < free:
+        return  # the stages that follow need some of their own
     digits = str(int(free / (4 * row))) if row else "100000"
     few = int(digits[0]) * 10 ** (len(digits) - 1)
-    raise DataError(f"the table needs {needed / 1e9:,.1f} GB more of memory, and {free / 1e9:,.1f} GB are "
-                    f"free; take a sample of its rows: -p collect.rows={few}")
+    raise DataError(
+        f"the table needs {needed / 1e9:,.1f} GB more of memory, and {free / 1e9:,.1f} GB are "
+        f"free; take a sample of its rows: -p collect.rows={few}"
+    )
 
 # %% ../../nbs/sources/04_readers.ipynb #a0693644
 PIECE = 2**16  # rows; columns are held in pieces of this length, whatever the source
+
 
 def gather(
     frames: Frames,
@@ -487,8 +607,10 @@ def gather(
         size = int(frame.memory_usage(index=False).sum())
         taken, rows = taken + size, rows + len(frame)
         check_memory(max(facts.weight - taken, 2 * size), taken / rows)
-        if not columns: columns = [[] for _ in frame.columns]
-        for place, parts in enumerate(columns): parts.append(frame.iloc[:, place])
+        if not columns:
+            columns = [[] for _ in frame.columns]
+        for place, parts in enumerate(columns):
+            parts.append(frame.iloc[:, place])
     whole = []
     for parts in columns:
         whole.append(plain_column(pd.concat(parts, ignore_index=True)))
@@ -503,6 +625,7 @@ def draw(
 ) -> tuple[pd.DataFrame, int]:  # the sample, and how many rows there were
     "A random sample of a stream; all rows where there are not more."
     import numpy as np
+
     chance, total, limit, kept = np.random.default_rng(seed), 0, 1.0, list[pd.DataFrame]()
     for frame in frames:
         mark = chance.random(len(frame))
@@ -513,9 +636,11 @@ def draw(
             limit = float(kept[0].index.max())
     return gather(iter([smallest(kept, rows)]), Facts()), total
 
+
 def smallest(kept: list[pd.DataFrame], rows: int) -> pd.DataFrame:
     "The rows with the smallest marks, which are their index, in their order."
     import numpy as np
+
     whole = pd.concat(kept)
     chosen = np.sort(np.argsort(whole.index.to_numpy(), kind="stable")[:rows])
     return whole.iloc[chosen]

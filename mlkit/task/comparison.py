@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError, MLKitError, RunError, SettingsError
-from .intervals import freedom, influence, readable
 from ..core.run_folder import digest_of, read_journal
 from ..problem import Task, score
+from .intervals import freedom, influence, readable
+
 
 def better_by(
     task: Task,
@@ -33,6 +34,7 @@ def better_by(
 @dataclass(frozen=True)
 class Difference:
     "How much better one model is than another, in units of the metric."
+
     value: float  # positive: the first one is better
     low: float
     high: float
@@ -44,11 +46,14 @@ class Difference:
 
     def __str__(self) -> str:
         "In words."
-        if not (math.isfinite(self.low) and math.isfinite(self.high)): return "no difference can be told"
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return "no difference can be told"
         ends = self.low, self.high
-        if self.verdict == "worse": ends = -self.high, -self.low
+        if self.verdict == "worse":
+            ends = -self.high, -self.low
         low, high = map(readable, ends)
-        if self.verdict == "unclear": return f"no difference can be told ({low} to {high})"
+        if self.verdict == "unclear":
+            return f"no difference can be told ({low} to {high})"
         return f"{self.verdict} by {readable(abs(self.value))} ({low} to {high})"
 
 # %% ../../nbs/task/02_comparison.ipynb #15c5106c
@@ -66,11 +71,14 @@ def difference(
     the kurtosis of the rows' differences allows.
     """
     from scipy.special import stdtrit
+
     scores = [score(task, truth, output, cut) for output, cut in zip((a, b), thresholds, strict=True)]
     value = better_by(task, *scores)
-    if not math.isfinite(value) or len(truth) < 3: return Difference(value, math.nan, math.nan)
-    pulls = [influence(task.metric, truth, output, cut) for output, cut in zip((a, b), thresholds,
-                                                                               strict=True)]
+    if not math.isfinite(value) or len(truth) < 3:
+        return Difference(value, math.nan, math.nan)
+    pulls = [
+        influence(task.metric, truth, output, cut) for output, cut in zip((a, b), thresholds, strict=True)
+    ]
     apart = pulls[0] - pulls[1]
     wide = stdtrit(freedom(apart), (1 + confidence) / 2) * apart.std(ddof=1) / math.sqrt(len(truth))
     return Difference(value, float(value - wide), float(value + wide))
@@ -88,30 +96,37 @@ def compare_folds(
     Scores are taken as they are: for a loss, a positive difference means that `a` is worse.
     """
     from scipy.special import stdtr, stdtrit
+
     apart = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     value, folds = float(apart.mean()), len(apart)
-    if folds < 2 or not math.isfinite(value): return Difference(value, math.nan, math.nan), math.nan
+    if folds < 2 or not math.isfinite(value):
+        return Difference(value, math.nan, math.nan), math.nan
     error = float(apart.std(ddof=1)) * math.sqrt(1 / folds + test_rows / train_rows)
-    if error < 1e-12: return Difference(value, value, value), 1.0 if abs(value) < 1e-12 else 0.0
+    if error < 1e-12:
+        return Difference(value, value, value), 1.0 if abs(value) < 1e-12 else 0.0
     wide = float(stdtrit(folds - 1, (1 + confidence) / 2)) * error
     return Difference(value, value - wide, value + wide), float(2 * stdtr(folds - 1, -abs(value) / error))
 
 # %% ../../nbs/task/02_comparison.ipynb #5530fd07
 CHAMPIONS = ("final", "model")  # the artifacts of a run that hold a model, the one that left the run first
 
+
 def champion_file(
     place: str,  # a run folder, or a model file
 ) -> Path:
     "Where the champion's model is. SettingsError: nothing there; RunError: not what the run wrote."
     path, say = Path(place), f"evaluate.champion names '{Path(place).name[:60]}'"
-    if path.is_file(): return path
-    if not path.is_dir(): raise SettingsError(f"{say}, which is not there; name a run folder or a model file")
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise SettingsError(f"{say}, which is not there; name a run folder or a model file")
     made = read_journal(path)["artifacts"]
     name = next((name for name in CHAMPIONS if name in made), None)
     if name is None:
         raise SettingsError(f"{say}, a folder without a model; name the folder of a finished run")
     file = path / "artifacts" / made[name]["file"]
-    if file.is_file() and digest_of(file) == made[name]["sha256"]: return file
+    if file.is_file() and digest_of(file) == made[name]["sha256"]:
+        return file
     raise RunError(f"{say}, but its {file.name} is not what that run wrote; run it again, or name another")
 
 # %% ../../nbs/task/02_comparison.ipynb #3a02444e
@@ -120,12 +135,15 @@ def load_champion(
 ) -> Any:  # a model with `task` and `output`
     "Open the champion. SettingsError where the file holds no model of mlkit."
     import joblib
+
     say = f"evaluate.champion: '{file.name[:60]}'"
-    try: model = joblib.load(file)
+    try:
+        model = joblib.load(file)
     except Exception as error:
         reason = type(error).__name__
         raise SettingsError(f"{say} cannot be opened as a model ({reason}); name another file") from error
-    if hasattr(model, "task") and hasattr(model, "output"): return model
+    if hasattr(model, "task") and hasattr(model, "output"):
+        return model
     raise SettingsError(f"{say} holds no model of mlkit, but a {type(model).__name__}; name another file")
 
 # %% ../../nbs/task/02_comparison.ipynb #56f17d50
@@ -142,12 +160,17 @@ def champion_output(
     if sorted(theirs.classes) != sorted(task.classes):
         mine, other = (", ".join(one.classes)[:60] for one in (task, theirs))
         raise DataError(f"the champion knows the classes {other}, not {mine}")
-    try: output = np.asarray(champion.output(test), dtype=float)
-    except MLKitError as error: raise DataError(f"the champion cannot read these rows: {error}") from error
+    try:
+        output = np.asarray(champion.output(test), dtype=float)
+    except MLKitError as error:
+        raise DataError(f"the champion cannot read these rows: {error}") from error
     except Exception as error:
         raise DataError(f"the champion cannot read these rows ({type(error).__name__})") from error
-    return output if task.type == "regression" else output[:, [theirs.classes.index(name)
-                                                               for name in task.classes]]
+    return (
+        output
+        if task.type == "regression"
+        else output[:, [theirs.classes.index(name) for name in task.classes]]
+    )
 
 # %% ../../nbs/task/02_comparison.ipynb #31745308
 def against_champion(
@@ -160,18 +183,27 @@ def against_champion(
     confidence: float = 0.95,
 ) -> dict[str, Any]:  # score, difference, interval, verdict, words: for `metrics.json`; or a note
     "The new model and the champion on the same test rows."
-    try: theirs = champion_output(task, champion, test)
-    except DataError as error: return {"verdict": "unknown", "words": f"{error}, so the two are not compared"}
+    try:
+        theirs = champion_output(task, champion, test)
+    except DataError as error:
+        return {"verdict": "unknown", "words": f"{error}, so the two are not compared"}
     cuts = threshold, getattr(champion, "threshold", 0.5)
     found = difference(task, truth, output, theirs, confidence, cuts)
-    return {"score": score(task, truth, theirs, cuts[1]), "difference": found.value,
-            "interval": [found.low, found.high], "verdict": found.verdict, "words": str(found)}
+    return {
+        "score": score(task, truth, theirs, cuts[1]),
+        "difference": found.value,
+        "interval": [found.low, found.high],
+        "verdict": found.verdict,
+        "words": str(found),
+    }
 
 # %% ../../nbs/task/02_comparison.ipynb #7676b7c9
 def say_champion(
     facing: dict[str, Any] | None,  # from `against_champion`; None: there is none
 ) -> str:  # Markdown
     "How the new model stands against the one in use."
-    if facing is None: return "No champion was named, so there is nothing to be replaced."
-    if "score" not in facing: return f"**Not comparable**: {facing['words']}."
+    if facing is None:
+        return "No champion was named, so there is nothing to be replaced."
+    if "score" not in facing:
+        return f"**Not comparable**: {facing['words']}."
     return f"**Against the champion** ({readable(facing['score'])} on the same rows): {facing['words']}."

@@ -16,12 +16,15 @@ import pandas as pd
 
 from ..problem import METRICS, Metric, Task, all_scores, confusion, predicted_codes, score
 
+
 def readable(
     value: Any,  # a score, a cost, the edge of a group
 ) -> str:
     "A number as people write it: three digits after the point, fewer for large, more for tiny ones."
-    if value is None or not math.isfinite(value): return "undefined"
-    if 1e-9 < abs(value) < 5e-4: return f"{value:.2g}"
+    if value is None or not math.isfinite(value):
+        return "undefined"
+    if 1e-9 < abs(value) < 5e-4:
+        return f"{value:.2g}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:z.3f}"
 
 # %% ../../nbs/task/01_intervals.ipynb #a8c3127b
@@ -30,7 +33,9 @@ def normal_quantile(
 ) -> float:
     "How many standard errors to either side hold so much of a normal distribution."
     from scipy.special import ndtri
+
     return float(ndtri((1 + confidence) / 2))
+
 
 def share_interval(
     hits: Any,  # how many; a number or an array
@@ -66,8 +71,8 @@ def class_shares(
     asked = (true if metric in ("balanced_accuracy", "recall_macro") else true + said) > 0
     low, high = share_interval(right[asked], of[asked], confidence)
     parts = np.divide(right[asked], of[asked], out=np.zeros(len(low)), where=of[asked] > 0), low, high
-    return parts if metric != "f1_macro" else tuple(2 * part / (1 + part)
-                                                    for part in parts)  # type: ignore[return-value]
+    return parts if metric != "f1_macro" else tuple(2 * part / (1 + part) for part in parts)  # type: ignore[return-value]
+
 
 def mean_interval(
     value: np.ndarray,  # a figure for each class
@@ -76,26 +81,34 @@ def mean_interval(
     together: np.ndarray | None = None,  # their correlations; None: they are independent
 ) -> tuple[float, float]:  # of their mean
     "MOVER: the interval of a mean of figures (Zou and Donner 2008, Statistics in Medicine 27, 1693)."
-    if together is None: together = np.eye(len(value))
+    if together is None:
+        together = np.eye(len(value))
     below, above = ((end - value) @ together @ (end - value) for end in (low, high))
     middle, classes = value.mean(), len(value)
-    return float(middle - math.sqrt(max(0, below)) / classes), float(middle + math.sqrt(max(0,
-                                                                                            above)) / classes)
+    return float(middle - math.sqrt(max(0, below)) / classes), float(
+        middle + math.sqrt(max(0, above)) / classes
+    )
 
 # %% ../../nbs/task/01_intervals.ipynb #7f83c3f5
-def _mean_influence(values: np.ndarray) -> np.ndarray: return values - values.mean()
+def _mean_influence(values: np.ndarray) -> np.ndarray:
+    return values - values.mean()
+
 
 def _number_influence(name: str, truth: np.ndarray, output: np.ndarray) -> np.ndarray:
     "Of errors on numbers; R² compares them with the spread of the truth."
     squares = (truth - output) ** 2
-    if name == "mae": return _mean_influence(np.abs(truth - output))
-    if name == "rmse": return _mean_influence(squares) / (2 * math.sqrt(squares.mean()) or 1)
+    if name == "mae":
+        return _mean_influence(np.abs(truth - output))
+    if name == "rmse":
+        return _mean_influence(squares) / (2 * math.sqrt(squares.mean()) or 1)
     spread = (truth - truth.mean()) ** 2
     return (squares.mean() / spread.mean() * spread - squares) / spread.mean()
 
+
 def _loss_influence(name: str, truth: np.ndarray, output: np.ndarray) -> np.ndarray:
     "Of what each probability costs."
-    if name == "brier": return _mean_influence((output[:, 1] - truth) ** 2)
+    if name == "brier":
+        return _mean_influence((output[:, 1] - truth) ** 2)
     said = np.clip(output[np.arange(len(truth)), truth], 1e-16, 1 - 1e-16)
     return _mean_influence(-np.log(said))
 
@@ -106,12 +119,15 @@ def placements(
 ) -> np.ndarray:  # one a row, from 0 to 1
     "The share of the rows of the other kind that each row is on the right side of; ties count half."
     above, below = np.sort(value[wanted]), np.sort(value[~wanted])
+
     def beaten(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
         sides = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
         return np.sum([*sides], axis=0) / (2 * max(1, len(ordered)))
+
     placed = np.empty(len(value))
     placed[wanted], placed[~wanted] = beaten(below, value[wanted]), 1 - beaten(above, value[~wanted])
     return placed
+
 
 def _area_influence(wanted: np.ndarray, value: np.ndarray) -> np.ndarray:
     "Of the area under the ROC curve."
@@ -125,20 +141,32 @@ def _precision_influence(truth: np.ndarray, value: np.ndarray) -> tuple[np.ndarr
     hit, ordered = truth[order], -value[order]
     first, last = (np.searchsorted(ordered, ordered, side) for side in ("left", "right"))
     share = np.cumsum(hit)[last - 1] / last
-    def at_or_below(values: np.ndarray) -> np.ndarray: return np.cumsum(values[::-1])[::-1][first]
+
+    def at_or_below(values: np.ndarray) -> np.ndarray:
+        return np.cumsum(values[::-1])[::-1][first]
+
     average = share[hit == 1].sum() / positives
     pull = hit * (share - average) + hit * at_or_below(hit / last) - at_or_below(hit * share / last)
     influence = np.empty(len(truth))
     influence[order] = pull * len(truth) / positives
     return influence, float((hit * (1 - share) / last).sum() / positives)
 
+
 def _label_influence(metric: Metric, truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     "Of a metric that sees the confusion matrix only: nudge each cell that a row is in."
-    shares, slope, step = confusion(truth, predicted, classes) / len(truth), np.zeros((classes,
-                                                                                       classes)), 1e-6
+    shares, slope, step = (
+        confusion(truth, predicted, classes) / len(truth),
+        np.zeros((classes, classes)),
+        1e-6,
+    )
     for cell in zip(*np.nonzero(shares), strict=True):
-        nudged = [shares + sign * step * (np.arange(classes * classes).reshape(shares.shape) ==
-                                          cell[0] * classes + cell[1]) for sign in (1, -1)]
+        nudged = [
+            shares
+            + sign
+            * step
+            * (np.arange(classes * classes).reshape(shares.shape) == cell[0] * classes + cell[1])
+            for sign in (1, -1)
+        ]
         slope[cell] = (metric.function(nudged[0]) - metric.function(nudged[1])) / (2 * step)
     return (slope - np.sum(shares * slope))[truth, predicted]
 
@@ -150,10 +178,14 @@ def influence(
     threshold: float = 0.5,  # binary: positive from this probability on
 ) -> np.ndarray:  # one a row, 0 on average; the score of other rows differs by the mean of theirs
     "How far each row pulls the score up or down (Hampel 1974; DeLong and others 1988 for areas)."
-    if metric in ("mae", "rmse", "r2"): return _number_influence(metric, truth, output)
-    if metric in ("log_loss", "brier"): return _loss_influence(metric, truth, output)
-    if metric == "roc_auc": return _area_influence(truth == 1, output[:, 1])
-    if metric == "average_precision": return _precision_influence(truth, output[:, 1])[0]
+    if metric in ("mae", "rmse", "r2"):
+        return _number_influence(metric, truth, output)
+    if metric in ("log_loss", "brier"):
+        return _loss_influence(metric, truth, output)
+    if metric == "roc_auc":
+        return _area_influence(truth == 1, output[:, 1])
+    if metric == "average_precision":
+        return _precision_influence(truth, output[:, 1])[0]
     if metric == "medae":
         error, step = np.abs(truth - output), max(0.05, len(truth) ** -0.5)
         near, far = np.quantile(error, [max(0, 0.5 - step), min(1, 0.5 + step)])
@@ -167,15 +199,18 @@ def influence(
 SCALES: dict[str, tuple[Any, Any, Any]] = {  # there, back, slope
     "up to 1": (lambda v: -np.log1p(-v), lambda s: -np.expm1(-s), lambda v: 1 / (1 - v)),
     "from 0": (np.log, np.exp, lambda v: 1 / v),
-    "0 to 1": (lambda v: np.log(v / (1 - v)), lambda s: 1 / (1 + np.exp(-s)), lambda v: 1 / (v * (1 - v)))}
+    "0 to 1": (lambda v: np.log(v / (1 - v)), lambda s: 1 / (1 + np.exp(-s)), lambda v: 1 / (v * (1 - v))),
+}
+
 
 def freedom(
     influence: np.ndarray,  # of each row
 ) -> float:  # from 1 on
     "How many degrees of freedom their spread has: 2n / (kurtosis - 1)."
-    squares = influence ** 2
-    kurtosis = np.mean(squares ** 2) / max(np.mean(squares) ** 2, 1e-300)
+    squares = influence**2
+    kurtosis = np.mean(squares**2) / max(np.mean(squares) ** 2, 1e-300)
     return float(np.clip(2 * len(influence) / max(kurtosis - 1, 1e-9), 1, len(influence) - 1))
+
 
 def stretched_interval(
     value: float,  # the score
@@ -185,14 +220,18 @@ def stretched_interval(
 ) -> tuple[float, float]:  # low, high
     "An interval with the standard error from the influences, on a scale that keeps it in range."
     from scipy.special import stdtrit
+
     there, back, slope = SCALES[scale]
-    wide = stdtrit(freedom(influence),
-                   (1 + confidence) / 2) * influence.std(ddof=1) / math.sqrt(len(influence))
-    with np.errstate(over="ignore"): ends = there(value) + np.array([-1, 1]) * wide * slope(value)
+    wide = (
+        stdtrit(freedom(influence), (1 + confidence) / 2) * influence.std(ddof=1) / math.sqrt(len(influence))
+    )
+    with np.errstate(over="ignore"):
+        ends = there(value) + np.array([-1, 1]) * wide * slope(value)
     return tuple(back(ends).tolist())  # type: ignore[return-value]
 
 # %% ../../nbs/task/01_intervals.ipynb #1ac4f24c
 USUAL = 5  # degrees of freedom that the usual spread counts for
+
 
 def usual_spread(
     area: float,  # AUC-ROC
@@ -200,9 +239,10 @@ def usual_spread(
     others: int,
 ) -> float:  # variance
     "How far an area of this size usually spreads (Hanley and McNeil 1982, Radiology 143, 29)."
-    two_above, two_below = area / (2 - area), 2 * area ** 2 / (1 + area)
-    mixed = (many - 1) * (two_above - area ** 2) + (others - 1) * (two_below - area ** 2)
+    two_above, two_below = area / (2 - area), 2 * area**2 / (1 + area)
+    mixed = (many - 1) * (two_above - area**2) + (others - 1) * (two_below - area**2)
     return (area * (1 - area) + mixed) / (many * others)
+
 
 def seen_spread(
     placed: np.ndarray,  # from `placements`
@@ -211,7 +251,7 @@ def seen_spread(
     "How far the area spreads by what the rows show (DeLong and others 1988, Biometrics 44, 837)."
     sides = [side for side in (placed[wanted], placed[~wanted]) if len(side) > 1]
     spreads = [float(side.var(ddof=1)) / len(side) for side in sides]
-    unsure = sum(spread ** 2 / (len(side) - 1) for spread, side in zip(spreads, sides, strict=True))
+    unsure = sum(spread**2 / (len(side) - 1) for spread, side in zip(spreads, sides, strict=True))
     return sum(spreads), min(sum(spreads) ** 2 / unsure, len(placed) - 2) if unsure else 0.0
 
 # %% ../../nbs/task/01_intervals.ipynb #3a49a31d
@@ -222,11 +262,15 @@ def area_interval(
 ) -> tuple[float, float]:  # low, high
     "The interval of AUC-ROC (as Newcombe 2006, Statistics in Medicine 25, 559, with the spread moderated)."
     from scipy.optimize import brentq
+
     placed, many, others = placements(wanted, value), int(wanted.sum()), int((~wanted).sum())
     area = (placed[wanted].mean() * many * others + 0.5) / (many * others + 1)
     (seen, sure), usual = seen_spread(placed, wanted), usual_spread(area, many, others)
     more = (sure * seen + USUAL * usual) / (sure + USUAL) / usual * normal_quantile(confidence) ** 2
-    def surprise(truth: float) -> float: return (area - truth) ** 2 - more * usual_spread(truth, many, others)
+
+    def surprise(truth: float) -> float:
+        return (area - truth) ** 2 - more * usual_spread(truth, many, others)
+
     return float(brentq(surprise, 0, area)), float(brentq(surprise, area, 1))
 
 # %% ../../nbs/task/01_intervals.ipynb #dca203c3
@@ -236,8 +280,10 @@ def lopsided_interval(
 ) -> tuple[float, float]:  # low, high
     "The interval of a mean, corrected for skewness (Hall 1992, JRSS B 54, 221)."
     from scipy.special import stdtrit
+
     rows, spread, root = len(values), values.std(ddof=1), math.sqrt(len(values))
-    if not spread: return float(values.mean()), float(values.mean())
+    if not spread:
+        return float(values.mean()), float(values.mean())
     skew = np.mean((values - values.mean()) ** 3) / values.std() ** 3
     quantile = stdtrit(freedom(values - values.mean()), (1 + confidence) / 2) * np.array([1, -1])
     if abs(skew) > 1e-6:
@@ -246,18 +292,18 @@ def lopsided_interval(
     low, high = values.mean() - spread / root * quantile
     return float(low), float(high)
 
-def median_interval(
-    values: np.ndarray,
-    confidence: float = 0.95,
-) -> tuple[float, float]:  # low, high
+
+def median_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:  # low, high
     "The interval of a median, whatever the distribution (David and Nagaraja 2003, section 7.1)."
     from scipy.stats import binom
+
     ordered, rows = np.sort(values), len(values)
     first = max(int(binom.ppf((1 - confidence) / 2, rows, 0.5)), 1)
     return float(ordered[first - 1]), float(ordered[rows - first])
 
 # %% ../../nbs/task/01_intervals.ipynb #4d350e3f
 MACRO = ("balanced_accuracy", "recall_macro", "precision_macro", "f1_macro")
+
 
 def score_interval(
     metric: str,  # a name from METRICS
@@ -268,15 +314,20 @@ def score_interval(
 ) -> tuple[float, float]:  # low, high; NaN where the score is undefined
     "Which scores are in keeping with these rows."
     value = score(metric, truth, output, threshold)
-    if not math.isfinite(value) or len(truth) < 2: return math.nan, math.nan
-    if METRICS[metric].needs == "label": return _label_interval(metric, truth, output, confidence, threshold)
-    if metric == "roc_auc": return _around(value, *area_interval(truth == 1, output[:, 1], confidence))
-    if metric == "medae": return median_interval(np.abs(truth - output), confidence)
+    if not math.isfinite(value) or len(truth) < 2:
+        return math.nan, math.nan
+    if METRICS[metric].needs == "label":
+        return _label_interval(metric, truth, output, confidence, threshold)
+    if metric == "roc_auc":
+        return _around(value, *area_interval(truth == 1, output[:, 1], confidence))
+    if metric == "medae":
+        return median_interval(np.abs(truth - output), confidence)
     if metric == "rmse":
         low, high = lopsided_interval((truth - output) ** 2, confidence)
         return math.sqrt(max(0, low)), math.sqrt(high)
     pulls, flattered = influence(metric, truth, output), 0.0
-    if metric == "average_precision": pulls, flattered = _precision_influence(truth, output[:, 1])
+    if metric == "average_precision":
+        pulls, flattered = _precision_influence(truth, output[:, 1])
     scale = "up to 1" if metric == "r2" else "0 to 1" if METRICS[metric].greater_is_better else "from 0"
     return _inside(value, flattered, pulls, scale, confidence)
 
@@ -288,32 +339,41 @@ def _f1_together(counts: np.ndarray) -> np.ndarray:
     f1 = 2 * counts.diagonal()[asked] / (true + said)[asked]
     row, column = one[asked][:, :, None], one[asked][:, None, :]
     pulls = (2 * row * column - f1[:, None, None] * (row + column)).reshape(len(f1), -1)
-    spread = np.sqrt(np.maximum(pulls ** 2 @ shares, 1e-12))
+    spread = np.sqrt(np.maximum(pulls**2 @ shares, 1e-12))
     return (pulls * shares) @ pulls.T / np.outer(spread, spread)
 
 # %% ../../nbs/task/01_intervals.ipynb #d637a42c
-def _label_interval(metric: str, truth: np.ndarray, output: np.ndarray, confidence: float,
-                    threshold: float) -> tuple[float, float]:
+def _label_interval(
+    metric: str, truth: np.ndarray, output: np.ndarray, confidence: float, threshold: float
+) -> tuple[float, float]:
     "Of a metric that sees the confusion matrix only."
     counts = confusion(truth, predicted_codes(output, threshold), output.shape[1])
     if metric in MACRO:
         together = _f1_together(counts) if metric == "f1_macro" else None
         return mean_interval(*class_shares(metric, counts, confidence), together)
-    if metric == "f1": return f1_interval(counts, 1, confidence)
-    hits, of = {"accuracy": (counts.trace(), counts.sum()), "recall": (counts[1, 1], counts[1].sum()),
-                "precision": (counts[1, 1], counts[:, 1].sum())}[metric]
+    if metric == "f1":
+        return f1_interval(counts, 1, confidence)
+    hits, of = {
+        "accuracy": (counts.trace(), counts.sum()),
+        "recall": (counts[1, 1], counts[1].sum()),
+        "precision": (counts[1, 1], counts[:, 1].sum()),
+    }[metric]
     low, high = share_interval(hits, of, confidence)
     return float(low), float(high)
+
 
 def _around(value: float, low: float, high: float) -> tuple[float, float]:
     return min(low, value), max(high, value)
 
-def _inside(value: float, flattered: float, pulls: np.ndarray, scale: str,
-            confidence: float) -> tuple[float, float]:
+
+def _inside(
+    value: float, flattered: float, pulls: np.ndarray, scale: str, confidence: float
+) -> tuple[float, float]:
     "The stretched interval; where a score stands at its end or no row pulls, that of a share."
     at_end = value >= 1 if scale == "up to 1" else value <= 0 or (scale == "0 to 1" and value >= 1)
     if not pulls.std() or at_end:
-        if scale != "0 to 1": return value, value
+        if scale != "0 to 1":
+            return value, value
         low, high = share_interval(value * len(pulls), len(pulls), confidence)
         return float(low), float(high)
     return _around(value, *stretched_interval(max(value - flattered, value / 2), pulls, scale, confidence))
@@ -329,7 +389,10 @@ def score_intervals(
     "Every metric of the task with its interval."
     scores = all_scores(task, truth, output, threshold)
     ordered = sorted(scores, key=lambda name: name != task.metric)
-    return pd.DataFrame([
-        (name, scores[name], *score_interval(name, truth, output, confidence, threshold))
-                         for name in ordered],
-        columns=["metric", "value", "low", "high"])
+    return pd.DataFrame(
+        [
+            (name, scores[name], *score_interval(name, truth, output, confidence, threshold))
+            for name in ordered
+        ],
+        columns=["metric", "value", "low", "high"],
+    )

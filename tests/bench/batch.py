@@ -142,8 +142,11 @@ def main() -> None:
             print(f"\n{models} ({joblib.load(package / 'model.joblib').family})")
             for name, (rate, peak) in found.items():
                 memory = "" if peak != peak else f", peak {peak:,.0f} MB"
-                print(f"  {name:<32} {rate:>10,.0f} rows/s  {rate / top:6.1%} of the ceiling  "
-                      f"{rate / own:5.1f} x scikit-learn{memory}", flush=True)
+                print(
+                    f"  {name:<32} {rate:>10,.0f} rows/s  {rate / top:6.1%} of the ceiling  "
+                    f"{rate / own:5.1f} x scikit-learn{memory}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

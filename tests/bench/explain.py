@@ -11,9 +11,9 @@ import time
 import numpy as np
 import pandas as pd
 
+from mlkit.data.table import learn_table
 from mlkit.explain import training_pool
 from mlkit.explanation.local import lime_values, shap_values
-from mlkit.data.table import learn_table
 from mlkit.prepare import make_plan
 from mlkit.problem import encode_target, settle, state_problem, target_values
 from mlkit.train import FAMILIES, Model, fit_estimator, make_estimator
@@ -67,7 +67,8 @@ def main() -> None:
         ratios = f"{(read + shap) / one:.1f} and {(read + lime) / one:.1f}"
         print(
             f"{family:<10} {one:12.0f} ms {read:11.0f} ms {shap:6.0f} ms {lime:6.0f} ms {ratios:>16}",
-            flush=True)
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -83,7 +83,8 @@ def main() -> None:
         spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
         print(
             f"{name:<16} {statistics.median(times):6.1f} s "
-            f"{statistics.median(ratios):10.2f} {spread} {extra:12.2f} s")
+            f"{statistics.median(ratios):10.2f} {spread} {extra:12.2f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from mlkit.collect import read_source
-from mlkit.sources.examples import TARGETS, load_example
 from mlkit.problem import Problem, Task, encode_target, score, settle, target_values
+from mlkit.sources.examples import TARGETS, load_example
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 HOLD = float(os.environ.get("BENCH_HOLD", "0"))

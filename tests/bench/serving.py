@@ -28,9 +28,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
-from mlkit.serving.client import Client, free_port, request_rows
-from mlkit.serving.api_keys import add_key
 from mlkit.core.run_folder import Run
+from mlkit.serving.api_keys import add_key
+from mlkit.serving.client import Client, free_port, request_rows
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path("~/.cache/mlkit-bench").expanduser()
@@ -97,12 +97,15 @@ def answer(row):
     output = model.output(pd.DataFrame([row], columns=names))[0]
     return float(output[-1] if model.task.classes else output)
 """
-FASTAPI = MODEL + """
+FASTAPI = (
+    MODEL
+    + """
 from fastapi import FastAPI
 app = FastAPI()
 @app.post("/predict")
 def predict(row: dict): return {"output": answer(row)}
 """
+)
 EMPTY = """
 import orjson
 from starlette.applications import Starlette
@@ -123,7 +126,9 @@ async def app(scope, receive, send):
         (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
 """
-MLSERVER = MODEL + """
+MLSERVER = (
+    MODEL
+    + """
 from mlserver import MLModel
 from mlserver.codecs import NumpyCodec, StringCodec
 from mlserver.types import InferenceResponse
@@ -135,13 +140,17 @@ class Bench(MLModel):
         output = NumpyCodec.encode_output("output", pd.Series([answer(row)]).to_numpy())
         return InferenceResponse(model_name=self.name, outputs=[output])
 """
-BENTOML = MODEL + """
+)
+BENTOML = (
+    MODEL
+    + """
 import bentoml
 @bentoml.service(workers=1)
 class Bench:
     @bentoml.api
     def predict(self, row: dict) -> dict: return {"output": answer(row)}
 """
+)
 
 
 def tensors(row: dict[str, Any]) -> dict[str, Any]:
@@ -192,8 +201,10 @@ def competitors(run: Path, place: Path, port: int) -> Iterator[tuple[str, Compet
     model = {"BENCH_MODEL": str(run / "artifacts" / "final.joblib")}
     yield "empty Starlette handler", Competitor(uvicorn("empty_server", port), "/predict", dict, None)
     yield "empty ASGI callable", Competitor(uvicorn("bare_server", port), "/predict", dict, None)
-    yield "FastAPI + scikit-learn", Competitor(
-        uvicorn("fastapi_server", port), "/predict", dict, lambda told: told["output"], {}, model)
+    yield (
+        "FastAPI + scikit-learn",
+        Competitor(uvicorn("fastapi_server", port), "/predict", dict, lambda told: told["output"], {}, model),
+    )
     from mlkit.registry.mlflow_flavor import save_model
 
     save_model(run / "model", place / "mlflow")

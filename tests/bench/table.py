@@ -72,9 +72,9 @@ def by_mlkit(path: str) -> Iterator[str]:
     """Learn from a sample, then go through the file in batches: what the model gets is thrown away."""
     from mlkit.collect import read_source
     from mlkit.data.schema import find_broken, infer_schema
-    from mlkit.sources.readers import read_batches
     from mlkit.prepare import learn_reading, make_encoder, make_plan
     from mlkit.problem import encode_target, settle, state_problem, target_values
+    from mlkit.sources.readers import read_batches
 
     sample = read_source(path, rows=LEARN)
     task = settle(state_problem("stayed"), sample["stayed"])
