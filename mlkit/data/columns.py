@@ -15,22 +15,22 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from mlkit.data.cells import (
-    MISSING,
+    MISSING_MARKERS,
     PLAIN_NUMBER,
     as_text,
     count_words,
-    currency_of,
-    fold,
-    fold_unit,
-    narrow,
-    native,
+    detect_currency,
+    normalise_text,
+    normalise_unit,
+    normalise_width,
     parse_boolean,
-    parse_clock,
     parse_date,
+    parse_hours,
     parse_number,
     split_numbers,
     split_units,
-    text_words,
+    to_python,
+    tokenise_text,
 )
 
 if TYPE_CHECKING:
@@ -38,15 +38,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['KINDS', 'PLAIN_MOMENT', 'Column', 'read_cell', 'is_mixed', 'is_text', 'different_cells', 'read_column', 'all_parts',
-           'input_kinds', 'input_names', 'to_float32', 'input_cell', 'input_columns', 'in_words']
+__all__ = ['KINDS', 'ISO_TIME_PATTERN', 'ColumnSpec', 'read_cell', 'is_mixed_series', 'is_text_series', 'distinct_cells',
+           'read_column', 'possible_parts', 'input_kinds', 'input_names', 'to_float32', 'input_cell', 'input_columns',
+           'format_cell']
 
 # %% ../../nbs/data/02_columns.ipynb #809f72d4
 KINDS = ("number", "numbers", "boolean", "date", "category", "text", "identifier", "constant", "empty")
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnSpec:
     "How the cells of one column are read, and what the model gets of them."
 
     name: str  # as in the file, blanks and all
@@ -54,7 +55,7 @@ class Column:
     why: str = ""  # why this kind, in one sentence
     use: bool = True  # does it feed the model?
     reason: str = ""  # why it does not
-    missing: tuple[str, ...] = field(default=MISSING, repr=False)  # what stands for nothing, folded
+    missing: tuple[str, ...] = field(default=MISSING_MARKERS, repr=False)  # what stands for nothing, folded
     decimal: str = "."  # number: the decimal mark, "." or ","
     unit: str = ""  # number: what it is counted in, such as "kg"; "h" reads `1:30`, too
     units: dict[str, float] = field(default_factory=dict)  # number: other units, and what they are in `unit`
@@ -77,15 +78,15 @@ class Column:
 class _Prepared:
     "What a column's declaration means for its cells, worked out once."
 
-    def __init__(self, column: Column):
-        self.fold = str.strip if column.exact else fold
-        self.markers = frozenset(map(fold, column.missing))
+    def __init__(self, column: ColumnSpec):
+        self.fold = str.strip if column.exact else normalise_text
+        self.markers = frozenset(map(normalise_text, column.missing))
         self.lookup = {
             self.fold(text): category
             for text, category in [*column.spellings.items(), *((text, text) for text in column.categories)]
         }
         units = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
-        self.factors = {fold_unit(unit): worth for unit, worth in units.items()}
+        self.factors = {normalise_unit(unit): worth for unit, worth in units.items()}
         self.bare = self.factors.get("", 1.0)  # what a typed number is worth
         self.shapes = frozenset(column.shapes)
         self.column = column
@@ -100,23 +101,23 @@ class _Prepared:
 _is_bare = re.compile(r"[-+()0-9., ']+(?:[eE][-+]?[0-9]+)?\)?").fullmatch
 
 
-def _times(number: float | None, worth: float | None) -> float | None:
+def _in_column_unit(number: float | None, worth: float | None) -> float | None:
     "The number in the column's unit; None when either is not known, or when it is infinite."
     if number is None or worth is None or math.isinf(number * worth):
         return None
     return number * worth + 0.0
 
 
-def _read_measure(column: Column, text: str) -> float | None:
+def _read_quantity(column: ColumnSpec, text: str) -> float | None:
     "The number in a cell of a column with units."
     factors, pieces = column._prepared.factors, split_units(text)
     if column.unit == "h" and re.search("[:時]", text):
-        return parse_clock(text)
+        return parse_hours(text)
     if _is_bare(text):
-        return _times(parse_number(text, column.decimal), factors.get(""))
-    worth = [factors.get(fold_unit(unit)) for _, unit in pieces]
+        return _in_column_unit(parse_number(text, column.decimal), factors.get(""))
+    worth = [factors.get(normalise_unit(unit)) for _, unit in pieces]
     sizes = [
-        _times(parse_number(number, column.decimal), each)
+        _in_column_unit(parse_number(number, column.decimal), each)
         for (number, _), each in zip(pieces, worth, strict=True)
     ]
     if None in sizes:
@@ -126,37 +127,37 @@ def _read_measure(column: Column, text: str) -> float | None:
     falling = worth == sorted({*worth}, reverse=True)  # type: ignore[type-var]
     if not falling or pieces[0][0].startswith("-"):
         return None
-    return _times(math.fsum(filter(None, sizes)), 1.0)
+    return _in_column_unit(math.fsum(filter(None, sizes)), 1.0)
 
 # %% ../../nbs/data/02_columns.ipynb #3a69e9c5
-def _read_number(column: Column, cell: Any) -> float | None:
+def _read_number(column: ColumnSpec, cell: Any) -> float | None:
     if isinstance(cell, str):
-        if column.currency and currency_of(cell) not in ("", column.currency):
+        if column.currency and detect_currency(cell) not in ("", column.currency):
             return None
         if not column.unit and not column.units:
             return parse_number(cell, column.decimal)
-        return _read_measure(column, narrow(cell))
+        return _read_quantity(column, normalise_width(cell))
     if not isinstance(cell, (bool, int, float)):
         return None
     try:
-        return _times(float(cell), column._prepared.bare)
+        return _in_column_unit(float(cell), column._prepared.bare)
     except OverflowError:
         return None
 
 
-def _read_boolean(column: Column, cell: Any) -> bool | None:
+def _read_boolean(column: ColumnSpec, cell: Any) -> bool | None:
     if isinstance(cell, str):
         return parse_boolean(cell)
     return bool(cell) if isinstance(cell, (int, float)) and cell in (0, 1) else None
 
 
-def _read_date(column: Column, cell: Any) -> datetime | None:
+def _read_date(column: ColumnSpec, cell: Any) -> datetime | None:
     if isinstance(cell, datetime):
         return cell
     return None if isinstance(cell, bool) else parse_date(as_text(cell), column.order)
 
 
-_PARSERS: dict[str, Callable[[Column, Any], Any]] = {
+_PARSERS: dict[str, Callable[[ColumnSpec, Any], Any]] = {
     "number": _read_number,
     "boolean": _read_boolean,
     "date": _read_date,
@@ -164,16 +165,16 @@ _PARSERS: dict[str, Callable[[Column, Any], Any]] = {
 
 # %% ../../nbs/data/02_columns.ipynb #12e264a8
 def read_cell(
-    column: Column,  # how to read it
+    column: ColumnSpec,  # how to read it
     value: Any,  # the raw cell, text or typed
 ) -> Any:  # float, bool, datetime or text, by the column's kind; None when missing
     "What a raw cell means in this column."
-    prepared, cell = column._prepared, native(value)
+    prepared, cell = column._prepared, to_python(value)
     if parse := _PARSERS.get(column.kind):
         read = parse(column, cell)
         return None if read in prepared.sentinels else read
     text = as_text(cell)
-    if fold(text) in prepared.markers:
+    if normalise_text(text) in prepared.markers:
         return None
     if column.kind == "numbers" and split_numbers(text, column.decimal)[0] not in prepared.shapes:
         return None
@@ -185,7 +186,7 @@ def read_cell(
 _DTYPES = {"number": "float64", "boolean": "float64", "date": "datetime64[us]"}
 
 
-def is_mixed(
+def is_mixed_series(
     series: pd.Series,  # raw cells
 ) -> bool:
     "Does the column hold Python objects that are not all text?"
@@ -194,22 +195,22 @@ def is_mixed(
     return series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) != "string"
 
 
-def is_text(
+def is_text_series(
     series: pd.Series,  # raw cells
 ) -> bool:
     "Does the column hold nothing but text and gaps?"
     import pandas as pd
 
-    return not is_mixed(series) and pd.api.types.is_string_dtype(series)
+    return not is_mixed_series(series) and pd.api.types.is_string_dtype(series)
 
 # %% ../../nbs/data/02_columns.ipynb #cdf1bf1b
-def different_cells(
+def distinct_cells(
     series: pd.Series,  # raw cells
 ) -> tuple[list[Any], Any]:  # the cells, and an index that brings each row its own
     "The different cells of a column, None at the end, and the place of each row's cell among them."
     import pandas as pd
 
-    if is_mixed(series):
+    if is_mixed_series(series):
         return [*series.tolist(), None], slice(0, len(series))
     places, different = pd.factorize(series)  # a missing cell has place -1, the last one
     return [*different.tolist(), None], places
@@ -223,9 +224,9 @@ def _array(values: list[Any], dtype: str) -> Any:  # numpy or pandas array
     return make(values, dtype=dtype)
 
 
-def _read_each(column: Column, series: pd.Series) -> Any:
+def _read_each(column: ColumnSpec, series: pd.Series) -> Any:
     "Every different cell through `read_cell`; text is '' where it is missing."
-    dtype, (different, places) = _DTYPES.get(column.kind, "str"), different_cells(series)
+    dtype, (different, places) = _DTYPES.get(column.kind, "str"), distinct_cells(series)
     read = [read_cell(column, cell) for cell in different]
     return _array([cell or "" for cell in read] if dtype == "str" else read, dtype)[places]
 
@@ -233,7 +234,7 @@ def _read_each(column: Column, series: pd.Series) -> Any:
 _Form = tuple[str, "Callable[[pd.Series], Any]"]  # a pattern, and what reads the cells that match it
 
 
-def _read_forms(column: Column, series: pd.Series, forms: list[_Form]) -> np.ndarray:
+def _read_forms(column: ColumnSpec, series: pd.Series, forms: list[_Form]) -> np.ndarray:
     "The cells of each plain form all at once, the others one by one."
     import numpy as np
 
@@ -256,7 +257,7 @@ def _floats(cells: pd.Series) -> np.ndarray:
     return pyarrow.array(cells, type=pyarrow.large_string()).cast("float64").to_numpy(zero_copy_only=False)
 
 
-def _amounts(cells: pd.Series, decimal: str, worth: float) -> np.ndarray:
+def _parse_amounts(cells: pd.Series, decimal: str, worth: float) -> np.ndarray:
     "What amounts are worth, whatever stands around their digits."
     import numpy as np
 
@@ -267,7 +268,7 @@ def _amounts(cells: pd.Series, decimal: str, worth: float) -> np.ndarray:
         return _floats(cells) * worth
 
 
-def _number_forms(column: Column) -> list[_Form]:
+def _number_forms(column: ColumnSpec) -> list[_Form]:
     "The plain forms of numbers in this column."
     gap, mark = (",", "[.]") if column.decimal == "." else ("[.]", ",")
     digits = rf"(?:[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+|[0-9]+)(?:{mark}[0-9]+)?"
@@ -277,14 +278,14 @@ def _number_forms(column: Column) -> list[_Form]:
     for unit, size in worth.items():
         if re.search("[-+.,0-9]", unit):
             continue
-        read = partial(_amounts, decimal=column.decimal, worth=size)
+        read = partial(_parse_amounts, decimal=column.decimal, worth=size)
         plain.append((rf"[+-]?{money}{digits} ?(?i:{re.escape(unit)})", read))
         if money:
             plain.append((rf"[+-]?{digits} ?[%円€]", read))
     return plain
 
 # %% ../../nbs/data/02_columns.ipynb #425dab17
-def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
+def _read_numbers(column: ColumnSpec, series: pd.Series) -> np.ndarray:
     "A column of numbers as float64."
     import numpy as np
     import pandas as pd
@@ -293,7 +294,7 @@ def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
         numbers = series.to_numpy("float64", na_value=np.nan)
         with np.errstate(over="ignore"):
             numbers = numbers * column._prepared.bare
-    elif not is_text(series):
+    elif not is_text_series(series):
         return _read_each(column, series)
     else:
         numbers = _read_forms(column, series, _number_forms(column))
@@ -302,10 +303,12 @@ def _read_numbers(column: Column, series: pd.Series) -> np.ndarray:
 
 # %% ../../nbs/data/02_columns.ipynb #c8ca8f51
 _CLOCK = r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)?"
-PLAIN_MOMENT = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])" + _CLOCK.replace("]?[0", "][0")
+ISO_TIME_PATTERN = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])" + _CLOCK.replace(
+    "]?[0", "][0"
+)
 
 
-def _moments(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.Series:
+def _parse_times(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.Series:
     "Moments in the standard form, or in one that is brought to it."
     import pandas as pd
 
@@ -315,25 +318,25 @@ def _moments(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.Seri
     return pd.to_datetime(cells, format="ISO8601", errors="coerce")
 
 
-def _moment_forms(column: Column) -> list[_Form]:
+def _time_forms(column: ColumnSpec) -> list[_Form]:
     "The plain forms of dates in this column."
     year, part = "([1-9][0-9]{3})", "([0-9]{1,2})"
     forms = [(f"{year}{mark}{part}{mark}{part}", r"\1-\2-\3") for mark in ("/", "[.]")]
     standard = {"day": r"\3-\2-\1", "month": r"\3-\1-\2"}.get(column.order)
     forms += [(f"{part}{mark}{part}{mark}{year}", standard) for mark in ("/", "[.]", "-") if standard]
     return [
-        (PLAIN_MOMENT, _moments),
-        *((form + _CLOCK, partial(_moments, pattern=form, standard=to)) for form, to in forms),
+        (ISO_TIME_PATTERN, _parse_times),
+        *((form + _CLOCK, partial(_parse_times, pattern=form, standard=to)) for form, to in forms),
     ]
 
 # %% ../../nbs/data/02_columns.ipynb #490bbe24
-def _read_moments(column: Column, series: pd.Series) -> np.ndarray:
+def _read_times(column: ColumnSpec, series: pd.Series) -> np.ndarray:
     "A column of dates as datetime64 in UTC; years that Python's datetime does not have are missing."
     import numpy as np
     import pandas as pd
 
-    if is_text(series):
-        moments = _read_forms(column, series, _moment_forms(column))
+    if is_text_series(series):
+        moments = _read_forms(column, series, _time_forms(column))
     elif isinstance(series.dtype, (np.dtype, pd.DatetimeTZDtype)) and series.dtype.kind == "M":
         if series.dt.tz is not None:
             series = series.dt.tz_convert(None)
@@ -346,13 +349,13 @@ def _read_moments(column: Column, series: pd.Series) -> np.ndarray:
 
 # %% ../../nbs/data/02_columns.ipynb #11e75602
 def read_column(
-    column: Column,  # how to read it
+    column: ColumnSpec,  # how to read it
     series: pd.Series,  # raw cells, text or typed
 ) -> pd.Series:  # float64 (NaN missing) for numbers and booleans, datetime64, else text ('' missing)
     "What a column of raw cells means: `read_cell` for all of them."
     import pandas as pd
 
-    read = {"number": _read_numbers, "date": _read_moments}.get(column.kind, _read_each)
+    read = {"number": _read_numbers, "date": _read_times}.get(column.kind, _read_each)
     return pd.Series(read(column, series), index=series.index, name=column.name)
 
 # %% ../../nbs/data/02_columns.ipynb #19c5d9f3
@@ -361,8 +364,8 @@ _HOUR = ("hour", "hour_sin", "hour_cos")
 _TEXTUAL = ("category", "identifier", "constant", "empty")
 
 
-def all_parts(
-    column: Column,  # how it is read
+def possible_parts(
+    column: ColumnSpec,  # how it is read
 ) -> tuple[str, ...]:  # empty: it is one input as it is
     "The parts that a date, a text or a cell of several numbers can be taken to."
     if column.kind == "date":
@@ -379,17 +382,17 @@ def _input_kind(part: str) -> str:
 
 
 def input_kinds(
-    column: Column,  # how it is read
+    column: ColumnSpec,  # how it is read
 ) -> dict[str, str]:  # number, category, text or cycle, by the name of the input
     "The inputs that the model gets of this column."
-    if not all_parts(column):
+    if not possible_parts(column):
         return {column.name: "category" if column.kind in _TEXTUAL else "number"}
     prefix = column.prefix or f"{column.name}."
-    return {prefix + part: _input_kind(part) for part in column.parts or all_parts(column)}
+    return {prefix + part: _input_kind(part) for part in column.parts or possible_parts(column)}
 
 
 def input_names(
-    column: Column,  # how it is read
+    column: ColumnSpec,  # how it is read
 ) -> tuple[str, ...]:
     "The names under which the model gets this column."
     return tuple(input_kinds(column))
@@ -407,12 +410,12 @@ def to_float32(
         return math.nan
 
 
-def _circle(steps: int, wave: Callable[[float], float]) -> list[float]:
+def _cyclic(steps: int, wave: Callable[[float], float]) -> list[float]:
     return [to_float32(round(wave(2 * math.pi * step / steps), 9)) for step in range(steps)]
 
 
 _CYCLES = {
-    f"{name}_{wave.__name__}": _circle(steps, wave)
+    f"{name}_{wave.__name__}": _cyclic(steps, wave)
     for name, steps in (("month", 12), ("weekday", 7), ("hour", 24))
     for wave in (math.sin, math.cos)
 }
@@ -431,10 +434,10 @@ _PART: dict[str, Callable[[Any], float]] = {
 }
 
 
-def _part(column: Column, part: str, cell: Any) -> float | str:
+def _part(column: ColumnSpec, part: str, cell: Any) -> float | str:
     "One part of a cell that was read."
     if part == "text":
-        return text_words(cell or "")
+        return tokenise_text(cell or "")
     if column.kind == "text":
         return to_float32(_PART[part](cell or ""))
     if cell is None:
@@ -448,19 +451,19 @@ def _part(column: Column, part: str, cell: Any) -> float | str:
 
 # %% ../../nbs/data/02_columns.ipynb #49664de0
 def input_cell(
-    column: Column,  # how to read it
+    column: ColumnSpec,  # how to read it
     value: Any,  # the raw cell, text or typed
 ) -> tuple[float | str, ...]:  # one value for each of `input_names`
     "What the model gets of one cell: float32 numbers (NaN missing), categories and texts ('' missing)."
     cell = read_cell(column, value)
     if column.kind in ("number", "boolean"):
         return (to_float32(cell),)
-    if not all_parts(column):
+    if not possible_parts(column):
         return (cell or "",)
-    return tuple(_part(column, part, cell) for part in column.parts or all_parts(column))
+    return tuple(_part(column, part, cell) for part in column.parts or possible_parts(column))
 
 # %% ../../nbs/data/02_columns.ipynb #9a970eac
-def _moment_part(moments: pd.Series, part: str) -> pd.Series:
+def _time_part(moments: pd.Series, part: str) -> pd.Series:
     "A part of all moments, as float64."
     import numpy as np
     import pandas as pd
@@ -475,27 +478,27 @@ def _moment_part(moments: pd.Series, part: str) -> pd.Series:
     return pd.Series(np.where(values.isna(), np.nan, np.array(_CYCLES[part])[step]), index=moments.index)
 
 
-def _part_columns(column: Column, series: pd.Series) -> list[pd.Series]:
+def _part_columns(column: ColumnSpec, series: pd.Series) -> list[pd.Series]:
     "All parts of a column."
     import pandas as pd
 
-    parts = column.parts or all_parts(column)
+    parts = column.parts or possible_parts(column)
     if column.kind == "date":
         moments = read_column(column, series)
-        return [_moment_part(moments, part) for part in parts]
-    different, places = different_cells(series)
+        return [_time_part(moments, part) for part in parts]
+    different, places = distinct_cells(series)
     cells = [read_cell(column, cell) for cell in different]
 
     def of_each(part: str) -> Any:
         if part == "text":
-            return _array([text_words(cell or "") for cell in cells], "str")[places]
+            return _array([tokenise_text(cell or "") for cell in cells], "str")[places]
         return _array([_part(column, part, cell) for cell in cells], "float32")[places]
 
     return [pd.Series(of_each(part), index=series.index) for part in parts]
 
 # %% ../../nbs/data/02_columns.ipynb #07d90c2a
 def input_columns(
-    column: Column,  # how to read it
+    column: ColumnSpec,  # how to read it
     series: pd.Series,  # raw cells, text or typed
 ) -> dict[str, pd.Series]:  # one column for each of `input_names`
     "What the model gets of a column of cells: `input_cell` for all of them."
@@ -508,12 +511,12 @@ def input_columns(
             part = part.astype("float32")
         return part.where(~np.isinf(part))
 
-    parts = _part_columns(column, series) if all_parts(column) else [read_column(column, series)]
+    parts = _part_columns(column, series) if possible_parts(column) else [read_column(column, series)]
     return {name: small(part) for name, part in zip(input_names(column), parts, strict=True)}
 
 # %% ../../nbs/data/02_columns.ipynb #2bd44e3b
-def in_words(
-    column: Column,  # how the cell was read
+def format_cell(
+    column: ColumnSpec,  # how the cell was read
     cell: Any,  # as `read_cell` or `read_column` gives it
 ) -> str:
     "A cell as a reader would say it."

@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from ..core.errors import DataError, did_you_mean
-from .cells import MISSING, is_missing, parse_number  # noqa: F401
+from .cells import MISSING_MARKERS, is_missing, parse_number  # noqa: F401
 from mlkit.data.columns import (
     KINDS,
-    Column,
+    ColumnSpec,
     input_cell,
     input_columns,
     input_kinds,
@@ -32,46 +32,46 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['Derived', 'Columns', 'Declaration', 'Written', 'Table']
+__all__ = ['DerivedInput', 'require_known', 'columns_by_name', 'TableSpec']
 
 # %% ../../nbs/data/08_table.ipynb #71a8d511
-_EMPTY = {item.name: asdict(Column("", "empty"))[item.name] for item in fields(Column)}
+_COLUMN_DEFAULTS = {item.name: asdict(ColumnSpec("", "empty"))[item.name] for item in fields(ColumnSpec)}
 
 
 _CHOICES = {"kind": KINDS, "decimal": (".", ","), "order": ("", "day", "month")}
 
 
-def _column_to_dict(column: Column, missing: tuple[str, ...]) -> dict[str, Any]:
+def _column_to_dict(column: ColumnSpec, missing: tuple[str, ...]) -> dict[str, Any]:
     "The fields that say something, ready for JSON."
     said = {
         name: value
         for name, value in asdict(column).items()
-        if name in ("name", "kind") or value != (missing if name == "missing" else _EMPTY[name])
+        if name in ("name", "kind") or value != (missing if name == "missing" else _COLUMN_DEFAULTS[name])
     }
     return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
-def _column_from_dict(said: Mapping[str, Any], missing: tuple[str, ...]) -> Column:
+def _column_from_dict(said: Mapping[str, Any], missing: tuple[str, ...]) -> ColumnSpec:
     "The column that such a dict describes."
     if not isinstance(said, Mapping):
         raise DataError(f"table.json: {said!r} is no column")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
     for name, value in {"name": None, "kind": None, **values}.items():
         where = f"table.json: column {said.get('name')!r}: {name!r}"
-        if name not in _EMPTY:
-            raise DataError(f"{where} is no field{did_you_mean(name, _EMPTY)}")
-        if type(value) is not type(_EMPTY[name]):
+        if name not in _COLUMN_DEFAULTS:
+            raise DataError(f"{where} is no field{did_you_mean(name, _COLUMN_DEFAULTS)}")
+        if type(value) is not type(_COLUMN_DEFAULTS[name]):
             raise DataError(f"{where} cannot be {value!r}")
         if value not in _CHOICES.get(name, (value,)):
             raise DataError(f"{where} cannot be {value!r}; choose {' or '.join(map(repr, _CHOICES[name]))}")
-    return Column(**{"missing": missing, **values})  # type: ignore[arg-type]
+    return ColumnSpec(**{"missing": missing, **values})  # type: ignore[arg-type]
 
 # %% ../../nbs/data/08_table.ipynb #070ad214
 _OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 
 
 @dataclass(frozen=True)
-class Derived:
+class DerivedInput:
     "A number that is computed from two others, as an input of the model."
 
     name: str  # of the input; empty: made of the rest, such as "debt / income"
@@ -104,25 +104,25 @@ class Derived:
 
 # %% ../../nbs/data/08_table.ipynb #54b47629
 @dataclass(frozen=True)
-class Columns:
+class _ColumnSpecs:
     "The declared columns of a table, in order."
 
-    columns: tuple[Column, ...]
-    derived: tuple[Derived, ...] = ()  # what is computed from them
+    columns: tuple[ColumnSpec, ...]
+    derived: tuple[DerivedInput, ...] = ()  # what is computed from them
     version: int = 1  # of the format of table.json
 
-    def __getitem__(self, name: str) -> Column:
+    def __getitem__(self, name: str) -> ColumnSpec:
         "The column of this name. DataError: there is none."
         if name not in self._named:
-            _require([name], self._named, "the table has no column")
+            require_known([name], self._named, "the table has no column")
         return self._named[name]
 
     @cached_property
-    def _named(self) -> dict[str, Column]:
+    def _named(self) -> dict[str, ColumnSpec]:
         return {column.name: column for column in self.columns}
 
     @cached_property
-    def used(self) -> tuple[Column, ...]:
+    def used(self) -> tuple[ColumnSpec, ...]:
         "The columns that feed the model."
         return tuple(column for column in self.columns if column.use)
 
@@ -139,7 +139,7 @@ class Columns:
 
 # %% ../../nbs/data/08_table.ipynb #684618ec
 @dataclass(frozen=True)
-class Declaration(Columns):
+class _EditableSpec(_ColumnSpecs):
     "Columns that can be changed."
 
     def drop(self, reasons: Mapping[str, str]) -> Self:
@@ -155,7 +155,7 @@ class Declaration(Columns):
 
     def with_derived(
         self,
-        derived: Iterable[Derived],  # what to compute in addition
+        derived: Iterable[DerivedInput],  # what to compute in addition
     ) -> Self:
         "The same table with more derived columns. DataError: it cannot be computed."
         taken = {column.name for column in self.columns} | set(self.input_names)
@@ -171,13 +171,13 @@ class Declaration(Columns):
 
 # %% ../../nbs/data/08_table.ipynb #03b765e9
 @dataclass(frozen=True)
-class Written(Declaration):
+class _SerialisableSpec(_EditableSpec):
     "Columns as they stand in `table.json`, and at a glance."
 
     def to_dict(self) -> dict[str, Any]:
         "What `table.json` holds."
         common = Counter(column.missing for column in self.columns).most_common(1)
-        missing = common[0][0] if common else MISSING
+        missing = common[0][0] if common else MISSING_MARKERS
         said = {
             "version": self.version,
             "missing": list(missing),
@@ -192,9 +192,9 @@ class Written(Declaration):
             raise DataError(
                 f"table.json has no columns, or version {said.get('version')!r}; this mlkit reads version 1"
             )
-        missing = tuple(said.get("missing", MISSING))
+        missing = tuple(said.get("missing", MISSING_MARKERS))
         columns = tuple(_column_from_dict(column, missing) for column in said["columns"])
-        _forbid_twins(column.name for column in columns)
+        _check_distinct_names(column.name for column in columns)
         return cls(columns).with_derived(map(_derived_from_dict, said.get("derived", [])))
 
     def to_frame(self) -> pd.DataFrame:
@@ -212,7 +212,7 @@ class Written(Declaration):
         return pd.DataFrame(rows, columns=["column", "kind", "used", "why"])
 
 # %% ../../nbs/data/08_table.ipynb #f76b2025
-def _check_derived(table: Columns, derived: Derived) -> None:
+def _check_derived(table: _ColumnSpecs, derived: DerivedInput) -> None:
     "Can it be computed from the columns of the table?"
     if derived.operation not in _OPERATIONS:
         raise DataError(
@@ -226,20 +226,20 @@ def _check_derived(table: Columns, derived: Derived) -> None:
             raise DataError(f"column {name!r} is kept from the model: {column.reason}")
 
 
-def _derived_from_dict(said: Mapping[str, Any]) -> Derived:
-    names = {item.name for item in fields(Derived)}
+def _derived_from_dict(said: Mapping[str, Any]) -> DerivedInput:
+    names = {item.name for item in fields(DerivedInput)}
     if not isinstance(said, Mapping) or said.keys() != names or {*map(type, said.values())} != {str}:
         raise DataError(f"table.json: {said!r} is no derived column; that has name, left, operation, right")
-    return Derived(**said)
+    return DerivedInput(**said)
 
 # %% ../../nbs/data/08_table.ipynb #41c45b75
-def _forbid_twins(names: Iterable[str]) -> None:
+def _check_distinct_names(names: Iterable[str]) -> None:
     "A name may stand for one column only."
     if twins := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"two columns are called {twins[0]!r}: rename one of them")
 
 
-def _require(wanted: Iterable[str], known: Iterable[str], what: str) -> None:
+def require_known(wanted: Iterable[str], known: Iterable[str], what: str) -> None:
     "Every wanted name must be known."
     known = [*known]
     for name in wanted:
@@ -247,22 +247,22 @@ def _require(wanted: Iterable[str], known: Iterable[str], what: str) -> None:
             raise DataError(f"{what} {name!r}{did_you_mean(name, known)}")
 
 
-def _by_name(frame: pd.DataFrame) -> dict[str, pd.Series]:
+def columns_by_name(frame: pd.DataFrame) -> dict[str, pd.Series]:
     "The columns of a frame by name."
     names = [str(name) for name in frame.columns]
-    _forbid_twins(names)
+    _check_distinct_names(names)
     return {name: frame.iloc[:, place] for place, name in enumerate(names)}
 
 
-def _series_of(frame: pd.DataFrame, columns: Iterable[Column]) -> dict[str, pd.Series]:
+def _series_of(frame: pd.DataFrame, columns: Iterable[ColumnSpec]) -> dict[str, pd.Series]:
     "The frame's columns by name, all that are wanted among them."
-    series = _by_name(frame)
-    _require([column.name for column in columns], series, "the data lacks column")
+    series = columns_by_name(frame)
+    require_known([column.name for column in columns], series, "the data lacks column")
     return series
 
 # %% ../../nbs/data/08_table.ipynb #cce733ad
 @dataclass(frozen=True)
-class Table(Written):
+class TableSpec(_SerialisableSpec):
     "How the raw rows of a table become model input: `table.json` and its two executors."
 
     def read(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .perturbation import Mixture, background_places
+from .perturbation import PerturbationPool, background_positions
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class Attribution:
         return [self.columns[place] for place in order]
 
 # %% auto #0
-__all__ = ['FEW', 'ENTRIES', 'DRAWS', 'SEEDS', 'TOP', 'Attribution', 'shap_library', 'own_chance', 'shap_values', 'lime_values',
-           'lime_runs', 'rank_correlation', 'Trust', 'trust', 'mean_of']
+__all__ = ['LIME_RUNS', 'TOP_COLUMNS', 'Attribution', 'import_shap', 'preserved_random_state', 'shap_values', 'lime_values',
+           'repeat_lime', 'rank_correlation', 'ExplanationAgreement', 'compare_explanations', 'mean_attribution']
 
 # %% ../../nbs/explanation/02_local.ipynb #474f6f14
-FEW = 6  # columns, up to which every combination is tried
-ENTRIES = 60  # with more: entries of columns in the orders that are tried
+_MAX_EXACT_COLUMNS = 6  # columns, up to which every combination is tried
+_PERMUTATION_ENTRIES = 60  # with more: entries of columns in the orders that are tried
 
 
 @cache
-def shap_library() -> Any:
+def import_shap() -> Any:
     "The library shap, not compiled: compiling takes five seconds and saves some milliseconds a row."
     import numba
 
@@ -54,7 +54,7 @@ def shap_library() -> Any:
 
 
 @contextmanager
-def own_chance() -> Iterator[None]:
+def preserved_random_state() -> Iterator[None]:
     "shap seeds numpy's global generator; whoever else uses it gets it back as it was."
     state = np.random.get_state()
     try:
@@ -64,14 +64,14 @@ def own_chance() -> Iterator[None]:
 
 # %% ../../nbs/explanation/02_local.ipynb #cfe72812
 def shap_values(
-    pool: Mixture,
+    pool: PerturbationPool,
     row: int,  # place of a row in the pool
     label: int = 1,  # the class whose probability is explained, by its position; not used for numbers
     seed: int = 42,  # of the choice of orders
-    entries: int = ENTRIES,  # about so many in all; one order and its reverse at least
+    entries: int = _PERMUTATION_ENTRIES,  # about so many in all; one order and its reverse at least
 ) -> Attribution:
     "Shapley values of whole columns; with the base they add up to the output."
-    shap, size, places = shap_library(), len(pool.columns), background_places(pool, row)
+    shap, size, places = import_shap(), len(pool.columns), background_positions(pool, row)
     if (places == row).all():  # the background is the row itself, over and over: shap expects a difference
         output = float(pool.says(places[:1], label)[0])
         return Attribution(pool.columns, np.zeros(size), output, output)
@@ -81,8 +81,8 @@ def shap_values(
         return pool.says(mixed.astype(np.intp), label)
 
     whole, once = np.full((1, size), row), 2 * size + 1
-    with own_chance():
-        if size <= FEW:
+    with preserved_random_state():
+        if size <= _MAX_EXACT_COLUMNS:
             found = shap.explainers.Exact(says, masker)(whole, silent=True)
         else:
             found = shap.explainers.Permutation(says, masker, seed=seed)(
@@ -92,11 +92,11 @@ def shap_values(
     return Attribution(pool.columns, values, base, base + float(values.sum()))
 
 # %% ../../nbs/explanation/02_local.ipynb #9157a93f
-DRAWS = 16  # background rows that fill in for each neighbour; the mean of what the model says is taken
+_FILL_DRAWS = 16  # background rows that fill in for each neighbour; the mean of what the model says is taken
 
 
 def lime_values(
-    pool: Mixture,
+    pool: PerturbationPool,
     row: int,  # place of a row in the pool
     label: int = 1,  # the class whose probability is explained, by its position; not used for numbers
     neighbours: int = 400,  # rows that are made
@@ -105,12 +105,12 @@ def lime_values(
     "The slopes of LIME's local line, over whole columns: what keeping each cell is worth."
     from lime.lime_tabular import LimeTabularExplainer
 
-    size, places = len(pool.columns), background_places(pool, row)
+    size, places = len(pool.columns), background_positions(pool, row)
 
     def says(kept: np.ndarray) -> np.ndarray:
-        others = places[np.arange(len(kept) * DRAWS) % len(places)]
-        mixed = np.where(np.repeat(kept, DRAWS, axis=0) == 1, row, others)
-        return pool.says(mixed, label).reshape(-1, DRAWS).mean(axis=1)
+        others = places[np.arange(len(kept) * _FILL_DRAWS) % len(places)]
+        mixed = np.where(np.repeat(kept, _FILL_DRAWS, axis=0) == 1, row, others)
+        return pool.says(mixed, label).reshape(-1, _FILL_DRAWS).mean(axis=1)
 
     lime = LimeTabularExplainer(
         np.array([[0] * size, [1] * size]),
@@ -126,21 +126,21 @@ def lime_values(
     return Attribution(pool.columns, values, base, float(found.predicted_value), float(found.score))
 
 # %% ../../nbs/explanation/02_local.ipynb #5ce73254
-SEEDS = 5  # how often LIME is asked
+LIME_RUNS = 5  # how often LIME is asked
 
 
-def lime_runs(
-    pool: Mixture,
+def repeat_lime(
+    pool: PerturbationPool,
     row: int,  # place of a row in the pool
     label: int = 1,  # the class whose probability is explained, by its position; not used for numbers
     neighbours: int = 400,  # rows that are made each time
     seed: int = 42,  # of the first time
 ) -> list[Attribution]:
-    "LIME, asked `SEEDS` times with other random rows."
-    return [lime_values(pool, row, label, neighbours, seed + more) for more in range(SEEDS)]
+    "LIME, asked `LIME_RUNS` times with other random rows."
+    return [lime_values(pool, row, label, neighbours, seed + more) for more in range(LIME_RUNS)]
 
 # %% ../../nbs/explanation/02_local.ipynb #98c374b5
-TOP = 3  # columns that a reader will remember
+TOP_COLUMNS = 3  # columns that a reader will remember
 
 
 def rank_correlation(
@@ -158,12 +158,12 @@ def rank_correlation(
 
 # %% ../../nbs/explanation/02_local.ipynb #a3580d73
 @dataclass(frozen=True)
-class Trust:
+class ExplanationAgreement:
     "How far an explanation can be relied on."
 
     columns: int  # how many there are
     first: str  # the column that SHAP puts first
-    shared: list[str]  # of SHAP's `TOP` columns, those that LIME has among its own
+    shared: list[str]  # of SHAP's `TOP_COLUMNS` columns, those that LIME has among its own
     rank: float  # rank correlation of SHAP and LIME
     same_top: int  # of the times that LIME was asked, how often it named the same columns as the first time
     stable_rank: float  # mean rank correlation of the times that LIME was asked
@@ -172,23 +172,23 @@ class Trust:
 
     @property
     def agreed(self) -> bool:
-        return len(self.shared) == min(TOP, self.columns) and self.rank >= 0.7
+        return len(self.shared) == min(TOP_COLUMNS, self.columns) and self.rank >= 0.7
 
     @property
     def stable(self) -> bool:
-        return self.same_top >= SEEDS - 1
+        return self.same_top >= LIME_RUNS - 1
 
 # %% ../../nbs/explanation/02_local.ipynb #d480a13f
-def trust(
+def compare_explanations(
     shap: Attribution,
-    limes: Sequence[Attribution],  # from `lime_runs`
-) -> Trust:
+    limes: Sequence[Attribution],  # from `repeat_lime`
+) -> ExplanationAgreement:
     "Compare SHAP with LIME, and LIME with itself."
-    mean, runs = mean_of(limes), [lime.values for lime in limes]
-    shared = [column for column in shap.top(TOP) if column in mean.top(TOP)]
+    mean, runs = mean_attribution(limes), [lime.values for lime in limes]
+    shared = [column for column in shap.top(TOP_COLUMNS) if column in mean.top(TOP_COLUMNS)]
     pairs = [rank_correlation(a, b) for place, a in enumerate(runs) for b in runs[:place]]
-    same = sum(set(lime.top(TOP)) == set(limes[0].top(TOP)) for lime in limes)
-    return Trust(
+    same = sum(set(lime.top(TOP_COLUMNS)) == set(limes[0].top(TOP_COLUMNS)) for lime in limes)
+    return ExplanationAgreement(
         len(shap.columns),
         shap.top(1)[0],
         shared,
@@ -200,7 +200,7 @@ def trust(
     )
 
 
-def mean_of(limes: Sequence[Attribution]) -> Attribution:
+def mean_attribution(limes: Sequence[Attribution]) -> Attribution:
     "The mean of several attributions of one row."
 
     def mean(name: str) -> float:

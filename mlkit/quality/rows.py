@@ -8,23 +8,23 @@ from __future__ import annotations
 import pandas as pd
 
 from ..core.errors import DataError
-from ..sources.joins import find_column
-from ..task.target import each_value, label_of
+from ..sources.joins import find_key_column
+from ..task.target import map_distinct_values, normalise_label
 from ..task.task import Task, target_values
 
 # %% auto #0
-__all__ = ['SMALLEST_TABLE', 'find_columns', 'put_aside', 'usable_rows', 'with_answers']
+__all__ = ['require_columns', 'exclude_rows', 'drop_unusable_rows', 'drop_unreadable_targets']
 
 # %% ../../nbs/quality/09_rows.ipynb #7ea103d6
-SMALLEST_TABLE = 20  # rows; below this neither a fold nor a test set says anything
+_MIN_TABLE_ROWS = 20  # rows; below this neither a fold nor a test set says anything
 
 # %% ../../nbs/quality/09_rows.ipynb #9d4f8fd4
-def find_columns(
+def require_columns(
     data: pd.DataFrame,  # raw rows
     *wanted: str,  # names of columns that have to be there
 ) -> list[str]:  # as the table writes them
     "The columns that are meant. DataError where one is missing, or where it would be the only one."
-    names = [find_column(name, data, "the table") for name in wanted]
+    names = [find_key_column(name, data, "the table") for name in wanted]
     if len(data.columns) > 1:
         return names
     raise DataError(
@@ -32,7 +32,7 @@ def find_columns(
     )
 
 # %% ../../nbs/quality/09_rows.ipynb #95bfcf33
-def put_aside(
+def exclude_rows(
     rows: pd.DataFrame,  # raw, with the index of the source
     reasons: pd.Series,  # a sentence for each row to set aside, by index
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # rows that go on; rows set aside, with `row` and `reason`
@@ -48,30 +48,30 @@ def put_aside(
     return rows[~leaving], aside
 
 # %% ../../nbs/quality/09_rows.ipynb #50500bc1
-def usable_rows(
+def drop_unusable_rows(
     data: pd.DataFrame,  # raw rows
     target: str,  # column to predict
     drop_duplicates: bool = True,  # of several identical rows keep one
 ) -> tuple[pd.DataFrame, dict[str, int]]:  # what is left, with the index of `data`; how many went, by reason
     "Rows that have a target, each once. DataError when too few are left."
-    missing = pd.isna(pd.Series(each_value(label_of, data[target], None), index=data.index))
+    missing = pd.isna(pd.Series(map_distinct_values(normalise_label, data[target], None), index=data.index))
     repeated = data.duplicated() & ~missing if drop_duplicates else missing & False
     kept = data[~missing & ~repeated]
     if missing.all():
         raise DataError(
             f"the target '{target}' is missing in all {len(data):,} rows; choose another target or fill it in"
         )
-    if len(kept) < SMALLEST_TABLE:
+    if len(kept) < _MIN_TABLE_ROWS:
         lost = {f"without a value in '{target}'": missing.sum(), "repeated": repeated.sum()}
         why = ", ".join(f"{count:,} {reason}" for reason, count in lost.items() if count)
         raise DataError(
             f"{len(kept)} usable rows of {len(data):,}{f' ({why})' if why else ''} "
-            f"are too few to learn from and to test on; at least {SMALLEST_TABLE} are needed"
+            f"are too few to learn from and to test on; at least {_MIN_TABLE_ROWS} are needed"
         )
     return kept, {"without target": int(missing.sum()), "repeated": int(repeated.sum())}
 
 # %% ../../nbs/quality/09_rows.ipynb #f53003b7
-def with_answers(
+def drop_unreadable_targets(
     rows: pd.DataFrame,  # usable rows
     task: Task,
 ) -> pd.DataFrame:  # those whose target can be read

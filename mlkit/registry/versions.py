@@ -14,43 +14,51 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ..core.errors import PackageError, SettingsError, did_you_mean
-from ..core.files import digest_of
-from ..inference.signing import MANIFEST, check
-from .client import _CLOCK, CHALLENGER, CHAMPION, _asking, _model, _moves, line_of
-from .history import History, Version, _compared, _history, _versions
+from ..core.files import file_digest
+from ..inference.signing import MANIFEST_FILE, verify_package
+from mlkit.registry.client import (
+    CHALLENGER,
+    CHAMPION,
+    TIME_FORMAT,
+    alias_changes,
+    champion_lineage,
+    registered_model,
+    registry_client,
+)
+from .history import ModelHistory, ModelVersion, compare_scores, model_versions, read_history
 from .mlflow_flavor import save_model
-from .tracking import connect
+from .tracking import connect_run
 
 # %% auto #0
-__all__ = ['register', 'Promotion', 'promote', 'rollback']
+__all__ = ['register_package', 'Promotion', 'promote_version', 'find_version', 'rollback_champion']
 
 # %% ../../nbs/registry/05_versions.ipynb #bdf67d50
-def _crown(client: Any, name: str, what: str, version: str) -> None:
+def _set_champion(client: Any, name: str, what: str, version: str) -> None:
     "Move the alias `champion`, and keep the history true."
-    model = _model(client, name)
-    holder, moves = model.aliases.get(CHAMPION), _moves(model)
+    model = registered_model(client, name)
+    holder, moves = model.aliases.get(CHAMPION), alias_changes(model)
     last = datetime.fromisoformat(moves[-1].when) if moves else datetime.min
     tick, now = timedelta(microseconds=1), datetime.now(UTC).replace(tzinfo=None)
     when = max(now, last + tick)
-    if holder and line_of(moves)[-1:] != [str(holder)]:
-        _write_down(client, name, "promote", holder, when)
+    if holder and champion_lineage(moves)[-1:] != [str(holder)]:
+        _record_alias_change(client, name, "promote", holder, when)
     client.set_registered_model_alias(name, CHAMPION, version)
-    _write_down(client, name, what, version, when + tick)
+    _record_alias_change(client, name, what, version, when + tick)
     for _ in range(5):
-        model = _model(client, name)
-        wanted = line_of(_moves(model))[-1]
+        model = registered_model(client, name)
+        wanted = champion_lineage(alias_changes(model))[-1]
         if str(model.aliases.get(CHAMPION)) == wanted:
             return
         client.set_registered_model_alias(name, CHAMPION, wanted)
 
 
-def _write_down(client: Any, name: str, what: str, version: Any, when: datetime) -> None:
+def _record_alias_change(client: Any, name: str, what: str, version: Any, when: datetime) -> None:
     "The time leads the key; what follows keeps two moves of one moment apart."
-    key = f"{CHAMPION}.{when:{_CLOCK}}.{uuid4().hex[:8]}"
+    key = f"{CHAMPION}.{when:{TIME_FORMAT}}.{uuid4().hex[:8]}"
     client.set_registered_model_tag(name, key, f"{what} {version}")
 
 # %% ../../nbs/registry/05_versions.ipynb #582d60ab
-def register(
+def register_package(
     package: Path,  # a package
     run: Path,  # the run folder that it was made in
     name: str,  # of the model; letters, digits, blanks and - _ .
@@ -59,15 +67,15 @@ def register(
     "Make a package a version of a model. PackageError: it is damaged. The same one again: the same version."
     if not re.fullmatch(r"\w[\w.\- ]*(?<! )", name):
         raise SettingsError(f"a model's name has letters, digits, blanks and - _ . only, not {name!r}")
-    manifest, package = check(package), Path(package).absolute()
-    with _asking(Path(run)) as client:
+    manifest, package = verify_package(package), Path(package).absolute()
+    with registry_client(Path(run)) as client:
         _make_model(client, name)
-        digest = digest_of(package / MANIFEST)
-        same = [each.version for each in _versions(client, name) if each.tags.get("manifest") == digest]
+        digest = file_digest(package / MANIFEST_FILE)
+        same = [each.version for each in model_versions(client, name) if each.tags.get("manifest") == digest]
         version = str(same[-1] if same else _add_version(client, package, Path(run), name, manifest))
-        aliases = _model(client, name).aliases
+        aliases = registered_model(client, name).aliases
         if not aliases.get(CHAMPION):
-            _crown(client, name, "promote", version)
+            _set_champion(client, name, "promote", version)
         elif str(aliases[CHAMPION]) != version:
             client.set_registered_model_alias(name, alias, version)
     return version
@@ -103,7 +111,7 @@ def _log_model(client: Any, package: Path, run: Path, name: str, tags: dict[str,
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
-    _, experiment, run_id = connect(run)
+    _, experiment, run_id = connect_run(run)
     logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, tags=tags)
     with TemporaryDirectory() as folder:
         described = Model(run_id=run_id, model_uuid=logged.model_id, model_id=logged.model_id)
@@ -129,7 +137,7 @@ def _tags(package: Path, run: Path, manifest: dict[str, Any]) -> dict[str, str]:
         "commit": commit,
         "made": manifest.get("made"),
         "run": run.name,
-        "manifest": digest_of(package / MANIFEST),
+        "manifest": file_digest(package / MANIFEST_FILE),
     }
     return {key: str(value) for key, value in known.items() if value not in (None, "")}
 
@@ -146,33 +154,35 @@ class Promotion(NamedTuple):
         return self.text
 
 
-def _changed(name: str, new: Version, old: Version | None) -> Promotion:
+def _promotion(name: str, new: ModelVersion, old: ModelVersion | None) -> Promotion:
     before = f" in place of version {old.number}" if old else ""
-    what = f"{name}: version {new.number} is the champion now{before}{_compared(new, old) if old else ''}"
+    what = (
+        f"{name}: version {new.number} is the champion now{before}{compare_scores(new, old) if old else ''}"
+    )
     means = f"Servers of {name}@{CHAMPION} take it over by themselves"
     undo = f"; to go back: mlkit rollback {name}" if old else ""
     return Promotion(name, new.number, old.number if old else "", f"{what}\n{means}{undo}")
 
 # %% ../../nbs/registry/05_versions.ipynb #6df2cfbe
-def promote(
+def promote_version(
     name: str,  # of a registered model
     version: str = CHALLENGER,  # a number, or an alias
 ) -> Promotion:
     "Make a version the champion. PackageError: there is none of that number or alias."
-    with _asking() as client:
-        then = _history(client, name)
-        chosen, old = _find_version(then, version), then.champion
+    with registry_client() as client:
+        then = read_history(client, name)
+        chosen, old = find_version(then, version), then.champion
         if chosen is old:
             return Promotion(
                 name, chosen.number, chosen.number, f"{name}: version {chosen.number} is the champion already"
             )
-        _crown(client, name, "promote", chosen.number)
+        _set_champion(client, name, "promote", chosen.number)
         if CHALLENGER in chosen.aliases:
             client.delete_registered_model_alias(name, CHALLENGER)
-    return _changed(name, chosen, old)
+    return _promotion(name, chosen, old)
 
 # %% ../../nbs/registry/05_versions.ipynb #cfbc0fa3
-def _find_version(history: History, wanted: str) -> Version:
+def find_version(history: ModelHistory, wanted: str) -> ModelVersion:
     "By number or alias. PackageError: there is none, and which there are."
     name, wanted = history.name, str(wanted).removeprefix("v")
     for version in history.versions:
@@ -192,24 +202,27 @@ def _listed(numbers: list[str]) -> str:
     return ", ".join(numbers) if len(numbers) < 8 else f"{numbers[0]} to {numbers[-1]}"
 
 # %% ../../nbs/registry/05_versions.ipynb #b4438d48
-def rollback(
+def rollback_champion(
     name: str,  # of a registered model
 ) -> Promotion:
     "Make the champion before this one the champion again. PackageError: there was none."
-    with _asking() as client:
-        then, line = _history(client, name), line_of(_moves(_model(client, name)))
+    with registry_client() as client:
+        then, line = (
+            read_history(client, name),
+            champion_lineage(alias_changes(registered_model(client, name))),
+        )
         old = then.champion
         if old and line[-1:] != [old.number]:
             line.append(old.number)
         there = {version.number: version for version in then.versions}
         back = next((number for number in reversed(line[:-1]) if number in there), None)
         if back is None:
-            raise PackageError(_no_way_back(then))
-        _crown(client, name, "rollback", back)
-    return _changed(name, there[back], old)
+            raise PackageError(_no_rollback_message(then))
+        _set_champion(client, name, "rollback", back)
+    return _promotion(name, there[back], old)
 
 
-def _no_way_back(history: History) -> str:
+def _no_rollback_message(history: ModelHistory) -> str:
     champion = history.champion
     if champion is None:
         return f"'{history.name}' has no champion; choose one: mlkit promote {history.name}"

@@ -14,17 +14,18 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..core.errors import DataError
-from ..data.columns import Column, in_words, input_names, read_cell
-from ..data.table import Table
-from ..inference.predictor import Inputs, Predictor, arrays
-from ..inference.row_reader import is_word
+from ..data.columns import ColumnSpec, format_cell, input_names, read_cell
+from ..data.table import TableSpec
+from ..inference.predictor import ModelInputs, Predictor, stack_rows
+from ..inference.row_reader import is_text_input
 
 # %% auto #0
-__all__ = ['FEWEST', 'MIXTURES', 'FEW', 'background_rows', 'Parts', 'Layout', 'side_cells', 'read_rows', 'mixed',
-           'all_combinations', 'walks', 'Questions', 'questions', 'different', 'Reasons', 'explain_row', 'effects']
+__all__ = ['background_rows', 'ExplainableRows', 'InputLayout', 'read_explainable_rows', 'perturb_rows', 'all_coalitions',
+           'draw_column_orders', 'CoalitionPlan', 'make_coalition_plan', 'differing_cells', 'OnlineExplainer',
+           'explain_row', 'format_effects']
 
 # %% ../../nbs/serving/01_explanations.ipynb #b7161685
-FEWEST = 8  # rows of the background, however many columns there are
+_MIN_BACKGROUND_ROWS = 8  # rows of the background, however many columns there are
 
 
 def background_rows(
@@ -39,7 +40,7 @@ def background_rows(
     ]
 
 # %% ../../nbs/serving/01_explanations.ipynb #20c5d108
-class Parts(NamedTuple):
+class ExplainableRows(NamedTuple):
     "Rows as the model takes them, with the numbers that something is computed from."
 
     numbers: np.ndarray  # (rows, inputs) float32
@@ -47,14 +48,14 @@ class Parts(NamedTuple):
     sides: np.ndarray  # (rows, columns) float64, NaN: missing
 
 
-class Layout:
+class InputLayout:
     "Which input of the model comes from which column."
 
-    def __init__(self, table: Table):
+    def __init__(self, table: TableSpec):
         self.table, self.columns = table, [column.name for column in table.used]
         owner = {name: place for place, column in enumerate(table.used) for name in input_names(column)}
-        self.numbers = [name for name, kind in table.input_kinds.items() if not is_word(kind)]
-        self.words = [name for name, kind in table.input_kinds.items() if is_word(kind)]
+        self.numbers = [name for name, kind in table.input_kinds.items() if not is_text_input(kind)]
+        self.words = [name for name, kind in table.input_kinds.items() if is_text_input(kind)]
         self.sides = list(dict.fromkeys(side for each in table.derived for side in (each.left, each.right)))
         plain = self.numbers[: len(self.numbers) - len(table.derived)]  # computed inputs come last
         self.owners = [
@@ -63,8 +64,8 @@ class Layout:
         ]
 
 # %% ../../nbs/serving/01_explanations.ipynb #c312b5fd
-def side_cells(
-    layout: Layout,
+def _operand_cells(
+    layout: InputLayout,
     rows: Sequence[Mapping[str, Any]],  # raw
 ) -> np.ndarray:  # (rows, columns) float64, NaN: missing
     "The numbers from which inputs are computed."
@@ -72,10 +73,10 @@ def side_cells(
     return np.array(cells, dtype=float).reshape(len(rows), len(layout.sides))
 
 
-def read_rows(
-    layout: Layout,
+def read_explainable_rows(
+    layout: InputLayout,
     rows: Sequence[Mapping[str, Any]],  # raw
-) -> Parts:
+) -> ExplainableRows:
     "Read rows of the background."
     inputs = [layout.table.row_inputs(row) for row in rows]
 
@@ -83,16 +84,18 @@ def read_rows(
         cells = [[row[name] for name in names] for row in inputs]
         return np.array(cells, kind).reshape(len(rows), len(names))
 
-    return Parts(pick(layout.numbers, np.float32), pick(layout.words, object), side_cells(layout, rows))
+    return ExplainableRows(
+        pick(layout.numbers, np.float32), pick(layout.words, object), _operand_cells(layout, rows)
+    )
 
 # %% ../../nbs/serving/01_explanations.ipynb #0bb365e7
-def mixed(
-    layout: Layout,
-    row: Parts,  # one row
-    behind: Parts,  # the background
+def perturb_rows(
+    layout: InputLayout,
+    row: ExplainableRows,  # one row
+    behind: ExplainableRows,  # the background
     taken: np.ndarray,  # (mixtures, columns): is the cell taken from the background?
     places: np.ndarray,  # (mixtures,): from which row of it
-) -> Inputs:
+) -> ModelInputs:
     "What the model gets of mixtures."
     numbers, words, sides = (
         np.where(taken[:, owners], theirs[places, : len(owners)], own[:, : len(owners)])
@@ -100,10 +103,10 @@ def mixed(
     )
     at = {name: sides[:, place] for place, name in enumerate(layout.sides)}
     computed = [each.of_arrays(at[each.left], at[each.right])[:, None] for each in layout.table.derived]
-    return Inputs(np.hstack([numbers, *computed]), words)
+    return ModelInputs(np.hstack([numbers, *computed]), words)
 
 # %% ../../nbs/serving/01_explanations.ipynb #dc7da8ee
-def all_combinations(
+def all_coalitions(
     columns: int,  # how many there are
 ) -> tuple[np.ndarray, np.ndarray]:  # (combinations, columns): is the cell kept? and what that counts for it
     "Every choice of cells to keep, and the weights that make Shapley values of what the model says of them."
@@ -113,25 +116,25 @@ def all_combinations(
     return kept, np.where(kept, 1, -1) / orders[others]
 
 # %% ../../nbs/serving/01_explanations.ipynb #0e7440fc
-MIXTURES = 2_000  # about so many rows the model is asked about, and twice as many for many columns
+_MAX_PERTURBED_ROWS = 2_000  # about so many rows the model is asked about, and twice as many for many columns
 
 
-def walks(
+def draw_column_orders(
     behind: int,  # rows of the background
     columns: int,  # how many there are
     seed: int = 42,
 ) -> np.ndarray:  # (walks, columns): when the cell is revealed, from 0
     "Random orders of the columns, and the same backwards; as many as are affordable."
-    often = max(1, MIXTURES // (2 * behind * columns))
+    often = max(1, _MAX_PERTURBED_ROWS // (2 * behind * columns))
     order = np.tile(np.arange(columns), (often * behind, 1))
     drawn = np.random.default_rng(seed).permuted(order, axis=1)
     return np.concatenate([drawn, columns - 1 - drawn])
 
 # %% ../../nbs/serving/01_explanations.ipynb #46e4a32b
-FEW = 6  # columns, up to which every combination is tried
+_MAX_EXACT_COLUMNS = 6  # columns, up to which every combination is tried
 
 
-class Questions(NamedTuple):
+class CoalitionPlan(NamedTuple):
     "What the model is to be asked, and what to make of its answers."
 
     kept: np.ndarray  # (mixtures, columns): does the cell come from the row?
@@ -139,36 +142,36 @@ class Questions(NamedTuple):
     shares: Callable[[np.ndarray], np.ndarray]  # of the answers (mixtures,): one for each column
 
 
-def questions(
+def make_coalition_plan(
     behind: int,  # rows of the background
     columns: int,  # how many there are
     seed: int = 42,
-) -> Questions:
+) -> CoalitionPlan:
     "All combinations for few columns, random walks for more."
-    if columns <= FEW:
-        kept, weights = all_combinations(columns)
-        return Questions(
+    if columns <= _MAX_EXACT_COLUMNS:
+        kept, weights = all_coalitions(columns)
+        return CoalitionPlan(
             np.tile(kept, (behind, 1)),
             np.repeat(np.arange(behind), len(kept)),
             lambda answers: answers.reshape(behind, -1).mean(axis=0) @ weights,
         )
-    when, steps = walks(behind, columns, seed), np.arange(columns + 1)
+    when, steps = draw_column_orders(behind, columns, seed), np.arange(columns + 1)
 
     def shares(answers: np.ndarray) -> np.ndarray:
         gains = np.diff(answers.reshape(len(when), -1), axis=1)
         return np.take_along_axis(gains, when, axis=1).mean(axis=0)
 
-    return Questions(
+    return CoalitionPlan(
         (when[:, None, :] < steps[:, None]).reshape(-1, columns),
         np.repeat(np.arange(len(when)) % behind, columns + 1),
         shares,
     )
 
 # %% ../../nbs/serving/01_explanations.ipynb #9f0d574c
-def different(
-    layout: Layout,
-    row: Parts,  # one row
-    behind: Parts,  # the background
+def differing_cells(
+    layout: InputLayout,
+    row: ExplainableRows,  # one row
+    behind: ExplainableRows,  # the background
 ) -> np.ndarray:  # (rows of the background, columns)
     "Where the background has another cell than the row."
     found = np.zeros((len(layout.columns), len(behind.numbers)), dtype=bool)
@@ -178,27 +181,30 @@ def different(
     return found.T
 
 # %% ../../nbs/serving/01_explanations.ipynb #afc600ce
-class Reasons:
+class OnlineExplainer:
     "What explaining needs to know of a predictor, worked out once."
 
     def __init__(self, predictor: Predictor, seed: int = 42):
-        self.layout = Layout(predictor.table)
+        self.layout = InputLayout(predictor.table)
         said = json.loads((predictor.folder / "background.json").read_text(encoding="utf-8"))
         size = len(self.layout.columns)
-        rows = background_rows(said)[: max(FEWEST, MIXTURES // size)]
-        self.behind, self.asked = read_rows(self.layout, rows), questions(len(rows), size, seed)
+        rows = background_rows(said)[: max(_MIN_BACKGROUND_ROWS, _MAX_PERTURBED_ROWS // size)]
+        self.behind, self.asked = (
+            read_explainable_rows(self.layout, rows),
+            make_coalition_plan(len(rows), size, seed),
+        )
         self.numbers = np.random.default_rng(seed).integers(0, 2**64, (len(rows), size), np.uint64)
 
-    def mixtures(self, row: Parts) -> tuple[Inputs, np.ndarray]:
+    def mixtures(self, row: ExplainableRows) -> tuple[ModelInputs, np.ndarray]:
         "The mixtures that differ from each other, and for each question the place of its mixture."
         kept, places, _ = self.asked
-        taken = different(self.layout, row, self.behind)[places] & ~kept
+        taken = differing_cells(self.layout, row, self.behind)[places] & ~kept
         sums = np.where(taken, self.numbers[places], np.uint64(0)).sum(axis=1)
         _, first, back = np.unique(sums, return_index=True, return_inverse=True)
-        return mixed(self.layout, row, self.behind, taken[first], places[first]), back
+        return perturb_rows(self.layout, row, self.behind, taken[first], places[first]), back
 
 # %% ../../nbs/serving/01_explanations.ipynb #765c1e8b
-_KNOWN: WeakKeyDictionary[Predictor, Reasons] = WeakKeyDictionary()
+_EXPLAINERS: WeakKeyDictionary[Predictor, OnlineExplainer] = WeakKeyDictionary()
 
 
 def explain_row(
@@ -209,10 +215,12 @@ def explain_row(
     read = predictor.read_row(row)
     for trouble in read.refused:
         raise DataError(trouble.message)
-    if predictor not in _KNOWN:
-        _KNOWN[predictor] = Reasons(predictor)
-    reasons, classes = _KNOWN[predictor], predictor.task.classes
-    inputs, back = reasons.mixtures(Parts(*arrays([read]), side_cells(reasons.layout, [row])))
+    if predictor not in _EXPLAINERS:
+        _EXPLAINERS[predictor] = OnlineExplainer(predictor)
+    reasons, classes = _EXPLAINERS[predictor], predictor.task.classes
+    inputs, back = reasons.mixtures(
+        ExplainableRows(*stack_rows([read]), _operand_cells(reasons.layout, [row]))
+    )
     kept, output = reasons.asked.kept, predictor.output(inputs)
     whole = output[back[kept.all(axis=1).argmax()]]
     label = 1 if len(classes) == 2 else int(np.argmax(whole))
@@ -222,22 +230,22 @@ def explain_row(
     return (
         told
         | {name: float(value) for name, value in said.items()}
-        | {"effects": effects(predictor, row, reasons.asked.shares(answers))}
+        | {"effects": format_effects(predictor, row, reasons.asked.shares(answers))}
     )
 
 # %% ../../nbs/serving/01_explanations.ipynb #620738bc
-def effects(
+def format_effects(
     predictor: Predictor,
     row: Mapping[str, Any],  # raw cells, by column
     shares: np.ndarray,  # one for each of the predictor's columns
 ) -> list[dict[str, Any]]:  # column, value, effect
     "The shares of the columns with their cells in words, personal ones as dots; the largest first."
 
-    def words(column: Column) -> str:
+    def words(column: ColumnSpec) -> str:
         return (
             "•••"
             if column.name in predictor.personal
-            else in_words(column, read_cell(column, row.get(column.name)))
+            else format_cell(column, read_cell(column, row.get(column.name)))
         )
 
     said = [
