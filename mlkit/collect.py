@@ -35,18 +35,18 @@ def track_source(
         address = parse_location(each)
         if address.place == "disk":
             _track_files(run, address)
-        if address.given != address.real or address.place not in ("disk", "example"):
-            run.cannot_watch(address.shown)
+        if address.original != address.real or address.place not in ("disk", "example"):
+            run.depends_on_untracked(address.shown)
 
 
 def _track_files(run: RunFolder, address: DataLocation) -> None:
     path = local_path(address.real)
     if Path(path).is_dir():
-        run.reads_names(str(Path(path) / "*"))
+        run.depends_on_pattern(str(Path(path) / "*"))
     elif is_pattern(path) and not Path(path).is_file():
-        run.reads_names(path)
+        run.depends_on_pattern(path)
     for file in find_source_files(address.real):
-        run.reads_file(file)
+        run.depends_on_file(file)
 
 # %% ../nbs/02_collect.ipynb #610496e7
 def load_previous_snapshot(run: RunFolder) -> dict[str, Any]:  # empty when there is none

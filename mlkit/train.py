@@ -32,7 +32,7 @@ def load_training_data(
         answers["fold"].to_numpy(),
         PreprocessingPlan.from_dict(run.load("plan")),
         Task.from_dict(run.load("task")),
-        in_time=run.load("split")["how"] == "time",
+        is_time_ordered=run.load("split")["how"] == "time",
     )
 
 # %% ../nbs/05_train.ipynb #a1670124

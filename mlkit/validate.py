@@ -70,4 +70,4 @@ def summarise(
         leaks += f"; LEAK: {', '.join(dict.fromkeys(others))}"
     rows = f"{len(train):,} rows to learn from, {len(test):,} locked away"
     set_aside = f"; {len(aside)} set aside" if len(aside) else ""
-    return f"{kind}; {rows}{set_aside}; {len(checked.broken)} broken rules{leaks}"
+    return f"{kind}; {rows}{set_aside}; {len(checked.violations)} broken rules{leaks}"

@@ -24,7 +24,7 @@ from .files import atomic_write, file_digest, file_names_digest
 # %% ../../nbs/core/06_run_folder.ipynb #be854f3e
 class ArtifactFormat(NamedTuple):
     suffix: str
-    takes: Callable[[Any], bool]
+    accepts: Callable[[Any], bool]
     write: Callable[[Any, Path], None]
     read: Callable[[Path], Any]
 
@@ -160,13 +160,13 @@ class RunFolder:
         read_journal(self.folder)  # a damaged one is refused at the door
         if stage:
             with edit_journal(self.folder) as journal:
-                self._begin(journal)
+                self._start_stage(journal)
             (self.folder / ".telling").unlink(missing_ok=True)
 
     def __repr__(self) -> str:
         return f"Run({self.folder.name!r}, stage={self.stage!r})"
 
-    def _begin(self, journal: dict) -> None:
+    def _start_stage(self, journal: dict) -> None:
         record = journal["stages"].setdefault(self.stage, {})
         record.update(
             state="running",
@@ -214,23 +214,23 @@ class RunFolder:
                 journal["artifacts"][name] = entry
                 record["writes"] = sorted({*record["writes"], name})
 
-    def reads_file(self, path: str | Path) -> None:
+    def depends_on_file(self, path: str | Path) -> None:
         "Note that the stage depends on a file from outside: when that changes, the stage runs again."
         with edit_journal(self.folder) as journal:
             self._note(journal)["sources"][str(Path(path).absolute())] = file_digest(Path(path))
 
-    def reads_names(self, pattern: str) -> None:
+    def depends_on_pattern(self, pattern: str) -> None:
         "Note that the stage depends on which files a pattern matches: when one comes or goes, it runs again."
         pattern = str(Path(pattern).absolute())
         with edit_journal(self.folder) as journal:
             self._note(journal)["sources"][pattern] = file_names_digest(pattern)
 
-    def cannot_watch(self, name: str) -> None:
+    def depends_on_untracked(self, name: str) -> None:
         "Note that the stage depends on what cannot be looked at from here: it runs again each time."
         with edit_journal(self.folder) as journal:
             self._note(journal)["sources"][name] = ""
 
-    def conclude(self, summary: str) -> None:
+    def set_summary(self, summary: str) -> None:
         "Say in one line what came out; the command line and the report show it beside the stage."
         with edit_journal(self.folder) as journal:
             self._note(journal)["summary"] = summary
@@ -260,7 +260,9 @@ def _save(run: RunFolder, name: str, value: Any, suffix: str = "") -> Path:
         raise RunError(f"an artifact's name has small letters and underscores only, not {name!r}")
     stem, ending = os.path.splitext(name)
     suffix = suffix or ending
-    kind = next(kind for kind in ARTIFACT_FORMATS if (kind.suffix == suffix if suffix else kind.takes(value)))
+    kind = next(
+        kind for kind in ARTIFACT_FORMATS if (kind.suffix == suffix if suffix else kind.accepts(value))
+    )
     path = run.artifacts / f"{stem}{kind.suffix}"
     with edit_journal(run.folder) as journal:
         record = run._note(journal)

@@ -31,7 +31,7 @@ class ColumnStats:
 
     series: pd.Series
     rows: int
-    present: int  # cells that are not missing
+    known_rows: int  # cells that are not missing
     distinct: int  # different ones among them
     counts: dict[str, int]  # cells by text, at most `_MAX_SAMPLED_CELLS` texts
     nothing: dict[str, int]  # cells by the word that stands for nothing, folded
@@ -39,7 +39,7 @@ class ColumnStats:
     @property
     def unique(self) -> bool:
         "Is nearly every cell different, in more rows than chance would do?"
-        return self.present > 50 and self.distinct >= 0.98 * self.present
+        return self.known_rows > 50 and self.distinct >= 0.98 * self.known_rows
 
     def count(self, accept: Callable[[str], object]) -> int:
         "The sampled cells that `accept` takes."
@@ -49,11 +49,11 @@ class ColumnStats:
         "Their share."
         return self.count(accept) / max(1, sum(self.counts.values()))
 
-    def share_read(self, column: ColumnSpec) -> float:
+    def readable_share(self, column: ColumnSpec) -> float:
         "The share of the cells that make sense in this column."
         return self.share(lambda text: read_cell(column, text) is not None)
 
-    def mostly(self, accept: Callable[[str], object], enough: float = MIN_READABLE_SHARE) -> bool:
+    def mostly_accepted(self, accept: Callable[[str], object], enough: float = MIN_READABLE_SHARE) -> bool:
         "Does `accept` take enough of the cells? It stops looking when it cannot any more."
         room = sum(self.counts.values()) * (1 - enough)
         for text, count in self.counts.items():

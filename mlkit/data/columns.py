@@ -62,10 +62,10 @@ class ColumnSpec:
     currency: str = ""  # number: the only currency that is read; empty: any
     shapes: tuple[str, ...] = ()  # numbers: what stands around them, such as "#nm@#rpm"
     order: str = ""  # date: what comes first in 10/20/2013, "day" or "month"
-    hours: bool = False  # date: does the time of day matter?
+    has_time: bool = False  # date: does the time of day matter?
     categories: tuple[str, ...] = ()  # category: those that were learned, most frequent first
     spellings: dict[str, str] = field(default_factory=dict)  # category: other ways to write one of them
-    exact: bool = False  # category: do capitals, width and blanks count?
+    exact_match: bool = False  # category: do capitals, width and blanks count?
     other: str = ""  # category: what rare and unseen values become; empty: missing
     parts: tuple[str, ...] = ()  # date, text and numbers: the parts that the model gets; empty: all
     prefix: str = ""  # what the names of the parts begin with; empty: the name and a dot
@@ -79,7 +79,7 @@ class _Prepared:
     "What a column's declaration means for its cells, worked out once."
 
     def __init__(self, column: ColumnSpec):
-        self.fold = str.strip if column.exact else normalise_text
+        self.fold = str.strip if column.exact_match else normalise_text
         self.markers = frozenset(map(normalise_text, column.missing))
         self.lookup = {
             self.fold(text): category
@@ -369,7 +369,7 @@ def possible_parts(
 ) -> tuple[str, ...]:  # empty: it is one input as it is
     "The parts that a date, a text or a cell of several numbers can be taken to."
     if column.kind == "date":
-        return _DATE + (_HOUR if column.hours else ())
+        return _DATE + (_HOUR if column.has_time else ())
     if column.kind == "text":
         return "characters", "words", "text"
     if column.kind != "numbers":
@@ -523,7 +523,7 @@ def format_cell(
     if cell is None or cell == "" or cell != cell:
         return "missing"
     if isinstance(cell, datetime):
-        return f"{cell:%Y-%m-%d %H:%M}" if column.hours else f"{cell:%Y-%m-%d}"
+        return f"{cell:%Y-%m-%d %H:%M}" if column.has_time else f"{cell:%Y-%m-%d}"
     if column.kind == "boolean":
         return "yes" if cell else "no"
     if isinstance(cell, float):

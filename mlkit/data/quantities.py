@@ -199,13 +199,13 @@ def infer_number_column(
     note = "" if decimal == "." else " with a decimal comma" if commas else " with points between thousands"
     column = with_currency(replace(blank, kind="number", decimal=decimal, why=note), facts)
     if any("%" in normalise_width(text) for text in facts.counts):
-        column = max(column, with_percent(column, facts), key=facts.share_read)
+        column = max(column, with_percent(column, facts), key=facts.readable_share)
         if "%" not in column.unit:
             column = with_percent(column, facts)
-    elif facts.share_read(replace(column, currency="")) < MIN_READABLE_SHARE and any(_units(facts)[0]):
-        column = max(column, with_units(column, facts), key=facts.share_read)
-    share = facts.share_read(column)
-    mixed = MIN_READABLE_SHARE > share >= _MIN_MAIN_UNIT_SHARE and facts.mostly(
+    elif facts.readable_share(replace(column, currency="")) < MIN_READABLE_SHARE and any(_units(facts)[0]):
+        column = max(column, with_units(column, facts), key=facts.readable_share)
+    share = facts.readable_share(column)
+    mixed = MIN_READABLE_SHARE > share >= _MIN_MAIN_UNIT_SHARE and facts.mostly_accepted(
         lambda text: _is_quantity(column, text)
     )
     return column, share, share >= MIN_READABLE_SHARE or mixed
@@ -216,7 +216,7 @@ def infer_hours_column(
     facts: ColumnStats,  # of the column
 ) -> ColumnSpec | None:  # None: it is something else
     "A column of times, read as hours."
-    if not facts.mostly(lambda text: parse_hours(text) is not None):
+    if not facts.mostly_accepted(lambda text: parse_hours(text) is not None):
         return None
     return replace(blank, kind="number", unit="h", why=" of hours, read from times such as 1:30")
 

@@ -114,7 +114,7 @@ def is_empty_cell(
 
 def allowed_texts(column: ColumnSpec, rule: Rule) -> frozenset[str]:
     "The categories in the form in which they are compared, other spellings among them."
-    same: Callable[[str], str] = str.strip if column.exact else normalise_text
+    same: Callable[[str], str] = str.strip if column.exact_match else normalise_text
     named = {same(text) for text in rule.categories}
     return frozenset(named | {same(text) for text, name in column.spellings.items() if same(name) in named})
 
@@ -137,7 +137,7 @@ def broken_rules(
             broken.append("low")
         if high is not None and size > high:
             broken.append("high")
-    same = text.strip() if column.exact else normalise_text(text)
+    same = text.strip() if column.exact_match else normalise_text(text)
     if rule.categories and same not in allowed_texts(column, rule):
         broken.append("categories")
     if rule.pattern and not re.fullmatch(rule.pattern, text):

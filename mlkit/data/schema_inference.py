@@ -120,7 +120,7 @@ def _infer_categories(
             continue
         text = as_text(to_python(cell))
         same = counts.setdefault(
-            text if column.exact else normalise_text(column.spellings.get(text, text)), {}
+            text if column.exact_match else normalise_text(column.spellings.get(text, text)), {}
         )
         same[text] = same.get(text, 0) + int(count)
     sizes = [sum(spellings.values()) for spellings in counts.values()]

@@ -49,7 +49,7 @@ __all__ = ['with_varying_parts', 'ordered_categories', 'infer_column', 'infer_ki
 
 # %% ../../nbs/data/09_type_inference.ipynb #b4be5bf5
 def _as_empty(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    if facts.present:
+    if facts.known_rows:
         return None
     return replace(
         blank,
@@ -64,8 +64,8 @@ def _as_constant(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     if len({normalise_text(text) for text in facts.counts}) > 1:
         return None
     word = quote_cell(min(facts.counts))
-    if facts.present < facts.rows:
-        why = f"{facts.present:,} of {facts.rows:,} cells say {word}, the others nothing"
+    if facts.known_rows < facts.rows:
+        why = f"{facts.known_rows:,} of {facts.rows:,} cells say {word}, the others nothing"
         return replace(blank, kind="category", why=why)
     return replace(
         blank,
@@ -81,7 +81,9 @@ def _as_boolean(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     if None in map(parse_boolean, words) or not any({*pair} <= words for pair in BOOLEAN_PAIRS):
         return None
     yes = facts.count(parse_boolean)
-    return replace(blank, kind="boolean", why=f"{yes:,} of {facts.present:,} values say yes, the others no")
+    return replace(
+        blank, kind="boolean", why=f"{yes:,} of {facts.known_rows:,} values say yes, the others no"
+    )
 
 # %% ../../nbs/data/09_type_inference.ipynb #8ccdbbbe
 _is_open_date = re.compile(r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{2,4}(?![0-9]).*").fullmatch
@@ -95,7 +97,7 @@ def _date_column(blank: ColumnSpec, facts: ColumnStats) -> tuple[ColumnSpec, flo
     tried = [replace(blank, kind="date", order=order, why=f", the {order} first") for order in orders]
     if facts.share(set(opened).__contains__) <= 1 - MIN_READABLE_SHARE:
         tried = [replace(blank, kind="date")]
-    shares = [facts.share_read(column) for column in tried]
+    shares = [facts.readable_share(column) for column in tried]
     best = tried[shares.index(max(shares))]
     if len(set(shares)) < len(shares):
         best = replace(best, why=f"{best.why} (assumed: no cell tells)")
@@ -117,7 +119,7 @@ def _with_words(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
 
 
 def _as_date(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    if not facts.mostly(_is_date, 0.5):
+    if not facts.mostly_accepted(_is_date, 0.5):
         return None
     column, share = _date_column(blank, facts)
     return column if share >= MIN_READABLE_SHARE else _with_words(column, facts)
@@ -158,9 +160,9 @@ def _names_a_code(name: str) -> bool:
 
 def _as_code(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     digits = [text for text in facts.counts if _is_digits(text)]
-    if _names_a_code(blank.name) and facts.mostly(_is_coded):
+    if _names_a_code(blank.name) and facts.mostly_accepted(_is_coded):
         return replace(blank, kind="category", why="digits and letters that the name calls a code")
-    if not facts.mostly(_is_digits):
+    if not facts.mostly_accepted(_is_digits):
         return None
     zeros = facts.share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
     numbers, all_digits = [float(text) for text in digits], len(digits) == len(facts.counts)
@@ -178,7 +180,7 @@ def _as_code(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
 def _as_identifier(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     if not facts.unique:
         return None
-    figures = f"{facts.distinct:,} different values in {facts.present:,} rows"
+    figures = f"{facts.distinct:,} different values in {facts.known_rows:,} rows"
     return replace(
         blank,
         kind="identifier",
@@ -189,7 +191,7 @@ def _as_identifier(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
 
 # %% ../../nbs/data/09_type_inference.ipynb #d2b20f47
 def _as_number(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    if not facts.mostly(re.compile("[0-9０-９]").search, 0.5):
+    if not facts.mostly_accepted(re.compile("[0-9０-９]").search, 0.5):
         return None
     column, share, enough = infer_number_column(blank, facts)
     if enough:
@@ -203,9 +205,9 @@ def _as_numbers(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
 # %% ../../nbs/data/09_type_inference.ipynb #f6757e2a
 def _as_text(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     words = sum(map(count_words, facts.counts)) / len(facts.counts)
-    if words < 3 or facts.distinct < 0.5 * facts.present:
+    if words < 3 or facts.distinct < 0.5 * facts.known_rows:
         return None
-    why = f"{facts.distinct:,} different texts in {facts.present:,} rows, {words:.1f} words on average"
+    why = f"{facts.distinct:,} different texts in {facts.known_rows:,} rows, {words:.1f} words on average"
     return replace(blank, kind="text", why=why)
 
 
@@ -269,11 +271,11 @@ def _with_counts(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec:
     if limits:
         what += f", {facts.count(_is_limit):,} of them limits such as {quote_cell(limits[0])}"
     why = f"all {present:,} values are {what}"
-    if present < facts.present:
+    if present < facts.known_rows:
         such = f", such as {quote_cell(wrong[0])}," if wrong else ""
-        why = f"{present:,} of {facts.present:,} values are {what}; the others{such} are taken as missing"
+        why = f"{present:,} of {facts.known_rows:,} values are {what}; the others{such} are taken as missing"
     hours = column.kind == "date" and bool((read != read.dt.normalize()).any())
-    return replace(sentinels, why="; ".join(filter(None, [why, sentinels.reason])), reason="", hours=hours)
+    return replace(sentinels, why="; ".join(filter(None, [why, sentinels.reason])), reason="", has_time=hours)
 
 # %% ../../nbs/data/09_type_inference.ipynb #b96238c0
 def with_varying_parts(

@@ -38,7 +38,7 @@ def load_and_compare_champion(
         return None
     file = find_champion_file(champion)
     if run is not None:
-        run.reads_file(file)
+        run.depends_on_file(file)
     return compare_with_champion(task, load_champion(file), test, truth, output, threshold, confidence)
 
 # %% ../../nbs/evaluation/03_champion.ipynb #26d02880

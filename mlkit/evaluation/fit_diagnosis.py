@@ -84,7 +84,7 @@ def diagnose_scores(
         not gain > _MIN_GAIN_SHARE * possible_gain(task, baseline),
     )
     if best:
-        fit = "overfit" if gap > max(best.ahead.value, chance) else "underfit"
+        fit = "overfit" if gap > max(best.lead.value, chance) else "underfit"
     elif nothing:
         fit = "underfit"
     else:
@@ -105,7 +105,7 @@ def _find_clear_leader(
 ) -> ReferenceModel | None:
     "The best rival, if it is ahead of the model by more than chance, and by enough to matter."
     for rival in rivals[:1]:
-        if rival.ahead.low > 0 and rival.ahead.value > enough * score_gain(task, rival.validation, baseline):
+        if rival.lead.low > 0 and rival.lead.value > enough * score_gain(task, rival.validation, baseline):
             return rival
     return None
 
@@ -120,7 +120,7 @@ def _keeps_up_with_references(
     "Does a good part of the gain hold, and is no rival notably better? Then memory does no harm."
     if not rivals or gain - gap < _OVERFIT_LOSS_SHARE / 2 * gain:
         return False
-    return rivals[0].ahead.value < _OVERFIT_LEAD_SHARE * score_gain(task, rivals[0].validation, baseline)
+    return rivals[0].lead.value < _OVERFIT_LEAD_SHARE * score_gain(task, rivals[0].validation, baseline)
 
 # %% ../../nbs/evaluation/05_fit_diagnosis.ipynb #92519ad5
 def _describe_diagnosis(
@@ -157,7 +157,7 @@ def suggest_improvements(
     curve: str = "unknown",  # from `classify_learning_curve`
 ) -> list[str]:  # short sentences, the most useful first
     "What would make the model better."
-    ahead = [rival for rival in rivals[:1] if rival.ahead.low > 0]
+    ahead = [rival for rival in rivals[:1] if rival.lead.low > 0]
     other = f": {ahead[0].name} gets {format_number(ahead[0].validation)} on rows held back" if ahead else ""
     advice = []
     if fit == "underfit" and ahead:

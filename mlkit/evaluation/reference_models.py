@@ -106,7 +106,7 @@ class ReferenceModel:
     name: str
     train: float  # mean score on rows learned
     validation: float  # mean score on rows held back
-    ahead: ScoreDifference  # how much better it is than the model, on the same rows held back
+    lead: ScoreDifference  # how much better it is than the model, on the same rows held back
 
 # %% ../../nbs/evaluation/04_reference_models.ipynb #2794b3bf
 def evaluate_reference_models(

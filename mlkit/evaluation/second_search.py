@@ -39,8 +39,8 @@ __all__ = ['FitDiagnosis', 'diagnose_fit', 'retrain_on_verdict', 'second_search_
 class FitDiagnosis:
     "What the folds say of a model."
 
-    held: OutOfFold  # what it says of rows held back
-    rivals: list[ReferenceModel]  # usual models beside it, the best one first
+    out_of_fold: OutOfFold  # what it says of rows held back
+    references: list[ReferenceModel]  # usual models beside it, the best one first
     fit: str  # good, overfit or underfit
     words: str  # Markdown
 
@@ -52,7 +52,7 @@ def diagnose_fit(
     seed: int = 42,
 ) -> FitDiagnosis:
     "The verdict on the fit, from the training rows alone."
-    task, folds = data.task, fold_rows(data.fold, data.in_time)
+    task, folds = data.task, fold_rows(data.fold, data.is_time_ordered)
     held = evaluate_out_of_fold(estimator, task, data.inputs, data.truth, folds, "model", seed)
     rivals = compare_reference_models(task, data.truth, held, others)
     baseline = score_output(task, data.truth, baseline_output(task, data.truth, len(data.truth)))

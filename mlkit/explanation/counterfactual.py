@@ -116,19 +116,19 @@ class CounterfactualSpace:
     def changed(self, states: np.ndarray) -> np.ndarray:
         return states != self.own
 
-    def plausible(self, states: np.ndarray) -> np.ndarray:
+    def are_plausible(self, states: np.ndarray) -> np.ndarray:
         "Does every pair with a changed cell in it come near to some training row?"
         kept = ~self.changed(states)
         near = self.together[states[:, :, None], states[:, None, :]]
         return (near | (kept[:, :, None] & kept[:, None, :])).all(axis=(1, 2))
 
-    def further(self, states: np.ndarray) -> np.ndarray:
+    def expand(self, states: np.ndarray) -> np.ndarray:
         "Every state with one more column changed, in every plausible way, each once."
         more = [states[self.column[option] == states[:, self.column[option]]] for option in self.options]
         for option, part in zip(self.options, more, strict=True):
             part[:, self.column[option]] = option
         found = np.unique(np.concatenate(more), axis=0) if more else states[:0]
-        return found[self.plausible(found)]
+        return found[self.are_plausible(found)]
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #934c5636
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def find_counterfactual(
     best = states = choices.own[None]
     nearest = float(gain(pool.output(choices.place[states]))[0])
     for _ in range(most):
-        states = choices.further(states)
+        states = choices.expand(states)
         if not len(states):
             break
         gains = gain(pool.output(choices.place[states]))

@@ -269,16 +269,16 @@ class PartialDependence:
     kind: str  # number, date, boolean or category
     values: list[Any]  # as `Table.read` gives them
     words: list[str]  # the same for reading
-    curves: np.ndarray  # (rows, values): probabilities or numbers
+    ice_curves: np.ndarray  # (rows, values): probabilities or numbers
     parts: dict[str, float]  # of a date: by how much the mean moves when this part alone changes
 
     @property
     def mean(self) -> np.ndarray:
-        return self.curves.mean(axis=0)
+        return self.ice_curves.mean(axis=0)
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON: the mean, and the middle 80 % of the rows."
-        low, high = np.quantile(self.curves, [0.1, 0.9], axis=0)
+        low, high = np.quantile(self.ice_curves, [0.1, 0.9], axis=0)
         return {
             "column": self.column,
             "kind": self.kind,
@@ -300,7 +300,7 @@ def partial_dependence(
     grid, rows, column = dependence_grid(pool, name), list(rows)[:_MAX_ICE_ROWS], pool.model.table[name]
     mixed = np.repeat(unperturbed_positions(pool, rows), len(grid), axis=0).reshape(len(rows), len(grid), -1)
     mixed[:, :, pool.columns.index(name)] = grid
-    said = pool.says(mixed.reshape(-1, len(pool.columns)), label).reshape(len(rows), len(grid))
+    said = pool.output_for_class(mixed.reshape(-1, len(pool.columns)), label).reshape(len(rows), len(grid))
     order = np.argsort(-said.mean(axis=0), kind="stable") if column.kind == "category" else range(len(grid))
     values = [pool.cells[name].iloc[grid[place]] for place in order]
     words = [format_cell(column, value) for value in values]
@@ -340,7 +340,7 @@ def plot_dependence(
 ) -> Plot:
     "The mean in blue, single rows in grey."
     plot, panels = new_plot(3.1 * len(curves) + 0.4, 3.3, columns=len(curves))
-    low, high = np.transpose([np.quantile(curve.curves, [0.02, 0.98]) for curve in curves])
+    low, high = np.transpose([np.quantile(curve.ice_curves, [0.02, 0.98]) for curve in curves])
     ends = [float(low.min()), float(high.max())]
     room = 0.06 * (ends[1] - ends[0] or 1)
     for axes, curve in zip(np.atleast_1d(panels), curves, strict=True):
@@ -353,7 +353,7 @@ def plot_dependence(
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #b1eee1a9
 def _draw_curves(axes: Any, at: list[Any], curve: PartialDependence) -> None:
-    for row in curve.curves[:40]:
+    for row in curve.ice_curves[:40]:
         axes.plot(at, row, color=GREY, alpha=0.22, linewidth=0.8)
     axes.plot(at, curve.mean, color=BLUE, linewidth=2.4)
     if curve.kind == "date":
@@ -367,7 +367,7 @@ def _draw_curves(axes: Any, at: list[Any], curve: PartialDependence) -> None:
 
 
 def _draw_groups(axes: Any, at: list[Any], curve: PartialDependence) -> None:
-    low, high = np.quantile(curve.curves, [0.1, 0.9], axis=0)
+    low, high = np.quantile(curve.ice_curves, [0.1, 0.9], axis=0)
     axes.vlines(at, low, high, color=GREY, alpha=0.35, linewidth=7)
     axes.plot(at, curve.mean, "o", color=BLUE, markersize=7)
     slanted = sum(min(20, len(word)) for word in curve.words) > 24
@@ -385,7 +385,7 @@ def describe_dependence(
     if len(curve.values) < 2:
         return f"`{curve.column}` has one value only."
     mean, low, high = curve.mean, int(curve.mean.argmin()), int(curve.mean.argmax())
-    steps = np.quantile(curve.curves[:, high] - curve.curves[:, low], [0.1, 0.9])
+    steps = np.quantile(curve.ice_curves[:, high] - curve.ice_curves[:, low], [0.1, 0.9])
     said = (
         f"`{curve.column}`: with nothing else changed, {explained_quantity(task, label)} is "
         f"{format_output(task, mean[low])} at {curve.words[low]} and {format_output(task, mean[high])} at "

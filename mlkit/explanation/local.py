@@ -73,12 +73,12 @@ def shap_values(
     "Shapley values of whole columns; with the base they add up to the output."
     shap, size, places = import_shap(), len(pool.columns), background_positions(pool, row)
     if (places == row).all():  # the background is the row itself, over and over: shap expects a difference
-        output = float(pool.says(places[:1], label)[0])
+        output = float(pool.output_for_class(places[:1], label)[0])
         return Attribution(pool.columns, np.zeros(size), output, output)
     masker = shap.maskers.Independent(places, max_samples=len(places))
 
     def says(mixed: np.ndarray) -> np.ndarray:
-        return pool.says(mixed.astype(np.intp), label)
+        return pool.output_for_class(mixed.astype(np.intp), label)
 
     whole, once = np.full((1, size), row), 2 * size + 1
     with preserved_random_state():
@@ -110,7 +110,7 @@ def lime_values(
     def says(kept: np.ndarray) -> np.ndarray:
         others = places[np.arange(len(kept) * _FILL_DRAWS) % len(places)]
         mixed = np.where(np.repeat(kept, _FILL_DRAWS, axis=0) == 1, row, others)
-        return pool.says(mixed, label).reshape(-1, _FILL_DRAWS).mean(axis=1)
+        return pool.output_for_class(mixed, label).reshape(-1, _FILL_DRAWS).mean(axis=1)
 
     lime = LimeTabularExplainer(
         np.array([[0] * size, [1] * size]),
@@ -165,18 +165,20 @@ class ExplanationAgreement:
     first: str  # the column that SHAP puts first
     shared: list[str]  # of SHAP's `TOP_COLUMNS` columns, those that LIME has among its own
     rank: float  # rank correlation of SHAP and LIME
-    same_top: int  # of the times that LIME was asked, how often it named the same columns as the first time
-    stable_rank: float  # mean rank correlation of the times that LIME was asked
+    stable_top_runs: (
+        int  # of the times that LIME was asked, how often it named the same columns as the first time
+    )
+    lime_rank_correlation: float  # mean rank correlation of the times that LIME was asked
     spread: float  # the largest standard deviation of a column's slope
     fit: float  # R² of LIME's lines, on average
 
     @property
-    def agreed(self) -> bool:
+    def is_agreed(self) -> bool:
         return len(self.shared) == min(TOP_COLUMNS, self.columns) and self.rank >= 0.7
 
     @property
     def stable(self) -> bool:
-        return self.same_top >= LIME_RUNS - 1
+        return self.stable_top_runs >= LIME_RUNS - 1
 
 # %% ../../nbs/explanation/02_local.ipynb #d480a13f
 def compare_explanations(

@@ -65,14 +65,14 @@ def describe_agreement(task: Task, sure: ExplanationAgreement) -> str:  # Markdo
         f"columns their orders agree to {sure.rank:.2f} (1: the same order, 0: none)."
     )
     alone = (
-        f"Asked {LIME_RUNS} times, LIME names the same {top} in {sure.same_top} of {LIME_RUNS}, and its values "
+        f"Asked {LIME_RUNS} times, LIME names the same {top} in {sure.stable_top_runs} of {LIME_RUNS}, and its values "
         f"are off by up to {format_effect(task, sure.spread)[1:]}. Its straight line accounts for "
         f"{max(0, sure.fit):.0%} of what the model does nearby."
     )
     verdict = "The methods disagree: take neither list as the reasons, and look at similar rows."
     if sure.first in sure.shared:
         verdict = f"Rely on `{sure.first}` as a reason; the order behind it is not settled."
-    if sure.agreed and sure.stable:
+    if sure.is_agreed and sure.stable:
         verdict = "Both methods tell the same story: the reasons can be relied on."
     return f"{agree} {alone} **{verdict}**"
 
@@ -84,7 +84,7 @@ def plot_explanation(task: Task, explanation: RowExplanation) -> Plot:
     "SHAP as bars, LIME as dots whose lines reach from its smallest to its largest value."
     shap, scale = explanation.shap, 1 if task.type == "regression" else 100
     order = np.argsort(-np.abs(shap.values), kind="stable")[:_MAX_BARS]
-    runs = np.array([lime.values for lime in explanation.limes])[:, order] * scale
+    runs = np.array([lime.values for lime in explanation.lime_runs])[:, order] * scale
     names = [plot_label(f"{name} = {explanation.cells[name]}") for name in shap.top(len(order))]
     plot, axes = new_plot(7.2, 1.2 + 0.36 * len(order))
     at = np.arange(len(order))

@@ -48,7 +48,7 @@ class PerturbationPool:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def adding(self, rows: pd.DataFrame) -> PerturbationPool:
+    def with_rows(self, rows: pd.DataFrame) -> PerturbationPool:
         "The same pool with more rows behind its own, which are not read again."
         return _merge_pools(self, PerturbationPool(self.model, rows))
 
@@ -56,7 +56,9 @@ class PerturbationPool:
         "What the model says of rows with such cells: probabilities (rows, classes), or numbers (rows,)."
         return self.model.output_of_inputs(perturbed_inputs(self, places))
 
-    def says(self, places: np.ndarray, label: int = 1) -> np.ndarray:  # label: the class, by its position
+    def output_for_class(
+        self, places: np.ndarray, label: int = 1
+    ) -> np.ndarray:  # label: the class, by its position
         "The probability of one class, or the number."
         output = self.output(places)
         return output if output.ndim == 1 else output[:, label]

@@ -49,12 +49,12 @@ class RowExplanation:
     row: int  # its number in the table, from 1
     label: int  # the class whose probability is explained, by its position; 1 for numbers
     shap: Attribution
-    limes: list[Attribution]  # LIME, asked several times
+    lime_runs: list[Attribution]  # LIME, asked several times
     cells: dict[str, str]  # the row in words; personal cells as dots
 
     @property
     def trust(self) -> ExplanationAgreement:
-        return compare_explanations(self.shap, self.limes)
+        return compare_explanations(self.shap, self.lime_runs)
 
 # %% ../../nbs/explanation/05_row_explanation.ipynb #e3bab9b0
 def classes_to_explain(

@@ -78,7 +78,7 @@ def read_explained_rows(
 ) -> ExplainedRows:
     "Read the test rows that are needed."
     at = np.random.default_rng(seed).permutation(len(test))[:MAX_POOL_ROWS]
-    first, whole = pool.known + len(chosen), pool.adding(test.iloc[[*chosen, *at]])
+    first, whole = pool.known + len(chosen), pool.with_rows(test.iloc[[*chosen, *at]])
     return ExplainedRows(whole, list(range(pool.known, first)), np.arange(first, len(whole)), at)
 
 # %% ../../nbs/explanation/07_row_report.ipynb #e5bce454
@@ -90,7 +90,7 @@ class RowReport:
     "An explained row with everything that there is to say of it."
 
     explanation: RowExplanation
-    change: Counterfactual
+    counterfactual: Counterfactual
     words: list[str]  # why, how sure, and what would change it: Markdown
 
 # %% ../../nbs/explanation/07_row_report.ipynb #e5bf8c31
@@ -127,8 +127,8 @@ def show_row_report(task: Task, told: RowReport) -> list[Any]:  # to be displaye
 # %% ../../nbs/explanation/07_row_report.ipynb #048d7d0e
 def row_report_json(told: RowReport) -> dict[str, Any]:
     "One explained row in plain values."
-    why, change = told.explanation, told.change
-    shap, lime = why.shap, mean_attribution(why.limes)
+    why, change = told.explanation, told.counterfactual
+    shap, lime = why.shap, mean_attribution(why.lime_runs)
     return {
         "row": why.row,
         "class": why.label,

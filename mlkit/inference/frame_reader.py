@@ -97,7 +97,7 @@ def _check_distinct_cells(
 # %% ../../nbs/inference/03_frame_reader.ipynb #583a0510
 def _parse_distinct_cells(reader: RowReader, column: ColumnSpec, cells: pd.Series) -> ParsedColumn:
     different, places = distinct_cells(cells)
-    look, kinds = reader.looks[column.name], input_kinds(column).values()
+    look, kinds = reader.cell_parsers[column.name], input_kinds(column).values()
     looked = [look(cell) for cell in different]
     wordy = [*map(is_text_input, kinds)]
 
@@ -151,7 +151,7 @@ def read_frame(
         troubles += swept.troubles
     numbers += _derived(reader, series, empty)
     troubles += _constraint_violations(reader, series, empty)
-    troubles += [(reader.stranger(name), everywhere) for name in series if name not in reader.known]
+    troubles += [(reader.unknown_column(name), everywhere) for name in series if name not in reader.known]
     return ParsedFrame(_stacked(numbers, rows, np.float32), _stacked(texts, rows, object), troubles)
 
 
@@ -178,5 +178,5 @@ def _constraint_violations(reader: RowReader, series: dict[str, Any], empty: Any
         }
         rows = violation_mask(relation, values)
         if rows.any():
-            found.append((reader.unrelated(relation), rows))
+            found.append((reader.broken_constraint(relation), rows))
     return found

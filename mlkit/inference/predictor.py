@@ -144,13 +144,13 @@ class Predictor:
             return output.tolist()
         return [self.task.classes[code] for code in predicted_codes(output, self.threshold)]
 
-    def frame_inputs(self, frame: pd.DataFrame) -> ParsedFrame:
+    def read_frame(self, frame: pd.DataFrame) -> ParsedFrame:
         "Check and read many raw rows, column by column."
         return read_frame(self.reader, frame)
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         "Probabilities (rows, classes) or numbers (rows,) of raw rows, bad ones among them."
-        return self.output(self.frame_inputs(frame))
+        return self.output(self.read_frame(frame))
 
 # %% ../../nbs/inference/04_predictor.ipynb #7e7579e3
 def manifest_digest(manifest: dict[str, Any]) -> str:

@@ -169,7 +169,7 @@ class RowChecks:
         target: str = "",  # a column that may come along and is not looked at
     ):
         self.table, self.schema = table, _with_column_kinds(schema, table)
-        self.looks = {column.name: _make_cell_parser(column, self.schema) for column in table.used}
+        self.cell_parsers = {column.name: _make_cell_parser(column, self.schema) for column in table.used}
         self.names = [column.name for column in table.columns]
         self.known = frozenset([*self.names, target])
         used = {column.name for column in table.used}
@@ -177,20 +177,20 @@ class RowChecks:
 
     def absent(self, name: str) -> Violation:
         "The trouble with a column that is not there."
-        return self._trouble(name, "absent", f"'{name}' is not there")
+        return self._violation(name, "absent", f"'{name}' is not there")
 
-    def stranger(self, name: Any) -> Violation:
+    def unknown_column(self, name: Any) -> Violation:
         "The trouble with a column that is not known."
         short = str(name)[:60]
         message = f"there is no column '{short}'{did_you_mean(short, self.names)}"
-        return self._trouble(short, "unknown", message)
+        return self._violation(short, "unknown", message)
 
-    def unrelated(self, relation: RowConstraint) -> Violation:
+    def broken_constraint(self, relation: RowConstraint) -> Violation:
         "The trouble with columns that contradict each other."
         names = ", ".join(relation.names)
-        return self._trouble(names, "relation", f"it should hold that {relation.text}")
+        return self._violation(names, "relation", f"it should hold that {relation.text}")
 
-    def _trouble(self, column: str, situation: str, message: str) -> Violation:
+    def _violation(self, column: str, situation: str, message: str) -> Violation:
         return Violation(column, situation, message, self.schema.action(situation))
 
 # %% ../../nbs/inference/02_row_reader.ipynb #de9d85db
@@ -208,7 +208,7 @@ class RowReader(RowChecks):
         numbers: list[float] = []
         texts: list[str] = []
         troubles: list[Violation] = []
-        for name, look in self.looks.items():
+        for name, look in self.cell_parsers.items():
             value = row.get(name, _ABSENT)
             if value is _ABSENT:
                 value = None
@@ -221,7 +221,7 @@ class RowReader(RowChecks):
         if self.table.derived or self.relations:
             self._compute(row, numbers, troubles)
         if not row.keys() <= self.known:
-            troubles += map(self.stranger, row.keys() - self.known)
+            troubles += map(self.unknown_column, row.keys() - self.known)
         return ParsedRow(numbers, texts, troubles)
 
     def _compute(self, row: Mapping[str, Any], numbers: list[float], troubles: list[Violation]) -> None:
@@ -235,4 +235,4 @@ class RowReader(RowChecks):
         for relation in self.relations:
             values = {name: as_number(read_cell(self.table[name], row.get(name))) for name in relation.names}
             if not is_satisfied(relation, values):
-                troubles.append(self.unrelated(relation))
+                troubles.append(self.broken_constraint(relation))

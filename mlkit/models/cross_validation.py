@@ -87,7 +87,7 @@ class EncodedFold(NamedTuple):
     unseen: Any  # rows to be judged on
     answers: np.ndarray
     known: Any  # some of the rows learned, as others would see them
-    known_truth: np.ndarray
+    train_sample_truth: np.ndarray
 
 
 @dataclass
@@ -99,7 +99,7 @@ class TrainingData:
     fold: np.ndarray  # number of the fold of each row
     plan: PreprocessingPlan
     task: Task
-    in_time: bool = False
+    is_time_ordered: bool = False
     folds: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
     parts: dict[tuple[int, str], EncodedFold] = field(default_factory=dict, repr=False, compare=False)
 
@@ -114,8 +114,8 @@ def search_folds(
     "The folds of a search: five of a small table, three of a large one; in time, the latest first."
     if data.folds:
         return data.folds
-    folds = [rows for rows in fold_rows(data.fold, data.in_time) if _is_usable_fold(data, *rows)]
-    if data.in_time:
+    folds = [rows for rows in fold_rows(data.fold, data.is_time_ordered) if _is_usable_fold(data, *rows)]
+    if data.is_time_ordered:
         folds = folds[::-1]
     if not folds:
         raise DataError("in no fold can a model learn and be judged; take fewer prepare.folds, or more rows")
@@ -189,7 +189,7 @@ def evaluate_fold(data: TrainingData, piece: FoldJob) -> FoldResult:
         outputs = [estimator_output(model, task, rows) for rows in (part.unseen, part.known)]
         unseen, learned = (
             score_output(task, part.answers, outputs[0]),
-            score_output(task, part.known_truth, outputs[1]),
+            score_output(task, part.train_sample_truth, outputs[1]),
         )
     except MLKitError:
         raise
@@ -207,7 +207,7 @@ def _fit_fold(data: TrainingData, piece: FoldJob) -> tuple[Any, int]:
     family, task = get_family(piece.family), data.task
     part = encode_fold(data, piece.place, family.wants)
     model = make_model(piece.family, piece.settings, task, 1, piece.seed)
-    if not family.grows or "steps" in piece.settings:
+    if not family.stops_early or "steps" in piece.settings:
         return model.fit(part.learned, part.truth), 0
     most = MAX_BOOSTING_STEPS if len(task.classes) < 6 else MAX_BOOSTING_STEPS // len(task.classes)
     return fit_with_early_stopping(model, part.learned, part.truth, part.unseen, part.answers, most)

@@ -49,7 +49,7 @@ class DatasetTraits(NamedTuple):
 
     rows: int  # to learn from
     classes: int  # 0: a number is predicted
-    skewed: bool = False  # a number that is never negative, with a long tail of large values
+    is_skewed: bool = False  # a number that is never negative, with a long tail of large values
     labels: bool = False  # the metric judges labels, so rare classes may need weight
 
     @property
@@ -80,7 +80,7 @@ class Family(NamedTuple):
     starts: Callable[
         [DatasetTraits], list[dict[str, Any]]
     ]  # settings to begin with, the most promising first
-    grows: bool = False  # takes steps, and the rows held back tell when to stop
+    stops_early: bool = False  # takes steps, and the rows held back tell when to stop
     last: dict[str, Any] = {}  # settings for the last training on all rows, where time is well spent
 
     @property
@@ -129,12 +129,12 @@ def _with_target_scale(regressor: Any, settings: dict[str, Any]) -> Any:
 
 
 def _scales(facts: DatasetTraits) -> list[dict[str, Any]]:
-    return [{}, {"log": True}] if facts.skewed else [{}]
+    return [{}, {"log": True}] if facts.is_skewed else [{}]
 
 
 def _scale_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
     "What is searched in every family, where it can matter."
-    if facts.skewed:
+    if facts.is_skewed:
         return {"log": ask.suggest_categorical("log", [False, True])}
     return {"balanced": ask.suggest_categorical("balanced", [False, True])} if facts.labels else {}
 
@@ -373,7 +373,7 @@ def _neural_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
 FAMILIES: dict[str, Family] = {  # from simple to complex
     "linear": Family("scaled", _linear, _linear_space, _linear_starts),
     "tree": Family("filled", _tree, _tree_space, _tree_starts),
-    "boosting": Family("raw", _boosting, _boosting_space, _boosting_starts, grows=True),
+    "boosting": Family("raw", _boosting, _boosting_space, _boosting_starts, stops_early=True),
     "forest": Family("filled", _forest, _forest_space, _forest_starts),
     "neural": Family("scaled", _neural, _neural_space, _neural_starts, last={"networks": 3}),
 }

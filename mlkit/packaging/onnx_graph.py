@@ -85,7 +85,7 @@ class EncodedInputs(NamedTuple):
     double: bool  # is it float64? else it is float32
     places: np.ndarray  # where each of scikit-learn's columns is
 
-    def in_order(self, weights: np.ndarray) -> np.ndarray:
+    def reorder_weights(self, weights: np.ndarray) -> np.ndarray:
         "A line of weights for each of scikit-learn's columns, as they are needed here; float64."
         ordered = np.empty_like(weights, dtype=np.float64)
         ordered[self.places] = weights

@@ -57,7 +57,7 @@ __all__ = ['add_trees', 'NeedsConverter', 'add_converted_model', 'add_model', 'a
 def _linear(graph: OnnxGraph, model: Any, x: EncodedInputs) -> str:
     weights = np.atleast_2d(model.coef_).T
     shift = np.broadcast_to(model.intercept_, weights.shape[1]).astype(np.float64)
-    said = graph.add("Add", graph.add("MatMul", as_float64(graph, x), x.in_order(weights)), shift)
+    said = graph.add("Add", graph.add("MatMul", as_float64(graph, x), x.reorder_weights(weights)), shift)
     return apply_link(graph, said, weights.shape[1]) if is_classifier(model) else said
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #e131ba06
@@ -85,7 +85,7 @@ def _first_layer(weights: np.ndarray, chosen: np.ndarray, x: EncodedInputs) -> n
     "Weights of the columns that a network looks at, where they are."
     whole = np.zeros((len(x.places), weights.shape[1]))
     whole[chosen] = weights
-    return x.in_order(whole)
+    return x.reorder_weights(whole)
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #e0cad06e
 def add_trees(

@@ -28,7 +28,7 @@ from ..registry.tracking import check_tracking_server
 class RunProgress:
     "Shows a run to whoever watches."
 
-    beat = 30.0  # seconds between two signs of life in a log
+    heartbeat_seconds = 30.0  # seconds between two signs of life in a log
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -38,10 +38,10 @@ class RunProgress:
             highlight=False, soft_wrap=True, force_jupyter=False, force_terminal=sys.stdout.isatty()
         )
         self.status: Status | None = None
-        self.told, self.spoke = "", 0.0
+        self.told, self.last_output_time = "", 0.0
 
     def start(self, stage: Stage, reason: str) -> None:
-        self.title, self.told, self.spoke = stage.path.stem, "", time.monotonic()
+        self.title, self.told, self.last_output_time = stage.path.stem, "", time.monotonic()
         if self.console.is_terminal:
             self.status = self.console.status(self.title)
             self.status.start()
@@ -52,8 +52,8 @@ class RunProgress:
         amount = f"{memory / 2**20:6,.0f} MB"
         if self.status:
             self.status.update(f"{self.title:<12} {seconds:5.0f} s  {amount}  {told}")
-        elif time.monotonic() - self.spoke > self.beat:
-            self.spoke = time.monotonic()
+        elif time.monotonic() - self.last_output_time > self.heartbeat_seconds:
+            self.last_output_time = time.monotonic()
             self.console.print(f"  {self.title:<12} {seconds:5.0f} s  {told}")
 
     def end(self, stage: Stage, sign: str, text: str) -> None:
@@ -62,7 +62,7 @@ class RunProgress:
         self.status = None
         self.console.print(f"{sign} {stage.path.stem:<12} {text}")
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         self.console.print(text)
 
 # %% ../../nbs/pipeline/09_runner.ipynb #37e97c37
@@ -346,4 +346,4 @@ def _finish(folder: Path, logbook: threading.Thread, progress: RunProgress) -> N
         journal["concluded"] = True
     trouble = journal.get("logbook")
     if trouble:
-        progress.say(f"! the logbook was not written: {trouble}")
+        progress.print_line(f"! the logbook was not written: {trouble}")

@@ -155,12 +155,14 @@ def show_violations(checked: SchemaCheck, on_invalid: str) -> Any:  # Styler or 
 
     which = f"the schema of {checked.schema.source or 'the training rows'}"
     whose = "All rows keep" if checked.schema.source else "The rows of the test set keep"
-    if checked.broken.empty:
+    if checked.violations.empty:
         return Markdown(f"**{whose} {which}.**")
     fate = {"warn": "the rows stay in", "quarantine": "the rows are set aside"}.get(on_invalid, "")
-    more = f"; {len(checked.broken) - 20} more are not shown" if len(checked.broken) > 20 else ""
+    more = f"; {len(checked.violations) - 20} more are not shown" if len(checked.violations) > 20 else ""
     table = (
-        checked.broken.drop(columns="where").head(20).rename(columns={"rule": "is not", "rows": "in rows"})
+        checked.violations.drop(columns="where")
+        .head(20)
+        .rename(columns={"rule": "is not", "rows": "in rows"})
     )
     table["column"] = table["column"].map(format_value)
     return (

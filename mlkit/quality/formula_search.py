@@ -59,7 +59,7 @@ class FormulaTerm:
     second: int = -1
     sign: str = ""  # × or /
 
-    def of(self, numbers: np.ndarray) -> np.ndarray:  # one column a number, one row a row
+    def evaluate(self, numbers: np.ndarray) -> np.ndarray:  # one column a number, one row a row
         "Its value in every row."
         if self.second < 0:
             return numbers[:, self.first]
@@ -267,7 +267,7 @@ def _find_pair_formula(
     best = None
     for _ in range(_SUBSET_COUNT - 2):
         piece = _draw_balanced_subset(answers, random)
-        values = np.column_stack([term.of(numbers[piece]) for term in terms])
+        values = np.column_stack([term.evaluate(numbers[piece]) for term in terms])
         constant = np.sin(np.arange(len(piece)))[:, None]  # a column that says nothing: the term alone
         shares = term_residuals(answers[piece], values, np.column_stack([numbers[piece], constant]))
         for at in np.argsort(shares, axis=None, kind="stable")[:15]:
@@ -310,7 +310,7 @@ def _fit_pair_formula(
         places = term.places | set(more)
         if len(places) < 2:
             continue
-        values = np.column_stack([term.of(numbers), *(numbers[:, other] for other in more)])
+        values = np.column_stack([term.evaluate(numbers), *(numbers[:, other] for other in more)])
         if found := fit_formula(answers, values, piece, allowed):
             weights, share = found
             moved = np.abs(weights[:-1]) * np.nanstd(values, axis=0)

@@ -54,19 +54,23 @@ class ColumnProfile:
         return self.declared.kind
 
     @cached_property
-    def tally(self) -> pd.Series:
+    def value_counts(self) -> pd.Series:
         "How often each value occurs, the commonest first; equals in the order of their coming."
         return self.cells.value_counts(sort=False).sort_values(ascending=False, kind="stable")
 
     @cached_property
     def texts(self) -> pd.Series:
         "The values of the tally as text, in its order."
-        return pd.Series(self.tally.index.array).astype("str")
+        return pd.Series(self.value_counts.index.array).astype("str")
 
     @cached_property
     def counts(self) -> pd.Series:
         "The tally without the values that stand for nothing."
-        return self.tally[~missing_text_mask(self.texts, self.declared)] if self.is_text else self.tally
+        return (
+            self.value_counts[~missing_text_mask(self.texts, self.declared)]
+            if self.is_text
+            else self.value_counts
+        )
 
     @cached_property
     def values(self) -> pd.Series:
@@ -115,7 +119,7 @@ def _note_text_dates(look: ColumnProfile) -> str:
 def _note_blanks(look: ColumnProfile) -> str:
     if not look.is_text:
         return ""
-    blank = int(look.tally[look.texts.str.isspace().to_numpy()].sum())
+    blank = int(look.value_counts[look.texts.str.isspace().to_numpy()].sum())
     return pluralise(blank, "blank cell") if blank else ""
 
 
@@ -171,7 +175,7 @@ def _note_missing_words(look: ColumnProfile) -> str:
     )
     found = look.texts.str.strip().str.lower()
     found = found[found.isin(words)]
-    counts = look.tally.iloc[found.index].groupby(found.to_numpy(), sort=False).sum()
+    counts = look.value_counts.iloc[found.index].groupby(found.to_numpy(), sort=False).sum()
     return ", ".join(f'"{word}" in {pluralise(count, "row")}: not known?' for word, count in counts.items())
 
 # %% ../../nbs/quality/06_profile.ipynb #84024dea

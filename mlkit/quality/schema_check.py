@@ -45,7 +45,7 @@ class SchemaCheck:
     "A table after it was held to its schema."
 
     schema: Schema
-    broken: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
+    violations: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
     rows: pd.DataFrame  # those that were checked
 
 
@@ -97,15 +97,15 @@ def handle_invalid_rows(
     if on_invalid not in ("warn", "quarantine", "fail"):
         near = did_you_mean(on_invalid, ("warn", "quarantine", "fail"))
         raise SettingsError(f"validate.on_invalid is warn, quarantine or fail, not '{on_invalid}'{near}")
-    if on_invalid == "fail" and len(checked.broken):
-        lines = [_describe_violation(row) for row in checked.broken.head(8).itertuples()]
-        more = f"; and {len(checked.broken) - 8} more rules" if len(checked.broken) > 8 else ""
+    if on_invalid == "fail" and len(checked.violations):
+        lines = [_describe_violation(row) for row in checked.violations.head(8).itertuples()]
+        more = f"; and {len(checked.violations) - 8} more rules" if len(checked.violations) > 8 else ""
         raise DataError(
             f"the table breaks its schema: {'; '.join(lines)}{more}; "
             "mend the rows, or use on_invalid = quarantine"
         )
     reasons: dict[Any, list[str]] = {}
-    lines_of: Any = checked.broken.itertuples() if on_invalid == "quarantine" else ()
+    lines_of: Any = checked.violations.itertuples() if on_invalid == "quarantine" else ()
     for row in lines_of:
         for label in checked.rows.index[list(row.where)].tolist():
             reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
@@ -197,7 +197,7 @@ def _pandera_inputs(
     yield "filled", ~empty
     if rule.categories:
         known = allowed_texts(column, rule)
-        same: Callable[[str], str] = str.strip if column.exact else normalise_text
+        same: Callable[[str], str] = str.strip if column.exact_match else normalise_text
         yield (
             "known",
             ~readable | evaluate_where(cells, readable, lambda cell: same(as_text(to_python(cell))) in known),

@@ -163,12 +163,12 @@ class TimeColumn:
     "A column that tells when a row was made, in a table whose rows follow each other."
 
     column: str
-    moments: pd.Series
-    within: str = ""  # the column with whose values it begins anew
+    times: pd.Series
+    restarts_with: str = ""  # the column with whose values it begins anew
 
     def __str__(self) -> str:
-        first, last = (as_text(to_python(moment)) for moment in (self.moments.min(), self.moments.max()))
-        inside = f" within '{self.within}'" if self.within else " of the file"
+        first, last = (as_text(to_python(moment)) for moment in (self.times.min(), self.times.max()))
+        inside = f" within '{self.restarts_with}'" if self.restarts_with else " of the file"
         return f"'{self.column}' orders the rows{inside}, {first} to {last}"
 
 

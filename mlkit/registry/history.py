@@ -36,7 +36,7 @@ class ModelVersion(NamedTuple):
     number: str
     when: str  # registered, UTC, ISO
     aliases: tuple[str, ...]
-    terms: tuple[tuple[str, str], ...]  # since when and until when it was champion; empty: still
+    champion_terms: tuple[tuple[str, str], ...]  # since when and until when it was champion; empty: still
     tags: dict[str, str]  # metric, score, low, high, direction, data, commit, run, manifest ...
 
     @property
@@ -97,7 +97,9 @@ def _format_history(history: ModelHistory) -> str:
     rows = [("version", "registered (UTC)", "score", "data", "commit", "is", "was champion")]
     for version in history.versions:
         tags = version.tags
-        terms = [f"{to_minute(since)} to {to_minute(until) or 'now'}" for since, until in version.terms]
+        terms = [
+            f"{to_minute(since)} to {to_minute(until) or 'now'}" for since, until in version.champion_terms
+        ]
         rows.append(
             (
                 version.number,
@@ -124,7 +126,7 @@ def _history_headline(history: ModelHistory) -> str:
         return f"{many}, and no champion"
     name = champion.tags.get("metric", "")
     metric = METRICS[name].label if name in METRICS else "score"
-    since = f" since {to_minute(champion.terms[-1][0])} UTC" if champion.terms else ""
+    since = f" since {to_minute(champion.champion_terms[-1][0])} UTC" if champion.champion_terms else ""
     return (
         f"{many}; version {champion.number} is the champion{since}, with {metric} {_format_score(champion)}"
     )

@@ -66,7 +66,7 @@ class InputChunk(NamedTuple):
 
 def score_chunk(shared: PortablePredictor, some: InputChunk) -> OutputChunk:
     "The work on one slice, wherever it is done."
-    batch = shared.predictor.frame_inputs(some.frame)
+    batch = shared.predictor.read_frame(some.frame)
     warned = {
         trouble.message: int(rows.sum()) for trouble, rows in batch.troubles if trouble.action == "warn"
     }
@@ -219,7 +219,7 @@ def _chunk_folder(
         return Path(address.real)
     from platformdirs import user_cache_path
 
-    digest = sha256(address.given.encode()).hexdigest()[:12]
+    digest = sha256(address.original.encode()).hexdigest()[:12]
     return user_cache_path("mlkit", appauthor=False) / "score" / f"{digest}-{address.name}"
 
 
@@ -234,7 +234,7 @@ def _sidecar_path(
 
 def _finish_job(parts: ChunkedOutput, address: DataLocation, into: str, done: ScoringResult) -> None:
     "Deliver, and write down what was done."
-    parts.complete_now()
+    parts.mark_complete()
     deliver_output(parts, address, into, sha256(json.dumps(parts.job).encode()).hexdigest())
     refused = _sidecar_path(address, ".refused.csv")
     if done.refused:

@@ -125,7 +125,7 @@ class ChunkedOutput:
         "Were all pieces there once? Then the output may have been delivered already."
         return (self.folder / "complete").exists()
 
-    def complete_now(self) -> None:
+    def mark_complete(self) -> None:
         "All pieces are there."
         (self.folder / "complete").touch()
 

@@ -112,7 +112,7 @@ class ApiKeyring:
     def __init__(self, path: str | Path, every: float = 1.0):
         self.path, self.every = Path(path), every
         self.known = {key.sha256: key for key in list_keys(self.path)}
-        self.seen, self.looked, self.problem = self._stamp(), time.monotonic(), ""
+        self.seen, self.last_checked, self.problem = self._stamp(), time.monotonic(), ""
 
     def _stamp(self) -> tuple[int, ...]:
         try:
@@ -124,12 +124,12 @@ class ApiKeyring:
     def find(self, word: bytes) -> ApiKey | None:  # None: it is not known
         "The key that a caller has sent."
         now = time.monotonic()
-        if now - self.looked > self.every:
-            self._look_again(now)
+        if now - self.last_checked > self.every:
+            self._reload(now)
         return self.known.get(hashlib.sha256(word).hexdigest())
 
-    def _look_again(self, now: float) -> None:
-        self.looked, stamp = now, self._stamp()
+    def _reload(self, now: float) -> None:
+        self.last_checked, stamp = now, self._stamp()
         if stamp == self.seen:
             return
         self.seen, self.problem = stamp, ""

@@ -65,11 +65,11 @@ class _RowHandlers:
     ) -> tuple[list[dict[str, Any]], LoadedModel]:
         "Answers to rows, and the model that gave them."
         service = self.service
-        if len(rows) > _MAX_INLINE_ROWS or size > _MAX_INLINE_BYTES or not service.current.model.fast:
+        if len(rows) > _MAX_INLINE_ROWS or size > _MAX_INLINE_BYTES or not service.active_model.model.is_fast:
             return await asyncio.to_thread(service.predict, rows, call.started)
-        model, reads = service.admit(rows, call.started)
+        model, reads = service.read_rows(rows, call.started)
         said = await self.together.ask(model.predictor, reads)
-        return service.give(model, rows, reads, said, call.started), model
+        return service.complete_predictions(model, rows, reads, said, call.started), model
 
 # %% ../../nbs/serving/12_app.ipynb #b169eb65
 class PredictionHandlers(_RowHandlers):
@@ -124,11 +124,13 @@ class HealthHandlers:
         log = self.service.log
         if log is not None and log.full:
             raise RequestError(503, "the prediction log is full")
-        return json_response({"status": "ready", "version": self.service.current.model.predictor.version})
+        return json_response(
+            {"status": "ready", "version": self.service.active_model.model.predictor.version}
+        )
 
     async def metrics(self, call: Request) -> Response:
         "GET /metrics"
-        predictor = self.service.current.model.predictor
+        predictor = self.service.active_model.model.predictor
         facts = {"name": predictor.name, "version": predictor.version, "task": predictor.task.type}
         return Response(
             200, await asyncio.to_thread(render_metrics, self.service.meters, facts), METRICS_MEDIA_TYPE
@@ -153,7 +155,7 @@ class ModelInfoHandlers(HealthHandlers):
 
     def _document(self, name: str, make: Callable[[LoadedModel], dict[str, Any]]) -> Response:
         "What is said about a model, made once."
-        model, (known, answer) = self.service.current.model, self.documents.get(name, (None, None))
+        model, (known, answer) = self.service.active_model.model, self.documents.get(name, (None, None))
         if answer is None or known is not model:
             answer = json_response(make(model))
             self.documents[name] = model, answer
@@ -205,11 +207,13 @@ class EndpointRouter:
     "Sends a request to its endpoint: directly where the address is a fixed one, else through Starlette."
 
     def __init__(self, site: Starlette, all_of_them: list[Endpoint]):
-        self.site = site
-        self.direct: dict[str, Any] = {each.route: each for each in all_of_them if "{" not in each.route}
+        self.app = site
+        self.fixed_routes: dict[str, Any] = {
+            each.route: each for each in all_of_them if "{" not in each.route
+        }
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        chosen = self.direct.get(scope["path"], self.site) if scope["type"] == "http" else self.site
+        chosen = self.fixed_routes.get(scope["path"], self.app) if scope["type"] == "http" else self.app
         await chosen(scope, receive, send)
 
 # %% ../../nbs/serving/12_app.ipynb #77e9c6bf

@@ -139,7 +139,7 @@ class CoalitionPlan(NamedTuple):
 
     kept: np.ndarray  # (mixtures, columns): does the cell come from the row?
     places: np.ndarray  # (mixtures,): if not, from which row of the background
-    shares: Callable[[np.ndarray], np.ndarray]  # of the answers (mixtures,): one for each column
+    shapley_values: Callable[[np.ndarray], np.ndarray]  # of the answers (mixtures,): one for each column
 
 
 def make_coalition_plan(
@@ -195,7 +195,7 @@ class OnlineExplainer:
         )
         self.numbers = np.random.default_rng(seed).integers(0, 2**64, (len(rows), size), np.uint64)
 
-    def mixtures(self, row: ExplainableRows) -> tuple[ModelInputs, np.ndarray]:
+    def perturb(self, row: ExplainableRows) -> tuple[ModelInputs, np.ndarray]:
         "The mixtures that differ from each other, and for each question the place of its mixture."
         kept, places, _ = self.asked
         taken = differing_cells(self.layout, row, self.behind)[places] & ~kept
@@ -218,7 +218,7 @@ def explain_row(
     if predictor not in _EXPLAINERS:
         _EXPLAINERS[predictor] = OnlineExplainer(predictor)
     reasons, classes = _EXPLAINERS[predictor], predictor.task.classes
-    inputs, back = reasons.mixtures(
+    inputs, back = reasons.perturb(
         ExplainableRows(*stack_rows([read]), _operand_cells(reasons.layout, [row]))
     )
     kept, output = reasons.asked.kept, predictor.output(inputs)
@@ -230,7 +230,7 @@ def explain_row(
     return (
         told
         | {name: float(value) for name, value in said.items()}
-        | {"effects": format_effects(predictor, row, reasons.asked.shares(answers))}
+        | {"effects": format_effects(predictor, row, reasons.asked.shapley_values(answers))}
     )
 
 # %% ../../nbs/serving/01_explanations.ipynb #620738bc

@@ -235,7 +235,7 @@ class Endpoint:
     "One address."
 
     def __init__(self, route: str, gate: RequestPolicy, role: str | None, **handlers: Handler):
-        self.route, self.gate, self.role = route, gate, role  # no role: open to everybody
+        self.route, self.policy, self.role = route, gate, role  # no role: open to everybody
         self.handlers, self.allowed = handlers, ", ".join(handlers).encode()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
@@ -247,7 +247,7 @@ class Endpoint:
                     405, f"{self.route} takes {self.allowed.decode()}", ((b"allow", self.allowed),)
                 )
             if self.role is not None:
-                self.gate.check(call, self.role)
+                self.policy.check(call, self.role)
             answer = await handler(call)
         except RequestError as error:
             answer = _error_response(call, error.status, str(error), error.headers)
@@ -258,8 +258,8 @@ class Endpoint:
     async def send(self, call: Request, answer: Response, send: Any) -> None:
         "Answer, and count it."
         seconds = time.perf_counter() - call.started
-        self.gate.meters.answered(self.route, answer.status, seconds)
-        if self.gate.access:
+        self.policy.meters.count_response(self.route, answer.status, seconds)
+        if self.policy.access:
             _log_access(self.route, call, answer, seconds)
         await send(
             {

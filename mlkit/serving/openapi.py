@@ -30,7 +30,7 @@ def _example_cell(
         return "some words"
     if column.name in model.predictor.personal:
         return None
-    look = model.predictor.reader.looks[column.name]
+    look = model.predictor.reader.cell_parsers[column.name]
     if column.kind == "number" and not column.units:
         cells = [_plain_number(column, cell) for cell in cells]
     known = [*cells, *model.predictor.schema.rules.get(column.name, Rule()).categories, *column.categories]

@@ -174,19 +174,19 @@ class RecordQueue:
     def __init__(self, limit: int):
         self.limit = limit
         self.queue: deque[PredictionRecord | FeedbackRecord] = deque()
-        self.in_hand: list[
+        self.in_flight: list[
             PredictionRecord | FeedbackRecord
         ] = []  # taken from the queue, and not yet written
 
     @property
     def waiting(self) -> int:
         "How many rows are not written yet."
-        return len(self.queue) + len(self.in_hand)
+        return len(self.queue) + len(self.in_flight)
 
     @property
     def full(self) -> bool:
         "Is there no room for another row?"
-        return len(self.queue) + len(self.in_hand) >= self.limit
+        return len(self.queue) + len(self.in_flight) >= self.limit
 
     def add(self, rows: Iterable[PredictionRecord | FeedbackRecord]) -> None:
         "Rows to be written soon."
@@ -220,14 +220,14 @@ class PredictionLog(RecordQueue):
 # %% ../../nbs/serving/03_prediction_log.ipynb #bf6deb13
 def _write_queue(log: PredictionLog) -> bool:
     "Write what waits. False: the database does not take it now."
-    while log.queue or log.in_hand:
-        while log.queue and len(log.in_hand) < 10 * _INSERT_ROWS:
-            log.in_hand.append(log.queue.popleft())
+    while log.queue or log.in_flight:
+        while log.queue and len(log.in_flight) < 10 * _INSERT_ROWS:
+            log.in_flight.append(log.queue.popleft())
         try:
-            write_records(log.engine, log.in_hand)
+            write_records(log.engine, log.in_flight)
         except SQLAlchemyError as error:
             log.problem = type(getattr(error, "orig", None) or error).__name__
             return False
-        log.written += len(log.in_hand)
-        log.in_hand, log.problem = [], ""
+        log.written += len(log.in_flight)
+        log.in_flight, log.problem = [], ""
     return True

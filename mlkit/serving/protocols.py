@@ -128,7 +128,7 @@ class MLflowHandlers:
     async def invocations(self, call: Request) -> Response:
         "POST /invocations"
         kind, body = call.kind(), await call.body(self.service.limits)
-        columns = [column.name for column in self.service.current.model.predictor.columns]
+        columns = [column.name for column in self.service.active_model.model.predictor.columns]
         if kind == "text/csv":
             rows = parse_csv_rows(body)
         elif kind in ("application/json", ""):
@@ -361,7 +361,7 @@ class OpenInferenceMetadataHandlers:
 
     def _model(self, call: Request) -> LoadedModel:
         "The model that the address names. Refused: it is not served here."
-        model, named = self.service.current.model, call.scope.get("path_params", {})
+        model, named = self.service.active_model.model, call.scope.get("path_params", {})
         if named.get("name", model.predictor.name) != model.predictor.name:
             raise RequestError(404, f"there is no such model here; this is '{model.predictor.name}'")
         if named.get("version", model.predictor.version) != model.predictor.version:

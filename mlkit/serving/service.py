@@ -72,7 +72,7 @@ class LoadedModel(NamedTuple):
 
     predictor: Predictor
     logged: tuple[str, ...]  # columns that the log may hold
-    fast: bool  # a graph answers in far less than a millisecond
+    is_fast: bool  # a graph answers in far less than a millisecond
 
 
 def open_loaded_model(place: PackageLocation) -> LoadedModel:
@@ -108,7 +108,7 @@ class ActiveModel:
         try:
             place = find_package_location(self.where)
         except PackageError as error:
-            return self._refuse((), str(error))
+            return self._reject((), str(error))
         stamp, before = self._stamp(place), self.seen
         self.seen = stamp
         if stamp in (self.stamp, ()) or stamp != before:
@@ -116,11 +116,11 @@ class ActiveModel:
         try:
             model = open_loaded_model(place)
         except (MLKitError, OSError, ValueError, KeyError) as error:
-            return self._refuse(stamp, str(error))
+            return self._reject(stamp, str(error))
         self.model, self.stamp, self.problem = model, stamp, ""
         return "done"
 
-    def _refuse(self, stamp: tuple[Any, ...], problem: str) -> str:
+    def _reject(self, stamp: tuple[Any, ...], problem: str) -> str:
         again, self.problem = problem == self.problem, problem
         if stamp:
             self.stamp = stamp  # not tried again before it changes
@@ -173,19 +173,19 @@ def make_predictions(
 class RowAdmission:
     "Who may pass: rows that can be answered, while the log has room."
 
-    current: ActiveModel
+    active_model: ActiveModel
     meters: ServerMetrics
     limits: RequestLimits = RequestLimits()
     log: PredictionLog | None = None
     log_share: float = 1.0  # of the predictions that are written down
 
-    def admit(
+    def read_rows(
         self,
         rows: Sequence[dict[str, Any]],
         started: float,  # when the request came, by `time.perf_counter`
     ) -> tuple[LoadedModel, list[ParsedRow]]:  # the model that will answer, and the rows as it gets them
         "Check and read rows. Refused: rows that cannot be answered."
-        model = self.current.model
+        model = self.active_model.model
         if self.log is not None and self.log.full:
             raise _log_full_error()
         check_request_rows(rows, self.limits, len(model.predictor.reader.names) + 50)
@@ -208,7 +208,7 @@ class RowAdmission:
 class ModelService(RowAdmission):
     "A model, its log and its meters."
 
-    def give(
+    def complete_predictions(
         self,
         model: LoadedModel,
         rows: Sequence[dict[str, Any]],
@@ -227,8 +227,10 @@ class ModelService(RowAdmission):
         self, rows: Sequence[dict[str, Any]], started: float
     ) -> tuple[list[dict[str, Any]], LoadedModel]:
         "Answers to rows, and the model that gave them. Refused: rows that cannot be answered."
-        model, reads = self.admit(rows, started)
-        return self.give(model, rows, reads, predict_rows(model.predictor, reads), started), model
+        model, reads = self.read_rows(rows, started)
+        return self.complete_predictions(
+            model, rows, reads, predict_rows(model.predictor, reads), started
+        ), model
 
     def _note(
         self,
@@ -286,7 +288,7 @@ def record_feedback(
         raise RequestError(501, "there is no prediction log; serve with --log")
     if service.log.full:
         raise _log_full_error()
-    task, now = service.current.model.predictor.task, time.time()
+    task, now = service.active_model.model.predictor.task, time.time()
     if not told:
         raise RequestError(422, "there are no truths; send an object with id and truth")
     if len(told) > service.limits.rows:
@@ -346,7 +348,7 @@ class Poller:
 
     def __init__(self, service: ModelService, every: float = 1.0):  # 0: the model stays
         self.service, self.every = service, every
-        self._stop, self._told = threading.Event(), 0
+        self._stop, self._reported_rows = threading.Event(), 0
         self._problems: dict[str, str] = {}
         self._thread = threading.Thread(target=self._work, name="keeper", daemon=True)
         self._thread.start()
@@ -354,14 +356,14 @@ class Poller:
     def _work(self) -> None:
         while not self._stop.wait(self.every or 1.0):
             try:
-                self._look()
+                self._run_once()
             except Exception as error:
-                self._tell("keeper", f"the keeper failed: {type(error).__name__}")
+                self._report("keeper", f"the keeper failed: {type(error).__name__}")
 
-    def _look(self) -> None:
+    def _run_once(self) -> None:
         raise NotImplementedError
 
-    def _tell(self, about: str, problem: str) -> None:
+    def _report(self, about: str, problem: str) -> None:
         if problem and problem != self._problems.get(about):
             _log.error(problem)
         self._problems[about] = problem
@@ -372,23 +374,23 @@ class ServiceMaintenance(Poller):
 
     def _look(self) -> None:
         service, log = self.service, self.service.log
-        if self.every and (result := service.current.look()):
-            service.meters.reloaded(result)
-            now = service.current.model.predictor
+        if self.every and (result := service.active_model.look()):
+            service.meters.count_reload(result)
+            now = service.active_model.model.predictor
             if result == "done":
                 _log.info("version %s of %s is in service", now.version, now.name)
             else:
-                _log.error("a new model is refused, the old one goes on: %s", service.current.problem)
+                _log.error("a new model is refused, the old one goes on: %s", service.active_model.problem)
         if log is not None:
             self._measure(log)
 
     def _measure(self, log: PredictionLog) -> None:
         self.service.meters.waiting.set(log.waiting)
-        written, self._told = log.written - self._told, log.written
+        written, self._reported_rows = log.written - self._reported_rows, log.written
         if written:
             self.service.meters.logged("written", written)
         wait = f"the prediction log does not take rows now ({log.problem}); they wait"
-        self._tell("log", wait if log.problem else "")
+        self._report("log", wait if log.problem else "")
 
     def close(self) -> None:
         "Stop; write the log to its end."

@@ -73,7 +73,7 @@ class ServerMetrics:
         )
         self._kept: dict[tuple[str, int], tuple[Callable, Callable]] = {}
 
-    def answered(self, route: str, status: int, seconds: float) -> None:
+    def count_response(self, route: str, status: int, seconds: float) -> None:
         "A request has got its answer."
         kept = self._kept.get((route, status))
         if kept is None:
@@ -85,7 +85,7 @@ class ServerMetrics:
     def trouble(self, situation: str) -> None:
         self._troubles.labels(situation).inc()
 
-    def reloaded(self, result: str) -> None:
+    def count_reload(self, result: str) -> None:
         self._reloads.labels(result).inc()
 
     def logged(self, result: str, rows: int) -> None:

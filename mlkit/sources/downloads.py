@@ -88,7 +88,7 @@ def web_file_name(
     for name in (plain, unquote(told[1]) if told else ""):
         if split_suffixes(name)[0] not in TEXT_SUFFIXES + TYPED_SUFFIXES:
             continue
-        return name if address.real == address.given else address.name + "".join(split_suffixes(name))
+        return name if address.real == address.original else address.name + "".join(split_suffixes(name))
     if kind in _SUFFIX_BY_MEDIA_TYPE:
         return address.name + _SUFFIX_BY_MEDIA_TYPE[kind]
     if kind == "text/html":

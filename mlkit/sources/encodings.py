@@ -44,8 +44,8 @@ class TextSurvey:
     size: int = 0  # bytes
     lines: int = 0  # ends of lines
     quotes: dict[str, int] = field(default_factory=lambda: {'"': 0, "'": 0})
-    nul: int = 0  # the first line with a byte of value zero; 0: none
-    fault: tuple[int, int] | None = None  # line and byte where the encoding does not hold
+    first_null_line: int = 0  # the first line with a byte of value zero; 0: none
+    first_invalid_byte: tuple[int, int] | None = None  # line and byte where the encoding does not hold
 
     def note(self, text: bytes | str) -> None:
         "Count what is in a block."
@@ -53,8 +53,8 @@ class TextSurvey:
         def count(sign: str) -> int:
             return text.count(sign.encode()) if isinstance(text, bytes) else text.count(sign)
 
-        if not self.nul and count("\0"):
-            self.nul = self.lines + _count_line_ends(text) + 1
+        if not self.first_null_line and count("\0"):
+            self.first_null_line = self.lines + _count_line_ends(text) + 1
         self.lines += count("\n")
         for quote in self.quotes:
             self.quotes[quote] += count(quote)
@@ -83,7 +83,7 @@ def survey_text(
                 text = "" if easy else decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 ends = error.object.count(b"\n", 0, error.start)
-                found.fault = (found.lines + ends + 1, error.object[error.start])
+                found.first_invalid_byte = (found.lines + ends + 1, error.object[error.start])
                 return found
             found.note(block if plain else text)
             if not block:
@@ -95,7 +95,7 @@ def is_decodable(
     encoding: str,  # name of an encoding
 ) -> bool:
     "Is every byte of this content valid in the encoding?"
-    return survey_text(open, encoding).fault is None
+    return survey_text(open, encoding).first_invalid_byte is None
 
 # %% ../../nbs/sources/05_encodings.ipynb #bc718bf6
 _BYTE_ORDER_MARKS = {  # the longer marks first: UTF-32 begins like UTF-16
@@ -145,7 +145,7 @@ class EncodingCensus:
 
     total: int = 0
     first: list[bytes] = field(default_factory=list)  # some of them
-    fits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_ENCODING_EVIDENCE, 0))
+    valid_lines: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_ENCODING_EVIDENCE, 0))
     odd: dict[str, int] = field(default_factory=dict)  # the first line that does not fit, by encoding
 
     def add(self, number: int, line: bytes) -> None:
@@ -160,7 +160,7 @@ class EncodingCensus:
             except UnicodeDecodeError:
                 self.odd.setdefault(encoding, number)
             else:
-                self.fits[kind] += bool(proof.search(line))
+                self.valid_lines[kind] += bool(proof.search(line))
 
 
 def census_encodings(open: FileOpener) -> EncodingCensus:
@@ -214,7 +214,7 @@ def check_single_encoding(
         else {"utf-8": 0.02, "cp932": 0.02}
     )
     for kind, enough in kinds.items():
-        fits, encoding = census.fits[kind], kind.removeprefix("wide ")
+        fits, encoding = census.valid_lines[kind], kind.removeprefix("wide ")
         if not fits or fits < enough * census.total or encoding not in census.odd:
             continue
         if enough > 0.1 and fits < 2:
@@ -250,17 +250,20 @@ def sniff_encoding(
     with open() as file:
         start = file.read(BLOCK_BYTES)
     for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if start.startswith(mark) and not (found := survey_text(open, encoding)).fault:
+        if start.startswith(mark) and not (found := survey_text(open, encoding)).first_invalid_byte:
             return encoding, found
     for magic, what in _FILE_SIGNATURES.items():
         if start.startswith(magic):
             raise DataError(f"this is {what}, not text; give the file its right ending")
     for encoding in ("utf-16-le", "utf-16-be") if 0 in start else ():
-        if looks_like_utf16(start, encoding) and not (found := survey_text(open, encoding)).fault:
+        if (
+            looks_like_utf16(start, encoding)
+            and not (found := survey_text(open, encoding)).first_invalid_byte
+        ):
             return encoding, found
     if len(start.translate(None, _CONTROL_BYTES)) < len(start) * 0.99:
         raise DataError(_NOT_TEXT_MESSAGE)
-    if not (found := survey_text(open, "utf-8")).fault:
+    if not (found := survey_text(open, "utf-8")).first_invalid_byte:
         return "utf-8", found
     census = census_encodings(open)
     encoding = guess_legacy_encoding(open, census)
@@ -282,12 +285,12 @@ def resolve_encoding(
             near = did_you_mean(encoding, ("utf-8", "utf-16", "shift_jis", *_LEGACY_ENCODINGS))
             raise SettingsError(f"collect.encoding: there is no encoding '{encoding}'{near}") from error
         found = survey_text(open, encoding)
-    if found.fault:
-        place = f"line {found.fault[0]}, byte 0x{found.fault[1]:02x}"
+    if found.first_invalid_byte:
+        place = f"line {found.first_invalid_byte[0]}, byte 0x{found.first_invalid_byte[1]:02x}"
         raise DataError(f"{place} is not {encoding}; set collect.encoding = auto")
-    if found.nul:
+    if found.first_null_line:
         raise DataError(
-            f"line {found.nul} has a byte of value zero (NUL), which no text has; "
+            f"line {found.first_null_line} has a byte of value zero (NUL), which no text has; "
             f"remove it, or export the table once more"
         )
     return encoding, found

@@ -68,7 +68,7 @@ STORE_PACKAGES = {
 class DataLocation:
     "Where a table is."
 
-    given: str  # as the user wrote it: may be shown and kept
+    original: str  # as the user wrote it: may be shown and kept
     real: str = field(repr=False)  # where it leads: may hold a secret
 
     @property
@@ -90,12 +90,12 @@ class DataLocation:
 
     @property
     def name(self) -> str:
-        return source_short_name(self.given)
+        return source_short_name(self.original)
 
     @property
     def shown(self) -> str:
         "For messages: without what stands behind a question mark."
-        return self.given.partition("?")[0] if "://" in self.given else self.given
+        return self.original.partition("?")[0] if "://" in self.original else self.original
 
 # %% ../../nbs/sources/03_locations.ipynb #c24fc1db
 def source_short_name(source: str) -> str:

@@ -66,9 +66,9 @@ def main() -> None:
     for family in FAMILIES:
         model = learned(frame, family)
         pool = make_training_pool(model, frame)
-        larger = pool.adding(row)
+        larger = pool.with_rows(row)
         one = milliseconds(lambda model=model: model.output(row))
-        read = milliseconds(lambda pool=pool: pool.adding(row))
+        read = milliseconds(lambda pool=pool: pool.with_rows(row))
         shap = milliseconds(lambda pool=larger: shap_values(pool, pool.known))
         lime = milliseconds(lambda pool=larger: lime_values(pool, pool.known))
         ratios = f"{(read + shap) / one:.1f} and {(read + lime) / one:.1f}"

@@ -492,7 +492,7 @@ def test_executors_agree_on_mixed_cells(column, cells):
 @pytest.mark.parametrize(
     "declared",
     [
-        *(ColumnSpec("a", kind, hours=True, categories=("Basic", "1")) for kind in KINDS),
+        *(ColumnSpec("a", kind, has_time=True, categories=("Basic", "1")) for kind in KINDS),
         ColumnSpec("a", "number", decimal=","),
         ColumnSpec("a", "number", unit="kg"),
         ColumnSpec("a", "date", order="day"),
@@ -593,7 +593,7 @@ def test_executors_agree_on_columns_of_floats(column, numbers, dtype):
     ids=lambda series: str(series.dtype),
 )
 def test_executors_agree_on_arrow_and_other_columns(series, kind):
-    check_agreement(ColumnSpec("a", kind, categories=("1", "401"), hours=True), series)
+    check_agreement(ColumnSpec("a", kind, categories=("1", "401"), has_time=True), series)
     check_agreement(infer_column(series.rename("a")), series)
 
 
@@ -772,8 +772,8 @@ def test_what_was_seen_along_with_a_kind_is_declared():
     assert infer_column(texts("25/12/2020", "03/04/2020")).order == "day"
     assert infer_column(texts("05.06.2020", "03.04.2020")).order == "day"
     assert "assumed" in infer_column(texts("05/06/2020", "03/04/2020")).why
-    assert not infer_column(texts("2020-01-01", "2020-01-02")).hours
-    assert infer_column(texts("2020-01-01", "2020-01-02 10:00")).hours
+    assert not infer_column(texts("2020-01-01", "2020-01-02")).has_time
+    assert infer_column(texts("2020-01-01", "2020-01-02 10:00")).has_time
 
 
 def test_one_typing_error_does_not_turn_a_column_into_decimal_commas():

@@ -26,7 +26,7 @@ TABLE = TableSpec(
         ColumnSpec("weight", "number", unit="kg", units={"g": 0.001}),
         ColumnSpec("price", "number", decimal=",", currency="€"),
         ColumnSpec("member", "boolean"),
-        ColumnSpec("since", "date", hours=True),
+        ColumnSpec("since", "date", has_time=True),
         ColumnSpec("day", "date", order="day"),
         ColumnSpec("plan", "category", categories=("basic", "pro"), other="basic"),
         ColumnSpec("city", "category", categories=("Bern", "Zürich"), spellings={"Zurich": "Zürich"}),

@@ -257,7 +257,7 @@ def test_one_goes_back_step_by_step_and_not_in_circles(registered, name):
     assert [rollback_champion(name).version for _ in range(2)] == ["2", "1"]
     with pytest.raises(PackageError, match="had no champion before version 1; choose another: mlkit promote"):
         rollback_champion(name)
-    assert [len(each.terms) for each in load_history(name).versions] == [1, 2, 2]
+    assert [len(each.champion_terms) for each in load_history(name).versions] == [1, 2, 2]
 
 
 def test_a_version_that_was_deleted_is_stepped_over(registered, name):
@@ -290,7 +290,7 @@ def test_two_who_promote_at_once_both_leave_their_trace(registered, name):
     told = load_history(name)
     line = champion_lineage(moves_of(name))
     assert told.champion.number == line[-1] and {*line} == {"1", "2", "3"}
-    assert told.champion.terms[-1][1] == ""  # still
+    assert told.champion.champion_terms[-1][1] == ""  # still
 
 
 def moves_of(name: str) -> list[AliasChange]:

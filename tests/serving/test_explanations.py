@@ -142,7 +142,7 @@ def customers(tmp_path_factory):
 def both(customers, size: int, row: int) -> tuple[dict, np.ndarray, np.ndarray, float]:
     tried, pool, rows = customers(size)
     cells = json.loads(rows[row : row + 1].to_json(orient="records", date_format="iso"))[0]
-    larger = pool.adding(rows[row : row + 1])
+    larger = pool.with_rows(rows[row : row + 1])
     full, why = shap_values(larger, len(larger) - 1, entries=2000), explain_row(tried, cells)
     found = effects_of(why)
     return why, np.array([found[name] for name in full.columns]), full.values, full.base

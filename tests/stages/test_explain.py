@@ -91,7 +91,7 @@ def of_customers(target, family):
 def churn():
     """A boosting of customers, their table, and a pool: 800 rows learned, 400 not."""
     model, frame = of_customers("churned", "boosting")
-    return model, frame, make_training_pool(model, frame[:800]).adding(frame[800:])
+    return model, frame, make_training_pool(model, frame[:800]).with_rows(frame[800:])
 
 
 def numbers(rows, columns, seed=0):
@@ -159,9 +159,11 @@ def test_explaining_leaves_the_global_generator_alone_and_repeats_exactly(churn)
     first, again = explain_prediction(pool, 1000, 1), explain_prediction(pool, 1000, 1)
     assert np.random.get_state()[1].tolist() == before
     assert np.array_equal(first.shap.values, again.shap.values)
-    assert all(np.array_equal(a.values, b.values) for a, b in zip(first.limes, again.limes, strict=True))
+    assert all(
+        np.array_equal(a.values, b.values) for a, b in zip(first.lime_runs, again.lime_runs, strict=True)
+    )
     alone = make_training_pool(pool.model, CUSTOMERS[:800].drop(columns=["plan_next", "spend_next"]))
-    alone = alone.adding(CUSTOMERS[1000:1001])
+    alone = alone.with_rows(CUSTOMERS[1000:1001])
     assert shap_values(alone, 800).values == pytest.approx(first.shap.values), "alone as among others"
 
 
@@ -170,7 +172,7 @@ def test_explaining_leaves_the_global_generator_alone_and_repeats_exactly(churn)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_and_task_is_explained(family, target):
     model, frame = of_customers(target, family)
-    pool = make_training_pool(model, frame[:800], background=30).adding(frame[800:840])
+    pool = make_training_pool(model, frame[:800], background=30).with_rows(frame[800:840])
     told = make_row_report(pool, 800, 1, changeable_columns(pool, {}), {}, wanted=100.0)
     shap, output = told.explanation.shap, model.output(frame[800:801])[0]
     said = output if model.task.type == "regression" else output[told.explanation.label]
@@ -178,9 +180,9 @@ def test_every_family_and_task_is_explained(family, target):
         "what is shared out adds up"
     )
     assert shap.columns == pool.columns == [column.name for column in model.table.used]
-    lime = mean_attribution(told.explanation.limes)
+    lime = mean_attribution(told.explanation.lime_runs)
     assert lime.output == pytest.approx(said, abs=1e-4, rel=1e-6)
-    assert len(told.explanation.limes) == LIME_RUNS and np.isfinite(lime.values).all()
+    assert len(told.explanation.lime_runs) == LIME_RUNS and np.isfinite(lime.values).all()
     assert told.explanation.trust.rank > 0.1, "LIME's lines fit the steps of a tree badly"
     if model.task.type == "multiclass":
         assert told.explanation.label == output.argmax()
@@ -194,11 +196,11 @@ def test_what_is_explained_is_what_the_final_model_says(churn):
     final = finalise_model(
         model, lambda output: np.column_stack([1 - output[:, 1] / 2, output[:, 1] / 2]), 0.3
     )
-    pool = make_training_pool(final, frame[:800]).adding(frame[800:803])
+    pool = make_training_pool(final, frame[:800]).with_rows(frame[800:803])
     found, said = explain_prediction(pool, 801, 2), final.output(frame[801:802])[0, 1]
     assert said == pytest.approx(model.output(frame[801:802])[0, 1] / 2)
     assert found.shap.base + found.shap.values.sum() == pytest.approx(said)
-    assert mean_attribution(found.limes).output == pytest.approx(said)
+    assert mean_attribution(found.lime_runs).output == pytest.approx(said)
 
 
 # ---------------------------------------- the running example
@@ -239,7 +241,7 @@ def test_dependence_follows_the_curve_of_an_additive_model():
     curve = partial_dependence(pool, "x0", range(100))
     shape = np.sin(np.array(curve.values))
     assert curve.mean - curve.mean[0] == pytest.approx(shape - shape[0], abs=1e-5)
-    steps = curve.curves - curve.curves[:, :1]
+    steps = curve.ice_curves - curve.ice_curves[:, :1]
     assert np.ptp(steps, axis=0).max() < 1e-5, "no interaction: all curves run side by side"
     assert json.dumps(curve.to_dict(), allow_nan=False)
 
@@ -354,7 +356,7 @@ def test_disagreement_and_instability_are_said(churn):
         compare_explanations(shap_values(pool, 900), repeat_lime(pool, 900, neighbours=made))
         for made in (400, 8)
     )
-    assert shaky.stable_rank < steady.stable_rank and shaky.spread > steady.spread
+    assert shaky.lime_rank_correlation < steady.lime_rank_correlation and shaky.spread > steady.spread
     assert steady.first in steady.shared
 
 
@@ -385,7 +387,7 @@ def test_odd_rows_get_one_finite_value_for_each_column(churn, cells):
     model, frame, _ = churn
     names = [name for name in frame if name != "churned"]
     row = pd.DataFrame([dict(zip(names, cells, strict=True))])
-    pool = PerturbationPool(model, frame[:30]).adding(row)
+    pool = PerturbationPool(model, frame[:30]).with_rows(row)
     shap, lime = shap_values(pool, 30), lime_values(pool, 30, neighbours=30)
     for found in (shap, lime):
         assert found.columns == [column.name for column in model.table.used]

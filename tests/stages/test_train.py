@@ -180,7 +180,7 @@ def test_time_goes_where_it_pays(customers):
 
 def test_folds_in_time_are_judged_by_models_of_their_past():
     data = prepared(frame_of(200, "regression"), "target")[0]
-    data.fold, data.in_time = np.repeat([-1, 0, 1, 2, 3], 40), True
+    data.fold, data.is_time_ordered = np.repeat([-1, 0, 1, 2, 3], 40), True
     for learn, unseen in search_folds(data):
         assert learn.max() < unseen.min()
     assert search_trials(data, FAST, trials=2, budget=0)
@@ -297,7 +297,7 @@ def test_without_folds_to_compare_there_is_no_interval_and_no_test():
 
 # ---------------------------------------- families
 def test_a_skewed_number_may_be_learned_on_the_log_scale():
-    assert any(start.get("log") for start in FAMILIES["linear"].starts(DatasetTraits(500, 0, skewed=True)))
+    assert any(start.get("log") for start in FAMILIES["linear"].starts(DatasetTraits(500, 0, is_skewed=True)))
     assert not any(start.get("log") for start in FAMILIES["linear"].starts(DatasetTraits(500, 0)))
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"size": rng.uniform(0, 5, 400)})

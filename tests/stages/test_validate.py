@@ -125,7 +125,7 @@ def test_a_given_schema_holds_for_all_rows_and_tells_strange_columns(tmp_path):
     }
     (tmp_path / "s.json").write_text(json.dumps(rules), encoding="utf-8")
     checked = check_schema(frame[:200], frame[200:], str(tmp_path / "s.json"))
-    told = {(row.column, row.rule): row.rows for row in checked.broken.itertuples()}
+    told = {(row.column, row.rule): row.rows for row in checked.violations.itertuples()}
     assert told["net", "at most 1,000"] == 1 and told["net, tax, gross", "net + tax = gross"] == 2
     assert ("branch", "a column of the table") in told and ("plan", "in the schema") in told
     with pytest.raises(DataError, match="at most 1,000 in 1 row .*on_invalid = quarantine") as caught:
