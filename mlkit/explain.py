@@ -11,7 +11,7 @@ import pandas as pd
 
 from .core.errors import SettingsError
 from .core.formatting import join_with_and
-from .explanation.local import TOP_COLUMNS
+from .explanation.local_attributions import TOP_COLUMNS
 from .explanation.perturbation import PerturbationPool
 from .explanation.row_report import RowReport
 

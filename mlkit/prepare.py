@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from .data.table import TableSpec
+from .data.table_spec import TableSpec
 from .features.encoders import PreprocessingPlan
 from .features.plan import PLAN_TABLE_STYLE
 from .features.plan_table import describe_column_plans

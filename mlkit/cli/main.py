@@ -164,7 +164,7 @@ def precheck_source(
         _check_joins(how["join"])
     if _is_readable_with_target(parse_location(how["source"]), target) or how["join"]:
         return
-    from mlkit.quality.rows import require_columns
+    from mlkit.quality.row_filters import require_columns
     from mlkit.sources.readers import read_batches
 
     named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}

@@ -220,14 +220,14 @@ def promote(
     version: Annotated[str, _argument(metavar="[VERSION]", help="A number or an alias.")] = "challenger",
 ) -> None:
     "Make a version the champion: the one in use."
-    from mlkit.registry.versions import promote_version as crown
+    from mlkit.registry.model_versions import promote_version as crown
 
     typer.echo(crown(name, version))
 
 
 def rollback(name: _Registered) -> None:
     "Go back to the champion before this one."
-    from mlkit.registry.versions import rollback_champion as back
+    from mlkit.registry.model_versions import rollback_champion as back
 
     typer.echo(back(name))
 

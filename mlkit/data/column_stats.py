@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .cells import as_text, normalise_text, to_python
-from .columns import ColumnSpec, is_mixed_series, is_text_series, read_cell
+from .column_spec import ColumnSpec, is_mixed_series, is_text_series, read_cell
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,8 +18,8 @@ from mlkit.data.cells import (
     split_numbers,
     split_units,
 )
+from .column_spec import ColumnSpec
 from .column_stats import MIN_READABLE_SHARE, ColumnStats, quote_cell
-from .columns import ColumnSpec
 
 # %% auto #0
 __all__ = ['infer_decimal_mark', 'convertible_units', 'with_units', 'with_percent', 'with_currency', 'infer_number_column',

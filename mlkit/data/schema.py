@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import SettingsError, did_you_mean
 from .cells import as_text, is_missing, normalise_text, parse_date, to_python
-from .columns import KINDS, ColumnSpec, read_cell, read_column
+from .column_spec import KINDS, ColumnSpec, read_cell, read_column
 from .constraints import EPOCH, RowConstraint, days_since_epoch, parse_constraint
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from mlkit.data.table import TableSpec
+    from mlkit.data.table_spec import TableSpec
 from ..core.formatting import format_value
 
 # %% auto #0

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from .cells import as_text, normalise_text, to_python
-from .columns import ColumnSpec
+from .column_spec import ColumnSpec
 from .constraints import parse_constraint
 from .schema import Rule, Schema, is_empty_cell
-from .table import TableSpec
+from .table_spec import TableSpec
 
 # %% auto #0
 __all__ = ['without_outliers', 'infer_range', 'infer_pattern', 'infer_rule', 'infer_schema']

@@ -25,6 +25,7 @@ from mlkit.data.cells import (
     split_numbers,
     to_python,
 )
+from .column_spec import KINDS, ColumnSpec, input_columns, possible_parts, read_cell, read_column
 from mlkit.data.column_stats import (
     MIN_READABLE_SHARE,
     ColumnStats,
@@ -33,7 +34,6 @@ from mlkit.data.column_stats import (
     format_row_count,
     quote_cell,
 )
-from .columns import KINDS, ColumnSpec, input_columns, possible_parts, read_cell, read_column
 from .quantities import infer_hours_column, infer_number_column, infer_numbers_column
 from .sentinels import find_date_sentinels, find_sentinels
 
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     import pandas as pd
 from hashlib import blake2b
 
-from .columns import input_names
-from .table import TableSpec, columns_by_name, require_known
+from .column_spec import input_names
+from .table_spec import TableSpec, columns_by_name, require_known
 
 # %% auto #0
 __all__ = ['with_varying_parts', 'ordered_categories', 'infer_column', 'infer_kind', 'infer_table_spec']

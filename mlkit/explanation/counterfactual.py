@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import join_with_and
-from ..data.columns import format_cell
+from ..data.column_spec import format_cell
 from .global_importance import format_effect, format_output
 from .perturbation import PerturbationPool
 from ..task.task import Task

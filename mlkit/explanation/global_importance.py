@@ -15,8 +15,8 @@ import pandas as pd
 from ..core.figures import Plot, new_plot
 from ..core.formatting import format_number
 from ..core.theme import BLUE, GREY, VERMILION
-from ..data.columns import format_cell
-from .local import rank_correlation, shap_values
+from ..data.column_spec import format_cell
+from .local_attributions import rank_correlation, shap_values
 from .perturbation import PerturbationPool, perturbed_inputs, unperturbed_positions
 from ..task.comparison import score_gain
 from ..task.metrics import METRICS

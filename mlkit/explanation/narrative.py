@@ -17,7 +17,7 @@ from mlkit.explanation.global_importance import (
     format_output,
     plot_label,
 )
-from .local import LIME_RUNS, TOP_COLUMNS, ExplanationAgreement
+from .local_attributions import LIME_RUNS, TOP_COLUMNS, ExplanationAgreement
 from .row_explanation import RowExplanation, top_contributions
 from ..task.task import Task
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data.columns import format_cell, input_names
-from ..data.table import DerivedInput, TableSpec
+from ..data.column_spec import format_cell, input_names
+from ..data.table_spec import DerivedInput, TableSpec
 
 
 def input_source_columns(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..data.personal import personal_columns
 from .global_importance import format_effect
-from mlkit.explanation.local import (
+from mlkit.explanation.local_attributions import (
     Attribution,
     ExplanationAgreement,
     compare_explanations,

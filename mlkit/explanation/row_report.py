@@ -21,7 +21,7 @@ from mlkit.explanation.counterfactual import (
     find_counterfactual,
 )
 from .global_importance import PartialDependence, describe_dependence, explained_quantity
-from .local import TOP_COLUMNS, mean_attribution
+from .local_attributions import TOP_COLUMNS, mean_attribution
 from .narrative import describe_agreement, describe_explanation, plot_explanation
 from .perturbation import PerturbationPool, unperturbed_positions
 from .row_explanation import MAX_POOL_ROWS, RowExplanation, explain_prediction

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import isfinite
 
 from ..core.errors import SettingsError, did_you_mean
-from ..data.columns import KINDS
-from ..data.table import TableSpec
+from ..data.column_spec import KINDS
+from ..data.table_spec import TableSpec
 
 # %% auto #0
 __all__ = ['OPTION_CHOICES', 'OPTION_KINDS', 'OPTION_NAMES', 'NO_OVERRIDE', 'ColumnOverride', 'split_options',

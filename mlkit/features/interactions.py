@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.tree import DecisionTreeRegressor
 
 from ..core.errors import SettingsError, did_you_mean
-from ..data.table import DerivedInput
+from ..data.table_spec import DerivedInput
 
 # %% auto #0
 __all__ = ['parse_interaction', 'parse_interactions', 'correlation_ratio', 'quantile_bins', 'candidate_interactions',

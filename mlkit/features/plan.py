@@ -16,9 +16,9 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_predict
 
 from ..core.errors import SettingsError, did_you_mean
-from ..data.columns import ColumnSpec, input_names
+from ..data.column_spec import ColumnSpec, input_names
 from ..data.personal import personal_columns
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from ..data.type_inference import infer_table_spec, ordered_categories
 from mlkit.features.column_options import (
     NO_OVERRIDE,

@@ -5,8 +5,8 @@
 # %% ../../nbs/features/05_plan_table.ipynb #8e69fecc
 from __future__ import annotations
 
-from ..data.columns import ColumnSpec, input_names
-from ..data.table import TableSpec
+from ..data.column_spec import ColumnSpec, input_names
+from ..data.table_spec import TableSpec
 from .encoders import PreprocessingPlan
 
 # %% auto #0

@@ -10,9 +10,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..data.columns import ColumnSpec
+from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule, Schema
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from .signing import sign_package
 from ..task.task import Task
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..data.columns import ColumnSpec, distinct_cells, input_columns, input_kinds, read_column
+from ..data.column_spec import ColumnSpec, distinct_cells, input_columns, input_kinds, read_column
 from ..data.constraints import violation_mask
 from ..data.schema import Rule, broken_rules, to_pandera_column
 from ..data.schema import rule_column_spec as as_ruled

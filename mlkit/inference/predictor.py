@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..data.columns import ColumnSpec
+from ..data.column_spec import ColumnSpec
 from ..data.schema import Schema, make_schema
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from .frame_reader import ParsedFrame, read_frame
 from .row_reader import ParsedRow, RowReader, is_text_input
 from .signing import verify_package

@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..core.errors import did_you_mean
-from ..data.columns import ColumnSpec, input_cell, input_kinds, read_cell
+from ..data.column_spec import ColumnSpec, input_cell, input_kinds, read_cell
 from ..data.constraints import RowConstraint, is_satisfied
 from ..data.schema import Rule, Schema, as_number, broken_rules, describe_rule, rule_column_spec
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 
 
 class Violation(NamedTuple):

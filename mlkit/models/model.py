@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..core.errors import DataError
 from ..core.parallel import MULTITHREAD_ROWS, WorkerPool
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from ..features.encoders import make_encoder
 from .blending import blend_trials
 from mlkit.models.cross_validation import (

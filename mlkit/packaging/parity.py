@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.formatting import describe_mlflow_error, without_nan
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from ..inference.row_reader import is_text_input
 from ..models.calibration import FinalModel
 from .onnx_export import to_onnx

@@ -124,7 +124,7 @@ def split_and_prepare(
     frame: pd.DataFrame, target: str, metric: str, test_size: float, seed: int
 ) -> tuple[
     Any, Any, pd.DataFrame
-]:  # mlkit.models.cross_validation.TrainingData, mlkit.data.table.TableSpec, test rows
+]:  # mlkit.models.cross_validation.TrainingData, mlkit.data.table_spec.TableSpec, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
     import pandas as pd
 
@@ -138,7 +138,12 @@ def split_and_prepare(
     from mlkit.models.cross_validation import TrainingData
     from mlkit.quality.findings import handle_leaks
     from mlkit.quality.leakage import audit_leakage
-    from mlkit.quality.rows import drop_unreadable_targets, drop_unusable_rows, exclude_rows, require_columns
+    from mlkit.quality.row_filters import (
+        drop_unreadable_targets,
+        drop_unusable_rows,
+        exclude_rows,
+        require_columns,
+    )
     from mlkit.quality.shifted_rows import find_shifted_rows
     from mlkit.quality.splitting import split_train_test
     from mlkit.sources.file_formats import normalise_table

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import SettingsError, did_you_mean
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from .column_leakage import find_formula_leaks, find_missingness_leaks, find_single_column_leaks
 from mlkit.quality.leakage_evidence import (
     Leak,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from .split_strategy import encode_texts, find_entity_columns, is_monotonic, parse_times
 from ..task.task import Task, encode_target, score_output, target_values
 

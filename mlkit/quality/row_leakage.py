@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from .column_leakage import MAX_P_VALUE, MIN_CONCORDANCE, abs_rank_correlation, pair_concordance
 from mlkit.quality.leakage_evidence import (
     ROW_OFFSETS,

@@ -15,7 +15,7 @@ import pandas as pd
 from ..core.errors import DataError, SettingsError, did_you_mean
 from ..core.formatting import format_value
 from ..data.cells import as_text, normalise_text, to_python
-from ..data.columns import ColumnSpec, read_cell
+from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import is_satisfied, violation_mask
 from ..data.personal import personal_columns
 from mlkit.data.schema import (
@@ -33,7 +33,7 @@ from mlkit.data.schema import (
     to_pandera_column,
 )
 from ..data.schema_inference import infer_schema
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from ..data.type_inference import infer_table_spec
 
 # %% auto #0

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..core.errors import DataError, SettingsError, did_you_mean
 from ..data.type_inference import infer_table_spec
-from .rows import require_columns
+from .row_filters import require_columns
 from .split_strategy import SplitStrategy, choose_split_strategy
 from ..task.task import Task, encode_target, target_values
 

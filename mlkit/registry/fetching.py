@@ -19,8 +19,8 @@ from ..core.formatting import describe_mlflow_error
 from ..inference.signing import MANIFEST_FILE, verify_package
 from .client import ANY_RUN, CHAMPION, registry_client
 from .history import read_history
+from .model_versions import find_version
 from .tracking import tracking_uri
-from .versions import find_version
 
 # %% auto #0
 __all__ = ['POINTER_FILE', 'ModelReference', 'parse_model_reference', 'find_package', 'fetch_package', 'write_pointer',

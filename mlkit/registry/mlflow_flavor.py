@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import DataError
-from ..data.columns import ColumnSpec
+from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule, Schema, make_schema
-from ..data.table import TableSpec
+from ..data.table_spec import TableSpec
 from ..inference.predictor import Predictor, load_predictor
 from ..inference.row_reader import RowReader
 from ..task.task import Task

@@ -92,7 +92,7 @@ class PredictionHandlers(_RowHandlers):
         "POST /explain"
         value, size = await self.read(call)
         try:
-            from mlkit.serving.explanations import explain_row
+            from mlkit.serving.online_explanations import explain_row
         except ImportError:
             raise RequestError(501, "explanations are not available on this server") from None
         (answer,), model = await self.answer(call, [value], size)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from ..data.cells import parse_number
-from ..data.columns import ColumnSpec
+from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule
 from .protocols import TENSOR_DATATYPES
 from .service import LoadedModel

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from ..data.columns import ColumnSpec
+from ..data.column_spec import ColumnSpec
 from mlkit.serving.http import (
     Headers,
     Request,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.cells import is_missing
-from ..data.columns import ColumnSpec, read_cell, read_column
+from ..data.column_spec import ColumnSpec, read_cell, read_column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..core.errors import DataError
-from ..data.columns import ColumnSpec
+from ..data.column_spec import ColumnSpec
 from .metrics import METRICS, Metric, confusion_matrix, metric_names_for, predicted_codes
 from mlkit.task.target import (
     PLAIN_NUMBER_SPEC,

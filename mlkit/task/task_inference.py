@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import DataError, did_you_mean
 from ..data.cells import is_missing
-from ..data.columns import ColumnSpec
+from ..data.column_spec import ColumnSpec
 from ..data.type_inference import infer_column
 from .metrics import METRICS, metric_names_for
 from .problem import Problem, goal_problem, metric_problem

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mlkit.data.type_inference import infer_table_spec
-from mlkit.explanation.local import lime_values, shap_values
+from mlkit.explanation.local_attributions import lime_values, shap_values
 from mlkit.explanation.row_explanation import make_training_pool
 from mlkit.features.plan import make_plan
 from mlkit.models.cross_validation import fit_estimator

@@ -32,7 +32,7 @@ from mlkit.data.cells import (
     to_python,
     tokenise_text,
 )
-from mlkit.data.columns import (
+from mlkit.data.column_spec import (
     ISO_TIME_PATTERN,
     KINDS,
     ColumnSpec,
@@ -43,7 +43,7 @@ from mlkit.data.columns import (
     read_column,
 )
 from mlkit.data.sentinels import find_sentinels
-from mlkit.data.table import DerivedInput, TableSpec
+from mlkit.data.table_spec import DerivedInput, TableSpec
 from mlkit.data.type_inference import infer_column, infer_kind, infer_table_spec, ordered_categories
 from mlkit.sources.examples import EXAMPLES, load_example, make_customers
 
@@ -1202,7 +1202,7 @@ def test_a_number_of_a_thousand_digits_is_no_trouble():
 def test_a_server_needs_neither_pandas_nor_numpy():
     program = """if True:
         import sys
-        from mlkit.data.table import TableSpec
+        from mlkit.data.table_spec import TableSpec
         columns = [{"name": "a", "kind": "number"}, {"name": "d", "kind": "date"}]
         table = TableSpec.from_dict({"version": 1, "columns": columns})
         assert table.row_inputs({"a": "1,250", "d": "2020-01-02"})["a"] == 1250.0

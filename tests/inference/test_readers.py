@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import SettingsError
-from mlkit.data.columns import ColumnSpec
+from mlkit.data.column_spec import ColumnSpec
 from mlkit.data.constraints import parse_constraint
 from mlkit.data.schema import DEFAULT_ACTIONS, VIOLATION_ACTIONS, Rule, Schema, make_schema
 from mlkit.data.schema_inference import infer_schema
-from mlkit.data.table import DerivedInput, TableSpec
+from mlkit.data.table_spec import DerivedInput, TableSpec
 from mlkit.data.type_inference import infer_table_spec
 from mlkit.inference.frame_reader import read_frame
 from mlkit.inference.row_reader import RowReader, is_text_input

@@ -8,7 +8,7 @@ from mlkit.data.type_inference import infer_table_spec
 from mlkit.quality.findings import handle_leaks
 from mlkit.quality.formula_search import find_formulas
 from mlkit.quality.leakage import audit_leakage
-from mlkit.quality.rows import drop_unusable_rows
+from mlkit.quality.row_filters import drop_unusable_rows
 from mlkit.quality.split_strategy import SplitStrategy, choose_split_strategy, find_entity_columns
 from mlkit.sources.examples import load_example
 from mlkit.task.problem import Problem

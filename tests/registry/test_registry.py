@@ -26,9 +26,9 @@ from onnx import TensorProto, helper
 from mlkit.core.errors import DataError, MLKitError, PackageError, RunError, SettingsError
 from mlkit.core.files import file_digest
 from mlkit.core.run_folder import read_journal
-from mlkit.data.columns import ColumnSpec
+from mlkit.data.column_spec import ColumnSpec
 from mlkit.data.schema import Rule, Schema
-from mlkit.data.table import TableSpec
+from mlkit.data.table_spec import TableSpec
 from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import make_signing_key, sign_package, verify_package
 from mlkit.registry import client as registry_client
@@ -37,8 +37,8 @@ from mlkit.registry.client import AliasChange, champion_lineage, champion_terms
 from mlkit.registry.fetching import ModelReference, fetch_package, find_package, follow_alias, write_pointer
 from mlkit.registry.history import load_history
 from mlkit.registry.mlflow_flavor import make_example_rows
+from mlkit.registry.model_versions import promote_version, register_package, rollback_champion
 from mlkit.registry.tracking import make_mlflow_client
-from mlkit.registry.versions import promote_version, register_package, rollback_champion
 from mlkit.task.problem import Problem
 from mlkit.task.task_inference import complete_task
 

@@ -14,18 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import DataError
-from mlkit.data.columns import ColumnSpec
+from mlkit.data.column_spec import ColumnSpec
 from mlkit.data.schema import make_schema
-from mlkit.data.table import DerivedInput, TableSpec
+from mlkit.data.table_spec import DerivedInput, TableSpec
 from mlkit.data.type_inference import infer_table_spec
-from mlkit.explanation.local import shap_values
+from mlkit.explanation.local_attributions import shap_values
 from mlkit.explanation.perturbation import PerturbationPool
 from mlkit.features.plan import make_plan
 from mlkit.inference.predictor import ModelInputs, Predictor, load_sklearn_engine
 from mlkit.models.cross_validation import fit_estimator
 from mlkit.models.families import FAMILIES, make_estimator
 from mlkit.models.model import Model
-from mlkit.serving.explanations import all_coalitions, background_rows, explain_row
+from mlkit.serving.online_explanations import all_coalitions, background_rows, explain_row
 from mlkit.sources.examples import load_example
 from mlkit.task.problem import Problem
 from mlkit.task.task import encode_target, target_values
@@ -219,6 +219,6 @@ def test_a_row_that_may_not_be_predicted_is_not_explained(tmp_path):
 
 def test_explaining_needs_nothing_heavier_than_numpy():
     heavy = "pandas sklearn scipy mlflow shap lime matplotlib pyarrow".split()
-    code = f"import sys, mlkit.serving.explanations; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, mlkit.serving.online_explanations; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mlkit.data.columns import ColumnSpec
-from mlkit.data.table import TableSpec
+from mlkit.data.column_spec import ColumnSpec
+from mlkit.data.table_spec import TableSpec
 from mlkit.inference.example_package import delay_probability, make_parcel_package
 from mlkit.inference.signing import sign_package
 from mlkit.serving.api_keys import add_key

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from mlkit.core.errors import SettingsError
 from mlkit.core.formatting import format_number
 from mlkit.core.run_folder import RunFolder
-from mlkit.data.columns import format_cell
+from mlkit.data.column_spec import format_cell
 from mlkit.data.personal import personal_columns
-from mlkit.data.table import DerivedInput
+from mlkit.data.table_spec import DerivedInput
 from mlkit.data.type_inference import infer_table_spec
 from mlkit.explain import check_settings
 from mlkit.explanation.counterfactual import (
@@ -29,7 +29,7 @@ from mlkit.explanation.global_importance import (
     plot_importance,
     shap_table,
 )
-from mlkit.explanation.local import (
+from mlkit.explanation.local_attributions import (
     LIME_RUNS,
     compare_explanations,
     lime_values,

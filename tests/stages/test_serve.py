@@ -606,7 +606,11 @@ def test_schemathesis_finds_no_fault_and_no_answer_that_is_not_declared(package,
     if not command.exists():
         pytest.skip("there is no schemathesis")
     key = add_key(tmp_path / "keys.json", "tester", ["admin"])
-    more = [] if importlib.util.find_spec("mlkit.serving.explanations") else ["--exclude-path", "/explain"]
+    more = (
+        []
+        if importlib.util.find_spec("mlkit.serving.online_explanations")
+        else ["--exclude-path", "/explain"]
+    )
     with running_server(package, log=str(tmp_path / "log.db"), keys=str(tmp_path / "keys.json")) as server:
         said = subprocess.run(
             [str(command), "run", f"http://127.0.0.1:{server.port}/openapi.json", "--no-color", "--seed", "1",

@@ -14,7 +14,7 @@ from mlkit.data.constraints import is_satisfied, parse_constraint, violation_mas
 from mlkit.data.schema import load_schema, make_schema
 from mlkit.data.schema_inference import infer_range, infer_schema
 from mlkit.data.type_inference import infer_table_spec
-from mlkit.quality.rows import exclude_rows
+from mlkit.quality.row_filters import exclude_rows
 from mlkit.quality.schema_check import check_schema, find_violations, handle_invalid_rows, row_violations
 from mlkit.quality.shifted_rows import find_shifted_rows
 from mlkit.quality.splitting import split_train_test
