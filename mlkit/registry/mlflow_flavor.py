@@ -66,7 +66,7 @@ def make_example_rows(
 
     def cell(column: ColumnSpec, turn: int) -> Any:
         value = _example_cell(column, reader.schema.rules[column.name], turn)
-        return None if reader.cell_parsers[column.name](value).troubles else value
+        return None if reader.cell_parsers[column.name](value).violations else value
 
     return [{column.name: cell(column, turn) for column in table.used} for turn in range(rows)]
 
@@ -146,9 +146,9 @@ class PackageModel:
         import pandas as pd
 
         batch, classes = self.predictor.read_frame(frame), self.predictor.task.classes
-        for trouble, where in batch.troubles:
-            if trouble.action == "error" and where.any():
-                raise DataError(f"row {int(where.argmax()) + 1}: {trouble.message}; mend it or leave it out")
+        for violation, where in batch.violations:
+            if violation.action == "error" and where.any():
+                raise DataError(f"row {int(where.argmax()) + 1}: {violation.message}; mend it or leave it out")
         output = self.predictor.output(batch)
         answers = pd.DataFrame({_PREDICTION_COLUMN: self.predictor.labels(output)}, index=frame.index)
         for place, name in enumerate(classes):

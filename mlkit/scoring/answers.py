@@ -45,7 +45,7 @@ def make_prediction_table(
     kept: Sequence[str],  # columns that go along
 ) -> pa.Table:
     "A prediction for each row that was not refused."
-    fine = ~batch.refused()
+    fine = ~batch.rejected()
     some = batch if fine.all() else ParsedFrame(batch.numbers[fine], batch.words[fine], [])
     classes = predictor.task.classes
     output = predictor.output(some) if fine.any() else np.empty((0, len(classes)) if classes else 0)
@@ -63,9 +63,9 @@ def make_prediction_table(
 def _violation_texts(batch: ParsedFrame, action: str) -> np.ndarray:
     "What is wrong with each row, as one text."
     texts = np.full(len(batch.numbers), "", dtype=object)
-    for trouble, rows in batch.troubles:
-        if trouble.action == action and not rows.all():
-            texts[rows] += trouble.message + "; "
+    for violation, rows in batch.violations:
+        if violation.action == action and not rows.all():
+            texts[rows] += violation.message + "; "
     return np.array([text.removesuffix("; ") for text in texts], dtype=object) if texts.any() else texts
 
 
@@ -84,7 +84,7 @@ def make_rejected_table(
     frame: pd.DataFrame,  # the same rows, raw
 ) -> pa.Table:
     "The rows that were not answered, and why."
-    bad = batch.refused()
+    bad = batch.rejected()
     told = [
         ("row", frame.index.to_numpy()[bad] + 1),
         ("reason", pa.array(_violation_texts(batch, "error")[bad], pa.string())),

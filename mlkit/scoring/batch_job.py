@@ -68,7 +68,7 @@ def score_chunk(shared: PortablePredictor, some: InputChunk) -> OutputChunk:
     "The work on one slice, wherever it is done."
     batch = shared.predictor.read_frame(some.frame)
     warned = {
-        trouble.message: int(rows.sum()) for trouble, rows in batch.troubles if trouble.action == "warn"
+        violation.message: int(rows.sum()) for violation, rows in batch.violations if violation.action == "warn"
     }
     answers = make_prediction_table(shared.predictor, batch, some.frame, some.kept)
     return OutputChunk(some.number, answers, make_rejected_table(batch, some.frame), some.mark, warned)
@@ -112,7 +112,7 @@ class ScoringResult:
     warnings: dict[str, int]  # how many rows each one concerns
     seconds: float
     output: str
-    trouble: str = ""  # with the cluster
+    cluster_error: str = ""  # why the cluster did less than it should
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."

@@ -156,7 +156,7 @@ def test_a_person_fills_in_the_form_and_sees_prediction_and_reasons_side_by_side
     page.click("#predict")
     late = delay_probability(20, 800, "express")
     assert predicted(page) == f"late: {'yes' if late >= 0.5 else 'no'}, {100 * max(late, 1 - late):.1f} %"
-    why = server.client().ask("POST", "/explain", {"weight": 20, "distance": 800, "service": "express"}).value
+    why = server.client().request("POST", "/explain", {"weight": 20, "distance": 800, "service": "express"}).value
     bars = page.locator("ul[aria-labelledby=why] li").all_inner_texts()
     for bar, effect in zip(bars, why["effects"], strict=True):
         assert effect["column"] in bar and effect["value"] in bar

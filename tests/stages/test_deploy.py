@@ -294,12 +294,12 @@ def test_a_server_runs_with_nothing_but_what_the_image_holds(made, tmp_path):
         assert server.poll() is None, server.stderr.read()
         client = ServerClient(port, key)
         assert client.predict(ROW)["probabilities"]["yes"] == pytest.approx(LATE, abs=1e-6)
-        why = client.ask("POST", "/explain", ROW)
+        why = client.request("POST", "/explain", ROW)
         assert why.status == 200 and len(why.value["effects"]) == 3
         for path in ("/", "/metrics", "/openapi.json", "/model", "/v2/health/ready"):
-            assert client.ask("GET", path).status == 200, path
-        assert client.ask("POST", "/feedback", {"id": why.value["id"], "truth": "yes"}).status == 200
-        assert ServerClient(port).ask("POST", "/predict", ROW).status == 401
+            assert client.request("GET", path).status == 200, path
+        assert client.request("POST", "/feedback", {"id": why.value["id"], "truth": "yes"}).status == 200
+        assert ServerClient(port).request("POST", "/predict", ROW).status == 401
     finally:
         server.terminate()
         server.wait(20)
