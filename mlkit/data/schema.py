@@ -156,14 +156,14 @@ VIOLATION_ACTIONS = ("error", "warn", "default")
 
 
 DEFAULT_ACTIONS = {  # what can be wrong with a row, and what is usually done
-    "unknown": "warn",  # a column that the model does not know
-    "absent": "warn",  # a column that the model needs is not there
-    "missing": "warn",  # an empty cell where none should be
+    "unknown_column": "warn",  # a column that the model does not know
+    "missing_column": "warn",  # a column that the model needs is not there
+    "missing_value": "warn",  # an empty cell where none should be
     "kind": "error",  # a cell that cannot be read
     "range": "warn",  # a number or day out of its range
     "category": "warn",  # a category that was never seen
     "pattern": "warn",  # a text of another form
-    "relation": "warn",  # columns that contradict each other
+    "constraint": "warn",  # columns that contradict each other
 }
 
 
@@ -299,7 +299,7 @@ def serving_problems(said: Any) -> Iterator[str]:
         return
     for situation, action in said.items():
         if situation not in DEFAULT_ACTIONS:
-            yield f"serving: there is no situation '{format_value(situation)}'{did_you_mean(situation, DEFAULT_ACTIONS)}"
+            yield f"serving: there is no check '{format_value(situation)}'{did_you_mean(situation, DEFAULT_ACTIONS)}"
         elif action not in VIOLATION_ACTIONS:
             yield f"serving: {situation} is one of {', '.join(VIOLATION_ACTIONS)}, not {format_value(action)}"
 

@@ -108,7 +108,8 @@ def _parse_distinct_cells(reader: RowReader, column: ColumnSpec, cells: pd.Serie
     found = dict.fromkeys(violation for cell in parsed for violation in cell.violations)
     violations = [(each, np.array([each in cell.violations for cell in parsed])[places]) for each in found]
     return ParsedColumn(
-        [part(place) for place in range(len(wordy))], [(each, rows) for each, rows in violations if rows.any()]
+        [part(place) for place in range(len(wordy))],
+        [(each, rows) for each, rows in violations if rows.any()],
     )
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #6dd80988
@@ -150,7 +151,9 @@ def read_frame(
         violations += parsed.violations
     numbers += _derived(reader, series, empty)
     violations += _constraint_violations(reader, series, empty)
-    violations += [(reader.unknown_column(name), everywhere) for name in series if name not in reader.known_names]
+    violations += [
+        (reader.unknown_column(name), everywhere) for name in series if name not in reader.known_names
+    ]
     return ParsedFrame(_stacked(numbers, rows, np.float32), _stacked(texts, rows, object), violations)
 
 

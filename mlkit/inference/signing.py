@@ -133,7 +133,13 @@ def sign_package(
         (folder / name).unlink(missing_ok=True)
     files = {name: file_digest(path) for name, path in sorted(_files_in(folder).items())}
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = {"format": PACKAGE_FORMAT, "mlkit": _mlkit_version(), "created": created, **facts, "files": files}
+    manifest = {
+        "format": PACKAGE_FORMAT,
+        "mlkit": _mlkit_version(),
+        "created": created,
+        **facts,
+        "files": files,
+    }
     with atomic_write(folder / MANIFEST_FILE) as temporary:
         temporary.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     every = hashing.Config().set_ignored_paths(paths=[SIGNATURE_FILE], ignore_git_paths=False)
@@ -141,6 +147,13 @@ def sign_package(
     with atomic_write(folder / SIGNATURE_FILE) as temporary:
         signer.sign(folder, temporary)
     return manifest
+
+
+def _mlkit_version() -> str:
+    try:
+        return version("mlkit")
+    except PackageNotFoundError:
+        return "unknown"  # a server's image holds the modules alone
 
 # %% ../../nbs/inference/01_signing.ipynb #abae8eb1
 def _signed_files(folder: Path) -> dict[str, str]:
@@ -303,20 +316,17 @@ def _read_manifest(folder: Path, text: bytes, digests: dict[str, str]) -> dict[s
             raise PackageError(_changed_error(folder, name))
     return manifest
 
-# %% ../../nbs/inference/01_signing.ipynb #92b744ba
-def _mlkit_version() -> str:
-    try:
-        return version("mlkit")
-    except PackageNotFoundError:
-        return "unknown"  # a server's image holds the modules alone
-
-
+# %% ../../nbs/inference/01_signing.ipynb #74cdf6ea
 def _format_error(folder: Path, manifest: dict[str, Any]) -> str:
     "Who wrote a package of another format, and what to do with it."
     format, packages = manifest["format"], manifest.get("packages") or {}
     maker = manifest.get("mlkit") or packages.get("mlkit") or "of an unknown version"
     newer = isinstance(format, int) and format > PACKAGE_FORMAT
-    do = "upgrade mlkit" if newer else "make it anew from its run (mlkit run --from package), or use that mlkit"
+    do = (
+        "upgrade mlkit"
+        if newer
+        else "make it anew from its run (mlkit run --from package), or use that mlkit"
+    )
     return (
         f"{folder} was made by mlkit {maker} in package format {format}, "
         f"and mlkit {_mlkit_version()} reads format {PACKAGE_FORMAT}; {do}"

@@ -272,5 +272,6 @@ def describe_latency(speed: LatencyStats, apart: float) -> str:
     p50, p99 = speed.p50 * 1000, speed.p99 * 1000
     return (
         f"**{p50:.2f} ms** for half of {speed.requests:,} requests, {p99:.2f} ms for 99 %; "
-        f"{speed.requests_per_second:,.0f} a second on one connection; predictions as in the evaluation (largest difference {apart:.0e})"
+        f"{speed.requests_per_second:,.0f} a second on one connection; "
+        f"predictions as in the evaluation (largest difference {apart:.0e})"
     )

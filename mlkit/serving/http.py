@@ -299,9 +299,7 @@ def _log_access(path: str, request: Request, response: Response, seconds: float)
     )
 
 
-def _error_response(
-    request: Request, status_code: int, message: str, headers: Headers = ()
-) -> Response:
+def _error_response(request: Request, status_code: int, message: str, headers: Headers = ()) -> Response:
     content = {"error": message, "request_id": request.id or ensure_request_id(request)}
     return json_response(content, status_code, headers)
 

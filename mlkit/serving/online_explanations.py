@@ -56,7 +56,9 @@ class InputLayout:
         owner = {name: place for place, column in enumerate(table.used) for name in input_names(column)}
         self.numbers = [name for name, kind in table.input_kinds.items() if not is_text_input(kind)]
         self.words = [name for name, kind in table.input_kinds.items() if is_text_input(kind)]
-        self.operand_columns = list(dict.fromkeys(side for each in table.derived for side in (each.left, each.right)))
+        self.operand_columns = list(
+            dict.fromkeys(side for each in table.derived for side in (each.left, each.right))
+        )
         plain = self.numbers[: len(self.numbers) - len(table.derived)]  # computed inputs come last
         self.source_positions = [
             np.array([owner[name] for name in names], dtype=np.intp)
@@ -69,7 +71,9 @@ def _operand_cells(
     rows: Sequence[Mapping[str, Any]],  # raw
 ) -> np.ndarray:  # (rows, columns) float64, NaN: missing
     "The numbers from which inputs are computed."
-    cells = [[read_cell(layout.table[name], row.get(name)) for name in layout.operand_columns] for row in rows]
+    cells = [
+        [read_cell(layout.table[name], row.get(name)) for name in layout.operand_columns] for row in rows
+    ]
     return np.array(cells, dtype=float).reshape(len(rows), len(layout.operand_columns))
 
 
@@ -116,7 +120,9 @@ def all_coalitions(
     return kept, np.where(kept, 1, -1) / orders[others]
 
 # %% ../../nbs/serving/01_online_explanations.ipynb #0e7440fc
-_MAX_PERTURBED_ROWS = 2_000  # about so many rows are predicted for an explanation, twice as many for many columns
+_MAX_PERTURBED_ROWS = (
+    2_000  # about so many rows are predicted for an explanation, twice as many for many columns
+)
 
 
 def draw_column_orders(

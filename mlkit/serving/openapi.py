@@ -107,7 +107,9 @@ def _cell_schema(model: LoadedModel, column: ColumnSpec) -> dict[str, Any]:  # J
     "JSON schema of a cell."
     schema = model.predictor.schema
     rule = schema.rules.get(column.name, Rule())
-    errors = {name for name in ("kind", "range", "category", "missing_value") if schema.action(name) == "error"}
+    errors = {
+        name for name in ("kind", "range", "category", "missing_value") if schema.action(name) == "error"
+    }
     null = [] if rule.missing == 0 and "missing_value" in errors else [{"type": "null"}]
     kind = rule.kind or column.kind
     if "kind" not in errors or kind not in _CELLS:
@@ -256,16 +258,22 @@ def _mlkit_paths() -> dict[str, Any]:
             "post": _operation("Predict one row, or many", predictions, _json_body(rows), _BODY, "predict")
         },
         "/explain": {
-            "post": _operation("Predict one row and explain the prediction", _ref("Explanation"), row, some, "explain")
+            "post": _operation(
+                "Predict one row and explain the prediction", _ref("Explanation"), row, some, "explain"
+            )
         },
         "/feedback": {
-            "post": _operation("Report the truth for earlier predictions", anything, _json_body(feedback), some, "feedback")
+            "post": _operation(
+                "Report the truth for earlier predictions", anything, _json_body(feedback), some, "feedback"
+            )
         },
         "/model": {"get": _operation("The description of the model and its columns", anything, role="")},
         "/openapi.json": {"get": _operation("This document", anything, role="")},
         "/metrics": {"get": _operation("Metrics for Prometheus", {"text": "text/plain"})},
         "/health/live": {"get": _operation("Liveness: does the process respond?", anything)},
-        "/health/ready": {"get": _operation("Readiness: may it get requests?", anything, statuses=(500, 503))},
+        "/health/ready": {
+            "get": _operation("Readiness: may it get requests?", anything, statuses=(500, 503))
+        },
     }
 
 # %% ../../nbs/serving/08_openapi.ipynb #1052e533
@@ -284,7 +292,9 @@ def _mlflow_paths() -> dict[str, Any]:
     body = {"application/json": {"anyOf": tables}, "text/csv": {"type": "string"}}
     record = _object({"predictions": {"type": "array", "items": {"type": "object"}}})
     return {
-        "/invocations": {"post": _operation("Predict a table in MLflow's format", record, body, _BODY, "predict")},
+        "/invocations": {
+            "post": _operation("Predict a table in MLflow's format", record, body, _BODY, "predict")
+        },
         "/ping": {"get": _operation("Liveness, as MLflow's server has it", {"type": "object"})},
         "/version": {"get": _operation("The version of mlkit", {"text": "text/plain"})},
     }
@@ -301,11 +311,18 @@ def _open_inference_paths(model: LoadedModel) -> dict[str, Any]:
     paths: dict[str, Any] = {
         "/v2": {"get": _operation("Server metadata", anything)},
         "/v2/health/live": {"get": _operation("Liveness: does the process respond?", anything)},
-        "/v2/health/ready": {"get": _operation("Readiness: may it get requests?", anything, statuses=(500, 503))},
+        "/v2/health/ready": {
+            "get": _operation("Readiness: may it get requests?", anything, statuses=(500, 503))
+        },
     }
     for place in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
         infer = _operation(
-            "Predict tensors in the format of the Open Inference Protocol", anything, body, (*_BODY, 404), "predict", octets
+            "Predict tensors in the format of the Open Inference Protocol",
+            anything,
+            body,
+            (*_BODY, 404),
+            "predict",
+            octets,
         )
         paths[place] = {"get": _operation("Model metadata", anything, statuses=(404, 500), role="")}
         paths[place + "/ready"] = {"get": _operation("Is the model ready?", anything, statuses=(404, 500))}

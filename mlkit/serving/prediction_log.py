@@ -128,7 +128,15 @@ class PredictionRecord(NamedTuple):
         row, prediction = self.row, self.prediction
         cells = {name: row[name] for name in self.logged_columns if name in row}
         output = {name: prediction[name] for name in ("prediction", "probabilities") if name in prediction}
-        return (prediction["id"], self.time, self.model, self.version, _json(cells), _json(output), self.seconds)
+        return (
+            prediction["id"],
+            self.time,
+            self.model,
+            self.version,
+            _json(cells),
+            _json(output),
+            self.seconds,
+        )
 
 
 class FeedbackRecord(NamedTuple):

@@ -130,7 +130,10 @@ class ActiveModel:
 def reject_violations(reads: Sequence[ParsedRow]) -> None:
     "RequestError: a row has a violation that is an error."
     violations = [
-        (number, violation) for number, read in enumerate(reads, 1) if read.violations for violation in read.errors
+        (number, violation)
+        for number, read in enumerate(reads, 1)
+        if read.violations
+        for violation in read.errors
     ]
     if not violations:
         return

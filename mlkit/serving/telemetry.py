@@ -46,9 +46,7 @@ class ServerMetrics:
             registry=own,
         )
         self.predictions = Counter("mlkit_predictions", "rows predicted", registry=own)
-        self.feedback = Counter(
-            "mlkit_feedback", "truths received for earlier predictions", registry=own
-        )
+        self.feedback = Counter("mlkit_feedback", "truths received for earlier predictions", registry=own)
         self._violations = Counter(
             "mlkit_schema_violations", "violations of the schema in rows", ["check"], registry=own
         )

@@ -68,12 +68,12 @@ def test_a_row_is_read_as_the_slow_way_reads_it(row):
     assert parts(read)[0] == [None if value != value else value for value in numbers]
     assert read.words == [value for name, value in slow.items() if is_text_input(kinds[name])]
     broken = {(violation.column, violation.message) for violation in read.violations
-              if violation.check not in ("unknown", "absent")}  # fmt: skip
+              if violation.check not in ("unknown_column", "missing_column")}  # fmt: skip
     assert {column for column, _ in broken} == {
         column for column, _ in row_violations(READER.schema, TABLE, row)
     }
-    assert {t.column for t in read.violations if t.check == "unknown"} == {*row} & {"other"}
-    absent = {t.column for t in read.violations if t.check == "absent"}
+    assert {t.column for t in read.violations if t.check == "unknown_column"} == {*row} & {"other"}
+    absent = {t.column for t in read.violations if t.check == "missing_column"}
     assert absent == {column.name for column in TABLE.used} - {*row}
 
 
@@ -87,7 +87,7 @@ def test_a_table_is_read_as_its_rows_are(rows):
         assert np.array_equal(batch.numbers[place], np.array(read.numbers, "float32"), equal_nan=True)
         assert batch.words[place].tolist() == read.words
         assert {violation for violation, where in batch.violations if where[place]} == {*read.violations}
-    assert batch.refused().tolist() == [bool(READER.read(row).refused) for row in rows]
+    assert batch.rejected().tolist() == [bool(READER.read(row).errors) for row in rows]
 
 
 @pytest.mark.parametrize("name", ["customers", "wine", "breast_cancer"])
@@ -105,22 +105,22 @@ def test_typed_columns_are_read_as_their_cells_are(name):
 
 
 @pytest.mark.parametrize("row, check, column", [
-    ({"age": 400}, "range", "age"), ({"age": "forty"}, "kind", "age"), ({"age": None}, "missing", "age"),
+    ({"age": 400}, "range", "age"), ({"age": "forty"}, "kind", "age"), ({"age": None}, "missing_value", "age"),
     ({"plan": "premium"}, "category", "plan"), ({"city": "bern"}, "pattern", "city"),
-    ({"agee": 3}, "unknown", "agee"), ({}, "absent", "plan"),
+    ({"agee": 3}, "unknown_column", "agee"), ({}, "missing_column", "plan"),
     ({"since": datetime(1990, 1, 1)}, "range", "since"),
-    ({"age": 50, "weight": 3}, "relation", "age, weight"), ({"age": [1, {"a": 2}]}, "kind", "age"),
+    ({"age": 50, "weight": 3}, "constraint", "age, weight"), ({"age": [1, {"a": 2}]}, "kind", "age"),
     ({"member": "perhaps"}, "kind", "member"),
 ])  # fmt: skip
-def test_each_surprise_has_its_situation(row, check, column):
+def test_each_violation_has_its_check(row, check, column):
     found = [violation for violation in READER.read(row).violations if violation.check == check]
     assert column in [violation.column for violation in found]
     assert all(violation.action == DEFAULT_ACTIONS[check] for violation in found)
 
 
 @pytest.mark.parametrize("action", VIOLATION_ACTIONS)
-def test_the_schema_says_what_a_surprise_means(action):
-    said = SCHEMA.to_dict() | {"serving": {"range": action, "unknown": "error"}}
+def test_the_schema_says_what_a_violation_means(action):
+    said = SCHEMA.to_dict() | {"serving": {"range": action, "unknown_column": "error"}}
     reader = RowReader(TABLE, make_schema(said), "target")
     read = reader.read({"age": 400, "other": 1})
     assert ("age" in [t.column for t in read.errors]) == (action == "error")

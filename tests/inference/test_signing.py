@@ -16,7 +16,7 @@ from mlkit.core.errors import PackageError
 from mlkit.core.files import file_digest
 from mlkit.inference.signing import find_signing_keys, make_signing_key, sign_package, verify_package
 
-FILES = {"model.onnx": b"\x00\x01graph", "table.json": b'{"columns": []}', "card.md": b"# Card",
+FILES = {"model.onnx": b"\x00\x01graph", "table_spec.json": b'{"columns": []}', "card.md": b"# Card",
          "extra/note.txt": b"a note", "extra/deep/empty.bin": b""}  # fmt: skip
 SEALED = [*FILES, "manifest.json", "signature"]
 
@@ -83,7 +83,9 @@ def refusal(package: Path) -> str:
 # ---------------------------------------- what is whole
 def test_the_manifest_tells_what_was_told_and_the_digest_of_every_file(package):
     manifest = verify_package(package)
-    assert manifest["name"] == "customers" and manifest["format"] == 1 and manifest["made"].endswith("+00:00")
+    assert (
+        manifest["name"] == "customers" and manifest["format"] == 2 and manifest["created"].endswith("+00:00")
+    )
     assert manifest["files"] == {name: file_digest(package / name) for name in FILES}
 
 
@@ -159,8 +161,8 @@ def test_a_file_that_was_added_is_named(package, name):
 
 def test_two_files_that_were_swapped_are_refused(package):
     (package / "card.md").rename(package / "other")
-    (package / "table.json").rename(package / "card.md")
-    (package / "other").rename(package / "table.json")
+    (package / "table_spec.json").rename(package / "card.md")
+    (package / "other").rename(package / "table_spec.json")
     assert "is not what was signed" in refusal(package)
 
 

@@ -427,8 +427,8 @@ def test_another_package_takes_the_place_of_the_first_one(package, tmp_path):
 
 def test_a_copy_with_another_byte_is_refused(package, tmp_path):
     write_deployment("docker", package, tmp_path)
-    (tmp_path / "model/table.json").write_text("{}")
-    with pytest.raises(RunError, match="table.json is not what was put there"):
+    (tmp_path / "model/table_spec.json").write_text("{}")
+    with pytest.raises(RunError, match="table_spec.json is not what was put there"):
         write_deployment("docker", package, tmp_path)
 
 
@@ -465,8 +465,8 @@ def test_a_changed_package_is_refused(package, tmp_path):
 @pytest.mark.parametrize(
     "settings, words",
     [({"target": "dokcer"}, "did you mean 'docker'"), ({"image": "Acme/Parcels"}, "no name of an image"),
-     ({"image": "x; rm -rf /"}, "no name of an image"), ({"least": 5, "most": 2}, "least = 5"),
-     ({"least": 0}, "least = 0")],
+     ({"image": "x; rm -rf /"}, "no name of an image"), ({"min_replicas": 5, "max_replicas": 2}, "least = 5"),
+     ({"min_replicas": 0}, "least = 0")],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_refused_before_anything_is_written(package, tmp_path, settings, words):
     with pytest.raises(SettingsError, match=words):

@@ -103,10 +103,10 @@ def test_cells_are_read_as_they_stand_in_a_file(client):
     assert answer["warnings"] == []
 
 
-SURPRISES = {
-    "unknown": ROW | {"colour": SECRET},
-    "absent": {"weight": 20, "service": "standard"},
-    "missing": ROW | {"service": ""},
+VIOLATIONS = {
+    "unknown_column": ROW | {"colour": SECRET},
+    "missing_column": {"weight": 20, "service": "standard"},
+    "missing_value": ROW | {"service": ""},
     "kind": ROW | {"weight": SECRET},
     "range": ROW | {"weight": 4711},
     "category": ROW | {"service": SECRET},
@@ -114,28 +114,33 @@ SURPRISES = {
 
 
 @pytest.mark.parametrize("action", ["error", "warn", "default"])
-def test_a_surprise_means_what_the_package_says(action, package, tmp_path):
-    serving_so = dict.fromkeys(SURPRISES, action)
+def test_a_violation_means_what_the_package_says(action, package, tmp_path):
+    serving_so = dict.fromkeys(VIOLATIONS, action)
     own = changed(shutil.copytree(package, tmp_path / "own"), "schema", serving=serving_so)
     with running_server(own, log="none") as server, closing(server.client()) as client:
-        for situation, row in SURPRISES.items():
+        for check, row in VIOLATIONS.items():
             heard = client.request("POST", "/predict", row)
             told = heard.value.get("error") or str(heard.value["warnings"])
-            assert SECRET not in heard.body.decode() and "4711" not in told, situation
+            assert SECRET not in heard.body.decode() and "4711" not in told, check
             if action == "error":
-                assert heard.status == 422 and "\n" not in heard.value["error"], situation
-                column = {"unknown": "colour", "absent": "distance", "kind": "weight", "range": "weight"}
-                assert f"'{column.get(situation, 'service')}'" in heard.value["error"]
-                assert heard.value["request"] == heard.headers["x-request-id"]
+                assert heard.status == 422 and "\n" not in heard.value["error"], check
+                column = {
+                    "unknown_column": "colour",
+                    "missing_column": "distance",
+                    "kind": "weight",
+                    "range": "weight",
+                }
+                assert f"'{column.get(check, 'service')}'" in heard.value["error"]
+                assert heard.value["request_id"] == heard.headers["x-request-id"]
                 in_batch = client.request("POST", "/predict", [ROW, ROW, row]).value["error"]
                 assert in_batch.startswith("row 3: ")
             else:
-                assert heard.status == 200, situation
-                assert len(heard.value["warnings"]) == (action == "warn"), situation
+                assert heard.status == 200, check
+                assert len(heard.value["warnings"]) == (action == "warn"), check
                 assert ("warning" in heard.headers) == (action == "warn")
         counted = client.request("GET", "/metrics").body.decode()
-        for situation in SURPRISES:
-            assert f'mlkit_troubles_total{{situation="{situation}"}}' in counted
+        for check in VIOLATIONS:
+            assert f'mlkit_schema_violations_total{{check="{check}"}}' in counted
 
 
 BODIES = {
@@ -171,7 +176,7 @@ def test_a_bad_body_gets_one_line_and_never_the_data(what, path, client):
     body, status = BODIES[what]
     heard = client.request("POST", path, body)
     assert heard.status == status if path == "/predict" else 400 <= heard.status < 500
-    assert {*heard.value} == {"error", "request"} and "\n" not in heard.value["error"]
+    assert {*heard.value} == {"error", "request_id"} and "\n" not in heard.value["error"]
     assert SECRET not in heard.body.decode()
     assert len(heard.value["error"]) < 250
 
@@ -185,7 +190,9 @@ def test_other_types_methods_and_addresses_are_refused(client):
     assert client.request("PUT", "/predict", body).status == 405
     assert client.request("GET", f"/{SECRET}").status == 404
     assert client.request("HEAD", "/health/live").status == 200
-    assert client.request("POST", "/predict", body, Content_Type="application/json; charset=utf-8").status == 200
+    assert (
+        client.request("POST", "/predict", body, Content_Type="application/json; charset=utf-8").status == 200
+    )
     assert client.request("GET", "/nothing", X_Request_ID="abc-1").headers["x-request-id"] == "abc-1"
     assert client.request("GET", "/nothing", X_Request_ID="a b\tc").headers["x-request-id"] != "a b\tc"
     assert SECRET not in client.request("GET", "/metrics").body.decode()
@@ -289,7 +296,7 @@ def test_it_answers_over_tls(package, tmp_path):
 
 # ---------------------------------------- the log
 def test_the_log_has_what_the_model_needs_and_no_personal_column(package, tmp_path):
-    own = changed(shutil.copytree(package, tmp_path / "own"), "problem", personal=["sender", "distance"])
+    own = changed(shutil.copytree(package, tmp_path / "own"), "task", personal=["sender", "distance"])
     with running_server(own, log=str(tmp_path / "log.db")) as server, closing(server.client()) as client:
         answer = client.predict(ROW | {"sender": "ann@example.com", "colour": "red"})
         said = client.request("POST", "/feedback", [{"id": answer["id"], "truth": "NO"}])
@@ -365,7 +372,9 @@ def test_several_processes_count_and_log_together(package, tmp_path):
             for _ in range(3):  # whoever is asked
                 page = client.request("GET", "/metrics").body.decode()
                 assert re.search(r"^mlkit_predictions_total 200.0$", page, re.M)
-                assert re.search(r'^mlkit_requests_total{route="/predict",status="200"} 200.0$', page, re.M)
+                assert re.search(
+                    r'^mlkit_http_requests_total{route="/predict",status="200"} 200.0$', page, re.M
+                )
                 assert page.count("mlkit_process_resident_memory_bytes ") == 3  # help, type, and one value
     assert len(logged(tmp_path / "log.db")) == 200
 
@@ -403,7 +412,7 @@ def test_a_new_model_takes_over_and_a_damaged_one_does_not(package, tmp_path):
         assert answer["version"] == "2"
         assert answer["probabilities"]["yes"] == pytest.approx(chance(ROW, -1.0), abs=1e-6)
         point("three", "3")
-        refused = 'mlkit_reloads_total{result="refused"} 1.0'
+        refused = 'mlkit_model_reloads_total{result="failure"} 1.0'
         while refused not in client.request("GET", "/metrics").body.decode() and time.monotonic() < end:
             assert client.predict(ROW)["version"] == "2"
         assert refused in client.request("GET", "/metrics").body.decode()
@@ -432,7 +441,9 @@ def test_under_mixed_load_nothing_is_lost_across_a_new_model_and_the_end(package
                 if what < 0.05:
                     client.request("POST", "/predict", b'{"weight": ')
                 elif what < 0.1:
-                    client.request("GET", draw.choice(["/model", "/metrics", "/health/ready", "/openapi.json"]))
+                    client.request(
+                        "GET", draw.choice(["/model", "/metrics", "/health/ready", "/openapi.json"])
+                    )
                 elif what < 0.15:
                     answers = client.predict(draw.sample(asked, 200))["predictions"]
                     accepted.extend(answer["id"] for answer in answers)
@@ -462,7 +473,7 @@ def test_under_mixed_load_nothing_is_lost_across_a_new_model_and_the_end(package
             sizes.append((process.memory_info().rss / 1e6, process.num_fds()))
         with closing(server.client()) as client:
             page = client.request("GET", "/metrics").body.decode()
-            reloads = re.search(r'reloads_total{result="done"} (\d+)', page)
+            reloads = re.search(r'reloads_total{result="success"} (\d+)', page)
         stopping.set()
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(30)
