@@ -234,11 +234,24 @@ def test_a_signature_that_is_only_written_differently_is_refused(package):
         assert "'signature' is not what was signed" in refusal(package)
 
 
-@pytest.mark.parametrize("content", ["[]", '{"format": 1}', '{"format": 2, "files": {}}', "no json"])
+@pytest.mark.parametrize("content", ["[]", '{"format": 2}', '{"format": 3, "files": {}}', "no json"])
 def test_a_manifest_of_another_kind_is_refused_even_when_it_is_signed(package, keys, content):
     (package / "manifest.json").write_text(content)
     sign_list(package, keys / "mine.key", {n: file_digest(package / n) for n in [*FILES, "manifest.json"]})
-    assert "manifest" in refusal(package) or "format 2" in refusal(package)
+    assert "manifest" in refusal(package) or "format 3" in refusal(package)
+
+
+@pytest.mark.parametrize("facts, maker, advice", [
+    ({"format": 1, "packages": {"mlkit": "0.0.9"}}, "by mlkit 0.0.9 in package format 1", "make it anew from its run"),
+    ({"format": 1}, "by mlkit of an unknown version in package format 1", "make it anew from its run"),
+    ({"format": 7, "mlkit": "4.0"}, "by mlkit 4.0 in package format 7", "upgrade mlkit"),
+])  # fmt: skip
+def test_a_package_of_another_format_is_refused_in_one_line_with_its_maker(package, keys, facts, maker, advice):
+    digests = {name: file_digest(package / name) for name in FILES}
+    (package / "manifest.json").write_text(json.dumps(facts | {"files": digests}))
+    sign_list(package, keys / "mine.key", {n: file_digest(package / n) for n in [*FILES, "manifest.json"]})
+    said = refusal(package)
+    assert maker in said and advice in said and "\n" not in said and "reads format 2" in said
 
 
 def test_a_folder_that_is_not_there_is_no_package(tmp_path):
