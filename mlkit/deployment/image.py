@@ -24,7 +24,7 @@ __all__ = ['SERVER', 'BESIDE', 'LIBRARIES', 'OPTIONAL', 'NOTE', 'server_files', 
 
 # %% ../../nbs/deployment/01_image.ipynb #4ab84b5d
 SERVER = "mlkit.serve"  # where a server begins
-BESIDE = ("__init__.py", "serving/page.html")  # what no import names
+BESIDE = ("__init__.py", "core/public_api.py", "serving/page.html")  # what no import of a module names
 
 
 def server_files(
