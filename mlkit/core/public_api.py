@@ -5,6 +5,7 @@
 # %% ../../nbs/core/06_public_api.ipynb #aeb36e86
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -104,12 +105,12 @@ def _declared(node: Any) -> Iterator[tuple[str, Any, Any, int]]:
     given = node.args
     before = [*given.posonlyargs, *given.args]
     defaults = [None] * (len(before) - len(given.defaults)) + given.defaults
-    pairs = [*zip(before, defaults, strict=True), *zip(given.kwonlyargs, given.kw_defaults, strict=True)]
-    for parameter, default in pairs:
-        yield parameter.arg, parameter.annotation, default, (default or parameter).end_lineno
-    for star, parameter in (("*", given.vararg), ("**", given.kwarg)):
-        if parameter:
-            yield star + parameter.arg, parameter.annotation, None, parameter.end_lineno
+    taken = [("", *pair) for pair in zip(before, defaults, strict=True)]
+    taken += [("*", given.vararg, None)] if given.vararg else []
+    taken += [("", *pair) for pair in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    taken += [("**", given.kwarg, None)] if given.kwarg else []
+    for stars, parameter, default in taken:
+        yield stars + parameter.arg, parameter.annotation, default, (default or parameter).end_lineno
     if node.returns:
         yield "return", node.returns, None, node.returns.end_lineno
 
@@ -166,7 +167,7 @@ def numpydoc_sections(
     for name, docment in found.items():
         if name != "return":
             default = f"default {docment.default}" if docment.default else ""
-            default = "optional" if "(" in default else default  # a call says nothing to who calls
+            default = "optional" if re.search(r"\w\(", default) else default  # a call tells a reader nothing
             about = ", ".join(part for part in (docment.type, default) if part)
             lines += [f"{name} : {about}" if about else name, f"    {docment.comment}"]
     if lines:
