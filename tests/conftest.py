@@ -188,9 +188,11 @@ def own_key(tmp_path_factory) -> Iterator[Path]:
 def package(own_home, tmp_path_factory) -> Path:
     """The package of a small model of the running example."""
     from mlkit import fit
-    from mlkit.data.schema import infer_schema
+    from mlkit.data.schema_inference import infer_schema
     from mlkit.models.calibration import finish
-    from mlkit.package import facts_for, prove, write_package
+    from mlkit.packaging.package_writer import write_package
+    from mlkit.packaging.parity import prove
+    from mlkit.packaging.provenance import facts_for
     from mlkit.sources.examples import customers
 
     rows, data = customers(1_500, seed=0), {"data_hash": "0" * 64, "rows": 1_500}

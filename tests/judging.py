@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mlkit.problem import settle, state_problem
+from mlkit.task.problem import state_problem
+from mlkit.task.task_inference import settle
 
 TARGETS = {
     "binary": pd.Series(["no", "yes"] * 30),

@@ -7,21 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlkit.evaluation.calibration_report import brier_parts, plot_reliability, reliability
 from mlkit.models.calibration import (
     Calibrator,
     FinalModel,
-    brier_parts,
     choose_calibrator,
     finish,
     fit_isotonic,
     fit_sigmoid,
     fit_temperature,
     keeps_word,
-    plot_reliability,
-    reliability,
 )
-from mlkit.problem import score
-from mlkit.train import Model
+from mlkit.models.model import Model
+from mlkit.task.task import score
 from tests.judging import BINARY, MANY, NUMBER, example, two
 
 

@@ -14,10 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.collect import collect, data_hash, describe, profile, read_source, show_profile, snapshot
 from mlkit.core.errors import DataError, MLKitError, SettingsError
-from mlkit.sources.delimited import find_layout, open_text, settle_encoding, sniff_dialect, text_batches
+from mlkit.quality.profile import profile, show_profile
+from mlkit.sources.collection import collect, read_source
+from mlkit.sources.delimited import find_layout, sniff_dialect, text_batches
+from mlkit.sources.encodings import open_text, settle_encoding
 from mlkit.sources.examples import customers
+from mlkit.sources.snapshots import data_hash, describe, snapshot
 
 
 @pytest.fixture

@@ -18,8 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit.core.errors import PackageError, RunError, SettingsError
-from mlkit.deploy import PANELS, TARGETS, deploy, deploy_all, facts_of, in_short, rented
+from mlkit.deploy import in_short
+from mlkit.deployment.dashboard import PANELS
+from mlkit.deployment.facts import facts_of, rented
 from mlkit.deployment.image import LIBRARIES, plain_name, split_image
+from mlkit.deployment.targets import TARGETS, deploy, deploy_all
 from mlkit.inference.example_package import chance_of_delay, parcel_package
 from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import seal
@@ -263,7 +266,7 @@ class Wall:
 sys.meta_path.insert(0, Wall())
 import mlkit, uvicorn
 assert mlkit.__file__.startswith(sys.argv[1]), mlkit.__file__
-uvicorn.run("mlkit.serve:app", factory=True, port=int(sys.argv[2]), log_level="warning")
+uvicorn.run("mlkit.serving.server:app", factory=True, port=int(sys.argv[2]), log_level="warning")
 """
 
 
@@ -356,7 +359,7 @@ def test_the_image_is_really_built_and_answers(made, tmp_path):
         image,
         ".",
     ]
-    inside = ["uvicorn", "--factory", "mlkit.serve:app", "--host", "127.0.0.1", "--port", str(port)]
+    inside = ["uvicorn", "--factory", "mlkit.serving.server:app", "--host", "127.0.0.1", "--port", str(port)]
     options = ["--isolation", "chroot", "--env", "MLKIT_SERVE_KEYS=/keys.json",
                "--volume", f"{tmp_path}/keys.json:/keys.json:ro"]  # fmt: skip
     try:

@@ -8,26 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import SettingsError
-from mlkit.evaluate import (
-    champion_score,
-    cheapest_threshold,
-    check_settings,
-    choose_threshold,
-    costs,
-    in_short,
-    meet_champion,
-    metrics_json,
-    more_json,
-    plot_score,
-    say_costs,
-    say_score,
-    sensitive_frame,
-    show_scores,
-)
+from mlkit.evaluate import check_settings, in_short
+from mlkit.evaluation.champion import champion_score, meet_champion
+from mlkit.evaluation.metrics_file import metrics_json, more_json
+from mlkit.evaluation.scores import plot_score, say_score, show_scores
+from mlkit.evaluation.slices import sensitive_frame
+from mlkit.evaluation.threshold import cheapest_threshold, choose_threshold, costs, say_costs
 from mlkit.models.calibration import Calibrator, FinalModel
 from mlkit.pipeline.notebooks import stages
-from mlkit.problem import mean_cost
 from mlkit.task.intervals import score_intervals
+from mlkit.task.task import mean_cost
 from tests.judging import BINARY, MANY, NUMBER, example, task_of, two
 
 

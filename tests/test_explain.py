@@ -8,26 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkit.collect import personal_columns
 from mlkit.core.errors import SettingsError
+from mlkit.core.formatting import readable
 from mlkit.core.run_folder import Run
-from mlkit.data.table import Derived, learn_table
-from mlkit.explain import (
-    changeable,
-    check_settings,
-    choose_rows,
-    explain,
-    find_change,
-    look_at,
-    plot_explanation,
-    reasons,
-    row_json,
-    say_change,
-    say_why,
-    tell_row,
-    training_pool,
-    wanted_gain,
-)
+from mlkit.data.columns import in_words
+from mlkit.data.personal import personal_columns
+from mlkit.data.table import Derived
+from mlkit.data.type_inference import learn_table
+from mlkit.explain import check_settings
+from mlkit.explanation.counterfactual import changeable, find_change, say_change, wanted_gain
 from mlkit.explanation.global_importance import (
     dependence,
     importance,
@@ -36,15 +25,21 @@ from mlkit.explanation.global_importance import (
     shap_table,
 )
 from mlkit.explanation.local import SEEDS, lime_runs, lime_values, mean_of, shap_values, trust
-from mlkit.explanation.perturbation import Mixture, in_words, own_places
+from mlkit.explanation.narrative import plot_explanation, say_why
+from mlkit.explanation.perturbation import Mixture, own_places
+from mlkit.explanation.row_explanation import explain, reasons, training_pool
+from mlkit.explanation.row_report import choose_rows, look_at, row_json, tell_row
+from mlkit.features.plan import make_plan
 from mlkit.models.calibration import finish
+from mlkit.models.cross_validation import fit_estimator
+from mlkit.models.families import FAMILIES, make_estimator
+from mlkit.models.model import Model
 from mlkit.packaging.model_card import SECTIONS, card_page, code, facts_of, model_card, say_card, source_name
 from mlkit.pipeline.notebooks import run_in_process, stages
-from mlkit.prepare import make_plan
-from mlkit.problem import encode_target, settle, state_problem, target_values
 from mlkit.sources.examples import customers_with_truth
-from mlkit.task.intervals import readable
-from mlkit.train import FAMILIES, Model, fit_estimator, make_estimator
+from mlkit.task.problem import state_problem
+from mlkit.task.task import encode_target, target_values
+from mlkit.task.task_inference import settle
 
 TRUTHS = {"binary": "churned", "multiclass": "plan_next", "regression": "spend_next"}
 CUSTOMERS, PROBABILITY = customers_with_truth(1200, seed=7)

@@ -14,17 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import PackageError
-from mlkit.data.table import learn_table
+from mlkit.data.type_inference import learn_table
+from mlkit.features.encoders import make_encoder
+from mlkit.features.plan import make_plan
 from mlkit.models import families
 from mlkit.models.calibration import FinalModel, finish, fit_isotonic, fit_sigmoid, fit_temperature
+from mlkit.models.cross_validation import fit_estimator
 from mlkit.models.ensemble import ClassifierEnsemble, RegressorEnsemble
 from mlkit.models.families import FAMILIES, make_estimator, make_model
 from mlkit.packaging.onnx_export import to_onnx
 from mlkit.packaging.parity import as_arrays, compare, made_up, run_graph
-from mlkit.prepare import make_encoder, make_plan
-from mlkit.problem import Problem, encode_target, predicted_codes, settle, target_values
 from mlkit.sources.examples import customers
-from mlkit.train import fit_estimator
+from mlkit.task.metrics import predicted_codes
+from mlkit.task.problem import Problem
+from mlkit.task.task import encode_target, target_values
+from mlkit.task.task_inference import settle
 
 TARGETS = {"binary": "churned", "multiclass": "plan_next", "regression": "spend_next"}
 ENCODINGS = {

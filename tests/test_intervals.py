@@ -7,24 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import DataError, RunError, SettingsError
+from mlkit.core.formatting import readable
 from mlkit.core.run_folder import Run
-from mlkit.problem import all_scores, metrics_for, score
-from mlkit.task.comparison import (
-    Difference,
-    champion_file,
-    champion_output,
-    compare_folds,
-    difference,
-    load_champion,
-)
-from mlkit.task.intervals import (
-    area_interval,
-    influence,
-    readable,
-    score_interval,
-    score_intervals,
-    share_interval,
-)
+from mlkit.evaluation.champion import champion_file, champion_output, load_champion
+from mlkit.task.comparison import Difference, compare_folds, difference
+from mlkit.task.intervals import area_interval, influence, score_interval, score_intervals, share_interval
+from mlkit.task.metrics import metrics_for
+from mlkit.task.task import all_scores, score
 from tests.bench.intervals import MANY, NUMBER, TWO, coverage, truth_of
 from tests.judging import BINARY, TARGETS, example, task_of, two
 

@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlkit.data.table import learn_table
-from mlkit.problem import Problem, settle
+from mlkit.data.type_inference import learn_table
+from mlkit.quality.findings import treat_leaks
 from mlkit.quality.formula_search import find_formulas
 from mlkit.quality.leakage import audit
+from mlkit.quality.rows import usable_rows
 from mlkit.quality.split_strategy import Way, choose_way, find_entities
 from mlkit.sources.examples import load_example
-from mlkit.validate import treat_leaks, usable_rows
+from mlkit.task.problem import Problem
+from mlkit.task.task_inference import settle
 
 
 def audited(frame, target="y", task="auto", way=None, known=""):

@@ -14,7 +14,9 @@ from mlkit.evaluation.error_analysis import (
     show_top,
     telling_columns,
 )
-from mlkit.problem import METRICS, confusion, predicted_codes, settle, state_problem
+from mlkit.task.metrics import METRICS, confusion, predicted_codes
+from mlkit.task.problem import state_problem
+from mlkit.task.task_inference import settle
 from tests.judging import MANY, example, task_of, two
 
 

@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 
 from mlkit import package
 from mlkit.core.errors import PackageError, RunError
-from mlkit.core.run_folder import Run, digest_of, read_journal, sweep
+from mlkit.core.files import digest_of
+from mlkit.core.run_folder import Run, read_journal, sweep
 from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import check
-from mlkit.package import PURPOSE, git_state, prove, put_in_place, shuffled
+from mlkit.package import PURPOSE
+from mlkit.packaging.package_writer import put_in_place
+from mlkit.packaging.parity import prove, shuffled
+from mlkit.packaging.provenance import git_state
 from mlkit.pipeline.notebooks import run_in_process, stages
 from mlkit.registry import versions as registry
 

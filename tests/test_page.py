@@ -15,10 +15,11 @@ from mlkit.data.columns import Column
 from mlkit.data.table import Table
 from mlkit.inference.example_package import chance_of_delay, parcel_package
 from mlkit.inference.signing import seal
-from mlkit.problem import Problem, settle
 from mlkit.serving.api_keys import add_key
 from mlkit.serving.client import Server, serving
 from mlkit.serving.web_page import page as page_and_headers
+from mlkit.task.problem import Problem
+from mlkit.task.task_inference import settle
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [

@@ -17,18 +17,19 @@ from sklearn.pipeline import make_pipeline
 
 from mlkit.core.errors import SettingsError
 from mlkit.features.encoders import Plan, Treatment, make_encoder
-from mlkit.prepare import (
+from mlkit.features.plan import (
     answers_of,
-    column_lines,
     combine_numbers,
-    in_short,
     learn_reading,
     make_plan,
-    show_plan,
     treat_number,
     treat_text,
 )
-from mlkit.problem import Problem, encode_target, settle, target_values
+from mlkit.features.plan_table import column_lines
+from mlkit.prepare import in_short, show_plan
+from mlkit.task.problem import Problem
+from mlkit.task.task import encode_target, target_values
+from mlkit.task.task_inference import settle
 
 WANTS = ("scaled", "filled", "raw")
 ROWS = 240

@@ -19,26 +19,23 @@ from sklearn import metrics as sk
 
 from mlkit.core.errors import DataError, MLKitError, SettingsError
 from mlkit.pipeline.settings import parse_parameters
-from mlkit.problem import (
-    METRICS,
+from mlkit.problem import describe
+from mlkit.task.metrics import METRICS, metrics_for, predicted_codes
+from mlkit.task.problem import Problem, state_problem
+from mlkit.task.task import (
     TASKS,
-    Problem,
     Task,
     all_scores,
     baseline_output,
     break_even,
-    describe,
     encode_target,
     is_better,
     mean_cost,
-    metrics_for,
-    predicted_codes,
     reached,
     score,
-    settle,
-    state_problem,
     target_values,
 )
+from mlkit.task.task_inference import settle
 
 NOTEBOOK = Path(__file__).parents[1] / "nbs" / "01_problem.ipynb"
 

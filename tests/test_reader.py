@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from mlkit.core.errors import SettingsError
 from mlkit.data.columns import Column
 from mlkit.data.constraints import parse_relation
-from mlkit.data.schema import ACTIONS, SITUATIONS, Rule, Schema, check_row, infer_schema, make_schema
-from mlkit.data.table import Derived, Table, learn_table
+from mlkit.data.schema import ACTIONS, SITUATIONS, Rule, Schema, make_schema
+from mlkit.data.schema_inference import infer_schema
+from mlkit.data.table import Derived, Table
+from mlkit.data.type_inference import learn_table
 from mlkit.inference.frame_reader import read_frame
 from mlkit.inference.row_reader import Reader, is_word
+from mlkit.quality.schema_check import check_row
 from mlkit.sources.examples import load_example
 
 TABLE = Table(

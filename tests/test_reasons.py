@@ -16,15 +16,20 @@ from hypothesis import strategies as st
 from mlkit.core.errors import DataError
 from mlkit.data.columns import Column
 from mlkit.data.schema import make_schema
-from mlkit.data.table import Derived, Table, learn_table
+from mlkit.data.table import Derived, Table
+from mlkit.data.type_inference import learn_table
 from mlkit.explanation.local import shap_values
 from mlkit.explanation.perturbation import Mixture
+from mlkit.features.plan import make_plan
 from mlkit.inference.predictor import Inputs, Predictor, sklearn_engine
-from mlkit.prepare import make_plan
-from mlkit.problem import Problem, encode_target, settle, target_values
+from mlkit.models.cross_validation import fit_estimator
+from mlkit.models.families import FAMILIES, make_estimator
+from mlkit.models.model import Model
 from mlkit.serving.explanations import all_combinations, background_rows, explain_row
 from mlkit.sources.examples import load_example
-from mlkit.train import FAMILIES, Model, fit_estimator, make_estimator
+from mlkit.task.problem import Problem
+from mlkit.task.task import encode_target, target_values
+from mlkit.task.task_inference import settle
 
 
 def predictor_of(folder: Path, table, background: dict, engine, target: list, **more) -> Predictor:

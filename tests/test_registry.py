@@ -24,30 +24,22 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from mlkit.core.errors import DataError, MLKitError, PackageError, RunError, SettingsError
-from mlkit.core.run_folder import digest_of
+from mlkit.core.files import digest_of
+from mlkit.core.run_folder import read_journal
 from mlkit.data.columns import Column
 from mlkit.data.schema import Rule, Schema
 from mlkit.data.table import Table
 from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import check, make_key, seal
-from mlkit.problem import Problem, complete
 from mlkit.registry import versions as registry
+from mlkit.registry.client import Move, line_of, terms_of
+from mlkit.registry.fetching import Registered, fetch, find_package, follow, point
+from mlkit.registry.history import history
 from mlkit.registry.mlflow_flavor import example_rows
-from mlkit.registry.tracking import client_for, read_journal
-from mlkit.registry.versions import (
-    Move,
-    Registered,
-    fetch,
-    find_package,
-    follow,
-    history,
-    line_of,
-    point,
-    promote,
-    register,
-    rollback,
-    terms_of,
-)
+from mlkit.registry.tracking import client_for
+from mlkit.registry.versions import promote, register, rollback
+from mlkit.task.problem import Problem
+from mlkit.task.task_inference import complete
 
 AGE, PLAN = Column("age", "number"), Column("plan", "category", categories=("basic", "pro"))
 TABLE = Table((AGE, PLAN, Column("joined", "date", use=False, reason="not needed")))

@@ -17,19 +17,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import RunError
+from mlkit.core.formatting import duration, figure
 from mlkit.pipeline import report
-from mlkit.pipeline.report import (
-    clean,
-    clean_css,
-    draw_scale,
-    duration,
-    figure,
-    number_columns,
-    plain,
-    read_score,
-    write_report,
-)
-from mlkit.problem import METRICS
+from mlkit.pipeline.html import clean, clean_css, number_columns, plain
+from mlkit.pipeline.report import write_report
+from mlkit.pipeline.run_summary import read_score
+from mlkit.pipeline.score_scale import draw_scale
+from mlkit.task.metrics import METRICS
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 METRICS_FILE = {

@@ -17,9 +17,9 @@ from pyarrow import parquet
 from mlkit import score as stage
 from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
 from mlkit.inference.predictor import load_predictor
-from mlkit.score import score
+from mlkit.scoring.batch_job import score
 from mlkit.sources.examples import customers
-from mlkit.sources.readers import How
+from mlkit.sources.file_formats import How
 
 COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()", "score"]
 

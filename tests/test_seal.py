@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import PackageError
-from mlkit.core.run_folder import digest_of
+from mlkit.core.files import digest_of
 from mlkit.inference.signing import check, make_key, seal, signing_keys
 
 FILES = {"model.onnx": b"\x00\x01graph", "table.json": b'{"columns": []}', "card.md": b"# Card",

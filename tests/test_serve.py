@@ -24,9 +24,10 @@ import pytest
 from mlkit.core.errors import MLKitError, SettingsError
 from mlkit.inference.example_package import chance_of_delay, parcel_package
 from mlkit.inference.signing import seal
-from mlkit.serve import serve, settings_of
 from mlkit.serving.api_keys import add_key, remove_key
 from mlkit.serving.client import Client, Server, free_port, is_ready, serving
+from mlkit.serving.server import serve
+from mlkit.serving.server_settings import settings_of
 
 pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}
@@ -263,7 +264,7 @@ def test_it_answers_over_tls(package, tmp_path):
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     how = {"model": str(package), "port": free_port(), "log": "none",
            "tls_cert": str(tmp_path / "tls.crt"), "tls_key": str(tmp_path / "tls.key")}  # fmt: skip
-    start = "import json, sys; from mlkit.serve import serve; serve(**json.loads(sys.argv[1]))"
+    start = "import json, sys; from mlkit.serving.server import serve; serve(**json.loads(sys.argv[1]))"
     process = subprocess.Popen([sys.executable, "-c", start, json.dumps(how)], stderr=subprocess.DEVNULL)
     try:
         context = ssl.create_default_context(cafile=str(tmp_path / "tls.crt"))

@@ -18,13 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.cli.main import all_parameters, look_ahead, run_name
-from mlkit.collect import collect, data_hash, describe, read_source, snapshot
 from mlkit.core.errors import DataError, MLKitError, SettingsError
 from mlkit.core.run_folder import read_journal
 from mlkit.pipeline.notebooks import run_in_process, stages, why_run
 from mlkit.sources import locations as place
 from mlkit.sources import readers as source
-from mlkit.sources.readers import Facts, draw, gather, read_batches, rebatch
+from mlkit.sources.collection import collect, read_source
+from mlkit.sources.file_formats import Facts
+from mlkit.sources.readers import draw, gather, read_batches, rebatch
+from mlkit.sources.snapshots import data_hash, describe, snapshot
 
 TABLE = "id,city,sold\n" + "".join(f"{n},{'Köln' if n % 2 else '東京'},{n * 7 % 100}\n" for n in range(200))
 

@@ -43,8 +43,8 @@ from mlkit.data.columns import (
     read_column,
 )
 from mlkit.data.sentinels import find_sentinels
-from mlkit.data.table import Derived, Table, learn_table
-from mlkit.data.type_inference import infer_column, infer_kind, ordered_categories
+from mlkit.data.table import Derived, Table
+from mlkit.data.type_inference import infer_column, infer_kind, learn_table, ordered_categories
 from mlkit.sources.examples import EXAMPLES, customers, load_example
 
 # ---------------------------------------------------------------- cells

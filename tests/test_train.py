@@ -16,24 +16,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from mlkit import fit
 from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
 from mlkit.models import families
+from mlkit.models.blending import blend
+from mlkit.models.cross_validation import Data, fold_rows, folds_of, judge, output_of
 from mlkit.models.ensemble import choose_weights
 from mlkit.models.families import FAMILIES, Facts, choose_families, family_named, make_estimator
+from mlkit.models.model import choice_of, find_model, train_model
+from mlkit.models.search import search
 from mlkit.models.trials import Trial, choose_trial, compare_families, corrected_t, interval_of, trials_frame
 from mlkit.pipeline.fit import split_and_prepare
-from mlkit.problem import baseline_output, score
 from mlkit.sources.examples import customers_with_truth, load_example
-from mlkit.train import (
-    Data,
-    blend,
-    choice_of,
-    find_model,
-    fold_rows,
-    folds_of,
-    judge,
-    output_of,
-    search,
-    train_model,
-)
+from mlkit.task.task import baseline_output, score
 
 FAST = "linear tree"
 
@@ -424,7 +416,7 @@ def test_training_does_not_look_at_the_test_rows(undisturbed, project, tmp_path)
 
     from conftest import Lifecycle
 
-    from mlkit.core.run_folder import digest_of
+    from mlkit.core.files import digest_of
 
     folder = tmp_path / "runs" / "garbage"
     shutil.copytree(undisturbed.folder, folder)

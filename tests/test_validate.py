@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from mlkit import fit
 from mlkit.core.errors import DataError, SettingsError
 from mlkit.data.constraints import broken_by, keeps, parse_relation
-from mlkit.data.schema import check_row, find_broken, infer_range, infer_schema, load_schema, make_schema
-from mlkit.data.table import learn_table
-from mlkit.problem import Problem, settle
+from mlkit.data.schema import load_schema, make_schema
+from mlkit.data.schema_inference import infer_range, infer_schema
+from mlkit.data.type_inference import learn_table
+from mlkit.quality.rows import put_aside
+from mlkit.quality.schema_check import check_row, check_table, find_broken, treat_invalid
 from mlkit.quality.shifted_rows import find_slipped
-from mlkit.validate import check_table, lock_away, put_aside, treat_invalid
+from mlkit.quality.splitting import lock_away
+from mlkit.task.problem import Problem
+from mlkit.task.task_inference import settle
 
 
 def loans(rows=300, seed=0):

@@ -11,26 +11,16 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import mlkit.evaluation.fit_diagnosis as verdict
-from mlkit.evaluation.fit_diagnosis import (
-    RIVALS,
-    Rival,
-    Second,
-    advise,
-    balanced_order,
-    curve_sizes,
-    hold_back,
-    learning_curve,
-    plot_curve,
-    say_advice,
-    say_curve,
-    search_again,
-    second_families,
-    verdict_on_fit,
-)
-from mlkit.problem import baseline_output, metrics_for, score
+from mlkit.core.formatting import readable
+from mlkit.evaluation.fit_diagnosis import advise, say_advice, verdict_on_fit
+from mlkit.evaluation.learning_curve import curve_sizes, learning_curve, plot_curve, say_curve
+from mlkit.evaluation.reference_models import RIVALS, Rival, balanced_order, hold_back
+from mlkit.evaluation.second_search import Second, search_again, second_families
+from mlkit.models.cross_validation import Data, fit_estimator, output_of
+from mlkit.models.trials import Trial
 from mlkit.task.comparison import Difference
-from mlkit.task.intervals import readable
-from mlkit.train import Data, Trial, fit_estimator, output_of
+from mlkit.task.metrics import metrics_for
+from mlkit.task.task import baseline_output, score
 from tests.bench.verdicts import constructed, made
 from tests.judging import BINARY, MANY, drawn, task_of
 

@@ -102,7 +102,8 @@ def run_name(
 ) -> str:  # of the run's folder
     "What the run is called when nobody named it: the project, or the table. SettingsError: a secret."
     from mlkit.pipeline.settings import project_name
-    from mlkit.sources.locations import name_of, refuse_secret, split_ending
+    from mlkit.sources.archives import split_ending
+    from mlkit.sources.locations import name_of, refuse_secret
 
     source, join = parameters["collect"]["source"], parameters["collect"]["join"]
     refuse_secret(source)  # from here on it is shown, and written down
@@ -163,15 +164,17 @@ def look_ahead(
         _look_at_joins(how["join"])
     if _seems_fine(find_address(how["source"]), target) or how["join"]:
         return
+    from mlkit.quality.rows import find_columns
     from mlkit.sources.readers import read_batches
-    from mlkit.validate import find_columns
 
     named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}
     find_columns(next(read_batches(**named)), target)
 
 # %% ../../nbs/cli/02_main.ipynb #9517837e
 def _seems_fine(address: Any, target: str) -> bool:
-    from mlkit.sources.locations import TEXT, find_files, require_package, split_ending
+    from mlkit.sources.archives import TEXT, split_ending
+    from mlkit.sources.downloads import require_package
+    from mlkit.sources.locations import find_files
 
     if address.place == "store":
         require_package(address)
@@ -190,14 +193,14 @@ def _seems_fine(address: Any, target: str) -> bool:
 
 
 def _is_remote(address: Any) -> bool:
-    from mlkit.sources.readers import open_database
+    from mlkit.sources.databases import open_database
 
     open_database(address).dispose()
     return address.scheme.partition("+")[0] != "sqlite"
 
 
 def _look_at_joins(join: str) -> None:
-    from mlkit.collect import parse_joins
+    from mlkit.sources.joins import parse_joins
     from mlkit.sources.locations import find_address, find_files
 
     for each in parse_joins(join):

@@ -47,7 +47,7 @@ _Model = Annotated[
 def _open(model: str) -> Any:
     "The predictor that a person has named."
     from mlkit.inference.predictor import load_predictor
-    from mlkit.registry.versions import fetch, find_package, read_name
+    from mlkit.registry.fetching import fetch, find_package, read_name
 
     named = None if Path(model).exists() else read_name(model)
     folder, version = fetch(named) if named else (find_package(model), "")
@@ -77,8 +77,8 @@ def score(
 ) -> None:
     "Predict for every row of a table."
     from mlkit.score import say_scored
-    from mlkit.score import score as predict
-    from mlkit.sources.readers import How
+    from mlkit.scoring.batch_job import score as predict
+    from mlkit.sources.file_formats import How
 
     how = How(query, encoding, delimiter, sheet)
     with progress() as tell:
@@ -105,8 +105,8 @@ def serve(
     access: Annotated[bool, typer.Option("--access", help="A line for each request.")] = False,
 ) -> None:
     "Answer over HTTP: predictions, explanations, and a page for people."
-    from mlkit.registry.versions import find_package, read_name
-    from mlkit.serve import serve as answer
+    from mlkit.registry.fetching import find_package, read_name
+    from mlkit.serving.server import serve as answer
 
     named = None if Path(model).exists() else read_name(model)
     with followed(named) if named else nullcontext(find_package(model)) as place:
@@ -128,14 +128,14 @@ def serve(
 
 @contextmanager
 def followed(
-    named: Any,  # mlkit.registry.versions.Registered
+    named: Any,  # mlkit.registry.fetching.Registered
 ) -> Iterator[Path]:
     "A folder that points to the version that a name of the registry stands for, as long as the block lasts."
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
     from tempfile import TemporaryDirectory
 
-    from mlkit.registry.versions import follow, point
+    from mlkit.registry.fetching import follow, point
 
     apart = get_context("spawn")  # MLflow takes 200 MB that a server has no use for
     with TemporaryDirectory(prefix="mlkit-serve-") as place:
@@ -158,8 +158,8 @@ def deploy(
     image: Annotated[str, _option(help="Name of the image; default: the model's.")] = "",
 ) -> None:
     "Write what is needed to run the server elsewhere."
-    from mlkit.deploy import deploy as write
-    from mlkit.registry.versions import find_package
+    from mlkit.deployment.targets import deploy as write
+    from mlkit.registry.fetching import find_package
 
     typer.echo(write(target, find_package(model), folder, image))
 
@@ -208,7 +208,7 @@ _Registered = Annotated[str, _argument(metavar="NAME", help="Of a registered mod
 
 def history(name: _Registered) -> None:
     "Show every version of a model, and which was in use when."
-    from mlkit.registry.versions import history as told
+    from mlkit.registry.history import history as told
 
     typer.echo(told(name))
 

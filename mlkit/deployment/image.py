@@ -15,15 +15,15 @@ from pathlib import Path
 from shutil import copyfile
 
 from ..core.errors import RunError, SettingsError
-from ..core.run_folder import digest_of, replacing
-from ..pipeline.notebooks import package_folder, reachable_code
+from ..core.files import digest_of, replacing
+from ..core.source_code import package_folder, reachable_code
 
 # %% auto #0
 __all__ = ['SERVER', 'BESIDE', 'LIBRARIES', 'OPTIONAL', 'NOTE', 'server_files', 'pinned', 'write_files', 'plain_name',
            'split_image']
 
 # %% ../../nbs/deployment/01_image.ipynb #4ab84b5d
-SERVER = "mlkit.serve"  # where a server begins
+SERVER = "mlkit.serving.server"  # where a server begins
 BESIDE = ("__init__.py", "core/public_api.py", "serving/page.html")  # what no import of a module names
 
 

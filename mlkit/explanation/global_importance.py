@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from ..core.figures import Plot, new_plot
+from ..core.formatting import readable
 from ..core.theme import BLUE, GREY, VERMILION
 from ..data.columns import in_words
 from .local import rank_correlation, shap_values
 from .perturbation import Mixture, mixed_inputs, own_places
-from ..problem import METRICS, Task, score
 from ..task.comparison import better_by
-from ..task.intervals import readable
+from ..task.metrics import METRICS
+from ..task.task import Task, score
 
 # %% auto #0
 __all__ = ['SHUFFLES', 'MOST_SHUFFLED', 'MOST_ASKED', 'ONE_WAY', 'MOST_COLUMNS', 'POINTS', 'CURVES', 'affordable', 'shap_table',

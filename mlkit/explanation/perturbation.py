@@ -32,7 +32,7 @@ class Mixture:
 
     def __init__(
         self,
-        model: Any,  # mlkit.train.Model
+        model: Any,  # mlkit.models.model.Model
         rows: pd.DataFrame,  # raw rows, as the model takes them
         background: int = 0,  # so many of the first rows stand for "not known"; 0: all
     ):
@@ -120,7 +120,7 @@ def background_places(
 def shown_cells(
     pool: Mixture,
     row: int,  # place of a row in the pool
-    personal: dict[str, str],  # from `mlkit.collect.personal_columns`
+    personal: dict[str, str],  # from `mlkit.data.personal.personal_columns`
 ) -> dict[str, str]:  # column -> the cell in words
     "The cells of a row for reading; personal ones as dots."
     cells = {name: pool.cells[name].iloc[row] for name in pool.columns if name not in personal}

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from math import isfinite
 
 from ..core.errors import SettingsError, did_you_mean
-from ..data.table import KINDS, Table
+from ..data.columns import KINDS
+from ..data.table import Table
 
 # %% auto #0
 __all__ = ['NUMBERS', 'CHOICES', 'FITS', 'OPTIONS', 'AS_USUAL', 'Wish', 'split_options', 'read_wish', 'read_wishes', 'misfits',

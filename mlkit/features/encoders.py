@@ -32,7 +32,7 @@ from sklearn.preprocessing import (
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
-    from mlkit.problem import Task
+    from mlkit.task.task import Task
 
 # %% auto #0
 __all__ = ['NEIGHBOURS', 'SAME', 'SCALERS', 'HUGE', 'DIGITS', 'Treatment', 'Plan', 'Bounded', 'Neighbours', 'scaling',

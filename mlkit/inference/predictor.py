@@ -21,7 +21,8 @@ from ..data.table import Table
 from .frame_reader import Batch, read_frame
 from .row_reader import Read, Reader, is_word
 from .signing import check
-from ..problem import Task, predicted_codes
+from ..task.metrics import predicted_codes
+from ..task.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd

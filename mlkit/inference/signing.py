@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import PackageError
-from ..core.run_folder import digest_of, replacing
+from ..core.files import digest_of, replacing
 
 MANIFEST, SIGNATURE = "manifest.json", "signature"
 

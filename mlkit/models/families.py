@@ -34,8 +34,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..core.errors import SettingsError, did_you_mean
-from ..prepare import LOPSIDED, Plan, make_encoder, skewness
-from ..problem import METRICS, Task
+from ..features.encoders import Plan, make_encoder
+from ..features.plan import LOPSIDED, skewness
+from ..task.metrics import METRICS
+from ..task.task import Task
 
 # %% auto #0
 __all__ = ['MOST_STEPS', 'PATIENCE', 'FAMILIES', 'Facts', 'facts_of', 'Family', 'OnLogScale', 'lightgbm', 'grow', 'imported',

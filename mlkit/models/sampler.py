@@ -14,7 +14,7 @@ import numpy as np
 
 from .families import Facts, family_named
 from .trials import Trial, best_of, best_of_each
-from ..problem import Task, is_better
+from ..task.task import Task, is_better
 
 # %% auto #0
 __all__ = ['promising', 'Asker']

@@ -19,8 +19,8 @@ from ..core.errors import SettingsError, did_you_mean
 from ..core.figures import Plot, new_plot
 from ..core.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION
 from .families import FAMILIES
-from ..problem import Task
 from ..task.comparison import compare_folds
+from ..task.task import Task
 
 # %% auto #0
 __all__ = ['RULES', 'Trial', 'best_of', 'best_of_each', 'corrected_t', 'interval_of', 'choose_trial', 'check_rule', 'complexity',

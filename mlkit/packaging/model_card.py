@@ -12,10 +12,9 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from ..core.formatting import RARE, readable
 from ..core.theme import BLUE, GREY, ORANGE
-from ..evaluation.slices import RARE
-from ..problem import METRICS
-from ..task.intervals import readable
+from ..task.metrics import METRICS
 
 FACTS = ("task", "snapshot", "split", "leaks", "choice", "metrics", "slices", "table")
 

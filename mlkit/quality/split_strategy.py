@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from ..data.cells import as_text, native, parse_date
-from ..data.table import infer_column, read_column
+from ..data.columns import read_column
+from ..data.type_inference import infer_column
 
 # %% auto #0
 __all__ = ['IDS', 'NUMBERS', 'SOMEBODY', 'KINDS_OF_THINGS', 'MOMENTS', 'words_of', 'called_entity', 'Entity', 'texts_of',

@@ -16,7 +16,7 @@ from ..data.schema import Rule, Schema, make_schema
 from ..data.table import Table
 from ..inference.predictor import Predictor, load_predictor
 from ..inference.row_reader import Reader
-from ..problem import Task
+from ..task.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd

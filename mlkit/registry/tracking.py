@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['HABITS', 'home_of', 'tracking_uri', 'check_server', 'without_password', 'client_for', 'sqlite_file', 'make_book',
-           'one_line', 'connect', 'TrialLog', 'log_run']
+           'connect', 'TrialLog', 'log_run']
 
 # %% ../../nbs/registry/01_tracking.ipynb #8ffee051
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,14 +16,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import RunError
+from ..core.formatting import one_line
 from ..core.run_folder import changing_journal, read_journal
 
+# %% ../../nbs/registry/01_tracking.ipynb #d20458c8
 # A server that hangs must not hold a run for minutes.
 HABITS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds
 }
+
+
 os.environ.update(HABITS | os.environ)
 
 # %% ../../nbs/registry/01_tracking.ipynb #295c0313
@@ -120,16 +124,6 @@ def make_book(
         left.unlink()  # the file, and SQLite's own journal
     MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
     os.replace(new, book)
-
-
-def one_line(
-    error: Exception,  # from MLflow, whose messages are long, or one of our own
-) -> str:
-    "What is wrong, short enough for a line, and with no password in it."
-    if isinstance(error, RunError):
-        return str(error)
-    text = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return re.sub(r"//[^/\s]+@", "//", text)[:200]
 
 # %% ../../nbs/registry/01_tracking.ipynb #cafa8cb1
 def connect(

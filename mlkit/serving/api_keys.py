@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.errors import SettingsError, did_you_mean
-from ..core.run_folder import replacing
+from ..core.files import replacing
 
 # %% auto #0
 __all__ = ['ROLES', 'Key', 'fingerprint', 'list_keys', 'add_key', 'remove_key', 'Keyring']

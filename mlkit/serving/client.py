@@ -22,8 +22,9 @@ import numpy as np
 
 from ..core.errors import RunError
 from ..data.cells import as_text, native
-from ..problem import Task, predicted_codes
 from .api_keys import add_key
+from ..task.metrics import predicted_codes
+from ..task.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +127,7 @@ def wait_ready(server: Server, seconds: float) -> None:
         time.sleep(0.02)
 
 # %% ../../nbs/serving/09_client.ipynb #a2e5e9ec
-START = "import json, sys; from mlkit.serve import serve; serve(**json.loads(sys.argv[1]))"
+START = "import json, sys; from mlkit.serving.server import serve; serve(**json.loads(sys.argv[1]))"
 
 
 @contextmanager
@@ -135,7 +136,7 @@ def serving(
     seconds: float = 60,  # to get ready in
     before: Sequence[str] = (),  # a command to start it with, such as taskset -c 0
     environment: Mapping[str, str] | None = None,  # more variables
-    **settings: Any,  # for `mlkit.serve.serve`
+    **settings: Any,  # for `mlkit.serving.server.serve`
 ) -> Iterator[Server]:
     "A server, for as long as the block lasts. RunError: it does not start."
     told = json.dumps({"model": str(model), "port": free_port()} | settings)
@@ -231,7 +232,7 @@ def same_answers(
 def rehearsed(
     package: Path,
     log: str,  # prediction log; empty: one that is thrown away
-    **settings: Any,  # for `mlkit.serve.serve`
+    **settings: Any,  # for `mlkit.serving.server.serve`
 ) -> Iterator[tuple[Server, Client]]:
     "A server to be tried out, and a client that may ask it everything."
     with TemporaryDirectory() as place:

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 from ..core.errors import MLKitError, PackageError
 from ..inference.predictor import Predictor, arrays, load_predictor
 from ..inference.row_reader import Read
-from ..problem import Task, label_of, same_class
 from .http import Limits, Refused, check_rows
 from .prediction_log import Asked, PredictionLog, Told, new_id
 from .telemetry import Meters
+from ..task.target import label_of, same_class
+from ..task.task import Task
 
 # %% auto #0
 __all__ = ['Place', 'find_place', 'stamp_of', 'Served', 'open_served', 'Current', 'refuse_troubles', 'Said', 'ask', 'answers_of',

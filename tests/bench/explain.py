@@ -11,12 +11,16 @@ import time
 import numpy as np
 import pandas as pd
 
-from mlkit.data.table import learn_table
-from mlkit.explain import training_pool
+from mlkit.data.type_inference import learn_table
 from mlkit.explanation.local import lime_values, shap_values
-from mlkit.prepare import make_plan
-from mlkit.problem import encode_target, settle, state_problem, target_values
-from mlkit.train import FAMILIES, Model, fit_estimator, make_estimator
+from mlkit.explanation.row_explanation import training_pool
+from mlkit.features.plan import make_plan
+from mlkit.models.cross_validation import fit_estimator
+from mlkit.models.families import FAMILIES, make_estimator
+from mlkit.models.model import Model
+from mlkit.task.problem import state_problem
+from mlkit.task.task import encode_target, target_values
+from mlkit.task.task_inference import settle
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 

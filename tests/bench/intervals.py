@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mlkit.problem import score
 from mlkit.task.intervals import score_interval
+from mlkit.task.task import score
 
 Made = tuple[np.ndarray, np.ndarray]
 SIZES = (100, 200, 500, 1000, 2000)

@@ -24,9 +24,11 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from mlkit.collect import read_source
-from mlkit.problem import Problem, Task, encode_target, score, settle, target_values
+from mlkit.sources.collection import read_source
 from mlkit.sources.examples import TARGETS, load_example
+from mlkit.task.problem import Problem
+from mlkit.task.task import Task, encode_target, score, target_values
+from mlkit.task.task_inference import settle
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 HOLD = float(os.environ.get("BENCH_HOLD", "0"))

@@ -187,7 +187,7 @@ def uvicorn(module: str, port: int) -> list[str]:
 def competitors(run: Path, place: Path, port: int) -> Iterator[tuple[str, Competitor]]:
     """Everybody who can be started here."""
     key = add_key(place / "keys.json", "bench", ["predict"])
-    start = "import json, sys; from mlkit.serve import serve; serve(**json.loads(sys.argv[1]))"
+    start = "import json, sys; from mlkit.serving.server import serve; serve(**json.loads(sys.argv[1]))"
     told = {"model": str(run / "model"), "port": port, "log": str(place / "log.db"),
             "keys": str(place / "keys.json")}  # fmt: skip
 

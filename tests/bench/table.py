@@ -70,11 +70,15 @@ def write_table(path: Path, rows: int) -> None:
 # ---------------------------------------- the ways
 def by_mlkit(path: str) -> Iterator[str]:
     """Learn from a sample, then go through the file in batches: what the model gets is thrown away."""
-    from mlkit.collect import read_source
-    from mlkit.data.schema import find_broken, infer_schema
-    from mlkit.prepare import learn_reading, make_encoder, make_plan
-    from mlkit.problem import encode_target, settle, state_problem, target_values
+    from mlkit.data.schema_inference import infer_schema
+    from mlkit.features.encoders import make_encoder
+    from mlkit.features.plan import learn_reading, make_plan
+    from mlkit.quality.schema_check import find_broken
+    from mlkit.sources.collection import read_source
     from mlkit.sources.readers import read_batches
+    from mlkit.task.problem import state_problem
+    from mlkit.task.task import encode_target, target_values
+    from mlkit.task.task_inference import settle
 
     sample = read_source(path, rows=LEARN)
     task = settle(state_problem("stayed"), sample["stayed"])

@@ -19,10 +19,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from mlkit.evaluation.fit_diagnosis import face_rivals, hold_back, usual_models, verdict_on_fit
+from mlkit.evaluation.fit_diagnosis import verdict_on_fit
+from mlkit.evaluation.reference_models import face_rivals, hold_back, usual_models
 from mlkit.features.encoders import Plan, Treatment
-from mlkit.problem import Problem, Task, baseline_output, score, settle
-from mlkit.train import FAMILIES, make_estimator
+from mlkit.models.families import FAMILIES, make_estimator
+from mlkit.task.problem import Problem
+from mlkit.task.task import Task, baseline_output, score
+from mlkit.task.task_inference import settle
 
 TASKS = ("binary", "multiclass", "regression")
 ROWS = 500
