@@ -1,8 +1,7 @@
 """From a table to a model that is deployed, watched and retrained.
 
 For those who program: `fit` learns from a table in memory; each stage of a run is a module, and the
-rooms hold what stages share.
-Not here: `mlkit run` and its settings, which need no Python (`mlkit --help`).
+rooms hold what stages share. Whoever only runs `mlkit run` needs no Python: see `mlkit --help`.
 """
 
 import warnings
@@ -37,13 +36,21 @@ if TYPE_CHECKING:
     from . import quality as quality
     from . import registry as registry
     from . import score as score
+    from . import scoring as scoring
     from . import serve as serve
     from . import serving as serving
     from . import sources as sources
     from . import task as task
     from . import train as train
     from . import validate as validate
+    from .core.errors import DataError as DataError
     from .core.errors import MLKitError as MLKitError
+    from .core.errors import PackageError as PackageError
+    from .core.errors import RunError as RunError
+    from .core.errors import SettingsError as SettingsError
+    from .core.errors import StageError as StageError
+    from .inference.predictor import load_predictor as load_predictor
     from .pipeline.fit import fit as fit
+    from .sources.examples import load_example as load_example
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

@@ -86,8 +86,10 @@ def row(library: Library, module: str, name: str) -> str:
     if found is None:
         raise SystemExit(f"{module} has no '{name}': take it out of the package's __init__.py, or correct it")
     place, node = found
-    is_assigned = isinstance(node, ast.Assign | ast.AnnAssign)
-    about = comment(place, node) if is_assigned else sentence(ast.get_docstring(node) or "")
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        about = comment(place, node)
+    else:
+        about = sentence(ast.get_docstring(node) or "")
     cells = [f"`{signature(library, place, node, name)}`", about, link(place)]
     return "| " + " | ".join(each.replace("|", r"\|") for each in cells) + " |"
 

@@ -1,14 +1,5 @@
-"""The command line: `mlkit run`, `show`, `doctor`, and the commands for a model.
+"""The command `mlkit`: run, show, doctor, score, serve, deploy, keys, history, promote, rollback.
 
-For those who add a command.
-Not here: work; a command calls the functions of other rooms.
+For people at a terminal.
+Holds no logic that Python code could want.
 """
-
-from typing import TYPE_CHECKING
-
-from mlkit.core.public_api import lazy_imports
-
-if TYPE_CHECKING:
-    from .main import app as app
-else:
-    __getattr__, __dir__ = lazy_imports(__name__)

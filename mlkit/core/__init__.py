@@ -1,7 +1,7 @@
-"""What every other room stands on: errors, run folders, figures, parallel work, lazy public names.
+"""Errors, files, formatting, the run folder, parallel work and colours: what every room needs.
 
-For those who write a stage or extend mlkit.
-Not here: anything that knows what a table or a model is.
+For the authors of rooms and stages.
+Knows nothing of tables, models or servers.
 """
 
 from typing import TYPE_CHECKING
@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from .errors import RunError as RunError
     from .errors import SettingsError as SettingsError
     from .errors import StageError as StageError
+    from .errors import did_you_mean as did_you_mean
     from .figures import Plot as Plot
     from .figures import new_plot as new_plot
+    from .files import digest_of as digest_of
+    from .files import replacing as replacing
+    from .formatting import readable as readable
     from .parallel import Workers as Workers
     from .run_folder import Run as Run
     from .run_folder import read_journal as read_journal
-    from .theme import PALETTE as PALETTE
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

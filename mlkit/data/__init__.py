@@ -1,7 +1,7 @@
-"""What the cells and columns of a table mean, and the two files that say so: table.json and schema.json.
+"""What the cells of a table mean: parsing, column and table specs, schema and constraints.
 
-For those who read rows as a model does, or change how a column is read.
-Not here: where tables come from (sources), and whether they can be trusted (quality).
+For whoever reads raw rows, in training and in serving alike.
+Reads no files (sources) and judges no quality (quality).
 """
 
 from typing import TYPE_CHECKING
@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
+    from .cells import is_missing as is_missing
+    from .cells import parse_date as parse_date
+    from .cells import parse_number as parse_number
     from .columns import KINDS as KINDS
     from .columns import Column as Column
     from .constraints import Relation as Relation
-    from .constraints import parse_relation as parse_relation
+    from .personal import personal_columns as personal_columns
     from .schema import Rule as Rule
     from .schema import Schema as Schema
-    from .schema import infer_schema as infer_schema
     from .schema import load_schema as load_schema
     from .schema import make_schema as make_schema
-    from .schema import to_pandera as to_pandera
+    from .schema_inference import infer_schema as infer_schema
+    from .table import Derived as Derived
     from .table import Table as Table
-    from .table import learn_table as learn_table
+    from .type_inference import infer_kind as infer_kind
+    from .type_inference import learn_table as learn_table
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

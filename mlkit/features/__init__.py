@@ -1,7 +1,7 @@
-"""How columns become model inputs: the preprocessing plan, its encoders, feature interactions, options by column.
+"""From read columns to model inputs: preprocessing plan, scikit-learn encoders, interactions, column options.
 
-For those who prepare a table for a model of their own.
-Not here: how a cell is read (data), and the models (models).
+For the prepare stage and for models.
+Chooses no model and sees training rows only.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from .encoders import Plan as Plan
     from .encoders import Treatment as Treatment
     from .encoders import make_encoder as make_encoder
+    from .interactions import Combination as Combination
     from .interactions import find_combinations as find_combinations
+    from .interactions import read_combinations as read_combinations
+    from .plan import learn_reading as learn_reading
+    from .plan import make_folds as make_folds
+    from .plan import make_plan as make_plan
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

@@ -1,7 +1,7 @@
-"""The kinds of model, the search among them, ensembles, and calibration.
+"""Model families, cross-validation, hyperparameter search, ensembles, calibration.
 
-For those who train, compare or calibrate models.
-Not here: what a score is worth (task, evaluation), and models in use (inference, serving).
+For the train and evaluate stages and for `mlkit.fit`.
+Writes no report and exports nothing (packaging).
 """
 
 from typing import TYPE_CHECKING
@@ -11,13 +11,21 @@ from mlkit.core.public_api import lazy_imports
 if TYPE_CHECKING:
     from .calibration import Calibrator as Calibrator
     from .calibration import FinalModel as FinalModel
+    from .calibration import Word as Word
+    from .calibration import choose_calibrator as choose_calibrator
+    from .calibration import finish as finish
+    from .calibration import keeps_word as keeps_word
+    from .cross_validation import Data as Data
+    from .ensemble import ClassifierEnsemble as ClassifierEnsemble
     from .ensemble import Ensemble as Ensemble
-    from .ensemble import choose_weights as choose_weights
+    from .ensemble import RegressorEnsemble as RegressorEnsemble
     from .families import FAMILIES as FAMILIES
     from .families import Family as Family
-    from .families import make_model as make_model
+    from .families import make_estimator as make_estimator
+    from .model import Found as Found
+    from .model import Model as Model
+    from .model import find_model as find_model
     from .sampler import Asker as Asker
     from .trials import Trial as Trial
-    from .trials import choose_trial as choose_trial
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

@@ -1,7 +1,7 @@
-"""Runs and models in MLflow: tracking, packages as MLflow models, versions with their aliases.
+"""Experiment tracking and model versions in MLflow: runs, trials, aliases, promotion, rollback.
 
-For those who keep several versions of a model, and decide which one is used.
-Not here: what is in a package (packaging).
+For the package stage, the command line and servers that follow an alias.
+Holds no models itself; MLflow does.
 """
 
 from typing import TYPE_CHECKING
@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
-    from .mlflow_flavor import PackageModel as PackageModel
+    from .client import CHALLENGER as CHALLENGER
+    from .client import CHAMPION as CHAMPION
+    from .fetching import Registered as Registered
+    from .fetching import fetch as fetch
+    from .fetching import find_package as find_package
+    from .fetching import follow as follow
+    from .fetching import read_name as read_name
+    from .history import History as History
+    from .history import Version as Version
     from .mlflow_flavor import save_model as save_model
+    from .tracking import TrialLog as TrialLog
     from .tracking import log_run as log_run
-    from .versions import CHALLENGER as CHALLENGER
-    from .versions import CHAMPION as CHAMPION
-    from .versions import History as History
-    from .versions import Version as Version
-    from .versions import fetch as fetch
-    from .versions import history as history
+    from .versions import Promotion as Promotion
     from .versions import promote as promote
     from .versions import register as register
     from .versions import rollback as rollback

@@ -1,7 +1,7 @@
-"""Tables from anywhere, cell for cell as they are written: files, folders, web, object stores, databases, OpenML.
+"""Where tables come from: files, object stores, databases, the web, examples; joins.
 
-For those who read tables as a run does, however large they are.
-Not here: what the cells mean (data).
+For the collect stage and batch scoring.
+Does not interpret cells (data) and keeps nothing of what it read.
 """
 
 from typing import TYPE_CHECKING
@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
-    from .examples import customers as customers
+    from .collection import Origin as Origin
+    from .collection import collect as collect
+    from .collection import read_source as read_source
+    from .examples import EXAMPLES as EXAMPLES
     from .examples import load_example as load_example
-    from .readers import plain_table as plain_table
+    from .file_formats import Facts as Facts
+    from .file_formats import How as How
+    from .joins import Join as Join
+    from .joins import parse_joins as parse_joins
+    from .locations import Address as Address
+    from .locations import find_address as find_address
     from .readers import read_batches as read_batches
+    from .readers import source_frames as source_frames
+    from .snapshots import snapshot as snapshot
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

@@ -1,7 +1,7 @@
-"""How good predictions are: confidence intervals of metrics, and the comparison of two models.
+"""The prediction task: target, metrics, scores, confidence intervals and comparisons of models.
 
-For those who report a score, or decide between two models.
-Not here: how a model is found (models), and why it fails (evaluation).
+For every stage that scores something.
+Trains nothing; needs numpy and scipy only.
 """
 
 from typing import TYPE_CHECKING
@@ -10,8 +10,23 @@ from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
     from .comparison import Difference as Difference
+    from .comparison import compare_folds as compare_folds
     from .comparison import difference as difference
     from .intervals import score_interval as score_interval
     from .intervals import score_intervals as score_intervals
+    from .metrics import METRICS as METRICS
+    from .metrics import Metric as Metric
+    from .problem import Problem as Problem
+    from .problem import state_problem as state_problem
+    from .task import TASKS as TASKS
+    from .task import Task as Task
+    from .task import all_scores as all_scores
+    from .task import baseline_output as baseline_output
+    from .task import encode_target as encode_target
+    from .task import is_better as is_better
+    from .task import score as score
+    from .task import target_values as target_values
+    from .task_inference import infer_task as infer_task
+    from .task_inference import settle as settle
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

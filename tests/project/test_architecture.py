@@ -40,7 +40,6 @@ def fail_with(faults: list[str], mend: str) -> None:
 
 
 # ---------------------------------------- floors
-@pytest.mark.xfail(strict=True, reason="the contract of rooms comes when the rooms are free of stages")
 def test_contracts_are_short():
     layered = [each for each in CONTRACTS if each["type"] == "layers"]
     faults = [
@@ -51,7 +50,6 @@ def test_contracts_are_short():
     fail_with(faults, f"pyproject.toml: at most {MOST_LAYERS}, of rooms and not of modules")
 
 
-@pytest.mark.xfail(strict=True, reason="the contract of rooms comes when the rooms are free of stages")
 def test_every_room_has_a_floor():
     floors = [each for each in CONTRACTS if each["type"] == "layers" and each.get("containers") == ["mlkit"]]
     assert len(floors) == 1 and floors[0].get("exhaustive") is True
@@ -75,12 +73,10 @@ def arrows(of_stages: bool) -> list[str]:
     return found
 
 
-@pytest.mark.xfail(strict=True, reason="validate, evaluate, explain, package and others still import stages")
 def test_no_stage_imports_a_stage():
     fail_with(arrows(of_stages=True), "move what both need into a room; stages meet in the run folder only")
 
 
-@pytest.mark.xfail(strict=True, reason="task, metrics and others still stand in stages")
 def test_no_room_imports_a_stage():
     fail_with(arrows(of_stages=False), "move what the room needs into a room of the same floor or below")
 
@@ -94,12 +90,13 @@ def test_modules_are_imported_and_not_rooms():
                 faults.append(f"{place(module.path)}:{each.line} imports from {each.target}")
     for stage in stages().values():
         for node in (node for cell in stage.run_cells for node in ast.walk(ast.parse(cell))):
-            room = node.module if isinstance(node, ast.ImportFrom) and not node.level else ""
-            if room and room.removeprefix("mlkit.") in LIBRARY.rooms:
-                names = [f"{room}.{alias.name}" for alias in node.names]
-                faults += [
-                    f"{place(stage.path)} imports {each}" for each in names if each not in LIBRARY.modules
-                ]
+            if (
+                isinstance(node, ast.ImportFrom)
+                and (node.module or "").removeprefix("mlkit.") in LIBRARY.rooms
+            ):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                ours = [each for each in names if each not in LIBRARY.modules]
+                faults += [f"{place(stage.path)} imports {each}" for each in ours]
     fail_with(faults, "import from the module that defines it, such as mlkit.core.errors")
 
 

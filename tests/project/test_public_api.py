@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import json
+import operator
 import pydoc
 import re
 import subprocess
@@ -39,11 +40,13 @@ def test_the_page_says_what_the_code_says():
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_says_what_it_is_for(package):
-    what, *rest = (ast.get_docstring(LIBRARY.modules[package].tree) or "").splitlines()
-    text = "\n".join(rest)
+    text = ast.get_docstring(LIBRARY.modules[package].tree) or ""
+    what, _, rest = text.partition("\n\n")
     assert what.endswith(".") and len(what) <= 120, "the first line is one sentence: what is here"
-    assert text.startswith("\nFor ") and "\nNot here: " in text, "then: For ...; Not here: ..."
-    assert len(rest) <= 4
+    lines = rest.splitlines()
+    assert lines[0].startswith("For ") and len(lines) == 2, (
+        "then, below an empty line: for whom, and what not"
+    )
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -71,6 +74,8 @@ def test_public_names_are_where_the_package_says(package):
 def test_public_names_are_written_as_type_checkers_read_them(package):
     """`from .x import name as name` is public for them; everything else is not."""
     tree = LIBRARY.modules[package].tree
+    if len(tree.body) == 1:  # a docstring: nothing is public
+        return
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
     lines = [line for line in block.body if isinstance(line, ast.ImportFrom)]
     assert len(lines) == len(block.body)
@@ -113,13 +118,13 @@ def test_help_tells_what_each_parameter_is():
 
 
 def test_what_there_is_can_be_seen():
-    assert dir(mlkit) == mlkit.__all__ == sorted(LIBRARY.public("mlkit"))
+    assert dir(mlkit) == operator.attrgetter("__all__")(mlkit) == sorted(LIBRARY.public("mlkit"))
     assert {"fit", "problem", "core"} <= set(dir(mlkit))
     from mlkit.core import DataError
 
     assert DataError is importlib.import_module("mlkit.core.errors").DataError
     with pytest.raises(AttributeError, match="module 'mlkit' has no attribute 'fitt'") as caught:
-        _ = mlkit.fitt
+        operator.attrgetter("fitt")(mlkit)
     assert (caught.value.name, caught.value.obj) == ("fitt", mlkit)  # Python suggests `fit` from these
 
 
