@@ -117,7 +117,10 @@ def stages(library: Library) -> str:
     """The stages, which are modules and not rooms."""
     modules = [library.modules[f"mlkit.{name}"] for name in library.stages]
     rows = [f"| `{each.name}` | {each.summary} | {link(each)} |" for each in modules]
-    text = "Each stage of a run is a module, and its notebook is the manual."
+    text = (
+        "Each stage of a run is a module, and its notebook is the manual. Its place, its parameters and what\n"
+        "it hands on in the run folder may be relied on; what it computes with is public in the rooms."
+    )
     return f"## The stages\n\n{text}\n\n" + table(("module", "what it answers", "notebook"), rows)
 
 

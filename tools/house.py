@@ -16,6 +16,7 @@ from tools.library import Library, Module, between  # noqa: E402
 
 PAGE = Path("CONTRIBUTING.md")
 STAGES = "stages"  # all of them stand in one box
+NOTEBOOKS = "[0-9][0-9]_*.ipynb"  # what a module says that looks for the notebooks of stages
 Arrows = dict[str, set[str]]  # what a room imports
 
 
@@ -32,6 +33,12 @@ def room_of(module: str, stages: Collection[str]) -> str:
     """Where a module stands; empty for `mlkit` itself."""
     first = module.split(".")[1] if "." in module else ""
     return STAGES if first in stages else first
+
+
+def runners(library: Library) -> set[str]:
+    """Rooms that run the notebooks of stages, and need not import a stage for that."""
+    modules = [each for each in library.modules.values() if f'"{NOTEBOOKS}"' in each.source]
+    return {room_of(each.name, library.stages) for each in modules} - {STAGES}
 
 
 def read_arrows(library: Library) -> Arrows:
@@ -66,7 +73,9 @@ def fewest(arrows: Arrows) -> Arrows:
     }
 
 
-def as_mermaid(arrows: Arrows, floors: list[list[str]], stages: Iterable[str]) -> str:
+def as_mermaid(
+    arrows: Arrows, floors: list[list[str]], stages: Iterable[str], runs: Collection[str] = ()
+) -> str:
     """The picture as text. GitHub draws it. The longer an arrow is written, the more floors it spans."""
     names, a_line = list(stages), 6
     rows = "<br/>".join(" · ".join(names[first : first + a_line]) for first in range(0, len(names), a_line))
@@ -75,7 +84,12 @@ def as_mermaid(arrows: Arrows, floors: list[list[str]], stages: Iterable[str]) -
     lines += [f'  {room}["<b>{room}</b><br/>{rows}"]' if room == STAGES else f"  {room}" for room in level]
     for room in level:
         for each in [each for each in level if each in arrows[room]]:
-            lines.append(f"  {room} {'-' * (1 + level[each] - level[room])}> {each}")
+            floors_down = level[each] - level[room]
+            if each == STAGES and room in runs:
+                arrow = f"-{'.' * floors_down}->|runs their notebooks|"
+            else:
+                arrow = f"-{'-' * floors_down}>"
+            lines.append(f"  {room} {arrow} {each}")
     return "\n".join([*lines, "```"])
 
 
@@ -111,8 +125,12 @@ def house(library: Library, pyproject: str) -> tuple[str, list[tuple[str, str]]]
         floors += [there] if there else []
     if missing := {*library.rooms, STAGES} - {room for floor in floors for room in floor}:
         raise SystemExit(f"{', '.join(sorted(missing))}: no floor; add it to the layers in pyproject.toml")
-    arrows, against = downward(read_arrows(library), floors)
-    picture = as_mermaid(fewest(arrows), floors, library.stages)
+    runs, all_arrows = runners(library), read_arrows(library)
+    for room in runs:  # which also open a run for a notebook that nobody runs but its reader
+        all_arrows[room].add(STAGES)
+        all_arrows[STAGES].discard(room)
+    arrows, against = downward(all_arrows, floors)
+    picture = as_mermaid(fewest(arrows), floors, library.stages, runs)
     return f"{picture}\n\n{as_table(library, floors)}", against
 
 

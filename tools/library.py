@@ -1,6 +1,7 @@
 """What the code of mlkit says about itself, read and never imported: rooms, stages, imports, definitions."""
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ class Import:
     """One name that a module imports."""
 
     target: str  # a module: mlkit.data.cells, numpy
-    line: int
+    origin: str  # file and line, for messages
     for_types: bool  # below `if TYPE_CHECKING:`
 
 
@@ -101,15 +102,23 @@ class Library:
         return sorted(found, key=lambda each: each.notebook)
 
     def imports(self, module: Module) -> Iterator[Import]:
-        """Everything that a module imports, inside of functions too."""
+        """Everything that a module imports, inside of functions too; a stage also in its run section."""
+        yield from self._imports(module, module.tree, module.path.relative_to(self.root).as_posix())
+        if module.name.removeprefix("mlkit.") in self.stages and module.notebook:
+            for cell in run_section(self.root / "nbs" / module.notebook):
+                for each in self._imports(module, ast.parse(cell), f"nbs/{module.notebook}, a run cell"):
+                    if each.target != module.name:
+                        yield each
+
+    def _imports(self, module: Module, tree: ast.AST, origin: str) -> Iterator[Import]:
         typed = {
             id(part)
-            for block in ast.walk(module.tree)
+            for block in ast.walk(tree)
             if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
             for line in block.body
             for part in ast.walk(line)
         }
-        for node in ast.walk(module.tree):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 targets = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -119,7 +128,7 @@ class Library:
             else:
                 continue
             for target in dict.fromkeys(targets):
-                yield Import(target, node.lineno, id(node) in typed)
+                yield Import(target, f"{origin}:{node.lineno}", id(node) in typed)
 
     @staticmethod
     def _base(module: Module, node: ast.ImportFrom) -> str:
@@ -153,6 +162,19 @@ class Library:
             if isinstance(base, ast.Name) and (found := self.find(module.name, base.id)):
                 if isinstance(found[1], ast.ClassDef) and found[1] is not node:
                     yield from self.bases(found[0], found[1])
+
+
+def run_section(notebook: Path) -> Iterator[str]:
+    """The code that the pipeline runs of a stage notebook."""
+    if not notebook.is_file():
+        return
+    inside = False
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown" and source.startswith("## "):
+            inside = source.startswith("## Run this stage")
+        elif cell["cell_type"] == "code" and inside:
+            yield source
 
 
 def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[tuple[str, bool]]:
