@@ -102,6 +102,8 @@ def _declared(node: Any) -> Iterator[tuple[str, Any, Any, int]]:
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 yield field.target.id, field.annotation, field.value, field.end_lineno or 0
         return
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return  # a lambda
     given = node.args
     before = [*given.posonlyargs, *given.args]
     defaults = [None] * (len(before) - len(given.defaults)) + given.defaults
