@@ -72,7 +72,7 @@ layers: $(READY)
 
 project: $(READY)
 	@echo "== project: notebooks, library and README agree"
-	@$(BIN)/pytest -q --no-header tests/test_project.py
+	@$(BIN)/pytest -q --no-header tests/project/test_project.py
 
 lessons: $(READY)
 	@echo "== lessons: every notebook runs"
@@ -80,7 +80,7 @@ lessons: $(READY)
 
 tests: $(READY)
 	@echo "== tests: pytest"
-	@$(BIN)/pytest tests --ignore tests/test_project.py
+	@$(BIN)/pytest tests --ignore tests/project/test_project.py
 
 # ---------------------------------------------------------------------------------------------- the environment
 # Made once, and again when what is wanted changes. uv is used when it is there, because it is faster.

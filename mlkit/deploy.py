@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from .deployment.facts import why_not
+from .deployment.facts import deployment_problem
 
 # %% auto #0
-__all__ = ['tree', 'in_short']
+__all__ = ['folder_tree', 'summarise']
 
 # %% ../nbs/11_deploy.ipynb #7064830a
-def tree(folder: Path) -> str:
+def folder_tree(folder: Path) -> str:
     "What is in a folder; the modules of mlkit and the package only by their number."
     lines: list[str] = []
     counted: dict[str, int] = {}
@@ -33,11 +33,11 @@ def tree(folder: Path) -> str:
     return "\n".join(f"{line}  ({counted[line]} files)" if line in counted else line for line in lines)
 
 
-def in_short(
-    done: Mapping[str, str],  # from `deploy_all`
+def summarise(
+    done: Mapping[str, str],  # from `write_deployments`
     package: Path,
 ) -> str:  # one line
     "What came out, for the command line."
     if done:
         return f"files for {', '.join(done)}; deploy/<target>/README.md has the commands"
-    return why_not(package) or "no target was asked for"
+    return deployment_problem(package) or "no target was asked for"

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 import pandas as pd
 
 from .core.errors import SettingsError
-from .core.formatting import listed
-from .explanation.local import TOP
-from .explanation.perturbation import Mixture
-from .explanation.row_report import Told
+from .core.formatting import join_with_and
+from .explanation.local_attributions import TOP_COLUMNS
+from .explanation.perturbation import PerturbationPool
+from .explanation.row_report import RowReport
 
 # %% auto #0
-__all__ = ['curve_columns', 'in_short', 'check_settings']
+__all__ = ['dependence_columns', 'summarise', 'check_settings']
 
 # %% ../nbs/07_explain.ipynb #0dbd1d4a
-def curve_columns(
-    pool: Mixture,
-    table: pd.DataFrame,  # from `importance`
+def dependence_columns(
+    pool: PerturbationPool,
+    table: pd.DataFrame,  # from `importance_table`
     personal: dict[str, str],  # columns whose values are not shown
     most: int = 3,
 ) -> list[str]:
@@ -37,15 +37,15 @@ def curve_columns(
     return shown[:most]
 
 # %% ../nbs/07_explain.ipynb #b827b059
-def in_short(
-    table: pd.DataFrame,  # from `importance`
-    told: Sequence[Told],
+def summarise(
+    table: pd.DataFrame,  # from `importance_table`
+    told: Sequence[RowReport],
 ) -> str:  # one line
     "What this stage found, for the command line."
     sure = [one.explanation.trust for one in told]
     agree = sum(one.first in one.shared for one in sure)
     return (
-        f"mostly {listed(list(table.column[:TOP]))}; SHAP and LIME agree on the first reason in "
+        f"mostly {join_with_and(list(table.column[:TOP_COLUMNS]))}; SHAP and LIME agree on the first reason in "
         f"{agree} of {len(sure)} rows"
     )
 

@@ -11,15 +11,16 @@ from typing import Any
 import pandas as pd
 
 from .core.errors import RunError
-from .core.files import digest_of
+from .core.files import file_digest
 from .core.run_folder import read_journal
-from .inference.signing import MANIFEST
+from .inference.signing import MANIFEST_FILE
 
 # %% auto #0
-__all__ = ['PURPOSE', 'show_package', 'model_name', 'earlier_manifest', 'record_of', 'in_short', 'say_version']
+__all__ = ['FILE_PURPOSES', 'show_package', 'registered_model_name', 'load_previous_manifest', 'package_record', 'summarise',
+           'describe_version']
 
 # %% ../nbs/08_package.ipynb #eccdd6c8
-PURPOSE = {
+FILE_PURPOSES = {
     "model.onnx": "the model as a graph: for servers, and everywhere else",
     "model.joblib": "the model for Python, compressed",
     "model.pkl": "the model for Python",
@@ -38,21 +39,21 @@ PURPOSE = {
 
 def show_package(folder: Path) -> pd.DataFrame:
     "The files of a package, what they are for, and how large they are."
-    there = [name for name in PURPOSE if (folder / name).exists()]
+    there = [name for name in FILE_PURPOSES if (folder / name).exists()]
     sizes = [f"{(folder / name).stat().st_size / 1024:,.1f}" for name in there]
-    return pd.DataFrame({"what for": [PURPOSE[name] for name in there], "kB": sizes}, index=there)
+    return pd.DataFrame({"what for": [FILE_PURPOSES[name] for name in there], "kB": sizes}, index=there)
 
 # %% ../nbs/08_package.ipynb #4ec55368
-def model_name(
+def registered_model_name(
     name: str,  # as it was set
-    run: Any,  # mlkit.core.run_folder.Run
+    run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> str:
     "The name of the model; not set: the project's."
     return name.strip() or read_journal(run.folder).get("project") or "mlkit"
 
 
-def earlier_manifest(
-    run: Any,  # mlkit.core.run_folder.Run
+def load_previous_manifest(
+    run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> dict[str, Any] | None:
     "What the last package of this run has said of itself."
     try:
@@ -61,7 +62,7 @@ def earlier_manifest(
         return None  # it is damaged, and will be written anew
 
 
-def record_of(
+def package_record(
     folder: Path,  # of the package
     manifest: dict[str, Any],
     version: str,  # of the registry; empty: it is not registered
@@ -72,13 +73,13 @@ def record_of(
         "version": version,
         "folder": folder.name,
         "parity": manifest["parity"],
-        "manifest": digest_of(folder / MANIFEST),
+        "manifest": file_digest(folder / MANIFEST_FILE),
         "content": manifest,
     }
 
 
-def in_short(
-    record: dict[str, Any],  # from `record_of`
+def summarise(
+    record: dict[str, Any],  # from `package_record`
 ) -> str:  # one line
     "What this stage found, for the command line."
     parity = record["parity"]
@@ -87,8 +88,8 @@ def in_short(
     return f"{record['name']}, {version}; {proved}"
 
 
-def say_version(
-    record: dict[str, Any],  # from `record_of`
+def describe_version(
+    record: dict[str, Any],  # from `package_record`
 ) -> str:  # Markdown
     "What became of the package, and what to type next."
     name, version = record["name"], record["version"]

@@ -11,32 +11,32 @@ from typing import Any
 
 import pandas as pd
 
-from .data.table import Table
-from .features.encoders import Plan
-from .features.plan import LOOK
-from .features.plan_table import column_lines
+from .data.table_spec import TableSpec
+from .features.encoders import PreprocessingPlan
+from .features.plan import PLAN_TABLE_STYLE
+from .features.plan_table import describe_column_plans
 
 # %% auto #0
-__all__ = ['show_plan', 'in_short']
+__all__ = ['show_plan', 'summarise']
 
 # %% ../nbs/04_prepare.ipynb #6036af71
 def show_plan(
-    table: Table,  # how the rows are read
-    plan: Plan,
+    table: TableSpec,  # how the rows are read
+    plan: PreprocessingPlan,
 ) -> Any:  # pandas Styler
     "What is done to each column and why, to look at."
     caption = (
         "What was done to each column, and why. Scales are for linear and neural models; "
         "boosting takes gaps as they are, unless a constant was asked for."
     )
-    frame = pd.DataFrame(column_lines(table, plan)).map(escape)
-    return frame.style.hide().set_caption(caption).set_table_styles(LOOK)  # type: ignore[arg-type]
+    frame = pd.DataFrame(describe_column_plans(table, plan)).map(escape)
+    return frame.style.hide().set_caption(caption).set_table_styles(PLAN_TABLE_STYLE)  # type: ignore[arg-type]
 
 
-def in_short(table: Table, plan: Plan) -> str:  # one line
+def summarise(table: TableSpec, plan: PreprocessingPlan) -> str:  # one line
     "What this stage did, for the command line."
     kinds = Counter(how.kind for name, how in plan.inputs.items() if how.models != "none")
-    used = sum(line["used"] == "yes" for line in column_lines(table, plan)[: len(table.columns)])
+    used = sum(line["used"] == "yes" for line in describe_column_plans(table, plan)[: len(table.columns)])
     what = [f"{kinds['number']} numbers", f"{kinds['category']} categories"]
     if kinds["text"]:
         what.append(f"{kinds['text']} text{'s' * (kinds['text'] > 1)}")

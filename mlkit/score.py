@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .scoring.batch_job import Scored
+from .scoring.batch_job import ScoringResult
 
 # %% auto #0
-__all__ = ['say_scored', 'in_short', 'judged_rows', 'say_same', 'show_answers']
+__all__ = ['describe_scoring', 'summarise', 'evaluation_rows_path', 'describe_prediction_match', 'preview_predictions']
 
 # %% ../nbs/09_score.ipynb #ab1b1536
-def say_scored(done: Scored) -> str:  # some lines
+def describe_scoring(done: ScoringResult) -> str:  # some lines
     "What was done, and what to look at."
     lines = [
         f"{done.rows:,} rows answered by {done.model} version {done.version} at {done.rate:,.0f} rows a "
@@ -35,22 +35,22 @@ def say_scored(done: Scored) -> str:  # some lines
     return "\n".join(lines + ([done.trouble] if done.trouble else []))
 
 
-def in_short(done: Scored) -> str:  # one line
+def summarise(done: ScoringResult) -> str:  # one line
     "What this stage did, for the command line."
     bad = f", {done.refused:,} refused" if done.refused else ""
     return f"{done.rows:,} rows answered at {done.rate:,.0f} a second{bad}"
 
 # %% ../nbs/09_score.ipynb #300509f7
-def judged_rows(
-    run: Any,  # mlkit.core.run_folder.Run
+def evaluation_rows_path(
+    run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> str:  # a path
     "The file of the rows that the evaluation has judged by."
     run.load("test")  # so that the run knows of it
     return str(run.artifacts / "test.parquet")
 
 
-def say_same(
-    run: Any,  # mlkit.core.run_folder.Run
+def describe_prediction_match(
+    run: Any,  # mlkit.core.run_folder.RunFolder
     output: str,  # where the answers to its test rows are
 ) -> str:
     "Whether the answers are those of the evaluation."
@@ -64,7 +64,7 @@ def say_same(
     return f"The answers are {verdict} in the evaluation (largest difference {apart:.1g})."
 
 
-def show_answers(
+def preview_predictions(
     output: str,  # where they are
     rows: int = 5,
 ) -> pd.DataFrame | None:

@@ -10,37 +10,37 @@ from typing import Any
 
 import numpy as np
 
-from .features.encoders import Plan
-from .models.cross_validation import Data
-from .models.model import Found
-from .models.search import Listener
+from .features.encoders import PreprocessingPlan
+from .models.cross_validation import TrainingData
+from .models.model import SearchResult
+from .models.search import TrialListener
 from .models.trials import Trial
 from .task.task import Task
 
 # %% auto #0
-__all__ = ['load_data', 'tell_trial', 'in_short']
+__all__ = ['load_training_data', 'make_trial_listener', 'summarise']
 
 # %% ../nbs/05_train.ipynb #dea67a51
-def load_data(
-    run: Any,  # mlkit.core.run_folder.Run
-) -> Data:
+def load_training_data(
+    run: Any,  # mlkit.core.run_folder.RunFolder
+) -> TrainingData:
     "What the earlier stages have left for the search."
     answers = run.load("target")
-    return Data(
+    return TrainingData(
         run.load("features"),
         answers["target"].to_numpy(),
         answers["fold"].to_numpy(),
-        Plan.from_dict(run.load("plan")),
+        PreprocessingPlan.from_dict(run.load("plan")),
         Task.from_dict(run.load("task")),
-        in_time=run.load("split")["how"] == "time",
+        is_time_ordered=run.load("split")["how"] == "time",
     )
 
 # %% ../nbs/05_train.ipynb #a1670124
-def tell_trial(
-    run: Any,  # mlkit.core.run_folder.Run
-    log: Any,  # mlkit.registry.tracking.TrialLog
+def make_trial_listener(
+    run: Any,  # mlkit.core.run_folder.RunFolder
+    log: Any,  # mlkit.registry.tracking.TrialLogger
     trials: int,  # how many there will be at most
-) -> Listener:  # for `search`
+) -> TrialListener:  # for `search_trials`
     "Put every trial into the logbook, and say in a line how far the search is."
 
     def tell(trial: Trial, best: Trial | None, left: float) -> None:
@@ -57,7 +57,7 @@ def tell_trial(
     return tell
 
 
-def in_short(found: Found) -> str:  # one line
+def summarise(found: SearchResult) -> str:  # one line
     "What this stage found, for the command line."
     best, tried = found.chosen, [trial for trial in found.tried if trial.family != "ensemble"]
     failed = sorted({t.family for t in tried if t.state == "failed"})

@@ -9,16 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from .core.formatting import short
-from .quality.leakage import COLUMNS, Audit
-from .quality.schema_check import Checked
+from .core.formatting import format_value
+from .quality.leakage import COLUMN_LEAK_KINDS, LeakageAudit
+from .quality.schema_check import SchemaCheck
 from .task.task import Task
 
 # %% auto #0
-__all__ = ['show_task', 'join_aside', 'leaks_json', 'in_short']
+__all__ = ['show_target_notes', 'concat_excluded_rows', 'leaks_json', 'summarise']
 
 # %% ../nbs/03_validate.ipynb #30e19959
-def show_task(task: Task, told: list[str]) -> Any:  # IPython Markdown
+def show_target_notes(task: Task, told: list[str]) -> Any:  # IPython Markdown
     "What is strange about the answers, in sentences."
     from IPython.display import Markdown
 
@@ -30,13 +30,13 @@ def show_task(task: Task, told: list[str]) -> Any:  # IPython Markdown
     )
 
 # %% ../nbs/03_validate.ipynb #386bf08d
-def join_aside(*parts: pd.DataFrame) -> pd.DataFrame:
+def concat_excluded_rows(*parts: pd.DataFrame) -> pd.DataFrame:
     "All rows that were set aside, in the order of the source."
     filled = [part for part in parts if len(part)]
     return pd.concat(filled).sort_index() if filled else parts[0]
 
 
-def leaks_json(found: Audit, dropped: list[str]) -> list[dict[str, Any]]:
+def leaks_json(found: LeakageAudit, dropped: list[str]) -> list[dict[str, Any]]:
     "The leaks as they are kept."
     return [
         {
@@ -49,25 +49,25 @@ def leaks_json(found: Audit, dropped: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def in_short(
+def summarise(
     task: Task,
     train: pd.DataFrame,
     test: pd.DataFrame,
-    found: Audit,
+    found: LeakageAudit,
     dropped: list[str],  # columns that leak
-    checked: Checked,
+    checked: SchemaCheck,
     aside: pd.DataFrame,  # rows in quarantine
 ) -> str:  # one line
     "What this stage found, for the command line."
     kind = f"{task.type} of {task.target}"
     if task.type == "multiclass":
         kind += f" ({len(task.classes)} classes)"
-    leaks = f"; LEAK, left out: {', '.join(map(short, dropped[:5]))}" if dropped else ""
+    leaks = f"; LEAK, left out: {', '.join(map(format_value, dropped[:5]))}" if dropped else ""
     if len(dropped) > 5:
         leaks += f" and {len(dropped) - 5} more"
-    others = [leak.kind for leak in found.leaks if not dropped or leak.kind not in COLUMNS]
+    others = [leak.kind for leak in found.leaks if not dropped or leak.kind not in COLUMN_LEAK_KINDS]
     if others:
         leaks += f"; LEAK: {', '.join(dict.fromkeys(others))}"
     rows = f"{len(train):,} rows to learn from, {len(test):,} locked away"
     set_aside = f"; {len(aside)} set aside" if len(aside) else ""
-    return f"{kind}; {rows}{set_aside}; {len(checked.broken)} broken rules{leaks}"
+    return f"{kind}; {rows}{set_aside}; {len(checked.violations)} broken rules{leaks}"

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from .errors import did_you_mean as did_you_mean
     from .figures import Plot as Plot
     from .figures import new_plot as new_plot
-    from .files import digest_of as digest_of
-    from .files import replacing as replacing
-    from .formatting import readable as readable
-    from .parallel import Workers as Workers
-    from .run_folder import Run as Run
+    from .files import atomic_write as atomic_write
+    from .files import file_digest as file_digest
+    from .formatting import format_number as format_number
+    from .parallel import WorkerPool as WorkerPool
+    from .run_folder import RunFolder as RunFolder
     from .run_folder import read_journal as read_journal
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

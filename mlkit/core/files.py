@@ -15,11 +15,11 @@ from pathlib import Path
 from .errors import RunError
 
 # %% auto #0
-__all__ = ['replacing', 'digest_of', 'digest_of_names']
+__all__ = ['atomic_write', 'file_digest', 'file_names_digest']
 
 # %% ../../nbs/core/05_files.ipynb #c853df83
 @contextmanager
-def replacing(
+def atomic_write(
     path: Path,  # the file to write
 ):
     "A temporary path to write to; it takes the place of `path` if the block ends well, and vanishes if not."
@@ -36,7 +36,7 @@ def replacing(
         temporary.unlink(missing_ok=True)
 
 # %% ../../nbs/core/05_files.ipynb #ab1e675c
-def digest_of(
+def file_digest(
     path: Path,  # a file
 ) -> str:  # SHA-256, hexadecimal
     "The fingerprint of a file's content."
@@ -44,7 +44,7 @@ def digest_of(
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 # %% ../../nbs/core/05_files.ipynb #756c3696
-def digest_of_names(
+def file_names_digest(
     pattern: str,  # such as sales/*.csv
 ) -> str:  # SHA-256, hexadecimal
     "The fingerprint of the names that a pattern matches."

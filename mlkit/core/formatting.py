@@ -18,8 +18,9 @@ import pandas as pd
 from .errors import RunError
 
 # %% auto #0
-__all__ = ['RARE', 'without_nan', 'listed', 'short', 'figure', 'duration', 'memory', 'moment', 'one_line', 'counted', 'shown',
-           'first_line', 'readable']
+__all__ = ['SIGNIFICANCE_LEVEL', 'without_nan', 'join_with_and', 'format_value', 'format_compact_number', 'format_duration',
+           'format_memory', 'parse_local_time', 'describe_mlflow_error', 'pluralise', 'shorten', 'first_error_line',
+           'format_number']
 
 # %% ../../nbs/core/07_formatting.ipynb #2098b6fa
 def without_nan(
@@ -35,21 +36,21 @@ def without_nan(
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 # %% ../../nbs/core/07_formatting.ipynb #e2e7ebf7
-def listed(parts: Sequence[str]) -> str:
+def join_with_and(parts: Sequence[str]) -> str:
     "a, b and c."
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 # %% ../../nbs/core/07_formatting.ipynb #a60fb443
-def short(value: Any) -> str:
+def format_value(value: Any) -> str:
     "A value in a message."
     text = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str) else value
     return text if len(text) <= 60 else text[:59] + "…"
 
 # %% ../../nbs/core/07_formatting.ipynb #ac113d33
-RARE = 0.05  # of the draws: a gap that is as rare as this is not put down to chance
+SIGNIFICANCE_LEVEL = 0.05  # of the draws: a gap that is as rare as this is not put down to chance
 
 # %% ../../nbs/core/07_formatting.ipynb #bbb2678e
-def figure(value: float | None) -> str:
+def format_compact_number(value: float | None) -> str:
     "A number with as many digits as an eye can use."
     if value is None:
         return "unknown"
@@ -59,7 +60,7 @@ def figure(value: float | None) -> str:
     return text.replace("-", "−")
 
 # %% ../../nbs/core/07_formatting.ipynb #78d24b7b
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     "How long something took."
     if seconds is None:
         return ""
@@ -69,14 +70,14 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def memory(size: float | None) -> str:  # size in bytes
+def format_memory(size: float | None) -> str:  # size in bytes
     "An amount of memory."
     if not size:
         return ""
     return f"{size / 2**20:,.0f} MB" if size < 2**30 else f"{size / 2**30:.1f} GB"
 
 
-def moment(text: Any) -> datetime | None:  # text: ISO 8601
+def parse_local_time(text: Any) -> datetime | None:  # text: ISO 8601
     "A point in time, in local time."
     try:
         return datetime.fromisoformat(text).astimezone()
@@ -84,7 +85,7 @@ def moment(text: Any) -> datetime | None:  # text: ISO 8601
         return None
 
 # %% ../../nbs/core/07_formatting.ipynb #4aeb142a
-def one_line(
+def describe_mlflow_error(
     error: Exception,  # from MLflow, whose messages are long, or one of our own
 ) -> str:
     "What is wrong, short enough for a line, and with no password in it."
@@ -94,11 +95,11 @@ def one_line(
     return re.sub(r"//[^/\s]+@", "//", text)[:200]
 
 # %% ../../nbs/core/07_formatting.ipynb #f98209c0
-def counted(number: int, noun: str) -> str:
+def pluralise(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def shown(value: Any, width: int = 24) -> str:
+def shorten(value: Any, width: int = 24) -> str:
     "A value, short enough for a table."
     if isinstance(value, pd.Timestamp):
         return value.isoformat(sep=" ").removesuffix(" 00:00:00")
@@ -108,12 +109,12 @@ def shown(value: Any, width: int = 24) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def first_line(error: Exception) -> str:
+def first_error_line(error: Exception) -> str:
     "The first line of another library's message."
-    return shown((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."), 200)
+    return shorten((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."), 200)
 
 # %% ../../nbs/core/07_formatting.ipynb #297ee7fb
-def readable(
+def format_number(
     value: Any,  # a score, a cost, the edge of a group
 ) -> str:
     "A number as people write it: three digits after the point, fewer for large, more for tiny ones."

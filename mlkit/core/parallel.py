@@ -21,10 +21,10 @@ from threadpoolctl import ThreadpoolController
 from .errors import MLKitError, RunError, SettingsError
 
 # %% auto #0
-__all__ = ['MANY_ROWS', 'few_threads', 'begin', 'Workers', 'connect', 'send', 'close', 'results', 'patient']
+__all__ = ['MULTITHREAD_ROWS', 'limit_threads', 'WorkerPool', 'connect_cluster', 'close_cluster']
 
 # %% ../../nbs/core/04_parallel.ipynb #9905f440
-MANY_ROWS = 20_000  # from here on more than one thread pays for itself
+MULTITHREAD_ROWS = 20_000  # from here on more than one thread pays for itself
 
 
 @cache
@@ -32,25 +32,25 @@ def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def few_threads(
+def limit_threads(
     rows: int,  # how many are worked on
 ) -> Any:  # context manager
     "One thread for small tables, as many as there are for large ones."
-    return _thread_pools().limit(limits=1) if rows < MANY_ROWS else nullcontext()
+    return _thread_pools().limit(limits=1) if rows < MULTITHREAD_ROWS else nullcontext()
 
 # %% ../../nbs/core/04_parallel.ipynb #11824f96
-def begin(
+def _run_item(
     work: Callable[[Any, Any], Any],  # of what is shared, and the piece's own part
     shared: Any,
     item: Any,
     until: float,  # time.time() after which nothing is begun
 ) -> Any:  # what the work returns; None: there was no time
     "One piece of work, if there is time for it."
-    with few_threads(0):
+    with limit_threads(0):
         return work(shared, item) if time.time() < until else None
 
 # %% ../../nbs/core/04_parallel.ipynb #f82a3235
-class Workers:
+class WorkerPool:
     "A context manager that does many pieces of work at once."
 
     def __init__(
@@ -61,18 +61,18 @@ class Workers:
         self.jobs, self.cluster, self.trouble, self.client = jobs or os.cpu_count() or 1, cluster, "", None
         self.sent: dict[int, tuple[Any, Any]] = {}  # what is shared, and where it is on the cluster
 
-    def __enter__(self) -> Workers:
-        self.threads, self.limit = ThreadPoolExecutor(self.jobs), few_threads(0)
+    def __enter__(self) -> WorkerPool:
+        self.threads, self.limit = ThreadPoolExecutor(self.jobs), limit_threads(0)
         self.limit.__enter__()
         if self.cluster:
-            self.client = connect(self.cluster)
+            self.client = connect_cluster(self.cluster)
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.threads.shutdown(cancel_futures=True)
         self.limit.__exit__(None, None, None)
         if self.client:
-            close(self.client)
+            close_cluster(self.client)
 
     def map(
         self,
@@ -84,7 +84,9 @@ class Workers:
         "Do the work for every item. When a cluster fails, this machine goes on."
         done: dict[int, Any] = self._afar(work, shared, items, until) if self.client else {}
         rest = [place for place in range(len(items)) if place not in done]
-        waiting = [(place, self.threads.submit(begin, work, shared, items[place], until)) for place in rest]
+        waiting = [
+            (place, self.threads.submit(_run_item, work, shared, items[place], until)) for place in rest
+        ]
         for place, future in waiting:
             done[place] = future.result()
         return [done[place] for place in range(len(items))]
@@ -93,7 +95,7 @@ class Workers:
         done: dict[int, Any] = {}
         try:
             there = self._there(shared)
-            for place, value in results(self.client, work, there, items, until):
+            for place, value in _iterate_results(self.client, work, there, items, until):
                 done[place] = value
         except Exception as error:
             self._lose(error)
@@ -101,14 +103,14 @@ class Workers:
 
     def _there(self, shared: Any) -> Any:
         if id(shared) not in self.sent:
-            self.sent[id(shared)] = shared, send(self.client, shared)
+            self.sent[id(shared)] = shared, _share_with_workers(self.client, shared)
         return self.sent[id(shared)][1]
 
     def _lose(self, error: Exception) -> None:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         self.trouble = f"the cluster at {self.cluster} failed ({reason[:80]}); this machine went on"
         if self.client:
-            close(self.client)
+            close_cluster(self.client)
         self.client = None
 
     def stream(
@@ -131,24 +133,24 @@ class Workers:
     def _submit(self, work: Any, shared: Any, item: Any) -> Any:
         if self.client:
             try:
-                return self.client.submit(begin, work, self._there(shared), item, inf, pure=False)
+                return self.client.submit(_run_item, work, self._there(shared), item, inf, pure=False)
             except Exception as error:
                 self._lose(error)
-        return self.threads.submit(begin, work, shared, item, inf)
+        return self.threads.submit(_run_item, work, shared, item, inf)
 
     def _result(self, work: Any, shared: Any, item: Any, future: Any) -> Any:
         if isinstance(future, Future):
             return future.result()
         try:
-            return patient(self.client, future)
+            return _wait_for_result(self.client, future)
         except MLKitError:
             raise
         except Exception as error:
             self._lose(error)
-        return self.threads.submit(begin, work, shared, item, inf).result()
+        return self.threads.submit(_run_item, work, shared, item, inf).result()
 
 # %% ../../nbs/core/04_parallel.ipynb #7b83ec34
-def connect(
+def connect_cluster(
     address: str,  # tcp://host:port
     patience: float = 10.0,  # seconds to wait for an answer
 ) -> Any:  # distributed.Client
@@ -167,16 +169,16 @@ def connect(
         raise RunError(f"no Dask scheduler answers at {address[:60]}; {mend}") from error
     if client.nthreads():
         return client
-    close(client)
+    close_cluster(client)
     raise RunError(f"the Dask scheduler at {address[:60]} has no workers; {mend.replace('it', 'some', 1)}")
 
 
-def send(client: Any, shared: Any) -> Any:  # a future
+def _share_with_workers(client: Any, shared: Any) -> Any:  # a future
     "What all pieces of work share, on every worker."
     return client.scatter(shared, broadcast=True, hash=False)
 
 
-def close(client: Any) -> None:
+def close_cluster(client: Any) -> None:
     "Say goodbye to a cluster that may be gone."
     try:
         client.close(timeout=1)
@@ -184,10 +186,10 @@ def close(client: Any) -> None:
         pass  # it is gone
 
 # %% ../../nbs/core/04_parallel.ipynb #fdc24708
-def results(
+def _iterate_results(
     client: Any,  # distributed.Client
     work: Callable[[Any, Any], Any],
-    shared: Any,  # from `send`
+    shared: Any,  # from `_share_with_workers`
     items: Sequence[Any],
     until: float,  # time.time() after which nothing is begun
 ):
@@ -195,7 +197,8 @@ def results(
     from distributed import wait
 
     futures = {
-        client.submit(begin, work, shared, item, until, pure=False): place for place, item in enumerate(items)
+        client.submit(_run_item, work, shared, item, until, pure=False): place
+        for place, item in enumerate(items)
     }
     waiting = set(futures)
     try:
@@ -208,7 +211,7 @@ def results(
             for future in finished:
                 yield futures[future], future.result()
             waiting -= finished
-            if waiting and not finished and not _alive(client):
+            if waiting and not finished and not _has_workers(client):
                 raise RunError("no worker is left")
     finally:
         try:
@@ -217,17 +220,17 @@ def results(
             pass  # it is gone
 
 
-def patient(client: Any, future: Any) -> Any:
+def _wait_for_result(client: Any, future: Any) -> Any:
     "The result of one future. OSError when the cluster is gone."
     while client:
         try:
             return future.result(timeout=1)
         except TimeoutError:
             pass
-        if not _alive(client):
+        if not _has_workers(client):
             break
     raise OSError("no worker is left")
 
 
-def _alive(client: Any) -> bool:
+def _has_workers(client: Any) -> bool:
     return client.status == "running" and bool(client.nthreads())

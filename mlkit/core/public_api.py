@@ -89,18 +89,18 @@ def read_docments(
     found = {}
     for name, annotation, default, line in _declared(ast.parse(code).body[0]):
         written = ast.unparse(annotation).strip("'\"") if annotation else ""
-        found[name] = Docment(written, ast.unparse(default) if default else "", comments.get(line, ""))
+        found[name] = Docment(written, ast.unparse(default) if default else "", comments.get(line or 0, ""))
     return found
 
 
-def _declared(node: Any) -> Iterator[tuple[str, Any, Any, int]]:
+def _declared(node: Any) -> Iterator[tuple[str, Any, Any, int | None]]:
     "Name, annotation, default and line of what a function or class declares."
     import ast
 
     if isinstance(node, ast.ClassDef):
         for field in node.body:
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                yield field.target.id, field.annotation, field.value, field.end_lineno or 0
+                yield field.target.id, field.annotation, field.value, field.end_lineno
         return
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return  # a lambda

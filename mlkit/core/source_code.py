@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 # %% auto #0
-__all__ = ['package_folder', 'without_prose', 'imported_modules', 'module_code', 'reachable_code']
+__all__ = ['package_folder', 'normalise_code', 'imported_modules', 'read_module_code', 'reachable_code']
 
 # %% ../../nbs/core/08_source_code.ipynb #15bb6a38
 def package_folder() -> Path:  # the folder of mlkit's modules
@@ -20,7 +20,7 @@ def package_folder() -> Path:  # the folder of mlkit's modules
     return Path(find_spec("mlkit").origin).parent  # type: ignore[union-attr, arg-type]
 
 # %% ../../nbs/core/08_source_code.ipynb #e9ce951e
-def without_prose(source: str) -> str:
+def normalise_code(source: str) -> str:
     "Python code in a form that comments, docstrings and layout do not change."
     tree = ast.parse(source)
     for node in ast.walk(tree):
@@ -46,13 +46,15 @@ def imported_modules(tree: ast.AST, module: str = "") -> Iterator[str]:  # names
 
 
 @cache
-def module_code(name: str) -> tuple[str, list[str]] | None:  # without prose, and what it imports of mlkit
+def read_module_code(
+    name: str,
+) -> tuple[str, list[str]] | None:  # without prose, and what it imports of mlkit
     "The code of a module of mlkit, if there is such a module; read once, because it is also imported once."
     path = package_folder().joinpath(*name.split(".")[1:]).with_suffix(".py")
     if not path.is_file():
         return None
     source = path.read_text(encoding="utf-8")
-    return without_prose(source), list(imported_modules(ast.parse(source), name))
+    return normalise_code(source), list(imported_modules(ast.parse(source), name))
 
 
 def reachable_code(
@@ -63,7 +65,7 @@ def reachable_code(
     waiting = [name for cell in cells for name in imported_modules(ast.parse(cell))]
     while waiting:
         name = waiting.pop()
-        if name in found or (module := module_code(name)) is None:
+        if name in found or (module := read_module_code(name)) is None:
             continue
         found[name], imports = module
         waiting += imports

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from .cells import is_missing as is_missing
     from .cells import parse_date as parse_date
     from .cells import parse_number as parse_number
-    from .columns import KINDS as KINDS
-    from .columns import Column as Column
-    from .constraints import Relation as Relation
+    from .column_spec import KINDS as KINDS
+    from .column_spec import ColumnSpec as ColumnSpec
+    from .constraints import RowConstraint as RowConstraint
     from .personal import personal_columns as personal_columns
     from .schema import Rule as Rule
     from .schema import Schema as Schema
     from .schema import load_schema as load_schema
     from .schema import make_schema as make_schema
     from .schema_inference import infer_schema as infer_schema
-    from .table import Derived as Derived
-    from .table import Table as Table
+    from .table_spec import DerivedInput as DerivedInput
+    from .table_spec import TableSpec as TableSpec
     from .type_inference import infer_kind as infer_kind
-    from .type_inference import learn_table as learn_table
+    from .type_inference import infer_table_spec as infer_table_spec
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

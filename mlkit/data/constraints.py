@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 # %% auto #0
-__all__ = ['EPOCH', 'tokens_of', 'in_days', 'Relation', 'parse_relation', 'work_out', 'keeps', 'broken_by']
+__all__ = ['EPOCH', 'tokenise', 'days_since_epoch', 'RowConstraint', 'parse_constraint', 'evaluate_expression', 'is_satisfied',
+           'violation_mask']
 
 # %% ../../nbs/data/06_constraints.ipynb #6093b607
 _TOKEN = re.compile(
@@ -29,7 +30,7 @@ _TOKEN = re.compile(
 _COMPARE = ("<=", ">=", "==", "!=", "<", ">", "=")
 
 
-def tokens_of(
+def tokenise(
     text: str,  # a relation
 ) -> list[tuple[str, str]]:  # kind and text
     "The words and signs of a relation. ValueError: one is not known."
@@ -82,7 +83,7 @@ class _Parser:
         if kind == "number":
             return float(text)
         if kind == "date":
-            return in_days(parse_date(text))
+            return days_since_epoch(parse_date(text))
         self.names.append(text)
         return text
 
@@ -90,7 +91,7 @@ class _Parser:
 EPOCH = datetime(1970, 1, 1)
 
 
-def in_days(moment: datetime | None) -> float:
+def days_since_epoch(moment: datetime | None) -> float:
     "A moment as a number: days since 1970. ValueError: there is none."
     if moment is None:
         raise ValueError("there is no such day")
@@ -98,7 +99,7 @@ def in_days(moment: datetime | None) -> float:
 
 
 @dataclass(frozen=True)
-class Relation:
+class RowConstraint:
     "What holds between columns of one row."
 
     text: str  # as it was written
@@ -108,11 +109,11 @@ class Relation:
     names: tuple[str, ...]  # the columns, each once
 
 
-def parse_relation(
+def parse_constraint(
     text: str,  # such as start <= end
-) -> Relation:
+) -> RowConstraint:
     "Read a relation. ValueError with one sentence: it cannot be understood."
-    parser = _Parser(tokens_of(text))
+    parser = _Parser(tokenise(text))
     left, sign = parser.sum(), parser.next(*_COMPARE)
     if not sign:
         raise ValueError(f"a comparison is missing ({' '.join(_COMPARE[:6])})")
@@ -121,7 +122,7 @@ def parse_relation(
         raise ValueError(f"'{parser.tokens[0][1]}' is too much")
     if not parser.names:
         raise ValueError("it names no column")
-    return Relation(text, left, right, sign, tuple(dict.fromkeys(parser.names)))
+    return RowConstraint(text, left, right, sign, tuple(dict.fromkeys(parser.names)))
 
 # %% ../../nbs/data/06_constraints.ipynb #657aef2f
 _WORK: dict[str, Callable[[Any, Any], Any]] = {
@@ -132,7 +133,7 @@ _WORK: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def work_out(
+def evaluate_expression(
     tree: Any,  # a side of a relation
     values: Mapping[str, Any],  # floats, or columns of them
     divide: Callable[[Any, Any], Any] = _WORK["/"],  # for columns: one that does not mind zeros
@@ -144,15 +145,15 @@ def work_out(
         return values[tree]
     sign, left, right = tree
     work = divide if sign == "/" else _WORK[sign]
-    return work(work_out(left, values, divide), work_out(right, values, divide))
+    return work(evaluate_expression(left, values, divide), evaluate_expression(right, values, divide))
 
 
-def keeps(
-    relation: Relation,
+def is_satisfied(
+    relation: RowConstraint,
     values: Mapping[str, float],  # NaN where a cell is empty
 ) -> bool:
     "Does a row keep the relation?"
-    left, right = work_out(relation.left, values), work_out(relation.right, values)
+    left, right = evaluate_expression(relation.left, values), evaluate_expression(relation.right, values)
     if not (math.isfinite(left) and math.isfinite(right)):
         return True
     equal = abs(left - right) <= 1e-6 * max(1.0, abs(left), abs(right))
@@ -162,11 +163,11 @@ def keeps(
     ]
 
 # %% ../../nbs/data/06_constraints.ipynb #b2fa0b9e
-def broken_by(
-    relation: Relation,
+def violation_mask(
+    relation: RowConstraint,
     values: Mapping[str, np.ndarray],  # by column, NaN where a cell is empty
 ) -> np.ndarray:  # True for rows that break it
-    "`keeps` for all rows at once, the other way round."
+    "`is_satisfied` for all rows at once, the other way round."
     import numpy as np
 
     rows = len(next(iter(values.values())))
@@ -176,7 +177,7 @@ def broken_by(
 
     with np.errstate(all="ignore"):
         left, right = (
-            np.broadcast_to(work_out(side, values, divide), rows).astype(float)
+            np.broadcast_to(evaluate_expression(side, values, divide), rows).astype(float)
             for side in (relation.left, relation.right)
         )
         size = np.maximum(1.0, np.maximum(np.abs(left), np.abs(right)))

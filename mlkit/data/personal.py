@@ -12,37 +12,37 @@ import pandas as pd
 from .cells import is_missing
 
 # %% auto #0
-__all__ = ['EMAIL', 'PHONE', 'PERSON', 'NAMES', 'PHONES', 'PEOPLE', 'type_name', 'looks_personal', 'personal_columns']
+__all__ = ['dtype_name', 'infer_personal_kind', 'personal_columns']
 
 # %% ../../nbs/data/07_personal.ipynb #ca0c099e
-def type_name(column: pd.Series) -> str:
+def dtype_name(column: pd.Series) -> str:
     "Name of a column's type, the same for all ways in which pandas may hold text or dates."
     if pd.api.types.is_datetime64_any_dtype(column):
         return "date"
     return "text" if column.dtype == object or pd.api.types.is_string_dtype(column) else str(column.dtype)
 
 # %% ../../nbs/data/07_personal.ipynb #453fe26e
-EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
-PHONE = re.compile(r"(?=(?:\D*\d){9,15}\D*$)(?:\+|0|\()[\d ()/-]+")
+_PHONE_PATTERN = re.compile(r"(?=(?:\D*\d){9,15}\D*$)(?:\+|0|\()[\d ()/-]+")
 
 
-PERSON = re.compile(r"[^\W\d_]+(?:[ .,'’　()\"-]+[^\W\d_]+){0,9}[.)\"]*")
+_PERSON_NAME_PATTERN = re.compile(r"[^\W\d_]+(?:[ .,'’　()\"-]+[^\W\d_]+){0,9}[.)\"]*")
 
 
-NAMES = {"name", "firstname", "lastname", "surname", "fullname", "氏名", "名前", "お名前"}
+_NAME_COLUMNS = {"name", "firstname", "lastname", "surname", "fullname", "氏名", "名前", "お名前"}
 
 
-PHONES = {"phone", "telephone", "tel", "mobile", "fax", "電話", "電話番号", "携帯"}
+_PHONE_COLUMNS = {"phone", "telephone", "tel", "mobile", "fax", "電話", "電話番号", "携帯"}
 
 
-def _words_in(name: str) -> set[str]:
+def _split_name(name: str) -> set[str]:
     "The words in the name of a column, in small letters: `customerName` has two."
     return set(re.split(r"[\W_]+", re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()))
 
 
-def looks_personal(
+def infer_personal_kind(
     name: str,  # of the column
     texts: list[str],  # some of its values
 ) -> str:  # e-mail, telephone, name, or nothing
@@ -52,15 +52,15 @@ def looks_personal(
     def most(pattern: re.Pattern[str]) -> bool:
         return sum(bool(pattern.fullmatch(text.strip())) for text in texts) > 0.7 * len(texts)
 
-    words = _words_in(name[:200])
-    if most(EMAIL):
+    words = _split_name(name[:200])
+    if most(_EMAIL_PATTERN):
         return "e-mail"
-    if most(PHONE) and (words & PHONES or not most(re.compile(r"\d+"))):
+    if most(_PHONE_PATTERN) and (words & _PHONE_COLUMNS or not most(re.compile(r"\d+"))):
         return "telephone"
-    return "name" if words & NAMES and most(PERSON) else ""
+    return "name" if words & _NAME_COLUMNS and most(_PERSON_NAME_PATTERN) else ""
 
 # %% ../../nbs/data/07_personal.ipynb #f5e7c63a
-PEOPLE = set(
+_PERSON_WORDS = set(
     """customer client user member patient passenger employee person contact owner guest student
     teacher doctor driver player first last middle full given family maiden""".split()
 )
@@ -73,11 +73,13 @@ def personal_columns(
     "The columns that say who somebody is; the name of a product or a city does not."
     found = {}
     for place, name in enumerate(map(str, frame.columns)):
-        if type_name(frame.iloc[:, place]) != "text":
+        if dtype_name(frame.iloc[:, place]) != "text":
             continue
         some = frame.iloc[:, place].dropna().astype("str")
-        what = looks_personal(name, [text for text in some.head(1000).unique()[:200] if not is_missing(text)])
-        others = _words_in(name) - {*NAMES, ""}
-        if what and (what != "name" or doubtful or others <= PEOPLE):
+        what = infer_personal_kind(
+            name, [text for text in some.head(1000).unique()[:200] if not is_missing(text)]
+        )
+        others = _split_name(name) - {*_NAME_COLUMNS, ""}
+        if what and (what != "name" or doubtful or others <= _PERSON_WORDS):
             found[name] = what
     return found

@@ -16,21 +16,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import SettingsError, did_you_mean
-from .cells import as_text, fold, is_missing, native, parse_date
-from .columns import KINDS, Column, read_cell, read_column
-from .constraints import EPOCH, Relation, in_days, parse_relation
+from .cells import as_text, is_missing, normalise_text, parse_date, to_python
+from .column_spec import KINDS, ColumnSpec, read_cell, read_column
+from .constraints import EPOCH, RowConstraint, days_since_epoch, parse_constraint
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from mlkit.data.table import Table
-from ..core.formatting import short
+    from mlkit.data.table_spec import TableSpec
+from ..core.formatting import format_value
 
 # %% auto #0
-__all__ = ['RULES', 'ACTIONS', 'SITUATIONS', 'Rule', 'words', 'reader', 'is_empty', 'known_texts', 'breaks', 'number_in',
-           'Schema', 'regex_problem', 'rule_problems', 'schema_problems', 'serving_problems', 'relation_problems',
-           'make_schema', 'load_schema', 'readers', 'unreadable', 'each', 'prepare_check']
+__all__ = ['RULE_NAMES', 'PARSED_KINDS', 'VIOLATION_ACTIONS', 'DEFAULT_ACTIONS', 'Rule', 'describe_rule', 'rule_column_spec',
+           'is_empty_cell', 'allowed_texts', 'broken_rules', 'as_number', 'Schema', 'regex_problem', 'rule_problems',
+           'schema_problems', 'serving_problems', 'constraint_problems', 'make_schema', 'load_schema',
+           'rule_column_specs', 'unreadable_cells', 'evaluate_where', 'to_pandera_column']
 
 # %% ../../nbs/data/10_schema.ipynb #bf430cf1
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Rule:
 
     def to_dict(self) -> dict[str, Any]:
         "The rules that say something."
-        said = {name: getattr(self, name) for name in RULES}
+        said = {name: getattr(self, name) for name in RULE_NAMES}
         kept = {
             name: value
             for name, value in said.items()
@@ -58,16 +59,16 @@ class Rule:
     def limit(self, end: str) -> float | None:
         "The smallest (low) or the largest (high) number that is possible; a day counted in days."
         value = getattr(self, end)
-        return in_days(parse_date(value)) if isinstance(value, str) else value
+        return days_since_epoch(parse_date(value)) if isinstance(value, str) else value
 
 
-RULES = tuple(Rule.__dataclass_fields__)
+RULE_NAMES = tuple(Rule.__dataclass_fields__)
 
 
-_WORDS = {"number": "a number", "boolean": "yes or no", "date": "a date"}
+_KIND_DESCRIPTIONS = {"number": "a number", "boolean": "yes or no", "date": "a date"}
 
 
-def words(rule: Rule) -> dict[str, str]:
+def describe_rule(rule: Rule) -> dict[str, str]:
     "The rules in words, by name."
 
     def size(value: Any) -> str:
@@ -75,7 +76,7 @@ def words(rule: Rule) -> dict[str, str]:
 
     share = "never empty" if rule.missing == 0 else f"at most {rule.missing or 0:.1%} empty"
     return {
-        "kind": _WORDS.get(rule.kind, rule.kind),
+        "kind": _KIND_DESCRIPTIONS.get(rule.kind, rule.kind),
         "missing": share,
         "low": f"at least {size(rule.low)}",
         "high": f"at most {size(rule.high)}",
@@ -85,76 +86,76 @@ def words(rule: Rule) -> dict[str, str]:
     }
 
 # %% ../../nbs/data/10_schema.ipynb #2b184147
-_READ = ("number", "boolean", "date")  # kinds whose cells must be readable
+PARSED_KINDS = ("number", "boolean", "date")  # kinds whose cells must be readable
 
 
-def reader(
-    column: Column,  # how the cells are read
+def rule_column_spec(
+    column: ColumnSpec,  # how the cells are read
     rule: Rule,
-) -> Column:  # of the kind that the rule states
+) -> ColumnSpec:  # of the kind that the rule states
     "How a column is read for its rules."
     return column if not rule.kind or rule.kind == column.kind else replace(column, kind=rule.kind)
 
 
-def is_empty(
-    column: Column,
+def is_empty_cell(
+    column: ColumnSpec,
     value: Any,  # a raw cell
 ) -> bool:
     "Does a cell hold nothing, or a marker for nothing?"
-    cell = native(value)
+    cell = to_python(value)
     if is_missing(as_text(cell), column.missing):
         return True
     return (
-        column.kind in _READ
+        column.kind in PARSED_KINDS
         and read_cell(column, cell) is None
         and (read_cell(replace(column, missing=()), cell) is not None)
     )
 
 
-def known_texts(column: Column, rule: Rule) -> frozenset[str]:
+def allowed_texts(column: ColumnSpec, rule: Rule) -> frozenset[str]:
     "The categories in the form in which they are compared, other spellings among them."
-    same: Callable[[str], str] = str.strip if column.exact else fold
+    same: Callable[[str], str] = str.strip if column.exact_match else normalise_text
     named = {same(text) for text in rule.categories}
     return frozenset(named | {same(text) for text, name in column.spellings.items() if same(name) in named})
 
 
-def breaks(
-    column: Column,  # from `reader`
+def broken_rules(
+    column: ColumnSpec,  # from `rule_column_spec`
     rule: Rule,
     value: Any,  # a raw cell
 ) -> list[str]:  # names of rules
     "The rules that a cell breaks; shares and uniqueness are not for one cell to break."
-    if is_empty(column, value):
+    if is_empty_cell(column, value):
         return ["missing"] if rule.missing == 0 else []
-    text, broken = as_text(native(value)), []
-    read = read_cell(column, value) if column.kind in _READ else text
+    text, broken = as_text(to_python(value)), []
+    read = read_cell(column, value) if column.kind in PARSED_KINDS else text
     if read is None:
         return ["kind"]
     if column.kind in ("number", "date") and (rule.low is not None or rule.high is not None):
-        size, low, high = number_in(read), rule.limit("low"), rule.limit("high")
+        size, low, high = as_number(read), rule.limit("low"), rule.limit("high")
         if low is not None and size < low:
             broken.append("low")
         if high is not None and size > high:
             broken.append("high")
-    same = text.strip() if column.exact else fold(text)
-    if rule.categories and same not in known_texts(column, rule):
+    same = text.strip() if column.exact_match else normalise_text(text)
+    if rule.categories and same not in allowed_texts(column, rule):
         broken.append("categories")
     if rule.pattern and not re.fullmatch(rule.pattern, text):
         broken.append("pattern")
     return broken
 
 
-def number_in(read: Any) -> float:
+def as_number(read: Any) -> float:
     "What was read, as a number; NaN for text and nothing."
     if isinstance(read, datetime):
-        return in_days(read)
+        return days_since_epoch(read)
     return float(read) if isinstance(read, (bool, int, float)) else math.nan
 
 # %% ../../nbs/data/10_schema.ipynb #0f42bad7
-ACTIONS = ("error", "warn", "default")
+VIOLATION_ACTIONS = ("error", "warn", "default")
 
 
-SITUATIONS = {  # what can be wrong with a row, and what is usually done
+DEFAULT_ACTIONS = {  # what can be wrong with a row, and what is usually done
     "unknown": "warn",  # a column that the model does not know
     "absent": "warn",  # a column that the model needs is not there
     "missing": "warn",  # an empty cell where none should be
@@ -171,7 +172,7 @@ class Schema:
     "What is expected of a table."
 
     rules: dict[str, Rule]  # by column, in the order of the table
-    relations: tuple[Relation, ...] = ()
+    relations: tuple[RowConstraint, ...] = ()
     serving: dict[str, str] = field(default_factory=dict)  # what a surprise means, where it is not as usual
     source: str = field(default="", compare=False)  # the file that it comes from; empty: inferred
 
@@ -184,7 +185,7 @@ class Schema:
 
     def action(self, situation: str) -> str:
         "What a surprise means when a row is to be predicted: error, warn or default."
-        return self.serving.get(situation, SITUATIONS[situation])
+        return self.serving.get(situation, DEFAULT_ACTIONS[situation])
 
     def only(self, names: Iterable[str]) -> Schema:
         "The part that concerns these columns."
@@ -202,7 +203,7 @@ class Schema:
         return {name: rule.kind for name, rule in self.rules.items() if rule.kind}
 
 # %% ../../nbs/data/10_schema.ipynb #944c1297
-_IS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_RULE_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "kind": (f"one of {', '.join(KINDS)}", lambda value: value in KINDS),
     "missing": ("a share from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
     "low": ("a number or a day such as 2026-01-31", lambda value: _is_number(value) or _is_day(value)),
@@ -240,15 +241,15 @@ def rule_problems(
     said: Any,  # what the file says about it
 ) -> Iterator[str]:
     "What is wrong with the rules of one column, in sentences."
-    where = f"column '{short(name)}'"
+    where = f"column '{format_value(name)}'"
     if not isinstance(said, Mapping):
-        yield f"{where}: {short(said)} is no object of rules"
+        yield f"{where}: {format_value(said)} is no object of rules"
         return
     for rule, value in said.items():
-        if rule not in _IS:
-            yield f"{where}: there is no rule '{short(rule)}'{did_you_mean(rule, RULES)}"
-        elif not _IS[rule][1](value):
-            yield f"{where}: {rule} is {_IS[rule][0]}, not {short(value)}{_hint(rule, value)}"
+        if rule not in _RULE_TYPES:
+            yield f"{where}: there is no rule '{format_value(rule)}'{did_you_mean(rule, RULE_NAMES)}"
+        elif not _RULE_TYPES[rule][1](value):
+            yield f"{where}: {rule} is {_RULE_TYPES[rule][0]}, not {format_value(value)}{_hint(rule, value)}"
     ends: list[Any] = [said.get(end) for end in ("low", "high")]
     if all(map(_is_number, ends)) and ends[0] > ends[1]:
         yield f"{where}: low = {ends[0]:g} is above high = {ends[1]:g}"
@@ -275,53 +276,53 @@ def schema_problems(
         return
     for key in said:
         if key not in _KEYS:
-            yield f"there is no key '{short(key)}'{did_you_mean(key, _KEYS)}"
+            yield f"there is no key '{format_value(key)}'{did_you_mean(key, _KEYS)}"
     known = None if columns is None else [*map(str, columns)]
     for name, rules in said["columns"].items():
         yield from rule_problems(name, rules)
         near = did_you_mean(name, [other for other in known or () if other not in said["columns"]])
         if known is not None and name not in known and near:
-            yield f"there is no column '{short(name)}'{near}"
+            yield f"there is no column '{format_value(name)}'{near}"
     relations = said.get("relations", [])
     if not isinstance(relations, list):
-        yield f"relations is a list, not {short(relations)}"
+        yield f"relations is a list, not {format_value(relations)}"
         return
     for text in relations:
-        yield from relation_problems(text, known, said["columns"])
+        yield from constraint_problems(text, known, said["columns"])
     yield from serving_problems(said.get("serving", {}))
 
 
 def serving_problems(said: Any) -> Iterator[str]:
     "What is wrong with what a schema says of surprises, in sentences."
     if not isinstance(said, Mapping):
-        yield f"serving is an object, not {short(said)}"
+        yield f"serving is an object, not {format_value(said)}"
         return
     for situation, action in said.items():
-        if situation not in SITUATIONS:
-            yield f"serving: there is no situation '{short(situation)}'{did_you_mean(situation, SITUATIONS)}"
-        elif action not in ACTIONS:
-            yield f"serving: {situation} is one of {', '.join(ACTIONS)}, not {short(action)}"
+        if situation not in DEFAULT_ACTIONS:
+            yield f"serving: there is no situation '{format_value(situation)}'{did_you_mean(situation, DEFAULT_ACTIONS)}"
+        elif action not in VIOLATION_ACTIONS:
+            yield f"serving: {situation} is one of {', '.join(VIOLATION_ACTIONS)}, not {format_value(action)}"
 
 
-def relation_problems(
+def constraint_problems(
     text: Any,  # as it was written
     known: list[str] | None,  # columns of the table
     rules: Mapping[str, Any],  # what the file says about columns
 ) -> Iterator[str]:
     "What is wrong with a relation, in sentences."
-    where = f"relation '{short(text)}'"
+    where = f"relation '{format_value(text)}'"
     try:
-        relation = parse_relation(str(text))
+        relation = parse_constraint(str(text))
     except (ValueError, RecursionError) as error:
         yield f"{where}: {str(error)[:100]}"
         return
     for name in relation.names:
         there = known or []
         if known is not None and name not in there:
-            yield f"{where}: there is no column '{short(name)}'{did_you_mean(name, there)}"
+            yield f"{where}: there is no column '{format_value(name)}'{did_you_mean(name, there)}"
         kind = rules[name].get("kind", "number") if isinstance(rules.get(name), Mapping) else "number"
-        if kind not in _READ:
-            yield f"{where}: '{short(name)}' is {kind}; only numbers and dates can be compared"
+        if kind not in PARSED_KINDS:
+            yield f"{where}: '{format_value(name)}' is {kind}; only numbers and dates can be compared"
 
 # %% ../../nbs/data/10_schema.ipynb #f0e3e95c
 def make_schema(
@@ -336,12 +337,12 @@ def make_schema(
         raise SettingsError("\n".join(f"{source or 'schema'}: {text}" for text in wrong[:15] + more))
 
     def rule(rules: Mapping[str, Any]) -> Rule:
-        words = tuple(as_text(native(word)) for word in rules.get("categories", ()))
+        words = tuple(as_text(to_python(word)) for word in rules.get("categories", ()))
         return Rule(**{**rules, "categories": words})
 
     return Schema(
         {name: rule(rules) for name, rules in said["columns"].items()},
-        tuple(map(parse_relation, said.get("relations", []))),
+        tuple(map(parse_constraint, said.get("relations", []))),
         {**said.get("serving", {})},
         source,
     )
@@ -373,21 +374,21 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     "A JSON object in which no key comes twice. ValueError: one does."
     twice = [key for at, (key, _) in enumerate(pairs) if key in {name for name, _ in pairs[:at]}]
     if twice:
-        raise ValueError(f"'{short(twice[0])}' is said twice")
+        raise ValueError(f"'{format_value(twice[0])}' is said twice")
     return dict(pairs)
 
 # %% ../../nbs/data/10_schema.ipynb #c8e81dfe
-def readers(schema: Schema, table: Table) -> dict[str, Column]:
+def rule_column_specs(schema: Schema, table: TableSpec) -> dict[str, ColumnSpec]:
     "How each column that has rules is read."
     return {
-        column.name: reader(column, schema.rules[column.name])
+        column.name: rule_column_spec(column, schema.rules[column.name])
         for column in table.columns
         if column.name in schema.rules
     }
 
 # %% ../../nbs/data/10_schema.ipynb #0110a5c6
-def unreadable(
-    column: Column,
+def unreadable_cells(
+    column: ColumnSpec,
     cells: pd.Series,  # raw
     read: pd.Series,  # the same, read
 ) -> np.ndarray:  # True where a cell holds something that the column's kind cannot be
@@ -395,19 +396,19 @@ def unreadable(
     import numpy as np
 
     gone = read.isna().to_numpy()
-    if column.kind not in _READ or not gone.any():
+    if column.kind not in PARSED_KINDS or not gone.any():
         return np.zeros(len(cells), dtype=bool)
-    return gone & each(cells, gone, lambda cell: not is_empty(column, cell))
+    return gone & evaluate_where(cells, gone, lambda cell: not is_empty_cell(column, cell))
 
 
-def each(cells: pd.Series, asked: np.ndarray, is_so: Callable[[Any], bool]) -> np.ndarray:
+def evaluate_where(cells: pd.Series, asked: np.ndarray, is_so: Callable[[Any], bool]) -> np.ndarray:
     "The answer for every cell that is asked, False for the others."
     import numpy as np
     import pandas as pd
 
     some = cells[asked]
     if some.dtype == object:
-        some = some.map(lambda cell: as_text(native(cell)) if native(cell) is not None else None)
+        some = some.map(lambda cell: as_text(to_python(cell)) if to_python(cell) is not None else None)
     places, different = pd.factorize(some)
     answers = np.array([*(is_so(cell) for cell in different.tolist()), False], dtype=bool)
     result = np.zeros(len(cells), dtype=bool)
@@ -415,15 +416,15 @@ def each(cells: pd.Series, asked: np.ndarray, is_so: Callable[[Any], bool]) -> n
     return result
 
 
-def prepare_check(
-    column: Column,  # from `reader`
+def to_pandera_column(
+    column: ColumnSpec,  # from `rule_column_spec`
     cells: pd.Series,  # raw
 ) -> tuple[pd.Series, pd.Series]:  # values to compare (numbers; dates in days) or texts; is each readable?
     "A column as pandera checks it."
     import pandas as pd
 
     read = read_column(column, cells)
-    fine = pd.Series(~unreadable(column, cells, read), index=cells.index)
+    fine = pd.Series(~unreadable_cells(column, cells, read), index=cells.index)
     if column.kind == "date":
         read = (read - pd.Timestamp(EPOCH)) / pd.Timedelta(days=1)
     return read, fine

@@ -13,21 +13,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .cells import as_text, fold, native
-from .columns import Column
-from .constraints import parse_relation
-from .schema import Rule, Schema, is_empty
-from .table import Table
+from .cells import as_text, normalise_text, to_python
+from .column_spec import ColumnSpec
+from .constraints import parse_constraint
+from .schema import Rule, Schema, is_empty_cell
+from .table_spec import TableSpec
 
 # %% auto #0
-__all__ = ['ROOM', 'MOST_WORDS', 'without_mad', 'infer_range', 'neat', 'infer_pattern', 'infer_words', 'infer_rule',
-           'infer_relations', 'infer_schema']
+__all__ = ['without_outliers', 'infer_range', 'infer_pattern', 'infer_rule', 'infer_schema']
 
 # %% ../../nbs/data/11_schema_inference.ipynb #9f654419
-ROOM = 0.5  # numbers may leave the range that was seen by this share of it
+_RANGE_MARGIN = 0.5  # numbers may leave the range that was seen by this share of it
 
 
-def without_mad(
+def without_outliers(
     values: np.ndarray,  # sorted, none missing
 ) -> np.ndarray:
     "The numbers without the few that stand far from all others."
@@ -53,13 +52,15 @@ def infer_range(
     "The range of the numbers, with room."
     import numpy as np
 
-    bulk = without_mad(np.sort(values))
+    bulk = without_outliers(np.sort(values))
     low, high = float(bulk[0]), float(bulk[-1])
-    room = ROOM * (high - low) or abs(high)
-    return (0.0 if low >= 0 else neat(low - room, math.floor)), neat(high + room, math.ceil)
+    room = _RANGE_MARGIN * (high - low) or abs(high)
+    return (0.0 if low >= 0 else _round_outwards(low - room, math.floor)), _round_outwards(
+        high + room, math.ceil
+    )
 
 
-def neat(number: float, turn: Callable[[float], int]) -> float:
+def _round_outwards(number: float, turn: Callable[[float], int]) -> float:
     "The number with three digits, rounded outwards."
     if number == 0 or not math.isfinite(number):
         return float(number)
@@ -87,7 +88,7 @@ def infer_pattern(
         if len(shapes) != 1 or not 0 < len(split[0]) <= 12:
             continue
         made = [
-            _piece(classes, kind, {pieces[at][1] for pieces in split})
+            _pattern_part(classes, kind, {pieces[at][1] for pieces in split})
             for at, (kind, _) in enumerate(split[0])
         ]
         if None in made or (len(made) == 1 and str(made[0]).endswith("+")):
@@ -96,7 +97,7 @@ def infer_pattern(
     return ""
 
 
-def _piece(classes: tuple[str, ...], kind: int, seen: set[str]) -> str | None:
+def _pattern_part(classes: tuple[str, ...], kind: int, seen: set[str]) -> str | None:
     if len(seen) == 1:
         return re.escape(min(seen))
     if kind > len(classes):
@@ -105,29 +106,31 @@ def _piece(classes: tuple[str, ...], kind: int, seen: set[str]) -> str | None:
     return classes[kind - 1] + (f"{{{min(lengths)}}}" if len(lengths) == 1 else "+")
 
 # %% ../../nbs/data/11_schema_inference.ipynb #8d0d65b6
-MOST_WORDS = 100  # with more categories, the next table may well bring another
+_MAX_CATEGORIES = 100  # with more categories, the next table may well bring another
 
 
-def infer_words(
-    column: Column,
+def _infer_categories(
+    column: ColumnSpec,
     cells: pd.Series,  # raw
 ) -> tuple[str, ...]:  # the categories; empty: there may be others
     "The categories of a column, when the rows show that there are no others."
     counts: dict[str, dict[str, int]] = {}
     for cell, count in cells.value_counts().items():
-        if count == 0 or is_empty(column, cell):
+        if count == 0 or is_empty_cell(column, cell):
             continue
-        text = as_text(native(cell))
-        same = counts.setdefault(text if column.exact else fold(column.spellings.get(text, text)), {})
+        text = as_text(to_python(cell))
+        same = counts.setdefault(
+            text if column.exact_match else normalise_text(column.spellings.get(text, text)), {}
+        )
         same[text] = same.get(text, 0) + int(count)
     sizes = [sum(spellings.values()) for spellings in counts.values()]
-    if len(sizes) > MOST_WORDS or sizes.count(1) > sum(sizes) / 1000:
+    if len(sizes) > _MAX_CATEGORIES or sizes.count(1) > sum(sizes) / 1000:
         return ()
     return tuple(sorted(min(group, key=lambda text: (-group[text], text)) for group in counts.values()))
 
 
 def infer_rule(
-    column: Column,
+    column: ColumnSpec,
     cells: pd.Series,  # raw
     read: pd.Series,  # the same, read
 ) -> Rule:
@@ -147,14 +150,14 @@ def infer_rule(
         except (ValueError, OverflowError):
             return rule
     if column.kind == "category":
-        return replace(rule, categories=infer_words(column, cells))
+        return replace(rule, categories=_infer_categories(column, cells))
     if column.kind != "identifier":
         return rule
-    texts = [as_text(native(cell)) for cell in cells[known].unique()]
+    texts = [as_text(to_python(cell)) for cell in cells[known].unique()]
     return replace(rule, unique=len(texts) == int(known.sum()), pattern=infer_pattern(texts[:5000]))
 
 # %% ../../nbs/data/11_schema_inference.ipynb #6d3be321
-def infer_relations(
+def _infer_constraints(
     dates: pd.DataFrame,  # date columns, read
 ) -> Iterator[str]:
     "Dates of which one is never after the other."
@@ -170,15 +173,15 @@ def infer_relations(
     for first, second in sorted(later, key=lambda pair: (names.index(pair[0]), names.index(pair[1]))):
         between = any((first, middle) in later and (middle, second) in later for middle in names)
         if not between:
-            yield f"{_named(first)} <= {_named(second)}"
+            yield f"{_quoted_name(first)} <= {_quoted_name(second)}"
 
 
-def _named(name: str) -> str:
+def _quoted_name(name: str) -> str:
     return name if re.fullmatch(r"[^\W\d]\w*", name) else f"`{name}`"
 
 
 def infer_schema(
-    table: Table,  # how the cells are read
+    table: TableSpec,  # how the cells are read
     train: pd.DataFrame,  # raw training rows
 ) -> Schema:
     "What the training rows look like."
@@ -187,4 +190,4 @@ def infer_schema(
         column.name: infer_rule(column, train[column.name], read[column.name]) for column in table.columns
     }
     dates = read[[column.name for column in table.columns if column.kind == "date"]]
-    return Schema(rules, tuple(map(parse_relation, infer_relations(dates))))
+    return Schema(rules, tuple(map(parse_constraint, _infer_constraints(dates))))

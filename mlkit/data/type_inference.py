@@ -14,36 +14,42 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import DataError
 from mlkit.data.cells import (
-    MISSING,
-    PAIRS,
+    BOOLEAN_PAIRS,
+    MISSING_MARKERS,
     as_text,
     count_words,
-    fold,
-    narrow,
-    native,
+    normalise_text,
+    normalise_width,
     parse_boolean,
     parse_date,
     split_numbers,
+    to_python,
 )
-from .column_stats import ENOUGH, Facts, count_cells, in_rows, quote, value_counts
-from .columns import KINDS, Column, all_parts, input_columns, read_cell, read_column
-from .quantities import as_clock, as_numbers, best_number
+from .column_spec import KINDS, ColumnSpec, input_columns, possible_parts, read_cell, read_column
+from mlkit.data.column_stats import (
+    MIN_READABLE_SHARE,
+    ColumnStats,
+    compute_column_stats,
+    count_values,
+    format_row_count,
+    quote_cell,
+)
+from .quantities import infer_hours_column, infer_number_column, infer_numbers_column
 from .sentinels import find_date_sentinels, find_sentinels
 
 if TYPE_CHECKING:
     import pandas as pd
 from hashlib import blake2b
 
-from .columns import input_names
-from .table import Table, _by_name, _require
+from .column_spec import input_names
+from .table_spec import TableSpec, columns_by_name, require_known
 
 # %% auto #0
-__all__ = ['MOST_CATEGORIES', 'FEWEST_ROWS', 'with_varying_parts', 'ordered_categories', 'infer_column', 'infer_kind',
-           'learn_table']
+__all__ = ['with_varying_parts', 'ordered_categories', 'infer_column', 'infer_kind', 'infer_table_spec']
 
 # %% ../../nbs/data/09_type_inference.ipynb #b4be5bf5
-def _as_empty(blank: Column, facts: Facts) -> Column | None:
-    if facts.present:
+def _as_empty(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    if facts.known_rows:
         return None
     return replace(
         blank,
@@ -54,12 +60,12 @@ def _as_empty(blank: Column, facts: Facts) -> Column | None:
     )
 
 
-def _as_constant(blank: Column, facts: Facts) -> Column | None:
-    if len({fold(text) for text in facts.counts}) > 1:
+def _as_constant(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    if len({normalise_text(text) for text in facts.counts}) > 1:
         return None
-    word = quote(min(facts.counts))
-    if facts.present < facts.rows:
-        why = f"{facts.present:,} of {facts.rows:,} cells say {word}, the others nothing"
+    word = quote_cell(min(facts.counts))
+    if facts.known_rows < facts.rows:
+        why = f"{facts.known_rows:,} of {facts.rows:,} cells say {word}, the others nothing"
         return replace(blank, kind="category", why=why)
     return replace(
         blank,
@@ -70,26 +76,28 @@ def _as_constant(blank: Column, facts: Facts) -> Column | None:
     )
 
 
-def _as_boolean(blank: Column, facts: Facts) -> Column | None:
-    words = {fold(text) for text in facts.counts}
-    if None in map(parse_boolean, words) or not any({*pair} <= words for pair in PAIRS):
+def _as_boolean(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    words = {normalise_text(text) for text in facts.counts}
+    if None in map(parse_boolean, words) or not any({*pair} <= words for pair in BOOLEAN_PAIRS):
         return None
     yes = facts.count(parse_boolean)
-    return replace(blank, kind="boolean", why=f"{yes:,} of {facts.present:,} values say yes, the others no")
+    return replace(
+        blank, kind="boolean", why=f"{yes:,} of {facts.known_rows:,} values say yes, the others no"
+    )
 
 # %% ../../nbs/data/09_type_inference.ipynb #8ccdbbbe
 _is_open_date = re.compile(r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{2,4}(?![0-9]).*").fullmatch
 
 
-def _date_column(blank: Column, facts: Facts) -> tuple[Column, float]:
+def _date_column(blank: ColumnSpec, facts: ColumnStats) -> tuple[ColumnSpec, float]:
     "The best reading as dates, and the share of the cells that it reads."
-    opened = [text for text in facts.counts if _is_open_date(narrow(text))]
+    opened = [text for text in facts.counts if _is_open_date(normalise_width(text))]
     points = 2 * sum("." in text for text in opened) > len(opened)
     orders = ("day", "month") if points else ("month", "day")
     tried = [replace(blank, kind="date", order=order, why=f", the {order} first") for order in orders]
-    if facts.share(set(opened).__contains__) <= 1 - ENOUGH:
+    if facts.share(set(opened).__contains__) <= 1 - MIN_READABLE_SHARE:
         tried = [replace(blank, kind="date")]
-    shares = [facts.share_read(column) for column in tried]
+    shares = [facts.readable_share(column) for column in tried]
     best = tried[shares.index(max(shares))]
     if len(set(shares)) < len(shares):
         best = replace(best, why=f"{best.why} (assumed: no cell tells)")
@@ -100,21 +108,21 @@ def _is_date(text: str) -> bool:
     return bool(parse_date(text, "day") or parse_date(text, "month"))
 
 
-def _with_words(column: Column, facts: Facts) -> Column | None:
+def _with_words(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     "The column with the word or two that stand for nothing among many different values, if that is all."
     words = sorted(text for text in facts.counts if read_cell(column, text) is None)
     if not 0 < len(words) < 3 or len(facts.counts) - len(words) < 20:
         return None
     if any(re.search("[0-9]", word) for word in words):
         return None
-    return replace(column, missing=(*column.missing, *sorted({fold(word) for word in words})))
+    return replace(column, missing=(*column.missing, *sorted({normalise_text(word) for word in words})))
 
 
-def _as_date(blank: Column, facts: Facts) -> Column | None:
-    if not facts.mostly(_is_date, 0.5):
+def _as_date(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    if not facts.mostly_accepted(_is_date, 0.5):
         return None
     column, share = _date_column(blank, facts)
-    return column if share >= ENOUGH else _with_words(column, facts)
+    return column if share >= MIN_READABLE_SHARE else _with_words(column, facts)
 
 # %% ../../nbs/data/09_type_inference.ipynb #46fd2473
 _CODE_WORDS = {
@@ -150,11 +158,11 @@ def _names_a_code(name: str) -> bool:
     return any(word.lower() in _CODE_WORDS for word in words) or bool(re.search("コード|番号|電話", name))
 
 
-def _as_code(blank: Column, facts: Facts) -> Column | None:
+def _as_code(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     digits = [text for text in facts.counts if _is_digits(text)]
-    if _names_a_code(blank.name) and facts.mostly(_is_coded):
+    if _names_a_code(blank.name) and facts.mostly_accepted(_is_coded):
         return replace(blank, kind="category", why="digits and letters that the name calls a code")
-    if not facts.mostly(_is_digits):
+    if not facts.mostly_accepted(_is_digits):
         return None
     zeros = facts.share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
     numbers, all_digits = [float(text) for text in digits], len(digits) == len(facts.counts)
@@ -169,10 +177,10 @@ def _as_code(blank: Column, facts: Facts) -> Column | None:
     return _as_identifier(replace(blank, why=why), facts) or replace(blank, kind="category", why=why)
 
 
-def _as_identifier(blank: Column, facts: Facts) -> Column | None:
+def _as_identifier(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     if not facts.unique:
         return None
-    figures = f"{facts.distinct:,} different values in {facts.present:,} rows"
+    figures = f"{facts.distinct:,} different values in {facts.known_rows:,} rows"
     return replace(
         blank,
         kind="identifier",
@@ -182,33 +190,33 @@ def _as_identifier(blank: Column, facts: Facts) -> Column | None:
     )
 
 # %% ../../nbs/data/09_type_inference.ipynb #d2b20f47
-def _as_number(blank: Column, facts: Facts) -> Column | None:
-    if not facts.mostly(re.compile("[0-9０-９]").search, 0.5):
+def _as_number(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    if not facts.mostly_accepted(re.compile("[0-9０-９]").search, 0.5):
         return None
-    column, share, enough = best_number(blank, facts)
+    column, share, enough = infer_number_column(blank, facts)
     if enough:
         return column
     return _with_words(column, facts) if share >= 0.5 else None
 
 
-def _as_numbers(blank: Column, facts: Facts) -> Column | None:
-    return None if _names_a_code(blank.name) else as_numbers(blank, facts)
+def _as_numbers(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    return None if _names_a_code(blank.name) else infer_numbers_column(blank, facts)
 
 # %% ../../nbs/data/09_type_inference.ipynb #f6757e2a
-def _as_text(blank: Column, facts: Facts) -> Column | None:
+def _as_text(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     words = sum(map(count_words, facts.counts)) / len(facts.counts)
-    if words < 3 or facts.distinct < 0.5 * facts.present:
+    if words < 3 or facts.distinct < 0.5 * facts.known_rows:
         return None
-    why = f"{facts.distinct:,} different texts in {facts.present:,} rows, {words:.1f} words on average"
+    why = f"{facts.distinct:,} different texts in {facts.known_rows:,} rows, {words:.1f} words on average"
     return replace(blank, kind="text", why=why)
 
 
-_QUESTIONS: tuple[Callable[[Column, Facts], Column | None], ...] = (
+_KIND_TESTS: tuple[Callable[[ColumnSpec, ColumnStats], ColumnSpec | None], ...] = (
     _as_empty,
     _as_constant,
     _as_boolean,
     _as_date,
-    as_clock,
+    infer_hours_column,
     _as_code,
     _as_number,
     _as_numbers,
@@ -217,14 +225,14 @@ _QUESTIONS: tuple[Callable[[Column, Facts], Column | None], ...] = (
 )
 
 
-def _settled(blank: Column, facts: Facts) -> Column:
+def _choose_kind(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec:
     "The column of the kind that was declared, or of the first kind that fits."
     if not blank.kind:
-        fitting = (column for ask in _QUESTIONS if (column := ask(blank, facts)))
+        fitting = (column for ask in _KIND_TESTS if (column := ask(blank, facts)))
         return next(fitting, replace(blank, kind="category"))
     if blank.kind == "number":
-        return as_clock(blank, facts) or best_number(blank, facts)[0]
-    if blank.kind == "numbers" and (column := as_numbers(blank, facts)):
+        return infer_hours_column(blank, facts) or infer_number_column(blank, facts)[0]
+    if blank.kind == "numbers" and (column := infer_numbers_column(blank, facts)):
         return column
     if blank.kind == "date":
         return _date_column(blank, facts)[0]
@@ -232,7 +240,7 @@ def _settled(blank: Column, facts: Facts) -> Column:
     return replace(blank, why=why, use=used, reason="" if used else why)
 
 # %% ../../nbs/data/09_type_inference.ipynb #7634102c
-def _with_sentinels(column: Column, read: pd.Series) -> Column:
+def _with_sentinels(column: ColumnSpec, read: pd.Series) -> ColumnSpec:
     "The column with the values among its missing markers that only stand for nothing."
     found = (find_date_sentinels if column.kind == "date" else find_sentinels)(read)
     if column.decimal == ",":
@@ -245,11 +253,11 @@ _is_limit = re.compile(r"[<>≤≥≈~].*|.*[0-9]\+").fullmatch
 
 
 def _figure(value: Any) -> str:
-    value = native(value)
+    value = to_python(value)
     return as_text(float(f"{value:.10g}") if isinstance(value, float) else value)
 
 
-def _explained(column: Column, facts: Facts) -> Column:
+def _with_counts(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec:
     "The column with the figures of its parsed cells, counted over all rows."
     read = read_column(column, facts.series).dropna()
     present, sentinels = len(read), _with_sentinels(column, read)
@@ -261,24 +269,24 @@ def _explained(column: Column, facts: Facts) -> Column:
         what += f", {_figure(read.min())} to {_figure(read.max())}"
     limits = sorted(filter(_is_limit, facts.counts)) if column.kind == "number" else []
     if limits:
-        what += f", {facts.count(_is_limit):,} of them limits such as {quote(limits[0])}"
+        what += f", {facts.count(_is_limit):,} of them limits such as {quote_cell(limits[0])}"
     why = f"all {present:,} values are {what}"
-    if present < facts.present:
-        such = f", such as {quote(wrong[0])}," if wrong else ""
-        why = f"{present:,} of {facts.present:,} values are {what}; the others{such} are taken as missing"
+    if present < facts.known_rows:
+        such = f", such as {quote_cell(wrong[0])}," if wrong else ""
+        why = f"{present:,} of {facts.known_rows:,} values are {what}; the others{such} are taken as missing"
     hours = column.kind == "date" and bool((read != read.dt.normalize()).any())
-    return replace(sentinels, why="; ".join(filter(None, [why, sentinels.reason])), reason="", hours=hours)
+    return replace(sentinels, why="; ".join(filter(None, [why, sentinels.reason])), reason="", has_time=hours)
 
 # %% ../../nbs/data/09_type_inference.ipynb #b96238c0
 def with_varying_parts(
-    column: Column,  # a date, a text or several numbers
+    column: ColumnSpec,  # a date, a text or several numbers
     series: pd.Series,  # its cells, raw or read
-) -> Column:
+) -> ColumnSpec:
     "The column with the parts that are not the same in all cells; it is not used if all are."
     inputs = input_columns(replace(column, parts=()), series.drop_duplicates())
     varying = tuple(
         part
-        for part, values in zip(all_parts(column), inputs.values(), strict=True)
+        for part, values in zip(possible_parts(column), inputs.values(), strict=True)
         if values[values != ""].nunique() > 1
     )
     if varying:
@@ -286,16 +294,16 @@ def with_varying_parts(
     return replace(column, use=False, reason="what is always the same tells nothing apart")
 
 # %% ../../nbs/data/09_type_inference.ipynb #b63344e0
-MOST_CATEGORIES = 200
+_MAX_CATEGORIES = 200
 
 
-def _spellings(column: Column, series: pd.Series) -> dict[str, Counter[str]]:
+def _spellings(column: ColumnSpec, series: pd.Series) -> dict[str, Counter[str]]:
     "The different ways to write each category, with their cells."
     groups: dict[str, Counter[str]] = defaultdict(Counter)
-    prepared, counts = column._prepared, value_counts(series)
+    prepared, counts = column._prepared, count_values(series)
     for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True):
-        text = as_text(native(cell))
-        if fold(text) not in prepared.markers:
+        text = as_text(to_python(cell))
+        if normalise_text(text) not in prepared.markers:
             groups[prepared.fold(text)][text] += count
     return groups
 
@@ -305,17 +313,17 @@ def _most(counts: Mapping[str, int]) -> list[str]:
     return sorted(counts, key=lambda text: (-counts[text], text))
 
 # %% ../../nbs/data/09_type_inference.ipynb #512137b8
-def _learned(column: Column, series: pd.Series) -> Column:
+def _learned(column: ColumnSpec, series: pd.Series) -> ColumnSpec:
     "The column with the categories that its cells teach."
     groups = {_most(group)[0]: group for group in _spellings(column, series).values()}
     sizes = {name: group.total() for name, group in groups.items()}
     present = sum(sizes.values())
     needed = 1 if present < 20 else min(20, max(2, present // 100))
-    kept = [name for name in _most(sizes) if sizes[name] >= needed][:MOST_CATEGORIES]
+    kept = [name for name in _most(sizes) if sizes[name] >= needed][:_MAX_CATEGORIES]
     spellings = {text: name for name in kept for text in sorted(groups[name]) if text != name}
     rare = present - sum(sizes[name] for name in kept)
     other = "(other)" if rare else ""
-    while rare and fold(other) in map(fold, groups):
+    while rare and normalise_text(other) in map(normalise_text, groups):
         other = f"({other})"
     why = "; ".join(filter(None, [column.why, f"{len(groups):,} different values in {present:,} rows"]))
     if rare:
@@ -393,7 +401,7 @@ def ordered_categories(
     categories: Iterable[str],  # of a column
 ) -> tuple[str, ...] | None:  # the lowest first; None: no known scale
     "The categories in their order, where they form a well known scale of three levels or more."
-    known = {fold(category): category for category in categories}
+    known = {normalise_text(category): category for category in categories}
     scales: list[dict[str, tuple[float, ...]]] = [
         {word: (level,) for level, words in enumerate(scale) for word in words} for scale in _SCALES
     ]
@@ -403,25 +411,30 @@ def ordered_categories(
     return None
 
 # %% ../../nbs/data/09_type_inference.ipynb #afe01328
-_PROGRAMS = {word for word in MISSING if not word.replace(" ", "").isalpha()} | {"na", "nan", "nat", "null"}
+_MACHINE_MARKERS = {word for word in MISSING_MARKERS if not word.replace(" ", "").isalpha()} | {
+    "na",
+    "nan",
+    "nat",
+    "null",
+}
 
 
-def _answers(column: Column, facts: Facts) -> set[str]:
+def _meaningful_markers(column: ColumnSpec, facts: ColumnStats) -> set[str]:
     "The words for nothing that are answers in this column."
     if column.kind not in ("category", "constant"):
         return set()
-    said = facts.nothing.keys() & set(MISSING) - _PROGRAMS
+    said = facts.nothing.keys() & set(MISSING_MARKERS) - _MACHINE_MARKERS
     if all(re.fullmatch("[A-Z]{2}", text) for text in facts.counts):
         return facts.nothing.keys() & {"na"}
-    return said if len({fold(text) for text in facts.counts}) < 2 else said & {"none"}
+    return said if len({normalise_text(text) for text in facts.counts}) < 2 else said & {"none"}
 
 
-def _with_nothing(column: Column, facts: Facts) -> Column:
+def _with_marker_reason(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec:
     "The column with its reason telling which words were taken for nothing."
     said = [word for word in _most(facts.nothing) if word in column.missing][:3]
     if not said:
         return column
-    words = ", ".join(f"{quote(word)} {in_rows(facts.nothing[word])}" for word in said)
+    words = ", ".join(f"{quote_cell(word)} {format_row_count(facts.nothing[word])}" for word in said)
     return replace(column, why=f"{column.why}; {words} taken as missing")
 
 # %% ../../nbs/data/09_type_inference.ipynb #c3ff4d0f
@@ -429,7 +442,7 @@ def infer_column(
     series: pd.Series,  # raw cells of the training rows, text as in the file or typed
     kind: str = "",  # one of `KINDS` to declare it; empty: infer it
     missing: Iterable[str] = (),  # more markers for missing values, such as "refused"
-) -> Column:
+) -> ColumnSpec:
     "How to read a column, learned from its cells; the order of the rows does not matter."
     import pandas as pd
 
@@ -437,23 +450,23 @@ def infer_column(
         raise DataError(
             f"column {series.name!r}: there is no kind {kind!r}; the kinds are {', '.join(KINDS)}"
         )
-    more = [fold(marker) for marker in missing]
-    name, markers = "" if series.name is None else str(series.name), dict.fromkeys([*MISSING, *more])
-    blank = Column(name, kind, missing=tuple(markers))
-    facts = count_cells(series, frozenset(blank.missing))
-    column = _settled(blank, facts)
-    if answers := _answers(column, facts) - {*more}:
+    more = [normalise_text(marker) for marker in missing]
+    name, markers = "" if series.name is None else str(series.name), dict.fromkeys([*MISSING_MARKERS, *more])
+    blank = ColumnSpec(name, kind, missing=tuple(markers))
+    facts = compute_column_stats(series, frozenset(blank.missing))
+    column = _choose_kind(blank, facts)
+    if answers := _meaningful_markers(column, facts) - {*more}:
         blank = replace(blank, missing=tuple(word for word in blank.missing if word not in answers))
-        facts = count_cells(series, frozenset(blank.missing))
-        column = _settled(blank, facts)
+        facts = compute_column_stats(series, frozenset(blank.missing))
+        column = _choose_kind(blank, facts)
     if column.kind in ("number", "date"):
-        column = _explained(column, facts)
-    if column.use and all_parts(column):
+        column = _with_counts(column, facts)
+    if column.use and possible_parts(column):
         cells = series if column.kind == "date" else pd.Series([*facts.counts], dtype="str")
         column = with_varying_parts(column, cells)
     if column.kind == "category":
         column = _learned(column, series)
-    return _with_nothing(column, facts)
+    return _with_marker_reason(column, facts)
 
 
 def infer_kind(series: pd.Series) -> str:
@@ -461,11 +474,11 @@ def infer_kind(series: pd.Series) -> str:
     return infer_column(series).kind
 
 # %% ../../nbs/data/09_type_inference.ipynb #01e1b8ca
-def _with_prefixes(columns: Iterable[Column], names: Iterable[str]) -> tuple[Column, ...]:
+def _with_prefixes(columns: Iterable[ColumnSpec], names: Iterable[str]) -> tuple[ColumnSpec, ...]:
     "The columns with derived names that clash neither with `names` nor with each other."
     taken, settled = set(names), []
     for column in columns:
-        if all_parts(column):
+        if possible_parts(column):
             while not taken.isdisjoint(input_names(column)):
                 column = replace(column, prefix=(column.prefix or f"{column.name}.") + ".")
             taken.update(input_names(column))
@@ -473,10 +486,10 @@ def _with_prefixes(columns: Iterable[Column], names: Iterable[str]) -> tuple[Col
     return tuple(settled)
 
 # %% ../../nbs/data/09_type_inference.ipynb #ddeed18c
-FEWEST_ROWS = 20  # in fewer rows columns may be equal by chance
+_MIN_DUPLICATE_ROWS = 20  # in fewer rows columns may be equal by chance
 
 
-def _content(column: Column, series: pd.Series) -> str:
+def _content_digest(column: ColumnSpec, series: pd.Series) -> str:
     "A digest of what a column says, equal for columns that say the same."
     import pandas as pd
 
@@ -492,14 +505,18 @@ def _content(column: Column, series: pd.Series) -> str:
     return ("groups" if groups else column.kind) + blake2b(values.tobytes()).hexdigest()
 
 
-def _without_twins(columns: tuple[Column, ...], series: Mapping[str, pd.Series]) -> tuple[Column, ...]:
+def _without_duplicates(
+    columns: tuple[ColumnSpec, ...], series: Mapping[str, pd.Series]
+) -> tuple[ColumnSpec, ...]:
     "The columns, where those that equal an earlier one are not used."
-    start = Counter(_content(column, series[column.name].head(1000)) for column in columns if column.use)
-    first: dict[str, Column] = {}
+    start = Counter(
+        _content_digest(column, series[column.name].head(1000)) for column in columns if column.use
+    )
+    first: dict[str, ColumnSpec] = {}
     settled = []
     for column in columns:
-        if column.use and start[_content(column, series[column.name].head(1000))] > 1:
-            twin = first.setdefault(_content(column, series[column.name]), column)
+        if column.use and start[_content_digest(column, series[column.name].head(1000))] > 1:
+            twin = first.setdefault(_content_digest(column, series[column.name]), column)
             rare = ", rare values taken together" if column.other else ""
             if twin is not column:
                 column = replace(column, use=False, reason=f"the same as {twin.name!r} in every row{rare}")
@@ -507,24 +524,24 @@ def _without_twins(columns: tuple[Column, ...], series: Mapping[str, pd.Series])
     return tuple(settled)
 
 # %% ../../nbs/data/09_type_inference.ipynb #7cb9edb1
-def learn_table(
+def infer_table_spec(
     frame: pd.DataFrame,  # raw training rows
     ignore: Iterable[str] = (),  # columns that are no part of it, such as the target
     kinds: Mapping[str, str] | None = None,  # kinds that are declared rather than inferred, by column
     missing: Iterable[str] = (),  # more markers for missing values in all columns, such as "refused"
     markers: Mapping[str, Iterable[str]] | None = None,  # the same for one column, such as "-1", by column
-) -> Table:
+) -> TableSpec:
     "Learn from training rows how the raw cells of every column are read."
-    series, ignore, missing = _by_name(frame), [*ignore], [*missing]
+    series, ignore, missing = columns_by_name(frame), [*ignore], [*missing]
     kinds, markers = kinds or {}, markers or {}
-    _require(ignore, series, "cannot ignore: there is no column")
-    _require(kinds, series, "cannot declare a kind: there is no column")
-    _require(markers, series, "cannot declare what is missing: there is no column")
+    require_known(ignore, series, "cannot ignore: there is no column")
+    require_known(kinds, series, "cannot declare a kind: there is no column")
+    require_known(markers, series, "cannot declare what is missing: there is no column")
     columns = tuple(
         infer_column(cells.rename(name), kinds.get(name, ""), [*missing, *markers.get(name, ())])
         for name, cells in series.items()
         if name not in ignore
     )
-    if len(frame) >= FEWEST_ROWS:
-        columns = _without_twins(columns, series)
-    return Table(_with_prefixes(columns, series))
+    if len(frame) >= _MIN_DUPLICATE_ROWS:
+        columns = _without_duplicates(columns, series)
+    return TableSpec(_with_prefixes(columns, series))

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 # %% auto #0
-__all__ = ['PANELS', 'dashboard']
+__all__ = ['DASHBOARD_PANELS', 'make_dashboard']
 
 # %% ../../nbs/deployment/02_dashboard.ipynb #ebaa7198
 _RATE = "[$__rate_interval]"
 
 
-PANELS = (  # title, what is asked of Prometheus, the name of a line, unit
+DASHBOARD_PANELS = (  # title, what is asked of Prometheus, the name of a line, unit
     ("Requests a second", f"sum by (route) (rate(mlkit_requests_total{_RATE}))", "{{route}}", "reqps"),
     (
         "Share of requests that failed, by status",
@@ -55,7 +55,7 @@ PANELS = (  # title, what is asked of Prometheus, the name of a line, unit
 )
 
 
-def dashboard(
+def make_dashboard(
     name: str,  # of the model
 ) -> dict[str, Any]:  # for Grafana
     "What a server does, in pictures: two a row."
@@ -74,7 +74,7 @@ def dashboard(
             },
             "targets": [{"refId": "A", "datasource": source, "expr": asked, "legendFormat": line}],
         }
-        for place, (title, asked, line, unit) in enumerate(PANELS)
+        for place, (title, asked, line, unit) in enumerate(DASHBOARD_PANELS)
     ]
     return {
         "uid": f"mlkit-{name}"[:40],

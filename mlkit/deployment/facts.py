@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import PackageError, SettingsError
-from .image import plain_name, split_image
-from ..inference.predictor import digest_of_manifest
-from ..inference.signing import check
+from .image import resource_name, split_image_name
+from ..inference.predictor import manifest_digest
+from ..inference.signing import verify_package
 
 # %% auto #0
-__all__ = ['why_not', 'Facts', 'memory_for', 'facts_of', 'rented']
+__all__ = ['deployment_problem', 'DeploymentSpec', 'required_memory', 'make_deployment_spec', 'cloud_machine_sizes']
 
 # %% ../../nbs/deployment/03_facts.ipynb #56812b52
-def why_not(
+def deployment_problem(
     package: Path,  # made by stage 08
 ) -> str:  # empty: it can
     "Why a package cannot be deployed. PackageError: it is not there, damaged, or nobody's who is trusted."
-    return _reason(check(package))
+    return _manifest_problem(verify_package(package))
 
 
-def _reason(manifest: Mapping[str, Any]) -> str:
+def _manifest_problem(manifest: Mapping[str, Any]) -> str:
     if "model.onnx" in manifest["files"]:
         return ""
     reason = manifest.get("parity", {}).get("reason") or "the manifest does not say why"
@@ -39,7 +39,7 @@ def _reason(manifest: Mapping[str, Any]) -> str:
 
 # %% ../../nbs/deployment/03_facts.ipynb #836a8968
 @dataclass(frozen=True)
-class Facts:
+class DeploymentSpec:
     "What the files of all targets have to know."
 
     name: str  # of the model, as every place takes it
@@ -58,34 +58,36 @@ class Facts:
         return f"{self.repository}:{self.tag}"
 
 # %% ../../nbs/deployment/03_facts.ipynb #04b114b4
-def memory_for(
+def required_memory(
     size: int,  # bytes of the graph
 ) -> int:  # MiB, in steps of 128
     "The memory of one copy: the server itself, and the graph, which grows when it is opened."
     return max(512, 128 * math.ceil((256 + 4 * size / 2**20) / 128))
 
 # %% ../../nbs/deployment/03_facts.ipynb #98cca238
-def facts_of(
+def make_deployment_spec(
     package: Path,  # made by stage 08
     image: str = "",  # such as ghcr.io/acme/customers:1; empty: the model's name and version
     least: int = 2,  # copies that always run
     most: int = 10,  # copies when they are busy
-) -> Facts:
+) -> DeploymentSpec:
     "What there is to know. PackageError: it cannot be deployed. SettingsError: a setting cannot be."
-    manifest = check(package)
-    if reason := _reason(manifest):
+    manifest = verify_package(package)
+    if reason := _manifest_problem(manifest):
         raise PackageError(reason)
     if not 1 <= least <= most <= 1000:
         raise SettingsError(f"[deploy] least = {least}, most = {most}: write 1 <= least <= most <= 1000")
-    name, number = plain_name(str(manifest["name"])), digest_of_manifest(manifest)[:8]
-    repository, tag = split_image(image or name, number)
+    name, number = resource_name(str(manifest["name"])), manifest_digest(manifest)[:8]
+    repository, tag = split_image_name(image or name, number)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    memory = memory_for((package / "model.onnx").stat().st_size)
+    memory = required_memory((package / "model.onnx").stat().st_size)
     commit = (manifest.get("git") or {}).get("commit", "")
-    return Facts(name, number, repository, tag, manifest["made"], commit, python, memory, least, most)
+    return DeploymentSpec(
+        name, number, repository, tag, manifest["made"], commit, python, memory, least, most
+    )
 
 # %% ../../nbs/deployment/03_facts.ipynb #06c3d547
-def rented(
+def cloud_machine_sizes(
     memory: int,  # MiB that one copy needs
 ) -> dict[str, Any]:
     "The smallest machines with so much memory: Fargate, Cloud Run, Container Apps."

@@ -15,20 +15,26 @@ from typing import Any
 
 from ..core.errors import SettingsError, did_you_mean
 from ..core.source_code import package_folder
-from .dashboard import dashboard
-from .facts import Facts, facts_of, rented, why_not
-from .image import pinned, server_files, write_files
-from ..inference.signing import signing_keys
+from .dashboard import make_dashboard
+from mlkit.deployment.facts import (
+    DeploymentSpec,
+    cloud_machine_sizes,
+    deployment_problem,
+    make_deployment_spec,
+)
+from .image import pin_libraries, server_files, write_unchanged_files
+from ..inference.signing import find_signing_keys
 
 # %% auto #0
-__all__ = ['TARGETS', 'render', 'gaps', 'image_files', 'compose_files', 'deploy', 'files_of', 'check_targets', 'deploy_all']
+__all__ = ['DEPLOYMENT_TARGETS', 'render_templates', 'template_values', 'image_files', 'compose_files', 'write_deployment',
+           'write_deployments']
 
 # %% ../../nbs/deployment/04_targets.ipynb #fad0d104
-TARGETS = ("docker", "compose", "kubernetes", "aws", "gcp", "azure")
+DEPLOYMENT_TARGETS = ("docker", "compose", "kubernetes", "aws", "gcp", "azure")
 
 
-def render(
-    target: str,  # one of `TARGETS`
+def render_templates(
+    target: str,  # one of `DEPLOYMENT_TARGETS`
     facts: Mapping[str, Any],  # for the gaps
 ) -> dict[str, str]:  # text, by its place in the target's folder
     "The templates of a target, filled in."
@@ -49,37 +55,41 @@ def render(
     }
 
 
-def gaps(facts: Facts) -> dict[str, Any]:
+def template_values(facts: DeploymentSpec) -> dict[str, Any]:
     "The facts by the names that the templates have for them."
-    return asdict(facts) | {"image": facts.image} | rented(facts.memory)
+    return asdict(facts) | {"image": facts.image} | cloud_machine_sizes(facts.memory)
 
 # %% ../../nbs/deployment/04_targets.ipynb #f6dcd4f0
 def image_files(
     package: Path,  # made by stage 08
-    facts: Facts,
+    facts: DeploymentSpec,
 ) -> dict[str, str | Path]:  # what the image is built from
     "The context of the image: Dockerfile, libraries, mlkit's modules, the package, the public key."
-    files: dict[str, str | Path] = dict(render("docker", gaps(facts) | {"requirements": pinned()}))
+    files: dict[str, str | Path] = dict(
+        render_templates("docker", template_values(facts) | {"requirements": pin_libraries()})
+    )
     files |= {f"mlkit/{name}": path for name, path in server_files().items()}
     inside = sorted(path for path in package.rglob("*") if path.is_file())
     files |= {f"model/{path.relative_to(package).as_posix()}": path for path in inside}
-    return files | {"signing.pub": signing_keys()[1]}
+    return files | {"signing.pub": find_signing_keys()[1]}
 
 # %% ../../nbs/deployment/04_targets.ipynb #370bc32f
 def compose_files(
     package: Path,  # made by stage 08
-    facts: Facts,
+    facts: DeploymentSpec,
 ) -> dict[str, str | Path]:
     "Compose's files, and in `image/` what the server's image is built from."
     me = f"{os.getuid()}:{os.getgid()}" if hasattr(os, "getuid") and os.getuid() else "10001:10001"
-    drawn = json.dumps(dashboard(facts.name), indent=1)
-    files = render("compose", gaps(facts) | {"user": me, "mlflow": version("mlflow"), "dashboard": drawn})
+    drawn = json.dumps(make_dashboard(facts.name), indent=1)
+    files = render_templates(
+        "compose", template_values(facts) | {"user": me, "mlflow": version("mlflow"), "dashboard": drawn}
+    )
     inner = image_files(package, facts)
     del inner["README.md"]
     return files | {f"image/{name}": content for name, content in inner.items()}
 
 # %% ../../nbs/deployment/04_targets.ipynb #51e9baf6
-def deploy(
+def write_deployment(
     target: str,  # docker, compose, kubernetes, aws, gcp or azure
     package: str | Path,  # made by stage 08
     folder: str | Path,  # where to write; made when it is not there
@@ -88,33 +98,36 @@ def deploy(
     most: int = 10,  # copies when they are busy
 ) -> str:  # Markdown
     "Write what a target needs, and say what to do next. SettingsError, PackageError, RunError: it cannot be."
-    check_targets([target])
+    _check_targets([target])
     package, folder = Path(package), Path(folder)
-    facts = facts_of(package, image, least, most)
-    kept = write_files(folder, files_of(target, package, facts))
+    facts = make_deployment_spec(package, image, least, most)
+    kept = write_unchanged_files(folder, _target_files(target, package, facts))
     words = (folder / "README.md").read_text(encoding="utf-8")
     return "\n\n".join([words.strip(), *(f"**Look here:** {text}." for text in kept)])
 
 
-def files_of(target: str, package: Path, facts: Facts) -> dict[str, str | Path]:
+def _target_files(target: str, package: Path, facts: DeploymentSpec) -> dict[str, str | Path]:
     "The files of a target, by their place in its folder."
     if target == "docker":
         return image_files(package, facts)
     if target == "compose":
         return compose_files(package, facts)
-    return dict(render(target, gaps(facts)))
+    return dict(render_templates(target, template_values(facts)))
 
 # %% ../../nbs/deployment/04_targets.ipynb #22ac9f91
-def check_targets(targets: Sequence[str]) -> None:
+def _check_targets(targets: Sequence[str]) -> None:
     "SettingsError: one is none."
     for target in targets:
-        if target in TARGETS:
+        if target in DEPLOYMENT_TARGETS:
             continue
-        hint = did_you_mean(target, TARGETS) or f"; choose {', '.join(TARGETS[:-1])} or {TARGETS[-1]}"
+        hint = (
+            did_you_mean(target, DEPLOYMENT_TARGETS)
+            or f"; choose {', '.join(DEPLOYMENT_TARGETS[:-1])} or {DEPLOYMENT_TARGETS[-1]}"
+        )
         raise SettingsError(f"there is no target '{target[:40]}'{hint}")
 
 # %% ../../nbs/deployment/04_targets.ipynb #a44f8cd1
-def deploy_all(
+def write_deployments(
     targets: str,  # names, with blanks or commas between them
     package: Path,  # made by stage 08
     folder: Path,  # a folder for each target is made in it
@@ -124,7 +137,9 @@ def deploy_all(
 ) -> dict[str, str]:  # what to do next, by target; empty: the package cannot be deployed
     "Write what several targets need."
     chosen = targets.replace(",", " ").split()
-    check_targets(chosen)
-    if why_not(package):
+    _check_targets(chosen)
+    if deployment_problem(package):
         return {}
-    return {target: deploy(target, package, folder / target, image, least, most) for target in chosen}
+    return {
+        target: write_deployment(target, package, folder / target, image, least, most) for target in chosen
+    }

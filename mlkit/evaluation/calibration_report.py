@@ -11,29 +11,30 @@ import numpy as np
 import pandas as pd
 
 from ..core.figures import Plot, new_plot
-from ..core.formatting import readable
+from ..core.formatting import format_number
 from ..core.theme import BLUE, GREY, ORANGE
-from .reference_models import Held
+from .reference_models import OutOfFold
 from mlkit.models.calibration import (
+    CalibrationCheck,
     Calibrator,
     FinalModel,
-    Word,
+    assign_probability_bins,
     calibration_error,
+    check_calibration,
     choose_calibrator,
-    group_numbers,
-    keeps_word,
 )
-from ..models.cross_validation import Data
-from ..task.intervals import share_interval
-from ..task.task import Task, score
+from ..models.cross_validation import TrainingData
+from ..task.intervals import proportion_interval
+from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['right_probabilities', 'show_word', 'reliability', 'brier_parts', 'plot_reliability', 'say_word']
+__all__ = ['fit_calibrator', 'show_calibration', 'reliability_table', 'brier_decomposition', 'plot_reliability',
+           'describe_calibration']
 
 # %% ../../nbs/evaluation/06_calibration_report.ipynb #2a080f97
-def right_probabilities(
-    data: Data,
-    held: Held,  # what was said of rows held back
+def fit_calibrator(
+    data: TrainingData,
+    held: OutOfFold,  # what was said of rows held back
     recalibrate: str = "auto",  # auto, none, sigmoid or isotonic
     seed: int = 42,
 ) -> Calibrator | None:  # None: the probabilities stay as they are
@@ -43,7 +44,7 @@ def right_probabilities(
     return choose_calibrator(data.truth[held.rows], held.output, recalibrate, seed)
 
 
-def show_word(
+def show_calibration(
     task: Task,
     final: FinalModel,
     truth: np.ndarray,  # codes or numbers of the test rows
@@ -56,28 +57,32 @@ def show_word(
 
     if task.type == "regression":
         return [Markdown("A number has no probability to be checked.")]
-    said = say_word(keeps_word(truth, before, seed), keeps_word(truth, output, seed), final.calibrator)
+    said = describe_calibration(
+        check_calibration(truth, before, seed), check_calibration(truth, output, seed), final.calibrator
+    )
     if task.type == "binary":
-        parts = brier_parts(truth, output)
-        broken, told, open_ = (readable(parts[name]) for name in ("reliability", "resolution", "uncertainty"))
+        parts = brier_decomposition(truth, output)
+        broken, told, open_ = (
+            format_number(parts[name]) for name in ("reliability", "resolution", "uncertainty")
+        )
         said += (
-            f" Of the Brier score of {readable(parts['brier'])}, {broken} comes from broken words; "
+            f" Of the Brier score of {format_number(parts['brier'])}, {broken} comes from broken words; "
             f"telling rows apart took {told} off the {open_} that one starts from."
         )
     changed = before if final.calibrator is not None else None
     return [plot_reliability(task, truth, output, changed), Markdown(said)]
 
 # %% ../../nbs/evaluation/06_calibration_report.ipynb #0b1f9fbb
-def reliability(
+def reliability_table(
     truth: np.ndarray,  # 1 where it happened
     said: np.ndarray,  # its probability
     groups: int = 10,  # at most
     confidence: float = 0.95,  # of the intervals
 ) -> pd.DataFrame:  # said (mean probability), happened (share), rows, low, high
     "What was said and what happened, in groups of rows with similar probabilities."
-    group = group_numbers(said, groups)
+    group = assign_probability_bins(said, groups)
     rows, hits = np.bincount(group), np.bincount(group, weights=truth)
-    low, high = share_interval(hits, rows, confidence)
+    low, high = proportion_interval(hits, rows, confidence)
     return pd.DataFrame(
         {
             "said": np.bincount(group, weights=said) / rows,
@@ -89,16 +94,16 @@ def reliability(
     )
 
 # %% ../../nbs/evaluation/06_calibration_report.ipynb #7393522b
-def brier_parts(
+def brier_decomposition(
     truth: np.ndarray,  # codes of two classes
     output: np.ndarray,  # probabilities
     groups: int = 10,
 ) -> dict[str, float]:  # brier = reliability - resolution + uncertainty, but for what groups hide
     "Murphy's decomposition of the Brier score (1973, Journal of Applied Meteorology 12, 595)."
-    table, share = reliability(truth, output[:, 1], groups), float(truth.mean())
+    table, share = reliability_table(truth, output[:, 1], groups), float(truth.mean())
     weights = table.rows / len(truth)
     return {
-        "brier": score("brier", truth, output),
+        "brier": score_output("brier", truth, output),
         "reliability": float(np.sum(weights * (table.said - table.happened) ** 2)),
         "resolution": float(np.sum(weights * (table.happened - share) ** 2)),
         "uncertainty": share * (1 - share),
@@ -136,19 +141,19 @@ def _draw_reliability(
     said, happened = (
         (output[:, 1], truth == 1) if output.shape[1] == 2 else (output.max(axis=1), truth == likeliest)
     )
-    groups = reliability(happened.astype(int), said, confidence=confidence)
+    groups = reliability_table(happened.astype(int), said, confidence=confidence)
     axes.vlines(groups.said, groups.low, groups.high, color=color, alpha=0.35, linewidth=3)
     axes.plot(groups.said, groups.happened, "o-", color=color, label=label, markersize=5)
 
 # %% ../../nbs/evaluation/06_calibration_report.ipynb #8fa9f60b
-def say_word(
-    before: Word,  # of the probabilities as the model said them
-    after: Word,  # as they are shipped
+def describe_calibration(
+    before: CalibrationCheck,  # of the probabilities as the model said them
+    after: CalibrationCheck,  # as they are shipped
     calibrator: Calibrator | None,
 ) -> str:  # Markdown
     "Whether the probabilities can be believed, and what was done about it."
 
-    def off(word: Word) -> str:
+    def off(word: CalibrationCheck) -> str:
         return f"{word.error:.1%} (chance alone: {word.usual:.1%})"
 
     if calibrator is None:

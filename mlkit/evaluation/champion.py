@@ -12,18 +12,18 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError, MLKitError, RunError, SettingsError
-from ..core.files import digest_of
-from ..core.formatting import readable
+from ..core.files import file_digest
+from ..core.formatting import format_number
 from ..core.run_folder import read_journal
-from ..task.comparison import CHAMPIONS, difference
-from ..task.task import Task, score
+from ..task.comparison import CHAMPION_ARTIFACTS, compare_outputs
+from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['meet_champion', 'champion_score', 'champion_file', 'load_champion', 'champion_output', 'against_champion',
-           'say_champion']
+__all__ = ['load_and_compare_champion', 'champion_score', 'find_champion_file', 'load_champion', 'predict_with_champion',
+           'compare_with_champion', 'describe_champion']
 
 # %% ../../nbs/evaluation/03_champion.ipynb #b13c090d
-def meet_champion(
+def load_and_compare_champion(
     task: Task,
     champion: str,  # run folder or model file; empty: none
     test: pd.DataFrame,  # raw test rows
@@ -31,25 +31,25 @@ def meet_champion(
     output: np.ndarray,  # what the new model says
     threshold: float = 0.5,  # of the new model
     confidence: float = 0.95,
-    run: Any = None,  # mlkit.core.run_folder.Run, which notes that it depends on the file
-) -> dict[str, Any] | None:  # from `against_champion`; None: there is no champion
+    run: Any = None,  # mlkit.core.run_folder.RunFolder, which notes that it depends on the file
+) -> dict[str, Any] | None:  # from `compare_with_champion`; None: there is no champion
     "The champion on the same test rows. SettingsError or RunError: it is not there, or cannot be opened."
     if not champion:
         return None
-    file = champion_file(champion)
+    file = find_champion_file(champion)
     if run is not None:
-        run.reads_file(file)
-    return against_champion(task, load_champion(file), test, truth, output, threshold, confidence)
+        run.depends_on_file(file)
+    return compare_with_champion(task, load_champion(file), test, truth, output, threshold, confidence)
 
 # %% ../../nbs/evaluation/03_champion.ipynb #26d02880
 def champion_score(
-    facing: dict[str, Any] | None,  # from `meet_champion`
+    facing: dict[str, Any] | None,  # from `load_and_compare_champion`
 ) -> float | None:
     "The champion's score, where there is a champion that could be asked."
     return facing.get("score") if facing else None
 
 # %% ../../nbs/evaluation/03_champion.ipynb #5530fd07
-def champion_file(
+def find_champion_file(
     place: str,  # a run folder, or a model file
 ) -> Path:
     "Where the champion's model is. SettingsError: nothing there; RunError: not what the run wrote."
@@ -59,17 +59,17 @@ def champion_file(
     if not path.is_dir():
         raise SettingsError(f"{say}, which is not there; name a run folder or a model file")
     made = read_journal(path)["artifacts"]
-    name = next((name for name in CHAMPIONS if name in made), None)
+    name = next((name for name in CHAMPION_ARTIFACTS if name in made), None)
     if name is None:
         raise SettingsError(f"{say}, a folder without a model; name the folder of a finished run")
     file = path / "artifacts" / made[name]["file"]
-    if file.is_file() and digest_of(file) == made[name]["sha256"]:
+    if file.is_file() and file_digest(file) == made[name]["sha256"]:
         return file
     raise RunError(f"{say}, but its {file.name} is not what that run wrote; run it again, or name another")
 
 # %% ../../nbs/evaluation/03_champion.ipynb #3a02444e
 def load_champion(
-    file: Path,  # from `champion_file`
+    file: Path,  # from `find_champion_file`
 ) -> Any:  # a model with `task` and `output`
     "Open the champion. SettingsError where the file holds no model of mlkit."
     import joblib
@@ -85,7 +85,7 @@ def load_champion(
     raise SettingsError(f"{say} holds no model of mlkit, but a {type(model).__name__}; name another file")
 
 # %% ../../nbs/evaluation/03_champion.ipynb #56f17d50
-def champion_output(
+def predict_with_champion(
     task: Task,
     champion: Any,  # from `load_champion`
     test: pd.DataFrame,  # raw rows that neither has learned
@@ -111,7 +111,7 @@ def champion_output(
     )
 
 # %% ../../nbs/evaluation/03_champion.ipynb #31745308
-def against_champion(
+def compare_with_champion(
     task: Task,
     champion: Any,  # from `load_champion`
     test: pd.DataFrame,  # raw test rows
@@ -122,13 +122,13 @@ def against_champion(
 ) -> dict[str, Any]:  # score, difference, interval, verdict, words: for `metrics.json`; or a note
     "The new model and the champion on the same test rows."
     try:
-        theirs = champion_output(task, champion, test)
+        theirs = predict_with_champion(task, champion, test)
     except DataError as error:
         return {"verdict": "unknown", "words": f"{error}, so the two are not compared"}
     cuts = threshold, getattr(champion, "threshold", 0.5)
-    found = difference(task, truth, output, theirs, confidence, cuts)
+    found = compare_outputs(task, truth, output, theirs, confidence, cuts)
     return {
-        "score": score(task, truth, theirs, cuts[1]),
+        "score": score_output(task, truth, theirs, cuts[1]),
         "difference": found.value,
         "interval": [found.low, found.high],
         "verdict": found.verdict,
@@ -136,12 +136,12 @@ def against_champion(
     }
 
 # %% ../../nbs/evaluation/03_champion.ipynb #7676b7c9
-def say_champion(
-    facing: dict[str, Any] | None,  # from `against_champion`; None: there is none
+def describe_champion(
+    facing: dict[str, Any] | None,  # from `compare_with_champion`; None: there is none
 ) -> str:  # Markdown
     "How the new model stands against the one in use."
     if facing is None:
         return "No champion was named, so there is nothing to be replaced."
     if "score" not in facing:
         return f"**Not comparable**: {facing['words']}."
-    return f"**Against the champion** ({readable(facing['score'])} on the same rows): {facing['words']}."
+    return f"**Against the champion** ({format_number(facing['score'])} on the same rows): {facing['words']}."

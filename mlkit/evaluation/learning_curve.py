@@ -14,21 +14,21 @@ import numpy as np
 import pandas as pd
 
 from ..core.figures import Plot, new_plot
-from ..core.formatting import readable
+from ..core.formatting import format_number
 from ..core.theme import BLUE, ORANGE
 from .fit_diagnosis import perfect_score, standard_error
-from .reference_models import Folds, Held, sampled
-from ..models.cross_validation import fit_estimator, output_of
-from ..task.comparison import better_by
+from .reference_models import FoldRows, OutOfFold, sample_folds
+from ..models.cross_validation import estimator_output, fit_estimator
+from ..task.comparison import score_gain
 from ..task.metrics import METRICS
-from ..task.task import Task, score
+from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['FEW_FOLDS', 'MATTERS', 'LITTLE', 'CURVE', 'curve_sizes', 'learning_curve', 'read_curve', 'say_curve', 'plot_curve',
-           'show_curve']
+__all__ = ['curve_sizes', 'learning_curve', 'classify_learning_curve', 'describe_learning_curve', 'plot_learning_curve',
+           'show_learning_curve']
 
 # %% ../../nbs/evaluation/07_learning_curve.ipynb #24e45f57
-FEW_FOLDS = 3  # folds behind each point
+_CURVE_FOLDS = 3  # folds behind each point
 
 
 def curve_sizes(
@@ -45,20 +45,21 @@ def learning_curve(
     task: Task,
     inputs: pd.DataFrame,  # model inputs of the training rows
     truth: np.ndarray,  # codes or numbers of the same rows
-    folds: Folds,
+    folds: FoldRows,
     points: int = 4,  # how many sizes
     seed: int = 42,  # of the choice of rows
     seconds: float = 60.0,  # no size is begun that would take the time beyond this
     tell: Callable[[str], None] = lambda text: None,  # told what is going on
-    held: Held | None = None,  # from `hold_back` with the same seed: the last point is known then
+    held: OutOfFold
+    | None = None,  # from `evaluate_out_of_fold` with the same seed: the last point is known then
 ) -> pd.DataFrame:  # rows, fold, train, validation
-    "Scores of copies that learned from more and more rows, at most `MOST_LEARNED`, on `FEW_FOLDS` folds."
+    "Scores of copies that learned from more and more rows, at most `MOST_LEARNED`, on `_CURVE_FOLDS` folds."
     started, lines, last = time.monotonic(), list[dict[str, float]](), 0.0
-    parts = sampled(task, truth, folds, seed)[-FEW_FOLDS:]
+    parts = sample_folds(task, truth, folds, seed)[-_CURVE_FOLDS:]
     most = min(len(learn) for learn, _ in parts)
     for size in curve_sizes(most, points):
         if held is not None and size == most:
-            known = zip(held.train[-FEW_FOLDS:], held.validation[-FEW_FOLDS:], strict=True)
+            known = zip(held.train[-_CURVE_FOLDS:], held.validation[-_CURVE_FOLDS:], strict=True)
             lines += [
                 {"rows": size, "fold": fold, "train": train, "validation": validation}
                 for fold, (train, validation) in enumerate(known)
@@ -73,19 +74,21 @@ def learning_curve(
             fitted = fit_estimator(estimator, inputs.iloc[seen], truth[seen])
             line: dict[str, float] = {"rows": size, "fold": fold}
             for name, part in (("train", seen), ("validation", judge)):
-                line[name] = score(task, truth[part], output_of(fitted, task, inputs.iloc[part]))
+                line[name] = score_output(
+                    task, truth[part], estimator_output(fitted, task, inputs.iloc[part])
+                )
             lines.append(line)
         last = time.monotonic() - before
     return pd.DataFrame(lines, columns=["rows", "fold", "train", "validation"])
 
 # %% ../../nbs/evaluation/07_learning_curve.ipynb #e0ec1685
-MATTERS = 0.02  # of the distance to a perfect score: a step that brings less is flat
+_MIN_STEP_GAIN = 0.02  # of the distance to a perfect score: a step that brings less is flat
 
 
-LITTLE = 0.05  # a distance from 1 at which there is little left to gain
+_NEAR_PERFECT = 0.05  # a distance from 1 at which there is little left to gain
 
 
-def read_curve(
+def classify_learning_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
 ) -> str:  # rising, full (little is left to gain), memory (rows learned do much better), flat, or unknown
@@ -94,17 +97,17 @@ def read_curve(
     if len(steps) < 2:
         return "unknown"
     before, after = steps.iloc[-2], steps.iloc[-1]
-    gained = [better_by(task, b, a) for a, b in zip(before, after, strict=True)]
+    gained = [score_gain(task, b, a) for a, b in zip(before, after, strict=True)]
     rest = abs(perfect_score(task) - before.mean())
-    if np.mean(gained) > max(MATTERS * rest, standard_error(gained)):
+    if np.mean(gained) > max(_MIN_STEP_GAIN * rest, standard_error(gained)):
         return "rising"
-    if math.isfinite(METRICS[task.metric].highest) and rest < LITTLE:
+    if math.isfinite(METRICS[task.metric].highest) and rest < _NEAR_PERFECT:
         return "full"
-    gap = better_by(task, curve[curve.rows == steps.index[-1]].train.mean(), after.mean())
+    gap = score_gain(task, curve[curve.rows == steps.index[-1]].train.mean(), after.mean())
     return "memory" if gap > rest / 2 else "flat"
 
 
-CURVE = {
+_CURVE_SENTENCES = {
     "rising": "More rows would probably help.**",
     "full": "Little is left to gain.**",
     "memory": "More rows will hardly help**; stricter settings or better columns might.",
@@ -112,24 +115,24 @@ CURVE = {
 }
 
 # %% ../../nbs/evaluation/07_learning_curve.ipynb #9994ca81
-def say_curve(
+def describe_learning_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
     available: int,  # training rows that there are
 ) -> str:  # Markdown
     "Whether more rows would help."
-    reading, means = read_curve(task, curve), curve.groupby("rows").validation.mean()
+    reading, means = classify_learning_curve(task, curve), curve.groupby("rows").validation.mean()
     if reading == "unknown":
         return "The learning curve has fewer than two points, so it cannot tell."
     rows = int(means.index[-1])
     note = f" (To save time, measured on {rows:,} of {available:,} rows.)" if rows < available / 2 else ""
     return (
         f"From {means.index[-2]:,} to {rows:,} rows, the score on rows held back went from "
-        f"{readable(means.iloc[-2])} to {readable(means.iloc[-1])}. **{CURVE[reading]}{note}"
+        f"{format_number(means.iloc[-2])} to {format_number(means.iloc[-1])}. **{_CURVE_SENTENCES[reading]}{note}"
     )
 
 # %% ../../nbs/evaluation/07_learning_curve.ipynb #522ba004
-def plot_curve(
+def plot_learning_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
 ) -> Plot:
@@ -147,7 +150,7 @@ def plot_curve(
     return plot
 
 
-def show_curve(
+def show_learning_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
     available: int,  # training rows that there are
@@ -157,4 +160,4 @@ def show_curve(
 
     if curve.empty:
         return [Markdown("No learning curve was wanted (`curve_points = 0`).")]
-    return [plot_curve(task, curve), Markdown(say_curve(task, curve, available))]
+    return [plot_learning_curve(task, curve), Markdown(describe_learning_curve(task, curve, available))]

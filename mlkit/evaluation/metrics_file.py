@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from ..core.formatting import without_nan
-from .second_search import Second
-from ..models.calibration import FinalModel, keeps_word
+from .second_search import SecondSearch
+from ..models.calibration import FinalModel, check_calibration
 from ..task.metrics import predicted_codes
-from ..task.task import Task, reached
+from ..task.task import Task, is_goal_reached
 
 # %% auto #0
-__all__ = ['metrics_json', 'more_json']
+__all__ = ['metrics_json', 'metrics_details_json']
 
 # %% ../../nbs/evaluation/10_metrics_file.ipynb #4f0311c9
 def metrics_json(
@@ -44,7 +44,7 @@ def metrics_json(
             "interval": [own.low, own.high],
             "baseline": baseline,
             "goal": task.goal,
-            "reached": reached(task, own.value),
+            "reached": is_goal_reached(task, own.value),
             "train": choice["train"],
             "validation": choice["validation"],
             "fit": fit,
@@ -58,7 +58,7 @@ def metrics_json(
     )
 
 # %% ../../nbs/evaluation/10_metrics_file.ipynb #62afa179
-def more_json(
+def metrics_details_json(
     task: Task,
     final: FinalModel,
     thresholds: dict[str, float],  # from `choose_threshold`
@@ -66,12 +66,12 @@ def more_json(
     truth: np.ndarray,  # codes or numbers of the test rows
     before: np.ndarray,  # what the estimator says of them
     output: np.ndarray,  # what the final model says of them
-    champion: dict[str, Any] | None = None,  # from `meet_champion`
-    second: Second | None = None,  # from `carry_out`
+    champion: dict[str, Any] | None = None,  # from `load_and_compare_champion`
+    second: SecondSearch | None = None,  # from `carry_out`
 ) -> dict[str, Any]:
     "The rest of `metrics.json`."
-    from mlkit.evaluation.error_analysis import class_averages, per_class
-    from mlkit.task.metrics import confusion
+    from mlkit.evaluation.error_analysis import class_averages, per_class_metrics
+    from mlkit.task.metrics import confusion_matrix
 
     found: dict[str, Any] = {"advice": list(advice), "champion": champion}
     if second is not None:
@@ -85,10 +85,10 @@ def more_json(
     if task.type == "regression":
         return found
     word, table = (
-        (keeps_word(truth, before), keeps_word(truth, output)),
-        per_class(task, truth, output, final.threshold),
+        (check_calibration(truth, before), check_calibration(truth, output)),
+        per_class_metrics(task, truth, output, final.threshold),
     )
-    counts = confusion(truth, predicted_codes(output, final.threshold), len(task.classes))
+    counts = confusion_matrix(truth, predicted_codes(output, final.threshold), len(task.classes))
     return found | {
         "thresholds": thresholds if task.type == "binary" else None,
         "calibration": {

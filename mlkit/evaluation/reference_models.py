@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..models.cross_validation import fit_estimator, output_of
+from ..models.cross_validation import estimator_output, fit_estimator
 from ..models.families import FAMILIES, make_estimator
-from ..task.comparison import Difference, difference
-from ..task.task import Task, score
+from ..task.comparison import ScoreDifference, compare_outputs
+from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['Folds', 'MOST_LEARNED', 'RIVALS', 'balanced_order', 'sampled', 'Held', 'hold_back', 'Rival', 'usual_models',
-           'face_rivals']
+__all__ = ['FoldRows', 'MAX_DIAGNOSIS_ROWS', 'REFERENCE_FAMILIES', 'stratified_order', 'sample_folds', 'OutOfFold',
+           'evaluate_out_of_fold', 'ReferenceModel', 'evaluate_reference_models', 'compare_reference_models']
 
 # %% ../../nbs/evaluation/04_reference_models.ipynb #3ff5f950
-Folds = Sequence[tuple[np.ndarray, np.ndarray]]  # rows to learn from and to be judged on, from `fold_rows`
+FoldRows = Sequence[tuple[np.ndarray, np.ndarray]]  # rows to learn from and to be judged on, from `fold_rows`
 
 # %% ../../nbs/evaluation/04_reference_models.ipynb #51abb7ed
-MOST_LEARNED = 20_000  # rows that a fold learns from, and is judged on
+MAX_DIAGNOSIS_ROWS = 20_000  # rows that a fold learns from, and is judged on
 
 
-def balanced_order(
+def stratified_order(
     task: Task,
     truth: np.ndarray,  # codes or numbers
     rng: np.random.Generator,  # where chance comes from
@@ -44,24 +44,24 @@ def balanced_order(
     return order[np.argsort(place.to_numpy(), kind="stable")]
 
 
-def sampled(
+def sample_folds(
     task: Task,
     truth: np.ndarray,  # codes or numbers
-    folds: Folds,
+    folds: FoldRows,
     seed: int = 42,
-    most: int = MOST_LEARNED,
-) -> Folds:  # each part in a balanced order, at most so many rows
+    most: int = MAX_DIAGNOSIS_ROWS,
+) -> FoldRows:  # each part in a balanced order, at most so many rows
     "The same folds, of which a beginning can be taken at any length."
     rng = np.random.default_rng(seed)
 
     def some(rows: np.ndarray) -> np.ndarray:
-        return rows[balanced_order(task, truth[rows], rng)][:most]
+        return rows[stratified_order(task, truth[rows], rng)][:most]
 
     return [(some(learn), some(judge)) for learn, judge in folds]
 
 # %% ../../nbs/evaluation/04_reference_models.ipynb #d80ffce2
 @dataclass
-class Held:
+class OutOfFold:
     "How one estimator does on rows that it learned, and what it says of rows held back."
 
     name: str
@@ -71,28 +71,28 @@ class Held:
     output: np.ndarray  # what was said of them by models that had not learned them
 
 
-def hold_back(
+def evaluate_out_of_fold(
     estimator: Any,  # a scikit-learn pipeline over the model inputs
     task: Task,
     inputs: pd.DataFrame,  # model inputs of the training rows
     truth: np.ndarray,  # codes or numbers of the same rows
-    folds: Folds,
+    folds: FoldRows,
     name: str = "",
-    seed: int = 42,  # of the choice of rows where there are more than `MOST_LEARNED`
-) -> Held:
+    seed: int = 42,  # of the choice of rows where there are more than `MAX_DIAGNOSIS_ROWS`
+) -> OutOfFold:
     "Learn from each fold, and speak about the rest."
     train, validation, parts = [], [], []
-    for learn, judge in sampled(task, truth, folds, seed):
+    for learn, judge in sample_folds(task, truth, folds, seed):
         fitted = fit_estimator(estimator, inputs.iloc[learn], truth[learn])
-        seen, unseen = (output_of(fitted, task, inputs.iloc[rows]) for rows in (learn, judge))
-        train.append(score(task, truth[learn], seen))
-        validation.append(score(task, truth[judge], unseen))
+        seen, unseen = (estimator_output(fitted, task, inputs.iloc[rows]) for rows in (learn, judge))
+        train.append(score_output(task, truth[learn], seen))
+        validation.append(score_output(task, truth[judge], unseen))
         parts.append((judge, unseen))
     rows, output = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
-    return Held(name, train, validation, np.sort(rows), output[np.argsort(rows)])
+    return OutOfFold(name, train, validation, np.sort(rows), output[np.argsort(rows)])
 
 # %% ../../nbs/evaluation/04_reference_models.ipynb #ffe6efad
-RIVALS = (
+REFERENCE_FAMILIES = (
     "linear",
     "tree",
     "boosting",
@@ -100,46 +100,48 @@ RIVALS = (
 
 
 @dataclass(frozen=True)
-class Rival:
+class ReferenceModel:
     "A usual model beside the one that is judged."
 
     name: str
     train: float  # mean score on rows learned
     validation: float  # mean score on rows held back
-    ahead: Difference  # how much better it is than the model, on the same rows held back
+    lead: ScoreDifference  # how much better it is than the model, on the same rows held back
 
 # %% ../../nbs/evaluation/04_reference_models.ipynb #2794b3bf
-def usual_models(
+def evaluate_reference_models(
     task: Task,
     plan: Any,  # mlkit.prepare.Plan
     inputs: pd.DataFrame,
     truth: np.ndarray,
-    folds: Folds,
+    folds: FoldRows,
     seed: int = 42,
     seconds: float = 30.0,  # none is begun after that
-) -> list[Held]:
+) -> list[OutOfFold]:
     "The usual models on the same folds; one that this table does not allow for is left out."
-    started, found = time.monotonic(), list[Held]()
-    for name in RIVALS:
+    started, found = time.monotonic(), list[OutOfFold]()
+    for name in REFERENCE_FAMILIES:
         if time.monotonic() - started > seconds:
             break
         estimator = make_estimator(name, FAMILIES[name].start, plan, task, 1, seed)
         try:
-            found.append(hold_back(estimator, task, inputs, truth, folds, name, seed))
+            found.append(evaluate_out_of_fold(estimator, task, inputs, truth, folds, name, seed))
         except (ValueError, ArithmeticError, np.linalg.LinAlgError):
             continue
     return found
 
 
-def face_rivals(
+def compare_reference_models(
     task: Task,
     truth: np.ndarray,
-    held: Held,  # the model that is judged
-    others: Sequence[Held],  # from `usual_models`
-) -> list[Rival]:  # the best one first
+    held: OutOfFold,  # the model that is judged
+    others: Sequence[OutOfFold],  # from `evaluate_reference_models`
+) -> list[ReferenceModel]:  # the best one first
     "How far the usual models are ahead of the one that is judged, row by row."
     sign, rivals = 1 if task.direction == "maximize" else -1, []
     for other in others:
-        ahead = difference(task, truth[held.rows], other.output, held.output)
-        rivals.append(Rival(other.name, float(np.mean(other.train)), float(np.mean(other.validation)), ahead))
+        ahead = compare_outputs(task, truth[held.rows], other.output, held.output)
+        rivals.append(
+            ReferenceModel(other.name, float(np.mean(other.train)), float(np.mean(other.validation)), ahead)
+        )
     return sorted(rivals, key=lambda rival: -sign * rival.validation)

@@ -13,18 +13,18 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from ..core.figures import Plot, new_plot
-from ..core.formatting import readable
+from ..core.formatting import format_number
 from ..core.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
 from .fit_diagnosis import perfect_score
 from ..models.model import Model
 from ..task.metrics import METRICS, Metric
-from ..task.task import Task, encode_target, is_better, reached, target_values
+from ..task.task import Task, encode_target, is_better, is_goal_reached, target_values
 
 # %% auto #0
-__all__ = ['examine', 'say_score', 'say_goal', 'say_promise', 'show_scores', 'plot_score']
+__all__ = ['ALIGN_LEFT', 'predict_test_rows', 'describe_score', 'show_scores', 'plot_score']
 
 # %% ../../nbs/evaluation/08_scores.ipynb #e6c03715
-def examine(
+def predict_test_rows(
     task: Task,
     model: Model,
     test: pd.DataFrame,  # raw rows that the model has not seen, with the target
@@ -33,7 +33,7 @@ def examine(
     return encode_target(task, target_values(task, test[task.target])), model.output(test)
 
 # %% ../../nbs/evaluation/08_scores.ipynb #e502c16b
-def say_score(
+def describe_score(
     task: Task,
     own: pd.Series,  # value, low and high of the task's metric
     baseline: float,  # the score of no model on the same rows
@@ -43,17 +43,19 @@ def say_score(
     "What the score means: against chance, no model, the goal, and what cross-validation promised."
     worst, best = (own.low, own.high) if task.direction == "maximize" else (own.high, own.low)
     said = [
-        f"**{METRICS[task.metric].label} is {readable(own.value)}** on {rows:,} rows that nothing had "
-        f"looked at; other rows would give between {readable(own.low)} and {readable(own.high)}."
+        f"**{METRICS[task.metric].label} is {format_number(own.value)}** on {rows:,} rows that nothing had "
+        f"looked at; other rows would give between {format_number(own.low)} and {format_number(own.high)}."
     ]
     if own.low == own.high == perfect_score(task):
         said.append(f"No row is wrong, yet {rows:,} rows still allow mistakes in {3 / rows:.1%} of all.")
     clear = "clearly worse" if is_better(task, worst, baseline) else "**as good, for all that is proved**"
-    said.append(f"Without any model one gets {readable(baseline)}, which is {clear}.")
-    return " ".join([*said, say_goal(task, own.value, worst), say_promise(task, best, validation)])
+    said.append(f"Without any model one gets {format_number(baseline)}, which is {clear}.")
+    return " ".join(
+        [*said, _describe_goal(task, own.value, worst), _describe_validation_gap(task, best, validation)]
+    )
 
 # %% ../../nbs/evaluation/08_scores.ipynb #9bc4c61c
-def say_goal(
+def _describe_goal(
     task: Task,
     value: float,  # the score
     worst: float,  # the end of its interval that one would rather not see
@@ -61,20 +63,20 @@ def say_goal(
     "Whether the goal is reached, and whether that was luck."
     if task.goal is None:
         return "No goal was stated, so whether that is enough is for you to say."
-    if not reached(task, value):
+    if not is_goal_reached(task, value):
         return f"**The goal of {task.goal:g} is not reached.**"
-    if reached(task, worst):
+    if is_goal_reached(task, worst):
         return f"**The goal of {task.goal:g} is reached**, by the whole interval."
     return f"**The goal of {task.goal:g} is reached**, but not by all of the interval: it may be luck."
 
 
-def say_promise(
+def _describe_validation_gap(
     task: Task,
     best: float,  # the better end of the score's interval
     validation: float,  # the mean score of cross-validation
 ) -> str:  # one or two sentences
     "Whether the test rows confirm what cross-validation promised."
-    promised = f"Cross-validation promised {readable(validation)}"
+    promised = f"Cross-validation promised {format_number(validation)}"
     if not is_better(task, validation, best):
         return f"{promised}, which the test rows confirm."
     return (
@@ -83,7 +85,7 @@ def say_promise(
     )
 
 # %% ../../nbs/evaluation/08_scores.ipynb #45d11c4d
-_LEFT: Any = [{"selector": ".col0", "props": "text-align: left"}]  # words read better from the left
+ALIGN_LEFT: Any = [{"selector": ".col0", "props": "text-align: left"}]  # words read better from the left
 
 
 def show_scores(
@@ -107,8 +109,8 @@ def show_scores(
         }
     )
     bold = ["font-weight: bold" if name == task.metric else "" for name in scores.metric]
-    style = shown.style.hide().format(readable, subset=["score", "from", "to", "no model"])
-    style = style.apply(lambda column: bold).set_table_styles(_LEFT)
+    style = shown.style.hide().format(format_number, subset=["score", "from", "to", "no model"])
+    style = style.apply(lambda column: bold).set_table_styles(ALIGN_LEFT)
     return style.set_caption(f"{caption} ↓: less is better.").set_uuid("scores")
 
 # %% ../../nbs/evaluation/08_scores.ipynb #2fd3447f
@@ -128,16 +130,16 @@ def plot_score(
         marks, names = [*marks, champion], [*names, "champion"]
     plot, axes = new_plot(height=2.6 if champion is None else 3.0)
     if task.goal is not None:
-        color = GREEN if reached(task, own.value) else VERMILION
+        color = GREEN if is_goal_reached(task, own.value) else VERMILION
         axes.axvline(task.goal, color=color, linestyle="--", label=f"goal {task.goal:g}")
         axes.legend(loc="upper right", bbox_to_anchor=(1, 1.2), frameon=False)
     axes.plot(folds, [1] * len(folds), "|", color=GREY, markersize=14)
     axes.plot([own.low, own.high], [0, 0], color=BLUE, linewidth=6, alpha=0.4, solid_capstyle="butt")
     axes.scatter(marks, range(len(marks)), color=[BLUE, *[ORANGE] * (len(marks) - 1)], zorder=3)
-    said = [f"{name}  {readable(mark)}" for name, mark in zip(names, marks, strict=True)]
+    said = [f"{name}  {format_number(mark)}" for name, mark in zip(names, marks, strict=True)]
     axes.set_yticks(range(len(marks)), said)
     axes.set(
-        title=f"{metric.label} on the test rows: {readable(own.value)}",
+        title=f"{metric.label} on the test rows: {format_number(own.value)}",
         ylim=(-0.6, len(marks) - 0.4),
         xlabel=f"{metric.label}, {'more' if metric.greater_is_better else 'less'} is better",
     )

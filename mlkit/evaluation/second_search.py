@@ -12,88 +12,98 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.formatting import readable
-from .fit_diagnosis import verdict_on_fit
-from .reference_models import RIVALS, Held, Rival, face_rivals, hold_back
-from ..models.cross_validation import Data, fold_rows
+from ..core.formatting import format_number
+from .fit_diagnosis import diagnose_scores
+from mlkit.evaluation.reference_models import (
+    REFERENCE_FAMILIES,
+    OutOfFold,
+    ReferenceModel,
+    compare_reference_models,
+    evaluate_out_of_fold,
+)
+from ..models.cross_validation import TrainingData, fold_rows
 from ..models.families import FAMILIES
-from ..models.model import Model, choice_of, train_model
-from ..models.search import search
-from ..models.trials import Trial, best_of
-from ..task.comparison import Difference, compare_folds
+from ..models.model import Model, choice_json, train_model
+from ..models.search import search_trials
+from ..models.trials import Trial, best_trial
+from ..task.comparison import ScoreDifference, compare_folds
 from ..task.metrics import METRICS
-from ..task.task import Task, baseline_output, score
+from ..task.task import Task, baseline_output, score_output
 
 # %% auto #0
-__all__ = ['SECOND_TRIALS', 'SECOND_SECONDS', 'Judged', 'judge_fit', 'carry_out', 'second_families', 'Second', 'search_again',
-           'second_model', 'show_second']
+__all__ = ['FitDiagnosis', 'diagnose_fit', 'retrain_on_verdict', 'second_search_families', 'SecondSearch', 'run_second_search',
+           'train_second_model', 'show_second_search']
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #78c85ce9
 @dataclass
-class Judged:
+class FitDiagnosis:
     "What the folds say of a model."
 
-    held: Held  # what it says of rows held back
-    rivals: list[Rival]  # usual models beside it, the best one first
+    out_of_fold: OutOfFold  # what it says of rows held back
+    references: list[ReferenceModel]  # usual models beside it, the best one first
     fit: str  # good, overfit or underfit
     words: str  # Markdown
 
 
-def judge_fit(
-    data: Data,  # training rows
+def diagnose_fit(
+    data: TrainingData,  # training rows
     estimator: Any,  # the model's pipeline over the model inputs
-    others: Sequence[Held],  # from `usual_models`
+    others: Sequence[OutOfFold],  # from `evaluate_reference_models`
     seed: int = 42,
-) -> Judged:
+) -> FitDiagnosis:
     "The verdict on the fit, from the training rows alone."
-    task, folds = data.task, fold_rows(data.fold, data.in_time)
-    held = hold_back(estimator, task, data.inputs, data.truth, folds, "model", seed)
-    rivals = face_rivals(task, data.truth, held, others)
-    baseline = score(task, data.truth, baseline_output(task, data.truth, len(data.truth)))
+    task, folds = data.task, fold_rows(data.fold, data.is_time_ordered)
+    held = evaluate_out_of_fold(estimator, task, data.inputs, data.truth, folds, "model", seed)
+    rivals = compare_reference_models(task, data.truth, held, others)
+    baseline = score_output(task, data.truth, baseline_output(task, data.truth, len(data.truth)))
     means = float(np.mean(held.train)), float(np.mean(held.validation))
-    return Judged(held, rivals, *verdict_on_fit(task, *means, held.validation, baseline, rivals))
+    return FitDiagnosis(held, rivals, *diagnose_scores(task, *means, held.validation, baseline, rivals))
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #3ff75766
-def carry_out(
+def retrain_on_verdict(
     on_verdict: str,  # tell or retrain
-    judged: Judged,
-    data: Data,
+    judged: FitDiagnosis,
+    data: TrainingData,
     model: Model,
     choice: dict[str, Any],  # family, train, validation, folds and rows, as training noted them
-    others: Sequence[Held],  # from `usual_models`
+    others: Sequence[OutOfFold],  # from `evaluate_reference_models`
     seed: int = 42,
-) -> tuple[Model, dict[str, Any], Judged, Second | None]:  # as they are from here on; and the second search
+) -> tuple[
+    Model, dict[str, Any], FitDiagnosis, SecondSearch | None
+]:  # as they are from here on; and the second search
     "Follow the advice if that is wanted and the fit is not good. The test rows have no say in it."
     if on_verdict != "retrain" or judged.fit == "good":
         return model, choice, judged, None
-    second = search_again(data, judged.fit, choice["family"], choice["folds"], seed=seed)
+    second = run_second_search(data, judged.fit, choice["family"], choice["folds"], seed=seed)
     if not second.kept:
         return model, choice, judged, second
-    model, choice = second_model(second, data, model, seed=seed)
-    return model, choice, judge_fit(data, model.estimator, others, seed), second
+    model, choice = train_second_model(second, data, model, seed=seed)
+    return model, choice, diagnose_fit(data, model.estimator, others, seed), second
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #9dd246de
-SECOND_TRIALS, SECOND_SECONDS = 12, 60.0  # how long the second search may take
+_SECOND_SEARCH_TRIALS, _SECOND_SEARCH_SECONDS = 12, 60.0  # how long the second search may take
 
 
-def second_families(
+def second_search_families(
     fit: str,  # overfit or underfit
     family: str,  # of the model as it is
 ) -> str:  # names, with blanks between them
     "Which kinds of model the second search tries."
     names = list(FAMILIES)
     at = names.index(family) if family in names else (len(names) - 1 if fit == "overfit" else 0)
-    return " ".join(dict.fromkeys([*(names[: at + 1] if fit == "overfit" else names[at:]), *RIVALS]))
+    return " ".join(
+        dict.fromkeys([*(names[: at + 1] if fit == "overfit" else names[at:]), *REFERENCE_FAMILIES])
+    )
 
 
 @dataclass(frozen=True)
-class Second:
+class SecondSearch:
     "What a second search found, against the model as it was."
 
     family: str  # of the model as it was
     before: list[float]  # its scores, a fold each
     after: Trial
-    found: Difference  # how much better the new one is, on the same folds
+    found: ScoreDifference  # how much better the new one is, on the same folds
     chance: float  # how often chance does as much
 
     @property
@@ -101,24 +111,24 @@ class Second:
         return self.found.low > 0
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #935d1953
-def search_again(
-    data: Data,  # training rows
+def run_second_search(
+    data: TrainingData,  # training rows
     fit: str,  # overfit or underfit
     family: str,  # of the model as it is
     before: Sequence[float],  # its scores, a fold each
     jobs: int = 0,
     seed: int = 42,
-) -> Second:
+) -> SecondSearch:
     "Look for a simpler or a richer model, and compare it on the folds (Nadeau and Bengio 2003)."
-    tried = search(
+    tried = search_trials(
         data,
-        models=second_families(fit, family),
-        trials=SECOND_TRIALS,
-        budget=SECOND_SECONDS,
+        models=second_search_families(fit, family),
+        trials=_SECOND_SEARCH_TRIALS,
+        budget=_SECOND_SEARCH_SECONDS,
         jobs=jobs,
         seed=seed,
     )
-    best = best_of(tried, data.task)
+    best = best_trial(tried, data.task)
     assert best is not None, "search returns with a finished trial or not at all"
     judged = int(np.sum(data.fold >= 0)) / max(1, len(best.validation))
     pair = (
@@ -127,21 +137,21 @@ def search_again(
         else (list(before), best.validation)
     )
     found, chance = compare_folds(*pair, max(1.0, len(data.truth) - judged), judged)
-    return Second(family, list(before), best, found, chance)
+    return SecondSearch(family, list(before), best, found, chance)
 
 
-def second_model(
-    second: Second,
-    data: Data,
+def train_second_model(
+    second: SecondSearch,
+    data: TrainingData,
     model: Model,  # as it was
     jobs: int = 0,
     seed: int = 42,
 ) -> tuple[Model, dict[str, Any]]:  # the new model, and its choice as training would note it
     "Train what the second search found on all training rows."
-    return train_model(second.after, data, model.table, jobs, seed), choice_of(second.after, data)
+    return train_model(second.after, data, model.table, jobs, seed), choice_json(second.after, data)
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #d843623a
-def show_second(task: Task, second: Second) -> list[Any]:  # to be displayed
+def show_second_search(task: Task, second: SecondSearch) -> list[Any]:  # to be displayed
     "Before and after on the folds, and which of the two is kept."
     from IPython.display import Markdown
 
@@ -161,7 +171,7 @@ def show_second(task: Task, second: Second) -> list[Any]:  # to be displayed
             for when, family, folds in lines
         ]
     )
-    digits: Any = dict.fromkeys(["rows held back", "worst fold", "best fold"], readable)
+    digits: Any = dict.fromkeys(["rows held back", "worst fold", "best fold"], format_number)
     style = shown.style.hide().format(digits).set_uuid("second")
     style = style.set_caption(f"A second search: {METRICS[task.metric].label} on the same folds")
     told = "On the folds," if second.found.verdict == "unclear" else "The new model is"

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.formatting import readable
-from .scores import _LEFT
+from ..core.formatting import format_number
+from .scores import ALIGN_LEFT
 from ..models.calibration import FinalModel
 from ..task.metrics import predicted_codes
-from ..task.task import Task, break_even, mean_cost
+from ..task.task import Task, break_even_threshold, mean_cost
 
 # %% auto #0
-__all__ = ['ENOUGH', 'is_threshold', 'cheapest_threshold', 'row_costs', 'choose_threshold', 'say_final', 'costs', 'say_costs',
+__all__ = ['is_valid_threshold', 'cheapest_threshold', 'choose_threshold', 'describe_final_model', 'cost_table', 'describe_costs',
            'show_costs']
 
 # %% ../../nbs/evaluation/11_threshold.ipynb #ee4e73fc
-def is_threshold(
+def is_valid_threshold(
     text: str,  # as it was set
 ) -> bool:
     "Is it `auto`, or a probability?"
@@ -50,7 +50,7 @@ def cheapest_threshold(
     return float((bounds[best] + bounds[best + 1]) / 2)
 
 # %% ../../nbs/evaluation/11_threshold.ipynb #4785f02a
-def row_costs(
+def _row_costs(
     task: Task,  # binary
     truth: np.ndarray,  # codes
     output: np.ndarray,  # probabilities
@@ -63,7 +63,7 @@ def row_costs(
     )
 
 
-ENOUGH = 0.05  # of what mistakes cost: a threshold that saves less is not worth a word
+_MIN_COST_SAVING = 0.05  # of what mistakes cost: a threshold that saves less is not worth a word
 
 # %% ../../nbs/evaluation/11_threshold.ipynb #dc3e82b5
 def choose_threshold(
@@ -75,7 +75,7 @@ def choose_threshold(
     "From which probability on a row counts as positive; auto is where the two mistakes weigh the same."
     if task.type != "binary":
         return {"used": 0.5}
-    theory = break_even(task)
+    theory = break_even_threshold(task)
     if truth is None or output is None:
         return {"used": theory if threshold == "auto" else float(threshold), "theory": theory}
     found, half, saved = (
@@ -85,16 +85,17 @@ def choose_threshold(
     )
     for side in (0, 1):
         cut, rest = cheapest_threshold(task, truth[half != side], output[half != side]), half == side
-        costs = [row_costs(task, truth[rest], output[rest], one) for one in (theory, cut)]
+        costs = [_row_costs(task, truth[rest], output[rest], one) for one in (theory, cut)]
         saved[rest] = costs[0] - costs[1]
     clear = saved.mean() > max(
-        2 * saved.std() / math.sqrt(len(saved)), ENOUGH * row_costs(task, truth, output, theory).mean()
+        2 * saved.std() / math.sqrt(len(saved)),
+        _MIN_COST_SAVING * _row_costs(task, truth, output, theory).mean(),
     )
     used = (found if clear else theory) if threshold == "auto" else float(threshold)
     return {"used": used, "theory": theory, "held_back": found}
 
 # %% ../../nbs/evaluation/11_threshold.ipynb #e6d26f16
-def say_final(task: Task, final: FinalModel) -> str:  # Markdown
+def describe_final_model(task: Task, final: FinalModel) -> str:  # Markdown
     "What leaves the run, before the test rows are opened."
     if task.type == "regression":
         return f"**{final.family}** leaves the run as it was trained."
@@ -103,7 +104,7 @@ def say_final(task: Task, final: FinalModel) -> str:  # Markdown
     return f"**{final.family}** leaves the run. Its probabilities are {kept}{acts}."
 
 # %% ../../nbs/evaluation/11_threshold.ipynb #917ce314
-def costs(
+def cost_table(
     task: Task,  # binary
     truth: np.ndarray,  # codes
     output: np.ndarray,  # probabilities
@@ -130,16 +131,16 @@ def costs(
     )
 
 
-def say_costs(
-    table: pd.DataFrame,  # from `costs`
+def describe_costs(
+    table: pd.DataFrame,  # from `cost_table`
 ) -> str:  # Markdown
     "Whether the model pays."
     model, simple = table.iloc[-1], table.iloc[:2].sort_values("cost", kind="stable").iloc[0]
     way = model.way.removesuffix(" (used)")
-    compared = f"To {way} costs {readable(model.cost)} in 1,000 rows, to {simple.way} {readable(simple.cost)}"
+    compared = f"To {way} costs {format_number(model.cost)} in 1,000 rows, to {simple.way} {format_number(simple.cost)}"
     saved = simple.cost - model.cost
     if saved > 0:
-        return f"{compared}. **The model saves {readable(saved)} in 1,000 rows**, and `predict` acts so."
+        return f"{compared}. **The model saves {format_number(saved)} in 1,000 rows**, and `predict` acts so."
     return f"{compared}. **The model does not pay**: too weak, or its probabilities do not keep their word."
 
 # %% ../../nbs/evaluation/11_threshold.ipynb #0820001b
@@ -154,10 +155,10 @@ def show_costs(
 
     if task.type != "binary":
         return [Markdown("Costs of mistakes are stated for two classes only.")]
-    table = costs(task, truth, output, thresholds)
+    table = cost_table(task, truth, output, thresholds)
     bold = ["font-weight: bold" if row == len(table) - 1 else "" for row in range(len(table))]
-    style = table.style.hide().format({"acted": "{:.1%}", "cost": readable}).apply(lambda column: bold)
+    style = table.style.hide().format({"acted": "{:.1%}", "cost": format_number}).apply(lambda column: bold)
     return [
-        style.set_caption("What mistakes cost in 1,000 rows").set_table_styles(_LEFT).set_uuid("costs"),
-        Markdown(say_costs(table)),
+        style.set_caption("What mistakes cost in 1,000 rows").set_table_styles(ALIGN_LEFT).set_uuid("costs"),
+        Markdown(describe_costs(table)),
     ]

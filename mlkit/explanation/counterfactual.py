@@ -12,19 +12,19 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import SettingsError, did_you_mean
-from ..core.formatting import listed
-from ..data.columns import in_words
-from .global_importance import amount, answer
-from .perturbation import Mixture
+from ..core.formatting import join_with_and
+from ..data.column_spec import format_cell
+from .global_importance import format_effect, format_output
+from .perturbation import PerturbationPool
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['STEPS', 'RARE_VALUE', 'NEAR', 'BEAM', 'changeable', 'options_of', 'near_rows', 'Choices', 'Change', 'find_change',
-           'wanted_gain', 'say_change']
+__all__ = ['RARE_VALUE_SHARE', 'changeable_columns', 'alternative_values', 'near_rows', 'CounterfactualSpace', 'Counterfactual',
+           'find_counterfactual', 'decision_gain', 'describe_counterfactual']
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #bd820ba4
-def changeable(
-    pool: Mixture,
+def changeable_columns(
+    pool: PerturbationPool,
     personal: dict[str, str],  # columns whose values are not shown
     fixed: str = "",  # columns that nobody can change, with | between them
 ) -> list[str]:
@@ -44,14 +44,16 @@ def changeable(
     ]
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #43ba780a
-STEPS = 15  # values of a number that are tried
+_MAX_TRIED_VALUES = 15  # values of a number that are tried
 
 
-RARE_VALUE = 0.02  # a share of the training rows: rarer categories, and numbers further out, are not tried
+RARE_VALUE_SHARE = (
+    0.02  # a share of the training rows: rarer categories, and numbers further out, are not tried
+)
 
 
-def options_of(
-    pool: Mixture,
+def alternative_values(
+    pool: PerturbationPool,
     name: str,  # of a column
     place: int,  # of the row in the pool
 ) -> list[tuple[int, float]]:  # place of a training row with this value, and how far away it is (0 to 1)
@@ -63,20 +65,20 @@ def options_of(
         return []
     if column.kind != "number":
         counts = known.value_counts()
-        common = counts[(counts >= RARE_VALUE * len(known)) & (counts.index != own)]
+        common = counts[(counts >= RARE_VALUE_SHARE * len(known)) & (counts.index != own)]
         return [(int(known.index[known == value][0]), 0.5) for value in sorted(common.index)]
-    shares = np.linspace(RARE_VALUE, 1 - RARE_VALUE, STEPS)
+    shares = np.linspace(RARE_VALUE_SHARE, 1 - RARE_VALUE_SHARE, _MAX_TRIED_VALUES)
     places = known.index[(shares * (len(known) - 1)).round().astype(int)]
     here = 0.5 if own != own else float((known < own).mean() + (known <= own).mean()) / 2
     ways = zip(places, np.abs(shares - here), strict=True)
     return [(int(at), float(way)) for at, way in ways if cells[at] != own]
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #268609d8
-NEAR = 0.1  # a share of the training rows: numbers that so few lie between are near
+_NEAR_SHARE = 0.1  # a share of the training rows: numbers that so few lie between are near
 
 
 def near_rows(
-    pool: Mixture,
+    pool: PerturbationPool,
     name: str,  # of a column
     place: int,  # of a row in the pool
 ) -> np.ndarray:  # one for each training row of the pool
@@ -89,21 +91,23 @@ def near_rows(
     if kind in ("boolean", "category"):
         return same
     here = float((known < cell).sum() + (known <= cell).sum()) / 2 / max(1, known.notna().sum())
-    return same | ((known.rank(pct=True) - here).abs() <= NEAR).to_numpy(dtype=bool)
+    return same | ((known.rank(pct=True) - here).abs() <= _NEAR_SHARE).to_numpy(dtype=bool)
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #c966ebe7
-class Choices:
+class CounterfactualSpace:
     "What each column of a row could be: itself or an option. A state picks one for each column."
 
     def __init__(
         self,
-        pool: Mixture,
+        pool: PerturbationPool,
         place: int,  # of the row in the pool
         names: Sequence[str],  # columns that may change
     ):
         found = [(number, at, 0.0) for number, at in enumerate([place] * len(pool.columns))]
         for name in names:
-            found += [(pool.columns.index(name), at, way) for at, way in options_of(pool, name, place)]
+            found += [
+                (pool.columns.index(name), at, way) for at, way in alternative_values(pool, name, place)
+            ]
         self.column, self.place, self.way = (np.array(part) for part in zip(*found, strict=True))
         near = np.array([near_rows(pool, pool.columns[number], at) for number, at, _ in found], np.float32)
         self.together = near @ near.T > 0  # is some training row near to both?
@@ -112,23 +116,23 @@ class Choices:
     def changed(self, states: np.ndarray) -> np.ndarray:
         return states != self.own
 
-    def plausible(self, states: np.ndarray) -> np.ndarray:
+    def are_plausible(self, states: np.ndarray) -> np.ndarray:
         "Does every pair with a changed cell in it come near to some training row?"
         kept = ~self.changed(states)
         near = self.together[states[:, :, None], states[:, None, :]]
         return (near | (kept[:, :, None] & kept[:, None, :])).all(axis=(1, 2))
 
-    def further(self, states: np.ndarray) -> np.ndarray:
+    def expand(self, states: np.ndarray) -> np.ndarray:
         "Every state with one more column changed, in every plausible way, each once."
         more = [states[self.column[option] == states[:, self.column[option]]] for option in self.options]
         for option, part in zip(self.options, more, strict=True):
             part[:, self.column[option]] = option
         found = np.unique(np.concatenate(more), axis=0) if more else states[:0]
-        return found[self.plausible(found)]
+        return found[self.are_plausible(found)]
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #934c5636
 @dataclass(frozen=True)
-class Change:
+class Counterfactual:
     "What would have to be different for another answer."
 
     turned: bool  # does it turn the decision, or move the number by what was wanted?
@@ -137,51 +141,55 @@ class Change:
     after: np.ndarray  # what it would say
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #bf4e645f
-def _change(pool: Mixture, choices: Choices, state: np.ndarray, turned: bool) -> Change:
+def _make_counterfactual(
+    pool: PerturbationPool, choices: CounterfactualSpace, state: np.ndarray, turned: bool
+) -> Counterfactual:
     words, table = {}, pool.model.table
     for number in np.flatnonzero(choices.changed(state)[0]):
         cells = pool.cells[name := pool.columns[number]].iloc[choices.place[[number, state[0, number]]]]
-        words[name] = (in_words(table[name], cells.iloc[0]), in_words(table[name], cells.iloc[1]))
+        words[name] = (format_cell(table[name], cells.iloc[0]), format_cell(table[name], cells.iloc[1]))
     before, after = pool.output(choices.place[np.concatenate([choices.own[None], state])])
-    return Change(turned, words, before, after)
+    return Counterfactual(turned, words, before, after)
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #a3cefe22
-BEAM = 10  # changes that are followed further
+_BEAM_WIDTH = 10  # changes that are followed further
 
 
-def find_change(
-    pool: Mixture,
+def find_counterfactual(
+    pool: PerturbationPool,
     place: int,  # of the row in the pool
     names: Sequence[str],  # columns that may change
     gain: Callable[[np.ndarray], np.ndarray],  # of outputs: 0 or more where they are as wanted
     most: int = 3,  # columns at once
-) -> Change:
+) -> Counterfactual:
     "The smallest plausible change that is enough; failing that, the one that comes nearest."
-    choices = Choices(pool, place, names)
+    choices = CounterfactualSpace(pool, place, names)
     best = states = choices.own[None]
     nearest = float(gain(pool.output(choices.place[states]))[0])
     for _ in range(most):
-        states = choices.further(states)
+        states = choices.expand(states)
         if not len(states):
             break
         gains = gain(pool.output(choices.place[states]))
         if (gains >= 0).any():
             enough = states[gains >= 0]
-            return _change(pool, choices, enough[[np.argmin(choices.way[enough].sum(axis=1))]], turned=True)
+            return _make_counterfactual(
+                pool, choices, enough[[np.argmin(choices.way[enough].sum(axis=1))]], turned=True
+            )
         states = states[np.argsort(-gains, kind="stable")]
         if gains.max() > nearest:
             best, nearest = states[:1], float(gains.max())
         _, first = np.unique(choices.changed(states), axis=0, return_index=True)
-        states = states[np.sort(first)[:BEAM]]  # the best of each set of columns
-    return _change(pool, choices, best, turned=False)
+        states = states[np.sort(first)[:_BEAM_WIDTH]]  # the best of each set of columns
+    return _make_counterfactual(pool, choices, best, turned=False)
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #9aa58b40
-def wanted_gain(
+def decision_gain(
     task: Task,
     before: np.ndarray,  # what the model says of the row
     threshold: float = 0.5,  # binary: positive from this probability on
     wanted: float = 0.0,  # regression: by how much the number should move
-) -> Callable[[np.ndarray], np.ndarray]:  # for `find_change`
+) -> Callable[[np.ndarray], np.ndarray]:  # for `find_counterfactual`
     "How much nearer outputs are to another decision; 0 or more: they have reached it."
     if task.type == "regression":
         return lambda output: np.sign(wanted) * (output - before) - abs(wanted)
@@ -193,21 +201,23 @@ def wanted_gain(
     return lambda output: np.delete(output, own, axis=1).max(axis=1) - output[:, own] - 1e-9
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #0c60d159
-def say_change(
+def describe_counterfactual(
     task: Task,
-    change: Change,
+    change: Counterfactual,
     threshold: float = 0.5,  # binary: positive from this probability on
 ) -> str:  # Markdown
     "What would have to be different, in one sentence; honestly so when nothing helps."
-    what = listed([f"`{name}` were {new} instead of {old}" for name, (old, new) in change.changes.items()])
+    what = join_with_and(
+        [f"`{name}` were {new} instead of {old}" for name, (old, new) in change.changes.items()]
+    )
     if task.type == "regression":
-        then = f"`{task.target}` would be predicted as {answer(task, float(change.after))}"
-        then += f" ({amount(task, float(change.after - change.before))})"
+        then = f"`{task.target}` would be predicted as {format_output(task, float(change.after))}"
+        then += f" ({format_effect(task, float(change.after - change.before))})"
     else:
         code = int(change.after[1] >= threshold) if task.type == "binary" else int(change.after.argmax())
         shown = change.after[1] if task.type == "binary" else change.after[code]
         whose = f" for {task.positive}" if task.type == "binary" and not code else ""
-        then = f"it would be predicted `{task.target}` = {task.classes[code]} ({answer(task, shown)}{whose})"
+        then = f"it would be predicted `{task.target}` = {task.classes[code]} ({format_output(task, shown)}{whose})"
     if change.turned:
         return f"**What would change that:** {then} if {what}."
     if not what:

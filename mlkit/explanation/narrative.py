@@ -8,20 +8,26 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.figures import Plot, new_plot
-from ..core.formatting import listed
+from ..core.formatting import join_with_and
 from ..core.theme import BLUE, GREY, ORANGE
-from .global_importance import amount, answer, explained, in_picture, units
-from .local import SEEDS, TOP, Trust
-from .row_explanation import Explanation, reasons
+from mlkit.explanation.global_importance import (
+    effect_unit,
+    explained_quantity,
+    format_effect,
+    format_output,
+    plot_label,
+)
+from .local_attributions import LIME_RUNS, TOP_COLUMNS, ExplanationAgreement
+from .row_explanation import RowExplanation, top_contributions
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['MOST_BARS', 'say_why', 'predicted', 'say_trust', 'plot_explanation']
+__all__ = ['describe_explanation', 'describe_prediction', 'describe_agreement', 'plot_explanation']
 
 # %% ../../nbs/explanation/06_narrative.ipynb #3eeed8cc
-def say_why(
+def describe_explanation(
     task: Task,
-    explanation: Explanation,
+    explanation: RowExplanation,
     threshold: float = 0.5,  # binary: positive from this probability on
 ) -> str:  # Markdown
     "Why the model says so, in a few sentences."
@@ -30,17 +36,19 @@ def say_why(
         sign = 1 if shap.output >= shap.base else -1
     if task.type == "binary":
         sign = 1 if shap.output >= threshold else -1
-    said = f"**Row {explanation.row} is predicted {predicted(task, explanation, sign)}"
-    pro, contra = reasons(task, explanation, sign), reasons(task, explanation, -sign, 2)
-    said += f", mainly because {listed(pro)}." if pro else ", though no column speaks for it."
+    said = f"**Row {explanation.row} is predicted {describe_prediction(task, explanation, sign)}"
+    pro, contra = top_contributions(task, explanation, sign), top_contributions(task, explanation, -sign, 2)
+    said += f", mainly because {join_with_and(pro)}." if pro else ", though no column speaks for it."
     if contra:
-        said += f" What speaks against it: {listed(contra)}."
-    return f"{said} Of a row about which nothing is known the model would say {answer(task, shap.base)}."
+        said += f" What speaks against it: {join_with_and(contra)}."
+    return (
+        f"{said} Of a row about which nothing is known the model would say {format_output(task, shap.base)}."
+    )
 
 # %% ../../nbs/explanation/06_narrative.ipynb #1cbfee0e
-def predicted(task: Task, explanation: Explanation, sign: int) -> str:
+def describe_prediction(task: Task, explanation: RowExplanation, sign: int) -> str:
     "The prediction in words; `sign` says which of two classes it is."
-    output = answer(task, explanation.shap.output)
+    output = format_output(task, explanation.shap.output)
     if task.type == "regression":
         return f"`{task.target}` = {output}**"
     whose = "" if sign > 0 else f" for {task.positive}"
@@ -48,36 +56,36 @@ def predicted(task: Task, explanation: Explanation, sign: int) -> str:
     return f"`{task.target}` = {name}** ({output}{whose})"
 
 # %% ../../nbs/explanation/06_narrative.ipynb #426b9821
-def say_trust(task: Task, sure: Trust) -> str:  # Markdown
+def describe_agreement(task: Task, sure: ExplanationAgreement) -> str:  # Markdown
     "How far SHAP and LIME agree, how sure LIME is of itself, and what follows."
-    top = min(TOP, sure.columns)
-    same = f"{listed([f'`{name}`' for name in sure.shared])}" if sure.shared else "none of them"
+    top = min(TOP_COLUMNS, sure.columns)
+    same = f"{join_with_and([f'`{name}`' for name in sure.shared])}" if sure.shared else "none of them"
     agree = (
         f"Of the {top} columns that SHAP puts first, LIME puts {same} among its first {top}; over all "
         f"columns their orders agree to {sure.rank:.2f} (1: the same order, 0: none)."
     )
     alone = (
-        f"Asked {SEEDS} times, LIME names the same {top} in {sure.same_top} of {SEEDS}, and its values "
-        f"are off by up to {amount(task, sure.spread)[1:]}. Its straight line accounts for "
+        f"Asked {LIME_RUNS} times, LIME names the same {top} in {sure.stable_top_runs} of {LIME_RUNS}, and its values "
+        f"are off by up to {format_effect(task, sure.spread)[1:]}. Its straight line accounts for "
         f"{max(0, sure.fit):.0%} of what the model does nearby."
     )
     verdict = "The methods disagree: take neither list as the reasons, and look at similar rows."
     if sure.first in sure.shared:
         verdict = f"Rely on `{sure.first}` as a reason; the order behind it is not settled."
-    if sure.agreed and sure.stable:
+    if sure.is_agreed and sure.stable:
         verdict = "Both methods tell the same story: the reasons can be relied on."
     return f"{agree} {alone} **{verdict}**"
 
 # %% ../../nbs/explanation/06_narrative.ipynb #cfc10dc1
-MOST_BARS = 10  # in one picture
+_MAX_BARS = 10  # in one picture
 
 
-def plot_explanation(task: Task, explanation: Explanation) -> Plot:
+def plot_explanation(task: Task, explanation: RowExplanation) -> Plot:
     "SHAP as bars, LIME as dots whose lines reach from its smallest to its largest value."
     shap, scale = explanation.shap, 1 if task.type == "regression" else 100
-    order = np.argsort(-np.abs(shap.values), kind="stable")[:MOST_BARS]
-    runs = np.array([lime.values for lime in explanation.limes])[:, order] * scale
-    names = [in_picture(f"{name} = {explanation.cells[name]}") for name in shap.top(len(order))]
+    order = np.argsort(-np.abs(shap.values), kind="stable")[:_MAX_BARS]
+    runs = np.array([lime.values for lime in explanation.lime_runs])[:, order] * scale
+    names = [plot_label(f"{name} = {explanation.cells[name]}") for name in shap.top(len(order))]
     plot, axes = new_plot(7.2, 1.2 + 0.36 * len(order))
     at = np.arange(len(order))
     axes.barh(at, shap.values[order] * scale, color=BLUE, alpha=0.85, height=0.62, label="SHAP")
@@ -88,9 +96,9 @@ def plot_explanation(task: Task, explanation: Explanation) -> Plot:
     axes.set_yticks(at, names)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
-    about = explained(task, explanation.label if task.type == "multiclass" else None)
-    output, base = answer(task, shap.output), answer(task, shap.base)
+    about = explained_quantity(task, explanation.label if task.type == "multiclass" else None)
+    output, base = format_output(task, shap.output), format_output(task, shap.base)
     title = f"Row {explanation.row}: {output}, {base} on average"
-    axes.set(title=title, xlabel=f"moves {about} by{units(task)}")
+    axes.set(title=title, xlabel=f"moves {about} by{effect_unit(task)}")
     axes.figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return plot

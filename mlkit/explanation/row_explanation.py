@@ -11,46 +11,53 @@ import numpy as np
 import pandas as pd
 
 from ..data.personal import personal_columns
-from .global_importance import amount
-from .local import Attribution, Trust, lime_runs, shap_values, trust
-from .perturbation import Mixture, own_places, shown_cells
+from .global_importance import format_effect
+from mlkit.explanation.local_attributions import (
+    Attribution,
+    ExplanationAgreement,
+    compare_explanations,
+    repeat_lime,
+    shap_values,
+)
+from .perturbation import PerturbationPool, format_row_cells, unperturbed_positions
 from ..models.model import Model
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['MOST_POOLED', 'training_pool', 'Explanation', 'labels_of', 'explain', 'reasons']
+__all__ = ['MAX_POOL_ROWS', 'make_training_pool', 'RowExplanation', 'classes_to_explain', 'explain_prediction',
+           'top_contributions']
 
 # %% ../../nbs/explanation/05_row_explanation.ipynb #d876fba5
-MOST_POOLED = 1_000  # training rows that are read
+MAX_POOL_ROWS = 1_000  # training rows that are read
 
 
-def training_pool(
+def make_training_pool(
     model: Model,
     train: pd.DataFrame,  # raw training rows
     background: int = 100,  # so many of them stand for "not known"
     seed: int = 42,  # of the choice
-) -> Mixture:
+) -> PerturbationPool:
     "A random choice of training rows, read once: the background first, then others to borrow cells from."
-    some = np.random.default_rng(seed).permutation(len(train))[: max(MOST_POOLED, background)]
-    return Mixture(model, train.iloc[some], background)
+    some = np.random.default_rng(seed).permutation(len(train))[: max(MAX_POOL_ROWS, background)]
+    return PerturbationPool(model, train.iloc[some], background)
 
 # %% ../../nbs/explanation/05_row_explanation.ipynb #deb36823
 @dataclass(frozen=True)
-class Explanation:
+class RowExplanation:
     "Why the model says what it says of one row."
 
     row: int  # its number in the table, from 1
     label: int  # the class whose probability is explained, by its position; 1 for numbers
     shap: Attribution
-    limes: list[Attribution]  # LIME, asked several times
+    lime_runs: list[Attribution]  # LIME, asked several times
     cells: dict[str, str]  # the row in words; personal cells as dots
 
     @property
-    def trust(self) -> Trust:
-        return trust(self.shap, self.limes)
+    def trust(self) -> ExplanationAgreement:
+        return compare_explanations(self.shap, self.lime_runs)
 
 # %% ../../nbs/explanation/05_row_explanation.ipynb #e3bab9b0
-def labels_of(
+def classes_to_explain(
     task: Task,
     output: np.ndarray,  # what the model says: probabilities or numbers
 ) -> list[int]:  # for each row
@@ -58,25 +65,25 @@ def labels_of(
     return output.argmax(axis=1).tolist() if task.type == "multiclass" else [1] * len(output)
 
 
-def explain(
-    pool: Mixture,
+def explain_prediction(
+    pool: PerturbationPool,
     place: int,  # of the row in the pool
     row: int,  # its number for the reader
     personal: dict[str, str] | None = None,  # columns whose values are not shown; None: those that look so
     seed: int = 42,  # of SHAP and LIME
-) -> Explanation:
+) -> RowExplanation:
     "SHAP and LIME for one row."
-    [label] = labels_of(pool.model.task, pool.output(own_places(pool, [place])))
+    [label] = classes_to_explain(pool.model.task, pool.output(unperturbed_positions(pool, [place])))
     if personal is None:
         personal = personal_columns(pool.rows, doubtful=True)
-    cells = shown_cells(pool, place, personal)
-    limes = lime_runs(pool, place, label, seed=seed)
-    return Explanation(row, label, shap_values(pool, place, label, seed), limes, cells)
+    cells = format_row_cells(pool, place, personal)
+    limes = repeat_lime(pool, place, label, seed=seed)
+    return RowExplanation(row, label, shap_values(pool, place, label, seed), limes, cells)
 
 # %% ../../nbs/explanation/05_row_explanation.ipynb #52e3c84b
-def reasons(
+def top_contributions(
     task: Task,
-    explanation: Explanation,
+    explanation: RowExplanation,
     sign: int,  # 1: what raises the answer, -1: what lowers it
     most: int = 3,
 ) -> list[str]:  # the strongest first
@@ -87,6 +94,6 @@ def reasons(
     ]
     names = [explanation.shap.columns[place] for place in order]
     return [
-        f"`{name}` is {explanation.cells[name]} ({amount(task, sign * pull[place])})"
+        f"`{name}` is {explanation.cells[name]} ({format_effect(task, sign * pull[place])})"
         for name, place in zip(names, order, strict=True)
     ]

@@ -14,20 +14,25 @@ import pandas as pd
 
 from ..core.errors import SettingsError
 from ..core.formatting import without_nan
-from .counterfactual import Change, find_change, say_change, wanted_gain
-from .global_importance import Dependence, explained, say_dependence
-from .local import TOP, mean_of
-from .narrative import plot_explanation, say_trust, say_why
-from .perturbation import Mixture, own_places
-from .row_explanation import MOST_POOLED, Explanation, explain
+from mlkit.explanation.counterfactual import (
+    Counterfactual,
+    decision_gain,
+    describe_counterfactual,
+    find_counterfactual,
+)
+from .global_importance import PartialDependence, describe_dependence, explained_quantity
+from .local_attributions import TOP_COLUMNS, mean_attribution
+from .narrative import describe_agreement, describe_explanation, plot_explanation
+from .perturbation import PerturbationPool, unperturbed_positions
+from .row_explanation import MAX_POOL_ROWS, RowExplanation, explain_prediction
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['MOST_TRIED', 'choose_rows', 'Scene', 'look_at', 'Told', 'tell_row', 'show_row', 'row_json', 'explanations_json',
-           'commonest', 'amount_wanted']
+__all__ = ['choose_explained_rows', 'ExplainedRows', 'read_explained_rows', 'RowReport', 'make_row_report', 'show_row_report',
+           'row_report_json', 'explanations_json', 'most_common_class', 'resolve_wanted_change']
 
 # %% ../../nbs/explanation/07_row_report.ipynb #b1ab764c
-def choose_rows(
+def choose_explained_rows(
     task: Task,
     output: np.ndarray,  # what the model says of all test rows
     rows: str = "",  # numbers from 1, with blanks between them; empty: three telling ones
@@ -56,41 +61,41 @@ def _named_rows(text: str, rows: int) -> list[int]:
     )
 
 # %% ../../nbs/explanation/07_row_report.ipynb #5447fb45
-class Scene(NamedTuple):
+class ExplainedRows(NamedTuple):
     "The rows that this stage looks at; of very many test rows not all are."
 
-    pool: Mixture  # training rows, then the chosen test rows, then others
+    pool: PerturbationPool  # training rows, then the chosen test rows, then others
     chosen: list[int]  # places in the pool of the rows to explain
     others: np.ndarray  # places of a random choice of all test rows
     at: np.ndarray  # their positions in the test rows
 
 
-def look_at(
-    pool: Mixture,  # from `training_pool`
+def read_explained_rows(
+    pool: PerturbationPool,  # from `make_training_pool`
     test: pd.DataFrame,  # raw test rows
     chosen: Sequence[int],  # positions of the rows to explain
     seed: int = 42,  # of the choice of others
-) -> Scene:
+) -> ExplainedRows:
     "Read the test rows that are needed."
-    at = np.random.default_rng(seed).permutation(len(test))[:MOST_POOLED]
-    first, whole = pool.known + len(chosen), pool.adding(test.iloc[[*chosen, *at]])
-    return Scene(whole, list(range(pool.known, first)), np.arange(first, len(whole)), at)
+    at = np.random.default_rng(seed).permutation(len(test))[:MAX_POOL_ROWS]
+    first, whole = pool.known + len(chosen), pool.with_rows(test.iloc[[*chosen, *at]])
+    return ExplainedRows(whole, list(range(pool.known, first)), np.arange(first, len(whole)), at)
 
 # %% ../../nbs/explanation/07_row_report.ipynb #e5bce454
-MOST_TRIED = 20  # columns for a change: those that have moved the prediction most
+_MAX_CHANGEABLE_COLUMNS = 20  # columns for a change: those that have moved the prediction most
 
 
 @dataclass(frozen=True)
-class Told:
+class RowReport:
     "An explained row with everything that there is to say of it."
 
-    explanation: Explanation
-    change: Change
+    explanation: RowExplanation
+    counterfactual: Counterfactual
     words: list[str]  # why, how sure, and what would change it: Markdown
 
 # %% ../../nbs/explanation/07_row_report.ipynb #e5bf8c31
-def tell_row(
-    pool: Mixture,
+def make_row_report(
+    pool: PerturbationPool,
     place: int,  # of the row in the pool
     row: int,  # its number for the reader
     names: Sequence[str],  # columns that may change
@@ -98,17 +103,21 @@ def tell_row(
     threshold: float = 0.5,  # binary: positive from this probability on
     wanted: float = 0.0,  # regression: by how much the number should move
     seed: int = 42,  # of SHAP and LIME
-) -> Told:
+) -> RowReport:
     "Explain a row, look for what would change it, and put both into words."
-    task, why = pool.model.task, explain(pool, place, row, personal, seed)
-    before = pool.output(own_places(pool, [place]))[0]
-    moving = [name for name in why.shap.top(MOST_TRIED) if name in names]
-    change = find_change(pool, place, moving, wanted_gain(task, before, threshold, wanted))
-    words = [say_why(task, why, threshold), say_trust(task, why.trust), say_change(task, change, threshold)]
-    return Told(why, change, words)
+    task, why = pool.model.task, explain_prediction(pool, place, row, personal, seed)
+    before = pool.output(unperturbed_positions(pool, [place]))[0]
+    moving = [name for name in why.shap.top(_MAX_CHANGEABLE_COLUMNS) if name in names]
+    change = find_counterfactual(pool, place, moving, decision_gain(task, before, threshold, wanted))
+    words = [
+        describe_explanation(task, why, threshold),
+        describe_agreement(task, why.trust),
+        describe_counterfactual(task, change, threshold),
+    ]
+    return RowReport(why, change, words)
 
 # %% ../../nbs/explanation/07_row_report.ipynb #5817585a
-def show_row(task: Task, told: Told) -> list[Any]:  # to be displayed
+def show_row_report(task: Task, told: RowReport) -> list[Any]:  # to be displayed
     "A row as a picture and in words."
     from IPython.display import Markdown
 
@@ -116,10 +125,10 @@ def show_row(task: Task, told: Told) -> list[Any]:  # to be displayed
     return [Markdown(why), plot_explanation(task, told.explanation), Markdown(more)]
 
 # %% ../../nbs/explanation/07_row_report.ipynb #048d7d0e
-def row_json(told: Told) -> dict[str, Any]:
+def row_report_json(told: RowReport) -> dict[str, Any]:
     "One explained row in plain values."
-    why, change = told.explanation, told.change
-    shap, lime = why.shap, mean_of(why.limes)
+    why, change = told.explanation, told.counterfactual
+    shap, lime = why.shap, mean_attribution(why.lime_runs)
     return {
         "row": why.row,
         "class": why.label,
@@ -138,30 +147,30 @@ def row_json(told: Told) -> dict[str, Any]:
 def explanations_json(
     task: Task,
     table: pd.DataFrame,  # from `importance`
-    curves: Sequence[Dependence],
+    curves: Sequence[PartialDependence],
     label: int,  # the class whose probability the curves show
-    told: Sequence[Told],
+    told: Sequence[RowReport],
     behind: int,  # test rows behind `table`
 ) -> dict[str, Any]:
     "What the stage hands on: the whole, and the rows that were explained."
     return without_nan(
         {
-            "about": explained(task),
+            "about": explained_quantity(task),
             "behind": behind,
             "importance": table.to_dict("records"),
-            "top": table.column[:TOP].tolist(),
+            "top": table.column[:TOP_COLUMNS].tolist(),
             "dependence": [curve.to_dict() for curve in curves],
-            "words": [say_dependence(task, curve, label) for curve in curves],
-            "rows": [row_json(one) for one in told],
+            "words": [describe_dependence(task, curve, label) for curve in curves],
+            "rows": [row_report_json(one) for one in told],
         }
     )
 
 # %% ../../nbs/explanation/07_row_report.ipynb #85710586
-def commonest(labels: Sequence[int]) -> int:
+def most_common_class(labels: Sequence[int]) -> int:
     return max(sorted(set(labels)), key=list(labels).count)
 
 # %% ../../nbs/explanation/07_row_report.ipynb #10c37096
-def amount_wanted(
+def resolve_wanted_change(
     task: Task,
     wanted: float,  # as it was set
     metrics: dict[str, Any],  # from stage 06

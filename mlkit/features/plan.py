@@ -16,41 +16,48 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_predict
 
 from ..core.errors import SettingsError, did_you_mean
-from ..data.columns import Column, input_names
+from ..data.column_spec import ColumnSpec, input_names
 from ..data.personal import personal_columns
-from ..data.table import Table
-from ..data.type_inference import learn_table, ordered_categories
-from .column_options import AS_USUAL, CHOICES, Wish, check_wishes, read_wishes
-from .encoders import Plan, Treatment, one_thread, text_steps
-from .interactions import few_rows, find_combinations, read_combinations
+from ..data.table_spec import TableSpec
+from ..data.type_inference import infer_table_spec, ordered_categories
+from mlkit.features.column_options import (
+    NO_OVERRIDE,
+    OPTION_CHOICES,
+    ColumnOverride,
+    check_column_overrides,
+    parse_column_overrides,
+)
+from .encoders import InputPlan, PreprocessingPlan, single_threaded, text_steps
+from .interactions import find_interactions, parse_interactions, sample_positions
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
-__all__ = ['EVEN', 'LOPSIDED', 'ALWAYS_SAME', 'FILLINGS', 'SCALINGS', 'TEXTS', 'WORDS', 'PARTS', 'FEW_WORDS', 'LOOK',
-           'learn_reading', 'skewness', 'treat_number', 'treat_part', 'treat_category', 'treat_text', 'tells',
-           'answers_of', 'combine_numbers', 'make_plan', 'treat_column', 'without_silent', 'make_folds', 'target_frame']
+__all__ = ['MAX_SYMMETRIC_SKEWNESS', 'MIN_POWER_SKEWNESS', 'CONSTANT_REASON', 'IMPUTATION_LABELS', 'SCALING_LABELS',
+           'PLAN_TABLE_STYLE', 'infer_feature_specs', 'skewness', 'plan_number', 'plan_date_part', 'plan_category',
+           'plan_text', 'is_text_informative', 'target_as_numbers', 'add_interactions', 'make_plan', 'make_folds',
+           'make_target_frame']
 
 # %% ../../nbs/features/04_plan.ipynb #a3cd9ec4
-def learn_reading(
+def infer_feature_specs(
     train: pd.DataFrame,  # raw training rows
     task: Task,
     leave_out: str = "",  # columns that the model must not use, with | between them
     columns: str = "",  # what to do otherwise, such as `pdays: missing=-1 | code: kind=category`
     split: Mapping[str, str] | None = None,  # how the exam was locked away: `how` and `column`
-) -> Table:
+) -> TableSpec:
     "How the cells of the features are read. SettingsError, a line for each thing that cannot be done."
     names = [str(name) for name in train if name != task.target]
-    wishes, problems = read_wishes(columns, names)
+    wishes, problems = parse_column_overrides(columns, names)
     unwanted, unknown = _left_out(leave_out, [*names, task.target])
     personal = personal_columns(train[names])
-    table = learn_table(
+    table = infer_table_spec(
         train,
         ignore=[task.target],
         kinds=dict.fromkeys(personal, "identifier")
         | {name: wish.kind for name, wish in wishes.items() if wish.kind},
         markers={name: wish.missing for name, wish in wishes.items() if wish.missing},
     )
-    check_wishes(wishes, table, unknown + problems)
+    check_column_overrides(wishes, table, unknown + problems)
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
     table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
     secret = {
@@ -84,10 +91,10 @@ def _left_out(text: str, known: list[str]) -> tuple[set[str], list[str]]:
     return {names[name] for name in said if name in names}, problems
 
 # %% ../../nbs/features/04_plan.ipynb #090382a0
-EVEN = 0.5  # skewness up to which the mean fills a gap
+MAX_SYMMETRIC_SKEWNESS = 0.5  # skewness up to which the mean fills a gap
 
 
-LOPSIDED = 2.0  # skewness from which a number is power-transformed
+MIN_POWER_SKEWNESS = 2.0  # skewness from which a number is power-transformed
 
 
 def skewness(
@@ -99,10 +106,10 @@ def skewness(
     return skew if np.isfinite(skew) else 0.0
 
 # %% ../../nbs/features/04_plan.ipynb #e0b55f37
-ALWAYS_SAME = "always the same in the training rows"
+CONSTANT_REASON = "always the same in the training rows"
 
 
-FILLINGS = {
+IMPUTATION_LABELS = {
     "mean": "the mean",
     "median": "the median",
     "most_frequent": "the most frequent value",
@@ -110,7 +117,7 @@ FILLINGS = {
 }
 
 
-SCALINGS = {
+SCALING_LABELS = {
     "standard": "standardised",
     "minmax": "scaled to 0..1",
     "power": "power-transformed",
@@ -118,72 +125,72 @@ SCALINGS = {
 }
 
 
-def treat_number(
+def plan_number(
     values: pd.Series,  # of the training rows, NaN for missing
-    wish: Wish = AS_USUAL,  # what is wanted otherwise
-) -> Treatment:
+    wish: ColumnOverride = NO_OVERRIDE,  # what is wanted otherwise
+) -> InputPlan:
     "What is done to a number, and why."
     if values.nunique(dropna=False) == 1:
-        return Treatment("number", ALWAYS_SAME, models="none")
+        return InputPlan("number", CONSTANT_REASON, models="none")
     missing, skew, fill = float(values.isna().mean()), skewness(values), float(wish.fill or 0)
     asked = wish.impute not in ("", "auto")
-    impute = wish.impute if asked else "mean" if abs(skew) <= EVEN else "median"
-    shape = "evenly spread" if abs(skew) <= EVEN else f"skewness {skew:.1f}"
-    word = f"{fill:g}" if impute == "constant" else FILLINGS[impute]
+    impute = wish.impute if asked else "mean" if abs(skew) <= MAX_SYMMETRIC_SKEWNESS else "median"
+    shape = "evenly spread" if abs(skew) <= MAX_SYMMETRIC_SKEWNESS else f"skewness {skew:.1f}"
+    word = f"{fill:g}" if impute == "constant" else IMPUTATION_LABELS[impute]
     how = f"filled with {word}{', as asked,' if asked else f' ({shape})'} and marked"
-    gaps = f"{_share(missing)} missing, {how}; " if missing else ""
-    scale, size = _scaling(values, skew, wish.scale)
-    return Treatment("number", f"{gaps}{size}", impute, fill, missing > 0, "" if scale == "none" else scale)
+    gaps = f"{_format_share(missing)} missing, {how}; " if missing else ""
+    scale, size = _choose_scaling(values, skew, wish.scale)
+    return InputPlan("number", f"{gaps}{size}", impute, fill, missing > 0, "" if scale == "none" else scale)
 
 
-def _scaling(values: pd.Series, skew: float, asked: str) -> tuple[str, str]:
+def _choose_scaling(values: pd.Series, skew: float, asked: str) -> tuple[str, str]:
     if asked not in ("", "auto"):
-        return asked, f"{SCALINGS[asked]}, as asked"
-    if abs(skew) > LOPSIDED and values.nunique() > 2:
+        return asked, f"{SCALING_LABELS[asked]}, as asked"
+    if abs(skew) > MIN_POWER_SKEWNESS and values.nunique() > 2:
         return "power", f"power-transformed (skewness {skew:.1f})"
     return "standard", "standardised"
 
 
-def _share(share: float) -> str:
+def _format_share(share: float) -> str:
     return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
 
 # %% ../../nbs/features/04_plan.ipynb #fbbd3c3e
-def treat_part(
+def plan_date_part(
     values: pd.Series,  # of the training rows, NaN for missing
     kind: str,  # number or cycle
     has_cycle: bool,  # is there a sine and a cosine of it?
-    wish: Wish = AS_USUAL,
-) -> Treatment:
+    wish: ColumnOverride = NO_OVERRIDE,
+) -> InputPlan:
     "What is done to a part of a date: cycles are for linear and neural models, what runs in one for trees."
     if kind == "cycle":
-        return Treatment(
+        return InputPlan(
             "number", "places in a cycle, for linear and neural models", "constant", 0.0, models="scaled"
         )
-    how = treat_number(values, wish)
+    how = plan_number(values, wish)
     if not has_cycle or how.models == "none":
         return how
     return replace(how, models="trees", why="as they are, for trees")
 
 # %% ../../nbs/features/04_plan.ipynb #9a196e4f
-def treat_category(
+def plan_category(
     values: pd.Series,  # of the training rows, '' for missing
-    column: Column,  # how it is read
+    column: ColumnSpec,  # how it is read
     max_categories: int = 20,  # above, the target's mean
-    wish: Wish = AS_USUAL,
-) -> Treatment:
+    wish: ColumnOverride = NO_OVERRIDE,
+) -> InputPlan:
     "What is done to a category, and why."
     if values.nunique() == 1:
-        return Treatment("category", ALWAYS_SAME, models="none")
+        return InputPlan("category", CONSTANT_REASON, models="none")
     missing, asked = float((values == "").mean()), wish.encode not in ("", "auto")
     scale = wish.order or ordered_categories(column.categories) or ()
     if wish.encode == "ordinal" or (scale and not asked):
-        return _ranked(scale, missing, wish)
+        return _plan_ordered_category(scale, missing, wish)
     known = values[values != ""].nunique()
     encode = wish.encode if asked else "target" if known > max_categories else "onehot"
     how = "a column for each" if encode == "onehot" else "each replaced by the target's mean in other rows"
     why = ", as asked" if asked else f" (more than {max_categories})" if encode == "target" else ""
-    gaps, impute, order = _filled(values, missing, wish)
-    return Treatment(
+    gaps, impute, order = _plan_missing_categories(values, missing, wish)
+    return InputPlan(
         "category",
         f"{gaps}{known} values, {how}{why}",
         impute,
@@ -193,72 +200,81 @@ def treat_category(
     )
 
 
-def _filled(values: pd.Series, missing: float, wish: Wish) -> tuple[str, str, tuple[str, ...]]:
+def _plan_missing_categories(
+    values: pd.Series, missing: float, wish: ColumnOverride
+) -> tuple[str, str, tuple[str, ...]]:
     "What becomes of missing words: in a sentence, by which way, and the known words, the filling first."
-    own = f"{_share(missing)} missing, a value of its own; " if missing else ""
+    own = f"{_format_share(missing)} missing, a value of its own; " if missing else ""
     if wish.impute in ("", "auto"):
         return own, "", ()
     known = sorted({*values} - {""})
     first = wish.fill or known[0]
     order = (first, *(word for word in known if word != first))
-    word = repr(first) if wish.impute == "constant" else FILLINGS["most_frequent"]
+    word = repr(first) if wish.impute == "constant" else IMPUTATION_LABELS["most_frequent"]
     return f"missing or never met: taken as {word}, as asked; ", wish.impute, order
 
 
-def _ranked(scale: tuple[str, ...], missing: float, wish: Wish) -> Treatment:
+def _plan_ordered_category(scale: tuple[str, ...], missing: float, wish: ColumnOverride) -> InputPlan:
     "A known scale, as its ranks."
     if wish.fill:
         wish = replace(wish, fill=str(scale.index(wish.fill)))
     places = [*range(len(scale)), *([np.nan] if missing else [])]
     impute = "median" if wish.impute in ("", "auto") else wish.impute
-    number = treat_number(pd.Series(places, dtype=float), replace(wish, impute=impute))
-    filled = FILLINGS.get(number.impute, f"the rank {wish.fill}")
-    gaps = f"{_share(missing)} missing, filled with {filled} and marked; " if missing else ""
+    number = plan_number(pd.Series(places, dtype=float), replace(wish, impute=impute))
+    filled = IMPUTATION_LABELS.get(number.impute, f"the rank {wish.fill}")
+    gaps = f"{_format_share(missing)} missing, filled with {filled} and marked; " if missing else ""
     why = f"{gaps}a scale, {' < '.join(scale)}, by its rank{', as asked' if wish.order else ''}"
     return replace(number, kind="category", why=why, encode="ordinal", values=scale)
 
 # %% ../../nbs/features/04_plan.ipynb #7898b931
-TEXTS, WORDS, PARTS = 20_000, 1_000, 30  # at most: rows looked at, words that count, numbers for them
+_MAX_TEXT_ROWS, _MAX_WORDS, _MAX_TEXT_COMPONENTS = (
+    20_000,
+    1_000,
+    30,
+)  # at most: rows looked at, words that count, numbers for them
 
 
-FEW_WORDS = 100  # up to so many are inputs of their own, where each has ten rows to learn from
+_MAX_INDICATOR_WORDS = 100  # up to so many are inputs of their own, where each has ten rows to learn from
 
 
-def treat_text(
+def plan_text(
     values: pd.Series,  # words of the training rows with blanks between them, '' for missing
-) -> Treatment:
+) -> InputPlan:
     "Which words of a text count, how many numbers stand for them, and why."
-    looked = values.iloc[:: -(-len(values) // TEXTS)]
+    looked = values.iloc[:: -(-len(values) // _MAX_TEXT_ROWS)]
     counts = Counter(word for text in looked for word in set(text.split(" ")) if word)
     least = max(3, len(looked) // 500)
     often = [word for word in sorted(counts, key=lambda word: (-counts[word], word)) if counts[word] >= least]
-    words, parts = tuple(sorted(often[:WORDS])), min(PARTS, len(often), max(2, len(values) // 20))
+    words, parts = (
+        tuple(sorted(often[:_MAX_WORDS])),
+        min(_MAX_TEXT_COMPONENTS, len(often), max(2, len(values) // 20)),
+    )
     if len(words) < 2:
-        return Treatment("text", f"no two words stand in {least} rows or more", models="none")
-    if len(often) <= FEW_WORDS and len(values) >= 10 * len(often):
+        return InputPlan("text", f"no two words stand in {least} rows or more", models="none")
+    if len(often) <= _MAX_INDICATOR_WORDS and len(values) >= 10 * len(often):
         parts = 0
     way = f"weighed by TF-IDF and taken to {parts} numbers by SVD" if parts else "each an input of its own"
     why = f"{len(words):,} words that stand in {least} rows or more, {way}"
-    return Treatment("text", why, values=words, parts=parts)
+    return InputPlan("text", why, values=words, parts=parts)
 
 # %% ../../nbs/features/04_plan.ipynb #7f0b1bd3
-def tells(
-    how: Treatment,  # of a text
+def is_text_informative(
+    how: InputPlan,  # of a text
     values: pd.Series,  # its words in the training rows
-    answer: np.ndarray,  # from `answers_of`
+    answer: np.ndarray,  # from `target_as_numbers`
     seed: int = 42,
 ) -> bool:
     "Do the words say anything about the target?"
-    rows = few_rows(len(values), seed)
+    rows = sample_positions(len(values), seed)
     parts, answer = text_steps(how, seed).fit_transform(values.iloc[rows]), answer[rows]
     folds = KFold(5, shuffle=True, random_state=seed)
-    with one_thread():
+    with single_threaded():
         said = cross_val_predict(Ridge(), parts, answer, cv=folds).reshape(answer.shape)
     agreement = ((answer - answer.mean(axis=0)) * (said - said.mean(axis=0))).sum(axis=1)
     return bool(agreement.mean() > 2 * agreement.std() / np.sqrt(len(agreement)))
 
 
-def answers_of(task: Task, rows: pd.DataFrame) -> np.ndarray:
+def target_as_numbers(task: Task, rows: pd.DataFrame) -> np.ndarray:
     "The target as numbers whose spread can be explained: (rows, 1) ranks, or (rows, classes) zeros and ones."
     truth = encode_target(task, target_values(task, rows[task.target]))
     if task.type == "regression":
@@ -266,22 +282,22 @@ def answers_of(task: Task, rows: pd.DataFrame) -> np.ndarray:
     return np.eye(len(task.classes))[truth]
 
 # %% ../../nbs/features/04_plan.ipynb #3f69ed46
-def combine_numbers(
-    table: Table,  # how the rows are read
+def add_interactions(
+    table: TableSpec,  # how the rows are read
     train: pd.DataFrame,  # raw training rows
     task: Task,
     combine: str = "auto",  # auto, empty for none, or `a / b | c - d`
     seed: int = 42,
-) -> tuple[Table, dict[str, str]]:  # with derived inputs; why, by their names
+) -> tuple[TableSpec, dict[str, str]]:  # with derived inputs; why, by their names
     "Add ratios, differences and products of numbers. SettingsError for one that there cannot be."
     numbers = [column.name for column in table.used if column.kind == "number"]
     if combine.strip() == "auto":
-        rows = train.iloc[few_rows(len(train), seed)]
+        rows = train.iloc[sample_positions(len(train), seed)]
         read = replace(table, columns=tuple(table[name] for name in numbers), derived=()).read(rows)
-        found = find_combinations(read, answers_of(task, rows), seed)
+        found = find_interactions(read, target_as_numbers(task, rows), seed)
         made, why = [each.made for each in found], [f"found: {each.why}" for each in found]
     else:
-        made = read_combinations(combine, numbers)
+        made = parse_interactions(combine, numbers)
         why = ["as asked"] * len(made)
     combined = table.with_derived(made)
     names = [each.name for each in combined.derived[len(table.derived) :]]
@@ -289,7 +305,7 @@ def combine_numbers(
 
 # %% ../../nbs/features/04_plan.ipynb #09b0b89d
 def make_plan(
-    table: Table,  # how the rows are read
+    table: TableSpec,  # how the rows are read
     inputs: pd.DataFrame,  # the training rows, read
     impute: str = "auto",  # auto, mean, median, most_frequent, constant or model
     scale: str = "auto",  # auto, standard, minmax, power or none
@@ -297,72 +313,73 @@ def make_plan(
     max_categories: int = 20,  # above, categories are target-encoded
     columns: str = "",  # what to do otherwise, column by column
     combined: Mapping[str, str] | None = None,  # why an input was derived, by its name
-    answer: np.ndarray | None = None,  # from `answers_of`: texts that say nothing about it are left out
+    answer: np.ndarray
+    | None = None,  # from `target_as_numbers`: texts that say nothing about it are left out
     seed: int = 42,
-) -> Plan:
+) -> PreprocessingPlan:
     "Decide what to do to each input, from its statistics in the training rows."
-    _check_general(impute=impute, scale=scale, encode=encode)
-    wishes, problems = read_wishes(columns, [column.name for column in table.columns])
-    check_wishes(wishes, table, problems)
-    treated: dict[str, Treatment] = {}
+    _check_general_options(impute=impute, scale=scale, encode=encode)
+    wishes, problems = parse_column_overrides(columns, [column.name for column in table.columns])
+    check_column_overrides(wishes, table, problems)
+    treated: dict[str, InputPlan] = {}
     for column in table.used:
-        wish = wishes.get(column.name, Wish())
+        wish = wishes.get(column.name, ColumnOverride())
         general = "" if column.kind == "category" else impute
         wish = replace(
             wish, impute=wish.impute or general, scale=wish.scale or scale, encode=wish.encode or encode
         )
-        treated |= treat_column(column, table.input_kinds, inputs, max_categories, wish)
+        treated |= _plan_column(column, table.input_kinds, inputs, max_categories, wish)
         if answer is not None and wish.use != "yes":
-            treated = without_silent(treated, inputs, answer, seed)
+            treated = _without_uninformative_text(treated, inputs, answer, seed)
     for name in (each.name for each in table.derived):
-        how = treat_number(inputs[name], Wish(impute=impute, scale=scale))
+        how = plan_number(inputs[name], ColumnOverride(impute=impute, scale=scale))
         treated[name] = replace(how, why="; ".join(filter(None, [(combined or {}).get(name), how.why])))
-    return Plan({name: treated[name] for name in table.input_names}, seed)
+    return PreprocessingPlan({name: treated[name] for name in table.input_names}, seed)
 
 
-def _check_general(**said: str) -> None:
+def _check_general_options(**said: str) -> None:
     for name, value in said.items():
-        known = [way for way in CHOICES[name] if way != "ordinal"]
+        known = [way for way in OPTION_CHOICES[name] if way != "ordinal"]
         if value in known:
             continue
         near = did_you_mean(value, known)
         raise SettingsError(f"prepare.{name} is one of {', '.join(known)}, not '{value}'{near}")
 
 # %% ../../nbs/features/04_plan.ipynb #0df5c1b9
-def treat_column(
-    column: Column,
+def _plan_column(
+    column: ColumnSpec,
     kinds: Mapping[str, str],  # of the inputs, by name
     inputs: pd.DataFrame,
     max_categories: int,
-    wish: Wish,
-) -> dict[str, Treatment]:  # by input
+    wish: ColumnOverride,
+) -> dict[str, InputPlan]:  # by input
     "What is done to all inputs of a column; where it was missing is told once."
-    treated: dict[str, Treatment] = {}
+    treated: dict[str, InputPlan] = {}
     for name in input_names(column):
         values, kind = inputs[name], kinds[name]
         if kind == "category":
-            how = treat_category(values, column, max_categories, wish)
+            how = plan_category(values, column, max_categories, wish)
         elif kind == "text":
-            how = treat_text(values)
+            how = plan_text(values)
         else:
-            how = treat_part(values, kind, f"{name}_sin" in kinds, wish)
+            how = plan_date_part(values, kind, f"{name}_sin" in kinds, wish)
         told = any(other.mark and other.models == "all" for other in treated.values())
         treated[name] = replace(how, mark=how.mark and not told)
     return treated
 
 
-def without_silent(
-    treated: dict[str, Treatment],  # by input
+def _without_uninformative_text(
+    treated: dict[str, InputPlan],  # by input
     inputs: pd.DataFrame,
     answer: np.ndarray,
     seed: int,
-) -> dict[str, Treatment]:
+) -> dict[str, InputPlan]:
     "The treatments, where the last one is a text that tells nothing left out."
     name, how = [*treated.items()][-1]
-    if how.kind != "text" or how.models == "none" or tells(how, inputs[name], answer, seed):
+    if how.kind != "text" or how.models == "none" or is_text_informative(how, inputs[name], answer, seed):
         return treated
     why = f"its {len(how.values):,} common words tell nothing about the target, and are left out"
-    return treated | {name: Treatment("text", why, models="none")}
+    return treated | {name: InputPlan("text", why, models="none")}
 
 # %% ../../nbs/features/04_plan.ipynb #d2756204
 def make_folds(
@@ -396,7 +413,7 @@ def make_folds(
     return number
 
 # %% ../../nbs/features/04_plan.ipynb #51a0c5e6
-def target_frame(
+def make_target_frame(
     task: Task,
     train: pd.DataFrame,  # raw training rows
     folds: int = 5,
@@ -410,7 +427,7 @@ def target_frame(
     return pd.DataFrame({"target": truth, "fold": make_folds(truth, task, folds, way["how"], groups, seed)})
 
 # %% ../../nbs/features/04_plan.ipynb #811cf6f0
-LOOK = [
+PLAN_TABLE_STYLE = [
     {"selector": "th, td", "props": "text-align: left; vertical-align: top; padding: 0.3em 0.8em 0.3em 0"},
     {"selector": "td", "props": "border-top: 1px solid #D5DBE1"},
     {"selector": "caption", "props": "text-align: left; padding-bottom: 0.5em"},

@@ -5,24 +5,24 @@
 # %% ../../nbs/features/05_plan_table.ipynb #8e69fecc
 from __future__ import annotations
 
-from ..data.columns import Column, input_names
-from ..data.table import Table
-from .encoders import Plan
+from ..data.column_spec import ColumnSpec, input_names
+from ..data.table_spec import TableSpec
+from .encoders import PreprocessingPlan
 
 # %% auto #0
-__all__ = ['column_lines']
+__all__ = ['describe_column_plans']
 
 # %% ../../nbs/features/05_plan_table.ipynb #c7e87417
-def column_lines(
-    table: Table,  # how the rows are read
-    plan: Plan,
+def describe_column_plans(
+    table: TableSpec,  # how the rows are read
+    plan: PreprocessingPlan,
 ) -> list[dict[str, str]]:  # one a column: column, kind, used, what and why
     "What is done to each column and why."
     lines = []
     for column in table.columns:
         names = input_names(column) if column.use else ()
         used = any(plan.inputs[name].models != "none" for name in names)
-        what = _gathered(column, names, plan) if names else column.reason
+        what = _group_equal_plans(column, names, plan) if names else column.reason
         lines.append(
             {
                 "column": column.name,
@@ -46,7 +46,7 @@ def _sentences(*said: str) -> str:
     return " ".join(f"{each[0].upper()}{each[1:]}." for each in said if each)
 
 
-def _gathered(column: Column, names: tuple[str, ...], plan: Plan) -> str:
+def _group_equal_plans(column: ColumnSpec, names: tuple[str, ...], plan: PreprocessingPlan) -> str:
     "What is done to the inputs of a column; inputs that are treated alike are named together."
     if names == (column.name,):
         return plan.inputs[column.name].why

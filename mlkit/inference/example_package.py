@@ -10,37 +10,41 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..data.columns import Column
+from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule, Schema
-from ..data.table import Table
-from .signing import seal
+from ..data.table_spec import TableSpec
+from .signing import sign_package
 from ..task.task import Task
 
-OFFSET, KILOGRAM, KILOMETRE, EXPRESS = -3.0, 0.05, 0.005, -2.0  # of the log odds
+_OFFSET, _PER_KILOGRAM, _PER_KILOMETRE, _FOR_EXPRESS = -3.0, 0.05, 0.005, -2.0  # of the log odds
 
 
-def chance_of_delay(
+def delay_probability(
     weight: float,  # kg
     distance: float,  # km
     service: str = "standard",  # or express
-    offset: float = OFFSET,
+    offset: float = _OFFSET,
 ) -> float:  # a probability
     "What the model of the parcels says."
-    odds = offset + KILOGRAM * weight + KILOMETRE * distance + EXPRESS * (service == "express")
+    odds = offset + _PER_KILOGRAM * weight + _PER_KILOMETRE * distance + _FOR_EXPRESS * (service == "express")
     return 1 / (1 + math.exp(-odds))
 
 # %% auto #0
-__all__ = ['OFFSET', 'KILOGRAM', 'KILOMETRE', 'EXPRESS', 'TABLE', 'SCHEMA', 'TASK', 'chance_of_delay', 'parcel_graph',
-           'parcel_package']
+__all__ = ['PARCEL_TABLE_SPEC', 'PARCEL_SCHEMA', 'PARCEL_TASK', 'delay_probability', 'make_parcel_graph', 'make_parcel_package']
 
 # %% ../../nbs/inference/05_example_package.ipynb #caa7e2c9
-def parcel_graph(offset: float = OFFSET) -> Any:  # onnx.ModelProto
+def make_parcel_graph(offset: float = _OFFSET) -> Any:  # onnx.ModelProto
     "The model as ONNX: numbers (rows, 2) and words (rows, 1) -> output (rows, 2)."
     import numpy as np
     from onnx import TensorProto, checker, helper, numpy_helper
 
     node = helper.make_node
-    given = {"usual": [10.0, 300.0], "weights": [[KILOGRAM], [KILOMETRE]], "offset": [offset], "one": [1.0]}
+    given = {
+        "usual": [10.0, 300.0],
+        "weights": [[_PER_KILOGRAM], [_PER_KILOMETRE]],
+        "offset": [offset],
+        "one": [1.0],
+    }
     nodes = [
         node("IsNaN", ["numbers"], ["gone"]),
         node("Where", ["gone", "usual", "numbers"], ["filled"]),
@@ -50,7 +54,7 @@ def parcel_graph(offset: float = OFFSET) -> Any:  # onnx.ModelProto
             ["service"],
             domain="ai.onnx.ml",
             keys_strings=["express"],
-            values_floats=[EXPRESS],
+            values_floats=[_FOR_EXPRESS],
             default_float=0.0,
         ),
         node("MatMul", ["filled", "weights"], ["sum"]),
@@ -77,24 +81,24 @@ def parcel_graph(offset: float = OFFSET) -> Any:  # onnx.ModelProto
     return made
 
 # %% ../../nbs/inference/05_example_package.ipynb #5daaa30e
-TABLE = Table(
+PARCEL_TABLE_SPEC = TableSpec(
     (
-        Column(
+        ColumnSpec(
             "sender", "identifier", use=False, reason="it names a row and tells nothing about the next one"
         ),
-        Column("weight", "number", unit="kg"),
-        Column("distance", "number", unit="km"),
-        Column("service", "category", categories=("standard", "express")),
+        ColumnSpec("weight", "number", unit="kg"),
+        ColumnSpec("distance", "number", unit="km"),
+        ColumnSpec("service", "category", categories=("standard", "express")),
     )
 )
-SCHEMA = Schema(
+PARCEL_SCHEMA = Schema(
     {
         "weight": Rule("number", missing=0.1, low=0, high=70),
         "distance": Rule("number", low=0, high=3000),
         "service": Rule("category", missing=0.0, categories=("standard", "express")),
     }
 )
-TASK = Task(
+PARCEL_TASK = Task(
     "late",
     "binary",
     "roc_auc",
@@ -109,9 +113,9 @@ TASK = Task(
 )
 
 
-def parcel_package(
+def make_parcel_package(
     folder: str | Path,  # where it is made
-    offset: float = OFFSET,  # another one makes another model
+    offset: float = _OFFSET,  # another one makes another model
 ) -> Path:  # the folder
     "A sealed package of the parcels' model."
     folder = Path(folder)
@@ -131,14 +135,16 @@ def parcel_package(
         "reached": True,
     }
     files = {
-        "problem": {"task": TASK.to_dict(), "threshold": 0.5, "personal": ["sender"]},
-        "table": TABLE.to_dict(),
-        "schema": SCHEMA.to_dict(),
+        "problem": {"task": PARCEL_TASK.to_dict(), "threshold": 0.5, "personal": ["sender"]},
+        "table": PARCEL_TABLE_SPEC.to_dict(),
+        "schema": PARCEL_SCHEMA.to_dict(),
         "metrics": score,
         "background": {"columns": cells},
     }
     for name, value in files.items():
         (folder / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-    (folder / "model.onnx").write_bytes(parcel_graph(offset).SerializeToString())
-    seal(folder, {"name": "parcels", "data": {"rows": 3}, "model": {"family": "linear", "task": "binary"}})
+    (folder / "model.onnx").write_bytes(make_parcel_graph(offset).SerializeToString())
+    sign_package(
+        folder, {"name": "parcels", "data": {"rows": 3}, "model": {"family": "linear", "task": "binary"}}
+    )
     return folder

@@ -12,39 +12,45 @@ from typing import Any
 
 import numpy as np
 
-from .cross_validation import SAMPLE, Data, _some, folds_of
-from .ensemble import choose_weights
-from .search import training_seconds
-from .trials import Trial, best_of_each
-from ..task.task import Task, is_better, score
+from .cross_validation import TRAIN_SAMPLE_ROWS, TrainingData, sample_rows, search_folds
+from .ensemble import choose_ensemble_weights
+from .search import estimate_training_seconds
+from .trials import Trial, best_trial_by_family
+from ..task.task import Task, is_better, score_output
 
 # %% auto #0
-__all__ = ['MOST_JUDGED', 'CANDIDATES', 'blend']
+__all__ = ['blend_trials']
 
 # %% ../../nbs/models/07_blending.ipynb #83f8f033
-MOST_JUDGED = 10_000  # rows on which weights are chosen, at most
+_MAX_WEIGHT_ROWS = 10_000  # rows on which weights are chosen, at most
 
 
-CANDIDATES = 12  # trials that may become members, beside the best of each family
+_MAX_CANDIDATES = 12  # trials that may become members, beside the best of each family
 
 
-def blend(
+def blend_trials(
     trials: Sequence[Trial],
-    data: Data,
+    data: TrainingData,
     seconds: float = math.inf,  # that are left for training the members on all rows
     cores: int = 1,
 ) -> Trial | None:  # None where no ensemble is better than the best trial alone
     "An ensemble of the best trials, as one trial more."
-    started, pool = time.perf_counter(), _candidates(trials, data)
-    places = [_some(unseen, MOST_JUDGED // len(folds_of(data)), 0) for _, unseen in folds_of(data)]
+    started, pool = time.perf_counter(), _candidate_trials(trials, data)
+    places = [
+        sample_rows(unseen, _MAX_WEIGHT_ROWS // len(search_folds(data)), 0)
+        for _, unseen in search_folds(data)
+    ]
     weights = _weights(pool, data, np.concatenate(places))
-    while sum(training_seconds(t, data) for t in _members(pool, weights)) / cores > seconds and len(pool) > 1:
-        costly = max(pool[1:], key=lambda trial: training_seconds(trial, data))
+    while (
+        sum(estimate_training_seconds(t, data) for t in _members(pool, weights)) / cores > seconds
+        and len(pool) > 1
+    ):
+        costly = max(pool[1:], key=lambda trial: estimate_training_seconds(trial, data))
         pool = [trial for trial in pool if trial is not costly]
         weights = _weights(pool, data, np.concatenate(places))
     if np.count_nonzero(weights) < 2:
         return None
-    mixed = _judged(pool, data, places, len(trials))
+    mixed = _score_ensemble(pool, data, places, len(trials))
     mixed.settings = {
         "members": [
             {"weight": float(weight), "family": trial.family, "settings": trial.settings}
@@ -52,53 +58,55 @@ def blend(
             if weight
         ]
     }
-    mixed.output = _mean([trial.output for trial in pool], weights)
+    mixed.output = _weighted_mean([trial.output for trial in pool], weights)
     mixed.seconds = time.perf_counter() - started
     room = 0.1 * mixed.spread * (1 if data.task.direction == "maximize" else -1)  # a mean is the safer bet
-    return mixed if is_better(data.task, mixed.score, _honest_best(pool, data.task) - room) else None
+    return mixed if is_better(data.task, mixed.score, _cross_validated_best(pool, data.task) - room) else None
 
 # %% ../../nbs/models/07_blending.ipynb #975dbee6
-def _candidates(trials: Sequence[Trial], data: Data) -> list[Trial]:
+def _candidate_trials(trials: Sequence[Trial], data: TrainingData) -> list[Trial]:
     "The best trials, and the best of each family, the best first."
     sign = -1 if data.task.direction == "maximize" else 1
     done = sorted((trial for trial in trials if trial.state == "done"), key=lambda trial: sign * trial.score)
-    best = [trial.number for trial in best_of_each(done, data.task)]
-    return [trial for place, trial in enumerate(done) if place < CANDIDATES or trial.number in best]
+    best = [trial.number for trial in best_trial_by_family(done, data.task)]
+    return [trial for place, trial in enumerate(done) if place < _MAX_CANDIDATES or trial.number in best]
 
 
 def _members(pool: Sequence[Trial], weights: np.ndarray) -> list[Trial]:
     return [trial for trial, weight in zip(pool, weights, strict=True) if weight]
 
 
-def _weights(pool: Sequence[Trial], data: Data, rows: np.ndarray) -> np.ndarray:
+def _weights(pool: Sequence[Trial], data: TrainingData, rows: np.ndarray) -> np.ndarray:
     sign = 1 if data.task.direction == "maximize" else -1
 
     def judge(output: np.ndarray) -> float:
-        return sign * score(data.task, data.truth[rows], output)
+        return sign * score_output(data.task, data.truth[rows], output)
 
-    return choose_weights([trial.output[rows] for trial in pool if trial.output is not None], judge)
+    return choose_ensemble_weights([trial.output[rows] for trial in pool if trial.output is not None], judge)
 
 # %% ../../nbs/models/07_blending.ipynb #98d38303
-def _judged(pool: Sequence[Trial], data: Data, places: Sequence[np.ndarray], number: int) -> Trial:
+def _score_ensemble(
+    pool: Sequence[Trial], data: TrainingData, places: Sequence[np.ndarray], number: int
+) -> Trial:
     "The scores of an ensemble; each fold has its own weights, which the other folds have chosen."
     mixed = Trial(number, "ensemble", {}, "done")
-    for place, (learn, unseen) in enumerate(folds_of(data)):
+    for place, (learn, unseen) in enumerate(search_folds(data)):
         others = [rows for other, rows in enumerate(places) if other != place] or list(places)
         weights = _weights(pool, data, np.concatenate(others))
-        known = _some(learn, SAMPLE, place)
+        known = sample_rows(learn, TRAIN_SAMPLE_ROWS, place)
         seen = [trial.output[unseen] for trial in pool if trial.output is not None]
-        mixed.validation.append(score(data.task, data.truth[unseen], _mean(seen, weights)))
-        said = _mean([trial.known[place] for trial in pool], weights)
-        mixed.train.append(score(data.task, data.truth[known], said))
+        mixed.validation.append(score_output(data.task, data.truth[unseen], _weighted_mean(seen, weights)))
+        said = _weighted_mean([trial.known[place] for trial in pool], weights)
+        mixed.train.append(score_output(data.task, data.truth[known], said))
     return mixed
 
 
-def _mean(outputs: Sequence[Any], weights: np.ndarray) -> np.ndarray:
+def _weighted_mean(outputs: Sequence[Any], weights: np.ndarray) -> np.ndarray:
     parts = [weight * output for weight, output in zip(weights, outputs, strict=True) if weight]
     return np.sum(parts, axis=0)
 
 # %% ../../nbs/models/07_blending.ipynb #65d167b6
-def _honest_best(pool: Sequence[Trial], task: Task) -> float:
+def _cross_validated_best(pool: Sequence[Trial], task: Task) -> float:
     "The score of the best trial, where each fold judges the one that is best on the other folds."
     scores = np.array([trial.validation for trial in pool])
     if scores.shape[1] < 2:

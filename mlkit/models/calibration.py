@@ -14,23 +14,23 @@ import pandas as pd
 
 from .model import Model
 from ..task.metrics import predicted_codes
-from ..task.task import score
+from ..task.task import score_output
 
 # %% auto #0
-__all__ = ['FEWEST', 'MOST_DRAWN', 'METHODS', 'MANY_ROWS', 'group_numbers', 'calibration_error', 'error_by_chance', 'Word',
-           'keeps_word', 'log_odds', 'Calibrator', 'fit_sigmoid', 'fit_isotonic', 'cooled', 'fit_temperature',
-           'held_back', 'choose_calibrator', 'FinalModel', 'finish']
+__all__ = ['MIN_BIN_ROWS', 'CALIBRATION_METHODS', 'assign_probability_bins', 'calibration_error', 'CalibrationCheck',
+           'check_calibration', 'Calibrator', 'fit_sigmoid', 'fit_isotonic', 'apply_temperature', 'fit_temperature',
+           'choose_calibrator', 'FinalModel', 'finalise_model']
 
 # %% ../../nbs/models/09_calibration.ipynb #947e380e
-FEWEST = 20  # rows in a group
+MIN_BIN_ROWS = 20  # rows in a group
 
 
-def group_numbers(
+def assign_probability_bins(
     said: np.ndarray,  # probabilities
     groups: int = 10,  # at most
 ) -> np.ndarray:  # one a row, from 0 on
     "Which of the groups of equal size each row is in; equal probabilities stay together."
-    groups = min(groups, max(1, len(said) // FEWEST))
+    groups = min(groups, max(1, len(said) // MIN_BIN_ROWS))
     order = np.argsort(said, kind="stable")
     starts = np.searchsorted(said[order], said, side="left")
     return np.unique(starts * groups // len(said), return_inverse=True)[1]
@@ -44,7 +44,7 @@ def calibration_error(
     "How far what was said is from what happened, on average over groups of equal size, and over classes."
 
     def off(said: np.ndarray, happened: np.ndarray) -> float:
-        group = group_numbers(said, groups)
+        group = assign_probability_bins(said, groups)
         return float(np.abs(np.bincount(group, weights=said - happened)).sum() / len(said))
 
     if output.shape[1] == 2:
@@ -52,10 +52,10 @@ def calibration_error(
     return float(np.mean([off(output[:, code], truth == code) for code in range(output.shape[1])]))
 
 # %% ../../nbs/models/09_calibration.ipynb #c2120492
-MOST_DRAWN = 20_000  # rows that are drawn for
+_MAX_SAMPLED_ROWS = 20_000  # rows that are drawn for
 
 
-def error_by_chance(
+def _calibration_error_by_chance(
     output: np.ndarray,  # probabilities
     groups: int = 10,
     draws: int = 200,
@@ -63,7 +63,7 @@ def error_by_chance(
 ) -> np.ndarray:  # one calibration error a draw
     "How far off a model is that keeps its word: answers are drawn from its own probabilities."
     rng, codes = np.random.default_rng(seed), [1] if output.shape[1] == 2 else range(output.shape[1])
-    numbers = [group_numbers(output[:, code], groups) for code in codes]
+    numbers = [assign_probability_bins(output[:, code], groups) for code in codes]
     ladder, off = output.cumsum(axis=1), np.zeros(draws)
     for draw in range(draws):
         drawn = (ladder[:, :-1] < rng.random((len(output), 1))).sum(axis=1)
@@ -73,7 +73,7 @@ def error_by_chance(
 
 # %% ../../nbs/models/09_calibration.ipynb #33ad7617
 @dataclass(frozen=True)
-class Word:
+class CalibrationCheck:
     "How well a model keeps its word."
 
     error: float  # calibration error
@@ -85,18 +85,23 @@ class Word:
         return self.by_chance > 0.05
 
 
-def keeps_word(
+def check_calibration(
     truth: np.ndarray,  # codes
     output: np.ndarray,  # probabilities
     seed: int = 42,
-) -> Word:
+) -> CalibrationCheck:
     "Whether the calibration error is more than chance; of very many rows a sample is looked at."
-    some = np.random.default_rng(seed).permutation(len(truth))[:MOST_DRAWN]
-    error, drawn = calibration_error(truth[some], output[some]), error_by_chance(output[some], seed=seed)
-    return Word(error, float(drawn.mean()), float((1 + (drawn >= error).sum()) / (1 + len(drawn))))
+    some = np.random.default_rng(seed).permutation(len(truth))[:_MAX_SAMPLED_ROWS]
+    error, drawn = (
+        calibration_error(truth[some], output[some]),
+        _calibration_error_by_chance(output[some], seed=seed),
+    )
+    return CalibrationCheck(
+        error, float(drawn.mean()), float((1 + (drawn >= error).sum()) / (1 + len(drawn)))
+    )
 
 # %% ../../nbs/models/09_calibration.ipynb #11aae5ec
-def log_odds(probability: np.ndarray) -> np.ndarray:
+def _log_odds(probability: np.ndarray) -> np.ndarray:
     "The logarithm of the odds; certainties are taken as all but certain."
     inside = np.clip(probability, 1e-9, 1 - 1e-9)
     return np.log(inside / (1 - inside))
@@ -114,10 +119,10 @@ class Calibrator:
     def __call__(self, output: np.ndarray) -> np.ndarray:
         "Probabilities put right, in the same shape."
         if self.method == "temperature":
-            return cooled(output, self.values[0])
+            return apply_temperature(output, self.values[0])
         said = output[:, 1].astype(np.float64)
         if self.method == "sigmoid":
-            meant = 1 / (1 + np.exp(-(self.values[0] * log_odds(said) + self.values[1])))
+            meant = 1 / (1 + np.exp(-(self.values[0] * _log_odds(said) + self.values[1])))
         else:
             half = len(self.values) // 2
             meant = np.interp(said, self.values[:half], self.values[half:])
@@ -135,7 +140,7 @@ def fit_sigmoid(
     "Slope and offset of the log odds (Platt 1999, Advances in Large Margin Classifiers, 61)."
     from scipy.optimize import minimize
 
-    odds, positives = log_odds(output[:, 1]), int(truth.sum())
+    odds, positives = _log_odds(output[:, 1]), int(truth.sum())
     wanted = np.where(truth == 1, (positives + 1) / (positives + 2), 1 / (len(truth) - positives + 2))
 
     def slope(values: np.ndarray) -> float:
@@ -168,7 +173,7 @@ def fit_isotonic(
     return Calibrator("isotonic", tuple(whole.tolist()))
 
 # %% ../../nbs/models/09_calibration.ipynb #8e42054c
-def cooled(
+def apply_temperature(
     output: np.ndarray,  # probabilities
     temperature: float,  # above 1: less sure; below: surer
 ) -> np.ndarray:  # probabilities
@@ -186,22 +191,24 @@ def fit_temperature(
     from scipy.optimize import minimize_scalar
 
     def loss(heat: float) -> float:
-        return score("log_loss", truth, cooled(output, math.exp(heat)))
+        return score_output("log_loss", truth, apply_temperature(output, math.exp(heat)))
 
     best = minimize_scalar(loss, bounds=(-1.6, 3), method="bounded").x
     return Calibrator("temperature", (float(math.exp(best)),))
 
 # %% ../../nbs/models/09_calibration.ipynb #9b4a418d
-METHODS = ("auto", "none", "sigmoid", "isotonic", "temperature")
+CALIBRATION_METHODS = ("auto", "none", "sigmoid", "isotonic", "temperature")
 
 
-MANY_ROWS = 1000  # from here on a staircase has enough to learn from (Niculescu-Mizil and Caruana 2005)
+_MIN_ISOTONIC_ROWS = (
+    1000  # from here on a staircase has enough to learn from (Niculescu-Mizil and Caruana 2005)
+)
 
 
-_FITS = {"sigmoid": fit_sigmoid, "isotonic": fit_isotonic, "temperature": fit_temperature}
+_FIT_FUNCTIONS = {"sigmoid": fit_sigmoid, "isotonic": fit_isotonic, "temperature": fit_temperature}
 
 
-def held_back(
+def _cross_calibrate(
     method: str,  # sigmoid, isotonic or temperature
     truth: np.ndarray,  # codes
     output: np.ndarray,  # probabilities
@@ -210,7 +217,7 @@ def held_back(
     "What a calibrator does to rows that it has not learned."
     mended, fold = np.empty_like(output, dtype=float), np.arange(len(truth)) % folds
     for number in range(folds):
-        mended[fold == number] = _FITS[method](truth[fold != number], output[fold != number])(
+        mended[fold == number] = _FIT_FUNCTIONS[method](truth[fold != number], output[fold != number])(
             output[fold == number]
         )
     return mended
@@ -223,22 +230,24 @@ def choose_calibrator(
     seed: int = 42,
 ) -> Calibrator | None:  # None: the probabilities stay as they are
     "The calibrator to use. With two classes a temperature is a sigmoid; with more there is nothing but that."
-    if recalibrate == "none" or len(truth) < 2 * FEWEST:
+    if recalibrate == "none" or len(truth) < 2 * MIN_BIN_ROWS:
         return None
     usual = "sigmoid" if output.shape[1] == 2 else "temperature"
     if recalibrate != "auto":
-        return _FITS[usual if output.shape[1] > 2 else recalibrate](truth, output)
-    if keeps_word(truth, output, seed).kept:
+        return _FIT_FUNCTIONS[usual if output.shape[1] > 2 else recalibrate](truth, output)
+    if check_calibration(truth, output, seed).kept:
         return None
-    methods = [usual, "isotonic"] if output.shape[1] == 2 and len(truth) >= MANY_ROWS else [usual]
-    mended = {method: held_back(method, truth, output) for method in methods}
+    methods = [usual, "isotonic"] if output.shape[1] == 2 and len(truth) >= _MIN_ISOTONIC_ROWS else [usual]
+    mended = {method: _cross_calibrate(method, truth, output) for method in methods}
     best = usual
-    if len(methods) > 1 and _clearly_closer(truth, mended["isotonic"], mended[usual]):
+    if len(methods) > 1 and _has_clearly_lower_loss(truth, mended["isotonic"], mended[usual]):
         best = "isotonic"
-    return _FITS[best](truth, output) if _clearly_closer(truth, mended[best], output) else None
+    return (
+        _FIT_FUNCTIONS[best](truth, output) if _has_clearly_lower_loss(truth, mended[best], output) else None
+    )
 
 # %% ../../nbs/models/09_calibration.ipynb #02a78d68
-def _clearly_closer(truth: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:
+def _has_clearly_lower_loss(truth: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:
     "Is the loss of `one` smaller by more than two standard errors?"
     rows = np.arange(len(truth))
     loss = [-np.log(np.clip(output[rows, truth], 1e-9, 1)) for output in (one, other)]
@@ -268,7 +277,7 @@ class FinalModel(Model):
         )
 
 
-def finish(model: Model, calibrator: Calibrator | None = None, threshold: float = 0.5) -> FinalModel:
+def finalise_model(model: Model, calibrator: Calibrator | None = None, threshold: float = 0.5) -> FinalModel:
     "The same model, ready to leave; one that is finished already is finished anew."
     parts = {field.name: getattr(model, field.name) for field in fields(Model)}
     return FinalModel(**parts, calibrator=calibrator, threshold=threshold)

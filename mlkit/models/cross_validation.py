@@ -19,15 +19,16 @@ import psutil
 from sklearn.base import clone
 
 from ..core.errors import DataError, MLKitError
-from ..core.parallel import MANY_ROWS, Workers, few_threads
-from ..features.encoders import Plan, make_encoder
-from .families import MOST_STEPS, family_named, grow, make_model
+from ..core.parallel import MULTITHREAD_ROWS, WorkerPool, limit_threads
+from ..features.encoders import PreprocessingPlan, make_encoder
+from .families import MAX_BOOSTING_STEPS, fit_with_early_stopping, get_family, make_model
 from .trials import Trial
-from ..task.task import Task, score
+from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['MOST_ROWS', 'SAMPLE', 'EARLY', 'fold_rows', 'fit_estimator', 'no_chatter', 'output_of', 'Part', 'Data', 'folds_of',
-           'part_of', 'Verdict', 'Piece', 'judge_fold', 'judge']
+__all__ = ['MAX_FOLD_ROWS', 'TRAIN_SAMPLE_ROWS', 'fold_rows', 'fit_estimator', 'silence_fit_warnings', 'estimator_output',
+           'EncodedFold', 'TrainingData', 'search_folds', 'sample_rows', 'encode_fold', 'FoldResult', 'FoldJob',
+           'evaluate_fold', 'evaluate_trials']
 
 # %% ../../nbs/models/05_cross_validation.ipynb #854b2358
 def fold_rows(
@@ -45,25 +46,25 @@ def fit_estimator(
     truth: np.ndarray,  # codes or numbers
 ) -> Any:  # a fitted copy
     "Fit a copy, so that what was given stays as it was."
-    with no_chatter(), few_threads(len(inputs)):
+    with silence_fit_warnings(), limit_threads(len(inputs)):
         return clone(estimator).fit(inputs, truth)
 
 
 @contextmanager
-def no_chatter() -> Iterator[None]:
+def silence_fit_warnings() -> Iterator[None]:
     "A search tries settings that do not converge. Not to be entered by threads: warnings are common to all."
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
         yield
 
 # %% ../../nbs/models/05_cross_validation.ipynb #769df993
-def output_of(
+def estimator_output(
     estimator: Any,  # fitted
     task: Task,
     inputs: Any,  # from `Table.inputs`; for a model without its encoder: encoded rows
 ) -> np.ndarray:  # (rows, classes) probabilities, or (rows,) numbers
     "What a model says; a class that it never met has probability 0."
-    with few_threads(len(inputs)):
+    with limit_threads(len(inputs)):
         if task.type == "regression":
             return np.asarray(estimator.predict(inputs), dtype=np.float64).ravel()
         known = estimator.predict_proba(inputs)
@@ -72,13 +73,13 @@ def output_of(
     return output
 
 # %% ../../nbs/models/05_cross_validation.ipynb #0b64653e
-MOST_ROWS = 100_000  # rows that a fold learns from at most, while settings are compared
+MAX_FOLD_ROWS = 100_000  # rows that a fold learns from at most, while settings are compared
 
 
-SAMPLE = 1_000  # learned rows that show how much was learned by heart
+TRAIN_SAMPLE_ROWS = 1_000  # learned rows that show how much was learned by heart
 
 
-class Part(NamedTuple):
+class EncodedFold(NamedTuple):
     "One fold, encoded."
 
     learned: Any  # rows to learn from
@@ -86,71 +87,75 @@ class Part(NamedTuple):
     unseen: Any  # rows to be judged on
     answers: np.ndarray
     known: Any  # some of the rows learned, as others would see them
-    known_truth: np.ndarray
+    train_sample_truth: np.ndarray
 
 
 @dataclass
-class Data:
+class TrainingData:
     "What a search learns from."
 
     inputs: pd.DataFrame  # from `Table.inputs`
     truth: np.ndarray  # codes or numbers
     fold: np.ndarray  # number of the fold of each row
-    plan: Plan
+    plan: PreprocessingPlan
     task: Task
-    in_time: bool = False
+    is_time_ordered: bool = False
     folds: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
-    parts: dict[tuple[int, str], Part] = field(default_factory=dict, repr=False, compare=False)
+    parts: dict[tuple[int, str], EncodedFold] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         "Each machine encodes for itself."
         return self.__dict__ | {"parts": {}}
 
 # %% ../../nbs/models/05_cross_validation.ipynb #ca986e81
-def folds_of(data: Data) -> list[tuple[np.ndarray, np.ndarray]]:  # rows to learn from, rows to be judged on
+def search_folds(
+    data: TrainingData,
+) -> list[tuple[np.ndarray, np.ndarray]]:  # rows to learn from, rows to be judged on
     "The folds of a search: five of a small table, three of a large one; in time, the latest first."
     if data.folds:
         return data.folds
-    folds = [rows for rows in fold_rows(data.fold, data.in_time) if _can_judge(data, *rows)]
-    if data.in_time:
+    folds = [rows for rows in fold_rows(data.fold, data.is_time_ordered) if _is_usable_fold(data, *rows)]
+    if data.is_time_ordered:
         folds = folds[::-1]
     if not folds:
         raise DataError("in no fold can a model learn and be judged; take fewer prepare.folds, or more rows")
-    few = folds[:3] if len(data.truth) > 2 * MANY_ROWS else folds
-    data.folds = [(_some(learn, MOST_ROWS, 0), _some(unseen, MOST_ROWS, 1)) for learn, unseen in few]
+    few = folds[:3] if len(data.truth) > 2 * MULTITHREAD_ROWS else folds
+    data.folds = [
+        (sample_rows(learn, MAX_FOLD_ROWS, 0), sample_rows(unseen, MAX_FOLD_ROWS, 1)) for learn, unseen in few
+    ]
     return data.folds
 
 
-def _can_judge(data: Data, learn: np.ndarray, unseen: np.ndarray) -> bool:
+def _is_usable_fold(data: TrainingData, learn: np.ndarray, unseen: np.ndarray) -> bool:
     enough = len(unseen) > 0 and len(learn) > 1
     return enough and (data.task.type == "regression" or len(np.unique(data.truth[learn])) > 1)
 
 
-def _some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+def sample_rows(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 # %% ../../nbs/models/05_cross_validation.ipynb #31bd6f41
-def part_of(
-    data: Data,
-    place: int,  # of the fold, in `folds_of`
+def encode_fold(
+    data: TrainingData,
+    place: int,  # of the fold, in `search_folds`
     wants: str,  # scaled, filled or raw
-) -> Part:
+) -> EncodedFold:
     "One fold, encoded as a family wants it."
     if (place, wants) in data.parts:
         return data.parts[place, wants]
-    learn, unseen = folds_of(data)[place]
-    known, encoder = _some(learn, SAMPLE, place), make_encoder(data.plan, wants, data.task)
+    learn, unseen = search_folds(data)[place]
+    known, encoder = sample_rows(learn, TRAIN_SAMPLE_ROWS, place), make_encoder(data.plan, wants, data.task)
     learned = encoder.fit_transform(data.inputs.iloc[learn], data.truth[learn])
     views = [encoder.transform(data.inputs.iloc[part]) for part in (unseen, known)]
-    part = Part(learned, data.truth[learn], views[0], data.truth[unseen], views[1], data.truth[known])
+    part = EncodedFold(learned, data.truth[learn], views[0], data.truth[unseen], views[1], data.truth[known])
     if psutil.virtual_memory().available > 20 * learned.nbytes:
         data.parts[place, wants] = part
     return part
 
 # %% ../../nbs/models/05_cross_validation.ipynb #359697af
-class Verdict(NamedTuple):
+class FoldResult(NamedTuple):
     "What one fold says of a choice of settings."
 
     unseen: float = math.nan  # score on rows held back
@@ -162,7 +167,7 @@ class Verdict(NamedTuple):
     note: str = ""  # what went wrong
 
 
-class Piece(NamedTuple):
+class FoldJob(NamedTuple):
     "What one fold is asked to do."
 
     family: str
@@ -171,7 +176,7 @@ class Piece(NamedTuple):
     seed: int = 42
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b7db9224
-def judge_fold(data: Data, piece: Piece) -> Verdict:
+def evaluate_fold(data: TrainingData, piece: FoldJob) -> FoldResult:
     "Train on a fold's learning rows; score on those and on the rows held back."
     started, task = time.perf_counter(), data.task
 
@@ -179,67 +184,70 @@ def judge_fold(data: Data, piece: Piece) -> Verdict:
         return time.perf_counter() - started
 
     try:
-        part = part_of(data, piece.place, family_named(piece.family).wants)
-        model, steps = _trained(data, piece)
-        outputs = [output_of(model, task, rows) for rows in (part.unseen, part.known)]
-        unseen, learned = score(task, part.answers, outputs[0]), score(task, part.known_truth, outputs[1])
+        part = encode_fold(data, piece.place, get_family(piece.family).wants)
+        model, steps = _fit_fold(data, piece)
+        outputs = [estimator_output(model, task, rows) for rows in (part.unseen, part.known)]
+        unseen, learned = (
+            score_output(task, part.answers, outputs[0]),
+            score_output(task, part.train_sample_truth, outputs[1]),
+        )
     except MLKitError:
         raise
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), "")[:200]
-        return Verdict(seconds=seconds(), note=f"{type(error).__name__}: {reason}")
+        return FoldResult(seconds=seconds(), note=f"{type(error).__name__}: {reason}")
     fine = all(np.isfinite(output).all() for output in outputs)
     output, known = (output.astype(np.float32) for output in outputs)
     note = "" if fine else "it predicts values that are no numbers"
-    return Verdict(unseen, learned, output, known, steps, seconds(), note)
+    return FoldResult(unseen, learned, output, known, steps, seconds(), note)
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b7eae28f
-def _trained(data: Data, piece: Piece) -> tuple[Any, int]:
+def _fit_fold(data: TrainingData, piece: FoldJob) -> tuple[Any, int]:
     "The model of one fold, and the number of steps, if it was found here."
-    family, task = family_named(piece.family), data.task
-    part = part_of(data, piece.place, family.wants)
+    family, task = get_family(piece.family), data.task
+    part = encode_fold(data, piece.place, family.wants)
     model = make_model(piece.family, piece.settings, task, 1, piece.seed)
-    if not family.grows or "steps" in piece.settings:
+    if not family.stops_early or "steps" in piece.settings:
         return model.fit(part.learned, part.truth), 0
-    most = MOST_STEPS if len(task.classes) < 6 else MOST_STEPS // len(task.classes)
-    return grow(model, part.learned, part.truth, part.unseen, part.answers, most)
+    most = MAX_BOOSTING_STEPS if len(task.classes) < 6 else MAX_BOOSTING_STEPS // len(task.classes)
+    return fit_with_early_stopping(model, part.learned, part.truth, part.unseen, part.answers, most)
 
 # %% ../../nbs/models/05_cross_validation.ipynb #812c4861
-EARLY = 2  # folds that judge first: they decide whether the others need to
+_FIRST_FOLDS = 2  # folds that judge first: they decide whether the others need to
 
 
-def judge(
+def evaluate_trials(
     trials: Sequence[Trial],  # are filled
-    data: Data,
-    workers: Workers | None = None,  # who does the work; none: one core of this machine
+    data: TrainingData,
+    workers: WorkerPool | None = None,  # who does the work; none: one core of this machine
     seed: int = 42,
     go_on: Callable[[Trial], bool] = lambda trial: True,  # asked when the first folds have judged
     until: float = math.inf,  # time.time() after which no fold is begun
 ) -> Sequence[Trial]:  # the same trials
     "Cross-validate some choices of settings, all folds of all of them side by side."
     if workers is None:
-        with Workers(1) as workers:
-            return judge(trials, data, workers, seed, go_on, until)
-    places = list(range(len(folds_of(data))))
-    for some in (places[:EARLY], places[EARLY:]):
+        with WorkerPool(1) as workers:
+            return evaluate_trials(trials, data, workers, seed, go_on, until)
+    places = list(range(len(search_folds(data))))
+    for some in (places[:_FIRST_FOLDS], places[_FIRST_FOLDS:]):
         for trial in trials:
             if trial.validation and trial.state == "running" and not go_on(trial):
                 trial.state = "cut"
         waiting = [(trial, place) for trial in trials if trial.state == "running" for place in some]
-        pieces = [Piece(trial.family, trial.settings, place, seed) for trial, place in waiting]
-        with no_chatter():
-            verdicts = workers.map(judge_fold, data, pieces, until)
+        pieces = [FoldJob(trial.family, trial.settings, place, seed) for trial, place in waiting]
+        with silence_fit_warnings():
+            verdicts = workers.map(evaluate_fold, data, pieces, until)
         for (trial, place), verdict in zip(waiting, verdicts, strict=True):
-            _note(trial, data, place, verdict)
+            _record_fold_result(trial, data, place, verdict)
         for trial in trials:
-            _settle_steps(trial)
+            _fix_steps(trial)
     for trial in trials:
         if trial.state == "running":
             trial.state = "done" if math.isfinite(trial.score) else "cut"
     return trials
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b5496f10
-def _note(trial: Trial, data: Data, place: int, verdict: Verdict | None) -> None:
+def _record_fold_result(trial: Trial, data: TrainingData, place: int, verdict: FoldResult | None) -> None:
     "Write down what a fold said."
     if verdict is None:
         if trial.state == "running":
@@ -257,10 +265,10 @@ def _note(trial: Trial, data: Data, place: int, verdict: Verdict | None) -> None
         trial.steps.append(verdict.steps)
     if trial.output is None:
         trial.output = np.full((len(data.truth), *verdict.output.shape[1:]), np.nan, dtype=np.float32)
-    trial.output[folds_of(data)[place][1]] = verdict.output
+    trial.output[search_folds(data)[place][1]] = verdict.output
 
 
-def _settle_steps(trial: Trial) -> None:
+def _fix_steps(trial: Trial) -> None:
     "What the first folds have found out holds for the others."
     if trial.steps:
         trial.settings = trial.settings | {"steps": round(float(np.mean(trial.steps)))}

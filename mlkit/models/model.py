@@ -14,19 +14,25 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError
-from ..core.parallel import MANY_ROWS, Workers
-from ..data.table import Table
+from ..core.parallel import MULTITHREAD_ROWS, WorkerPool
+from ..data.table_spec import TableSpec
 from ..features.encoders import make_encoder
-from .blending import blend
-from .cross_validation import SAMPLE, Data, _some, fit_estimator, output_of
+from .blending import blend_trials
+from mlkit.models.cross_validation import (
+    TRAIN_SAMPLE_ROWS,
+    TrainingData,
+    estimator_output,
+    fit_estimator,
+    sample_rows,
+)
 from .ensemble import ClassifierEnsemble, RegressorEnsemble
-from .families import family_named, make_estimator, make_model
-from .search import Listener, search
-from .trials import Trial, check_rule, choose_trial
-from ..task.task import Task, is_better, score
+from .families import get_family, make_estimator, make_model
+from .search import TrialListener, search_trials
+from .trials import Trial, check_choice_rule, choose_trial
+from ..task.task import Task, is_better, score_output
 
 # %% auto #0
-__all__ = ['STARTS', 'Model', 'estimator_of', 'train_model', 'on_one_core', 'Found', 'find_model', 'choice_of']
+__all__ = ['Model', 'make_trial_estimator', 'train_model', 'use_one_core', 'SearchResult', 'find_model', 'choice_json']
 
 # %% ../../nbs/models/08_model.ipynb #a38cb084
 @dataclass
@@ -34,7 +40,7 @@ class Model:
     "From raw rows to predictions."
 
     task: Task
-    table: Table  # how raw cells are read
+    table: TableSpec  # how raw cells are read
     estimator: Any  # fitted scikit-learn pipeline, or ensemble, over `table.inputs`
     family: str
     settings: dict[str, Any]
@@ -50,7 +56,7 @@ class Model:
 
     def output_of_inputs(self, inputs: pd.DataFrame) -> np.ndarray:
         "The same for rows that were read already, by `table.inputs`."
-        return output_of(self.estimator, self.task, inputs)
+        return estimator_output(self.estimator, self.task, inputs)
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         "Labels or numbers, one a row of raw cells."
@@ -64,33 +70,33 @@ class Model:
         return self.output(frame)
 
 # %% ../../nbs/models/08_model.ipynb #07872ee8
-def estimator_of(
+def make_trial_estimator(
     trial: Trial,
-    data: Data,
+    data: TrainingData,
     jobs: int = 1,  # cores
     seed: int = 42,
 ) -> Any:  # a pipeline or an ensemble over the model inputs, not fitted
     "What a trial tried."
     task = data.task
     if trial.family != "ensemble":
-        settings = family_named(trial.family).last | trial.settings
+        settings = get_family(trial.family).last | trial.settings
         return make_estimator(trial.family, settings, data.plan, task, jobs, seed)
     members, parts = [], trial.settings["members"]
     for part in parts:
-        name, family = part["family"], family_named(part["family"])
+        name, family = part["family"], get_family(part["family"])
         members.append((name, family.wants, make_model(name, family.last | part["settings"], task, 1, seed)))
     encoders = {wants: make_encoder(data.plan, wants, task) for _, wants, _ in members}
     kind = RegressorEnsemble if task.type == "regression" else ClassifierEnsemble
     return kind(encoders, members, [part["weight"] for part in parts], jobs)
 
 # %% ../../nbs/models/08_model.ipynb #cd8391ec
-STARTS = 5  # how often a training that goes astray is begun, at most
+_MAX_STARTS = 5  # how often a training that goes astray is begun, at most
 
 
 def train_model(
     best: Trial,
-    data: Data,
-    table: Table,
+    data: TrainingData,
+    table: TableSpec,
     jobs: int = 0,  # cores; 0: all
     seed: int = 42,
     until: float = math.inf,  # time.time() after which nothing is begun anew
@@ -101,24 +107,24 @@ def train_model(
     A network that starts from an unlucky point can go astray; then it starts from another one.
     """
     sign, parts = 1 if data.task.direction == "maximize" else -1, best.settings.get("members", [])
-    cores = Workers(jobs).jobs if parts or len(data.truth) >= MANY_ROWS else 1
+    cores = WorkerPool(jobs).jobs if parts or len(data.truth) >= MULTITHREAD_ROWS else 1
     lucky = "neural" in (best.family, *(part["family"] for part in parts))
-    known = _some(np.arange(len(data.truth)), 10 * SAMPLE, seed)
+    known = sample_rows(np.arange(len(data.truth)), 10 * TRAIN_SAMPLE_ROWS, seed)
 
     def attempt(seed: int) -> tuple[float, Any]:
-        fitted = fit_estimator(estimator_of(best, data, cores, seed), data.inputs, data.truth)
-        output = output_of(fitted, data.task, data.inputs.iloc[known])
-        return score(data.task, data.truth[known], output), fitted
+        fitted = fit_estimator(make_trial_estimator(best, data, cores, seed), data.inputs, data.truth)
+        output = estimator_output(fitted, data.task, data.inputs.iloc[known])
+        return score_output(data.task, data.truth[known], output), fitted
 
     learned, fitted = attempt(seed)
-    for other in range(seed + 1, seed + STARTS):
+    for other in range(seed + 1, seed + _MAX_STARTS):
         if not lucky or time.time() > until or not is_better(data.task, best.score, learned):
             break
         learned, fitted = max((learned, fitted), attempt(other), key=lambda pair: sign * pair[0])
-    return Model(data.task, table, on_one_core(fitted), best.family, best.settings)
+    return Model(data.task, table, use_one_core(fitted), best.family, best.settings)
 
 # %% ../../nbs/models/08_model.ipynb #bbc4adde
-def on_one_core(estimator: Any) -> Any:  # the same
+def use_one_core(estimator: Any) -> Any:  # the same
     "A prediction is too quick for threads to pay, and without them it is the same to the last bit."
     model = estimator[-1] if hasattr(estimator, "named_steps") else estimator
     for part in (model, getattr(model, "regressor_", None)):
@@ -127,7 +133,7 @@ def on_one_core(estimator: Any) -> Any:  # the same
     return estimator
 
 # %% ../../nbs/models/08_model.ipynb #d4d7a05a
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     "What training brings."
 
     model: Model
@@ -137,8 +143,8 @@ class Found(NamedTuple):
 
 
 def find_model(
-    data: Data,
-    table: Table,
+    data: TrainingData,
+    table: TableSpec,
     models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
     trials: int = 30,  # at most
     budget: float = 60.0,  # seconds at most; 0: no limit
@@ -147,24 +153,24 @@ def find_model(
     jobs: int = 0,  # cores; 0: all
     cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
     seed: int = 42,
-    on_trial: Listener = lambda trial, best, left: None,  # told of each trial as it ends
-) -> Found:
+    on_trial: TrialListener = lambda trial, best, left: None,  # told of each trial as it ends
+) -> SearchResult:
     "Search, choose, and train what was chosen on all training rows."
-    check_rule(choose)
+    check_choice_rule(choose)
     end = time.time() + budget if budget else math.inf
-    with Workers(jobs, cluster) as workers:
-        tried = search(data, models, trials, budget, workers.jobs, seed, on_trial, workers)
-    mixed = blend(tried, data, end - time.time(), workers.jobs) if ensemble else None
+    with WorkerPool(jobs, cluster) as workers:
+        tried = search_trials(data, models, trials, budget, workers.jobs, seed, on_trial, workers)
+    mixed = blend_trials(tried, data, end - time.time(), workers.jobs) if ensemble else None
     if mixed:
         tried.append(mixed)
         on_trial(mixed, mixed, end - time.time())
     candidates = [mixed] if mixed and choose == "best" else tried
     chosen = choose_trial(candidates, data.task, choose)
     assert chosen is not None, "search returns with a finished trial or not at all"
-    return Found(train_model(chosen, data, table, jobs, seed, end), chosen, tried, workers.trouble)
+    return SearchResult(train_model(chosen, data, table, jobs, seed, end), chosen, tried, workers.trouble)
 
 # %% ../../nbs/models/08_model.ipynb #d979f372
-def choice_of(best: Trial, data: Data) -> dict[str, Any]:
+def choice_json(best: Trial, data: TrainingData) -> dict[str, Any]:
     "What was chosen, and how it did on rows seen and unseen."
     return {
         "family": best.family,

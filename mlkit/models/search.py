@@ -14,58 +14,64 @@ from functools import partial
 import numpy as np
 
 from ..core.errors import DataError, SettingsError
-from ..core.parallel import Workers
-from .cross_validation import Data, folds_of, judge
-from .families import choose_families, facts_of, family_named
-from .sampler import Asker, promising
-from .trials import Trial, best_of, best_of_each
-from ..task.task import score
+from ..core.parallel import WorkerPool
+from .cross_validation import TrainingData, evaluate_trials, search_folds
+from .families import choose_families, dataset_traits, get_family
+from .sampler import TrialSampler, is_promising
+from .trials import Trial, best_trial, best_trial_by_family
+from ..task.task import score_output
 
 # %% auto #0
-__all__ = ['Listener', 'WAVE', 'FIRST', 'search', 'check_search', 'last_training', 'training_seconds']
+__all__ = ['TrialListener', 'search_trials', 'check_search_settings', 'estimate_final_seconds', 'estimate_training_seconds']
 
 # %% ../../nbs/models/06_search.ipynb #0087c213
-Listener = Callable[[Trial, Trial | None, float], None]  # told of a trial, the best so far, the seconds left
+TrialListener = Callable[
+    [Trial, Trial | None, float], None
+]  # told of a trial, the best so far, the seconds left
 
 
-WAVE, FIRST = 4, (1, 2)  # trials that are judged side by side, and how many in the first waves
+_WAVE_TRIALS, _FIRST_WAVES = 4, (1, 2)  # trials that are judged side by side, and how many in the first waves
 
 
-def search(
-    data: Data,
+def search_trials(
+    data: TrainingData,
     models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
     trials: int = 30,  # at most
     budget: float = 60.0,  # seconds at most, the last training included; 0: no limit
     jobs: int = 0,  # cores; 0: all
     seed: int = 42,
-    on_trial: Listener = lambda trial, best, left: None,  # told of each trial as it ends
-    workers: Workers | None = None,  # who does the work; none: the cores of this machine
+    on_trial: TrialListener = lambda trial, best, left: None,  # told of each trial as it ends
+    workers: WorkerPool | None = None,  # who does the work; none: the cores of this machine
 ) -> list[Trial]:  # in the order in which they were made
     "Look for the best model. DataError when none could be trained at all."
-    check_search(trials, budget, jobs)
-    names, facts, done = choose_families(models, data.task), facts_of(data.truth, data.task), list[Trial]()
-    asker = Asker(data.task, facts, names, seed)
+    check_search_settings(trials, budget, jobs)
+    names, facts, done = (
+        choose_families(models, data.task),
+        dataset_traits(data.truth, data.task),
+        list[Trial](),
+    )
+    asker = TrialSampler(data.task, facts, names, seed)
     end, waves = time.time() + budget if budget else math.inf, 0
-    with nullcontext(workers) if workers else Workers(jobs) as team:
+    with nullcontext(workers) if workers else WorkerPool(jobs) as team:
         while len(done) < trials:
-            best = best_of(done, data.task)
-            until = end - last_training(done, data, team.jobs, 0.3 * budget) if best else math.inf
-            count = FIRST[waves] if waves < len(FIRST) else WAVE
+            best = best_trial(done, data.task)
+            until = end - estimate_final_seconds(done, data, team.jobs, 0.3 * budget) if best else math.inf
+            count = _FIRST_WAVES[waves] if waves < len(_FIRST_WAVES) else _WAVE_TRIALS
             wave = asker.ask(done, min(count, trials - len(done))) if time.time() < until else []
             if not wave:
                 break
             waves += 1
-            judge(wave, data, team, seed, partial(promising, best=best, task=data.task), until)
+            evaluate_trials(wave, data, team, seed, partial(is_promising, best=best, task=data.task), until)
             for trial in wave:
                 done.append(trial)
                 asker.tell(trial, best)
-                on_trial(trial, best_of(done, data.task), end - time.time())
-    if not best_of(done, data.task):
-        raise _no_model(done)
+                on_trial(trial, best_trial(done, data.task), end - time.time())
+    if not best_trial(done, data.task):
+        raise _no_model_error(done)
     return done
 
 # %% ../../nbs/models/06_search.ipynb #3b8f6360
-def check_search(trials: int, budget: float, jobs: int) -> None:
+def check_search_settings(trials: int, budget: float, jobs: int) -> None:
     "SettingsError for what cannot be."
     if trials < 1:
         raise SettingsError(f"train.trials is at least 1, not {trials}")
@@ -75,28 +81,28 @@ def check_search(trials: int, budget: float, jobs: int) -> None:
         raise SettingsError(f"train.budget is a number of seconds, 0 for no limit, not {budget:g}")
 
 
-def _no_model(tried: Sequence[Trial]) -> DataError:
+def _no_model_error(tried: Sequence[Trial]) -> DataError:
     reason = next((t.note for t in tried if t.state == "failed"), "every score was undefined")
     return DataError(f"no model could be trained: {reason}; look at the table, or try other train.models")
 
 
-def last_training(
+def estimate_final_seconds(
     tried: Sequence[Trial],
-    data: Data,
+    data: TrainingData,
     cores: int,
     most: float,  # seconds
 ) -> float:  # seconds
     "How long it will take to choose an ensemble, and to train the best of each family on all rows."
-    best, started = best_of_each(tried, data.task), time.perf_counter()
+    best, started = best_trial_by_family(tried, data.task), time.perf_counter()
     if best[0].output is not None:
-        score(data.task, data.truth[:10_000], best[0].output[:10_000])
+        score_output(data.task, data.truth[:10_000], best[0].output[:10_000])
     choosing = 1_000 * (time.perf_counter() - started)  # so many scores are computed
-    needed = [training_seconds(trial, data) for trial in best[:4]]
+    needed = [estimate_training_seconds(trial, data) for trial in best[:4]]
     return min(most, choosing + max(sum(needed) / cores, *needed, 0.0))
 
 
-def training_seconds(trial: Trial, data: Data) -> float:
+def estimate_training_seconds(trial: Trial, data: TrainingData) -> float:
     "How long it takes to train on all rows what was trained in the folds."
-    learned = np.mean([len(learn) for learn, _ in folds_of(data)])
-    times = family_named(trial.family).last.get("networks", 1)
+    learned = np.mean([len(learn) for learn, _ in search_folds(data)])
+    times = get_family(trial.family).last.get("networks", 1)
     return times * trial.seconds / max(1, len(trial.validation)) * len(data.truth) / float(learned)

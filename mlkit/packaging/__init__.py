@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
-    from .model_card import card_page as card_page
+    from .model_card import render_card_page as render_card_page
     from .onnx_export import to_onnx as to_onnx
-    from .onnx_trees import Trees as Trees
+    from .onnx_trees import TreeArrays as TreeArrays
     from .package_writer import write_package as write_package
-    from .parity import Parity as Parity
-    from .parity import compare as compare
-    from .parity import prove as prove
+    from .parity import ParityReport as ParityReport
+    from .parity import check_parity as check_parity
+    from .parity import export_and_check as export_and_check
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

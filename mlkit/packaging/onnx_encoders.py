@@ -21,42 +21,60 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from ..features.encoders import DIGITS, SAME, Bounded, Neighbours, Topics
-from .onnx_graph import DOUBLE, FLOAT, Encoded, Graph, of_each
+from mlkit.features.encoders import (
+    DISTANCE_TOLERANCE,
+    ROUNDED_DIGITS,
+    NearestRowsImputer,
+    RangeClipper,
+    ReproducibleSVD,
+)
+from .onnx_graph import DOUBLE, FLOAT, EncodedInputs, OnnxGraph, concatenate_attribute
 
 # %% auto #0
-__all__ = ['TINY', 'UNKNOWN', 'steps_of', 'alike', 'number_branches', 'Lexicon', 'spelled_out', 'word_branches', 'text_branch',
-           'encode']
+__all__ = ['ZERO_POWER', 'UNKNOWN_WORD', 'branch_steps', 'branch_key', 'add_number_branches', 'Vocabulary', 'tabulate_branch',
+           'add_category_branches', 'add_text_branch', 'add_encoder']
 
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #5060fc91
-def _fill(graph: Graph, x: str, steps: Sequence[SimpleImputer]) -> str:
-    return graph.add("Where", graph.add("IsNaN", x), of_each(steps, "statistics_").astype(np.float32), x)
+def _fill(graph: OnnxGraph, x: str, steps: Sequence[SimpleImputer]) -> str:
+    return graph.add(
+        "Where", graph.add("IsNaN", x), concatenate_attribute(steps, "statistics_").astype(np.float32), x
+    )
 
 
-def _mark(graph: Graph, x: str, steps: Sequence[Binarizer]) -> str:
-    return graph.cast(graph.add("Greater", x, of_each(steps, "threshold").astype(np.float32)), FLOAT)
+def _missing_indicator(graph: OnnxGraph, x: str, steps: Sequence[Binarizer]) -> str:
+    return graph.cast(
+        graph.add("Greater", x, concatenate_attribute(steps, "threshold").astype(np.float32)), FLOAT
+    )
 
 
-def _bound(graph: Graph, x: str, steps: Sequence[Bounded]) -> str:
-    inside = graph.add("Max", graph.cast(x, DOUBLE), of_each(steps, "low_"))
-    return graph.add("Min", inside, of_each(steps, "high_"))
+def _clip_range(graph: OnnxGraph, x: str, steps: Sequence[RangeClipper]) -> str:
+    inside = graph.add("Max", graph.cast(x, DOUBLE), concatenate_attribute(steps, "low_"))
+    return graph.add("Min", inside, concatenate_attribute(steps, "high_"))
 
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #aa6ff183
-def _standardise(graph: Graph, x: str, steps: Sequence[StandardScaler]) -> str:
-    return graph.add("Div", graph.add("Sub", x, of_each(steps, "mean_")), of_each(steps, "scale_"))
+def _standardise(graph: OnnxGraph, x: str, steps: Sequence[StandardScaler]) -> str:
+    return graph.add(
+        "Div",
+        graph.add("Sub", x, concatenate_attribute(steps, "mean_")),
+        concatenate_attribute(steps, "scale_"),
+    )
 
 
-def _to_range(graph: Graph, x: str, steps: Sequence[MinMaxScaler]) -> str:
-    return graph.add("Add", graph.add("Mul", x, of_each(steps, "scale_")), of_each(steps, "min_"))
+def _to_range(graph: OnnxGraph, x: str, steps: Sequence[MinMaxScaler]) -> str:
+    return graph.add(
+        "Add",
+        graph.add("Mul", x, concatenate_attribute(steps, "scale_")),
+        concatenate_attribute(steps, "min_"),
+    )
 
 
-TINY = 1e-8  # a power as small as this is as good as a logarithm
+ZERO_POWER = 1e-8  # a power as small as this is as good as a logarithm
 
 
-def _power(graph: Graph, x: str, steps: Sequence[PowerTransformer]) -> str:
+def _power(graph: OnnxGraph, x: str, steps: Sequence[PowerTransformer]) -> str:
     "((1 + x)^p - 1) / p, mirrored below zero, where the power is 2 - p (Yeo and Johnson 2000)."
-    powers = of_each(steps, "lambdas_")
-    above, below = (np.where(np.abs(p) < TINY, TINY, p) for p in (powers, 2 - powers))
+    powers = concatenate_attribute(steps, "lambdas_")
+    above, below = (np.where(np.abs(p) < ZERO_POWER, ZERO_POWER, p) for p in (powers, 2 - powers))
     log = graph.add("Log", graph.add("Add", graph.add("Abs", x), 1.0))
     power = graph.add("Where", graph.add("Less", x, 0.0), below, above)
     grown = graph.add("Sub", graph.add("Exp", graph.add("Mul", power, log)), 1.0)
@@ -64,7 +82,9 @@ def _power(graph: Graph, x: str, steps: Sequence[PowerTransformer]) -> str:
     return _standardise(graph, bent, [step._scaler for step in steps])
 
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #5e8cfb98
-def _distances(graph: Graph, rows: str, known: np.ndarray) -> tuple[str, str]:  # squares; is nothing shared?
+def _distances(
+    graph: OnnxGraph, rows: str, known: np.ndarray
+) -> tuple[str, str]:  # squares; is nothing shared?
     gap, held = graph.add("IsNaN", rows), np.nan_to_num(known)
     there, filled = graph.cast(graph.add("Not", gap), DOUBLE), graph.add("Where", gap, 0.0, rows)
     met = (~np.isnan(known)).astype(np.float64)
@@ -77,13 +97,15 @@ def _distances(graph: Graph, rows: str, known: np.ndarray) -> tuple[str, str]:  
     return graph.add("Mul", mean, float(known.shape[1])), graph.add("Equal", shared, 0.0)
 
 
-def _nearest(graph: Graph, rows: str, column: str, step: Neighbours) -> str:  # a value for each row
+def _nearest(
+    graph: OnnxGraph, rows: str, column: str, step: NearestRowsImputer
+) -> str:  # a value for each row
     "Of rows with a gap in some column, the mean of the nearest training rows that have none there."
     known = step._fit_X
     square, apart = _distances(graph, rows, known)
     unfit = graph.add("Or", apart, graph.add("Gather", np.isnan(known).T, column, axis=0))
     largest = graph.add("ReduceMax", graph.add("Where", unfit, 0.0, square), np.array([1]))
-    steps = graph.add("Div", graph.add("Div", square, graph.add("Max", largest, 1e-300)), SAME)
+    steps = graph.add("Div", graph.add("Div", square, graph.add("Max", largest, 1e-300)), DISTANCE_TOLERANCE)
     order = graph.add("Where", unfit, 1e18, graph.add("Round", steps))
     count = np.array([min(step.n_neighbors, len(known))])
     near = graph.add("TopK", order, count, axis=1, largest=0, outputs=2)
@@ -100,7 +122,7 @@ def _means(known: np.ndarray) -> np.ndarray:
     return np.nansum(known, axis=0) / np.maximum((~np.isnan(known)).sum(axis=0), 1)
 
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #ac81239b
-def _neighbours(graph: Graph, x: str, steps: Sequence[Neighbours]) -> str:
+def _neighbours(graph: OnnxGraph, x: str, steps: Sequence[NearestRowsImputer]) -> str:
     [step] = steps
     gaps = graph.add("NonZero", graph.add("IsNaN", x))
     row, column = graph.add("Gather", gaps, 0, axis=0), graph.add("Gather", gaps, 1, axis=0)
@@ -110,51 +132,53 @@ def _neighbours(graph: Graph, x: str, steps: Sequence[Neighbours]) -> str:
     return graph.add("Where", empty, 0.0, filled) if empty.any() else filled
 
 
-def _kept(graph: Graph, x: str, steps: Sequence[ColumnTransformer]) -> str:
+def _keep_columns(graph: OnnxGraph, x: str, steps: Sequence[ColumnTransformer]) -> str:
     "The columns that were compared with, and are not wanted any more, stand at the end."
     return graph.columns(x, range(len(steps[0].transformers_[0][2])))
 
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #9db8a1f0
-_STEPS: dict[type, Callable[[Graph, str, Any], str]] = {
+_STEPS: dict[type, Callable[[OnnxGraph, str, Any], str]] = {
     SimpleImputer: _fill,
-    Binarizer: _mark,
-    Bounded: _bound,
+    Binarizer: _missing_indicator,
+    RangeClipper: _clip_range,
     StandardScaler: _standardise,
     MinMaxScaler: _to_range,
     PowerTransformer: _power,
-    Neighbours: _neighbours,
-    ColumnTransformer: _kept,
+    NearestRowsImputer: _neighbours,
+    ColumnTransformer: _keep_columns,
 }
 
 
-def steps_of(branch: Any) -> list[Any]:
+def branch_steps(branch: Any) -> list[Any]:
     "What a branch of an encoder does, one thing after the other; nothing where numbers pass through."
     if isinstance(branch, str | FunctionTransformer):
         return []
     return [step for _, step in branch.steps]
 
 
-def alike(branch: Any) -> tuple[Any, ...]:
+def branch_key(branch: Any) -> tuple[Any, ...]:
     "Equal for branches that can be computed together; one that looks for neighbours stands alone."
-    return tuple(step if isinstance(step, Neighbours) else type(step) for step in steps_of(branch))
+    return tuple(
+        step if isinstance(step, NearestRowsImputer) else type(step) for step in branch_steps(branch)
+    )
 
 
-def number_branches(
-    graph: Graph,
+def add_number_branches(
+    graph: OnnxGraph,
     branches: Sequence[Any],  # that take the same steps
     places: Sequence[int],  # of their columns among the numbers
 ) -> tuple[str, bool]:  # tensor (rows, columns); is it float64?
     "What becomes of numbers."
-    x, ways = graph.columns("numbers", places), [steps_of(branch) for branch in branches]
+    x, ways = graph.columns("numbers", places), [branch_steps(branch) for branch in branches]
     for steps in zip(*ways, strict=True):
         x = _STEPS[type(steps[0])](graph, x, steps)
-    return x, any(isinstance(step, Bounded) for step in ways[0])
+    return x, any(isinstance(step, RangeClipper) for step in ways[0])
 
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #20f0bc75
-UNKNOWN = "\0"  # stands for any word that is not known
+UNKNOWN_WORD = "\0"  # stands for any word that is not known
 
 
-class Lexicon:
+class Vocabulary:
     "The words that encoders know, column by column."
 
     def __init__(
@@ -164,15 +188,15 @@ class Lexicon:
     ):
         known = defaultdict[str, set[str]](set)
         for _, branch, columns in (part for encoder in encoders for part in encoder.transformers_):
-            categories = getattr(next(iter(steps_of(branch)), None), "categories_", None)
+            categories = getattr(next(iter(branch_steps(branch)), None), "categories_", None)
             if categories is None:
                 continue
             for name, words in zip(columns, categories, strict=True):
                 known[name] |= {*words}
-        self.words = {name: [UNKNOWN, *sorted({"", *known[name]})] for name in names if name in known}
+        self.words = {name: [UNKNOWN_WORD, *sorted({"", *known[name]})] for name in names if name in known}
         self.places = [place for place, name in enumerate(names) if name in known]
 
-    def number(self, graph: Graph) -> str:  # (rows, columns) int64
+    def number(self, graph: OnnxGraph) -> str:  # (rows, columns) int64
         "The place of each word in the list of its column; 0: it is not there."
         every = sorted({word for words in self.words.values() for word in words[1:]})
         number = {word: place for place, word in enumerate(every, 1)}
@@ -190,15 +214,15 @@ class Lexicon:
         return graph.look_up(tables, found)
 
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #ccde7ad6
-def spelled_out(
+def tabulate_branch(
     branch: Any,  # fitted, with words going in
     names: Sequence[str],  # of its columns
-    lexicon: Lexicon,
+    lexicon: Vocabulary,
 ) -> list[tuple[str, np.ndarray]]:  # for each column that comes out: which one it depends on, its values
     "What a branch makes of every word, found by asking it."
     lists = [lexicon.words[name] for name in names]
     ends = np.cumsum([*map(len, lists)])
-    asked = pd.DataFrame(UNKNOWN, index=range(ends[-1]), columns=[*names], dtype="str")
+    asked = pd.DataFrame(UNKNOWN_WORD, index=range(ends[-1]), columns=[*names], dtype="str")
     for name, words, end in zip(names, lists, ends, strict=True):
         asked.loc[end - len(words) : end - 1, name] = words
     answers = np.split(np.asarray(branch.transform(asked)), ends[:-1])
@@ -207,28 +231,28 @@ def spelled_out(
     return [(names[owner], answers[owner][:, column]) for column, owner in enumerate(owners)]
 
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #41271d97
-def word_branches(
-    graph: Graph,
+def add_category_branches(
+    graph: OnnxGraph,
     branches: Sequence[Any],
     names: Sequence[Sequence[str]],  # of the columns of each
-    lexicon: Lexicon,
+    lexicon: Vocabulary,
 ) -> tuple[str, bool]:  # tensor (rows, columns); is it float64?
     "What becomes of words: all of them looked up at once."
     order, columns = [*lexicon.words], list[tuple[str, np.ndarray]]()
     for branch, these in zip(branches, names, strict=True):
-        columns += spelled_out(branch, these, lexicon)
+        columns += tabulate_branch(branch, these, lexicon)
     kind = np.result_type(*(values for _, values in columns))
     numbers = graph.columns(lexicon.number(graph), [order.index(name) for name, _ in columns])
     return graph.look_up([values.astype(kind) for _, values in columns], numbers), kind == np.float64
 
 
-def text_branch(
-    graph: Graph,
+def add_text_branch(
+    graph: OnnxGraph,
     place: int,  # of the text among the words
     branch: Any,  # fitted
 ) -> tuple[str, bool]:  # tensor (rows, columns); is it float64?
     "What becomes of a text: is each word there? Or its words are weighed, and taken to few numbers."
-    counter, *others = steps_of(branch)
+    counter, *others = branch_steps(branch)
     words = sorted(counter.vocabulary_, key=counter.vocabulary_.get)
     parts = graph.add("StringSplit", graph.add("Gather", "words", place, axis=1), delimiter=" ", outputs=2)
     counts = graph.add(
@@ -245,21 +269,23 @@ def text_branch(
     return (_topics(graph, counts, counter.idf_, *others), True) if others else (counts, False)
 
 
-def _topics(graph: Graph, counts: str, rarity: np.ndarray, topics: Topics) -> str:
+def _topics(graph: OnnxGraph, counts: str, rarity: np.ndarray, topics: ReproducibleSVD) -> str:
     "TF-IDF of the counts, then SVD."
     weighed = graph.add("Mul", graph.cast(counts, DOUBLE), rarity.astype(np.float64))
     length = graph.add("Max", graph.add("ReduceL2", weighed, np.array([1])), 1e-30)
     numbers = graph.add("Div", graph.add("MatMul", weighed, topics.components_.T.astype(np.float64)), length)
-    return graph.add("Div", graph.add("Round", graph.add("Mul", numbers, 10.0**DIGITS)), 10.0**DIGITS)
+    return graph.add(
+        "Div", graph.add("Round", graph.add("Mul", numbers, 10.0**ROUNDED_DIGITS)), 10.0**ROUNDED_DIGITS
+    )
 
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #44689bd8
-def encode(
-    graph: Graph,
+def add_encoder(
+    graph: OnnxGraph,
     encoder: ColumnTransformer,  # fitted
     numbers: Sequence[str],  # names of the inputs that are numbers
     words: Sequence[str],  # and of those that are words
-    lexicon: Lexicon,
-) -> Encoded:
+    lexicon: Vocabulary,
+) -> EncodedInputs:
     "What an encoder does, all columns together."
     groups, parts, order = defaultdict[Any, list[Any]](list), list[tuple[str, bool]](), list[int]()
     for label, branch, names in encoder.transformers_:
@@ -267,17 +293,17 @@ def encode(
         if not found:
             continue
         kind: Any = "text" if isinstance(names, str) else "words" if names[0] in words else None
-        groups[kind or alike(branch)].append((branch, names, found))
+        groups[kind or branch_key(branch)].append((branch, names, found))
     for kind, group in groups.items():
         branches, named, places = ([*part] for part in zip(*group, strict=True))
         if kind == "text":
-            parts += [text_branch(graph, words.index(name), branch) for branch, name, _ in group]
+            parts += [add_text_branch(graph, words.index(name), branch) for branch, name, _ in group]
         elif kind == "words":
-            parts.append(word_branches(graph, branches, named, lexicon))
+            parts.append(add_category_branches(graph, branches, named, lexicon))
         else:
             columns = [numbers.index(name) for some in named for name in some]
-            parts.append(number_branches(graph, branches, columns))
+            parts.append(add_number_branches(graph, branches, columns))
         order += [place for some in places for place in some]
     double = any(is_double for _, is_double in parts)
     made = [x if is_double or not double else graph.cast(x, DOUBLE) for x, is_double in parts]
-    return Encoded(graph.beside(made), double, np.argsort(order))
+    return EncodedInputs(graph.beside(made), double, np.argsort(order))

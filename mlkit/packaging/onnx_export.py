@@ -11,35 +11,35 @@ import numpy as np
 from onnx import ModelProto, checker, helper
 
 from ..core.errors import PackageError
-from ..inference.row_reader import is_word
+from ..inference.row_reader import is_text_input
 from ..models.calibration import Calibrator, FinalModel
-from .onnx_graph import FLOAT, ML, OPSET, WORD, Graph
-from .onnx_models import _Foreign, ask_all
+from .onnx_graph import FLOAT, ML_OPSET_VERSION, OPSET_VERSION, STRING, OnnxGraph
+from .onnx_models import NeedsConverter, add_estimator
 
 # %% auto #0
-__all__ = ['probabilities', 'to_onnx']
+__all__ = ['add_probabilities', 'to_onnx']
 
 # %% ../../nbs/packaging/06_onnx_export.ipynb #9778ab63
-def _odds(graph: Graph, p: str, values: Sequence[float]) -> str:
+def _sigmoid(graph: OnnxGraph, p: str, values: Sequence[float]) -> str:
     inside = graph.add("Clip", p, 1e-9, 1 - 1e-9)
     odds = graph.add("Log", graph.add("Div", inside, graph.add("Sub", 1.0, inside)))
     return graph.add("Sigmoid", graph.add("Add", graph.add("Mul", odds, values[0]), values[1]))
 
 
-def _staircase(graph: Graph, p: str, values: Sequence[float]) -> str:
+def _isotonic(graph: OnnxGraph, p: str, values: Sequence[float]) -> str:
     said, meant = np.split(np.array(values), 2)
     along = graph.add("Clip", graph.add("Div", graph.add("Sub", p, said[:-1]), np.diff(said)), 0.0, 1.0)
     return graph.add("Add", graph.add("MatMul", along, np.diff(meant)[:, None]), meant[:1])
 
 
-def _cooled(graph: Graph, p: str, values: Sequence[float]) -> str:
+def _temperature(graph: OnnxGraph, p: str, values: Sequence[float]) -> str:
     logs = graph.add("Log", graph.add("Clip", p, 1e-9, 1.0))
     return graph.add("Softmax", graph.add("Div", logs, values[0]), axis=1)
 
 # %% ../../nbs/packaging/06_onnx_export.ipynb #4bdde4fa
-def probabilities(
-    graph: Graph,
-    said: str,  # from `ask_all`
+def add_probabilities(
+    graph: OnnxGraph,
+    said: str,  # from `add_estimator`
     known: Sequence[int],  # the classes that the model has met
     classes: int,  # that there are
     calibrator: Calibrator | None,
@@ -47,15 +47,15 @@ def probabilities(
     "Of every class, put right; a class that was never met has 0."
     method, values = (calibrator.method, calibrator.values) if calibrator else ("", ())
     if method == "sigmoid":
-        said = _odds(graph, said, values)
+        said = _sigmoid(graph, said, values)
     if method == "isotonic":
-        said = _staircase(graph, said, values)
+        said = _isotonic(graph, said, values)
     if len(known) == 2:
         said = graph.beside([graph.add("Sub", 1.0, said), said])
     if len(known) < classes:
         places = [known.index(code) if code in known else len(known) for code in range(classes)]
         said = graph.columns(graph.add("Pad", said, np.array([0, 0, 0, 1]), 0.0), places)
-    return _cooled(graph, said, values) if method == "temperature" else said
+    return _temperature(graph, said, values) if method == "temperature" else said
 
 # %% ../../nbs/packaging/06_onnx_export.ipynb #5fccd409
 def to_onnx(
@@ -63,24 +63,24 @@ def to_onnx(
 ) -> ModelProto:  # inputs numbers and words (one without columns is left out), output (rows, classes or 1)
     "What becomes of `Table.inputs` in `FinalModel.output`, as one graph. PackageError: it cannot be written."
     try:
-        return _to_onnx(model, Graph(ML if len(model.task.classes) < 3 else 3))
-    except _Foreign:
-        return _to_onnx(model, Graph(3))
+        return _to_onnx(model, OnnxGraph(ML_OPSET_VERSION if len(model.task.classes) < 3 else 3))
+    except NeedsConverter:
+        return _to_onnx(model, OnnxGraph(3))
 
 
-def _to_onnx(model: FinalModel, graph: Graph) -> ModelProto:
+def _to_onnx(model: FinalModel, graph: OnnxGraph) -> ModelProto:
     kinds, classes = model.table.input_kinds, len(model.task.classes)
-    words = [name for name, kind in kinds.items() if is_word(kind)]
+    words = [name for name, kind in kinds.items() if is_text_input(kind)]
     numbers = [name for name in kinds if name not in words]
-    said = ask_all(graph, model.estimator, numbers, words)
+    said = add_estimator(graph, model.estimator, numbers, words)
     if classes:
         known = [*map(int, model.estimator.classes_)]
-        said = probabilities(graph, said, known, classes, model.calibrator)
+        said = add_probabilities(graph, said, known, classes, model.calibrator)
     graph.nodes.append(helper.make_node("Cast", [said], ["output"], to=FLOAT))
-    sizes = ("numbers", FLOAT, len(numbers)), ("words", WORD, len(words)), ("output", FLOAT, classes or 1)
+    sizes = ("numbers", FLOAT, len(numbers)), ("words", STRING, len(words)), ("output", FLOAT, classes or 1)
     ends = [helper.make_tensor_value_info(name, kind, ["rows", size]) for name, kind, size in sizes if size]
     whole = helper.make_graph(graph.nodes, "mlkit", ends[:-1], ends[-1:], [*graph.constants.values()])
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", graph.ml)]
+    opsets = [helper.make_opsetid("", OPSET_VERSION), helper.make_opsetid("ai.onnx.ml", graph.ml)]
     made = helper.make_model(whole, opset_imports=opsets, ir_version=10, producer_name="mlkit")
     try:
         checker.check_model(made)

@@ -12,19 +12,20 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, compose, helper, inliner, numpy_helper
 
 # %% auto #0
-__all__ = ['FLOAT', 'DOUBLE', 'WORD', 'OPSET', 'ML', 'Nodes', 'Graph', 'Encoded', 'wide', 'of_each', 'linked']
+__all__ = ['FLOAT', 'DOUBLE', 'STRING', 'OPSET_VERSION', 'ML_OPSET_VERSION', 'OnnxNodes', 'OnnxGraph', 'EncodedInputs',
+           'as_float64', 'concatenate_attribute', 'apply_link']
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #bb379a3f
-FLOAT, DOUBLE, WORD = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.STRING
+FLOAT, DOUBLE, STRING = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.STRING
 
 
-OPSET, ML = 21, 5  # versions of ONNX's own operators, and of those for models
+OPSET_VERSION, ML_OPSET_VERSION = 21, 5  # versions of ONNX's own operators, and of those for models
 
 
-class Nodes:
+class OnnxNodes:
     "The nodes of a graph in the making. What it has computed already, it does not compute again."
 
-    def __init__(self, ml: int = ML):  # 3: with the operators that other converters use
+    def __init__(self, ml: int = ML_OPSET_VERSION):  # 3: with the operators that other converters use
         self.ml, self.nodes = ml, list[NodeProto]()
         self.constants, self.done = dict[Any, TensorProto](), dict[Any, str]()
 
@@ -47,7 +48,7 @@ class Nodes:
         return self.done[key]
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #aca1775c
-class Graph(Nodes):
+class OnnxGraph(OnnxNodes):
     "A graph in the making, with what models often need."
 
     def cast(self, x: str, kind: int) -> str:
@@ -77,30 +78,30 @@ class Graph(Nodes):
         return made.output[-1].name
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #66cfe84e
-class Encoded(NamedTuple):
+class EncodedInputs(NamedTuple):
     "What an encoder makes of the inputs. Its columns may stand in another order than scikit-learn's."
 
     x: str  # tensor (rows, columns)
     double: bool  # is it float64? else it is float32
     places: np.ndarray  # where each of scikit-learn's columns is
 
-    def in_order(self, weights: np.ndarray) -> np.ndarray:
+    def reorder_weights(self, weights: np.ndarray) -> np.ndarray:
         "A line of weights for each of scikit-learn's columns, as they are needed here; float64."
         ordered = np.empty_like(weights, dtype=np.float64)
         ordered[self.places] = weights
         return ordered
 
 
-def wide(graph: Graph, x: Encoded) -> str:
+def as_float64(graph: OnnxGraph, x: EncodedInputs) -> str:
     "As float64."
     return x.x if x.double else graph.cast(x.x, DOUBLE)
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #bd624b5e
-def of_each(steps: Sequence[Any], name: str) -> np.ndarray:
+def concatenate_attribute(steps: Sequence[Any], name: str) -> np.ndarray:
     "What was learned of every column, of all steps one behind the other."
     return np.concatenate([np.broadcast_to(getattr(step, name), step.n_features_in_) for step in steps])
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #b31fc36b
-def linked(graph: Graph, margins: str, outputs: int) -> str:
+def apply_link(graph: OnnxGraph, margins: str, outputs: int) -> str:
     "Margins as probabilities: of the second class where there are two."
     return graph.add("Sigmoid", margins) if outputs == 1 else graph.add("Softmax", margins, axis=-1)

@@ -28,38 +28,47 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..core.errors import PackageError
 from ..models.ensemble import Ensemble
-from ..models.families import OnLogScale, lightgbm
-from .onnx_encoders import Lexicon, encode
-from .onnx_graph import DOUBLE, FLOAT, ML, OPSET, Encoded, Graph, linked, wide
+from ..models.families import LogTargetRegressor, import_lightgbm
+from .onnx_encoders import Vocabulary, add_encoder
+from mlkit.packaging.onnx_graph import (
+    DOUBLE,
+    FLOAT,
+    ML_OPSET_VERSION,
+    OPSET_VERSION,
+    EncodedInputs,
+    OnnxGraph,
+    apply_link,
+    as_float64,
+)
 from mlkit.packaging.onnx_trees import (
-    Trees,
-    histogram_trees,
-    joined,
-    light_trees,
-    old_tree_node,
-    sklearn_tree,
-    tree_node,
+    TreeArrays,
+    convert_histogram_boosting,
+    convert_lightgbm,
+    convert_sklearn_tree,
+    sum_trees,
+    tree_ensemble_attributes,
+    tree_ensemble_regressor_attributes,
 )
 
 # %% auto #0
-__all__ = ['ask_trees', 'foreign_model', 'ask', 'ask_all']
+__all__ = ['add_trees', 'NeedsConverter', 'add_converted_model', 'add_model', 'add_estimator']
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #96a5bf3c
-def _linear(graph: Graph, model: Any, x: Encoded) -> str:
+def _linear(graph: OnnxGraph, model: Any, x: EncodedInputs) -> str:
     weights = np.atleast_2d(model.coef_).T
     shift = np.broadcast_to(model.intercept_, weights.shape[1]).astype(np.float64)
-    said = graph.add("Add", graph.add("MatMul", wide(graph, x), x.in_order(weights)), shift)
-    return linked(graph, said, weights.shape[1]) if is_classifier(model) else said
+    said = graph.add("Add", graph.add("MatMul", as_float64(graph, x), x.reorder_weights(weights)), shift)
+    return apply_link(graph, said, weights.shape[1]) if is_classifier(model) else said
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #e131ba06
-def _networks(graph: Graph, model: Any, x: Encoded) -> str:
+def _networks(graph: OnnxGraph, model: Any, x: EncodedInputs) -> str:
     bag = isinstance(model, BaggingClassifier | BaggingRegressor)
     networks = model.estimators_ if bag else [model]
     known = (isinstance(one, MLPClassifier | MLPRegressor) and one.activation == "relu" for one in networks)
     if not all(known):
-        return foreign_model(graph, model, x)
+        return add_converted_model(graph, model, x)
     chosen = model.estimators_features_ if bag else [np.arange(len(x.places))]
-    now = wide(graph, x)
+    now = as_float64(graph, x)
     for depth, layer in enumerate(zip(*(one.coefs_ for one in networks), strict=True)):
         if depth:
             now = graph.add("Relu", now)
@@ -68,73 +77,77 @@ def _networks(graph: Graph, model: Any, x: Encoded) -> str:
         shifts = np.stack([one.intercepts_[depth][None] for one in networks]).astype(np.float64)
         now = graph.add("Add", graph.add("MatMul", now, np.stack(layer).astype(np.float64)), shifts)
     if is_classifier(model):
-        now = linked(graph, now, networks[0].n_outputs_)
+        now = apply_link(graph, now, networks[0].n_outputs_)
     return graph.add("ReduceMean", now, np.array([0]), keepdims=0)
 
 
-def _first_layer(weights: np.ndarray, chosen: np.ndarray, x: Encoded) -> np.ndarray:
+def _first_layer(weights: np.ndarray, chosen: np.ndarray, x: EncodedInputs) -> np.ndarray:
     "Weights of the columns that a network looks at, where they are."
     whole = np.zeros((len(x.places), weights.shape[1]))
     whole[chosen] = weights
-    return x.in_order(whole)
+    return x.reorder_weights(whole)
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #e0cad06e
-def ask_trees(
-    graph: Graph,
-    trees: Trees,
-    x: Encoded,
+def add_trees(
+    graph: OnnxGraph,
+    trees: TreeArrays,
+    x: EncodedInputs,
     rounded: bool = False,  # do they look at float32, whatever comes in?
 ) -> str:  # float64 (rows, outputs)
     "What trees say, before any link."
-    seen = graph.cast(graph.cast(x.x, FLOAT), DOUBLE) if rounded and x.double else wide(graph, x)
+    seen = graph.cast(graph.cast(x.x, FLOAT), DOUBLE) if rounded and x.double else as_float64(graph, x)
     moved = replace(trees, feature=np.where(trees.feature < 0, -1, x.places[trees.feature]))
-    if graph.ml == ML:
-        said = graph.add("TreeEnsemble", seen, domain="ai.onnx.ml", **tree_node(moved))
+    if graph.ml == ML_OPSET_VERSION:
+        said = graph.add("TreeEnsemble", seen, domain="ai.onnx.ml", **tree_ensemble_attributes(moved))
     else:
-        said = graph.add("TreeEnsembleRegressor", seen, domain="ai.onnx.ml", **old_tree_node(moved))
+        said = graph.add(
+            "TreeEnsembleRegressor", seen, domain="ai.onnx.ml", **tree_ensemble_regressor_attributes(moved)
+        )
         said = graph.cast(said, DOUBLE)
     return graph.add("Add", said, trees.base) if trees.base.any() else said
 
 
-def _forest(graph: Graph, model: Any, x: Encoded) -> str:
+def _forest(graph: OnnxGraph, model: Any, x: EncodedInputs) -> str:
     trees = getattr(model, "estimators_", [model])
-    return ask_trees(graph, joined([sklearn_tree(tree) for tree in trees], 1 / len(trees)), x, rounded=True)
+    return add_trees(
+        graph, sum_trees([convert_sklearn_tree(tree) for tree in trees], 1 / len(trees)), x, rounded=True
+    )
 
 
-def _boosting(graph: Graph, model: Any, x: Encoded) -> str:
+def _boosting(graph: OnnxGraph, model: Any, x: EncodedInputs) -> str:
     light = hasattr(model, "booster_")
     if light and model.objective_ not in ("binary", "multiclass", "regression"):
         raise PackageError(f"LightGBM with the objective {model.objective_!r} cannot be written as ONNX")
-    trees = light_trees(model.booster_) if light else histogram_trees(model)
-    said = ask_trees(graph, trees, x)
-    return linked(graph, said, len(trees.base)) if is_classifier(model) else said
+    trees = convert_lightgbm(model.booster_) if light else convert_histogram_boosting(model)
+    said = add_trees(graph, trees, x)
+    return apply_link(graph, said, len(trees.base)) if is_classifier(model) else said
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #b2d9bc24
-def _rescaled(graph: Graph, model: TransformedTargetRegressor, x: Encoded) -> str:
-    said, scaler = ask(graph, model.regressor_, x), model.transformer_
+def _with_scaled_target(graph: OnnxGraph, model: TransformedTargetRegressor, x: EncodedInputs) -> str:
+    said, scaler = add_model(graph, model.regressor_, x), model.transformer_
     return graph.add("Add", graph.add("Mul", said, scaler.scale_), scaler.mean_)
 
 
-def _from_log(graph: Graph, model: OnLogScale, x: Encoded) -> str:
-    logs = graph.add("Min", ask(graph, model.regressor_, x), np.log1p(model.highest_))
+def _with_log_target(graph: OnnxGraph, model: LogTargetRegressor, x: EncodedInputs) -> str:
+    logs = graph.add("Min", add_model(graph, model.regressor_, x), np.log1p(model.highest_))
     numbers = graph.add("Sub", graph.add("Exp", logs), 1.0)
     return graph.add("Min", graph.add("Max", numbers, 0.0), model.highest_)
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #2639dc0d
-class _Foreign(Exception):
+class NeedsConverter(Exception):
     "The operators of other converters are needed."
 
 
-def foreign_model(graph: Graph, model: Any, x: Encoded) -> str:
+def add_converted_model(graph: OnnxGraph, model: Any, x: EncodedInputs) -> str:
     "What skl2onnx makes of a model. PackageError: it cannot."
-    if graph.ml == ML:
-        raise _Foreign
+    if graph.ml == ML_OPSET_VERSION:
+        raise NeedsConverter
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
     kind = FloatTensorType([None, model.n_features_in_])
     options = {id(model): {"zipmap": False}} if is_classifier(model) else None
-    opsets = {"": OPSET, "ai.onnx.ml": graph.ml}
+    opsets = {"": OPSET_VERSION, "ai.onnx.ml": graph.ml}
     try:
         made = convert_sklearn(model, initial_types=[("x", kind)], options=options, target_opset=opsets)
     except Exception as error:
@@ -147,7 +160,7 @@ def foreign_model(graph: Graph, model: Any, x: Encoded) -> str:
     return graph.columns(said, [1]) if len(model.classes_) == 2 else said
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #b2a92d2e
-_MODELS: dict[type, Callable[[Graph, Any, Encoded], str]] = {
+_MODELS: dict[type, Callable[[OnnxGraph, Any, EncodedInputs], str]] = {
     **dict.fromkeys([LogisticRegression, Ridge], _linear),
     **dict.fromkeys([MLPClassifier, MLPRegressor, BaggingClassifier, BaggingRegressor], _networks),
     **dict.fromkeys(
@@ -162,24 +175,24 @@ _MODELS: dict[type, Callable[[Graph, Any, Encoded], str]] = {
         _forest,
     ),
     **dict.fromkeys([HistGradientBoostingClassifier, HistGradientBoostingRegressor], _boosting),
-    TransformedTargetRegressor: _rescaled,
-    OnLogScale: _from_log,
+    TransformedTargetRegressor: _with_scaled_target,
+    LogTargetRegressor: _with_log_target,
 }
 
 
-def ask(graph: Graph, model: Any, x: Encoded) -> str:
+def add_model(graph: OnnxGraph, model: Any, x: EncodedInputs) -> str:
     "What a model says, float64: (rows, 1) for numbers and the second of two classes, else (rows, classes)."
-    light = lightgbm()
+    light = import_lightgbm()
     own = light is not None and type(model) in (light.LGBMClassifier, light.LGBMRegressor)
-    return _MODELS.get(type(model), _boosting if own else foreign_model)(graph, model, x)
+    return _MODELS.get(type(model), _boosting if own else add_converted_model)(graph, model, x)
 
 
-def ask_all(
-    graph: Graph,
+def add_estimator(
+    graph: OnnxGraph,
     estimator: Any,  # a fitted pipeline, or an ensemble
     numbers: Sequence[str],  # names of the inputs that are numbers
     words: Sequence[str],  # and of those that are words
-) -> str:  # as from `ask`
+) -> str:  # as from `add_model`
     "What they say together; each encoder is computed once."
     if isinstance(estimator, Ensemble):
         encoders, weights = estimator.encoders_, estimator.weights
@@ -188,9 +201,11 @@ def ask_all(
         ]
     else:
         encoders, weights, models = {"": estimator[0]}, [1.0], [("", estimator[1])]
-    lexicon = Lexicon([*encoders.values()], words)
-    encoded = {wants: encode(graph, encoder, numbers, words, lexicon) for wants, encoder in encoders.items()}
-    answers = [ask(graph, model, encoded[wants]) for wants, model in models]
+    lexicon = Vocabulary([*encoders.values()], words)
+    encoded = {
+        wants: add_encoder(graph, encoder, numbers, words, lexicon) for wants, encoder in encoders.items()
+    }
+    answers = [add_model(graph, model, encoded[wants]) for wants, model in models]
     classes = len(estimator.classes_) if is_classifier(estimator) else 1
     each = np.eye(classes if classes > 2 else 1)
     return (

@@ -18,19 +18,20 @@ import joblib
 import pandas as pd
 
 from ..core.errors import PackageError, RunError
-from ..core.files import digest_of
-from ..data.cells import as_text, native
+from ..core.files import file_digest
+from ..data.cells import as_text, to_python
 from ..data.personal import personal_columns
 from ..data.schema import Schema
-from ..inference.signing import check, seal
+from ..inference.signing import sign_package, verify_package
 from ..models.calibration import FinalModel
-from .parity import Proof, shuffled
+from .parity import OnnxExport, shuffle_columns
 
 # %% auto #0
-__all__ = ['write_model', 'background_of', 'reference_of', 'declared', 'put_in_place', 'manifest_of', 'write_package']
+__all__ = ['write_model_files', 'make_background', 'make_drift_reference', 'package_declarations', 'replace_package',
+           'write_package']
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #3dba629b
-def write_model(
+def write_model_files(
     folder: Path,  # of the package
     model: FinalModel,
     graph: Any = None,  # its ONNX graph, when there is one
@@ -47,7 +48,7 @@ def write_model(
         (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #730abf13
-def background_of(
+def make_background(
     model: FinalModel,
     train: pd.DataFrame,  # raw rows
     rows: int = 60,
@@ -57,14 +58,14 @@ def background_of(
     names = [column.name for column in model.table.used]
 
     def plain(value: Any) -> Any:
-        value = native(value)
+        value = to_python(value)
         return value if value is None or isinstance(value, str | int | float) else as_text(value)
 
-    cells = shuffled(train[names], rows, seed)
+    cells = shuffle_columns(train[names], rows, seed)
     return {"columns": {name: [*map(plain, cells[name].tolist())] for name in names}}
 
 
-def reference_of(
+def make_drift_reference(
     model: FinalModel,
     train: pd.DataFrame,  # raw rows
     rows: int = 10_000,
@@ -74,10 +75,10 @@ def reference_of(
     some = train.sample(min(rows, len(train)), random_state=seed)
     whole, said = some[[column.name for column in model.table.used]], model.output(some)
     answers = {f"output.{label}": said[:, place] for place, label in enumerate(model.task.classes)}
-    return shuffled(whole.assign(**(answers or {"output": said})), rows, seed)
+    return shuffle_columns(whole.assign(**(answers or {"output": said})), rows, seed)
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #78886b89
-def declared(
+def package_declarations(
     model: FinalModel,
     schema: Schema,  # of the run
     personal: Mapping[str, str],  # columns whose values are neither logged nor shown
@@ -88,10 +89,10 @@ def declared(
     return {"table": model.table.to_dict(), "schema": own.to_dict(), "problem": problem}
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #84a7c302
-def put_in_place(
+def replace_package(
     folder: Path,  # of the package
     fill: Callable[[Path], None],  # writes the files
-    facts: dict[str, Any],  # from `facts_for`
+    facts: dict[str, Any],  # from `manifest_facts`
     earlier: dict[str, Any] | None = None,  # the manifest of the package before
 ) -> dict[str, Any]:  # the manifest
     "Make a package whole or not at all. RunError: it cannot be written."
@@ -99,17 +100,17 @@ def put_in_place(
     try:
         beside.mkdir(parents=True)
         fill(beside)
-        there = manifest_of(folder)
+        there = _read_manifest(folder)
         known = earlier or there
         if known:
-            _keep_pickle(folder, beside, known["files"])
-        files = {path.name: digest_of(path) for path in beside.iterdir()}
-        if known and _lasting(known) == _lasting(facts | {"files": files}):
+            _keep_equal_pickle(folder, beside, known["files"])
+        files = {path.name: file_digest(path) for path in beside.iterdir()}
+        if known and _identity(known) == _identity(facts | {"files": files}):
             if there == known:
                 return known
             facts = facts | {"made": known["made"], "git": known["git"]}
-        manifest = seal(beside, facts)
-        _swap(beside, folder)
+        manifest = sign_package(beside, facts)
+        _swap_folders(beside, folder)
         return manifest
     except OSError as error:
         mend = "free space or choose another --out"
@@ -118,27 +119,27 @@ def put_in_place(
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def manifest_of(folder: Path) -> dict[str, Any] | None:
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
     "What a package says of itself; None where there is none that is whole."
     try:
-        return check(folder)
+        return verify_package(folder)
     except PackageError:
         return None
 
 
-def _keep_pickle(folder: Path, beside: Path, files: dict[str, str]) -> None:
+def _keep_equal_pickle(folder: Path, beside: Path, files: dict[str, str]) -> None:
     "Pickle does not always give the same bytes; of the same model the one that is there is kept."
     pairs = ("model.joblib", beside / "model.joblib"), ("model.pkl", folder / "model.pkl")
-    if all(path.exists() and digest_of(path) == files.get(name) for name, path in pairs):
+    if all(path.exists() and file_digest(path) == files.get(name) for name, path in pairs):
         shutil.copyfile(folder / "model.pkl", beside / "model.pkl")
 
 
-def _lasting(manifest: dict[str, Any]) -> dict[str, Any]:
+def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
     "What makes it another package when it changes."
     return {key: value for key, value in manifest.items() if key not in ("format", "made", "git")}
 
 
-def _swap(new: Path, folder: Path) -> None:
+def _swap_folders(new: Path, folder: Path) -> None:
     old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     if folder.exists():
         os.replace(folder, old)
@@ -150,25 +151,25 @@ def write_package(
     folder: Path,  # where it will be
     model: FinalModel,
     train: pd.DataFrame,  # raw rows
-    proof: Proof,
+    proof: OnnxExport,
     schema: Schema,  # of the run
     metrics: dict[str, Any],
     card: Mapping[str, str],  # card.md, card.html
-    facts: dict[str, Any],  # from `facts_for`
+    facts: dict[str, Any],  # from `manifest_facts`
     earlier: dict[str, Any] | None = None,  # the manifest of the package before
     saved: Path | None = None,  # the model in a file of joblib, if it is there already
     seed: int = 42,
 ) -> dict[str, Any]:  # the manifest
     "Everything that leaves the run."
     personal = personal_columns(train.drop(columns=model.task.target, errors="ignore"), doubtful=True)
-    said = declared(model, schema, personal) | {
+    said = package_declarations(model, schema, personal) | {
         "metrics": metrics,
-        "background": background_of(model, train, seed=seed),
+        "background": make_background(model, train, seed=seed),
     }
 
     def fill(beside: Path) -> None:
-        write_model(beside, model, proof.graph, saved)
-        reference_of(model, train, seed=seed).to_parquet(beside / "reference.parquet", index=False)
+        write_model_files(beside, model, proof.graph, saved)
+        make_drift_reference(model, train, seed=seed).to_parquet(beside / "reference.parquet", index=False)
         texts = {
             f"{name}.json": json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
             for name, value in said.items()
@@ -176,4 +177,4 @@ def write_package(
         for name, text in (texts | dict(card)).items():
             (beside / name).write_text(text, encoding="utf-8")
 
-    return put_in_place(folder, fill, facts, earlier)
+    return replace_package(folder, fill, facts, earlier)

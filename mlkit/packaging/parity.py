@@ -12,32 +12,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.formatting import one_line, without_nan
-from ..data.table import Table
-from ..inference.row_reader import is_word
+from ..core.formatting import describe_mlflow_error, without_nan
+from ..data.table_spec import TableSpec
+from ..inference.row_reader import is_text_input
 from ..models.calibration import FinalModel
 from .onnx_export import to_onnx
 from ..task.metrics import predicted_codes
 
 # %% auto #0
-__all__ = ['NEAR', 'STRANGE', 'EXTREME', 'ODD_WORDS', 'as_arrays', 'run_graph', 'Parity', 'compare', 'thresholds_in', 'made_up',
-           'say_parity', 'Proof', 'prove', 'shuffled']
+__all__ = ['to_onnx_inputs', 'run_onnx', 'ParityReport', 'check_parity', 'tree_thresholds', 'make_odd_rows', 'describe_parity',
+           'OnnxExport', 'export_and_check', 'shuffle_columns']
 
 # %% ../../nbs/packaging/07_parity.ipynb #9f8b035f
-def as_arrays(
-    table: Table,
+def to_onnx_inputs(
+    table: TableSpec,
     inputs: pd.DataFrame,  # from `Table.inputs`
 ) -> dict[str, np.ndarray]:  # numbers and words; left out where there is no such column
     "Rows as the graph takes them."
-    words = [name for name, kind in table.input_kinds.items() if is_word(kind)]
+    words = [name for name, kind in table.input_kinds.items() if is_text_input(kind)]
     numbers = [name for name in table.input_names if name not in words]
     arrays = {"numbers": inputs[numbers].to_numpy(np.float32), "words": inputs[words].to_numpy(object)}
     return {name: array for name, array in arrays.items() if array.shape[1]}
 
 
-def run_graph(
+def run_onnx(
     graph: Any,  # an ONNX model
-    arrays: dict[str, np.ndarray],  # from `as_arrays`
+    arrays: dict[str, np.ndarray],  # from `to_onnx_inputs`
 ) -> np.ndarray:  # float32, (rows, classes) or (rows, 1)
     "What the graph says."
     import onnxruntime
@@ -50,11 +50,11 @@ def run_graph(
     return session.run(["output"], arrays)[0]
 
 # %% ../../nbs/packaging/07_parity.ipynb #0d57559b
-NEAR = 1e-5  # how far probabilities may be apart
+_TOLERANCE = 1e-5  # how far probabilities may be apart
 
 
 @dataclass(frozen=True)
-class Parity:
+class ParityReport:
     "How far a graph is from its model."
 
     rows: int  # that were asked
@@ -63,50 +63,54 @@ class Parity:
 
     @property
     def kept(self) -> bool:
-        return self.rows > 0 and self.largest <= NEAR and not self.labels
+        return self.rows > 0 and self.largest <= _TOLERANCE and not self.labels
 
-    def __add__(self, other: Parity) -> Parity:
-        return Parity(self.rows + other.rows, max(self.largest, other.largest), self.labels + other.labels)
+    def __add__(self, other: ParityReport) -> ParityReport:
+        return ParityReport(
+            self.rows + other.rows, max(self.largest, other.largest), self.labels + other.labels
+        )
 
 
-def compare(
+def check_parity(
     model: FinalModel,
     graph: Any,  # an ONNX model
     inputs: pd.DataFrame,  # from `Table.inputs`
-) -> Parity:
+) -> ParityReport:
     "Ask both."
-    asked, answer = model.output_of_inputs(inputs), run_graph(graph, as_arrays(model.table, inputs))
+    asked, answer = model.output_of_inputs(inputs), run_onnx(graph, to_onnx_inputs(model.table, inputs))
     if model.task.type == "regression":
         size = np.maximum(np.abs(asked), np.std(asked) or 1.0)
-        return Parity(len(inputs), float(np.max(np.abs(answer[:, 0] - asked) / size, initial=0.0)), 0)
+        return ParityReport(len(inputs), float(np.max(np.abs(answer[:, 0] - asked) / size, initial=0.0)), 0)
     one, other = (predicted_codes(output, model.threshold) for output in (asked, answer))
-    return Parity(len(inputs), float(np.max(np.abs(answer - asked), initial=0.0)), int((one != other).sum()))
+    return ParityReport(
+        len(inputs), float(np.max(np.abs(answer - asked), initial=0.0)), int((one != other).sum())
+    )
 
 # %% ../../nbs/packaging/07_parity.ipynb #02ba4084
-def thresholds_in(
+def tree_thresholds(
     part: Any,  # a model, or what holds models
 ) -> Iterator[np.ndarray]:
     "The numbers at which trees split, wherever they are."
     if isinstance(part, list | tuple | np.ndarray):
         for one in part:
-            yield from thresholds_in(one)
+            yield from tree_thresholds(one)
     elif hasattr(part, "tree_"):
         yield part.tree_.threshold
     elif hasattr(part, "booster_"):
         yield part.booster_.trees_to_dataframe().threshold.dropna().to_numpy()
     elif hasattr(part, "_predictors"):
-        yield from thresholds_in(part._predictors)
+        yield from tree_thresholds(part._predictors)
     elif hasattr(part, "nodes"):
         yield part.nodes["num_threshold"]
     else:
         for name in ("steps", "models_", "estimators_", "regressor_"):
             if hasattr(part, name):
-                yield from thresholds_in(getattr(part, name))
+                yield from tree_thresholds(getattr(part, name))
 
 # %% ../../nbs/packaging/07_parity.ipynb #07bac6af
-STRANGE = 0.3  # of the cells
-EXTREME = np.array([np.nan, 0, -0.0, 1e-45, -1e-35, 1, -1, 1e6, -1e6, 1e20, -1e20], dtype=np.float32)
-ODD_WORDS = np.array(["", " ", "\0", "never met", "\N{SNOWMAN}"])
+_ODD_CELL_SHARE = 0.3  # of the cells
+_EXTREME_NUMBERS = np.array([np.nan, 0, -0.0, 1e-45, -1e-35, 1, -1, 1e6, -1e6, 1e20, -1e20], dtype=np.float32)
+_ODD_TEXTS = np.array(["", " ", "\0", "never met", "\N{SNOWMAN}"])
 
 
 def _odd_numbers(cells: np.ndarray, splits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -114,7 +118,7 @@ def _odd_numbers(cells: np.ndarray, splits: np.ndarray, rng: np.random.Generator
     rows = len(cells)
     at = rng.choice(splits, rows).astype(np.float32)
     beside = np.nextafter(at, rng.choice(np.array([-np.inf, np.inf], dtype=np.float32), rows))
-    return np.choose(rng.integers(4, size=rows), [rng.choice(EXTREME, rows), at, beside, 3 * cells])
+    return np.choose(rng.integers(4, size=rows), [rng.choice(_EXTREME_NUMBERS, rows), at, beside, 3 * cells])
 
 
 def _odd_texts(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -123,7 +127,7 @@ def _odd_texts(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.array([" ".join(rng.choice(words, size)) for size in rng.integers(0, 9, len(cells))])
 
 # %% ../../nbs/packaging/07_parity.ipynb #5d1a3766
-def made_up(
+def make_odd_rows(
     model: FinalModel,
     inputs: pd.DataFrame,  # rows that there are, from `Table.inputs`
     rows: int = 1_000,
@@ -131,27 +135,27 @@ def made_up(
 ) -> pd.DataFrame:  # of the same columns
     "Rows that nobody has seen; the first one has nothing in it at all."
     rng = np.random.default_rng(seed)
-    splits = np.concatenate([np.zeros(1), *thresholds_in(model.estimator)])
+    splits = np.concatenate([np.zeros(1), *tree_thresholds(model.estimator)])
     splits = splits[np.abs(splits) < 1e20]
     made = {}
     for name, kind in model.table.input_kinds.items():
         cells = inputs[name].to_numpy()[rng.integers(len(inputs), size=rows)]
-        odd = np.where(rng.random(rows) < STRANGE, _odd(kind, cells, splits, rng), cells)
-        odd[:1] = "" if is_word(kind) else np.nan
+        odd = np.where(rng.random(rows) < _ODD_CELL_SHARE, _odd_column(kind, cells, splits, rng), cells)
+        odd[:1] = "" if is_text_input(kind) else np.nan
         made[name] = pd.Series(odd, dtype=inputs[name].dtype)
     return pd.DataFrame(made)
 
 
-def _odd(kind: str, cells: np.ndarray, splits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _odd_column(kind: str, cells: np.ndarray, splits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if kind == "number":
         return _odd_numbers(cells, splits, rng)
     if kind == "cycle":
         return np.full(len(cells), np.nan, dtype=np.float32)
-    return _odd_texts(cells, rng) if kind == "text" else rng.choice(ODD_WORDS, len(cells))
+    return _odd_texts(cells, rng) if kind == "text" else rng.choice(_ODD_TEXTS, len(cells))
 
 # %% ../../nbs/packaging/07_parity.ipynb #326a678b
-def say_parity(
-    parity: Parity,
+def describe_parity(
+    parity: ParityReport,
     regression: bool = False,  # are numbers predicted?
 ) -> str:  # Markdown
     "What was proved, or what speaks against it."
@@ -165,16 +169,16 @@ def say_parity(
 
 # %% ../../nbs/packaging/07_parity.ipynb #6d5aea20
 @dataclass(frozen=True)
-class Proof:
+class OnnxExport:
     "Whether a model can be shipped as a graph."
 
     graph: Any  # an ONNX model; None: it cannot
-    parity: Parity | None  # None: there was no graph to compare
+    parity: ParityReport | None  # None: there was no graph to compare
     words: str  # Markdown
 
     def to_dict(self) -> dict[str, Any]:
         "For the manifest."
-        found = self.parity or Parity(0, 0.0, 0)
+        found = self.parity or ParityReport(0, 0.0, 0)
         reason = "" if self.graph is not None else self.words.replace("**", "")
         return without_nan(
             {
@@ -187,25 +191,29 @@ class Proof:
         )
 
 
-def prove(
+def export_and_check(
     model: FinalModel,
     train: pd.DataFrame,  # raw rows
     test: pd.DataFrame,
     rows: int = 10_000,  # at most
     seed: int = 42,
-) -> Proof:
+) -> OnnxExport:
     "Write the model as a graph, and compare the two on real rows and on made-up ones."
     more = train.sample(min(max(rows - len(test), 0), len(train)), random_state=seed)
     inputs = model.table.inputs(pd.concat([test.head(rows), more], ignore_index=True))
     try:
         graph = to_onnx(model)
-        parity = compare(model, graph, inputs) + compare(model, graph, made_up(model, inputs, seed=seed))
+        parity = check_parity(model, graph, inputs) + check_parity(
+            model, graph, make_odd_rows(model, inputs, seed=seed)
+        )
     except Exception as error:  # whatever a converter says: the model ships in the other formats
-        return Proof(None, None, f"**There is no graph**: {one_line(error).rstrip('.')}.")
-    return Proof(graph if parity.kept else None, parity, say_parity(parity, model.task.type == "regression"))
+        return OnnxExport(None, None, f"**There is no graph**: {describe_mlflow_error(error).rstrip('.')}.")
+    return OnnxExport(
+        graph if parity.kept else None, parity, describe_parity(parity, model.task.type == "regression")
+    )
 
 # %% ../../nbs/packaging/07_parity.ipynb #5765a8dd
-def shuffled(
+def shuffle_columns(
     frame: pd.DataFrame,
     rows: int,  # at most
     seed: int = 42,

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..models.calibration import FinalModel
-from .parity import Proof
+from .parity import OnnxExport
 
 # %% auto #0
-__all__ = ['LIBRARIES', 'git_state', 'library_versions', 'facts_for']
+__all__ = ['git_state', 'package_library_versions', 'manifest_facts']
 
 # %% ../../nbs/packaging/09_provenance.ipynb #eb5a1c41
 def git_state(
@@ -33,7 +33,7 @@ def git_state(
         return None
 
 
-LIBRARIES = (
+_VERSIONED_LIBRARIES = (
     "mlkit",
     "joblib",
     "lightgbm",
@@ -47,10 +47,10 @@ LIBRARIES = (
 )
 
 
-def library_versions() -> dict[str, str]:
+def package_library_versions() -> dict[str, str]:
     "What the model was made with, and what it needs."
     found = {}
-    for name in LIBRARIES:
+    for name in _VERSIONED_LIBRARIES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -58,12 +58,12 @@ def library_versions() -> dict[str, str]:
     return found
 
 # %% ../../nbs/packaging/09_provenance.ipynb #8ff332e4
-def facts_for(
+def manifest_facts(
     name: str,  # of the model
     model: FinalModel,
     metrics: dict[str, Any],  # from stage 06
     snapshot: dict[str, Any],  # from stage 02
-    proof: Proof,
+    proof: OnnxExport,
     git: dict[str, Any] | None,  # from `git_state`
 ) -> dict[str, Any]:
     "What the manifest tells, besides the digests."
@@ -73,7 +73,7 @@ def facts_for(
         "git": git,
         "data": {"sha256": snapshot["data_hash"], "rows": snapshot["rows"]},
         "python": platform.python_version(),
-        "packages": library_versions(),
+        "packages": package_library_versions(),
         "model": {"family": model.family, "task": model.task.type} | {key: metrics.get(key) for key in told},
         "parity": proof.to_dict(),
     }

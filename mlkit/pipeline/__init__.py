@@ -10,14 +10,14 @@ from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
     from .notebooks import Stage as Stage
+    from .notebooks import list_stages as list_stages
     from .notebooks import open_run as open_run
-    from .notebooks import stages as stages
-    from .notebooks import why_run as why_run
-    from .report import Setting as Setting
+    from .notebooks import reason_to_run as reason_to_run
     from .report import write_report as write_report
     from .runner import run_pipeline as run_pipeline
     from .settings import Parameter as Parameter
+    from .settings import Setting as Setting
     from .settings import parse_parameters as parse_parameters
-    from .settings import resolve as resolve
+    from .settings import resolve_settings as resolve_settings
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

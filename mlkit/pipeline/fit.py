@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlkit.models.model import Model
 
 # %% auto #0
-__all__ = ['fit', 'measure', 'measure_unseen', 'verdict_of', 'split_and_prepare']
+__all__ = ['fit', 'split_and_prepare']
 
 # %% ../../nbs/pipeline/04_fit.ipynb #3d78a159
 def fit(
@@ -39,49 +39,49 @@ def fit(
     With `refit` the model that is returned has learned from those rows too: the metrics are then those of
     its twin, which had not. DataError or SettingsError says in one line what stands in the way.
     """
-    from mlkit.models.model import choice_of, find_model, train_model
+    from mlkit.models.model import choice_json, find_model, train_model
 
     data, table, test = split_and_prepare(frame, target, metric, test_size, seed)
     found = find_model(data, table, models, trials, budget, ensemble, choose, jobs, "", seed)
-    model, choice = found.model, choice_of(found.chosen, data)
+    model, choice = found.model, choice_json(found.chosen, data)
     if not len(test):
-        return replace(model, metrics=measure_unseen(data, found.chosen, choice))
-    metrics = measure(model, data, test, choice)
+        return replace(model, metrics=_evaluate_out_of_fold(data, found.chosen, choice))
+    metrics = _evaluate_on_test_rows(model, data, test, choice)
     if refit:
         whole, table, _ = split_and_prepare(frame, target, metric, 0.0, seed)
         model = train_model(found.chosen, whole, table, jobs, seed)
     return replace(model, metrics=metrics | {"refit": refit})
 
 # %% ../../nbs/pipeline/04_fit.ipynb #06faebca
-def measure(
+def _evaluate_on_test_rows(
     model: Model,
-    data: Any,  # mlkit.models.cross_validation.Data: what the model has learned from
+    data: Any,  # mlkit.models.cross_validation.TrainingData: what the model has learned from
     test: pd.DataFrame,  # raw rows that were locked away
-    choice: dict[str, Any],  # from `mlkit.models.model.choice_of`
+    choice: dict[str, Any],  # from `mlkit.models.model.choice_json`
 ) -> dict[str, Any]:  # the contract of `metrics.json`
     "Stage 06: the score on rows that the model has not seen, with its interval and the verdict on the fit."
     from mlkit.evaluation.metrics_file import metrics_json
-    from mlkit.evaluation.scores import examine
+    from mlkit.evaluation.scores import predict_test_rows
     from mlkit.task.intervals import score_intervals
-    from mlkit.task.task import baseline_output, score
+    from mlkit.task.task import baseline_output, score_output
 
-    truth, output = examine(data.task, model, test)
+    truth, output = predict_test_rows(data.task, model, test)
     scores = score_intervals(data.task, truth, output)
-    nothing = score(data.task, truth, baseline_output(data.task, data.truth, len(truth)))
-    return metrics_json(data.task, scores, nothing, choice, verdict_of(data, choice), len(truth))
+    nothing = score_output(data.task, truth, baseline_output(data.task, data.truth, len(truth)))
+    return metrics_json(data.task, scores, nothing, choice, _diagnose_fit(data, choice), len(truth))
 
 # %% ../../nbs/pipeline/04_fit.ipynb #5e28bf8e
-def measure_unseen(
-    data: Any,  # mlkit.models.cross_validation.Data
+def _evaluate_out_of_fold(
+    data: Any,  # mlkit.models.cross_validation.TrainingData
     chosen: Any,  # mlkit.models.trials.Trial
-    choice: dict[str, Any],  # from `mlkit.models.model.choice_of`
+    choice: dict[str, Any],  # from `mlkit.models.model.choice_json`
 ) -> dict[str, Any]:  # the contract of `metrics.json`
     "The same from cross-validation alone, when no rows were locked away."
     import numpy as np
 
     from mlkit.core.formatting import without_nan
-    from mlkit.models.trials import interval_of
-    from mlkit.task.task import all_scores, baseline_output, reached, score
+    from mlkit.models.trials import trial_interval
+    from mlkit.task.task import baseline_output, is_goal_reached, score_all_metrics, score_output
 
     task, judged = data.task, np.isfinite(chosen.output.reshape(len(data.truth), -1)[:, 0])
     truth, nothing = data.truth[judged], baseline_output(data.task, data.truth, int(judged.sum()))
@@ -92,66 +92,85 @@ def measure_unseen(
             "metric": task.metric,
             "direction": task.direction,
             "score": choice["validation"],
-            "interval": list(interval_of(chosen)),
-            "baseline": score(task, truth, nothing),
+            "interval": list(trial_interval(chosen)),
+            "baseline": score_output(task, truth, nothing),
             "goal": task.goal,
-            "reached": reached(task, chosen.score),
+            "reached": is_goal_reached(task, chosen.score),
             "train": choice["train"],
             "validation": choice["validation"],
-            "fit": verdict_of(data, choice),
+            "fit": _diagnose_fit(data, choice),
             "model": choice["family"],
             "rows": {"train": choice["rows"], "test": 0},
             "threshold": 0.5 if task.type == "binary" else None,
-            "test": all_scores(task, truth, chosen.output[judged]),
+            "test": score_all_metrics(task, truth, chosen.output[judged]),
             "note": "no rows were locked away: these are scores of cross-validation, which a search flatters",
         }
     )
 
 
-def verdict_of(
-    data: Any,  # mlkit.models.cross_validation.Data
-    choice: dict[str, Any],  # from `mlkit.models.model.choice_of`
+def _diagnose_fit(
+    data: Any,  # mlkit.models.cross_validation.TrainingData
+    choice: dict[str, Any],  # from `mlkit.models.model.choice_json`
 ) -> str:  # good, overfit or underfit
     "The verdict on the fit."
-    from mlkit.evaluation.fit_diagnosis import verdict_on_fit
-    from mlkit.task.task import baseline_output, score
+    from mlkit.evaluation.fit_diagnosis import diagnose_scores
+    from mlkit.task.task import baseline_output, score_output
 
-    nothing = score(data.task, data.truth, baseline_output(data.task, data.truth, len(data.truth)))
-    return verdict_on_fit(data.task, choice["train"], choice["validation"], choice["folds"], nothing)[0]
+    nothing = score_output(data.task, data.truth, baseline_output(data.task, data.truth, len(data.truth)))
+    return diagnose_scores(data.task, choice["train"], choice["validation"], choice["folds"], nothing)[0]
 
 # %% ../../nbs/pipeline/04_fit.ipynb #65631a94
 def split_and_prepare(
     frame: pd.DataFrame, target: str, metric: str, test_size: float, seed: int
-) -> tuple[Any, Any, pd.DataFrame]:  # mlkit.models.cross_validation.Data, mlkit.data.table.Table, test rows
+) -> tuple[
+    Any, Any, pd.DataFrame
+]:  # mlkit.models.cross_validation.TrainingData, mlkit.data.table_spec.TableSpec, test rows
     "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
     import pandas as pd
 
-    from mlkit.features.plan import answers_of, combine_numbers, learn_reading, make_plan, target_frame
-    from mlkit.models.cross_validation import Data
-    from mlkit.quality.findings import treat_leaks
-    from mlkit.quality.leakage import audit
-    from mlkit.quality.rows import find_columns, put_aside, usable_rows, with_answers
-    from mlkit.quality.shifted_rows import find_slipped
-    from mlkit.quality.splitting import lock_away
-    from mlkit.sources.file_formats import plain_table
+    from mlkit.features.plan import (
+        add_interactions,
+        infer_feature_specs,
+        make_plan,
+        make_target_frame,
+        target_as_numbers,
+    )
+    from mlkit.models.cross_validation import TrainingData
+    from mlkit.quality.findings import handle_leaks
+    from mlkit.quality.leakage import audit_leakage
+    from mlkit.quality.row_filters import (
+        drop_unreadable_targets,
+        drop_unusable_rows,
+        exclude_rows,
+        require_columns,
+    )
+    from mlkit.quality.shifted_rows import find_shifted_rows
+    from mlkit.quality.splitting import split_train_test
+    from mlkit.sources.file_formats import normalise_table
     from mlkit.task.problem import state_problem
-    from mlkit.task.task_inference import settle
+    from mlkit.task.task_inference import make_task
 
     if not hasattr(frame, "columns"):
         raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
     problem = state_problem(target, metric=metric)
-    frame = plain_table(frame).reset_index(drop=True)
-    problem = replace(problem, target=find_columns(frame, target)[0])
-    frame, _ = put_aside(frame, find_slipped(frame))
-    rows, _ = usable_rows(frame, problem.target)
-    task = settle(problem, rows[problem.target])
-    train, test, way = lock_away(with_answers(rows, task), task, test_size=test_size or 0.2, seed=seed)
+    frame = normalise_table(frame).reset_index(drop=True)
+    problem = replace(problem, target=require_columns(frame, target)[0])
+    frame, _ = exclude_rows(frame, find_shifted_rows(frame))
+    rows, _ = drop_unusable_rows(frame, problem.target)
+    task = make_task(problem, rows[problem.target])
+    train, test, way = split_train_test(
+        drop_unreadable_targets(rows, task), task, test_size=test_size or 0.2, seed=seed
+    )
     if not test_size:
         train, test = pd.concat([train, test]), test.head(0)
-    train, test, _ = treat_leaks(audit(learn_reading(train, task), train, test, task, way), train, test)
+    train, test, _ = handle_leaks(
+        audit_leakage(infer_feature_specs(train, task), train, test, task, way), train, test
+    )
     train, test = train.reset_index(drop=True), test.reset_index(drop=True)
-    table, combined = combine_numbers(learn_reading(train, task, split=way.to_dict()), train, task, seed=seed)
-    inputs, answers = table.inputs(train), target_frame(task, train, split=way.to_dict(), seed=seed)
+    table, combined = add_interactions(
+        infer_feature_specs(train, task, split=way.to_dict()), train, task, seed=seed
+    )
+    inputs, answers = table.inputs(train), make_target_frame(task, train, split=way.to_dict(), seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
-    plan = make_plan(table, inputs, combined=combined, answer=answers_of(task, train), seed=seed)
-    return Data(inputs, truth, fold, plan, task, in_time=way.how == "time"), table, test
+    plan = make_plan(table, inputs, combined=combined, answer=target_as_numbers(task, train), seed=seed)
+    return TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.how == "time"), table, test

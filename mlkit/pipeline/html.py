@@ -15,31 +15,31 @@ from typing import Any
 from markupsafe import Markup
 
 # %% auto #0
-__all__ = ['KEPT', 'CLOSED', 'LEFT_OUT', 'ATTRIBUTES', 'INLINE_IMAGE', 'DECLARATION', 'TERMINAL', 'NUMBER', 'SHOWERS', 'LARGEST',
-           'Cleaner', 'clean_attribute', 'clean_declarations', 'clean_css', 'clean_style', 'clean', 'plain',
-           'number_columns', 'show_html', 'show_markdown', 'show_text', 'picture_shower', 'show_output', 'show_error']
+__all__ = ['sanitise_css', 'sanitise_html', 'strip_terminal_codes', 'find_number_columns', 'render_output', 'render_error']
 
 # %% ../../nbs/pipeline/05_html.ipynb #3eaa5192
-KEPT = set(
+_ALLOWED_TAGS = set(
     "b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 "
     "h5 h6 hr i img kbd li ol p pre s small span strong sub summary sup table tbody td tfoot th thead tr u "
     "ul var".split()
 )
 
 
-CLOSED = set("br col hr img".split())  # elements that have no end
+_VOID_TAGS = set("br col hr img".split())  # elements that have no end
 
 
-LEFT_OUT = set("iframe math noscript object script style svg template textarea title".split())  # with content
+_REMOVED_TAGS = set(
+    "iframe math noscript object script style svg template textarea title".split()
+)  # with content
 
 
-ATTRIBUTES = set("alt class colspan height id open rowspan scope src style title width".split())
+_ALLOWED_ATTRIBUTES = set("alt class colspan height id open rowspan scope src style title width".split())
 
 
-INLINE_IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]+")
+_INLINE_IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]+")
 
 # %% ../../nbs/pipeline/05_html.ipynb #659fd906
-class Cleaner(HTMLParser):
+class _HtmlSanitiser(HTMLParser):
     "Writes HTML anew, from what is known to be harmless."
 
     def __init__(self) -> None:
@@ -47,14 +47,18 @@ class Cleaner(HTMLParser):
         self.parts, self.open, self.leaving_out = list[str](), list[str](), list[str]()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in LEFT_OUT:
+        if tag in _REMOVED_TAGS:
             self.leaving_out.append(tag)
-        if self.leaving_out or tag not in KEPT:
+        if self.leaving_out or tag not in _ALLOWED_TAGS:
             return
-        kept = {name: clean_attribute(name, value or "") for name, value in attrs if name in ATTRIBUTES}
+        kept = {
+            name: _sanitise_attribute(name, value or "")
+            for name, value in attrs
+            if name in _ALLOWED_ATTRIBUTES
+        }
         if tag == "img" and not kept.get("src"):
             return
-        if tag not in CLOSED:
+        if tag not in _VOID_TAGS:
             self.open.append(tag)
         written = "".join(f' {name}="{escape(value)}"' for name, value in kept.items())
         self.parts.append(f"<{_lowered(tag)}{written}>")
@@ -72,7 +76,7 @@ class Cleaner(HTMLParser):
         if not self.leaving_out:
             self.parts.append(escape(data))
         elif self.leaving_out == ["style"]:
-            self.parts.append(clean_style(data))
+            self.parts.append(_sanitise_style(data))
 
 
 # An output's headings come below those of the report.
@@ -80,73 +84,73 @@ def _lowered(tag: str) -> str:
     return "h4" if re.fullmatch("h[1-6]", tag) else tag
 
 # %% ../../nbs/pipeline/05_html.ipynb #147d63ec
-DECLARATION = re.compile(
+_ALLOWED_DECLARATION = re.compile(
     r"\s*(background|border|color|display|font|height|line|margin|max|min|padding|text|vertical|white|width)"
     r"(-[a-z]+)*\s*:(?!.*(url|image|expression|var)\s*\()[\w\s.,%#()+!'/-]*",
     re.ASCII,
 )
 
 
-def clean_attribute(
+def _sanitise_attribute(
     name: str,  # one of ATTRIBUTES
     value: str,
 ) -> str:  # what may be kept of the value
     "An attribute's value, as far as it is harmless."
     if name == "style":
-        return clean_declarations(value)
-    return value if name != "src" or INLINE_IMAGE.fullmatch(value) else ""
+        return _sanitise_declarations(value)
+    return value if name != "src" or _INLINE_IMAGE.fullmatch(value) else ""
 
 
-def clean_declarations(text: str) -> str:
+def _sanitise_declarations(text: str) -> str:
     "Of CSS declarations, those that only change how something looks in its place."
-    return "; ".join(part.strip() for part in text.split(";") if DECLARATION.fullmatch(part.lower()))
+    return "; ".join(part.strip() for part in text.split(";") if _ALLOWED_DECLARATION.fullmatch(part.lower()))
 
 
-def clean_css(text: str) -> str:
+def sanitise_css(text: str) -> str:
     "Of a style sheet, the rules that hold for elements with an id."
     if "@" in text or "\\" in text:
         return ""
     rules = re.findall(r"([^{}]+)\{([^{}]*)\}", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
     scoped = re.compile(r"\s*#[\w\s#.:()>+~-]+")
     return "\n".join(
-        f"{names.strip()} {{ {clean_declarations(body)} }}"
+        f"{names.strip()} {{ {_sanitise_declarations(body)} }}"
         for names, body in rules
         if all(map(scoped.fullmatch, names.split(",")))
     )
 
 
-def clean_style(text: str) -> str:
+def _sanitise_style(text: str) -> str:
     "A style element with what may stay of it."
-    rules = clean_css(text)
+    rules = sanitise_css(text)
     return f"<style>{rules}</style>" if rules else ""
 
 # %% ../../nbs/pipeline/05_html.ipynb #3749fa52
-def clean(
+def sanitise_html(
     html: str,  # from an output
 ) -> Markup:  # harmless, every element closed
     "HTML without anything that acts, fetches, or reaches beyond its place."
-    cleaner = Cleaner()
+    cleaner = _HtmlSanitiser()
     cleaner.feed(html)
     cleaner.close()
     ends = [f"</{_lowered(tag)}>" for tag in reversed(cleaner.open)]
     return Markup("".join(cleaner.parts + ends))
 
 # %% ../../nbs/pipeline/05_html.ipynb #e3237e9e
-TERMINAL = re.compile(
+_TERMINAL_CODES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
 
 
-def plain(text: str) -> str:
+def strip_terminal_codes(text: str) -> str:
     "Text without colours and control characters; of a line that was written over, the last version."
-    lines = TERMINAL.sub("", text.replace("\r\n", "\n")).split("\n")
+    lines = _TERMINAL_CODES.sub("", text.replace("\r\n", "\n")).split("\n")
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines).strip("\n")
 
 # %% ../../nbs/pipeline/05_html.ipynb #29370848
-NUMBER = re.compile(r"\s*([-−+]?\d[\d,.]*(e[-+]?\d+)?\s?%?|nan|none|)\s*", re.IGNORECASE)
+_NUMBER_CELL = re.compile(r"\s*([-−+]?\d[\d,.]*(e[-+]?\d+)?\s?%?|nan|none|)\s*", re.IGNORECASE)
 
 
-def number_columns(
+def find_number_columns(
     html: str,  # cleaned, with a table in it
 ) -> list[int]:  # counted from 1
     "Which columns of a table hold nothing but numbers."
@@ -154,33 +158,39 @@ def number_columns(
     bodies = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in rows if "<td" in row]
     columns = [[re.sub("<[^>]*>", "", cell) for cell in column] for column in zip(*bodies, strict=False)]
     return [
-        place for place, cells in enumerate(columns, 1) if any(cells) and all(map(NUMBER.fullmatch, cells))
+        place
+        for place, cells in enumerate(columns, 1)
+        if any(cells) and all(map(_NUMBER_CELL.fullmatch, cells))
     ]
 
 # %% ../../nbs/pipeline/05_html.ipynb #0b9929a6
-def show_html(data: str, name: str) -> Markup:
+def _render_html(data: str, name: str) -> Markup:
     "A table, most of the time. It scrolls by itself where it is too wide."
-    html = clean(data)
+    html = sanitise_html(data)
     look = " paper" if re.search(r"(background|color)[\w-]*:", html) else ""
-    look += "".join(f" right-{place}" for place in number_columns(html))
+    look += "".join(f" right-{place}" for place in find_number_columns(html))
     block = '<div class="wide output{}" tabindex="0" role="group" aria-label="{}">{}</div>'
     return Markup(block).format(look, name, html) if html.strip() else Markup()
 
 
-def show_markdown(data: str, name: str) -> Markup:
+def _render_markdown(data: str, name: str) -> Markup:
     "Prose that a stage has written."
     from markdown_it import MarkdownIt
 
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(data)
-    return Markup('<div class="wide prose">{}</div>').format(clean(html))
+    return Markup('<div class="wide prose">{}</div>').format(sanitise_html(html))
 
 
-def show_text(data: str, name: str) -> Markup:
+def _render_text(data: str, name: str) -> Markup:
     "Text as a terminal would show it."
-    return Markup('<pre tabindex="0">{}</pre>').format(plain(data)) if plain(data) else Markup()
+    return (
+        Markup('<pre tabindex="0">{}</pre>').format(strip_terminal_codes(data))
+        if strip_terminal_codes(data)
+        else Markup()
+    )
 
 # %% ../../nbs/pipeline/05_html.ipynb #56c2f97b
-def picture_shower(
+def _image_renderer(
     mime: str,  # kind of picture
 ) -> Callable[[str, str], Markup]:
     "How a picture of this kind is shown."
@@ -193,40 +203,40 @@ def picture_shower(
     return show
 
 
-SHOWERS: dict[str, Callable[[str, str], Markup]] = {
-    "text/html": show_html,
-    **{mime: picture_shower(mime) for mime in ("image/svg+xml", "image/png", "image/jpeg")},
-    "text/markdown": show_markdown,
-    "text/plain": show_text,
+_OUTPUT_RENDERERS: dict[str, Callable[[str, str], Markup]] = {
+    "text/html": _render_html,
+    **{mime: _image_renderer(mime) for mime in ("image/svg+xml", "image/png", "image/jpeg")},
+    "text/markdown": _render_markdown,
+    "text/plain": _render_text,
 }
 
 
-LARGEST = 2_000_000  # characters of one output; with more, no mail takes the page
+_MAX_OUTPUT_CHARACTERS = 2_000_000  # characters of one output; with more, no mail takes the page
 
 # %% ../../nbs/pipeline/05_html.ipynb #7e2ce55b
-def show_output(
+def render_output(
     output: Mapping[str, Any],  # of a notebook's cell
     name: str,  # for those who cannot see it
 ) -> Markup:  # empty when there is nothing for a reader
     "One output as part of the page."
     kind = output["output_type"]
     if kind == "error":
-        return show_error(output)
+        return render_error(output)
     if kind == "stream":
-        return show_text(output["text"], name) if output["name"] == "stdout" else Markup()
+        return _render_text(output["text"], name) if output["name"] == "stdout" else Markup()
     data = output["data"]
-    mime = next((mime for mime in SHOWERS if mime in data), None)
+    mime = next((mime for mime in _OUTPUT_RENDERERS if mime in data), None)
     if mime is None:
         return Markup()
-    if len(data[mime]) > LARGEST:
-        return show_text(f"{name} is too large for this page.", name)
-    words = plain(data.get("text/plain", "<"))[:300] if mime.startswith("image/") else "<"
-    return SHOWERS[mime](data[mime], name if words.startswith("<") else words)
+    if len(data[mime]) > _MAX_OUTPUT_CHARACTERS:
+        return _render_text(f"{name} is too large for this page.", name)
+    words = strip_terminal_codes(data.get("text/plain", "<"))[:300] if mime.startswith("image/") else "<"
+    return _OUTPUT_RENDERERS[mime](data[mime], name if words.startswith("<") else words)
 
 
-def show_error(output: Mapping[str, Any]) -> Markup:
+def render_error(output: Mapping[str, Any]) -> Markup:
     "An error: its message, and on request where it came from."
-    words = Markup("<p><b>{}</b>: {}</p>").format(output["ename"], plain(output["evalue"]))
-    trace = Markup("<pre>{}</pre>").format(plain("\n".join(output["traceback"])))
+    words = Markup("<p><b>{}</b>: {}</p>").format(output["ename"], strip_terminal_codes(output["evalue"]))
+    trace = Markup("<pre>{}</pre>").format(strip_terminal_codes("\n".join(output["traceback"])))
     details = Markup("<details><summary>Where it happened</summary>{}</details>").format(trace)
     return Markup('<div class="box bad message">{}{}</div>').format(words, details)

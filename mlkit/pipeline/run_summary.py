@@ -14,15 +14,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..core.formatting import figure
+from ..core.formatting import format_compact_number
 
 # %% auto #0
-__all__ = ['LABELS', 'FITS', 'REMEDIES', 'DOUBTFUL', 'NO_GOAL', 'NARROW', 'READY', 'read_facts', 'read_artifact', 'part_of',
-           'number_in', 'Score', 'read_score', 'metric_label', 'in_words', 'what', 'interval', 'so_what',
-           'fit_in_words', 'next_steps', 'is_guess', 'verdict', 'leak_lines']
+__all__ = ['ADVICE_DOUBTFUL', 'read_json_file', 'read_artifact', 'get_object', 'as_finite_number', 'ScoreSummary',
+           'read_score_summary', 'format_local_time', 'describe_achievement', 'describe_interval', 'describe_worth',
+           'describe_fit', 'next_steps', 'run_headline', 'describe_leaks']
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #d2b98f51
-def read_facts(
+def read_json_file(
     path: Path,  # a JSON file that should hold an object
     notes: list[str],  # what is missing so far; a sentence is added when this file is
     kind: type = dict,  # what it should hold: an object (dict), or a list
@@ -49,24 +49,24 @@ def read_artifact(
 ) -> Any:  # empty when it was not made yet, or cannot be read
     "What a stage has handed on as JSON."
     path = folder / "artifacts" / f"{name}.json"
-    made = path.exists() or name in part_of(journal, "artifacts")
-    return read_facts(path, notes, kind) if made else kind()
+    made = path.exists() or name in get_object(journal, "artifacts")
+    return read_json_file(path, notes, kind) if made else kind()
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #ff18d65c
-def part_of(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
+def get_object(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     "An object inside an object; empty when it is none."
     part = facts.get(name)
     return part if isinstance(part, dict) else {}
 
 
-def number_in(value: Any) -> float | None:
+def as_finite_number(value: Any) -> float | None:
     "The value, if it is a number that can be drawn."
     fine = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
     return float(value) if fine else None
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #67aa9b71
 @dataclass(frozen=True)
-class Score:
+class ScoreSummary:
     "What metrics.json says, in units of the metric; None: unknown."
 
     metric: str
@@ -93,18 +93,21 @@ class Score:
         return value >= other if self.more_is_better else value <= other
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #4ce18671
-def read_score(
+def read_score_summary(
     facts: Mapping[str, Any],  # what metrics.json holds
-) -> Score | None:  # None: there is no score
+) -> ScoreSummary | None:  # None: there is no score
     "The figures of the evaluation."
-    value, rows = number_in(facts.get("score")), number_in(part_of(facts, "rows").get("test"))
+    value, rows = (
+        as_finite_number(facts.get("score")),
+        as_finite_number(get_object(facts, "rows").get("test")),
+    )
     if value is None:
         return None
     ends = facts.get("interval")
-    low, high = map(number_in, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
-    others = {name: number_in(facts.get(name)) for name in ("baseline", "goal", "train", "validation")}
-    return Score(
-        metric=metric_label(str(facts.get("metric", "score"))),
+    low, high = map(as_finite_number, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
+    others = {name: as_finite_number(facts.get(name)) for name in ("baseline", "goal", "train", "validation")}
+    return ScoreSummary(
+        metric=_metric_label(str(facts.get("metric", "score"))),
         value=value,
         low=low,
         high=high,
@@ -116,7 +119,7 @@ def read_score(
     )
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #72d7eaf1
-LABELS = {
+_METRIC_LABELS = {
     "roc_auc": "AUC-ROC",
     "roc_auc_ovr": "AUC-ROC, one against the rest",
     "f1": "F1",
@@ -131,47 +134,51 @@ LABELS = {
 }
 
 
-def metric_label(
+def _metric_label(
     name: str,  # such as log_loss
 ) -> str:  # such as log loss
     "A metric's name as people write it."
-    return LABELS.get(name, name.replace("_", " "))
+    return _METRIC_LABELS.get(name, name.replace("_", " "))
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #bc69aeac
-def in_words(time: datetime) -> str:
+def format_local_time(time: datetime) -> str:
     return f"{time.day} {time:%B %Y, %H:%M %Z}".strip()
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #ed75e5d3
-def what(
-    score: Score,
+def describe_achievement(
+    score: ScoreSummary,
     target: str,  # the column that was predicted
 ) -> Markup:
     "What was predicted, and how well."
-    between = interval(score)
+    between = describe_interval(score)
     words = Markup("The model predicts <b>{}</b> with {} <b>{}</b>{}, on {} that it had not seen before.")
     return words.format(
         target or "the target",
         score.metric,
-        figure(score.value),
+        format_compact_number(score.value),
         f" (95 % interval {between})" if between else "",
         f"{score.rows:,} rows" if score.rows else "rows",
     )
 
 
-def interval(score: Score) -> str:
+def describe_interval(score: ScoreSummary) -> str:
     "Between which scores the true one is likely to be."
-    return "" if score.low is None or score.high is None else f"{figure(score.low)} to {figure(score.high)}"
+    return (
+        ""
+        if score.low is None or score.high is None
+        else f"{format_compact_number(score.low)} to {format_compact_number(score.high)}"
+    )
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #3ecc2e42
-def so_what(score: Score) -> str:
+def describe_worth(score: ScoreSummary) -> str:
     "What the score is worth: against no model, and against the goal."
     return f"{_against_baseline(score)} {_against_goal(score)}".strip()
 
 
-def _against_baseline(score: Score) -> str:
+def _against_baseline(score: ScoreSummary) -> str:
     if score.baseline is None:
         return ""
-    guess = f"the best guess without a model ({figure(score.baseline)})"
+    guess = f"the best guess without a model ({format_compact_number(score.baseline)})"
     if not score.beats(score.baseline):
         return f"That is worse than {guess}."
     if not score.beats(score.baseline, surely=True):
@@ -179,10 +186,10 @@ def _against_baseline(score: Score) -> str:
     return f"That is better than {guess}."
 
 
-def _against_goal(score: Score) -> str:
+def _against_goal(score: ScoreSummary) -> str:
     if score.goal is None:
         return "No goal was stated."
-    goal = f"The goal of {figure(score.goal)} is"
+    goal = f"The goal of {format_compact_number(score.goal)} is"
     if not score.beats(score.goal):
         return f"{goal} not reached."
     if score.beats(score.goal, surely=True):
@@ -190,42 +197,44 @@ def _against_goal(score: Score) -> str:
     return f"{goal} reached, but not safely: part of the interval falls short of it."
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #ff4ea2a0
-FITS = {
+_FIT_SENTENCES = {
     "good": "The fit is good: what the model learned holds for rows that it had not seen.",
     "overfit": "The model is overfit: part of what it learned is chance, and holds on training rows only.",
     "underfit": "The model is underfit: even on training rows it is poor. It may be too simple for them.",
 }
 
 
-REMEDIES = {
+_FIT_REMEDIES = {
     "good": "More telling columns may raise the score; more training alone hardly will.",
     "overfit": "More rows help, and so do simpler models and fewer columns.",
     "underfit": "More telling columns help, and so do more flexible models and more trials.",
 }
 
 
-def fit_in_words(score: Score) -> str:
+def describe_fit(score: ScoreSummary) -> str:
     "The verdict on fit, with the two figures that it rests on."
-    words = FITS.get(score.fit, "How well the model fits is not known.")
+    words = _FIT_SENTENCES.get(score.fit, "How well the model fits is not known.")
     if score.train is None:
         return words
-    return f"{words} Training rows {figure(score.train)}, new rows {figure(score.value)}."
+    return f"{words} Training rows {format_compact_number(score.train)}, new rows {format_compact_number(score.value)}."
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #01aa1f55
-DOUBTFUL = "Do not use this model. Look for columns that can know about the target, or for more rows."
+ADVICE_DOUBTFUL = "Do not use this model. Look for columns that can know about the target, or for more rows."
 
 
-NO_GOAL = "State a goal in the section [problem] of settings.ini: from which score is the model worth using?"
+_ADVICE_NO_GOAL = (
+    "State a goal in the section [problem] of settings.ini: from which score is the model worth using?"
+)
 
 
-NARROW = "Test on more rows before you rely on it."
+_ADVICE_NARROW = "Test on more rows before you rely on it."
 
 
-READY = "Try it on the decision that it was made for."
+_ADVICE_READY = "Try it on the decision that it was made for."
 
 
 def next_steps(
-    score: Score | None,
+    score: ScoreSummary | None,
     failed: str,  # the stage that failed; empty: none
     command: str,  # which goes on with the run
 ) -> list[Markup]:  # sentences, the most urgent one first
@@ -236,23 +245,23 @@ def next_steps(
     if score is None:
         return [Markup("Run the remaining stages: {}.").format(code)]
     go_on = Markup("Go on with {}: what has not changed is not done again.").format(code)
-    if is_guess(score):
-        return [Markup(DOUBTFUL), go_on]
-    remedy = Markup(REMEDIES.get(score.fit, "Look at the stage evaluate before you change anything."))
+    if _may_be_baseline(score):
+        return [Markup(ADVICE_DOUBTFUL), go_on]
+    remedy = Markup(_FIT_REMEDIES.get(score.fit, "Look at the stage evaluate before you change anything."))
     if score.goal is None:
-        return [Markup(NO_GOAL), remedy, go_on]
+        return [Markup(_ADVICE_NO_GOAL), remedy, go_on]
     if not score.beats(score.goal):
         return [remedy, go_on]
-    return [Markup(READY if score.beats(score.goal, surely=True) else NARROW), remedy, go_on]
+    return [Markup(_ADVICE_READY if score.beats(score.goal, surely=True) else _ADVICE_NARROW), remedy, go_on]
 
 
-def is_guess(score: Score) -> bool:
+def _may_be_baseline(score: ScoreSummary) -> bool:
     "Whether the score may be as low as without a model."
     return score.baseline is not None and not score.beats(score.baseline, surely=True)
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #2919d205
-def verdict(
-    score: Score | None,
+def run_headline(
+    score: ScoreSummary | None,
     failed: str,  # the stage that failed; empty: none
 ) -> tuple[str, str, str]:  # sign, words, and good, bad or nothing
     "The shortest answer to: how did it go?"
@@ -260,7 +269,7 @@ def verdict(
         return "✗", f"Stopped in the stage {failed}", "bad"
     if score is None:
         return "…", "No score yet", ""
-    if is_guess(score):
+    if _may_be_baseline(score):
         return "✗", "No better than a guess", "bad"
     if score.goal is None:
         return "✓", "Better than a guess", "good"
@@ -271,7 +280,7 @@ def verdict(
     return "✓", "Goal reached", "good"
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #7d99e933
-def leak_lines(
+def describe_leaks(
     leaks: list[Any],  # what leaks.json holds
 ) -> list[str]:  # one sentence each, those that are left in the table first
     "How the target was given away, and what became of it."

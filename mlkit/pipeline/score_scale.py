@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from ..core.formatting import figure
-from .run_summary import Score, interval
+from ..core.formatting import format_compact_number
+from .run_summary import ScoreSummary, describe_interval
 
 # %% auto #0
-__all__ = ['ROWS', 'Mark', 'Scale', 'draw_scale', 'ticks']
+__all__ = ['ScaleMark', 'ScoreScale', 'make_score_scale', 'axis_ticks']
 
 # %% ../../nbs/pipeline/07_score_scale.ipynb #bb82c36e
-class Mark(NamedTuple):
+class ScaleMark(NamedTuple):
     "One row of the scale."
 
     name: str
@@ -25,12 +25,12 @@ class Mark(NamedTuple):
     span: tuple[float, float] | None = None  # the interval, percent of the width
 
 
-class Scale(NamedTuple):
-    marks: list[Mark]
+class ScoreScale(NamedTuple):
+    marks: list[ScaleMark]
     ticks: list[tuple[float, str]]  # percent of the width, label
 
 # %% ../../nbs/pipeline/07_score_scale.ipynb #74d7c403
-ROWS = (
+_SCALE_ROWS = (
     ("Without a model", "diamond", "baseline"),
     ("Goal", "flag", "goal"),
     ("Training rows", "ring", "train"),
@@ -39,9 +39,9 @@ ROWS = (
 )
 
 
-def draw_scale(score: Score) -> Scale:
+def make_score_scale(score: ScoreSummary) -> ScoreScale:
     "Where everything stands between the worst and the best figure."
-    rows = [(name, shape, getattr(score, field)) for name, shape, field in ROWS]
+    rows = [(name, shape, getattr(score, field)) for name, shape, field in _SCALE_ROWS]
     values = [value for value in (*(row[-1] for row in rows), score.low, score.high) if value is not None]
     left, right = min(values), max(values)
     apart = right - left > 1e-9 * max(abs(left), abs(right), 1e-9)
@@ -50,15 +50,22 @@ def draw_scale(score: Score) -> Scale:
     def at(value: float) -> float:
         return 100 * (value - left + margin) / (right - left + 2 * margin)
 
-    marks = [Mark(name, shape, at(value), figure(value)) for name, shape, value in rows if value is not None]
+    marks = [
+        ScaleMark(name, shape, at(value), format_compact_number(value))
+        for name, shape, value in rows
+        if value is not None
+    ]
     if score.low is not None and score.high is not None:
-        span, text = (at(score.low), at(score.high)), f"{figure(score.value)} ({interval(score)})"
+        span, text = (
+            (at(score.low), at(score.high)),
+            f"{format_compact_number(score.value)} ({describe_interval(score)})",
+        )
         marks[-1] = marks[-1]._replace(span=span, text=text)
     edge = margin / 2  # a label at the very edge would be cut off
-    return Scale(marks, [(at(tick), f"{tick:,g}") for tick in ticks(left - edge, right + edge)])
+    return ScoreScale(marks, [(at(tick), f"{tick:,g}") for tick in axis_ticks(left - edge, right + edge)])
 
 # %% ../../nbs/pipeline/07_score_scale.ipynb #419ab287
-def ticks(
+def axis_ticks(
     left: float,  # where the axis begins
     right: float,  # where it ends
 ) -> list[float]:  # two to six of them

@@ -10,19 +10,20 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from .formula_search import border, find_formulas, find_thresholds, is_sharp
-from .leakage_evidence import Evidence, Leak
-from ..task.task import score
+from .formula_search import find_border, find_formulas, find_threshold_formulas, is_sharp_border
+from .leakage_evidence import AuditData, Leak
+from ..task.task import score_output
 
 # %% auto #0
-__all__ = ['HONEST', 'STEP', 'PURE', 'CHANCE', 'too_few', 'by_thresholds', 'names_class', 'in_step', 'rank_match', 'is_number',
-           'all_sharp', 'leaks_alone', 'leaks_together', 'one_class', 'leaks_filled', 'parts_numbers']
+__all__ = ['MIN_CONCORDANCE', 'MAX_P_VALUE', 'has_too_few_errors', 'separate_classes', 'describe_class_match', 'pair_concordance',
+           'abs_rank_correlation', 'describe_number_match', 'find_single_column_leaks', 'find_formula_leaks',
+           'find_missingness_leaks', 'missingness_separates']
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #c120add2
-HONEST = 0.05  # share of a guess's errors that an honest column of correlation 0.95 still makes
+_HONEST_ERROR_SHARE = 0.05  # share of a guess's errors that an honest column of correlation 0.95 still makes
 
 
-def too_few(
+def has_too_few_errors(
     errors: int,  # rows that a column puts into the wrong class
     truth: np.ndarray,  # codes of all rows that were asked
     chance: float = 1e-3,  # how often an honest column of correlation 0.95 may be taken for a leak
@@ -33,10 +34,12 @@ def too_few(
     guessed_wrong = len(truth) - int(np.bincount(truth).max())
     if guessed_wrong < 10:
         return False
-    return errors == 0 or bool(binom.cdf(errors, len(truth), HONEST * guessed_wrong / len(truth)) < chance)
+    return errors == 0 or bool(
+        binom.cdf(errors, len(truth), _HONEST_ERROR_SHARE * guessed_wrong / len(truth)) < chance
+    )
 
 
-def by_thresholds(
+def separate_classes(
     values: np.ndarray,  # numbers, none missing
     truth: np.ndarray,  # codes
 ) -> tuple[int, bool]:  # rows on the wrong side; is every border sharp, or every class a heap of its own?
@@ -45,16 +48,16 @@ def by_thresholds(
     order, wrong, sharp = sorted(medians, key=lambda code: (medians[code], code)), 0, True
     for lower, upper in zip(order, order[1:], strict=False):
         both = np.isin(truth, (lower, upper))
-        wrong += border(values[both], truth[both] == upper)[1]
-        sharp = sharp and is_sharp(values[both], truth[both] == upper)
+        wrong += find_border(values[both], truth[both] == upper)[1]
+        sharp = sharp and is_sharp_border(values[both], truth[both] == upper)
     inside = sum(float(np.var(values[truth == code])) * np.mean(truth == code) for code in order)
     return wrong, sharp or inside <= 0.03 * float(np.var(values))
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #1dfbf612
-def names_class(
+def describe_class_match(
     name: str,  # of the column
     output: np.ndarray,  # what it predicts alone
-    evidence: Evidence,
+    evidence: AuditData,
 ) -> str:  # how often it is right, in words; nothing: it does not name the class
     "Does a column tell the class, but for slips?"
     known = evidence.known(name)
@@ -69,13 +72,15 @@ def names_class(
     elif words:
         return ""
     else:
-        (errors, sharp), chance = by_thresholds(values, truth), 1e-3
+        (errors, sharp), chance = separate_classes(values, truth), 1e-3
     return (
-        f"in {1 - errors / rows:.1%} of the {rows:,} rows" if sharp and too_few(errors, truth, chance) else ""
+        f"in {1 - errors / rows:.1%} of the {rows:,} rows"
+        if sharp and has_too_few_errors(errors, truth, chance)
+        else ""
     )
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #7922cc83
-def in_step(
+def pair_concordance(
     values: np.ndarray,  # numbers
     answers: np.ndarray,  # numbers
     most: int = 1_000,  # rows to compare, each with each
@@ -93,7 +98,7 @@ def in_step(
     return float((inner > 0).sum() / pairs) if pairs >= 100 else 0.5
 
 
-def rank_match(values: np.ndarray, answers: np.ndarray) -> float:
+def abs_rank_correlation(values: np.ndarray, answers: np.ndarray) -> float:
     "The size of the rank correlation: a quick look before the exact one."
     from scipy.stats import rankdata
 
@@ -101,20 +106,20 @@ def rank_match(values: np.ndarray, answers: np.ndarray) -> float:
     return abs(float(np.corrcoef(ranks)[0, 1])) if ranks.std(1).all() else 0.0
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #9b050004
-STEP = 0.999  # share of pairs in step from which a column is the answer itself
+MIN_CONCORDANCE = 0.999  # share of pairs in step from which a column is the answer itself
 
 
-def is_number(
+def describe_number_match(
     name: str,  # of the column
     output: np.ndarray,  # what it predicts alone
-    evidence: Evidence,
+    evidence: AuditData,
 ) -> str:  # how well, in words; nothing: it is not the answer
     "Is a column the answer in another unit, rounded, in classes, or bent?"
     known = evidence.known(name)
     answers = evidence.truth[known]
     if len(answers) < max(30, 0.2 * len(known)) or np.ptp(answers) == 0:
         return ""
-    r2 = score("r2", answers, output[known])
+    r2 = score_output("r2", answers, output[known])
     if r2 >= 0.995:
         return f"with an R² of {r2:.4f}"
     if name in evidence.texts:
@@ -124,32 +129,33 @@ def is_number(
         if len(np.unique(values)) > len(values) / 5:
             return ""
         values = pd.Series(answers).groupby(values).transform("median").to_numpy()  # words in their order
-    if rank_match(values, answers) < 0.6:
+    if abs_rank_correlation(values, answers) < 0.6:
         return ""
-    step = in_step(values, answers)
+    step = pair_concordance(values, answers)
     few = len(np.unique(values)) <= 5  # so few heaps may be apart honestly
     return (
         f"in the order of {step:.1%} of all pairs of rows"
-        if step >= STEP and not (few and not all_sharp(values, answers))
+        if step >= MIN_CONCORDANCE and not (few and not _has_sharp_borders(values, answers))
         else ""
     )
 
 
-def all_sharp(values: np.ndarray, answers: np.ndarray) -> bool:
+def _has_sharp_borders(values: np.ndarray, answers: np.ndarray) -> bool:
     "Do the answers of one value begin where those of the next one end?"
     steps = np.unique(values)
     sides = [(values == low) | (values == high) for low, high in zip(steps, steps[1:], strict=False)]
     return any(
-        is_sharp(answers[side], values[side] == high) for side, high in zip(sides, steps[1:], strict=True)
+        is_sharp_border(answers[side], values[side] == high)
+        for side, high in zip(sides, steps[1:], strict=True)
     )
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #51dab64e
-def leaks_alone(
-    outputs: dict[str, np.ndarray],  # from `predict_alone`
-    evidence: Evidence,
+def find_single_column_leaks(
+    outputs: dict[str, np.ndarray],  # from `predict_by_single_columns`
+    evidence: AuditData,
 ) -> Iterator[Leak]:
     "Columns that are the answer under another name."
-    says = is_number if evidence.counts else names_class
+    says = describe_number_match if evidence.counts else describe_class_match
     for name, output in outputs.items():
         if how := says(name, output, evidence):
             yield Leak(
@@ -160,8 +166,8 @@ def leaks_alone(
             )
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #4f05589b
-def leaks_together(
-    evidence: Evidence,
+def find_formula_leaks(
+    evidence: AuditData,
     ignore: Iterable[str] = (),  # columns that leak already
 ) -> Iterator[Leak]:
     "Numbers that are the answer together."
@@ -182,7 +188,7 @@ def leaks_together(
                 f"{formula.text} is '{target}' in {formula.share:.1%} of the rows: it is the answer in parts",
             )
     elif evidence.task.type == "binary":
-        for formula in find_thresholds(evidence.truth == 1, numbers, names):
+        for formula in find_threshold_formulas(evidence.truth == 1, numbers, names):
             yield Leak(
                 "formula",
                 [names[place] for place in formula.places],
@@ -191,13 +197,13 @@ def leaks_together(
             )
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #6dd918af
-PURE = 0.97  # share of one class from which filled or empty cells tell it
+_MIN_CLASS_SHARE = 0.97  # share of one class from which filled or empty cells tell it
 
 
-CHANCE = 1e-6  # what is less likely than this is not chance
+MAX_P_VALUE = 1e-6  # what is less likely than this is not chance
 
 
-def one_class(
+def _dominant_class(
     truth: np.ndarray,  # codes of all rows
     side: np.ndarray,  # True for the filled rows, or for the empty ones
 ) -> tuple[int, float] | None:  # the class and its share
@@ -209,11 +215,13 @@ def one_class(
     counts = np.bincount(truth[side], minlength=int(truth.max()) + 1)
     code, base = int(counts.argmax()), float(np.mean(truth == counts.argmax()))
     share, chance = counts[code] / side.sum(), binom.sf(counts[code] - 1, side.sum(), base)
-    return (code, float(share)) if base <= 0.8 and share >= PURE and chance < CHANCE else None
+    return (
+        (code, float(share)) if base <= 0.8 and share >= _MIN_CLASS_SHARE and chance < MAX_P_VALUE else None
+    )
 
 
-def leaks_filled(
-    evidence: Evidence,
+def find_missingness_leaks(
+    evidence: AuditData,
     ignore: Iterable[str] = (),  # columns that leak already
 ) -> Iterator[Leak]:
     "Columns whose gaps give the answer away."
@@ -224,7 +232,7 @@ def leaks_filled(
             continue
         end = f": '{name}' is filled in only after the fact"
         if evidence.counts:
-            if parts_numbers(evidence.truth, known):
+            if missingness_separates(evidence.truth, known):
                 yield Leak(
                     "filled",
                     [name],
@@ -232,14 +240,14 @@ def leaks_filled(
                     f"'{name}' is filled ({known.sum():,} rows) and where it is empty{end}",
                 )
         else:
-            yield from _pure_sides(name, known, evidence, end)
+            yield from _one_class_leaks(name, known, evidence, end)
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #d9b3e816
-def _pure_sides(name: str, known: np.ndarray, evidence: Evidence, end: str) -> Iterator[Leak]:
+def _one_class_leaks(name: str, known: np.ndarray, evidence: AuditData, end: str) -> Iterator[Leak]:
     "The leak of a column that is filled, or empty, for one class only."
     task = evidence.task
     for side, word in ((known, "filled"), (~known, "empty")):
-        if found := one_class(evidence.truth, side):
+        if found := _dominant_class(evidence.truth, side):
             code, share = found
             yield Leak(
                 "filled",
@@ -250,14 +258,14 @@ def _pure_sides(name: str, known: np.ndarray, evidence: Evidence, end: str) -> I
             return
 
 
-def parts_numbers(
+def missingness_separates(
     answers: np.ndarray,  # numbers
     known: np.ndarray,  # True for filled rows
 ) -> bool:
     "Do filled and empty rows lie on two sides of a border, with hardly a gap between them?"
     upper = known if np.median(answers[known]) >= np.median(answers[~known]) else ~known
-    wrong = border(answers, upper)[1]
+    wrong = find_border(answers, upper)[1]
     if wrong > 0.01 * min(upper.sum(), (~upper).sum()):
         return False
     below = np.unique(answers[~upper])
-    return len(below) == 1 or is_sharp(answers, upper)
+    return len(below) == 1 or is_sharp_border(answers, upper)

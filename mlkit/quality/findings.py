@@ -11,33 +11,34 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError, SettingsError, did_you_mean
-from ..core.formatting import short
-from ..data.cells import as_text, native
-from ..data.schema_inference import without_mad
-from .leakage import COLUMNS, Audit
-from .leakage_evidence import METRIC, Leak
-from .schema_check import Checked
-from .split_strategy import Way
-from ..task.target import read_numbers
+from ..core.formatting import format_value
+from ..data.cells import as_text, to_python
+from ..data.schema_inference import without_outliers
+from .leakage import COLUMN_LEAK_KINDS, LeakageAudit
+from .leakage_evidence import AUDIT_METRICS, Leak
+from .schema_check import SchemaCheck
+from .split_strategy import SplitStrategy
+from ..task.target import parse_target_numbers
 from ..task.task import Task, target_values
 
 # %% auto #0
-__all__ = ['odd_answers', 'treat_leaks', 'show_split', 'show_leaks', 'title_of', 'show_questions', 'show_invalid', 'show_aside']
+__all__ = ['target_notes', 'handle_leaks', 'show_split', 'show_leaks', 'show_single_column_scores', 'show_violations',
+           'show_excluded_rows']
 
 # %% ../../nbs/quality/11_findings.ipynb #44943d7f
-def odd_answers(
+def target_notes(
     task: Task,
     target: pd.Series,  # raw cells, missing ones gone
 ) -> list[str]:  # sentences
     "What is strange about the answers themselves."
     if task.type != "regression":
         return []
-    numbers, told = read_numbers(target, task.numbers), []
-    wrong = list(dict.fromkeys(short(as_text(native(cell))) for cell in target[np.isnan(numbers)]))
+    numbers, told = parse_target_numbers(target, task.numbers), []
+    wrong = list(dict.fromkeys(format_value(as_text(to_python(cell))) for cell in target[np.isnan(numbers)]))
     if wrong:
         told.append(f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
     known = np.sort(numbers[~np.isnan(numbers)])
-    usual = without_mad(known)
+    usual = without_outliers(known)
     far = [f"{number:g}" for number in (*known[known < usual[0]], *known[known > usual[-1]])]
     if far:
         told.append(
@@ -47,8 +48,8 @@ def odd_answers(
     return told
 
 # %% ../../nbs/quality/11_findings.ipynb #e75e5628
-def treat_leaks(
-    found: Audit,
+def handle_leaks(
+    found: LeakageAudit,
     train: pd.DataFrame,  # raw
     test: pd.DataFrame,  # raw
     on_leak: str = "drop",  # drop, warn or fail
@@ -73,7 +74,7 @@ def show_split(
     train: pd.DataFrame,
     test: pd.DataFrame,
     task: Task,
-    way: Way,  # how the rows were chosen
+    way: SplitStrategy,  # how the rows were chosen
     gone: dict[str, int],  # rows that went, by reason
 ) -> Any:  # pandas Styler
     "Which rows are where, and what the target looks like on each side."
@@ -96,7 +97,7 @@ def show_split(
 
 # %% ../../nbs/quality/11_findings.ipynb #def9cd86
 def show_leaks(
-    found: Audit,
+    found: LeakageAudit,
     dropped: list[str],  # columns that left
     on_leak: str = "drop",
 ) -> Any:  # IPython Markdown
@@ -110,7 +111,7 @@ def show_leaks(
             "**No leak found**: no column gives the target away, alone, with others, by its gaps or in the row "
             f"before, and no row is on both sides.{note}"
         )
-    lines = [f"- **{title_of(leak, on_leak)}** {leak.why}." for leak in found.leaks[:10]]
+    lines = [f"- **{_leak_title(leak, on_leak)}** {leak.why}." for leak in found.leaks[:10]]
     if len(found.leaks) > 10:
         lines.append(f"- and {len(found.leaks) - 10} more")
     what = f"Left out: {', '.join(f'`{name}`' for name in dropped)}." if dropped else ""
@@ -119,22 +120,22 @@ def show_leaks(
     return Markdown(f"### LEAK: the target is given away\n\n{what}\n\n" + "\n".join(lines) + note)
 
 
-def title_of(leak: Leak, on_leak: str) -> str:
+def _leak_title(leak: Leak, on_leak: str) -> str:
     "What follows from a leak, in a few words."
     if on_leak == "warn":
         return "Not mended:"
-    if leak.kind in COLUMNS:
+    if leak.kind in COLUMN_LEAK_KINDS:
         return "Left out:"
     return "Copies left the test set:" if leak.kind == "copies" else "To be decided by you:"
 
 # %% ../../nbs/quality/11_findings.ipynb #e07ef1e8
-def show_questions(
-    found: Audit,
+def show_single_column_scores(
+    found: LeakageAudit,
     task: Task,
     dropped: list[str],  # columns that left
 ) -> Any:  # pandas Styler
     "What the strongest columns say alone, and the question that only a person can answer."
-    _, label, least = METRIC[task.type]
+    _, label, least = AUDIT_METRICS[task.type]
     least = 1 / len(task.classes) if task.type == "multiclass" else least
     rows = found.alone[~found.alone["column"].isin(dropped) & (found.alone["score"] > least + 0.05)].head(5)
     table = rows.rename(columns={"score": f"{label}, alone"})
@@ -148,26 +149,28 @@ def show_questions(
     )
 
 
-def show_invalid(checked: Checked, on_invalid: str) -> Any:  # Styler or Markdown
+def show_violations(checked: SchemaCheck, on_invalid: str) -> Any:  # Styler or Markdown
     "The broken rules."
     from IPython.display import Markdown
 
     which = f"the schema of {checked.schema.source or 'the training rows'}"
     whose = "All rows keep" if checked.schema.source else "The rows of the test set keep"
-    if checked.broken.empty:
+    if checked.violations.empty:
         return Markdown(f"**{whose} {which}.**")
     fate = {"warn": "the rows stay in", "quarantine": "the rows are set aside"}.get(on_invalid, "")
-    more = f"; {len(checked.broken) - 20} more are not shown" if len(checked.broken) > 20 else ""
+    more = f"; {len(checked.violations) - 20} more are not shown" if len(checked.violations) > 20 else ""
     table = (
-        checked.broken.drop(columns="where").head(20).rename(columns={"rule": "is not", "rows": "in rows"})
+        checked.violations.drop(columns="where")
+        .head(20)
+        .rename(columns={"rule": "is not", "rows": "in rows"})
     )
-    table["column"] = table["column"].map(short)
+    table["column"] = table["column"].map(format_value)
     return (
         table.style.hide().format(thousands=",").set_caption(f"Rules that are broken ({which}); {fate}{more}")
     )
 
 # %% ../../nbs/quality/11_findings.ipynb #88192eab
-def show_aside(aside: pd.DataFrame) -> Any:  # Styler or Markdown
+def show_excluded_rows(aside: pd.DataFrame) -> Any:  # Styler or Markdown
     "The rows that were set aside, by reason."
     from IPython.display import Markdown
 

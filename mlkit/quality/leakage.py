@@ -13,19 +13,30 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import SettingsError, did_you_mean
-from ..data.table import Table
-from .column_leakage import leaks_alone, leaks_filled, leaks_together
-from .leakage_evidence import Leak, _not_known, gather, predict_alone, score_alone
-from .row_leakage import find_copies, leaks_of_entities, leaks_of_time, leaks_shifted
-from .split_strategy import Way
+from ..data.table_spec import TableSpec
+from .column_leakage import find_formula_leaks, find_missingness_leaks, find_single_column_leaks
+from mlkit.quality.leakage_evidence import (
+    Leak,
+    make_audit_data,
+    predict_by_single_columns,
+    score_single_columns,
+    without_known_columns,
+)
+from mlkit.quality.row_leakage import (
+    find_copied_rows,
+    find_entity_leaks,
+    find_neighbour_row_leaks,
+    find_time_leaks,
+)
+from .split_strategy import SplitStrategy
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
-__all__ = ['COLUMNS', 'Audit', 'known_columns', 'audit']
+__all__ = ['COLUMN_LEAK_KINDS', 'LeakageAudit', 'parse_known_columns', 'audit_leakage']
 
 # %% ../../nbs/quality/08_leakage.ipynb #0c24e034
 @dataclass(frozen=True)
-class Audit:
+class LeakageAudit:
     "What the audit has found."
 
     leaks: list[Leak] = field(default_factory=list)
@@ -38,13 +49,15 @@ class Audit:
     @property
     def columns(self) -> list[str]:
         "Columns that give the answer away, in order."
-        return sorted({name for leak in self.leaks if leak.kind in COLUMNS for name in leak.columns})
+        return sorted(
+            {name for leak in self.leaks if leak.kind in COLUMN_LEAK_KINDS for name in leak.columns}
+        )
 
 
-COLUMNS = ("alone", "formula", "filled", "shifted")  # kinds of leaks that leave with their columns
+COLUMN_LEAK_KINDS = ("alone", "formula", "filled", "shifted")  # kinds of leaks that leave with their columns
 
 
-def known_columns(
+def parse_known_columns(
     known: str,  # names with | between them
     columns: Iterable[Any],  # those that there are
 ) -> set[str]:
@@ -57,36 +70,42 @@ def known_columns(
     return {names[name] for name in wanted}
 
 # %% ../../nbs/quality/08_leakage.ipynb #0f27b6cd
-def audit(
-    table: Table,  # how the cells are read
+def audit_leakage(
+    table: TableSpec,  # how the cells are read
     train: pd.DataFrame,  # raw; its index tells the order of the file
     test: pd.DataFrame,  # raw, likewise
     task: Task,
-    way: Way,  # how they were parted
+    way: SplitStrategy,  # how they were parted
     known: str = "",  # columns that are known when the prediction is made; | between them
-) -> Audit:
+) -> LeakageAudit:
     "Everything that gives the answer away, in training data and split together."
     # The column that groups the rows feeds no model, so it has nothing to give away.
-    kept = known_columns(known, train) | ({way.column} if way.how == "group" else set())
-    evidence = gather(table, train, task)
-    outputs = predict_alone(evidence)
-    leaks = [leak for leak in leaks_alone(outputs, evidence) if leak.columns[0] not in kept]
+    kept = parse_known_columns(known, train) | ({way.column} if way.how == "group" else set())
+    evidence = make_audit_data(table, train, task)
+    outputs = predict_by_single_columns(evidence)
+    leaks = [leak for leak in find_single_column_leaks(outputs, evidence) if leak.columns[0] not in kept]
     rows = pd.concat([train, test])
     rows = rows.iloc[np.argsort(rows.index.to_numpy(), kind="stable")]
     for search in (
-        lambda gone: leaks_filled(evidence, gone),
-        lambda gone: leaks_together(evidence, gone),
-        lambda gone: leaks_shifted(table, rows, task, gone),
+        lambda gone: find_missingness_leaks(evidence, gone),
+        lambda gone: find_formula_leaks(evidence, gone),
+        lambda gone: find_neighbour_row_leaks(table, rows, task, gone),
     ):
-        leaks += _not_known(search([name for leak in leaks for name in leak.columns] + sorted(kept)), kept)
+        leaks += without_known_columns(
+            search([name for leak in leaks for name in leak.columns] + sorted(kept)), kept
+        )
     honest = table.drop({name: "it leaks" for leak in leaks for name in leak.columns})
-    copies = _copies(honest, train, test, task)
-    leaks += [*_told(copies), *leaks_of_entities(train, test, task, way), *leaks_of_time(rows, task, way)]
+    copies = _find_copied_test_rows(honest, train, test, task)
+    leaks += [
+        *_copied_rows_leak(copies),
+        *find_entity_leaks(train, test, task, way),
+        *find_time_leaks(rows, task, way),
+    ]
     names = [column.name for column in table.columns if column.kind == "identifier"]
-    return Audit(leaks, score_alone(outputs, evidence), copies, names)
+    return LeakageAudit(leaks, score_single_columns(outputs, evidence), copies, names)
 
 
-def _told(copies: np.ndarray) -> list[Leak]:
+def _copied_rows_leak(copies: np.ndarray) -> list[Leak]:
     "The finding that goes with copied rows."
     if not copies.any():
         return []
@@ -100,7 +119,9 @@ def _told(copies: np.ndarray) -> list[Leak]:
     ]
 
 
-def _copies(table: Table, train: pd.DataFrame, test: pd.DataFrame, task: Task) -> np.ndarray:
+def _find_copied_test_rows(
+    table: TableSpec, train: pd.DataFrame, test: pd.DataFrame, task: Task
+) -> np.ndarray:
     "Test rows that are copies of training rows."
     used = [column.name for column in table.columns if column.use]
 
@@ -108,4 +129,4 @@ def _copies(table: Table, train: pd.DataFrame, test: pd.DataFrame, task: Task) -
         answers = encode_target(task, target_values(task, rows[task.target]))
         return table.read(rows)[used].assign(**{"\0answer": answers}).reset_index(drop=True)
 
-    return find_copies(whole(train), whole(test))
+    return find_copied_rows(whole(train), whole(test))

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..data.table import Table
-from .split_strategy import find_entities, is_in_order, moments_of, texts_of
-from ..task.task import Task, encode_target, score, target_values
+from ..data.table_spec import TableSpec
+from .split_strategy import encode_texts, find_entity_columns, is_monotonic, parse_times
+from ..task.task import Task, encode_target, score_output, target_values
 
 # %% auto #0
-__all__ = ['SAMPLE', 'METRIC', 'STEPS', 'Leak', 'Evidence', 'gather', 'tree_on', 'complete', 'words_in', 'predict_alone',
-           'score_alone', 'class_meant', 'orders_of', 'groups_of', 'ago', 'hashes', 'second_class']
+__all__ = ['MAX_AUDIT_ROWS', 'AUDIT_METRICS', 'ROW_OFFSETS', 'Leak', 'AuditData', 'make_audit_data', 'predict_with_tree',
+           'add_absent_classes', 'predict_by_single_columns', 'score_single_columns', 'majority_class_by_value',
+           'row_orders', 'candidate_groups', 'describe_row_offset', 'hash_cells', 'second_largest_class',
+           'without_known_columns']
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #7d6b8114
-SAMPLE = 5_000  # rows are enough to see a leak
+MAX_AUDIT_ROWS = 5_000  # rows are enough to see a leak
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Leak:
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #40f0b889
 @dataclass(frozen=True)
-class Evidence:
+class AuditData:
     "Training rows as the audit looks at them."
 
     typed: pd.DataFrame  # columns that feed the model: numbers, dates and text
@@ -60,12 +62,12 @@ class Evidence:
         return np.where(self.known(name), column.to_numpy("float64"), np.nan)
 
 
-def gather(
-    table: Table,  # how the cells are read
+def make_audit_data(
+    table: TableSpec,  # how the cells are read
     rows: pd.DataFrame,  # raw
     task: Task,
-    most: int = SAMPLE,  # rows; of more, an even choice
-) -> Evidence:
+    most: int = MAX_AUDIT_ROWS,  # rows; of more, an even choice
+) -> AuditData:
     "Read what the audit needs; classes that are in two rows only cannot be judged."
     rows = rows if len(rows) <= most else rows.iloc[np.linspace(0, len(rows) - 1, most).astype(int)]
     if task.type != "regression":
@@ -74,19 +76,19 @@ def gather(
     used = [column.name for column in table.columns if column.use]
     texts = frozenset(column.name for column in table.columns if column.use and column.kind == "text")
     truth = encode_target(task, target_values(task, rows[task.target]))
-    return Evidence(table.read(rows)[used].reset_index(drop=True), truth, task, texts)
+    return AuditData(table.read(rows)[used].reset_index(drop=True), truth, task, texts)
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #9e54c1e6
-METRIC = {  # by task: the metric, its name for people, and what a column without use reaches
+AUDIT_METRICS = {  # by task: the metric, its name for people, and what a column without use reaches
     "binary": ("roc_auc", "AUC-ROC", 0.5),
     "multiclass": ("balanced_accuracy", "balanced accuracy", 0.0),
     "regression": ("r2", "R²", 0.0),
 }
 
 
-def tree_on(
+def predict_with_tree(
     values: np.ndarray,  # features, a row a row
-    evidence: Evidence,
+    evidence: AuditData,
 ) -> np.ndarray:  # probabilities or numbers for each row, from folds that did not hold it
     "What a decision tree makes of it, cross-validated."
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
@@ -102,7 +104,7 @@ def tree_on(
     return cross_val_predict(tree, values, evidence.truth, cv=folds, method=method)
 
 
-def complete(output: np.ndarray, evidence: Evidence) -> np.ndarray:
+def add_absent_classes(output: np.ndarray, evidence: AuditData) -> np.ndarray:
     "Probabilities with a column for every class of the task, also for those that are absent."
     if evidence.counts:
         return output
@@ -111,7 +113,7 @@ def complete(output: np.ndarray, evidence: Evidence) -> np.ndarray:
     return whole
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #6dad71b1
-def words_in(
+def _word_indicators(
     texts: pd.Series,  # free text
 ) -> np.ndarray:  # 0 or 1: a row a text, a column one of the commonest words
     "Which words a text has."
@@ -124,33 +126,36 @@ def words_in(
         return np.zeros((len(texts), 1))  # no word is in five rows
 
 
-def predict_alone(evidence: Evidence) -> dict[str, np.ndarray]:  # by column
+def predict_by_single_columns(evidence: AuditData) -> dict[str, np.ndarray]:  # by column
     "What each column predicts alone; a gap is a value like any other."
 
     def features(name: str) -> np.ndarray:
         if name in evidence.texts:
-            return words_in(evidence.typed[name])
+            return _word_indicators(evidence.typed[name])
         return np.nan_to_num(evidence.numbers(name), nan=-1e18).reshape(-1, 1)
 
-    return {name: complete(tree_on(features(name), evidence), evidence) for name in map(str, evidence.typed)}
+    return {
+        name: add_absent_classes(predict_with_tree(features(name), evidence), evidence)
+        for name in map(str, evidence.typed)
+    }
 
 
-def score_alone(
-    outputs: dict[str, np.ndarray],  # from `predict_alone`
-    evidence: Evidence,
+def score_single_columns(
+    outputs: dict[str, np.ndarray],  # from `predict_by_single_columns`
+    evidence: AuditData,
 ) -> pd.DataFrame:  # column, score; the strongest first
     "How well each column does by itself."
-    metric = METRIC[evidence.task.type][0]
+    metric = AUDIT_METRICS[evidence.task.type][0]
     scores = pd.DataFrame(
         {
             "column": [*outputs],
-            "score": [score(metric, evidence.truth, output) for output in outputs.values()],
+            "score": [score_output(metric, evidence.truth, output) for output in outputs.values()],
         }
     )
     return scores.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #0fd8d2d5
-def class_meant(values: np.ndarray, classes: np.ndarray, known: np.ndarray) -> np.ndarray:
+def majority_class_by_value(values: np.ndarray, classes: np.ndarray, known: np.ndarray) -> np.ndarray:
     "The class that goes with each value most often; NaN where values are too many to name classes."
     kinds, codes = np.unique(values[known], return_inverse=True)
     names, wanted = np.unique(classes[known], return_inverse=True)
@@ -162,12 +167,12 @@ def class_meant(values: np.ndarray, classes: np.ndarray, known: np.ndarray) -> n
     return meant
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #2b913994
-STEPS = (1, -1, 2, -2, 3, -3)  # rows before (positive) and behind
+ROW_OFFSETS = (1, -1, 2, -2, 3, -3)  # rows before (positive) and behind
 
 
-def orders_of(
+def row_orders(
     rows: pd.DataFrame,  # raw, in the order of the file
-    table: Table,  # how the cells are read
+    table: TableSpec,  # how the cells are read
     target: str,
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:  # in words; positions in order; whose row it is
     "The ways in which rows may follow each other."
@@ -178,13 +183,13 @@ def orders_of(
         for column in table.columns
         if column.kind == "date"
         and column.use
-        and (moments := moments_of(rows[column.name])) is not None
+        and (moments := parse_times(rows[column.name])) is not None
         and moments.notna().mean() > 0.95
     ][:2]
-    groups = [(name, texts_of(rows[name])) for name in groups_of(rows, target)]
+    groups = [(name, encode_texts(rows[name])) for name in candidate_groups(rows, target)]
     for moments in dates:
         order = np.argsort(moments.to_numpy(), kind="stable")
-        if not is_in_order(moments):
+        if not is_monotonic(moments):
             yield f"in the order of '{moments.name}'", order, nobody
         for name, codes in groups:
             inner = order[np.argsort(codes[order], kind="stable")]
@@ -193,9 +198,9 @@ def orders_of(
         yield f"for each '{name}'", np.argsort(codes, kind="stable"), codes
 
 
-def groups_of(rows: pd.DataFrame, target: str) -> list[str]:
+def candidate_groups(rows: pd.DataFrame, target: str) -> list[str]:
     "Columns whose values may be somebody with several rows, at most three."
-    named = [entity.column for entity in find_entities(rows, [target])]
+    named = [entity.column for entity in find_entity_columns(rows, [target])]
     for name in map(str, rows):
         if name == target or rows[name].dtype.kind in "fM" or name in named:
             continue
@@ -205,13 +210,13 @@ def groups_of(rows: pd.DataFrame, target: str) -> list[str]:
     return named[:3]
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #24e833eb
-def ago(steps: int) -> str:
+def describe_row_offset(steps: int) -> str:
     "So many rows before or behind, in words."
     rows = "the row" if abs(steps) == 1 else f"{abs(steps)} rows"
     return f"{rows} {'before' if steps > 0 else 'behind'}"
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #96e64e1e
-def hashes(
+def hash_cells(
     typed: pd.DataFrame,  # typed rows
 ) -> np.ndarray:  # one column a column, unsigned whole numbers
     "A number for each cell that is the same for the same cell of the same column."
@@ -225,9 +230,9 @@ def hashes(
         )
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #1cc24791
-def second_class(task: Task, truth: np.ndarray) -> str:
+def second_largest_class(task: Task, truth: np.ndarray) -> str:
     return task.classes[int(np.bincount(truth).argsort()[-2])]
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #11b4e4d4
-def _not_known(leaks: Iterator[Leak], kept: set[str]) -> list[Leak]:
+def without_known_columns(leaks: Iterator[Leak], kept: set[str]) -> list[Leak]:
     return [leak for leak in leaks if not kept.issuperset(leak.columns)]

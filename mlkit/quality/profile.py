@@ -12,22 +12,20 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.formatting import counted, shown
+from ..core.formatting import pluralise, shorten
 from ..core.theme import BLUE, GREY, VERMILION
-from ..data.cells import MISSING, is_missing, parse_number
-from ..data.columns import Column as Declared
-from ..data.columns import read_column
-from ..data.personal import looks_personal, type_name
+from ..data.cells import MISSING_MARKERS, is_missing, parse_number
+from ..data.column_spec import ColumnSpec as Declared
+from ..data.column_spec import read_column
+from ..data.personal import dtype_name, infer_personal_kind
 from ..data.type_inference import infer_column
 
 # %% auto #0
-__all__ = ['LEVELS', 'BINS', 'NOTES', 'TITLES', 'marks_nothing', 'Look', 'note_personal', 'note_kind', 'note_text_numbers',
-           'note_text_dates', 'note_blanks', 'note_spelling', 'note_code', 'note_alone', 'note_unknown', 'sketch_of',
-           'spread', 'bars', 'profile_column', 'profile', 'draw_missing', 'draw_sketch', 'draw_row', 'describe_row',
-           'show_profile']
+__all__ = ['missing_text_mask', 'ColumnProfile', 'note_sentinels', 'note_isolated_maximum', 'column_histogram', 'text_histogram',
+           'profile_columns', 'show_profile']
 
 # %% ../../nbs/quality/06_profile.ipynb #6bb1cc61
-def marks_nothing(
+def missing_text_mask(
     texts: pd.Series,  # different cells of a column
     declared: Declared,  # how the column is read
 ) -> Any:  # an array of truth values
@@ -41,7 +39,7 @@ def marks_nothing(
 
 # %% ../../nbs/quality/06_profile.ipynb #f1f73524
 @dataclass
-class Look:
+class ColumnProfile:
     "A column under examination."
 
     name: str
@@ -56,19 +54,23 @@ class Look:
         return self.declared.kind
 
     @cached_property
-    def tally(self) -> pd.Series:
+    def value_counts(self) -> pd.Series:
         "How often each value occurs, the commonest first; equals in the order of their coming."
         return self.cells.value_counts(sort=False).sort_values(ascending=False, kind="stable")
 
     @cached_property
     def texts(self) -> pd.Series:
         "The values of the tally as text, in its order."
-        return pd.Series(self.tally.index.array).astype("str")
+        return pd.Series(self.value_counts.index.array).astype("str")
 
     @cached_property
     def counts(self) -> pd.Series:
         "The tally without the values that stand for nothing."
-        return self.tally[~marks_nothing(self.texts, self.declared)] if self.is_text else self.tally
+        return (
+            self.value_counts[~missing_text_mask(self.texts, self.declared)]
+            if self.is_text
+            else self.value_counts
+        )
 
     @cached_property
     def values(self) -> pd.Series:
@@ -77,27 +79,27 @@ class Look:
 
     @cached_property
     def is_text(self) -> bool:
-        return type_name(self.cells) == "text"
+        return dtype_name(self.cells) == "text"
 
     @cached_property
     def personal(self) -> str:
-        return looks_personal(self.name, list(self.counts.index[:200])) if self.is_text else ""
+        return infer_personal_kind(self.name, list(self.counts.index[:200])) if self.is_text else ""
 
     def quote(self, value: Any) -> str:
-        return "•••" if self.personal else f'"{shown(value)}"'
+        return "•••" if self.personal else f'"{shorten(value)}"'
 
 # %% ../../nbs/quality/06_profile.ipynb #82608f83
-def note_personal(look: Look) -> str:
+def _note_personal(look: ColumnProfile) -> str:
     return f"personal ({look.personal})" if look.personal else ""
 
 
-def note_kind(look: Look) -> str:
+def _note_kind(look: ColumnProfile) -> str:
     if look.kind == "identifier":
         return "one value a row: an identifier?"
     return look.kind if look.kind in ("constant", "empty") else ""
 
 
-def note_text_numbers(look: Look) -> str:
+def _note_text_numbers(look: ColumnProfile) -> str:
     "Numbers that a program would not take for numbers, or a column that is numbers in part."
     if not look.is_text or look.kind not in ("number", "category"):
         return ""
@@ -110,34 +112,36 @@ def note_text_numbers(look: Look) -> str:
     return f"{share:.0%} numbers, but also {look.quote(words[0])}" if 0.5 < share < 1 else ""
 
 # %% ../../nbs/quality/06_profile.ipynb #193f3a78
-def note_text_dates(look: Look) -> str:
+def _note_text_dates(look: ColumnProfile) -> str:
     return "dates written as text" if look.kind == "date" and look.is_text else ""
 
 
-def note_blanks(look: Look) -> str:
+def _note_blanks(look: ColumnProfile) -> str:
     if not look.is_text:
         return ""
-    blank = int(look.tally[look.texts.str.isspace().to_numpy()].sum())
-    return counted(blank, "blank cell") if blank else ""
+    blank = int(look.value_counts[look.texts.str.isspace().to_numpy()].sum())
+    return pluralise(blank, "blank cell") if blank else ""
 
 
-def note_spelling(look: Look) -> str:
+def _note_spelling(look: ColumnProfile) -> str:
     "The same category in several spellings."
     for spelling, category in look.declared.spellings.items():
         return f"one category in several spellings: {look.quote(category)}, {look.quote(spelling)}"
     return ""
 
 # %% ../../nbs/quality/06_profile.ipynb #9777625e
-def note_code(look: Look) -> str:
+def note_sentinels(look: ColumnProfile) -> str:
     "Numbers that people use for `not known`: those that are read so, and those that may be."
     if look.kind != "number" or look.values.nunique() < 10:
         return ""
 
     def rows(code: str) -> str:
-        return counted(int((pd.to_numeric(look.cells, errors="coerce") == float(code)).sum()), "row")
+        return pluralise(int((pd.to_numeric(look.cells, errors="coerce") == float(code)).sum()), "row")
 
     declared = [
-        code for code in look.declared.missing if code not in MISSING and parse_number(code) is not None
+        code
+        for code in look.declared.missing
+        if code not in MISSING_MARKERS and parse_number(code) is not None
     ]
     told = [f"{code} in {rows(code)}: read as not known" for code in declared]
     least, most = look.values.nsmallest(1, keep="all"), look.values.nlargest(1, keep="all")
@@ -147,45 +151,47 @@ def note_code(look: Look) -> str:
         codes.append(least)
     if most.iloc[0] in (99, 999, 9999, 99999, 999999) and most.iloc[0] > 2 * inner.max():
         codes.append(most)
-    told += [f"{shown(code.iloc[0])} in {counted(len(code), 'row')}: not known?" for code in codes]
+    told += [f"{shorten(code.iloc[0])} in {pluralise(len(code), 'row')}: not known?" for code in codes]
     return ", ".join(told)
 
 
-def note_alone(look: Look) -> str:
+def note_isolated_maximum(look: ColumnProfile) -> str:
     "A largest number that is far from the next one."
     if look.kind != "number" or look.values.nunique() < 10:
         return ""
     most = look.values.max()
     below = look.values[look.values < most].max()
-    if not most > 3 * below > 0 or note_code(look):
+    if not most > 3 * below > 0 or note_sentinels(look):
         return ""
-    return f"{shown(most)} stands alone, the next is {shown(below)}"
+    return f"{shorten(most)} stands alone, the next is {shorten(below)}"
 
 
-def note_unknown(look: Look) -> str:
+def _note_missing_words(look: ColumnProfile) -> str:
     "Words for `not known`, the usual ones and those that stand among numbers."
     if not look.is_text:
         return ""
-    words = {"unknown", "not available", "missing", "不明"} | set(look.declared.missing) - set(MISSING)
+    words = {"unknown", "not available", "missing", "不明"} | set(look.declared.missing) - set(
+        MISSING_MARKERS
+    )
     found = look.texts.str.strip().str.lower()
     found = found[found.isin(words)]
-    counts = look.tally.iloc[found.index].groupby(found.to_numpy(), sort=False).sum()
-    return ", ".join(f'"{word}" in {counted(count, "row")}: not known?' for word, count in counts.items())
+    counts = look.value_counts.iloc[found.index].groupby(found.to_numpy(), sort=False).sum()
+    return ", ".join(f'"{word}" in {pluralise(count, "row")}: not known?' for word, count in counts.items())
 
 # %% ../../nbs/quality/06_profile.ipynb #84024dea
-LEVELS, BINS = " ▁▂▃▄▅▆▇█", 24
+_BAR_CHARACTERS, _HISTOGRAM_BINS = " ▁▂▃▄▅▆▇█", 24
 
 
-def sketch_of(look: Look) -> str:  # one letter of `LEVELS` for each bar
+def column_histogram(look: ColumnProfile) -> str:  # one letter of `_BAR_CHARACTERS` for each bar
     "How the values of a column are spread; nothing for personal columns and for texts that all differ."
     if look.personal or not len(look.counts) or look.kind in ("identifier", "constant", "text"):
         return ""
     if look.kind in ("number", "date"):
-        return bars(spread(look.values))
-    return bars(look.counts.head(BINS // 2).tolist())
+        return text_histogram(_count_bins(look.values))
+    return text_histogram(look.counts.head(_HISTOGRAM_BINS // 2).tolist())
 
 
-def spread(values: pd.Series) -> list[int]:
+def _count_bins(values: pd.Series) -> list[int]:
     "How many values lie in each interval."
     import numpy as np
 
@@ -197,33 +203,35 @@ def spread(values: pd.Series) -> list[int]:
         low, high = numbers[0], numbers[-1]
     inner = numbers[(numbers >= low) & (numbers <= high)]
     places, counts = np.unique(inner, return_counts=True)
-    if len(places) <= BINS:
+    if len(places) <= _HISTOGRAM_BINS:
         return counts.tolist()
     with np.errstate(over="ignore"):
         width = high - low
-    return np.histogram((inner - low) / width if np.isfinite(width) else inner / 2**1000, BINS)[0].tolist()
+    return np.histogram((inner - low) / width if np.isfinite(width) else inner / 2**1000, _HISTOGRAM_BINS)[
+        0
+    ].tolist()
 
 
-def bars(counts: list[int]) -> str:
+def text_histogram(counts: list[int]) -> str:
     "The counts as bars; what occurs at all is visible."
     most = max(counts, default=0)
-    return "".join(LEVELS[-(-8 * count // most)] for count in counts) if most else ""
+    return "".join(_BAR_CHARACTERS[-(-8 * count // most)] for count in counts) if most else ""
 
 # %% ../../nbs/quality/06_profile.ipynb #2932c694
-NOTES: tuple[Callable[[Look], str], ...] = (
-    note_personal,
-    note_kind,
-    note_text_numbers,
-    note_text_dates,
-    note_blanks,
-    note_spelling,
-    note_code,
-    note_alone,
-    note_unknown,
+_PROFILE_NOTES: tuple[Callable[[ColumnProfile], str], ...] = (
+    _note_personal,
+    _note_kind,
+    _note_text_numbers,
+    _note_text_dates,
+    _note_blanks,
+    _note_spelling,
+    note_sentinels,
+    note_isolated_maximum,
+    _note_missing_words,
 )
 
 
-def profile_column(look: Look) -> dict[str, Any]:
+def _profile_row(look: ColumnProfile) -> dict[str, Any]:
     "One line of the profile."
     ordered = look.kind in ("number", "date") and not look.personal and len(look.values)
     return {
@@ -231,23 +239,23 @@ def profile_column(look: Look) -> dict[str, Any]:
         "kind": look.kind,
         "missing": 1 - float(look.counts.sum()) / len(look.cells),
         "distinct": len(look.counts),
-        "sketch": sketch_of(look),
-        "examples": "•••" if look.personal else ", ".join(map(shown, look.counts.index[:3])),
-        "smallest": shown(look.values.min()) if ordered else "",
-        "largest": shown(look.values.max()) if ordered else "",
-        "note": "; ".join(filter(None, (note(look) for note in NOTES))),
+        "sketch": column_histogram(look),
+        "examples": "•••" if look.personal else ", ".join(map(shorten, look.counts.index[:3])),
+        "smallest": shorten(look.values.min()) if ordered else "",
+        "largest": shorten(look.values.max()) if ordered else "",
+        "note": "; ".join(filter(None, (note(look) for note in _PROFILE_NOTES))),
     }
 
 
-def profile(
+def profile_columns(
     frame: pd.DataFrame,  # raw cells
 ) -> pd.DataFrame:  # column, kind, missing (share), distinct, sketch, examples, smallest, largest, note
     "One row a column: what it holds, and what looks suspicious. Personal columns show no values."
-    looks = (Look(str(name), frame.iloc[:, place]) for place, name in enumerate(frame.columns))
-    return pd.DataFrame(map(profile_column, looks))
+    looks = (ColumnProfile(str(name), frame.iloc[:, place]) for place, name in enumerate(frame.columns))
+    return pd.DataFrame(map(_profile_row, looks))
 
 # %% ../../nbs/quality/06_profile.ipynb #9418a5b4
-def draw_missing(share: float) -> str:
+def _missing_bar_html(share: float) -> str:
     "A share as a bar with its figure."
     if not share:
         return ""
@@ -259,13 +267,13 @@ def draw_missing(share: float) -> str:
     )
 
 
-def draw_sketch(sketch: str, kind: str) -> str:
+def _histogram_html(sketch: str, kind: str) -> str:
     "A sketch as a small chart: bars side by side for numbers and dates, apart for categories."
     gap = 0 if kind in ("number", "date") else 2
     wide = min(120 // max(len(sketch), 1), 10) - gap
     heights = (0, 2, 6, 9, 12, 15, 18, 21, 24)
     drawn = "".join(
-        f"<span style='display:inline-block;width:{wide}px;height:{heights[LEVELS.index(letter)]}px;"
+        f"<span style='display:inline-block;width:{wide}px;height:{heights[_BAR_CHARACTERS.index(letter)]}px;"
         f"margin-right:{gap}px;background:{BLUE}CC;vertical-align:bottom'></span>"
         for letter in sketch
     )
@@ -274,7 +282,7 @@ def draw_sketch(sketch: str, kind: str) -> str:
     return f"<span style='{look}'>{drawn}</span>"
 
 # %% ../../nbs/quality/06_profile.ipynb #db2f8dfe
-TITLES = {
+_COLUMN_ALIGNMENT = {
     "column": "left",
     "kind": "left",
     "missing": "left",
@@ -286,19 +294,19 @@ TITLES = {
 }
 
 
-def draw_row(cells: list[str], line: str, tag: str = "td") -> str:
+def _row_html(cells: list[str], line: str, tag: str = "td") -> str:
     "One line of a table; `line` is what lies below it."
     look = (
         f"padding:.3em 1.2em .3em 0;border-bottom:{line};vertical-align:middle;font-weight:normal;text-align:"
     )
     drawn = (
         f"<{tag} style='{look}{side}'>{cell}</{tag}>"
-        for cell, side in zip(cells, TITLES.values(), strict=True)
+        for cell, side in zip(cells, _COLUMN_ALIGNMENT.values(), strict=True)
     )
     return f"<tr>{''.join(drawn)}</tr>"
 
 # %% ../../nbs/quality/06_profile.ipynb #92ed5869
-def describe_row(row: dict[Any, Any]) -> list[str]:
+def _profile_cells_html(row: dict[Any, Any]) -> list[str]:
     "What the profile shows of one column."
     from html import escape
 
@@ -307,30 +315,31 @@ def describe_row(row: dict[Any, Any]) -> list[str]:
 
     ends = " to ".join(filter(None, (row["smallest"], row["largest"])))
     return [
-        f"<span style='font-weight:bold'>{escape(shown(row['column'], 40))}</span>",
+        f"<span style='font-weight:bold'>{escape(shorten(row['column'], 40))}</span>",
         soft(row["kind"]),
-        f"<span style='white-space:nowrap'>{draw_missing(row['missing'])}</span>",
+        f"<span style='white-space:nowrap'>{_missing_bar_html(row['missing'])}</span>",
         f"{row['distinct']:,}",
-        draw_sketch(row["sketch"], row["kind"]),
-        escape(shown(row["examples"], 80)),
+        _histogram_html(row["sketch"], row["kind"]),
+        escape(shorten(row["examples"], 80)),
         f"<span style='white-space:nowrap'>{escape(ends)}</span>",
-        soft(escape(shown(row["note"], 300)), VERMILION),
+        soft(escape(shorten(row["note"], 300)), VERMILION),
     ]
 
 # %% ../../nbs/quality/06_profile.ipynb #7d8ee7d8
 def show_profile(
-    profile: pd.DataFrame,  # from `profile`
+    profile: pd.DataFrame,  # from `profile_columns`
     limit: int = 60,  # columns to show at most
 ) -> Any:  # HTML that shows itself in a notebook
     "The profile as a table for reading."
     from IPython.display import HTML
 
-    titles = [f"<span style='color:{GREY}'>{title}</span>" for title in TITLES]
-    head = draw_row(titles, f"2px solid {GREY}", "th")
+    titles = [f"<span style='color:{GREY}'>{title}</span>" for title in _COLUMN_ALIGNMENT]
+    head = _row_html(titles, f"2px solid {GREY}", "th")
     body = "".join(
-        draw_row(describe_row(row), "1px solid #80808030") for row in profile.head(limit).to_dict("records")
+        _row_html(_profile_cells_html(row), "1px solid #80808030")
+        for row in profile.head(limit).to_dict("records")
     )
-    rest = f"<p>and {counted(len(profile) - limit, 'more column')}</p>" if len(profile) > limit else ""
+    rest = f"<p>and {pluralise(len(profile) - limit, 'more column')}</p>" if len(profile) > limit else ""
     return HTML(
         f"<table style='border-collapse:collapse;font-size:13px'><thead>{head}</thead>"
         f"<tbody>{body}</tbody></table>{rest}"

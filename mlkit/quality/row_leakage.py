@@ -11,27 +11,33 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from ..data.table import Table
-from .column_leakage import CHANCE, STEP, in_step, rank_match
+from ..data.table_spec import TableSpec
+from .column_leakage import MAX_P_VALUE, MIN_CONCORDANCE, abs_rank_correlation, pair_concordance
 from mlkit.quality.leakage_evidence import (
-    STEPS,
-    Evidence,
+    ROW_OFFSETS,
+    AuditData,
     Leak,
-    ago,
-    class_meant,
-    hashes,
-    orders_of,
-    second_class,
+    describe_row_offset,
+    hash_cells,
+    majority_class_by_value,
+    row_orders,
+    second_largest_class,
 )
-from .split_strategy import Way, find_entities, is_in_order, moments_of, words_of
+from mlkit.quality.split_strategy import (
+    SplitStrategy,
+    find_entity_columns,
+    is_monotonic,
+    parse_times,
+    split_name,
+)
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
-__all__ = ['BLOCK', 'LINKED', 'sides_with', 'leaks_shifted', 'shifted', 'find_copies', 'leaks_of_entities', 'moves',
-           'leaks_of_time', 'clock_in']
+__all__ = ['neighbour_agreement', 'find_neighbour_row_leaks', 'shift_within_groups', 'find_copied_rows', 'find_entity_leaks',
+           'detect_target_drift', 'find_time_leaks', 'parse_time_column']
 
 # %% ../../nbs/quality/07_row_leakage.ipynb #68012e13
-def sides_with(
+def neighbour_agreement(
     values: np.ndarray,  # codes or numbers of a column; NaN for missing
     truth: np.ndarray,  # of the same rows
     neighbour: np.ndarray,  # the answer of another row; NaN where there is none
@@ -44,12 +50,16 @@ def sides_with(
         return None
     if counts:
         some = np.flatnonzero(asked)[:200]
-        if rank_match(values[some], neighbour[some]) < 0.8:
+        if abs_rank_correlation(values[some], neighbour[some]) < 0.8:
             return None
         x, y = values[asked], neighbour[asked]
-        step = in_step(x, y) if rank_match(x, y) > max(0.95, rank_match(x, truth[asked])) else 0.0
-        return (step, int(asked.sum())) if step >= STEP else None
-    meant = class_meant(values, neighbour, both)
+        step = (
+            pair_concordance(x, y)
+            if abs_rank_correlation(x, y) > max(0.95, abs_rank_correlation(x, truth[asked]))
+            else 0.0
+        )
+        return (step, int(asked.sum())) if step >= MIN_CONCORDANCE else None
+    meant = majority_class_by_value(values, neighbour, both)
     agree, rest = float(np.mean(meant[asked] == neighbour[asked])), np.mean(meant[both] == neighbour[both])
     changes = np.unique(neighbour[asked], return_counts=True)[1]
     return (
@@ -59,57 +69,57 @@ def sides_with(
     )
 
 # %% ../../nbs/quality/07_row_leakage.ipynb #588aa89c
-BLOCK = 8_000  # neighbouring rows are enough to see a shift
+_MAX_SHIFT_ROWS = 8_000  # neighbouring rows are enough to see a shift
 
 
-def leaks_shifted(
-    table: Table,  # how the cells are read
+def find_neighbour_row_leaks(
+    table: TableSpec,  # how the cells are read
     rows: pd.DataFrame,  # raw, in the order of the file; training and test
     task: Task,
     ignore: Iterable[str] = (),  # columns that leak already
 ) -> Iterator[Leak]:
     "Columns that hold the answer of a row before or behind."
-    rows = rows.iloc[:BLOCK]
+    rows = rows.iloc[:_MAX_SHIFT_ROWS]
     truth = encode_target(task, target_values(task, rows[task.target])).astype(float)
-    all_rows = Evidence(table.read(rows).reset_index(drop=True), truth, task)
+    all_rows = AuditData(table.read(rows).reset_index(drop=True), truth, task)
     gone = set(ignore)
     left = {
         column.name: all_rows.numbers(column.name)
         for column in table.columns
         if column.kind in ("number", "boolean", "category") and column.use and column.name not in gone
     }
-    for words, order, owner in orders_of(rows, table, task.target):
-        for steps in STEPS:
-            near = shifted(truth[order], owner[order], steps)
+    for words, order, owner in row_orders(rows, table, task.target):
+        for steps in ROW_OFFSETS:
+            near = shift_within_groups(truth[order], owner[order], steps)
             for name in [*left]:
-                found = sides_with(left[name][order], truth[order], near, task.type == "regression")
+                found = neighbour_agreement(left[name][order], truth[order], near, task.type == "regression")
                 if not found:
                     continue
                 del left[name]
                 yield Leak(
                     "shifted",
                     [name],
-                    f"'{name}' is '{task.target}' of {ago(steps)} {words} "
+                    f"'{name}' is '{task.target}' of {describe_row_offset(steps)} {words} "
                     f"in {found[0]:.1%} of {found[1]:,} comparisons: is it known in time?",
                 )
 
 
-def shifted(values: np.ndarray, owner: np.ndarray, steps: int) -> np.ndarray:
+def shift_within_groups(values: np.ndarray, owner: np.ndarray, steps: int) -> np.ndarray:
     "The values so many rows before (or behind) of the same owner; NaN where there is none."
     moved = pd.Series(values).shift(steps).to_numpy()
     same = pd.Series(owner).shift(steps).to_numpy() == owner
     return np.where(same, moved, np.nan)
 
 # %% ../../nbs/quality/07_row_leakage.ipynb #9826944d
-LINKED = 5  # columns that hang together meet so many times more often than strangers
+_DEPENDENCE_FACTOR = 5  # columns that hang together meet so many times more often than strangers
 
 
-def find_copies(
+def find_copied_rows(
     train: pd.DataFrame,  # typed, with the answer
     test: pd.DataFrame,  # the same columns
 ) -> np.ndarray:  # True for test rows that stand in the training rows too; none where chance explains it
     "Rows that were copied from one side to the other."
-    ours, theirs = hashes(train), hashes(test)
+    ours, theirs = hash_cells(train), hash_cells(test)
     learned, asked = ours.sum(1), theirs.sum(1)
 
     def pairs(mine: np.ndarray, yours: np.ndarray) -> np.ndarray:
@@ -121,18 +131,18 @@ def find_copies(
         near = pairs(learned - ours[:, place], asked - theirs[:, place]) - twins
         counts = pd.Series(ours[:, place]).value_counts().to_numpy()
         meet = float((counts * (counts - 1.0)).sum() / (len(ours) * (len(ours) - 1.0)))
-        by_chance = max(by_chance, float(near.sum()) * min(1.0, LINKED * meet))
+        by_chance = max(by_chance, float(near.sum()) * min(1.0, _DEPENDENCE_FACTOR * meet))
     return twins > 0 if twins.sum() > 3 * by_chance else np.zeros(len(asked), dtype=bool)
 
 # %% ../../nbs/quality/07_row_leakage.ipynb #f80db696
-def leaks_of_entities(
+def find_entity_leaks(
     train: pd.DataFrame,  # raw
     test: pd.DataFrame,  # raw
     task: Task,
-    way: Way,  # how they were parted
+    way: SplitStrategy,  # how they were parted
 ) -> Iterator[Leak]:
     "Somebody whose rows are on both sides of a split by chance."
-    entities = find_entities(pd.concat([train, test]), [task.target]) if way.how == "chance" else []
+    entities = find_entity_columns(pd.concat([train, test]), [task.target]) if way.how == "chance" else []
     for entity in entities[:1]:
         name = entity.column
         both = float(test[name].isin(train[name].dropna().unique()).mean())
@@ -147,7 +157,7 @@ def leaks_of_entities(
             )
 
 
-def moves(
+def detect_target_drift(
     moments: np.ndarray,  # a number that rises with time
     truth: np.ndarray,  # codes or numbers
     counts: bool,  # is the answer a number?
@@ -166,30 +176,32 @@ def moves(
         return None
     total = ((values - values.mean()) ** 2).sum()
     share = sum(len(group) * (group.mean() - values.mean()) ** 2 for group in groups) / total
-    if share < 0.01 or f_oneway(*groups).pvalue > CHANCE:
+    if share < 0.01 or f_oneway(*groups).pvalue > MAX_P_VALUE:
         return None
     shown = truth.astype(float) if counts else values
     return float(shown[part == part.min()].mean()), float(shown[part == part.max()].mean()), float(share)
 
 # %% ../../nbs/quality/07_row_leakage.ipynb #6de1eae2
-def leaks_of_time(
+def find_time_leaks(
     rows: pd.DataFrame,  # raw, in the order of the file; training and test
     task: Task,
-    way: Way,  # how they were parted
+    way: SplitStrategy,  # how they were parted
 ) -> Iterator[Leak]:
     "A split by chance of rows that follow each other in time, while the answer moves."
     if way.how != "chance":
         return
     truth, counts = encode_target(task, target_values(task, rows[task.target])), task.type == "regression"
     for name in [str(name) for name in rows if str(name) != task.target]:
-        moments = clock_in(rows[name])
-        if moments is None or not is_in_order(moments):
+        moments = parse_time_column(rows[name])
+        if moments is None or not is_monotonic(moments):
             continue
         numbers = moments.astype("int64").to_numpy()
-        if not (found := moves(numbers, truth, counts)):
+        if not (found := detect_target_drift(numbers, truth, counts)):
             continue
         first, last, _ = found
-        what = f"the mean of '{task.target}'" if counts else f"the share of {second_class(task, truth)}"
+        what = (
+            f"the mean of '{task.target}'" if counts else f"the share of {second_largest_class(task, truth)}"
+        )
         shown = f"{first:.4g} to {last:.4g}" if counts else f"{first:.1%} to {last:.1%}"
         yield Leak(
             "time",
@@ -202,13 +214,13 @@ def leaks_of_time(
         return
 
 
-def clock_in(
+def parse_time_column(
     cells: pd.Series,  # raw cells of one column
 ) -> pd.Series | None:  # datetime64, or whole numbers that are years
     "The time that a column tells."
-    if (moments := moments_of(cells)) is not None:
+    if (moments := parse_times(cells)) is not None:
         return moments
-    if not words_of(str(cells.name)) & {"year", "yr"} and not re.search("年", str(cells.name)):
+    if not split_name(str(cells.name)) & {"year", "yr"} and not re.search("年", str(cells.name)):
         return None
     years = pd.to_numeric(cells, errors="coerce")
     return years if years.between(1800, 2200).all() else None

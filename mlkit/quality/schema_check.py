@@ -13,60 +13,61 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import DataError, SettingsError, did_you_mean
-from ..core.formatting import short
-from ..data.cells import as_text, fold, native
-from ..data.columns import Column, read_cell
-from ..data.constraints import broken_by, keeps
+from ..core.formatting import format_value
+from ..data.cells import as_text, normalise_text, to_python
+from ..data.column_spec import ColumnSpec, read_cell
+from ..data.constraints import is_satisfied, violation_mask
 from ..data.personal import personal_columns
 from mlkit.data.schema import (
-    _READ,
+    PARSED_KINDS,
     Rule,
     Schema,
-    breaks,
-    each,
-    is_empty,
-    known_texts,
+    allowed_texts,
+    as_number,
+    broken_rules,
+    describe_rule,
+    evaluate_where,
+    is_empty_cell,
     load_schema,
-    number_in,
-    prepare_check,
-    readers,
-    words,
+    rule_column_specs,
+    to_pandera_column,
 )
 from ..data.schema_inference import infer_schema
-from ..data.table import Table
-from ..data.type_inference import learn_table
+from ..data.table_spec import TableSpec
+from ..data.type_inference import infer_table_spec
 
 # %% auto #0
-__all__ = ['Checked', 'check_table', 'strangers', 'hide_personal', 'treat_invalid', 'in_words', 'check_row', 'to_pandera',
-           'facts_of', 'facts_table', 'find_broken', 'examples_of']
+__all__ = ['SchemaCheck', 'check_schema', 'handle_invalid_rows', 'row_violations', 'to_pandera_schema', 'find_violations']
 
 # %% ../../nbs/quality/10_schema_check.ipynb #516eefbe
 @dataclass(frozen=True)
-class Checked:
+class SchemaCheck:
     "A table after it was held to its schema."
 
     schema: Schema
-    broken: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
+    violations: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
     rows: pd.DataFrame  # those that were checked
 
 
-def check_table(
+def check_schema(
     train: pd.DataFrame,  # raw
     test: pd.DataFrame,  # raw
     path: str = "",  # of a schema file; empty: the schema is inferred
-) -> Checked:
+) -> SchemaCheck:
     "Find what the rows break. SettingsError for a schema file that cannot be meant."
     given = load_schema(path, train.columns) if path else None
     kinds = dict.fromkeys(personal_columns(train), "identifier")  # whose values no file shall hold
     if given:
         kinds |= {name: kind for name, kind in given.kinds.items() if name in train}
-    table = learn_table(train, kinds=kinds)
+    table = infer_table_spec(train, kinds=kinds)
     schema, rows = given or infer_schema(table, train), pd.concat([train, test]) if given else test
-    broken = pd.concat([find_broken(schema, table, rows), strangers(schema, rows)], ignore_index=True)
-    return Checked(schema, hide_personal(broken, rows), rows)
+    broken = pd.concat(
+        [find_violations(schema, table, rows), _unmatched_columns(schema, rows)], ignore_index=True
+    )
+    return SchemaCheck(schema, _hide_personal_examples(broken, rows), rows)
 
 
-def strangers(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
+def _unmatched_columns(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
     "Columns that only the schema or only the table has."
     lines: list[tuple] = [
         (name, "a column of the table", len(rows), "", []) for name in schema.rules if name not in rows
@@ -77,7 +78,7 @@ def strangers(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["column", "rule", "rows", "examples", "where"])
 
 
-def hide_personal(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+def _hide_personal_examples(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     "No examples of columns that tell about persons."
     personal = personal_columns(rows, doubtful=True)
 
@@ -88,66 +89,68 @@ def hide_personal(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     return broken.assign(examples=broken["examples"].mask(covered, "•••"))
 
 # %% ../../nbs/quality/10_schema_check.ipynb #89d43112
-def treat_invalid(
-    checked: Checked,
+def handle_invalid_rows(
+    checked: SchemaCheck,
     on_invalid: str = "warn",  # warn, quarantine or fail
 ) -> pd.Series:  # a reason for each row to set aside, by index
     "Do with invalid rows what the setting says. DataError when it says fail."
     if on_invalid not in ("warn", "quarantine", "fail"):
         near = did_you_mean(on_invalid, ("warn", "quarantine", "fail"))
         raise SettingsError(f"validate.on_invalid is warn, quarantine or fail, not '{on_invalid}'{near}")
-    if on_invalid == "fail" and len(checked.broken):
-        lines = [in_words(row) for row in checked.broken.head(8).itertuples()]
-        more = f"; and {len(checked.broken) - 8} more rules" if len(checked.broken) > 8 else ""
+    if on_invalid == "fail" and len(checked.violations):
+        lines = [_describe_violation(row) for row in checked.violations.head(8).itertuples()]
+        more = f"; and {len(checked.violations) - 8} more rules" if len(checked.violations) > 8 else ""
         raise DataError(
             f"the table breaks its schema: {'; '.join(lines)}{more}; "
             "mend the rows, or use on_invalid = quarantine"
         )
     reasons: dict[Any, list[str]] = {}
-    lines_of: Any = checked.broken.itertuples() if on_invalid == "quarantine" else ()
+    lines_of: Any = checked.violations.itertuples() if on_invalid == "quarantine" else ()
     for row in lines_of:
         for label in checked.rows.index[list(row.where)].tolist():
             reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
     return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
 
 
-def in_words(row: Any) -> str:  # row: of `Checked.broken`
+def _describe_violation(row: Any) -> str:  # row: of `Checked.broken`
     "A broken rule as part of a sentence."
     some = f" (such as {row.examples})" if row.examples else ""
-    return f"'{short(row.column)}' is not {short(row.rule)} in {row.rows:,} row{'s'[: row.rows != 1]}{some}"
+    return f"'{format_value(row.column)}' is not {format_value(row.rule)} in {row.rows:,} row{'s'[: row.rows != 1]}{some}"
 
 # %% ../../nbs/quality/10_schema_check.ipynb #e9836401
-def check_row(
+def row_violations(
     schema: Schema,
-    table: Table,  # how the cells are read
+    table: TableSpec,  # how the cells are read
     row: Mapping[str, Any],  # raw cells, by column
 ) -> list[tuple[str, str]]:  # column and rule in words; for relations the text twice
     "What one row breaks. A column that the row lacks is an empty cell."
     broken, numbers = [], {}
-    for name, column in readers(schema, table).items():
+    for name, column in rule_column_specs(schema, table).items():
         broken += [
-            (name, words(schema.rules[name])[rule])
-            for rule in breaks(column, schema.rules[name], row.get(name))
+            (name, describe_rule(schema.rules[name])[rule])
+            for rule in broken_rules(column, schema.rules[name], row.get(name))
         ]
     for relation in schema.relations:
         for name in relation.names:
             column = table[name]
-            numbers[name] = number_in(read_cell(column, row.get(name)) if column.kind in _READ else None)
-        if not keeps(relation, numbers):
+            numbers[name] = as_number(
+                read_cell(column, row.get(name)) if column.kind in PARSED_KINDS else None
+            )
+        if not is_satisfied(relation, numbers):
             broken.append((", ".join(relation.names), relation.text))
     return broken
 
 # %% ../../nbs/quality/10_schema_check.ipynb #6e170d91
-def to_pandera(
+def to_pandera_schema(
     schema: Schema,
-    columns: Mapping[str, Column],  # from `readers`
+    columns: Mapping[str, ColumnSpec],  # from `rule_column_specs`
 ) -> Any:  # pandera.pandas.DataFrameSchema for the parts `value`, `readable` and `text` of each column
     "The same rules for pandera."
     import pandera.pandas as pa
 
     def checks(name: str) -> Iterator[tuple[str, Any]]:
-        rule, column, say = schema.rules[name], columns[name], words(schema.rules[name])
-        if column.kind in _READ:
+        rule, column, say = schema.rules[name], columns[name], describe_rule(schema.rules[name])
+        if column.kind in PARSED_KINDS:
             yield "readable", pa.Check.eq(True, error=say["kind"])
         if column.kind in ("number", "date"):
             if rule.low is not None:
@@ -172,82 +175,87 @@ def to_pandera(
     return pa.DataFrameSchema({key: pa.Column(nullable=True, checks=checks) for key, checks in made.items()})
 
 # %% ../../nbs/quality/10_schema_check.ipynb #2ffd8a94
-def facts_of(
+def _pandera_inputs(
     rule: Rule,
-    column: Column,  # from `reader`
+    column: ColumnSpec,  # from `reader`
     cells: pd.Series,  # raw
 ) -> Iterator[tuple[str, Any]]:  # the part's name, and a value a row
     "What pandera has to know about a column."
     import numpy as np
 
-    read, fine = prepare_check(column, cells)
+    read, fine = to_pandera_column(column, cells)
     yield "value", read
     yield "readable", fine
     everywhere = np.ones(len(cells), dtype=bool)
     empty = (
         read.isna().to_numpy() & fine.to_numpy()
-        if column.kind in _READ
-        else each(cells, everywhere, lambda cell: is_empty(column, cell)) | cells.isna().to_numpy()
+        if column.kind in PARSED_KINDS
+        else evaluate_where(cells, everywhere, lambda cell: is_empty_cell(column, cell))
+        | cells.isna().to_numpy()
     )
     readable = ~empty & fine.to_numpy()
     yield "filled", ~empty
     if rule.categories:
-        known = known_texts(column, rule)
-        same: Callable[[str], str] = str.strip if column.exact else fold
-        yield "known", ~readable | each(cells, readable, lambda cell: same(as_text(native(cell))) in known)
+        known = allowed_texts(column, rule)
+        same: Callable[[str], str] = str.strip if column.exact_match else normalise_text
+        yield (
+            "known",
+            ~readable | evaluate_where(cells, readable, lambda cell: same(as_text(to_python(cell))) in known),
+        )
     if rule.pattern:
         shape = re.compile(rule.pattern)
         yield (
             "shaped",
-            ~readable | each(cells, readable, lambda cell: bool(shape.fullmatch(as_text(native(cell))))),
+            ~readable
+            | evaluate_where(cells, readable, lambda cell: bool(shape.fullmatch(as_text(to_python(cell))))),
         )
     if rule.unique:
         yield "first", ~(cells.duplicated().to_numpy() & ~empty)
 
 
-def facts_table(
-    schema: Schema, table: Table, data: pd.DataFrame, columns: Mapping[str, Column]
+def _pandera_frame(
+    schema: Schema, table: TableSpec, data: pd.DataFrame, columns: Mapping[str, ColumnSpec]
 ) -> pd.DataFrame:
     "What pandera has to know about all rows."
     import pandas as pd
 
     parts: dict[Any, Any] = {}
     for name, column in columns.items():
-        for part, values in facts_of(schema.rules[name], column, data[name].reset_index(drop=True)):
+        for part, values in _pandera_inputs(schema.rules[name], column, data[name].reset_index(drop=True)):
             parts[name, part] = values
     for relation in schema.relations:
         numbers = {name: _numbers(table[name], data[name]) for name in relation.names}
-        parts[relation.text, "kept"] = ~broken_by(relation, numbers)
+        parts[relation.text, "kept"] = ~violation_mask(relation, numbers)
     frame = pd.DataFrame(dict(enumerate(parts.values())), index=range(len(data)))
     frame.columns = pd.Index([*parts], tupleize_cols=False)
     return frame
 
 
-def _numbers(column: Column, cells: pd.Series) -> Any:
+def _numbers(column: ColumnSpec, cells: pd.Series) -> Any:
     import numpy as np
 
-    if column.kind not in _READ:
+    if column.kind not in PARSED_KINDS:
         return np.full(len(cells), np.nan)
-    return prepare_check(column, cells.reset_index(drop=True))[0].to_numpy("float64")
+    return to_pandera_column(column, cells.reset_index(drop=True))[0].to_numpy("float64")
 
 # %% ../../nbs/quality/10_schema_check.ipynb #a9bc2fe0
-def find_broken(
+def find_violations(
     schema: Schema,
-    table: Table,  # how the cells are read
+    table: TableSpec,  # how the cells are read
     data: pd.DataFrame,  # raw rows
 ) -> pd.DataFrame:  # a row a broken rule: column, rule, rows (how many), examples, where (positions)
     "What a table breaks, rule by rule; the rule that most rows break first."
     import pandas as pd
     import pandera.errors
 
-    columns = {name: column for name, column in readers(schema, table).items() if name in data}
-    facts, broken = facts_table(schema, table, data, columns), []
+    columns = {name: column for name, column in rule_column_specs(schema, table).items() if name in data}
+    facts, broken = _pandera_frame(schema, table, data, columns), []
 
     def note(name: str, rule: str, where: list[int]) -> None:
-        broken.append((name, rule, len(where), examples_of(data, name, where), where))
+        broken.append((name, rule, len(where), _example_cells(data, name, where), where))
 
     try:
-        to_pandera(schema, columns).validate(facts, lazy=True)
+        to_pandera_schema(schema, columns).validate(facts, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         for error in errors.schema_errors:
             name, part = error.schema.name
@@ -259,13 +267,19 @@ def find_broken(
         empty, most = (~facts[[(name, "filled")]].iloc[:, 0]).sum(), schema.rules[name].missing
         if most and empty > 1 and empty / len(data) > most:
             broken.append(
-                (name, words(schema.rules[name])["missing"], int(empty), f"{empty / len(data):.1%} empty", [])
+                (
+                    name,
+                    describe_rule(schema.rules[name])["missing"],
+                    int(empty),
+                    f"{empty / len(data):.1%} empty",
+                    [],
+                )
             )
     made = pd.DataFrame(broken, columns=["column", "rule", "rows", "examples", "where"])
     return made.sort_values(["rows", "column", "rule"], ascending=[False, True, True], ignore_index=True)
 
 
-def examples_of(
+def _example_cells(
     data: pd.DataFrame,  # raw
     name: str,  # of a column
     where: list[int],  # positions of rows
@@ -274,5 +288,5 @@ def examples_of(
     if name not in data:
         return ""
     cells = data[name].iloc[where[:200]]
-    texts = list(dict.fromkeys(as_text(native(cell)) for cell in cells if as_text(native(cell))))
+    texts = list(dict.fromkeys(as_text(to_python(cell)) for cell in cells if as_text(to_python(cell))))
     return ", ".join(text if len(text) <= 24 else text[:23] + "…" for text in texts[:3])

@@ -9,22 +9,22 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError, SettingsError, did_you_mean
-from ..data.type_inference import learn_table
-from .rows import find_columns
-from .split_strategy import Way, choose_way
+from ..data.type_inference import infer_table_spec
+from .row_filters import require_columns
+from .split_strategy import SplitStrategy, choose_split_strategy
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
-__all__ = ['SPLITS', 'STRATA', 'by_chance', 'by_time', 'by_group', 'settle_way', 'lock_away']
+__all__ = ['SPLIT_METHODS', 'split_randomly', 'split_by_time', 'split_by_group', 'resolve_split_strategy', 'split_train_test']
 
 # %% ../../nbs/quality/12_splitting.ipynb #20600f8e
-SPLITS = ("auto", "chance", "time", "group")
+SPLIT_METHODS = ("auto", "chance", "time", "group")
 
 
-STRATA = 10  # numbers keep the shares of their tenths
+_TARGET_STRATA = 10  # numbers keep the shares of their tenths
 
 
-def by_chance(
+def split_randomly(
     strata: np.ndarray | None,  # class of each row; None: a number is predicted
     rows: int,  # how many there are
     test_size: float,  # share, between 0 and 1
@@ -41,7 +41,7 @@ def by_chance(
     return np.isin(np.arange(rows), chosen)
 
 # %% ../../nbs/quality/12_splitting.ipynb #82f0c6ce
-def by_time(
+def split_by_time(
     moments: pd.Series,  # one moment a row
     test_size: float,  # share, between 0 and 1
 ) -> np.ndarray:  # True for the rows of the test set
@@ -59,7 +59,7 @@ def by_time(
     return newest
 
 
-def by_group(
+def split_by_group(
     groups: pd.Series,  # what keeps rows together
     test_size: float,  # share, between 0 and 1
     seed: int,
@@ -75,9 +75,9 @@ def by_group(
 
 # %% ../../nbs/quality/12_splitting.ipynb #35f4da73
 def _check_split(split: str, test_size: float, seed: int) -> None:
-    if split not in SPLITS:
-        near = did_you_mean(split, SPLITS)
-        raise SettingsError(f"validate.split is one of {', '.join(SPLITS)}, not '{split}'{near}")
+    if split not in SPLIT_METHODS:
+        near = did_you_mean(split, SPLIT_METHODS)
+        raise SettingsError(f"validate.split is one of {', '.join(SPLIT_METHODS)}, not '{split}'{near}")
     if not 0 <= seed < 2**32:
         raise SettingsError(f"validate.seed is from 0 to {2**32 - 1}, not {seed}")
     if not 0 < test_size < 1:
@@ -87,12 +87,14 @@ def _check_split(split: str, test_size: float, seed: int) -> None:
         )
 
 
-def _in_order(rows: pd.DataFrame, moments: pd.Series, exam: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+def _sort_by_time(
+    rows: pd.DataFrame, moments: pd.Series, exam: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray]:
     order = np.argsort(moments.to_numpy(), kind="stable")
     return rows.iloc[order], exam[order]
 
 
-def _codes(task: Task, rows: pd.DataFrame) -> np.ndarray:
+def _target_codes(task: Task, rows: pd.DataFrame) -> np.ndarray:
     return encode_target(task, target_values(task, rows[task.target]))
 
 
@@ -100,41 +102,41 @@ def _strata(task: Task, codes: np.ndarray) -> np.ndarray | None:
     "What keeps its shares on both sides: classes, or tenths of the numbers."
     if task.type != "regression":
         return codes
-    if len(codes) < 10 * STRATA:
+    if len(codes) < 10 * _TARGET_STRATA:
         return None
-    return pd.factorize(pd.qcut(codes, STRATA, labels=False, duplicates="drop"))[0]
+    return pd.factorize(pd.qcut(codes, _TARGET_STRATA, labels=False, duplicates="drop"))[0]
 
 
-def _moments(column: pd.Series) -> pd.Series:
-    read = learn_table(column.to_frame()).read(column.to_frame())[column.name]
+def _read_times(column: pd.Series) -> pd.Series:
+    read = infer_table_spec(column.to_frame()).read(column.to_frame())[column.name]
     return read if read.dtype.kind in "Mf" else pd.Series(pd.NaT, index=read.index, name=column.name)
 
 # %% ../../nbs/quality/12_splitting.ipynb #fd03afa3
-def settle_way(
+def resolve_split_strategy(
     rows: pd.DataFrame,  # usable rows, in the order of the file
     task: Task,
     split: str,  # auto, chance, time or group
     time_column: str,
     group_column: str,
-) -> Way:
+) -> SplitStrategy:
     "How the test rows are chosen, and why. SettingsError for settings that do not go together."
     named = {"time": time_column, "group": group_column}
     how = split if split != "auto" else next((way for way, column in named.items() if column), "auto")
     if how == "chance":
-        return Way("chance", why="it was stated")
-    seen = choose_way(rows, task.target, _codes(task, rows)) if not named.get(how) else None
+        return SplitStrategy("chance", why="it was stated")
+    seen = choose_split_strategy(rows, task.target, _target_codes(task, rows)) if not named.get(how) else None
     if how == "auto" and seen:
         return seen
     if seen and seen.how == how:
         return seen
     if seen:
         raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
-    [column] = find_columns(rows, named[how])
+    [column] = require_columns(rows, named[how])
     both = f"; rows of one '{group_column}' may be on both sides" if how == "time" and group_column else ""
-    return Way(how, column, f"it was stated{both}")
+    return SplitStrategy(how, column, f"it was stated{both}")
 
 # %% ../../nbs/quality/12_splitting.ipynb #684f6ed3
-def lock_away(
+def split_train_test(
     rows: pd.DataFrame,  # usable rows, in the order of the file
     task: Task,  # settled
     split: str = "auto",  # auto, chance, time or group
@@ -142,19 +144,27 @@ def lock_away(
     time_column: str = "",
     group_column: str = "",
     seed: int = 42,
-) -> tuple[pd.DataFrame, pd.DataFrame, Way]:  # train and test with the index of `rows`; how they part
+) -> tuple[
+    pd.DataFrame, pd.DataFrame, SplitStrategy
+]:  # train and test with the index of `rows`; how they part
     "Split off the test set. SettingsError for settings that do not go together."
     _check_split(split, test_size, seed)
-    way, codes = settle_way(rows, task, split, time_column, group_column), _codes(task, rows)
+    way, codes = (
+        resolve_split_strategy(rows, task, split, time_column, group_column),
+        _target_codes(task, rows),
+    )
     if way.how == "time":
-        exam = by_time(_moments(rows[way.column]), test_size)
+        exam = split_by_time(_read_times(rows[way.column]), test_size)
     elif way.how == "group":
-        exam = by_group(rows[way.column], test_size, seed)
+        exam = split_by_group(rows[way.column], test_size, seed)
     else:
-        exam = by_chance(_strata(task, codes), len(rows), test_size, seed)
+        exam = split_randomly(_strata(task, codes), len(rows), test_size, seed)
     if task.type != "regression" and (gone := set(codes) - set(codes[~exam])):
         why = f"by {way.how} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left"
-        way, exam = Way("chance", why=why), by_chance(_strata(task, codes), len(rows), test_size, seed)
+        way, exam = (
+            SplitStrategy("chance", why=why),
+            split_randomly(_strata(task, codes), len(rows), test_size, seed),
+        )
     if way.how == "time":
-        rows, exam = _in_order(rows, _moments(rows[way.column]), exam)
+        rows, exam = _sort_by_time(rows, _read_times(rows[way.column]), exam)
     return rows[~exam], rows[exam], way

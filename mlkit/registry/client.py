@@ -12,38 +12,39 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import PackageError, RunError, did_you_mean
-from ..core.formatting import one_line
-from .tracking import client_for, sqlite_file, tracking_uri, without_password
+from ..core.formatting import describe_mlflow_error
+from .tracking import hide_password, make_mlflow_client, tracking_database, tracking_uri
 
 # %% auto #0
-__all__ = ['CHAMPION', 'CHALLENGER', 'Move', 'line_of', 'terms_of']
+__all__ = ['CHAMPION', 'CHALLENGER', 'ANY_RUN', 'TIME_FORMAT', 'registry_client', 'registered_model', 'AliasChange',
+           'alias_changes', 'champion_lineage', 'champion_terms', 'to_minute']
 
 # %% ../../nbs/registry/03_client.ipynb #23e49edf
 CHAMPION, CHALLENGER = "champion", "challenger"
 
 # %% ../../nbs/registry/03_client.ipynb #6ebad2f0
-_HERE = Path("runs", "any")  # stands for all runs of this folder
+ANY_RUN = Path("runs", "any")  # stands for all runs of this folder
 
 
 @contextmanager
-def _asking(folder: Path = _HERE) -> Iterator[Any]:
+def registry_client(folder: Path = ANY_RUN) -> Iterator[Any]:
     "A client of the registry. RunError: it does not answer, or there is none."
     from mlflow.exceptions import MlflowException
 
-    book = sqlite_file(folder)
-    if folder is _HERE and book and not book.exists():
+    book = tracking_database(folder)
+    if folder is ANY_RUN and book and not book.exists():
         raise RunError(
             "there is no registry in this folder; go to the folder that holds runs/, "
             "or name a server in MLFLOW_TRACKING_URI"
         )
     try:
-        yield client_for(folder)
+        yield make_mlflow_client(folder)
     except (MlflowException, OSError) as error:
-        where = without_password(tracking_uri(folder))
-        raise RunError(f"MLflow at {where} could not do it: {one_line(error)}") from error
+        where = hide_password(tracking_uri(folder))
+        raise RunError(f"MLflow at {where} could not do it: {describe_mlflow_error(error)}") from error
 
 # %% ../../nbs/registry/03_client.ipynb #4d54e659
-def _model(client: Any, name: str) -> Any:
+def registered_model(client: Any, name: str) -> Any:
     "A registered model, its aliases and tags. PackageError: there is none of that name."
     from mlflow.exceptions import MlflowException
 
@@ -57,7 +58,7 @@ def _model(client: Any, name: str) -> Any:
         raise PackageError(f"no model '{name}' is registered{hint}") from error
 
 # %% ../../nbs/registry/03_client.ipynb #859b6097
-class Move(NamedTuple):
+class AliasChange(NamedTuple):
     "The alias `champion` was moved."
 
     when: str  # UTC, ISO
@@ -65,21 +66,21 @@ class Move(NamedTuple):
     version: str  # where it points since
 
 
-def _moves(model: Any) -> list[Move]:
+def alias_changes(model: Any) -> list[AliasChange]:
     "The moves that were written down, in the order of time."
     keys = sorted(key for key in model.tags if key.startswith(f"{CHAMPION}."))
-    return [Move(f"{_time_of(key):%Y-%m-%dT%H:%M:%S.%f}", *model.tags[key].split()) for key in keys]
+    return [AliasChange(f"{_time_of(key):%Y-%m-%dT%H:%M:%S.%f}", *model.tags[key].split()) for key in keys]
 
 
-_CLOCK = "%Y%m%dT%H%M%S%f"
+TIME_FORMAT = "%Y%m%dT%H%M%S%f"
 
 
 def _time_of(key: str) -> datetime:
-    return datetime.strptime(key.split(".")[1], _CLOCK)
+    return datetime.strptime(key.split(".")[1], TIME_FORMAT)
 
 # %% ../../nbs/registry/03_client.ipynb #53ab6274
-def line_of(
-    moves: Iterable[Move],  # in the order of time
+def champion_lineage(
+    moves: Iterable[AliasChange],  # in the order of time
 ) -> list[str]:  # versions; the last one is the champion
     "The champion and those before it to which one can go back."
     line: list[str] = []
@@ -91,8 +92,8 @@ def line_of(
     return line
 
 # %% ../../nbs/registry/03_client.ipynb #3e5b8a43
-def terms_of(
-    moves: Iterable[Move],  # in the order of time
+def champion_terms(
+    moves: Iterable[AliasChange],  # in the order of time
 ) -> list[tuple[str, str, str]]:  # version, since when, until when; empty: still
     "Who was champion from when to when."
     terms: list[tuple[str, str, str]] = []
@@ -105,5 +106,5 @@ def terms_of(
     return terms
 
 # %% ../../nbs/registry/03_client.ipynb #4eb4896b
-def _minute(when: str) -> str:
+def to_minute(when: str) -> str:
     return when[:16].replace("T", " ")

@@ -14,33 +14,34 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ..core.errors import MLKitError, PackageError, did_you_mean
-from ..core.files import digest_of, replacing
-from ..core.formatting import one_line
-from ..inference.signing import MANIFEST, check
-from .client import _HERE, CHAMPION, _asking
-from .history import _history
+from ..core.files import atomic_write, file_digest
+from ..core.formatting import describe_mlflow_error
+from ..inference.signing import MANIFEST_FILE, verify_package
+from .client import ANY_RUN, CHAMPION, registry_client
+from .history import read_history
+from .model_versions import find_version
 from .tracking import tracking_uri
-from .versions import _find_version
 
 # %% auto #0
-__all__ = ['POINTER', 'Registered', 'read_name', 'find_package', 'fetch', 'point', 'follow']
+__all__ = ['POINTER_FILE', 'ModelReference', 'parse_model_reference', 'find_package', 'fetch_package', 'write_pointer',
+           'follow_alias']
 
 # %% ../../nbs/registry/06_fetching.ipynb #43548bfe
-class Registered(NamedTuple):
+class ModelReference(NamedTuple):
     "What a name such as customers@champion stands for."
 
     name: str
     version: str  # a number or an alias
 
 
-def read_name(
+def parse_model_reference(
     model: str,  # as a person wrote it
-) -> Registered | None:  # nothing: it is no such name
+) -> ModelReference | None:  # nothing: it is no such name
     "Take apart the name of a registered model."
     match = re.fullmatch(r"models:/([^/@]+)/(\d+)", model) or re.fullmatch(
         r"(?:models:/)?([^/@]+)@([\w-]+)", model
     )
-    return Registered(*match.groups()) if match else None
+    return ModelReference(*match.groups()) if match else None
 
 
 def find_package(
@@ -48,21 +49,21 @@ def find_package(
 ) -> Path:  # the folder of the package; not yet checked if it was a folder
     "Where a package is. PackageError: there is none, and what was meant perhaps."
     for folder in (Path(model), Path(model) / "model"):
-        if (folder / MANIFEST).is_file():
+        if (folder / MANIFEST_FILE).is_file():
             return folder
-    registered = read_name(str(model))
+    registered = parse_model_reference(str(model))
     if registered and not Path(model).exists():
-        return fetch(registered)[0]
-    raise PackageError(_no_package(str(model)))
+        return fetch_package(registered)[0]
+    raise PackageError(_no_package_message(str(model)))
 
 # %% ../../nbs/registry/06_fetching.ipynb #321dc3eb
-def _no_package(model: str) -> str:
+def _no_package_message(model: str) -> str:
     "Why there is no package, and what to write instead."
     folder = Path(model)
     if (folder / "run.json").is_file():
         return f"{folder} has no package yet; mlkit run --out {folder}"
     if folder.is_dir():
-        return f"{folder} is no package (it has no {MANIFEST}); name a run, or its model/"
+        return f"{folder} is no package (it has no {MANIFEST_FILE}); name a run, or its model/"
     if folder.exists():
         return f"{folder} is a file; name the folder of the package"
     if model.startswith("models:"):
@@ -75,13 +76,15 @@ def _no_package(model: str) -> str:
     return f"there is no folder {model}{near}; a registered model is named with its alias: NAME@{CHAMPION}"
 
 # %% ../../nbs/registry/06_fetching.ipynb #ef639ec7
-def fetch(registered: Registered) -> tuple[Path, str]:  # the folder of the package, and its version
+def fetch_package(
+    registered: ModelReference,
+) -> tuple[Path, str]:  # the folder of the package, and its version
     "Bring a registered package here, and check it. PackageError: there is none, or it is damaged."
-    with _asking() as client:
-        return _fetch(client, _entry(client, registered))
+    with registry_client() as client:
+        return _fetch(client, _version_entry(client, registered))
 
 
-def _entry(client: Any, registered: Registered) -> Any:
+def _version_entry(client: Any, registered: ModelReference) -> Any:
     "MLflow's entry for a version. PackageError: there is none, or it was not registered by mlkit."
     from mlflow.exceptions import MlflowException
 
@@ -90,13 +93,13 @@ def _entry(client: Any, registered: Registered) -> Any:
     try:
         entry = ask(name, version)
     except MlflowException:
-        entry = client.get_model_version(name, _find_version(_history(client, name), version).number)
+        entry = client.get_model_version(name, find_version(read_history(client, name), version).number)
     if re.fullmatch("[0-9a-f]{64}", entry.tags.get("manifest", "")):
         return entry
     raise PackageError(f"version {entry.version} of '{name}' was not made by mlkit; register its package")
 
 
-def _place(entry: Any) -> Path:
+def _cache_folder(entry: Any) -> Path:
     "Where a version is kept on this machine."
     from platformdirs import user_cache_path
 
@@ -104,15 +107,15 @@ def _place(entry: Any) -> Path:
 
 # %% ../../nbs/registry/06_fetching.ipynb #cabf9afd
 def _fetch(client: Any, entry: Any) -> tuple[Path, str]:
-    place, name, version = _place(entry), entry.name, str(entry.version)
-    if _is_there(place):
+    place, name, version = _cache_folder(entry), entry.name, str(entry.version)
+    if _is_cached(place):
         return place, version
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with TemporaryDirectory(dir=place.parent, prefix=".") as beside:
         package = _download(client, name, version, Path(beside))
-        if digest_of(package / MANIFEST) != place.name:
+        if file_digest(package / MANIFEST_FILE) != place.name:
             raise PackageError(f"version {version} of '{name}' holds another package than was registered")
-        if _is_there(place):
+        if _is_cached(place):
             return place, version  # another process was quicker
         if place.exists():
             os.rename(place, Path(beside, "damaged"))
@@ -120,47 +123,47 @@ def _fetch(client: Any, entry: Any) -> tuple[Path, str]:
     return place, version
 
 # %% ../../nbs/registry/06_fetching.ipynb #05640092
-def _is_there(place: Path) -> bool:
+def _is_cached(place: Path) -> bool:
     try:
-        check(place)
+        verify_package(place)
     except PackageError:
         return False
-    return digest_of(place / MANIFEST) == place.name
+    return file_digest(place / MANIFEST_FILE) == place.name
 
 
 def _download(client: Any, name: str, version: str, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
 
     source = client.get_model_version_download_uri(name, version)
-    came = download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=tracking_uri(_HERE))
-    found = [path.parent for path in Path(came).glob(f"data/*/{MANIFEST}")]
+    came = download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=tracking_uri(ANY_RUN))
+    found = [path.parent for path in Path(came).glob(f"data/*/{MANIFEST_FILE}")]
     this = f"version {version} of '{name}'"
     if not found:
         raise PackageError(f"{this} holds no package; register it again")
     try:
-        check(found[0])
+        verify_package(found[0])
     except PackageError as error:
         raise PackageError(str(error).replace(str(found[0]), this)) from error
     return found[0]
 
 # %% ../../nbs/registry/06_fetching.ipynb #e112a7cf
-POINTER = "current.json"
+POINTER_FILE = "current.json"
 
 
-def point(
-    registered: Registered,
+def write_pointer(
+    registered: ModelReference,
     folder: Path,  # that a server watches
 ) -> bool:  # was it written anew?
     "Let the pointer of a folder say where the package is. PackageError: there is none, or it is damaged."
-    path = folder / POINTER
-    with _asking() as client:
-        entry = _entry(client, registered)
-        said = {"folder": str(_place(entry)), "version": str(entry.version)}
-        if _read_pointer(path) == said and _place(entry).is_dir():
+    path = folder / POINTER_FILE
+    with registry_client() as client:
+        entry = _version_entry(client, registered)
+        said = {"folder": str(_cache_folder(entry)), "version": str(entry.version)}
+        if _read_pointer(path) == said and _cache_folder(entry).is_dir():
             return False
         _fetch(client, entry)
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(said), encoding="utf-8")
     return True
 
@@ -172,8 +175,8 @@ def _read_pointer(path: Path) -> Any:
         return None
 
 # %% ../../nbs/registry/06_fetching.ipynb #404d9337
-def follow(
-    registered: Registered,
+def follow_alias(
+    registered: ModelReference,
     folder: Path,  # that a server watches
     every: float = 10,  # seconds
     stop: Any = None,  # threading.Event; when it is set, the follower ends
@@ -184,19 +187,19 @@ def follow(
     stop, told = stop or Event(), ""
     while True:
         try:
-            if point(registered, folder):
+            if write_pointer(registered, folder):
                 _log.info("%s@%s moved", *registered)
             told = ""
         except Exception as error:  # whatever it is, the follower must live
-            text = str(error) if isinstance(error, MLKitError) else one_line(error)
+            text = str(error) if isinstance(error, MLKitError) else describe_mlflow_error(error)
             if text != told:
                 _log.warning("%s; the model in use stays", text)
             told = text
-        if stop.wait(every * (_PATIENCE if told else 1)):
+        if stop.wait(every * (_RETRY_FACTOR if told else 1)):
             return
 
 
-_PATIENCE = 6  # after trouble: a damaged package is not fetched again every few seconds
+_RETRY_FACTOR = 6  # after trouble: a damaged package is not fetched again every few seconds
 
 
 _log = logging.getLogger("mlkit")

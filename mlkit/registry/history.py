@@ -8,27 +8,35 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ..core.formatting import readable
-from .client import CHALLENGER, CHAMPION, _asking, _minute, _model, _moves, terms_of
+from ..core.formatting import format_number
+from mlkit.registry.client import (
+    CHALLENGER,
+    CHAMPION,
+    alias_changes,
+    champion_terms,
+    registered_model,
+    registry_client,
+    to_minute,
+)
 from ..task.metrics import METRICS
 
 # %% auto #0
-__all__ = ['Version', 'History', 'history']
+__all__ = ['model_versions', 'ModelVersion', 'ModelHistory', 'load_history', 'read_history', 'compare_scores']
 
 # %% ../../nbs/registry/04_history.ipynb #445e8e50
-def _versions(client: Any, name: str) -> list[Any]:
+def model_versions(client: Any, name: str) -> list[Any]:
     "MLflow's entries for the versions of a model, the oldest first."
     found = client.search_model_versions(f"name = '{name}'", max_results=1000)
     return sorted(found, key=lambda each: int(each.version))
 
 # %% ../../nbs/registry/04_history.ipynb #8598bbc5
-class Version(NamedTuple):
+class ModelVersion(NamedTuple):
     "One version of a model."
 
     number: str
     when: str  # registered, UTC, ISO
     aliases: tuple[str, ...]
-    terms: tuple[tuple[str, str], ...]  # since when and until when it was champion; empty: still
+    champion_terms: tuple[tuple[str, str], ...]  # since when and until when it was champion; empty: still
     tags: dict[str, str]  # metric, score, low, high, direction, data, commit, run, manifest ...
 
     @property
@@ -36,65 +44,67 @@ class Version(NamedTuple):
         return float(self.tags["score"]) if "score" in self.tags else None
 
 
-class History(NamedTuple):
+class ModelHistory(NamedTuple):
     "A registered model and its versions, the newest first. As text it is for people."
 
     name: str
-    versions: list[Version]
+    versions: list[ModelVersion]
 
     @property
-    def champion(self) -> Version | None:
+    def champion(self) -> ModelVersion | None:
         return self.alias(CHAMPION)
 
-    def alias(self, name: str) -> Version | None:
+    def alias(self, name: str) -> ModelVersion | None:
         return next((version for version in self.versions if name in version.aliases), None)
 
     def __str__(self) -> str:
-        return _told(self)
+        return _format_history(self)
 
 # %% ../../nbs/registry/04_history.ipynb #fb3d3755
-def history(
+def load_history(
     name: str,  # of a registered model
-) -> History:
+) -> ModelHistory:
     "All versions of a model. PackageError: there is no such model."
-    with _asking() as client:
-        return _history(client, name)
+    with registry_client() as client:
+        return read_history(client, name)
 
 
-def _history(client: Any, name: str) -> History:
-    model = _model(client, name)
-    terms = terms_of(_moves(model))
+def read_history(client: Any, name: str) -> ModelHistory:
+    model = registered_model(client, name)
+    terms = champion_terms(alias_changes(model))
 
-    def version(entry: Any) -> Version:
+    def version(entry: Any) -> ModelVersion:
         number = str(entry.version)
         when = datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC)
         aliases = tuple(sorted(alias for alias, at in model.aliases.items() if str(at) == number))
         own = tuple((since, until) for at, since, until in terms if at == number)
-        return Version(number, f"{when:%Y-%m-%dT%H:%M:%S}", aliases, own, dict(entry.tags))
+        return ModelVersion(number, f"{when:%Y-%m-%dT%H:%M:%S}", aliases, own, dict(entry.tags))
 
-    return History(name, [version(entry) for entry in reversed(_versions(client, name))])
+    return ModelHistory(name, [version(entry) for entry in reversed(model_versions(client, name))])
 
 # %% ../../nbs/registry/04_history.ipynb #f68be6a4
-def _scored(version: Version) -> str:
+def _format_score(version: ModelVersion) -> str:
     "The score with its interval."
     tags, score = version.tags, version.score
     if score is None:
         return ""
-    low, high = (readable(float(tags.get(end, "nan"))) for end in ("low", "high"))
-    return readable(score) + (f" ({low} to {high})" if "low" in tags else "")
+    low, high = (format_number(float(tags.get(end, "nan"))) for end in ("low", "high"))
+    return format_number(score) + (f" ({low} to {high})" if "low" in tags else "")
 
 
-def _told(history: History) -> str:
+def _format_history(history: ModelHistory) -> str:
     "The history as lines of text."
     rows = [("version", "registered (UTC)", "score", "data", "commit", "is", "was champion")]
     for version in history.versions:
         tags = version.tags
-        terms = [f"{_minute(since)} to {_minute(until) or 'now'}" for since, until in version.terms]
+        terms = [
+            f"{to_minute(since)} to {to_minute(until) or 'now'}" for since, until in version.champion_terms
+        ]
         rows.append(
             (
                 version.number,
-                _minute(version.when),
-                _scored(version),
+                to_minute(version.when),
+                _format_score(version),
                 tags.get("data", "")[:8],
                 tags.get("commit", "")[:7] + "+" * tags.get("commit", "").endswith("+"),
                 ", ".join(version.aliases),
@@ -105,10 +115,10 @@ def _told(history: History) -> str:
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    return "\n".join([_standing(history), "", *lines, "", _advice(history)])
+    return "\n".join([_history_headline(history), "", *lines, "", _next_step(history)])
 
 # %% ../../nbs/registry/04_history.ipynb #551f528e
-def _standing(history: History) -> str:
+def _history_headline(history: ModelHistory) -> str:
     "What the history comes to, in one line."
     champion, count = history.champion, len(history.versions)
     many = f"{history.name}: {count} version{'s' if count != 1 else ''}"
@@ -116,26 +126,32 @@ def _standing(history: History) -> str:
         return f"{many}, and no champion"
     name = champion.tags.get("metric", "")
     metric = METRICS[name].label if name in METRICS else "score"
-    since = f" since {_minute(champion.terms[-1][0])} UTC" if champion.terms else ""
-    return f"{many}; version {champion.number} is the champion{since}, with {metric} {_scored(champion)}"
+    since = f" since {to_minute(champion.champion_terms[-1][0])} UTC" if champion.champion_terms else ""
+    return (
+        f"{many}; version {champion.number} is the champion{since}, with {metric} {_format_score(champion)}"
+    )
 
 
-def _advice(history: History) -> str:
+def _next_step(history: ModelHistory) -> str:
     "What to do next."
     champion, challenger = history.champion, history.alias(CHALLENGER)
     if champion is None:
         return f"Choose one: mlkit promote {history.name} VERSION"
     if challenger is None:
         return "Nobody challenges it; the next run that is packaged will."
-    challenge = f"Version {challenger.number} challenges it{_compared(challenger, champion)}"
+    challenge = f"Version {challenger.number} challenges it{compare_scores(challenger, champion)}"
     return f"{challenge}; to put it in use: mlkit promote {history.name}"
 
 
-def _compared(new: Version, old: Version) -> str:
+def compare_scores(new: ModelVersion, old: ModelVersion) -> str:
     "How two scores compare, where they can be compared."
     if new.score is None or old.score is None or new.tags.get("metric") != old.tags.get("metric"):
         return ""
-    now, then, other = readable(new.score), readable(old.score), new.tags.get("data") != old.tags.get("data")
+    now, then, other = (
+        format_number(new.score),
+        format_number(old.score),
+        new.tags.get("data") != old.tags.get("data"),
+    )
     up = new.score > old.score if new.tags.get("direction") != "minimize" else new.score < old.score
     word = (
         f"the same score ({now})"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
-    from .batch_job import Scored as Scored
-    from .batch_job import score as score
-    from .chunks import Parts as Parts
-    from .chunks import Piece as Piece
+    from .batch_job import ScoringResult as ScoringResult
+    from .batch_job import score_source as score_source
+    from .chunks import ChunkedOutput as ChunkedOutput
+    from .chunks import OutputChunk as OutputChunk
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

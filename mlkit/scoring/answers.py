@@ -13,14 +13,14 @@ import pandas as pd
 import pyarrow as pa
 
 from ..core.errors import SettingsError, did_you_mean
-from ..inference.frame_reader import Batch
+from ..inference.frame_reader import ParsedFrame
 from ..inference.predictor import Predictor
 
 # %% auto #0
-__all__ = ['kept_columns', 'answer_rows', 'refused_rows']
+__all__ = ['resolve_kept_columns', 'make_prediction_table', 'make_rejected_table']
 
 # %% ../../nbs/scoring/01_answers.ipynb #958cc6db
-def kept_columns(
+def resolve_kept_columns(
     predictor: Predictor,
     columns: Sequence[str],  # of the table that is scored
     keep: str = "auto",  # names with | between them, or auto, all, none
@@ -38,15 +38,15 @@ def kept_columns(
     return names
 
 # %% ../../nbs/scoring/01_answers.ipynb #6a201087
-def answer_rows(
+def make_prediction_table(
     predictor: Predictor,
-    batch: Batch,  # rows that were read
+    batch: ParsedFrame,  # rows that were read
     frame: pd.DataFrame,  # the same rows, raw; the index counts from 0
     kept: Sequence[str],  # columns that go along
 ) -> pa.Table:
     "A prediction for each row that was not refused."
     fine = ~batch.refused()
-    some = batch if fine.all() else Batch(batch.numbers[fine], batch.words[fine], [])
+    some = batch if fine.all() else ParsedFrame(batch.numbers[fine], batch.words[fine], [])
     classes = predictor.task.classes
     output = predictor.output(some) if fine.any() else np.empty((0, len(classes)) if classes else 0)
     kind = pa.string() if classes else pa.float64()
@@ -54,13 +54,13 @@ def answer_rows(
     answers += [(name, pa.Array.from_pandas(frame[name][fine])) for name in kept]
     answers.append(("prediction", pa.array(predictor.labels(output), kind)))
     answers += [(f"probability.{label}", output[:, place]) for place, label in enumerate(classes)]
-    odd = [text or None for text in _in_words(batch, "warn")[fine]]
+    odd = [text or None for text in _violation_texts(batch, "warn")[fine]]
     answers.append(("warnings", pa.array(odd, pa.string())))
-    names = _settled(name for name, _ in answers)
+    names = _distinct_names(name for name, _ in answers)
     return pa.table([values for _, values in answers], names)
 
 
-def _in_words(batch: Batch, action: str) -> np.ndarray:
+def _violation_texts(batch: ParsedFrame, action: str) -> np.ndarray:
     "What is wrong with each row, as one text."
     texts = np.full(len(batch.numbers), "", dtype=object)
     for trouble, rows in batch.troubles:
@@ -69,7 +69,7 @@ def _in_words(batch: Batch, action: str) -> np.ndarray:
     return np.array([text.removesuffix("; ") for text in texts], dtype=object) if texts.any() else texts
 
 
-def _settled(names: Any) -> list[str]:
+def _distinct_names(names: Any) -> list[str]:
     "Names of columns of which no two are alike, not even in small letters: some databases know no capitals."
     settled: list[str] = []
     for name in names:
@@ -79,15 +79,15 @@ def _settled(names: Any) -> list[str]:
     return settled
 
 # %% ../../nbs/scoring/01_answers.ipynb #7488453f
-def refused_rows(
-    batch: Batch,  # rows that were read
+def make_rejected_table(
+    batch: ParsedFrame,  # rows that were read
     frame: pd.DataFrame,  # the same rows, raw
 ) -> pa.Table:
     "The rows that were not answered, and why."
     bad = batch.refused()
     told = [
         ("row", frame.index.to_numpy()[bad] + 1),
-        ("reason", pa.array(_in_words(batch, "error")[bad], pa.string())),
+        ("reason", pa.array(_violation_texts(batch, "error")[bad], pa.string())),
     ]
 
     def texts(cells: pd.Series) -> Any:
@@ -95,5 +95,5 @@ def refused_rows(
 
     lost = frame[bad]
     cells = [(name, texts(lost[name])) for name in lost]
-    names = _settled(name for name, _ in told + cells)
+    names = _distinct_names(name for name, _ in told + cells)
     return pa.table([values for _, values in told + cells], names)

@@ -17,23 +17,23 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ..core.files import replacing
-from ..core.parallel import Workers
-from ..inference.predictor import Predictor, open_predictor
-from .answers import answer_rows, kept_columns, refused_rows
-from .chunks import Parts, Piece, check_output, deliver, write_file
-from ..sources.archives import split_ending
-from ..sources.file_formats import Facts, How
-from ..sources.locations import Address, find_address
-from ..sources.readers import rebatch, source_frames
+from ..core.files import atomic_write
+from ..core.parallel import WorkerPool
+from ..inference.predictor import Predictor, open_verified_package
+from .answers import make_prediction_table, make_rejected_table, resolve_kept_columns
+from .chunks import ChunkedOutput, OutputChunk, check_output, deliver_output, write_output_file
+from ..sources.archives import split_suffixes
+from ..sources.file_formats import ReadOptions, ReadReport
+from ..sources.locations import DataLocation, parse_location
+from ..sources.readers import rebatch, stream_source
 
 # %% auto #0
-__all__ = ['CELLS', 'MOST_ROWS', 'Listener', 'Portable', 'Slice', 'answer_slice', 'slices', 'content_of', 'Scored', 'Clock',
-           'undone', 'job_of', 'score', 'place_of', 'note_path', 'finish']
+__all__ = ['MAX_CHUNK_CELLS', 'MAX_CHUNK_ROWS', 'ProgressListener', 'PortablePredictor', 'InputChunk', 'score_chunk',
+           'read_input_chunks', 'ScoringResult', 'job_identity', 'score_source']
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #9e4eb037
 @dataclass
-class Portable:
+class PortablePredictor:
     "A predictor that can be sent."
 
     predictor: Predictor
@@ -52,10 +52,10 @@ class Portable:
         folder = Path(mkdtemp(prefix="mlkit-model-"))
         for name, content in state["files"].items():
             (folder / name).write_bytes(content)
-        self.predictor = open_predictor(folder, state["manifest"], version=state["version"])
+        self.predictor = open_verified_package(folder, state["manifest"], version=state["version"])
 
 
-class Slice(NamedTuple):
+class InputChunk(NamedTuple):
     "Some rows to be answered."
 
     number: int
@@ -64,43 +64,43 @@ class Slice(NamedTuple):
     mark: str  # of what the rows are
 
 
-def answer_slice(shared: Portable, some: Slice) -> Piece:
+def score_chunk(shared: PortablePredictor, some: InputChunk) -> OutputChunk:
     "The work on one slice, wherever it is done."
-    batch = shared.predictor.frame_inputs(some.frame)
+    batch = shared.predictor.read_frame(some.frame)
     warned = {
         trouble.message: int(rows.sum()) for trouble, rows in batch.troubles if trouble.action == "warn"
     }
-    answers = answer_rows(shared.predictor, batch, some.frame, some.kept)
-    return Piece(some.number, answers, refused_rows(batch, some.frame), some.mark, warned)
+    answers = make_prediction_table(shared.predictor, batch, some.frame, some.kept)
+    return OutputChunk(some.number, answers, make_rejected_table(batch, some.frame), some.mark, warned)
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #9ef56162
-CELLS, MOST_ROWS = 1_500_000, 50_000  # of a slice
+MAX_CHUNK_CELLS, MAX_CHUNK_ROWS = 1_500_000, 50_000  # of a slice
 
 
-def slices(
+def read_input_chunks(
     source: str,  # a file, a folder, an address
-    how: How,  # what there is to say about reading it
-    facts: Facts,  # takes note of what is found
+    how: ReadOptions,  # what there is to say about reading it
+    facts: ReadReport,  # takes note of what is found
     predictor: Predictor,
-    keep: str = "auto",  # as for `kept_columns`
-) -> Iterator[Slice]:
+    keep: str = "auto",  # as for `resolve_kept_columns`
+) -> Iterator[InputChunk]:
     "The rows of a source, some at a time."
-    frames = source_frames(source, how, facts, "source")
+    frames = stream_source(source, how, facts, "source")
     first = next(frames)
-    kept = kept_columns(predictor, list(map(str, first.columns)), keep)
-    rows = max(1_000, min(MOST_ROWS, CELLS // len(first.columns)))
+    kept = resolve_kept_columns(predictor, list(map(str, first.columns)), keep)
+    rows = max(1_000, min(MAX_CHUNK_ROWS, MAX_CHUNK_CELLS // len(first.columns)))
     for number, frame in enumerate(rebatch(chain([first], frames), rows)):
-        yield Slice(number, frame, kept, facts.sha256 or content_of(frame))
+        yield InputChunk(number, frame, kept, facts.sha256 or _frame_digest(frame))
 
 
-def content_of(frame: pd.DataFrame) -> str:
+def _frame_digest(frame: pd.DataFrame) -> str:
     "A digest of rows."
     hashes = pd.util.hash_pandas_object(frame.astype("str"), index=False)
     return sha256(hashes.to_numpy().tobytes()).hexdigest()
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #c3485edd
 @dataclass(frozen=True)
-class Scored:
+class ScoringResult:
     "What a job did."
 
     model: str
@@ -124,13 +124,13 @@ class Scored:
         return (self.rows + self.refused) / self.seconds if self.seconds else 0.0
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #eae79072
-Listener = Callable[[int, float], None]  # told of the rows that are done, and of the seconds
+ProgressListener = Callable[[int, float], None]  # told of the rows that are done, and of the seconds
 
 
-class Clock:
+class _ScoringProgress:
     "How far a job is."
 
-    def __init__(self, on_rows: Listener):
+    def __init__(self, on_rows: ProgressListener):
         self.on_rows, self.began, self.rows, self.slices = on_rows, time.monotonic(), 0, 0
 
     @property
@@ -142,7 +142,9 @@ class Clock:
         self.on_rows(self.rows, self.seconds)
 
 
-def undone(every: Iterator[Slice], parts: Parts, clock: Clock) -> Iterator[Slice]:
+def _pending_chunks(
+    every: Iterator[InputChunk], parts: ChunkedOutput, clock: _ScoringProgress
+) -> Iterator[InputChunk]:
     "The slices whose pieces are not there yet."
     for some in every:
         clock.slices += 1
@@ -152,7 +154,9 @@ def undone(every: Iterator[Slice], parts: Parts, clock: Clock) -> Iterator[Slice
             yield some
 
 
-def job_of(predictor: Predictor, source: str, output: str, how: How, keep: str, into: str) -> dict[str, Any]:
+def job_identity(
+    predictor: Predictor, source: str, output: str, how: ReadOptions, keep: str, into: str
+) -> dict[str, Any]:
     "What the answers depend on."
     return {
         "model": predictor.digest,
@@ -164,31 +168,34 @@ def job_of(predictor: Predictor, source: str, output: str, how: How, keep: str, 
     }
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #92acb3ea
-def score(
+def score_source(
     predictor: Predictor,  # from `load_predictor`
     source: str,  # what to predict: a file, a folder, an address
     output: str,  # where the answers go: .csv, .parquet, a folder, an address
-    how: How = How(),  # noqa: B008 - what there is to say about reading the source; it cannot change
+    how: ReadOptions = ReadOptions(),  # noqa: B008 - what there is to say about reading the source; it cannot change
     keep: str = "auto",  # columns that go along, with | between them; auto: identifiers; all; none
     into: str = "predictions",  # of a database: the table that the answers go to
     overwrite: bool = False,  # may an output that is there be replaced?
     jobs: int = 0,  # cores; 0: all
     cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
-    on_rows: Listener = lambda rows, seconds: None,
-) -> Scored:
+    on_rows: ProgressListener = lambda rows, seconds: None,
+) -> ScoringResult:
     "Predict every row of a source. What was done is kept, and a job that was stopped goes on from there."
-    find_address(source, "source")  # a secret in it is refused before anything is written down
-    address, facts, clock = find_address(output, "output"), Facts(), Clock(on_rows)
-    place, job = place_of(address), job_of(predictor, source, output, how, keep, into)
-    with Parts(place.with_name(f"{place.name}.parts"), job) as parts, Workers(jobs, cluster) as workers:
+    parse_location(source, "source")  # a secret in it is refused before anything is written down
+    address, facts, clock = parse_location(output, "output"), ReadReport(), _ScoringProgress(on_rows)
+    place, job = _chunk_folder(address), job_identity(predictor, source, output, how, keep, into)
+    with (
+        ChunkedOutput(place.with_name(f"{place.name}.parts"), job) as parts,
+        WorkerPool(jobs, cluster) as workers,
+    ):
         check_output(address, overwrite or parts.complete)
-        todo = undone(slices(source, how, facts, predictor, keep), parts, clock)
-        for piece in workers.stream(answer_slice, Portable(predictor), todo):
+        todo = _pending_chunks(read_input_chunks(source, how, facts, predictor, keep), parts, clock)
+        for piece in workers.stream(score_chunk, PortablePredictor(predictor), todo):
             parts.add(piece)
             clock.add(piece.answers.num_rows + piece.refused.num_rows)
         parts.close(clock.slices)
         rows, refused, warned = parts.totals()
-        done = Scored(
+        done = ScoringResult(
             predictor.name,
             predictor.version,
             predictor.digest,
@@ -200,40 +207,40 @@ def score(
             address.shown,
             workers.trouble,
         )
-        finish(parts, address, into, done)
+        _finish_job(parts, address, into, done)
     return done
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #ab7013b1
-def place_of(
-    address: Address,  # of the output
+def _chunk_folder(
+    address: DataLocation,  # of the output
 ) -> Path:
     "Where the pieces are put together: beside the output, or in the user's cache."
     if address.place == "disk":
         return Path(address.real)
     from platformdirs import user_cache_path
 
-    digest = sha256(address.given.encode()).hexdigest()[:12]
+    digest = sha256(address.original.encode()).hexdigest()[:12]
     return user_cache_path("mlkit", appauthor=False) / "score" / f"{digest}-{address.name}"
 
 
-def note_path(
-    address: Address,  # of the output
+def _sidecar_path(
+    address: DataLocation,  # of the output
     ending: str,  # .score.json or .refused.csv
 ) -> Path:
     "A file beside the output."
-    stem = address.name.removesuffix(split_ending(address.name)[0]) or "predictions"
+    stem = address.name.removesuffix(split_suffixes(address.name)[0]) or "predictions"
     return (Path(address.real).parent if address.place == "disk" else Path()) / f"{stem}{ending}"
 
 
-def finish(parts: Parts, address: Address, into: str, done: Scored) -> None:
+def _finish_job(parts: ChunkedOutput, address: DataLocation, into: str, done: ScoringResult) -> None:
     "Deliver, and write down what was done."
-    parts.complete_now()
-    deliver(parts, address, into, sha256(json.dumps(parts.job).encode()).hexdigest())
-    refused = note_path(address, ".refused.csv")
+    parts.mark_complete()
+    deliver_output(parts, address, into, sha256(json.dumps(parts.job).encode()).hexdigest())
+    refused = _sidecar_path(address, ".refused.csv")
     if done.refused:
-        write_file(parts.tables("refused"), refused)
+        write_output_file(parts.tables("refused"), refused)
     else:
         refused.unlink(missing_ok=True)
-    with replacing(note_path(address, ".score.json")) as temporary:
+    with atomic_write(_sidecar_path(address, ".score.json")) as temporary:
         temporary.write_text(json.dumps(asdict(done), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     parts.remove()

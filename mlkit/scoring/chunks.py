@@ -17,14 +17,14 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ..core.errors import DataError, RunError, SettingsError
-from ..core.files import replacing
-from ..sources.archives import split_ending
-from ..sources.downloads import require_package, store_fault
-from ..sources.locations import Address
+from ..core.files import atomic_write
+from ..sources.archives import split_suffixes
+from ..sources.downloads import describe_store_error, require_store_package
+from ..sources.locations import DataLocation
 
 
 @dataclass
-class Piece:
+class OutputChunk:
     "The answers for some rows."
 
     number: int
@@ -34,28 +34,27 @@ class Piece:
     warnings: dict[str, int] = field(default_factory=dict)  # how many rows each warning concerns
 
 
-_TOLD = b"mlkit"
+_METADATA_KEY = b"mlkit"
 
 
 def _write(table: pa.Table, path: Path, told: dict[str, Any]) -> None:
-    told_too = (table.schema.metadata or {}) | {_TOLD: json.dumps(told).encode()}
-    with replacing(path) as temporary:
+    told_too = (table.schema.metadata or {}) | {_METADATA_KEY: json.dumps(told).encode()}
+    with atomic_write(path) as temporary:
         parquet.write_table(table.replace_schema_metadata(told_too), temporary, compression="zstd")
 
 
-def _told(path: Path) -> dict[str, Any]:
+def _read_metadata(path: Path) -> dict[str, Any]:
     "What a piece says of itself; nothing if it is no piece."
     try:
-        return json.loads((parquet.read_schema(path).metadata or {})[_TOLD])
+        return json.loads((parquet.read_schema(path).metadata or {})[_METADATA_KEY])
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return {}
 
 # %% auto #0
-__all__ = ['FILES', 'JOBS', 'Piece', 'Parts', 'check_output', 'write_file', 'write_database', 'write_store', 'write_folder',
-           'deliver']
+__all__ = ['OutputChunk', 'ChunkedOutput', 'check_output', 'write_output_file', 'write_to_database', 'deliver_output']
 
 # %% ../../nbs/scoring/02_chunks.ipynb #f571cbb4
-class Parts:
+class ChunkedOutput:
     "The pieces of a job, in a folder. A context manager: two processes cannot do the same job at once."
 
     def __init__(
@@ -65,7 +64,7 @@ class Parts:
     ):
         self.folder, self.job = folder, job
 
-    def __enter__(self) -> Parts:
+    def __enter__(self) -> ChunkedOutput:
         from filelock import FileLock, Timeout
 
         try:
@@ -98,9 +97,9 @@ class Parts:
 
     def has(self, number: int, mark: str) -> bool:
         "Is this piece done, and from the same rows?"
-        return bool(mark) and _told(self._path(number)).get("mark") == mark
+        return bool(mark) and _read_metadata(self._path(number)).get("mark") == mark
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: OutputChunk) -> None:
         "Keep a piece; it is done when its answers are there, so they come last."
         told = {"mark": piece.mark, "refused": piece.refused.num_rows, "warnings": piece.warnings}
         _write(piece.refused, self._path(piece.number, "refused"), told)
@@ -117,7 +116,7 @@ class Parts:
         paths = sorted(self.folder.glob(f"*.{kind}.parquet"))
         if not paths:
             return
-        schema = _common([parquet.read_schema(path) for path in paths])
+        schema = _common_schema([parquet.read_schema(path) for path in paths])
         for path in paths:
             yield parquet.read_table(path).cast(schema)
 
@@ -126,7 +125,7 @@ class Parts:
         "Were all pieces there once? Then the output may have been delivered already."
         return (self.folder / "complete").exists()
 
-    def complete_now(self) -> None:
+    def mark_complete(self) -> None:
         "All pieces are there."
         (self.folder / "complete").touch()
 
@@ -134,7 +133,7 @@ class Parts:
         "Rows answered, rows refused, and how many rows each warning concerns."
         answered, refused, warned = 0, 0, Counter[str]()
         for path in self.folder.glob("*.answers.parquet"):
-            told = _told(path)
+            told = _read_metadata(path)
             answered += parquet.read_metadata(path).num_rows
             refused += told["refused"]
             warned.update(told["warnings"])
@@ -149,28 +148,28 @@ class Parts:
 
 
 def _write_text(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 # %% ../../nbs/scoring/02_chunks.ipynb #08f551b2
-def _common(schemas: list[pa.Schema]) -> pa.Schema:
+def _common_schema(schemas: list[pa.Schema]) -> pa.Schema:
     names = schemas[0].names
     kinds = {name: {schema.field(name).type for schema in schemas} - {pa.null()} for name in names}
-    return pa.schema([(name, _wider(kinds[name])) for name in names])
+    return pa.schema([(name, _wider_type(kinds[name])) for name in names])
 
 
-def _wider(kinds: set[Any]) -> Any:
+def _wider_type(kinds: set[Any]) -> Any:
     if len(kinds) == 1:
         return kinds.pop()
     numeric = kinds and all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in kinds)
     return pa.float64() if numeric else pa.string()
 
 # %% ../../nbs/scoring/02_chunks.ipynb #630e0bd5
-FILES = (".csv", ".parquet")
+_OUTPUT_SUFFIXES = (".csv", ".parquet")
 
 
 def check_output(
-    address: Address,
+    address: DataLocation,
     overwrite: bool = False,  # may a file that is there be replaced?
 ) -> None:
     "SettingsError where answers cannot be written to this place."
@@ -178,13 +177,13 @@ def check_output(
         known = "a file, a folder, s3://, gs://, az:// or a database"
         raise SettingsError(f"{address.shown} cannot be written to; give {known}")
     if address.place == "store":
-        require_package(address)
+        require_store_package(address)
     if address.place == "database":
         return
-    suffix, packed = split_ending(address.name)
-    if (suffix and suffix not in FILES) or packed or (address.place == "store" and not suffix):
+    suffix, packed = split_suffixes(address.name)
+    if (suffix and suffix not in _OUTPUT_SUFFIXES) or packed or (address.place == "store" and not suffix):
         raise SettingsError(
-            f"{address.shown} should end in {' or '.join(FILES)}"
+            f"{address.shown} should end in {' or '.join(_OUTPUT_SUFFIXES)}"
             f"{'' if address.place == 'store' else ', or be a folder'}"
         )
     path = Path(address.real)
@@ -193,14 +192,14 @@ def check_output(
         raise SettingsError(f"{address.shown} is there already; choose another name, or say --overwrite")
 
 
-def write_file(
+def write_output_file(
     tables: Iterator[pa.Table],
     path: Path,  # .csv or .parquet
 ) -> None:
     "One file of all pieces, which is there as a whole or not at all."
     from pyarrow import csv
 
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         writer: Any = None
         for table in tables:
             if writer is None and path.suffix.lower() == ".parquet":
@@ -212,19 +211,22 @@ def write_file(
         writer.close()
 
 # %% ../../nbs/scoring/02_chunks.ipynb #9294bd44
-JOBS = "mlkit_jobs"  # the table of notes
+_JOBS_TABLE = "mlkit_jobs"  # the table of notes
 
 
-def write_database(
+def write_to_database(
     tables: Iterator[pa.Table],
-    address: Address,
+    address: DataLocation,
     into: str,  # the table; one that is there gets more rows
     job: str,  # what tells this job from others
 ) -> None:
     "All rows in one transaction. DataError: the database does not take them."
     import sqlalchemy as sa
 
-    notes, engine = sa.Table(JOBS, sa.MetaData(), sa.Column("job", sa.String(64), primary_key=True)), None
+    notes, engine = (
+        sa.Table(_JOBS_TABLE, sa.MetaData(), sa.Column("job", sa.String(64), primary_key=True)),
+        None,
+    )
     try:
         engine = sa.create_engine(sa.make_url(address.real))
         with engine.begin() as connection:
@@ -245,47 +247,47 @@ def write_database(
             engine.dispose()
 
 # %% ../../nbs/scoring/02_chunks.ipynb #d61a91b6
-def write_store(
+def _write_to_object_store(
     tables: Iterator[pa.Table],
-    address: Address,
+    address: DataLocation,
     scratch: Path,  # a folder on this machine
 ) -> None:
     "A file, sent to an object store. DataError: it does not arrive."
     import fsspec
 
-    local = scratch / f"delivery{split_ending(address.name)[0]}"
-    write_file(tables, local)
+    local = scratch / f"delivery{split_suffixes(address.name)[0]}"
+    write_output_file(tables, local)
     try:
         store = fsspec.filesystem(address.scheme, skip_instance_cache=True)
         store.retries = 2
         store.put_file(str(local), address.real.partition("://")[2])
     except Exception as error:
-        raise DataError(store_fault(address, error).replace("read", "written")) from None
+        raise DataError(describe_store_error(address, error).replace("read", "written")) from None
 
 
-def write_folder(parts: Parts, folder: Path) -> None:
+def _write_output_folder(parts: ChunkedOutput, folder: Path) -> None:
     "A file for each piece; the last one says that all are there."
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("part-*.parquet"):
         old.unlink()
     for number, table in enumerate(parts.tables()):
-        with replacing(folder / f"part-{number:06d}.parquet") as path:
+        with atomic_write(folder / f"part-{number:06d}.parquet") as path:
             parquet.write_table(table, path)
     _write_text(folder / "_SUCCESS", "")
 
 # %% ../../nbs/scoring/02_chunks.ipynb #c9626abf
-def deliver(
-    parts: Parts,
-    address: Address,  # from `find_address`, of the output
+def deliver_output(
+    parts: ChunkedOutput,
+    address: DataLocation,  # from `parse_location`, of the output
     into: str = "predictions",  # of a database: the table
     job: str = "",  # of a database: what tells this job from others
 ) -> None:
     "Put the pieces together and bring them to their place."
     if address.place == "database":
-        write_database(parts.tables(), address, into, job)
+        write_to_database(parts.tables(), address, into, job)
     elif address.place == "store":
-        write_store(parts.tables(), address, parts.folder)
-    elif split_ending(address.name)[0] in FILES:
-        write_file(parts.tables(), Path(address.real))
+        _write_to_object_store(parts.tables(), address, parts.folder)
+    elif split_suffixes(address.name)[0] in _OUTPUT_SUFFIXES:
+        write_output_file(parts.tables(), Path(address.real))
     else:
-        write_folder(parts, Path(address.real))
+        _write_output_folder(parts, Path(address.real))

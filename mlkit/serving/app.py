@@ -14,144 +14,171 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from .api_keys import Keyring
-from .http import Answer, Call, Endpoint, Gate, Refused, as_json, parse_json, warning
-from .openapi import describe_model, openapi
-from .prediction_log import PredictionLog, log_address
-from .protocols import Inference, MLflow
+from .api_keys import ApiKeyring
+from mlkit.serving.http import (
+    Endpoint,
+    Request,
+    RequestError,
+    RequestPolicy,
+    Response,
+    json_response,
+    parse_json,
+    warning_header,
+)
+from .openapi import make_openapi, model_description
+from .prediction_log import PredictionLog, resolve_log_url
+from .protocols import MLflowHandlers, OpenInferenceHandlers
 from .server_settings import ServeSettings
-from .service import Current, Keeper, Served, Service, Together, learn
-from .telemetry import PAGE_TYPE, Meters, metrics_page
-from .web_page import page
+from mlkit.serving.service import (
+    ActiveModel,
+    LoadedModel,
+    MicroBatcher,
+    ModelService,
+    ServiceMaintenance,
+    record_feedback,
+)
+from .telemetry import METRICS_MEDIA_TYPE, ServerMetrics, render_metrics
+from .web_page import load_web_page
 
 # %% auto #0
-__all__ = ['FEW_ROWS', 'FEW_BYTES', 'METHODS', 'Reading', 'Answering', 'Probes', 'Telling', 'nothing', 'endpoints', 'Front',
-           'create_app']
+__all__ = ['PredictionHandlers', 'HealthHandlers', 'ModelInfoHandlers', 'make_endpoints', 'EndpointRouter', 'create_app']
 
 # %% ../../nbs/serving/12_app.ipynb #7225e8db
-FEW_ROWS, FEW_BYTES = 20, 20_000  # what is answered at once
+_MAX_INLINE_ROWS, _MAX_INLINE_BYTES = 20, 20_000  # what is answered at once
 
 
-class Reading:
+class _RowHandlers:
     "How a request becomes rows, and rows become answers."
 
-    def __init__(self, service: Service):
-        self.service, self.limits, self.together = service, service.limits, Together()
+    def __init__(self, service: ModelService):
+        self.service, self.limits, self.together = service, service.limits, MicroBatcher()
 
-    async def read(self, call: Call) -> tuple[Any, int]:
+    async def read(self, call: Request) -> tuple[Any, int]:
         "The JSON of a request, and its size."
         if call.kind() not in ("application/json", ""):
-            raise Refused(415, "the body should be JSON; send Content-Type: application/json")
+            raise RequestError(415, "the body should be JSON; send Content-Type: application/json")
         body = await call.body(self.limits)
         return parse_json(body), len(body)
 
-    async def answer(self, call: Call, rows: list[Any], size: int) -> tuple[list[dict[str, Any]], Served]:
+    async def answer(
+        self, call: Request, rows: list[Any], size: int
+    ) -> tuple[list[dict[str, Any]], LoadedModel]:
         "Answers to rows, and the model that gave them."
         service = self.service
-        if len(rows) > FEW_ROWS or size > FEW_BYTES or not service.current.model.fast:
+        if len(rows) > _MAX_INLINE_ROWS or size > _MAX_INLINE_BYTES or not service.active_model.model.is_fast:
             return await asyncio.to_thread(service.predict, rows, call.started)
-        model, reads = service.admit(rows, call.started)
+        model, reads = service.read_rows(rows, call.started)
         said = await self.together.ask(model.predictor, reads)
-        return service.give(model, rows, reads, said, call.started), model
+        return service.complete_predictions(model, rows, reads, said, call.started), model
 
 # %% ../../nbs/serving/12_app.ipynb #b169eb65
-class Answering(Reading):
+class PredictionHandlers(_RowHandlers):
     "The addresses of a service, without the conventions of other servers."
 
-    async def predict(self, call: Call) -> Answer:
+    async def predict(self, call: Request) -> Response:
         "POST /predict"
         value, size = await self.read(call)
         many = type(value) is list
         answers, model = await self.answer(call, value if many else [value], size)
         version = model.predictor.version
         if many:
-            return as_json({"predictions": answers, "version": version}, headers=warning(answers))
+            return json_response(
+                {"predictions": answers, "version": version}, headers=warning_header(answers)
+            )
         call.id, answers[0]["version"] = answers[0]["id"], version
-        return as_json(answers[0], headers=warning(answers))
+        return json_response(answers[0], headers=warning_header(answers))
 
-    async def explain(self, call: Call) -> Answer:
+    async def explain(self, call: Request) -> Response:
         "POST /explain"
         value, size = await self.read(call)
         try:
-            from mlkit.serving.explanations import explain_row
+            from mlkit.serving.online_explanations import explain_row
         except ImportError:
-            raise Refused(501, "explanations are not available on this server") from None
+            raise RequestError(501, "explanations are not available on this server") from None
         (answer,), model = await self.answer(call, [value], size)
         why = await asyncio.to_thread(explain_row, model.predictor, value)
-        return as_json(answer | {"version": model.predictor.version} | why, headers=warning([answer]))
+        return json_response(
+            answer | {"version": model.predictor.version} | why, headers=warning_header([answer])
+        )
 
-    async def feedback(self, call: Call) -> Answer:
+    async def feedback(self, call: Request) -> Response:
         "POST /feedback"
         value, _ = await self.read(call)
-        return as_json({"accepted": learn(self.service, value if type(value) is list else [value])})
+        return json_response(
+            {"accepted": record_feedback(self.service, value if type(value) is list else [value])}
+        )
 
 # %% ../../nbs/serving/12_app.ipynb #ed855b8e
-class Probes:
+class HealthHandlers:
     "How a service is."
 
-    def __init__(self, service: Service):
+    def __init__(self, service: ModelService):
         self.service = service
 
-    async def live(self, call: Call) -> Answer:
+    async def live(self, call: Request) -> Response:
         "GET /health/live"
-        return as_json({"status": "live"})
+        return json_response({"status": "live"})
 
-    async def ready(self, call: Call) -> Answer:
+    async def ready(self, call: Request) -> Response:
         "GET /health/ready"
         log = self.service.log
         if log is not None and log.full:
-            raise Refused(503, "the prediction log is full")
-        return as_json({"status": "ready", "version": self.service.current.model.predictor.version})
+            raise RequestError(503, "the prediction log is full")
+        return json_response(
+            {"status": "ready", "version": self.service.active_model.model.predictor.version}
+        )
 
-    async def metrics(self, call: Call) -> Answer:
+    async def metrics(self, call: Request) -> Response:
         "GET /metrics"
-        predictor = self.service.current.model.predictor
+        predictor = self.service.active_model.model.predictor
         facts = {"name": predictor.name, "version": predictor.version, "task": predictor.task.type}
-        return Answer(200, await asyncio.to_thread(metrics_page, self.service.meters, facts), PAGE_TYPE)
+        return Response(
+            200, await asyncio.to_thread(render_metrics, self.service.meters, facts), METRICS_MEDIA_TYPE
+        )
 
 # %% ../../nbs/serving/12_app.ipynb #9168d884
-class Telling(Probes):
+class ModelInfoHandlers(HealthHandlers):
     "What a service says about itself."
 
-    def __init__(self, service: Service, keys: bool):
+    def __init__(self, service: ModelService, keys: bool):
         super().__init__(service)
         self.keys = keys
-        self.documents: dict[str, tuple[Served, Answer]] = {}
+        self.documents: dict[str, tuple[LoadedModel, Response]] = {}
 
-    async def model(self, call: Call) -> Answer:
+    async def model(self, call: Request) -> Response:
         "GET /model"
-        return self._document("model", describe_model)
+        return self._document("model", model_description)
 
-    async def openapi(self, call: Call) -> Answer:
+    async def openapi(self, call: Request) -> Response:
         "GET /openapi.json"
-        return self._document("openapi", lambda model: openapi(model, self.keys))
+        return self._document("openapi", lambda model: make_openapi(model, self.keys))
 
-    def _document(self, name: str, make: Callable[[Served], dict[str, Any]]) -> Answer:
+    def _document(self, name: str, make: Callable[[LoadedModel], dict[str, Any]]) -> Response:
         "What is said about a model, made once."
-        model, (known, answer) = self.service.current.model, self.documents.get(name, (None, None))
+        model, (known, answer) = self.service.active_model.model, self.documents.get(name, (None, None))
         if answer is None or known is not model:
-            answer = as_json(make(model))
+            answer = json_response(make(model))
             self.documents[name] = model, answer
         return answer
 
-    async def home(self, call: Call) -> Answer:
+    async def home(self, call: Request) -> Response:
         "GET /"
-        html, headers = page()
-        return Answer(200, html, b"text/html; charset=utf-8", headers)
+        html, headers = load_web_page()
+        return Response(200, html, b"text/html; charset=utf-8", headers)
 
 # %% ../../nbs/serving/12_app.ipynb #af83a0fc
-async def nothing(call: Call) -> Answer:
+async def _not_found(call: Request) -> Response:
     "Any other address."
-    raise Refused(404, "there is no such address; GET /openapi.json lists all")
+    raise RequestError(404, "there is no such address; GET /openapi.json lists all")
 
 # %% ../../nbs/serving/12_app.ipynb #992df255
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+_HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
 
-def endpoints(service: Service, gate: Gate) -> list[Endpoint]:
+def make_endpoints(service: ModelService, gate: RequestPolicy) -> list[Endpoint]:
     "Every address, with the role that it needs."
-    doing, telling = Answering(service), Telling(service, gate.keyring is not None)
-    mlflow, inference = MLflow(service, doing.answer), Inference(service, doing.answer)
+    doing, telling = PredictionHandlers(service), ModelInfoHandlers(service, gate.keyring is not None)
+    mlflow, inference = MLflowHandlers(service, doing.answer), OpenInferenceHandlers(service, doing.answer)
     model, version = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
     return [
         Endpoint("/predict", gate, "predict", POST=doing.predict),
@@ -172,37 +199,41 @@ def endpoints(service: Service, gate: Gate) -> list[Endpoint]:
         *(Endpoint(place + "/infer", gate, "predict", POST=inference.infer) for place in (model, version)),
         *(Endpoint(place + "/ready", gate, None, GET=inference.ready) for place in (model, version)),
         *(Endpoint(place, gate, "", GET=inference.model) for place in (model, version)),
-        Endpoint("/{path:path}", gate, None, **dict.fromkeys(METHODS, nothing)),
+        Endpoint("/{path:path}", gate, None, **dict.fromkeys(_HTTP_METHODS, _not_found)),
     ]
 
 # %% ../../nbs/serving/12_app.ipynb #3401f2aa
-class Front:
+class EndpointRouter:
     "Sends a request to its endpoint: directly where the address is a fixed one, else through Starlette."
 
     def __init__(self, site: Starlette, all_of_them: list[Endpoint]):
-        self.site = site
-        self.direct: dict[str, Any] = {each.route: each for each in all_of_them if "{" not in each.route}
+        self.app = site
+        self.fixed_routes: dict[str, Any] = {
+            each.route: each for each in all_of_them if "{" not in each.route
+        }
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        chosen = self.direct.get(scope["path"], self.site) if scope["type"] == "http" else self.site
+        chosen = self.fixed_routes.get(scope["path"], self.app) if scope["type"] == "http" else self.app
         await chosen(scope, receive, send)
 
 # %% ../../nbs/serving/12_app.ipynb #77e9c6bf
-def create_app(settings: ServeSettings) -> Front:  # an ASGI application
+def create_app(settings: ServeSettings) -> EndpointRouter:  # an ASGI application
     "The server. SettingsError, PackageError: it cannot be started so."
-    keyring = None if settings.keys == "off" else Keyring(settings.keys)
-    current, meters = Current(settings.model), Meters()
-    log = None if settings.log in ("none", "") else PredictionLog(log_address(settings.log))
-    service = Service(current, meters, settings.limits, log, settings.log_share)
-    gate = Gate(meters, keyring, settings.limits, settings.access)
-    every = endpoints(service, gate)
+    keyring = None if settings.keys == "off" else ApiKeyring(settings.keys)
+    current, meters = ActiveModel(settings.model), ServerMetrics()
+    log = None if settings.log in ("none", "") else PredictionLog(resolve_log_url(settings.log))
+    service = ModelService(current, meters, settings.limits, log, settings.log_share)
+    gate = RequestPolicy(meters, keyring, settings.limits, settings.access)
+    every = make_endpoints(service, gate)
 
     @asynccontextmanager
     async def living(site: Starlette) -> AsyncIterator[None]:
-        keeper = Keeper(service, settings.reload)
+        keeper = ServiceMaintenance(service, settings.reload)
         gc.collect()
         gc.freeze()  # what is there now stays: it need not be looked through again and again
         yield
         await asyncio.to_thread(keeper.close)
 
-    return Front(Starlette(routes=[Route(each.route, each) for each in every], lifespan=living), every)
+    return EndpointRouter(
+        Starlette(routes=[Route(each.route, each) for each in every], lifespan=living), every
+    )

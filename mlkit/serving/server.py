@@ -14,22 +14,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..core.errors import SettingsError
-from .api_keys import Keyring
-from .app import Front, create_app
-from .server_settings import ServeSettings, settings_of
-from .service import find_place, open_served
+from .api_keys import ApiKeyring
+from .app import EndpointRouter, create_app
+from .server_settings import ServeSettings, read_serve_settings
+from .service import find_package_location, open_loaded_model
 
 # %% auto #0
-__all__ = ['LOOPBACK', 'app', 'speak', 'serve', 'several']
+__all__ = ['app', 'configure_logging', 'run_server']
 
 # %% ../../nbs/serving/13_server.ipynb #a17bfc77
-def app() -> Front:
+def app() -> EndpointRouter:
     "For `uvicorn --factory mlkit.serving.server:app`, told by the environment."
-    speak()
-    return create_app(settings_of(os.environ))
+    configure_logging()
+    return create_app(read_serve_settings(os.environ))
 
 
-def speak() -> None:
+def configure_logging() -> None:
     "What the server has to say goes to standard error; lines with addresses of others do not."
     logger, handler = logging.getLogger("mlkit"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -40,10 +40,10 @@ def speak() -> None:
     other.handlers, other.propagate = [], False
 
 # %% ../../nbs/serving/13_server.ipynb #97ee5753
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-def serve(
+def run_server(
     model: str | Path,  # a package, a run, or a folder with current.json
     host: str = "127.0.0.1",  # 0.0.0.0: every address of this machine
     port: int = 8080,
@@ -56,15 +56,15 @@ def serve(
     "Serve until it is stopped. SettingsError, PackageError: it cannot be started so."
     import uvicorn
 
-    if not keys and host not in LOOPBACK:
+    if not keys and host not in _LOOPBACK_HOSTS:
         raise SettingsError(
             f"on {host} others can reach the server, so it needs keys; make one: mlkit keys add NAME, and serve "
             "with --keys keys.json"
         )
     if bool(tls_cert) != bool(tls_key):
         raise SettingsError("--tls-cert and --tls-key go together; give both")
-    settings = settings_of(ServeSettings(str(model), keys or "off", **more).variables())
-    speak()
+    settings = read_serve_settings(ServeSettings(str(model), keys or "off", **more).variables())
+    configure_logging()
     how: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -77,16 +77,16 @@ def serve(
     }
     if workers == 1:
         return uvicorn.run(create_app(settings), **how)
-    with several(settings):
+    with _multiprocess_environment(settings):
         uvicorn.run("mlkit.serving.server:app", factory=True, workers=workers, **how)
 
 # %% ../../nbs/serving/13_server.ipynb #e23067cc
 @contextmanager
-def several(settings: ServeSettings) -> Iterator[None]:
+def _multiprocess_environment(settings: ServeSettings) -> Iterator[None]:
     "What several processes need: their settings, and a folder for their figures."
     if settings.keys != "off":
-        Keyring(settings.keys)
-    open_served(find_place(Path(settings.model)))
+        ApiKeyring(settings.keys)
+    open_loaded_model(find_package_location(Path(settings.model)))
     with TemporaryDirectory(prefix="mlkit-meters-") as folder:
         os.environ |= settings.variables() | {"PROMETHEUS_MULTIPROC_DIR": folder}
         yield

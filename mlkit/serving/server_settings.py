@@ -10,13 +10,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..core.errors import SettingsError, did_you_mean
-from .http import Limits
+from .http import RequestLimits
 
 # %% auto #0
-__all__ = ['PREFIX', 'ServeSettings', 'settings_of']
+__all__ = ['ServeSettings', 'read_serve_settings']
 
 # %% ../../nbs/serving/11_server_settings.ipynb #59ec0ffa
-PREFIX = "MLKIT_SERVE_"
+_ENVIRONMENT_PREFIX = "MLKIT_SERVE_"
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,14 @@ class ServeSettings:
     access: bool = False  # a line a request on standard error
 
     @property
-    def limits(self) -> Limits:
-        return Limits(self.max_bytes, self.max_rows, self.timeout)
+    def limits(self) -> RequestLimits:
+        return RequestLimits(self.max_bytes, self.max_rows, self.timeout)
 
     def variables(self) -> dict[str, str]:
         "As environment variables."
-        return {PREFIX + each.name.upper(): str(getattr(self, each.name)) for each in fields(self)}
+        return {
+            _ENVIRONMENT_PREFIX + each.name.upper(): str(getattr(self, each.name)) for each in fields(self)
+        }
 
 # %% ../../nbs/serving/11_server_settings.ipynb #9282078f
 _READ: dict[str, Callable[[str], Any]] = {
@@ -50,11 +52,11 @@ _READ: dict[str, Callable[[str], Any]] = {
 }
 
 
-def settings_of(environment: Mapping[str, str]) -> ServeSettings:
+def read_serve_settings(environment: Mapping[str, str]) -> ServeSettings:
     "What the environment says. SettingsError, with a line for each thing that is wrong."
     known, wrong, said = {each.name: str(each.type) for each in fields(ServeSettings)}, [], {}
-    for variable in sorted(name for name in environment if name.startswith(PREFIX)):
-        name, text = variable.removeprefix(PREFIX).lower(), environment[variable]
+    for variable in sorted(name for name in environment if name.startswith(_ENVIRONMENT_PREFIX)):
+        name, text = variable.removeprefix(_ENVIRONMENT_PREFIX).lower(), environment[variable]
         if name not in known:
             hint = did_you_mean(name, known).upper().replace("DID YOU MEAN", "did you mean")
             wrong.append(f"there is no {variable}{hint}")
@@ -64,9 +66,11 @@ def settings_of(environment: Mapping[str, str]) -> ServeSettings:
         except (ValueError, KeyError):
             wrong.append(f"{variable} = {text[:40]} is no {known[name]}")
     if not said.get("model"):
-        wrong.append(f"{PREFIX}MODEL is not set; it names the folder of the package")
+        wrong.append(f"{_ENVIRONMENT_PREFIX}MODEL is not set; it names the folder of the package")
     if not said.get("keys"):
-        wrong.append(f"{PREFIX}KEYS is not set; name a file of keys (make one: mlkit keys add NAME), or off")
+        wrong.append(
+            f"{_ENVIRONMENT_PREFIX}KEYS is not set; name a file of keys (make one: mlkit keys add NAME), or off"
+        )
     wrong += _out_of_range(said)
     if wrong:
         raise SettingsError("\n".join(wrong))
@@ -77,8 +81,8 @@ def _out_of_range(said: Mapping[str, Any]) -> list[str]:
     "What cannot be, in sentences."
     least = {"max_bytes": 100, "max_rows": 1, "timeout": 0.1, "reload": 0, "log_share": 0}
     wrong = [
-        f"{PREFIX}{name.upper()} = {said[name]} is below {low}"
+        f"{_ENVIRONMENT_PREFIX}{name.upper()} = {said[name]} is below {low}"
         for name, low in least.items()
         if name in said and not said[name] >= low
     ]
-    return wrong + ([f"{PREFIX}LOG_SHARE is above 1"] if said.get("log_share", 0) > 1 else [])
+    return wrong + ([f"{_ENVIRONMENT_PREFIX}LOG_SHARE is above 1"] if said.get("log_share", 0) > 1 else [])

@@ -13,43 +13,46 @@ from typing import Any
 from ..core.errors import DataError
 
 # %% auto #0
-__all__ = ['TEXT', 'TYPED', 'COMPRESSED', 'RATIO', 'HARMLESS', 'split_ending', 'file_kind', 'Guarded', 'refuse_bomb',
+__all__ = ['TEXT_SUFFIXES', 'TYPED_SUFFIXES', 'COMPRESSED_SUFFIXES', 'split_suffixes', 'file_kind', 'check_unpacked_size',
            'open_unpacked']
 
 # %% ../../nbs/sources/02_archives.ipynb #7d66cfe3
-TEXT = (".csv", ".tsv", ".txt", ".tab")
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 
 
-TYPED = (".parquet", ".pq", ".xlsx", ".xlsm", ".json", ".jsonl", ".ndjson")
+TYPED_SUFFIXES = (".parquet", ".pq", ".xlsx", ".xlsm", ".json", ".jsonl", ".ndjson")
 
 
-COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
-def split_ending(
+def split_suffixes(
     name: str,  # of a file
 ) -> tuple[str, str]:  # ending that tells the kind, and that of the compression (or nothing)
     "The endings of a file's name, in small letters."
     path = PurePosixPath(name)
-    packed = path.suffix.lower() if path.suffix.lower() in COMPRESSED else ""
+    packed = path.suffix.lower() if path.suffix.lower() in COMPRESSED_SUFFIXES else ""
     return (PurePosixPath(path.stem) if packed else path).suffix.lower(), packed
 
 
 def file_kind(
     name: str,  # of a file
-) -> tuple[str, str]:  # as `split_ending`
+) -> tuple[str, str]:  # as `split_suffixes`
     "What a file is, by its ending. DataError: an ending that is not known."
-    suffix, packed = split_ending(name)
-    if suffix in TEXT or suffix in TYPED:
+    suffix, packed = split_suffixes(name)
+    if suffix in TEXT_SUFFIXES or suffix in TYPED_SUFFIXES:
         return suffix, packed
-    known = " ".join((*TEXT, *TYPED))
+    known = " ".join((*TEXT_SUFFIXES, *TYPED_SUFFIXES))
     raise DataError(f"{name}: the ending '{suffix}' is not known; save the table as one of {known}")
 
 # %% ../../nbs/sources/02_archives.ipynb #29bc7d45
-RATIO, HARMLESS = 200, 2**28  # a packed file may grow that much, and up to that many bytes in any case
+_MAX_UNPACK_RATIO, _SAFE_UNPACKED_BYTES = (
+    200,
+    2**28,
+)  # a packed file may grow that much, and up to that many bytes in any case
 
 
-class Guarded(io.RawIOBase):
+class _SizeLimitedFile(io.RawIOBase):
     "The content of a packed file. DataError: there is far too much of it."
 
     def __init__(
@@ -66,7 +69,7 @@ class Guarded(io.RawIOBase):
         piece = self.file.read(len(buffer))
         buffer[: len(piece)] = piece
         self.seen += len(piece)
-        refuse_bomb(self.seen, self.size)
+        check_unpacked_size(self.seen, self.size)
         return len(piece)
 
     def close(self) -> None:
@@ -75,11 +78,11 @@ class Guarded(io.RawIOBase):
         super().close()
 
 # %% ../../nbs/sources/02_archives.ipynb #5a01d706
-def refuse_bomb(unpacked: int, packed: int) -> None:
+def check_unpacked_size(unpacked: int, packed: int) -> None:
     "DataError when a file grows beyond reason."
-    if unpacked > HARMLESS and unpacked > RATIO * packed:
+    if unpacked > _SAFE_UNPACKED_BYTES and unpacked > _MAX_UNPACK_RATIO * packed:
         raise DataError(
-            f"this unpacks to more than {RATIO} times its size, as only a zip bomb does; "
+            f"this unpacks to more than {_MAX_UNPACK_RATIO} times its size, as only a zip bomb does; "
             f"unpack it yourself if you trust it"
         )
 
@@ -91,7 +94,7 @@ def open_unpacked(
     "Open the content of a file, which may be compressed. DataError: the archive is not of one file."
     if not packed:
         return open(path, "rb")
-    return io.BufferedReader(Guarded(_unpacked(path, packed), path.stat().st_size), 2**20)
+    return io.BufferedReader(_SizeLimitedFile(_unpacked(path, packed), path.stat().st_size), 2**20)
 
 
 def _unpacked(path: Path, packed: str) -> Any:

@@ -11,17 +11,17 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import SettingsError
-from .file_formats import Facts, How
-from .joins import find_partners, join_frames, join_report
-from .locations import name_of
-from .readers import draw, gather, source_frames
+from .file_formats import ReadOptions, ReadReport
+from .joins import add_joined_columns, join_report, load_joined_tables
+from .locations import source_short_name
+from .readers import read_all_frames, sample_frames, stream_source
 
 # %% auto #0
-__all__ = ['Origin', 'check_numbers', 'collect', 'read_source']
+__all__ = ['Provenance', 'collect', 'read_source']
 
 # %% ../../nbs/sources/11_collection.ipynb #3f730b59
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     "Where a table came from, as far as the table itself does not tell."
 
     source: str  # as the user gave it
@@ -37,10 +37,10 @@ class Origin:
 
     @property
     def name(self) -> str:
-        return name_of(self.source)
+        return source_short_name(self.source)
 
 
-def check_numbers(rows: int, seed: int) -> None:
+def _check_sample_settings(rows: int, seed: int) -> None:
     "SettingsError when a sample cannot be drawn like this."
     if rows < 0:
         raise SettingsError(f"collect.rows must be 0 (all rows) or more, and not {rows}")
@@ -57,17 +57,17 @@ def collect(
     query: str = "",  # of a database: SELECT ..., or the name of a table
     join: str = "",  # more tables: SOURCE on KEY, with | between them
     sheet: str = "",  # of an Excel file: its name; empty: the first
-) -> tuple[pd.DataFrame, Origin]:  # raw cells, and where they came from
+) -> tuple[pd.DataFrame, Provenance]:  # raw cells, and where they came from
     "A table and its origin. DataError: it cannot be read; SettingsError: a parameter out of range."
-    check_numbers(rows, seed)
-    partners, facts = find_partners(join), Facts()
-    frames = source_frames(source, How(query, encoding, delimiter, sheet), facts)
-    data, total = draw(frames, rows, seed) if rows else (gather(frames, facts), 0)
+    _check_sample_settings(rows, seed)
+    partners, facts = load_joined_tables(join), ReadReport()
+    frames = stream_source(source, ReadOptions(query, encoding, delimiter, sheet), facts)
+    data, total = sample_frames(frames, rows, seed) if rows else (read_all_frames(frames, facts), 0)
     total = total or len(data)
     if partners:
-        data = gather(join_frames(iter([data]), partners), Facts())
+        data = read_all_frames(add_joined_columns(iter([data]), partners), ReadReport())
     joins = tuple(map(join_report, partners))
-    return data, Origin(
+    return data, Provenance(
         source,
         total,
         facts.encoding,

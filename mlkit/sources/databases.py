@@ -12,16 +12,22 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import DataError, MLKitError, did_you_mean
-from ..core.formatting import first_line, shown
-from .file_formats import Facts, Frames, How, plain_table, settle_names
-from .locations import Address
+from ..core.formatting import first_error_line, shorten
+from mlkit.sources.file_formats import (
+    FrameStream,
+    ReadOptions,
+    ReadReport,
+    make_column_names,
+    normalise_table,
+)
+from .locations import DataLocation
 
 # %% auto #0
-__all__ = ['DRIVERS', 'open_database', 'database_fault', 'select', 'database_frames']
+__all__ = ['open_database', 'describe_database_error', 'make_select', 'database_frames']
 
 # %% ../../nbs/sources/08_databases.ipynb #13bcbb9f
 # What to install, where the name is another.
-DRIVERS = {
+_DRIVER_PACKAGES = {
     "psycopg2": "psycopg2-binary",
     "psycopg": "psycopg[binary]",
     "MySQLdb": "mysqlclient",
@@ -36,7 +42,7 @@ DRIVERS = {
 }
 
 
-def open_database(address: Address) -> Any:
+def open_database(address: DataLocation) -> Any:
     "An engine of SQLAlchemy. DataError: there is no such database, or no driver for it."
     import sqlalchemy as sa
 
@@ -47,7 +53,7 @@ def open_database(address: Address) -> Any:
             raise DataError(f"no such file: {address.shown}; check the path")
         return sa.create_engine(url)
     except sa.exc.NoSuchModuleError:
-        known = DRIVERS.get(address.scheme.partition("+")[0])
+        known = _DRIVER_PACKAGES.get(address.scheme.partition("+")[0])
         if known:
             raise DataError(f"{address.shown} needs a driver: pip install {known}") from None
         raise DataError(
@@ -56,7 +62,7 @@ def open_database(address: Address) -> Any:
         ) from None
     except ImportError as error:
         driver = error.name or address.scheme
-        known = DRIVERS.get(driver, driver)
+        known = _DRIVER_PACKAGES.get(driver, driver)
         raise DataError(f"{address.shown} needs a driver: pip install {known}") from None
     except (sa.exc.ArgumentError, ValueError):
         raise DataError(
@@ -65,16 +71,16 @@ def open_database(address: Address) -> Any:
         ) from None
 
 # %% ../../nbs/sources/08_databases.ipynb #f3c435f4
-def database_fault(address: Address, error: Exception) -> str:
+def describe_database_error(address: DataLocation, error: Exception) -> str:
     "What a database says is wrong, in one line and without the password."
     import sqlalchemy as sa
 
-    text = first_line(getattr(error, "orig", None) or error)
+    text = first_error_line(getattr(error, "orig", None) or error)
     password = sa.make_url(address.real).password
     return text.replace(str(password), "...") if password else text
 
 # %% ../../nbs/sources/08_databases.ipynb #b2ef25f1
-def select(
+def make_select(
     engine: Any,  # of SQLAlchemy
     query: str,  # SELECT ..., or the name of a table
     name: str,  # of the source
@@ -87,23 +93,25 @@ def select(
         return query
     inspector = sa.inspect(engine)
     names = [*inspector.get_table_names(), *inspector.get_view_names()]
-    there = f"; there are {', '.join(shown(each, 40) for each in names[:10])}" if names else ""
+    there = f"; there are {', '.join(shorten(each, 40) for each in names[:10])}" if names else ""
     if not query:
         raise DataError(f"{name}: collect.query is empty; give SELECT ..., or a table{there}")
     schema, _, table = query.rpartition(".") if query not in names else ("", "", query)
     if re.search(r"\s", query) and query not in names:
         raise DataError(
-            f"{name}: collect.query is SELECT ... or the name of a table, and not '{shown(query, 60)}'"
+            f"{name}: collect.query is SELECT ... or the name of a table, and not '{shorten(query, 60)}'"
         )
     if not schema and table not in names:
         raise DataError(
-            f"{name}: there is no table '{shown(table, 60)}'{did_you_mean(table, names) or there}"
+            f"{name}: there is no table '{shorten(table, 60)}'{did_you_mean(table, names) or there}"
         )
     known = sa.table(table, schema=schema or None)
     return str(sa.select(sa.text("*")).select_from(known).compile(engine))
 
 # %% ../../nbs/sources/08_databases.ipynb #63e4f59f
-def database_frames(address: Address, how: How, facts: Facts, rows: int = 20_000) -> Frames:
+def database_frames(
+    address: DataLocation, how: ReadOptions, facts: ReadReport, rows: int = 20_000
+) -> FrameStream:
     "The rows that a query gives. DataError: the database does not answer, or does not understand."
     engine = open_database(address)
     try:
@@ -111,18 +119,18 @@ def database_frames(address: Address, how: How, facts: Facts, rows: int = 20_000
             streaming = connection.execution_options(
                 stream_results=True, max_row_buffer=rows, no_parameters=True
             )
-            result = streaming.exec_driver_sql(select(engine, how.query, address.name))
-            names = settle_names([str(name) for name in result.keys()])
+            result = streaming.exec_driver_sql(make_select(engine, how.query, address.name))
+            names = make_column_names([str(name) for name in result.keys()])
             empty = True
             for part in result.partitions(rows):
                 empty = False
-                yield plain_table(pd.DataFrame([tuple(row) for row in part], columns=names))
+                yield normalise_table(pd.DataFrame([tuple(row) for row in part], columns=names))
             if empty:
                 yield pd.DataFrame(columns=names)
     except MLKitError:
         raise
     except Exception as error:
-        told = f"{address.name}: the database says: {database_fault(address, error)}"
+        told = f"{address.name}: the database says: {describe_database_error(address, error)}"
         raise DataError(f"{told}; check the address, and collect.query") from None
     finally:
         engine.dispose()

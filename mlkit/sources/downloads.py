@@ -14,36 +14,36 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..core.errors import DataError
-from .archives import TEXT, TYPED, split_ending
-from .locations import STORES, Address, find_files, is_pattern
+from .archives import TEXT_SUFFIXES, TYPED_SUFFIXES, split_suffixes
+from .locations import STORE_PACKAGES, DataLocation, find_source_files, is_pattern
 
 # %% auto #0
-__all__ = ['SPARE', 'Bring', 'PATIENCE', 'CONTENT', 'CREDENTIALS', 'Here', 'check_room', 'room_for', 'web_name', 'refuse_answer',
-           'network_fault', 'quiet', 'from_web', 'write_pieces', 'store_fault', 'require_package', 'store_files',
-           'files_at']
+__all__ = ['Fetcher', 'LocalCopy', 'check_disk_space', 'temporary_path', 'web_file_name', 'check_http_status',
+           'describe_network_error', 'silence_http_logs', 'fetch_from_web', 'write_stream', 'describe_store_error',
+           'require_store_package', 'make_fetchers']
 
 # %% ../../nbs/sources/04_downloads.ipynb #335e59dc
-SPARE = 2**29  # bytes of a disk that are left free
+_MIN_FREE_BYTES = 2**29  # bytes of a disk that are left free
 
 
-class Here(NamedTuple):
+class LocalCopy(NamedTuple):
     "A file on this machine."
 
     name: str  # for messages; its ending tells the kind
     path: Path
 
 
-Bring = Callable[[], AbstractContextManager[Here]]  # brings a file here, and takes it away after use
+Fetcher = Callable[[], AbstractContextManager[LocalCopy]]  # brings a file here, and takes it away after use
 
 
-def check_room(
+def check_disk_space(
     folder: Path,  # on the disk that is asked
     size: int,  # bytes that are still to come
     name: str,  # of the file
 ) -> None:
     "DataError when a file would fill the disk."
     free = shutil.disk_usage(folder).free
-    if size > free - SPARE:
+    if size > free - _MIN_FREE_BYTES:
         raise DataError(
             f"{name} has {size / 1e9:,.1f} GB or more, and the disk for temporary files has "
             f"{free / 1e9:,.1f} GB free; set TMPDIR to a larger one"
@@ -51,7 +51,7 @@ def check_room(
 
 
 @contextmanager
-def room_for(
+def temporary_path(
     name: str,  # of a file that is to come
 ) -> Iterator[Path]:  # where it may be written
     "A path in a temporary folder that is gone after the block."
@@ -61,10 +61,10 @@ def room_for(
         yield Path(folder) / "table"
 
 # %% ../../nbs/sources/04_downloads.ipynb #ad3ccc54
-PATIENCE = (10.0, 60.0)  # seconds to connect, and between two pieces
+_HTTP_TIMEOUTS = (10.0, 60.0)  # seconds to connect, and between two pieces
 
 
-CONTENT = {
+_SUFFIX_BY_MEDIA_TYPE = {
     "text/csv": ".csv",
     "text/plain": ".csv",
     "text/tab-separated-values": ".tsv",
@@ -77,8 +77,8 @@ CONTENT = {
 }
 
 
-def web_name(
-    address: Address,
+def web_file_name(
+    address: DataLocation,
     headers: Any,  # of the server's answer
 ) -> str:
     "The name of a file on the web, with an ending that tells its kind. DataError: nothing tells it."
@@ -86,11 +86,11 @@ def web_name(
     plain = unquote(PurePosixPath(urlsplit(address.real).path).name)
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     for name in (plain, unquote(told[1]) if told else ""):
-        if split_ending(name)[0] not in TEXT + TYPED:
+        if split_suffixes(name)[0] not in TEXT_SUFFIXES + TYPED_SUFFIXES:
             continue
-        return name if address.real == address.given else address.name + "".join(split_ending(name))
-    if kind in CONTENT:
-        return address.name + CONTENT[kind]
+        return name if address.real == address.original else address.name + "".join(split_suffixes(name))
+    if kind in _SUFFIX_BY_MEDIA_TYPE:
+        return address.name + _SUFFIX_BY_MEDIA_TYPE[kind]
     if kind == "text/html":
         raise DataError(f"{address.shown} is a web page and no table; check the address")
     raise DataError(
@@ -99,8 +99,8 @@ def web_name(
     )
 
 # %% ../../nbs/sources/04_downloads.ipynb #496cd9d0
-def refuse_answer(
-    address: Address,
+def check_http_status(
+    address: DataLocation,
     status: int,  # of the server's answer
 ) -> None:
     "DataError when a server does not give what was asked for."
@@ -117,14 +117,14 @@ def refuse_answer(
     raise DataError(f"{address.shown} {what} (HTTP {status}); {way_out}")
 
 
-def network_fault(
-    address: Address,
+def describe_network_error(
+    address: DataLocation,
     error: Exception,  # from requests or urllib3
 ) -> str:
     "What went wrong on the way, in one line and without the address's secrets."
     text = repr(error)
     if "Timeout" in text or "timed out" in text:
-        return f"{address.shown} does not answer within {PATIENCE[1]:g} s; try again, or download it by hand"
+        return f"{address.shown} does not answer within {_HTTP_TIMEOUTS[1]:g} s; try again, or download it by hand"
     if "IncompleteRead" in text:
         return f"{address.shown} broke off before its end; try again"
     if "NameResolution" in text or "getaddrinfo" in text:
@@ -136,7 +136,7 @@ def network_fault(
     return f"{address.shown} cannot be reached ({why}); check the address and the network"
 
 # %% ../../nbs/sources/04_downloads.ipynb #119fd6ed
-def quiet() -> None:
+def silence_http_logs() -> None:
     "Keep what libraries log of addresses, with all that stands in them, out of notebooks."
     import logging
 
@@ -145,35 +145,35 @@ def quiet() -> None:
 
 
 @contextmanager
-def from_web(address: Address) -> Iterator[Here]:
+def fetch_from_web(address: DataLocation) -> Iterator[LocalCopy]:
     "Bring a file from the web. DataError: it does not come, or not as a whole."
     import requests
     import urllib3
 
-    with room_for(address.name) as path:
+    with temporary_path(address.name) as path:
         try:
             with (
                 _session() as session,
                 session.get(
-                    address.real, stream=True, timeout=PATIENCE, headers={"Accept-Encoding": "identity"}
+                    address.real, stream=True, timeout=_HTTP_TIMEOUTS, headers={"Accept-Encoding": "identity"}
                 ) as answer,
             ):
-                refuse_answer(address, answer.status_code)
-                name = web_name(address, answer.headers)
-                check_room(path.parent, int(answer.headers.get("Content-Length") or 0), name)
-                decode = split_ending(name)[1] != ".gz"
+                check_http_status(address, answer.status_code)
+                name = web_file_name(address, answer.headers)
+                check_disk_space(path.parent, int(answer.headers.get("Content-Length") or 0), name)
+                decode = split_suffixes(name)[1] != ".gz"
                 pieces = answer.raw.stream(2**20, decode_content=decode)
-                write_pieces(path, pieces, name)
+                write_stream(path, pieces, name)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise DataError(network_fault(address, error)) from None
-        yield Here(name, path)
+            raise DataError(describe_network_error(address, error)) from None
+        yield LocalCopy(name, path)
 
 # %% ../../nbs/sources/04_downloads.ipynb #6d88b815
 def _session() -> Any:
     import requests
     from urllib3 import Retry
 
-    quiet()
+    silence_http_logs()
     again = Retry(
         total=2,
         read=0,
@@ -188,54 +188,54 @@ def _session() -> Any:
     return session
 
 
-def write_pieces(path: Path, pieces: Any, name: str) -> None:
+def write_stream(path: Path, pieces: Any, name: str) -> None:
     "Write what comes, and look now and then whether the disk has room for more."
     with open(path, "wb") as file:
         for place, piece in enumerate(pieces):
             if place % 64 == 0:
-                check_room(path.parent, 2**26, name)
+                check_disk_space(path.parent, 2**26, name)
             file.write(piece)
 
 # %% ../../nbs/sources/04_downloads.ipynb #b0a0f8b8
-CREDENTIALS = {
+_CREDENTIAL_VARIABLES = {
     "s3fs": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gcsfs": "GOOGLE_APPLICATION_CREDENTIALS",
     "adlfs": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
 
 
-def store_fault(
-    address: Address,
+def describe_store_error(
+    address: DataLocation,
     error: Exception,  # from fsspec, or from what it uses
 ) -> str:
     "What is wrong with an object store, in one line."
-    package, text = STORES[address.scheme], f"{type(error).__name__} {error}".lower()
+    package, text = STORE_PACKAGES[address.scheme], f"{type(error).__name__} {error}".lower()
     if re.search("bucket.*not exist|nosuchbucket|container.*not|no such bucket", text):
         return f"{address.shown}: there is no such bucket; check the address"
     if isinstance(error, FileNotFoundError):
         return f"{address.shown} is not there; check the address"
     if re.search("credential|anonymous|account_name|accountname|defaultazure|token", text):
-        return f"{address.shown}: there are no credentials; set {CREDENTIALS[package]}"
+        return f"{address.shown}: there are no credentials; set {_CREDENTIAL_VARIABLES[package]}"
     if isinstance(error, PermissionError) or re.search("forbidden|denied|unauthorized|401|403", text):
-        return f"{address.shown}: access is denied; check {CREDENTIALS[package]}"
+        return f"{address.shown}: access is denied; check {_CREDENTIAL_VARIABLES[package]}"
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     reason = re.sub(r"\S*(?:sig|token|key|secret)\S*=\S+", "...", said)
     return f"{address.shown} cannot be read: {reason[:150].rstrip('.')}; check the address and the network"
 
 # %% ../../nbs/sources/04_downloads.ipynb #e2f12af6
-def require_package(address: Address) -> None:
+def require_store_package(address: DataLocation) -> None:
     "DataError when the package that knows an object store is not installed."
     from importlib.util import find_spec
 
-    package = STORES[address.scheme]
+    package = STORE_PACKAGES[address.scheme]
     if not find_spec(package):
         raise DataError(f"{address.scheme}:// needs the package {package}: pip install 'mlkit[cloud]'")
 
 
-def store_files(address: Address) -> list[Bring]:
+def _list_store_files(address: DataLocation) -> list[Fetcher]:
     "The files of an object store that an address names; a pattern, or a folder, may name several."
-    require_package(address)
-    quiet()
+    require_store_package(address)
+    silence_http_logs()
     try:
         import fsspec
 
@@ -246,51 +246,53 @@ def store_files(address: Address) -> list[Bring]:
             paths = sorted(store.glob(path))
         elif store.isdir(path):
             paths = sorted(
-                each for each in store.ls(path, detail=False) if split_ending(each)[0] in TEXT + TYPED
+                each
+                for each in store.ls(path, detail=False)
+                if split_suffixes(each)[0] in TEXT_SUFFIXES + TYPED_SUFFIXES
             )
         else:
             paths = [path] if store.info(path) else []
     except DataError:
         raise
     except Exception as error:
-        raise DataError(store_fault(address, error)) from None
+        raise DataError(describe_store_error(address, error)) from None
     if not paths:
         raise DataError(f"{address.shown}: there is no table; check the address")
     return [_from_store(address, store, path) for path in paths]
 
 # %% ../../nbs/sources/04_downloads.ipynb #778352df
-def _from_store(address: Address, store: Any, path: str) -> Bring:
+def _from_store(address: DataLocation, store: Any, path: str) -> Fetcher:
     @contextmanager
-    def bring() -> Iterator[Here]:
+    def bring() -> Iterator[LocalCopy]:
         name = PurePosixPath(path).name
-        with room_for(name) as local:
+        with temporary_path(name) as local:
             try:
                 size = store.info(path)["size"] or 0
-                check_room(local.parent, size, name)
+                check_disk_space(local.parent, size, name)
                 store.get_file(path, str(local))
             except DataError:
                 raise
             except Exception as error:
-                raise DataError(store_fault(address, error)) from None
+                raise DataError(describe_store_error(address, error)) from None
             if local.stat().st_size != size:
                 raise DataError(f"{address.shown} broke off before its end; try again")
-            yield Here(name, local)
+            yield LocalCopy(name, local)
 
     return bring
 
 # %% ../../nbs/sources/04_downloads.ipynb #970aefa7
-def files_at(
-    address: Address,  # on a disk, on the web, or in an object store
-) -> list[Bring]:  # one or more
+def make_fetchers(
+    address: DataLocation,  # on a disk, on the web, or in an object store
+) -> list[Fetcher]:  # one or more
     "How to bring the files that an address names. DataError: there are none."
     if address.place == "store":
-        return store_files(address)
+        return _list_store_files(address)
     if address.place == "web":
-        return [lambda: from_web(address)]
-    return [_on_disk(path) for path in find_files(address.real)]
+        return [lambda: fetch_from_web(address)]
+    return [_on_disk(path) for path in find_source_files(address.real)]
 
 
-def _on_disk(path: Path) -> Bring:
+def _on_disk(path: Path) -> Fetcher:
     from contextlib import nullcontext
 
-    return lambda: nullcontext(Here(path.name, path))
+    return lambda: nullcontext(LocalCopy(path.name, path))

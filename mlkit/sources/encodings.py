@@ -13,32 +13,39 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TextIO
 
 from ..core.errors import DataError, SettingsError, did_you_mean
-from ..core.formatting import counted
+from ..core.formatting import pluralise
 
 # %% auto #0
-__all__ = ['BLOCK', 'Opener', 'PLAIN', 'MARKS', 'OLD', 'JAPANESE', 'PROOFS', 'EUC_KANA', 'MAGIC', 'CONTROL', 'NO_TEXT', 'Survey',
-           'count_lines', 'survey', 'decodes', 'is_wide', 'Census', 'take_census', 'mostly_half', 'guess_old',
-           'refuse_mixture', 'sniff_encoding', 'settle_encoding', 'Recoded', 'open_utf8', 'open_text']
+__all__ = ['BLOCK_BYTES', 'FileOpener', 'TextSurvey', 'survey_text', 'is_decodable', 'looks_like_utf16', 'EncodingCensus',
+           'census_encodings', 'guess_legacy_encoding', 'check_single_encoding', 'sniff_encoding', 'resolve_encoding',
+           'open_utf8', 'open_text']
 
 # %% ../../nbs/sources/05_encodings.ipynb #63d08970
-BLOCK = 2**20  # bytes that are looked at in one go
+BLOCK_BYTES = 2**20  # bytes that are looked at in one go
 
 # %% ../../nbs/sources/05_encodings.ipynb #6431f9c4
-Opener = Callable[[], BinaryIO]  # opens the bytes of a file, unpacked, from their beginning
+FileOpener = Callable[[], BinaryIO]  # opens the bytes of a file, unpacked, from their beginning
 
 
-PLAIN = {"utf-8", "cp932", "shift_jis", "euc_jp", "cp1252", "iso8859-1"}  # ASCII letters are the same here
+_ASCII_COMPATIBLE = {
+    "utf-8",
+    "cp932",
+    "shift_jis",
+    "euc_jp",
+    "cp1252",
+    "iso8859-1",
+}  # ASCII letters are the same here
 
 
 @dataclass
-class Survey:
+class TextSurvey:
     "What one pass over the bytes of a text file has found."
 
     size: int = 0  # bytes
     lines: int = 0  # ends of lines
     quotes: dict[str, int] = field(default_factory=lambda: {'"': 0, "'": 0})
-    nul: int = 0  # the first line with a byte of value zero; 0: none
-    fault: tuple[int, int] | None = None  # line and byte where the encoding does not hold
+    first_null_line: int = 0  # the first line with a byte of value zero; 0: none
+    first_invalid_byte: tuple[int, int] | None = None  # line and byte where the encoding does not hold
 
     def note(self, text: bytes | str) -> None:
         "Count what is in a block."
@@ -46,52 +53,52 @@ class Survey:
         def count(sign: str) -> int:
             return text.count(sign.encode()) if isinstance(text, bytes) else text.count(sign)
 
-        if not self.nul and count("\0"):
-            self.nul = self.lines + count_lines(text) + 1
+        if not self.first_null_line and count("\0"):
+            self.first_null_line = self.lines + _count_line_ends(text) + 1
         self.lines += count("\n")
         for quote in self.quotes:
             self.quotes[quote] += count(quote)
 
 
-def count_lines(text: bytes | str) -> int:
+def _count_line_ends(text: bytes | str) -> int:
     "Ends of lines before the first zero in a block."
     if isinstance(text, bytes):
         return text.count(b"\n", 0, text.index(0))
     return text.count("\n", 0, text.index("\0"))
 
 # %% ../../nbs/sources/05_encodings.ipynb #ae17dabc
-def survey(
-    open: Opener,
+def survey_text(
+    open: FileOpener,
     encoding: str,  # name of an encoding
-) -> Survey:
+) -> TextSurvey:
     "Read a file once, and see whether it holds text in this encoding."
-    found, decoder = Survey(), codecs.getincrementaldecoder(encoding)()
-    plain = codecs.lookup(encoding).name in PLAIN
+    found, decoder = TextSurvey(), codecs.getincrementaldecoder(encoding)()
+    plain = codecs.lookup(encoding).name in _ASCII_COMPATIBLE
     with open() as file:
         while True:
-            block = file.read(BLOCK)
+            block = file.read(BLOCK_BYTES)
             found.size += len(block)
             try:
                 easy = plain and block.isascii() and not decoder.getstate()[0] and block
                 text = "" if easy else decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 ends = error.object.count(b"\n", 0, error.start)
-                found.fault = (found.lines + ends + 1, error.object[error.start])
+                found.first_invalid_byte = (found.lines + ends + 1, error.object[error.start])
                 return found
             found.note(block if plain else text)
             if not block:
                 return found
 
 
-def decodes(
-    open: Opener,
+def is_decodable(
+    open: FileOpener,
     encoding: str,  # name of an encoding
 ) -> bool:
     "Is every byte of this content valid in the encoding?"
-    return survey(open, encoding).fault is None
+    return survey_text(open, encoding).first_invalid_byte is None
 
 # %% ../../nbs/sources/05_encodings.ipynb #bc718bf6
-MARKS = {  # the longer marks first: UTF-32 begins like UTF-16
+_BYTE_ORDER_MARKS = {  # the longer marks first: UTF-32 begins like UTF-16
     b"\xff\xfe\x00\x00": "utf-32",
     b"\x00\x00\xfe\xff": "utf-32",
     b"\xff\xfe": "utf-16",
@@ -100,7 +107,7 @@ MARKS = {  # the longer marks first: UTF-32 begins like UTF-16
 }
 
 
-def is_wide(
+def looks_like_utf16(
     start: bytes,  # the first bytes of a file, without a mark
     encoding: str,  # utf-16-le or utf-16-be
 ) -> bool:
@@ -114,13 +121,18 @@ def is_wide(
     return "\n" in text and likely and plain > 0.05 * len(text)
 
 # %% ../../nbs/sources/05_encodings.ipynb #91c30c61
-OLD = ("cp932", "euc_jp", "cp1252", "latin_1")  # tried in this order when the language does not tell
+_LEGACY_ENCODINGS = (
+    "cp932",
+    "euc_jp",
+    "cp1252",
+    "latin_1",
+)  # tried in this order when the language does not tell
 
 
-JAPANESE = re.compile("[ぁ-ヿ一-龠]|[ｦ-ﾟ]{2}")
+_JAPANESE_TEXT = re.compile("[ぁ-ヿ一-龠]|[ｦ-ﾟ]{2}")
 
 
-PROOFS = {  # what a line in this encoding has, and hardly ever one in another
+_ENCODING_EVIDENCE = {  # what a line in this encoding has, and hardly ever one in another
     "utf-8": re.compile(b""),
     "wide utf-8": re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}"),  # kana and kanji
     "cp932": re.compile(rb"\x82[\x9f-\xf1]|\x83[\x40-\x96]|(?:[\x81-\x9f][\x80-\xfc]){2}"),
@@ -128,12 +140,12 @@ PROOFS = {  # what a line in this encoding has, and hardly ever one in another
 
 # %% ../../nbs/sources/05_encodings.ipynb #d22f64e9
 @dataclass
-class Census:
+class EncodingCensus:
     "The lines of a file that are not plain ASCII."
 
     total: int = 0
     first: list[bytes] = field(default_factory=list)  # some of them
-    fits: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROOFS, 0))
+    valid_lines: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_ENCODING_EVIDENCE, 0))
     odd: dict[str, int] = field(default_factory=dict)  # the first line that does not fit, by encoding
 
     def add(self, number: int, line: bytes) -> None:
@@ -141,19 +153,19 @@ class Census:
         self.total += 1
         if len(self.first) < 500:
             self.first.append(line[: 2**16])
-        for kind, proof in PROOFS.items():
+        for kind, proof in _ENCODING_EVIDENCE.items():
             encoding = kind.removeprefix("wide ")
             try:
                 line.decode(encoding)
             except UnicodeDecodeError:
                 self.odd.setdefault(encoding, number)
             else:
-                self.fits[kind] += bool(proof.search(line))
+                self.valid_lines[kind] += bool(proof.search(line))
 
 
-def take_census(open: Opener) -> Census:
+def census_encodings(open: FileOpener) -> EncodingCensus:
     "Go through the lines of a file that are not plain ASCII."
-    census = Census()
+    census = EncodingCensus()
     with open() as file:
         for number, line in enumerate(file, start=1):
             if not line.isascii():
@@ -161,54 +173,60 @@ def take_census(open: Opener) -> Census:
     return census
 
 # %% ../../nbs/sources/05_encodings.ipynb #83962d10
-EUC_KANA = re.compile(rb"[\xa4\xa5][\xa1-\xf6]")  # in EUC-JP; in CP932 a comma or dot of half width
+_EUC_KANA = re.compile(rb"[\xa4\xa5][\xa1-\xf6]")  # in EUC-JP; in CP932 a comma or dot of half width
 
 
-def mostly_half(sample: bytes) -> bool:
+def _is_mostly_half_width(sample: bytes) -> bool:
     "Does CP932 make little of these bytes but letters of half width?"
     letters = [letter for letter in sample.decode("cp932", "ignore") if not letter.isascii()]
     return sum("｡" <= letter <= "ﾟ" for letter in letters) > 0.5 * len(letters)
 
 
-def guess_old(
-    open: Opener,  # content that is not Unicode
-    census: Census,  # of its lines
-) -> str:  # one of `OLD`
+def guess_legacy_encoding(
+    open: FileOpener,  # content that is not Unicode
+    census: EncodingCensus,  # of its lines
+) -> str:  # one of `_LEGACY_ENCODINGS`
     "The old encoding whose letters make the most sensible words; it decodes all of the content."
     from charset_normalizer import from_bytes
 
     sample = b"".join(census.first)
-    best = from_bytes(sample, cp_isolation=list(OLD)).best()
+    best = from_bytes(sample, cp_isolation=list(_LEGACY_ENCODINGS)).best()
     likely = [best.encoding] if best else []
-    if EUC_KANA.search(sample) and mostly_half(sample):
+    if _EUC_KANA.search(sample) and _is_mostly_half_width(sample):
         likely = ["euc_jp"]
-    for encoding in [*likely, *OLD]:
-        real = encoding not in OLD[:2] or JAPANESE.search(sample.decode(encoding, "ignore"))
-        if real and decodes(open, encoding):
+    for encoding in [*likely, *_LEGACY_ENCODINGS]:
+        real = encoding not in _LEGACY_ENCODINGS[:2] or _JAPANESE_TEXT.search(
+            sample.decode(encoding, "ignore")
+        )
+        if real and is_decodable(open, encoding):
             return encoding
     return "latin_1"
 
 # %% ../../nbs/sources/05_encodings.ipynb #336c442b
-def refuse_mixture(
-    census: Census,
+def check_single_encoding(
+    census: EncodingCensus,
     taken: str,  # the encoding that decodes all of the content
 ) -> None:
     "DataError when some lines are surely in another encoding than the rest."
-    kinds = {"wide utf-8": 0.02, "utf-8": 0.5} if taken in OLD[:2] else {"utf-8": 0.02, "cp932": 0.02}
+    kinds = (
+        {"wide utf-8": 0.02, "utf-8": 0.5}
+        if taken in _LEGACY_ENCODINGS[:2]
+        else {"utf-8": 0.02, "cp932": 0.02}
+    )
     for kind, enough in kinds.items():
-        fits, encoding = census.fits[kind], kind.removeprefix("wide ")
+        fits, encoding = census.valid_lines[kind], kind.removeprefix("wide ")
         if not fits or fits < enough * census.total or encoding not in census.odd:
             continue
         if enough > 0.1 and fits < 2:
             continue
-        others = counted(fits, "other line") + (" is" if fits == 1 else " are")
+        others = pluralise(fits, "other line") + (" is" if fits == 1 else " are")
         raise DataError(
             f"line {census.odd[encoding]} is not {encoding.upper()} while {others}: "
             f"the file mixes encodings; save all of it in one, or set collect.encoding"
         )
 
 # %% ../../nbs/sources/05_encodings.ipynb #3893beb6
-MAGIC = {
+_FILE_SIGNATURES = {
     b"PK\x03\x04": "an Excel or ZIP file",
     b"\xd0\xcf\x11\xe0": "an old Excel file",
     b"\x1f\x8b": "a gzip file",
@@ -219,41 +237,44 @@ MAGIC = {
 }
 
 
-CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b"))  # bytes that no text has
+_CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a\x1b"))  # bytes that no text has
 
 
-NO_TEXT = "this is not text: it has bytes that no text has; export the table as CSV"
+_NOT_TEXT_MESSAGE = "this is not text: it has bytes that no text has; export the table as CSV"
 
 
 def sniff_encoding(
-    open: Opener,
-) -> tuple[str, Survey]:  # name of an encoding in which all of the content decodes
+    open: FileOpener,
+) -> tuple[str, TextSurvey]:  # name of an encoding in which all of the content decodes
     "The encoding of a text file. DataError: this is no text, or a mixture."
     with open() as file:
-        start = file.read(BLOCK)
-    for mark, encoding in MARKS.items():
-        if start.startswith(mark) and not (found := survey(open, encoding)).fault:
+        start = file.read(BLOCK_BYTES)
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if start.startswith(mark) and not (found := survey_text(open, encoding)).first_invalid_byte:
             return encoding, found
-    for magic, what in MAGIC.items():
+    for magic, what in _FILE_SIGNATURES.items():
         if start.startswith(magic):
             raise DataError(f"this is {what}, not text; give the file its right ending")
     for encoding in ("utf-16-le", "utf-16-be") if 0 in start else ():
-        if is_wide(start, encoding) and not (found := survey(open, encoding)).fault:
+        if (
+            looks_like_utf16(start, encoding)
+            and not (found := survey_text(open, encoding)).first_invalid_byte
+        ):
             return encoding, found
-    if len(start.translate(None, CONTROL)) < len(start) * 0.99:
-        raise DataError(NO_TEXT)
-    if not (found := survey(open, "utf-8")).fault:
+    if len(start.translate(None, _CONTROL_BYTES)) < len(start) * 0.99:
+        raise DataError(_NOT_TEXT_MESSAGE)
+    if not (found := survey_text(open, "utf-8")).first_invalid_byte:
         return "utf-8", found
-    census = take_census(open)
-    encoding = guess_old(open, census)
-    refuse_mixture(census, encoding)
-    return encoding, survey(open, encoding)
+    census = census_encodings(open)
+    encoding = guess_legacy_encoding(open, census)
+    check_single_encoding(census, encoding)
+    return encoding, survey_text(open, encoding)
 
 # %% ../../nbs/sources/05_encodings.ipynb #71ddd963
-def settle_encoding(
-    open: Opener,
+def resolve_encoding(
+    open: FileOpener,
     encoding: str = "auto",  # auto, or a name such as utf-8, cp932, latin-1
-) -> tuple[str, Survey]:
+) -> tuple[str, TextSurvey]:
     "The encoding as the user means it. DataError: it does not decode; SettingsError: no such encoding."
     if encoding == "auto":
         encoding, found = sniff_encoding(open)
@@ -261,21 +282,21 @@ def settle_encoding(
         try:
             b"ab".decode(encoding, "replace")
         except (LookupError, ValueError) as error:
-            near = did_you_mean(encoding, ("utf-8", "utf-16", "shift_jis", *OLD))
+            near = did_you_mean(encoding, ("utf-8", "utf-16", "shift_jis", *_LEGACY_ENCODINGS))
             raise SettingsError(f"collect.encoding: there is no encoding '{encoding}'{near}") from error
-        found = survey(open, encoding)
-    if found.fault:
-        place = f"line {found.fault[0]}, byte 0x{found.fault[1]:02x}"
+        found = survey_text(open, encoding)
+    if found.first_invalid_byte:
+        place = f"line {found.first_invalid_byte[0]}, byte 0x{found.first_invalid_byte[1]:02x}"
         raise DataError(f"{place} is not {encoding}; set collect.encoding = auto")
-    if found.nul:
+    if found.first_null_line:
         raise DataError(
-            f"line {found.nul} has a byte of value zero (NUL), which no text has; "
+            f"line {found.first_null_line} has a byte of value zero (NUL), which no text has; "
             f"remove it, or export the table once more"
         )
     return encoding, found
 
 # %% ../../nbs/sources/05_encodings.ipynb #c914fbee
-class Recoded(io.RawIOBase):
+class _Utf8Stream(io.RawIOBase):
     "The text of a file as a stream of UTF-8, without marks at its beginning."
 
     def __init__(
@@ -291,7 +312,7 @@ class Recoded(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self.rest and not self.over:
-            block = self.file.read(BLOCK)
+            block = self.file.read(BLOCK_BYTES)
             self.over = not block
             text = self.decoder.decode(block, final=self.over)
             if not self.begun:
@@ -307,11 +328,11 @@ class Recoded(io.RawIOBase):
         super().close()
 
 # %% ../../nbs/sources/05_encodings.ipynb #ef443485
-def open_utf8(open: Opener, encoding: str) -> io.BufferedReader:
+def open_utf8(open: FileOpener, encoding: str) -> io.BufferedReader:
     "The file as bytes of UTF-8."
-    return io.BufferedReader(Recoded(open(), encoding), BLOCK)
+    return io.BufferedReader(_Utf8Stream(open(), encoding), BLOCK_BYTES)
 
 
-def open_text(open: Opener, encoding: str) -> TextIO:
+def open_text(open: FileOpener, encoding: str) -> TextIO:
     "The file as text, its line ends as they are."
     return io.TextIOWrapper(open_utf8(open, encoding), "utf-8", newline="")

@@ -16,22 +16,21 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import DataError, MLKitError, did_you_mean
-from ..core.files import digest_of
-from ..core.formatting import first_line, shown
-from .archives import TEXT, file_kind, open_unpacked, refuse_bomb
-from .delimited import EMPTY, find_layout, text_batches
-from .downloads import Bring, Here, check_room, room_for
-from .encodings import Opener, open_text, settle_encoding
+from ..core.files import file_digest
+from ..core.formatting import first_error_line, shorten
+from .archives import TEXT_SUFFIXES, check_unpacked_size, file_kind, open_unpacked
+from .delimited import EMPTY_FILE_MESSAGE, detect_layout, read_text_batches
+from .downloads import Fetcher, LocalCopy, check_disk_space, temporary_path
+from .encodings import FileOpener, open_text, resolve_encoding
 
 # %% auto #0
-__all__ = ['Frames', 'EMPTY_SHEET', 'PATHS', 'How', 'Facts', 'settle_names', 'plain_column', 'in_words', 'plain_table',
-           'text_frames', 'json_frames', 'line_records', 'listed_records', 'load_line', 'check_record',
-           'parquet_frames', 'excel_frames', 'find_sheet', 'naming', 'file_frames', 'unpacked', 'folder_frames',
-           'check_same']
+__all__ = ['FrameStream', 'ReadOptions', 'ReadReport', 'make_column_names', 'normalise_column', 'value_text', 'normalise_table',
+           'text_frames', 'json_frames', 'read_json_lines', 'read_json_list', 'parquet_frames', 'excel_frames',
+           'naming_errors', 'file_frames', 'folder_frames']
 
 # %% ../../nbs/sources/07_file_formats.ipynb #3ad48f2a
 @dataclass(frozen=True)
-class How:
+class ReadOptions:
     "What the user says about reading a source."
 
     query: str = ""  # of a database: SELECT ..., or the name of a table
@@ -41,7 +40,7 @@ class How:
 
 # %% ../../nbs/sources/07_file_formats.ipynb #d652c21f
 @dataclass
-class Facts:
+class ReadReport:
     "What was found out while reading."
 
     encoding: str | None = None  # of a text file
@@ -56,7 +55,7 @@ class Facts:
         "Take note of a file that is read."
         import hashlib
 
-        digest = digest_of(path)
+        digest = file_digest(path)
         self.sha256 = hashlib.sha256(f"{self.sha256}{digest}".encode()).hexdigest() if self.files else digest
         self.files, self.bytes = self.files + 1, (self.bytes or 0) + path.stat().st_size
 
@@ -66,17 +65,17 @@ class Facts:
         self.encoding, self.delimiter = (encoding, delimiter) if same else (None, None)
 
 
-Frames = Iterator[pd.DataFrame]
+FrameStream = Iterator[pd.DataFrame]
 
 # %% ../../nbs/sources/07_file_formats.ipynb #c9848ef7
-def settle_names(
+def make_column_names(
     names: list[str],  # as in the header
 ) -> list[str]:  # the same, with a name for those that had none
     "Column names that tell columns apart. DataError: a name that comes twice."
     seen, twice = set[str](), set[str]()
     for name in names:
         (twice if name in seen else seen).add(name)
-    if named := sorted(repr(shown(name, 60)) for name in twice if name.strip()):
+    if named := sorted(repr(shorten(name, 60)) for name in twice if name.strip()):
         more = f" and {len(named) - 5} more" if len(named) > 5 else ""
         listed = ", ".join(named[:5])
         raise DataError(f"two columns have the same name: {listed}{more}; rename one of them")
@@ -91,7 +90,7 @@ def settle_names(
     return settled
 
 # %% ../../nbs/sources/07_file_formats.ipynb #f606adf6
-def plain_column(
+def normalise_column(
     column: pd.Series,  # any values
 ) -> pd.Series:  # numbers, dates, booleans or text
     "The column with one kind of value: mixed values and nested ones become text."
@@ -105,10 +104,10 @@ def plain_column(
         return pd.to_numeric(column.astype(float))
     if kinds and kinds <= {dt.date, dt.datetime, pd.Timestamp}:
         return pd.to_datetime(column, errors="coerce")
-    return column.map(in_words, na_action="ignore").astype("str")
+    return column.map(value_text, na_action="ignore").astype("str")
 
 
-def in_words(value: Any) -> str:
+def value_text(value: Any) -> str:
     "A value in words; lists and records as JSON."
     if hasattr(value, "tolist"):
         value = value.tolist()
@@ -117,35 +116,35 @@ def in_words(value: Any) -> str:
     return str(value)
 
 
-def plain_table(
+def normalise_table(
     frame: pd.DataFrame,  # as a reader made it
 ) -> pd.DataFrame:  # with settled names and plain columns
     "A table that the later stages can work with. DataError: a name that comes twice."
-    names = settle_names([str(name) for name in frame.columns])
-    columns = [plain_column(frame.iloc[:, place]) for place in range(len(names))]
+    names = make_column_names([str(name) for name in frame.columns])
+    columns = [normalise_column(frame.iloc[:, place]) for place in range(len(names))]
     return pd.concat(columns, axis=1, keys=names) if columns else frame
 
 # %% ../../nbs/sources/07_file_formats.ipynb #1b238598
-def text_frames(open: Opener, how: How, facts: Facts) -> Frames:
+def text_frames(open: FileOpener, how: ReadOptions, facts: ReadReport) -> FrameStream:
     "The table in a text file, every cell as written. DataError: it is empty or broken."
-    layout = find_layout(open, how.encoding, how.delimiter)
+    layout = detect_layout(open, how.encoding, how.delimiter)
     facts.add_layout(layout.encoding, layout.dialect.delimiter)
     facts.above, facts.weight = layout.above, layout.size + 8 * layout.lines * len(layout.names)
-    names = settle_names(list(layout.names))
+    names = make_column_names(list(layout.names))
     yield pd.DataFrame(columns=names, dtype="str")
-    for frame in text_batches(open, layout):
+    for frame in read_text_batches(open, layout):
         yield frame.set_axis(names, axis=1)
 
 # %% ../../nbs/sources/07_file_formats.ipynb #608f52d6
-def json_frames(open: Opener, how: How, facts: Facts, rows: int = 20_000) -> Frames:
+def json_frames(open: FileOpener, how: ReadOptions, facts: ReadReport, rows: int = 20_000) -> FrameStream:
     "The table in JSON lines, or in one JSON list of records. DataError: a record is broken."
-    encoding, found = settle_encoding(open, how.encoding)
+    encoding, found = resolve_encoding(open, how.encoding)
     facts.weight = 2 * found.size
     with open_text(open, encoding) as file:
         start = file.read(2**16).lstrip()
     if not start:
-        raise DataError(EMPTY)
-    source = partial(listed_records if start[0] == "[" else line_records, open, encoding)
+        raise DataError(EMPTY_FILE_MESSAGE)
+    source = partial(read_json_list if start[0] == "[" else read_json_lines, open, encoding)
     names: dict[str, None] = {}
     for record in source():
         names |= dict.fromkeys(record)
@@ -159,36 +158,36 @@ def json_frames(open: Opener, how: How, facts: Facts, rows: int = 20_000) -> Fra
         yield pd.DataFrame(part, columns=list(names))
 
 # %% ../../nbs/sources/07_file_formats.ipynb #6e6143dd
-def line_records(open: Opener, encoding: str) -> Iterator[dict]:
+def read_json_lines(open: FileOpener, encoding: str) -> Iterator[dict]:
     "The records of JSON lines."
     with open_text(open, encoding) as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                yield check_record(load_line(number, line), f"line {number}")
+                yield _check_json_record(_load_json_line(number, line), f"line {number}")
 
 
-def listed_records(open: Opener, encoding: str) -> Iterator[dict]:
+def read_json_list(open: FileOpener, encoding: str) -> Iterator[dict]:
     "The records of a JSON list."
     with open_text(open, encoding) as file:
         records = json.load(file)
     for number, record in enumerate(records, start=1):
-        yield check_record(record, f"record {number}")
+        yield _check_json_record(record, f"record {number}")
 
 
-def load_line(number: int, line: str) -> Any:
+def _load_json_line(number: int, line: str) -> Any:
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"line {number} is not JSON ({error.msg} at character {error.colno})") from error
 
 
-def check_record(record: Any, where: str) -> dict:
+def _check_json_record(record: Any, where: str) -> dict:
     if isinstance(record, dict):
         return record
     raise DataError(f'{where} is not of the form {{"column": value, ...}}')
 
 # %% ../../nbs/sources/07_file_formats.ipynb #4c07596a
-def parquet_frames(path: Path, how: How, facts: Facts) -> Frames:
+def parquet_frames(path: Path, how: ReadOptions, facts: ReadReport) -> FrameStream:
     "The table in a Parquet file."
     import pyarrow as pa
     from pyarrow import parquet
@@ -208,38 +207,38 @@ def parquet_frames(path: Path, how: How, facts: Facts) -> Frames:
             yield (frame.reset_index(level=named) if named else frame).reset_index(drop=True)
 
 # %% ../../nbs/sources/07_file_formats.ipynb #14d58ded
-EMPTY_SHEET = "the first sheet is empty"
+_EMPTY_SHEET_MESSAGE = "the first sheet is empty"
 
 
-def excel_frames(path: Path, how: How, facts: Facts) -> Frames:
+def excel_frames(path: Path, how: ReadOptions, facts: ReadReport) -> FrameStream:
     "A sheet of a workbook; its first row that is not empty has the names."
     import warnings
     import zipfile
 
     with zipfile.ZipFile(path) as archive:
-        refuse_bomb(sum(each.file_size for each in archive.infolist()), path.stat().st_size)
+        check_unpacked_size(sum(each.file_size for each in archive.infolist()), path.stat().st_size)
     with warnings.catch_warnings(), pd.ExcelFile(path) as book:
         warnings.simplefilter("ignore")  # openpyxl tells of print areas and the like
-        name = find_sheet(how.sheet, [str(each) for each in book.sheet_names])
+        name = _find_sheet(how.sheet, [str(each) for each in book.sheet_names])
         sheet = book.parse(name, header=None, dtype=object, keep_default_na=False, na_values="")
     sheet = sheet.dropna(how="all").dropna(how="all", axis=1)
     if sheet.empty:
-        raise DataError(f"the sheet '{shown(name, 60)}' is empty" if how.sheet else EMPTY_SHEET)
+        raise DataError(f"the sheet '{shorten(name, 60)}' is empty" if how.sheet else _EMPTY_SHEET_MESSAGE)
     names = ["" if pd.isna(name) else str(name) for name in sheet.iloc[0]]
     yield sheet.iloc[1:].set_axis(names, axis=1).infer_objects().reset_index(drop=True)
 
 
-def find_sheet(wanted: str, names: list[str]) -> str:
+def _find_sheet(wanted: str, names: list[str]) -> str:
     "The sheet that is meant. DataError: there is none of that name."
     if not wanted:
         return names[0]
     if wanted in names:
         return wanted
-    hint = did_you_mean(wanted, names) or f"; there are {', '.join(shown(name, 40) for name in names[:10])}"
-    raise DataError(f"there is no sheet '{shown(wanted, 60)}'{hint}")
+    hint = did_you_mean(wanted, names) or f"; there are {', '.join(shorten(name, 40) for name in names[:10])}"
+    raise DataError(f"there is no sheet '{shorten(wanted, 60)}'{hint}")
 
 # %% ../../nbs/sources/07_file_formats.ipynb #b8ad094a
-PATHS: dict[str, Callable[[Path, How, Facts], Frames]] = {
+_READER_BY_SUFFIX: dict[str, Callable[[Path, ReadOptions, ReadReport], FrameStream]] = {
     ".parquet": parquet_frames,
     ".pq": parquet_frames,
     ".xlsx": excel_frames,
@@ -248,60 +247,60 @@ PATHS: dict[str, Callable[[Path, How, Facts], Frames]] = {
 
 
 @contextmanager
-def naming(
+def naming_errors(
     name: str,  # of the file that is read
 ):
     "Put a file's name before whatever is wrong with it."
     try:
         yield
     except DataError as error:
-        raise DataError(f"{shown(name, 60)}: {error}") from error
+        raise DataError(f"{shorten(name, 60)}: {error}") from error
     except MLKitError:
         raise
     except Exception as error:  # every library has its own ways to say that a file is broken
-        reason = f"{first_line(error)}; is the file complete, and its ending right?"
-        raise DataError(f"{shown(name, 60)} cannot be read: {reason}") from error
+        reason = f"{first_error_line(error)}; is the file complete, and its ending right?"
+        raise DataError(f"{shorten(name, 60)} cannot be read: {reason}") from error
 
 # %% ../../nbs/sources/07_file_formats.ipynb #8ae1ac65
 def file_frames(
-    here: Here,  # a file on this machine
-    how: How,
-    facts: Facts,  # takes note of what is found
-) -> Frames:
+    here: LocalCopy,  # a file on this machine
+    how: ReadOptions,
+    facts: ReadReport,  # takes note of what is found
+) -> FrameStream:
     "The table in a file. DataError: the file is broken."
     suffix, packed = file_kind(here.name)
-    with naming(here.name):
+    with naming_errors(here.name):
         opener = partial(open_unpacked, here.path, packed)
         if not here.path.stat().st_size:
-            raise DataError(EMPTY)
-        if suffix in TEXT:
+            raise DataError(EMPTY_FILE_MESSAGE)
+        if suffix in TEXT_SUFFIXES:
             yield from text_frames(opener, how, facts)
-        elif suffix not in PATHS:
-            yield from map(plain_table, json_frames(opener, how, facts))
+        elif suffix not in _READER_BY_SUFFIX:
+            yield from map(normalise_table, json_frames(opener, how, facts))
         else:
-            with unpacked(here, packed) as path:
-                yield from map(plain_table, PATHS[suffix](path, how, facts))
+            with _unpacked_path(here, packed) as path:
+                yield from map(normalise_table, _READER_BY_SUFFIX[suffix](path, how, facts))
 
 # %% ../../nbs/sources/07_file_formats.ipynb #1c5862d9
 @contextmanager
-def unpacked(here: Here, packed: str) -> Iterator[Path]:
+def _unpacked_path(here: LocalCopy, packed: str) -> Iterator[Path]:
     "The path of a file's content; that of a packed one is in a temporary folder."
     if not packed:
         yield here.path
         return
-    with room_for(here.name) as path:
+    with temporary_path(here.name) as path:
         with open_unpacked(here.path, packed) as content, open(path, "wb") as file:
             while block := content.read(2**24):
-                check_room(path.parent, len(block), here.name)
+                check_disk_space(path.parent, len(block), here.name)
                 file.write(block)
         yield path
 
 # %% ../../nbs/sources/07_file_formats.ipynb #e180fcda
 def folder_frames(
-    bringers: list[Bring],  # one or more files
-    how: How,
-    facts: Facts,
-) -> Frames:
+    bringers: list[Fetcher],  # one or more files
+    how: ReadOptions,
+    facts: ReadReport,
+) -> FrameStream:
     "The rows of all files, one after the other. DataError: their columns differ."
     names, first = list[str](), ""
     for bring in bringers:
@@ -310,14 +309,14 @@ def folder_frames(
             for frame in file_frames(here, how, facts):
                 if not names:
                     names, first = list(frame.columns), here.name
-                check_same(list(frame.columns), here.name, names, first)
+                _check_same_columns(list(frame.columns), here.name, names, first)
                 yield frame[names] if list(frame.columns) != names else frame
 
 # %% ../../nbs/sources/07_file_formats.ipynb #e2c98c86
-def check_same(columns: list[str], name: str, wanted: list[str], first: str) -> None:
+def _check_same_columns(columns: list[str], name: str, wanted: list[str], first: str) -> None:
     "DataError when a file has other columns than the first one."
-    lacks = [shown(each, 40) for each in wanted if each not in {*columns}]
-    extra = [shown(each, 40) for each in columns if each not in {*wanted}]
+    lacks = [shorten(each, 40) for each in wanted if each not in {*columns}]
+    extra = [shorten(each, 40) for each in columns if each not in {*wanted}]
     if not lacks and not extra:
         return
 
@@ -329,6 +328,6 @@ def check_same(columns: list[str], name: str, wanted: list[str], first: str) -> 
     if extra:
         told.append(f"has {some(extra)} more")
     raise DataError(
-        f"{shown(name, 60)} {' and '.join(told)}, unlike {shown(first, 60)}; "
+        f"{shorten(name, 60)} {' and '.join(told)}, unlike {shorten(first, 60)}; "
         f"files that make one table need the same columns"
     )

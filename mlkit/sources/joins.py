@@ -13,15 +13,15 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import DataError, SettingsError, did_you_mean
-from ..core.formatting import counted, shown
-from ..data.cells import as_text, native
-from .file_formats import Facts, Frames, How
-from .locations import name_of, refuse_secret
-from .readers import gather, source_frames
+from ..core.formatting import pluralise, shorten
+from ..data.cells import as_text, to_python
+from .file_formats import FrameStream, ReadOptions, ReadReport
+from .locations import check_no_secret, source_short_name
+from .readers import read_all_frames, stream_source
 
 # %% auto #0
-__all__ = ['Join', 'parse_joins', 'key_text', 'key_column', 'shape_of', 'Partner', 'join_report', 'find_column', 'free_names',
-           'find_partners', 'join_frames']
+__all__ = ['Join', 'parse_joins', 'join_key_column', 'mask_keys', 'JoinedTable', 'join_report', 'find_key_column',
+           'load_joined_tables', 'add_joined_columns']
 
 # %% ../../nbs/sources/10_joins.ipynb #696db84b
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Join:
     def on(self) -> str:
         "The key in words."
         pairs = (mine if mine == other else f"{mine} = {other}" for mine, other in self.keys)
-        return ", ".join(shown(pair, 60) for pair in pairs)
+        return ", ".join(shorten(pair, 60) for pair in pairs)
 
 
 def parse_joins(
@@ -44,25 +44,25 @@ def parse_joins(
     "The joins that are asked for. SettingsError: one cannot be understood, or holds a secret."
     joins = []
     for part in filter(str.strip, join.split("|")):
-        refuse_secret(part.strip(), "collect.join")
+        check_no_secret(part.strip(), "collect.join")
         source, _, keys = (re.split(r"\s+(on)\s+(?!.*\son\s)", part.strip(), maxsplit=1) + ["", ""])[:3]
         pairs = [[name.strip() for name in key.split("=", 1)] for key in keys.split(",")]
         if not source or not all(name for pair in pairs for name in pair):
             raise SettingsError(
-                f"collect.join: '{shown(part.strip(), 60)}' does not say its key; write SOURCE on KEY, "
+                f"collect.join: '{shorten(part.strip(), 60)}' does not say its key; write SOURCE on KEY, "
                 f"such as contracts.csv on customer_id"
             )
         joins.append(Join(source, tuple((pair[0], pair[-1]) for pair in pairs)))
     return joins
 
 # %% ../../nbs/sources/10_joins.ipynb #b9f84c46
-def key_text(value: Any) -> str:
+def _comparable_key(value: Any) -> str:
     "A key as it is compared."
-    text = as_text(native(value))
+    text = as_text(to_python(value))
     return text.partition(".")[0] if re.fullmatch(r"[+-]?[0-9]+\.0+", text) else text
 
 
-def key_column(
+def join_key_column(
     frame: pd.DataFrame,
     names: list[str],  # of the columns that make up the key
 ) -> pd.Series:  # text; empty where a part is missing
@@ -72,52 +72,54 @@ def key_column(
     parts = []
     for name in names:
         places, different = pd.factorize(frame[name])
-        parts.append(np.array([*map(key_text, different.tolist()), ""], dtype=object)[places])
+        parts.append(np.array([*map(_comparable_key, different.tolist()), ""], dtype=object)[places])
     if len(parts) == 1:
         return pd.Series(parts[0], dtype=object)
     return pd.Series(["\x1f".join(row) if all(row) else "" for row in zip(*parts, strict=True)], dtype=object)
 
 
-def shape_of(keys: pd.Series) -> str:
+def mask_keys(keys: pd.Series) -> str:
     "How keys look, without showing one: digits as 9, letters as A."
     texts = [re.sub(r"\d", "9", text).replace("\x1f", ", ") for text in keys[keys != ""].head(1000)]
     shapes = pd.Series([re.sub(r"[^\W\d_]", "A", text) for text in texts])
-    return shown(shapes.mode()[0], 30) if len(shapes) else "nothing"
+    return shorten(shapes.mode()[0], 30) if len(shapes) else "nothing"
 
 # %% ../../nbs/sources/10_joins.ipynb #af4eeaaa
-class Partner:
+class JoinedTable:
     "A table whose columns are added to the rows of another, all at once or part by part."
 
     def __init__(self, join: Join, table: pd.DataFrame):
-        self.join, self.name = join, name_of(join.source)
+        self.join, self.name = join, source_short_name(join.source)
         mine, theirs = zip(*join.keys, strict=True)
         self.keys, self.rows, self.found, self.shape = list(mine), 0, 0, "nothing"
-        others = [find_column(name, table, f"{self.name} (collect.join)") for name in theirs]
-        key = key_column(table, others)
+        others = [find_key_column(name, table, f"{self.name} (collect.join)") for name in theirs]
+        key = join_key_column(table, others)
         repeated = key[key != ""].duplicated()
         if repeated.any():
             raise DataError(
-                f"{self.name}: {counted(int(repeated.sum()), 'row')} of {len(table):,} repeat a key in "
-                f"{', '.join(repr(shown(name, 40)) for name in others)} and would multiply rows; "
+                f"{self.name}: {pluralise(int(repeated.sum()), 'row')} of {len(table):,} repeat a key in "
+                f"{', '.join(repr(shorten(name, 40)) for name in others)} and would multiply rows; "
                 f"make it the first source, or aggregate it"
             )
         self.index, self.added = pd.Index(key[key != ""]), table.drop(columns=others)[(key != "").to_numpy()]
-        self.theirs = shape_of(key)
+        self.theirs = mask_keys(key)
 
     def add_to(self, frame: pd.DataFrame) -> pd.DataFrame:
         "The rows with the columns of their partners."
-        mine = [find_column(name, frame, "the first table (collect.join)") for name in self.keys]
-        key = key_column(frame, mine)
+        mine = [find_key_column(name, frame, "the first table (collect.join)") for name in self.keys]
+        key = join_key_column(frame, mine)
         places = self.index.get_indexer(key)
         self.rows, self.found = self.rows + len(frame), self.found + int((places >= 0).sum())
         if self.shape == "nothing":
-            self.shape = shape_of(key)
+            self.shape = mask_keys(key)
         partners = self.added.reset_index(drop=True).reindex(places).set_axis(frame.index)
-        return pd.concat([frame, partners.set_axis(free_names(self.added, frame, self.name), axis=1)], axis=1)
+        return pd.concat(
+            [frame, partners.set_axis(_free_column_names(self.added, frame, self.name), axis=1)], axis=1
+        )
 
 # %% ../../nbs/sources/10_joins.ipynb #a3a2cfc9
 def join_report(
-    partner: Partner,  # that has been added to all rows
+    partner: JoinedTable,  # that has been added to all rows
 ) -> dict[str, Any]:
     "What a join did. DataError: nothing."
     join = partner.join
@@ -136,7 +138,7 @@ def join_report(
     }
 
 # %% ../../nbs/sources/10_joins.ipynb #60715bb2
-def find_column(
+def find_key_column(
     name: str,  # as the user wrote it
     frame: pd.DataFrame,
     where: str,  # name of the table, for the message
@@ -147,12 +149,12 @@ def find_column(
     stripped = {str(each).strip(): str(each) for each in frame.columns}
     if name.strip() in stripped:
         return stripped[name.strip()]
-    some, more = [shown(each, 40) for each in [*stripped][:20]], len(stripped) - 20
+    some, more = [shorten(each, 40) for each in [*stripped][:20]], len(stripped) - 20
     there = f"; it has {', '.join(some)}{f' and {more} more' if more > 0 else ''}"
-    raise DataError(f"no column '{shown(name, 60)}' in {where}{did_you_mean(name, stripped) or there}")
+    raise DataError(f"no column '{shorten(name, 60)}' in {where}{did_you_mean(name, stripped) or there}")
 
 
-def free_names(
+def _free_column_names(
     added: pd.DataFrame,  # what is to be added
     frame: pd.DataFrame,  # to this table
     table: str,  # name of the table that is added
@@ -169,22 +171,22 @@ def free_names(
     return names
 
 # %% ../../nbs/sources/10_joins.ipynb #9679d44d
-def find_partners(
+def load_joined_tables(
     join: str,  # as in the parameter
-) -> list[Partner]:
+) -> list[JoinedTable]:
     "The tables to be joined, read and ready. DataError: one cannot be read, or has a key twice."
     partners = []
     for each in parse_joins(join):
-        facts = Facts()
-        frames = source_frames(each.source, How(), facts, "collect.join")
-        partners.append(Partner(each, gather(frames, facts)))
+        facts = ReadReport()
+        frames = stream_source(each.source, ReadOptions(), facts, "collect.join")
+        partners.append(JoinedTable(each, read_all_frames(frames, facts)))
     return partners
 
 
-def join_frames(
-    frames: Frames,  # parts of the first table
-    partners: list[Partner],
-) -> Frames:
+def add_joined_columns(
+    frames: FrameStream,  # parts of the first table
+    partners: list[JoinedTable],
+) -> FrameStream:
     "The same rows with the columns of their partners."
     for frame in frames:
         for partner in partners:

@@ -12,14 +12,14 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.formatting import counted
-from ..data.personal import type_name
-from .collection import Origin
+from ..core.formatting import pluralise
+from ..data.personal import dtype_name
+from .collection import Provenance
 from .delimited import DELIMITERS
-from .locations import name_of
+from .locations import source_short_name
 
 # %% auto #0
-__all__ = ['column_bytes', 'data_hash', 'snapshot', 'describe', 'compare_snapshots']
+__all__ = ['column_bytes', 'data_hash', 'make_snapshot', 'describe_snapshot', 'compare_snapshots']
 
 # %% ../../nbs/sources/12_snapshots.ipynb #8dd7072f
 def column_bytes(
@@ -31,7 +31,7 @@ def column_bytes(
     import pyarrow as pa
     from pyarrow import compute
 
-    kind = type_name(column)
+    kind = dtype_name(column)
     if kind == "date":
         yield column.dt.as_unit("us").astype("int64").to_numpy().tobytes()
     elif kind != "text":
@@ -57,37 +57,37 @@ def data_hash(
     total = hashlib.sha256()
     for place, name in enumerate(frame.columns):
         column = frame.iloc[:, place]
-        total.update(f"{len(str(name))}:{name}:{type_name(column)}:{len(frame)}:".encode())
+        total.update(f"{len(str(name))}:{name}:{dtype_name(column)}:{len(frame)}:".encode())
         for piece in column_bytes(column):
             total.update(piece)
     return total.hexdigest()
 
 # %% ../../nbs/sources/12_snapshots.ipynb #72e926fe
-def snapshot(
+def make_snapshot(
     data: pd.DataFrame,  # the table as it goes into the run
-    origin: Origin,  # where it came from
+    origin: Provenance,  # where it came from
 ) -> dict[str, Any]:  # for snapshot.json
     "What must be known to say later which data a model has seen."
     size = {"rows": len(data), "columns": data.shape[1], "rows_in_source": origin.rows}
     return asdict(origin) | {"joins": list(origin.joins)} | size | {"data_hash": data_hash(data)}
 
 
-def describe(
+def describe_snapshot(
     data: pd.DataFrame,  # the table as it goes into the run
-    origin: Origin,  # where it came from
+    origin: Provenance,  # where it came from
 ) -> str:
     "The same in one sentence."
     found = f"{len(data):,} of " if len(data) < origin.rows else ""
-    size = f"{found}{counted(origin.rows, 'row')} x {counted(data.shape[1], 'column')}"
-    what = f"{counted(origin.files, 'file')} of {origin.name}" if origin.files > 1 else origin.name
+    size = f"{found}{pluralise(origin.rows, 'row')} x {pluralise(data.shape[1], 'column')}"
+    what = f"{pluralise(origin.files, 'file')} of {origin.name}" if origin.files > 1 else origin.name
     text = f"{size} read from {what}"
     if origin.encoding is not None:
         between = DELIMITERS.get(origin.delimiter or "", repr(origin.delimiter))
         text += f" as {origin.encoding.upper().replace('_', '-')}, {between}-separated"
     if origin.above:
-        text += f", without {counted(origin.above, 'line')} above the header"
+        text += f", without {pluralise(origin.above, 'line')} above the header"
     for each in origin.joins:
-        text += f", joined with {name_of(each['source'])} ({each['partners']:.1%} of the rows)"
+        text += f", joined with {source_short_name(each['source'])} ({each['partners']:.1%} of the rows)"
     return text
 
 # %% ../../nbs/sources/12_snapshots.ipynb #fba1a5d2
@@ -102,7 +102,7 @@ def compare_snapshots(
         return "; the same data as before"
 
     def size(of: dict[str, Any]) -> str:
-        return f"{counted(of['rows'], 'row')} x {counted(of['columns'], 'column')}"
+        return f"{pluralise(of['rows'], 'row')} x {pluralise(of['columns'], 'column')}"
 
     if size(before) != size(now):
         return f"; the data changed: {size(before)} -> {size(now)}"

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 # %% auto #0
-__all__ = ['EQUAL', 'METRICS', 'r2', 'mae', 'rmse', 'medae', 'predicted_codes', 'confusion', 'found', 'precision', 'recall', 'f1',
-           'accuracy', 'macro_mean', 'recall_macro', 'precision_macro', 'f1_macro', 'area', 'roc_auc', 'roc_auc_ovr',
-           'average_precision', 'brier', 'log_loss', 'Metric', 'metrics_for']
+__all__ = ['METRICS', 'r2', 'mae', 'rmse', 'medae', 'predicted_codes', 'confusion_matrix', 'true_positive_share', 'precision',
+           'recall', 'f1', 'accuracy', 'recall_macro', 'precision_macro', 'f1_macro', 'binary_auc', 'roc_auc',
+           'roc_auc_ovr', 'average_precision', 'brier_score', 'log_loss', 'Metric', 'metric_names_for']
 
 # %% ../../nbs/task/01_metrics.ipynb #77ffcc4e
 def r2(truth: np.ndarray, guess: np.ndarray) -> float:
@@ -39,7 +39,7 @@ def medae(truth: np.ndarray, guess: np.ndarray) -> float:
     return float(np.median(np.abs(truth - guess)))
 
 # %% ../../nbs/task/01_metrics.ipynb #cba862e3
-EQUAL = 1 - 1e-6  # probabilities that differ by less than a millionth are the same
+_PROBABILITY_TOLERANCE = 1 - 1e-6  # probabilities that differ by less than a millionth are the same
 
 
 def predicted_codes(
@@ -48,11 +48,11 @@ def predicted_codes(
 ) -> np.ndarray:  # positions of classes
     "The class that each row is given: by the threshold for two classes, the (first) likeliest for more."
     if output.shape[1] == 2:
-        return (output[:, 1] >= EQUAL * threshold).astype(np.intp)
-    return (output >= EQUAL * output.max(axis=1, keepdims=True)).argmax(axis=1)
+        return (output[:, 1] >= _PROBABILITY_TOLERANCE * threshold).astype(np.intp)
+    return (output >= _PROBABILITY_TOLERANCE * output.max(axis=1, keepdims=True)).argmax(axis=1)
 
 
-def confusion(
+def confusion_matrix(
     truth: np.ndarray,  # positions of classes
     predicted: np.ndarray,  # positions of classes
     classes: int,  # how many classes there are
@@ -61,7 +61,7 @@ def confusion(
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 # %% ../../nbs/task/01_metrics.ipynb #5366a60f
-def found(counts: np.ndarray, share_of: int | np.ndarray) -> float:
+def true_positive_share(counts: np.ndarray, share_of: int | np.ndarray) -> float:
     "True positives as a share; 0 where nothing was predicted, NaN where there was nothing to find."
     if not counts[1].sum():
         return math.nan
@@ -70,17 +70,17 @@ def found(counts: np.ndarray, share_of: int | np.ndarray) -> float:
 
 def precision(counts: np.ndarray) -> float:
     "Of the rows predicted positive, the share that is."
-    return found(counts, counts[:, 1].sum())
+    return true_positive_share(counts, counts[:, 1].sum())
 
 
 def recall(counts: np.ndarray) -> float:
     "Of the positive rows, the share that was predicted so."
-    return found(counts, counts[1].sum())
+    return true_positive_share(counts, counts[1].sum())
 
 
 def f1(counts: np.ndarray) -> float:
     "The harmonic mean of precision and recall."
-    return found(counts, (counts[1].sum() + counts[:, 1].sum()) / 2)
+    return true_positive_share(counts, (counts[1].sum() + counts[:, 1].sum()) / 2)
 
 # %% ../../nbs/task/01_metrics.ipynb #579203b0
 def accuracy(counts: np.ndarray) -> float:
@@ -88,7 +88,7 @@ def accuracy(counts: np.ndarray) -> float:
     return float(counts.trace() / counts.sum())
 
 
-def macro_mean(counts: np.ndarray, share_of: np.ndarray, asked: np.ndarray) -> float:
+def _macro_mean(counts: np.ndarray, share_of: np.ndarray, asked: np.ndarray) -> float:
     "Right answers as a share, for each class that is asked for; then the mean."
     shares = np.divide(counts.diagonal(), share_of, out=np.zeros(len(counts)), where=share_of > 0)
     return float(shares[asked > 0].mean())
@@ -96,20 +96,20 @@ def macro_mean(counts: np.ndarray, share_of: np.ndarray, asked: np.ndarray) -> f
 
 def recall_macro(counts: np.ndarray) -> float:
     "The mean of the recalls of the classes that occur."
-    return macro_mean(counts, counts.sum(1), counts.sum(1))
+    return _macro_mean(counts, counts.sum(1), counts.sum(1))
 
 
 def precision_macro(counts: np.ndarray) -> float:
     "The mean of the precisions of the classes that occur or are predicted."
-    return macro_mean(counts, counts.sum(0), counts.sum(0) + counts.sum(1))
+    return _macro_mean(counts, counts.sum(0), counts.sum(0) + counts.sum(1))
 
 
 def f1_macro(counts: np.ndarray) -> float:
     "The mean of the F1 of the classes that occur or are predicted."
-    return macro_mean(counts, (counts.sum(0) + counts.sum(1)) / 2, counts.sum(0) + counts.sum(1))
+    return _macro_mean(counts, (counts.sum(0) + counts.sum(1)) / 2, counts.sum(0) + counts.sum(1))
 
 # %% ../../nbs/task/01_metrics.ipynb #2ff33441
-def area(
+def binary_auc(
     wanted: np.ndarray,  # True for the rows that should come first
     value: np.ndarray,  # what the rows are ordered by, largest first
 ) -> float:
@@ -125,12 +125,12 @@ def area(
 
 def roc_auc(truth: np.ndarray, output: np.ndarray) -> float:
     "The chance that a positive row is ranked above a negative one; NaN where one class is absent."
-    return area(truth == 1, output[:, 1])
+    return binary_auc(truth == 1, output[:, 1])
 
 
 def roc_auc_ovr(truth: np.ndarray, output: np.ndarray) -> float:
     "The mean AUC-ROC of each class against the rest; NaN where a class is absent."
-    return float(np.mean([area(truth == code, output[:, code]) for code in range(output.shape[1])]))
+    return float(np.mean([binary_auc(truth == code, output[:, code]) for code in range(output.shape[1])]))
 
 
 def average_precision(truth: np.ndarray, output: np.ndarray) -> float:
@@ -144,7 +144,7 @@ def average_precision(truth: np.ndarray, output: np.ndarray) -> float:
     return float(np.sum(np.diff(hits, prepend=0) / positives * hits / (ends + 1)))
 
 # %% ../../nbs/task/01_metrics.ipynb #01ba2eaa
-def brier(truth: np.ndarray, output: np.ndarray) -> float:
+def brier_score(truth: np.ndarray, output: np.ndarray) -> float:
     "The mean squared distance of probability and truth (Brier 1950)."
     return float(np.mean((output[:, 1] - truth) ** 2))
 
@@ -164,7 +164,9 @@ class Metric:
     tasks: tuple[str, ...]  # which tasks it judges
     greater_is_better: bool
     needs: Literal["probability", "label", "number"]  # what is judged
-    function: Callable[..., float]  # of truth and probabilities, of `confusion`, or of truth and numbers
+    function: Callable[
+        ..., float
+    ]  # of truth and probabilities, of `confusion_matrix`, or of truth and numbers
     lowest: float = 0.0  # the range of possible values
     highest: float = 1.0
 
@@ -197,7 +199,7 @@ METRICS: dict[str, Metric] = {
         Metric("recall_macro", "Recall, macro", _MANY, True, "label", recall_macro),
         Metric("roc_auc_ovr", "AUC-ROC, one against the rest", _MANY, True, "probability", roc_auc_ovr),
         Metric("log_loss", "Log loss", _BOTH, False, "probability", log_loss, highest=math.inf),
-        Metric("brier", "Brier score", _TWO, False, "probability", brier),
+        Metric("brier", "Brier score", _TWO, False, "probability", brier_score),
         Metric("r2", "R²", _NUMBER, True, "number", r2, lowest=-math.inf),
         Metric("mae", "Mean absolute error", _NUMBER, False, "number", mae, highest=math.inf),
         Metric("rmse", "Root mean squared error", _NUMBER, False, "number", rmse, highest=math.inf),
@@ -206,7 +208,7 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def metrics_for(
+def metric_names_for(
     task: str,  # binary, multiclass or regression
 ) -> list[str]:  # the default first
     "The names of the metrics that judge a task."

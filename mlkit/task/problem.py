@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ..core.errors import SettingsError, did_you_mean
-from .metrics import METRICS, metrics_for
-from .task import TASKS
+from .metrics import METRICS, metric_names_for
+from .task import TASK_TYPES
 
 # %% auto #0
-__all__ = ['Problem', 'name_problem', 'metric_problem', 'goal_problem', 'cost_problem', 'problems_of', 'state_problem']
+__all__ = ['Problem', 'name_problem', 'metric_problem', 'goal_problem', 'cost_problem', 'state_problem']
 
 # %% ../../nbs/task/06_problem.ipynb #00589815
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ def metric_problem(
     "What is wrong with judging a task by a metric."
     if task in METRICS[metric].tasks:
         return ""
-    return f"metric = {metric} is not for {subject}, which is {task}; choose {', '.join(metrics_for(task))}"
+    return (
+        f"metric = {metric} is not for {subject}, which is {task}; choose {', '.join(metric_names_for(task))}"
+    )
 
 
 def goal_problem(
@@ -85,12 +87,12 @@ def cost_problem(
     return "" if false_positive or false_negative else "both costs are 0; give the worse mistake a cost"
 
 
-def problems_of(
+def _statement_problems(
     problem: Problem,  # as it was stated
 ) -> list[str]:  # one sentence each
     "Everything in a statement that cannot be."
     known = [
-        name_problem("task", problem.task, TASKS),
+        name_problem("task", problem.task, TASK_TYPES),
         name_problem("metric", problem.metric, list(METRICS)),
         cost_problem(problem.cost_false_positive, problem.cost_false_negative),
     ]
@@ -98,7 +100,7 @@ def problems_of(
         known.append("target is empty; name the column to predict")
     if problem.metric in METRICS:
         known.append(goal_problem(problem.goal, problem.metric))
-    if problem.metric in METRICS and problem.task in TASKS:
+    if problem.metric in METRICS and problem.task in TASK_TYPES:
         known.append(metric_problem(problem.metric, problem.task, "the task"))
     if problem.positive and problem.task in ("multiclass", "regression"):
         known.append(f"positive = {problem.positive} is for two classes; leave it empty for {problem.task}")
@@ -118,7 +120,7 @@ def state_problem(
     "State a problem. SettingsError, with a line for everything that contradicts itself."
     costs = cost_false_positive, cost_false_negative
     problem = Problem(target, decision, task, metric, positive, goal, *costs)
-    wrong = problems_of(problem)
+    wrong = _statement_problems(problem)
     if wrong:
         raise SettingsError("\n".join(f"[problem] {sentence}" for sentence in wrong))
     return problem

@@ -14,50 +14,61 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.cells import is_missing
-from ..data.columns import Column, read_cell, read_column
+from ..data.column_spec import ColumnSpec, read_cell, read_column
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['NO_CLASS', 'PLAIN', 'label_of', 'same_class', 'number_of', 'each_value', 'hashable', 'read_numbers']
+__all__ = ['PLAIN_NUMBER_SPEC', 'normalise_label', 'class_key', 'parse_target_number', 'map_distinct_values', 'to_hashable',
+           'parse_target_numbers']
 
 # %% ../../nbs/task/02_target.ipynb #73750957
-NO_CLASS = ("", "na", "n/a", "<na>", "nan", "nat", "null", "#n/a", "?")  # without an answer, in lower case
+_MISSING_LABELS = (
+    "",
+    "na",
+    "n/a",
+    "<na>",
+    "nan",
+    "nat",
+    "null",
+    "#n/a",
+    "?",
+)  # without an answer, in lower case
 
 
-def label_of(
+def normalise_label(
     value: Any,  # a cell of the target
 ) -> str | None:  # None: there is no answer
     "The class that a cell names, in tidy writing."
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = " ".join(unicodedata.normalize("NFKC", str(value)).split())
-    if is_missing(text, NO_CLASS):
+    if is_missing(text, _MISSING_LABELS):
         return None
     return re.sub(r"^(-?[0-9]+)\.0+$", r"\1", text)
 
 
-def same_class(
-    label: str,  # from `label_of`
+def class_key(
+    label: str,  # from `normalise_label`
 ) -> str:  # equal for labels of one class
     "Capital letters do not make another class, unless the label is a single letter."
     return label.casefold() if len(label) > 1 else label
 
 # %% ../../nbs/task/02_target.ipynb #fb27e86c
-PLAIN = Column("", "number")  # a decimal point, and no unit
+PLAIN_NUMBER_SPEC = ColumnSpec("", "number")  # a decimal point, and no unit
 
 
-def number_of(
+def parse_target_number(
     value: Any,  # a cell
-    written: Column = PLAIN,  # how numbers are written
+    written: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
 ) -> float:  # NaN where it is no number
     "The number that a cell shows."
     number = read_cell(written, str(value))
     return math.nan if number is None else number
 
 
-def each_value(
+def map_distinct_values(
     read: Callable[[Any], Any],  # what to do with a cell that is not missing
     target: pd.Series,  # raw cells
     missing: Any,  # what a missing cell becomes
@@ -65,19 +76,19 @@ def each_value(
     "Read every different cell once."
     import pandas as pd
 
-    codes, different = pd.factorize(hashable(target))
+    codes, different = pd.factorize(to_hashable(target))
     values = [*map(read, different), missing]
     return [values[code] for code in codes]
 
 
-def hashable(target: pd.Series) -> pd.Series:
+def to_hashable(target: pd.Series) -> pd.Series:
     "The same cells, as text where they could be lists."
     return target.astype(str) if target.dtype == object else target
 
 
-def read_numbers(
+def parse_target_numbers(
     target: pd.Series,  # raw cells
-    written: Column = PLAIN,  # how numbers are written
+    written: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
 ) -> np.ndarray:  # float64, one a row, NaN where there is no finite number
     "The numbers in a column, typed or written as text."
     return read_column(written, target).to_numpy()

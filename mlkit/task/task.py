@@ -12,19 +12,25 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..core.errors import DataError
-from ..data.columns import Column
-from .metrics import METRICS, Metric, confusion, metrics_for, predicted_codes
-from .target import PLAIN, each_value, label_of, read_numbers, same_class
+from ..data.column_spec import ColumnSpec
+from .metrics import METRICS, Metric, confusion_matrix, metric_names_for, predicted_codes
+from mlkit.task.target import (
+    PLAIN_NUMBER_SPEC,
+    class_key,
+    map_distinct_values,
+    normalise_label,
+    parse_target_numbers,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['TASKS', 'Task', 'target_values', 'encode_target', 'score', 'all_scores', 'baseline_output', 'is_better', 'reached',
-           'break_even', 'mean_cost']
+__all__ = ['TASK_TYPES', 'Task', 'target_values', 'encode_target', 'score_output', 'score_all_metrics', 'baseline_output',
+           'is_better', 'is_goal_reached', 'break_even_threshold', 'mean_cost']
 
 # %% ../../nbs/task/03_task.ipynb #136544f0
-TASKS = ("binary", "multiclass", "regression")
+TASK_TYPES = ("binary", "multiclass", "regression")
 
 # %% ../../nbs/task/03_task.ipynb #b560996c
 @dataclass(frozen=True)
@@ -45,9 +51,9 @@ class Task:
     written: dict[str, Any] = field(default_factory=dict)  # how numbers are written: decimal, unit, ...
 
     @property
-    def numbers(self) -> Column:
+    def numbers(self) -> ColumnSpec:
         "How the numbers of the target are read."
-        return replace(PLAIN, **self.written)
+        return replace(PLAIN_NUMBER_SPEC, **self.written)
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
@@ -65,14 +71,14 @@ def target_values(
 ) -> np.ndarray:  # regression: float64, NaN where there is no number; else str, None where there is no answer
     "The answers in a column, in the spelling of `task.classes`."
     if task.type == "regression":
-        return read_numbers(target, task.numbers)
-    spelling = {same_class(name): name for name in task.classes}
+        return parse_target_numbers(target, task.numbers)
+    spelling = {class_key(name): name for name in task.classes}
 
     def read(value: Any) -> str | None:
-        label = label_of(value)
-        return None if label is None else spelling.get(same_class(label), label)
+        label = normalise_label(value)
+        return None if label is None else spelling.get(class_key(label), label)
 
-    return np.array(each_value(read, target, None), dtype=object)
+    return np.array(map_distinct_values(read, target, None), dtype=object)
 
 
 def encode_target(
@@ -91,7 +97,7 @@ def encode_target(
     return np.array([position[value] for value in values], dtype=np.intp)
 
 # %% ../../nbs/task/03_task.ipynb #4a28cd2a
-def score(
+def score_output(
     task: Task | Metric | str,  # a task (its metric is taken), a metric or its name
     truth: np.ndarray,  # codes from `encode_target`, or numbers
     output: np.ndarray,  # probabilities, a column for each class; regression: numbers
@@ -106,17 +112,17 @@ def score(
         return math.nan
     if task.needs != "label":
         return task.function(truth, output)
-    return task.function(confusion(truth, predicted_codes(output, threshold), output.shape[1]))
+    return task.function(confusion_matrix(truth, predicted_codes(output, threshold), output.shape[1]))
 
 
-def all_scores(
+def score_all_metrics(
     task: Task,
     truth: np.ndarray,  # codes from `encode_target`, or numbers
     output: np.ndarray,  # probabilities, a column for each class; regression: numbers
     threshold: float = 0.5,  # binary: the positive class from this probability on
 ) -> dict[str, float]:  # metric -> score
     "Every metric of the task."
-    return {name: score(name, truth, output, threshold) for name in metrics_for(task.type)}
+    return {name: score_output(name, truth, output, threshold) for name in metric_names_for(task.type)}
 
 # %% ../../nbs/task/03_task.ipynb #e40ae8d9
 def baseline_output(
@@ -141,14 +147,14 @@ def is_better(
     return a > b if task.direction == "maximize" else a < b
 
 
-def reached(task: Task, score: float) -> bool | None:  # None: no goal was stated
+def is_goal_reached(task: Task, score: float) -> bool | None:  # None: no goal was stated
     "Has the goal been reached?"
     if task.goal is None:
         return None
     return not math.isnan(score) and not is_better(task, task.goal, score)
 
 # %% ../../nbs/task/03_task.ipynb #66fb93ed
-def break_even(
+def break_even_threshold(
     task: Task,  # binary
 ) -> float:  # a probability
     "From which probability on acting is cheaper than waiting, when probabilities can be trusted."
@@ -162,6 +168,6 @@ def mean_cost(
     threshold: float = 0.5,  # act from this probability of the positive class on
 ) -> float:  # per row, in the unit of the costs
     "What the mistakes cost on average."
-    counts = confusion(truth, predicted_codes(output, threshold), 2)
+    counts = confusion_matrix(truth, predicted_codes(output, threshold), 2)
     total = counts[0, 1] * task.cost_false_positive + counts[1, 0] * task.cost_false_negative
     return float(total / counts.sum())

@@ -13,105 +13,108 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import DataError, did_you_mean
 from ..data.cells import is_missing
-from ..data.columns import Column
+from ..data.column_spec import ColumnSpec
 from ..data.type_inference import infer_column
-from .metrics import METRICS, metrics_for
+from .metrics import METRICS, metric_names_for
 from .problem import Problem, goal_problem, metric_problem
-from .target import PLAIN, hashable, label_of, number_of, same_class
+from .target import PLAIN_NUMBER_SPEC, class_key, normalise_label, parse_target_number, to_hashable
 from .task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['MANY_NUMBERS', 'READABLE', 'ENOUGH', 'MANY_CLASSES', 'POSITIVES', 'learn_writing', 'in_difference', 'count_labels',
-           'find_numbers', 'infer_task', 'group_classes', 'class_problem', 'number_problem', 'choose_positive',
-           'settle', 'left_out', 'spelled', 'complete']
+__all__ = ['infer_number_format', 'count_labels', 'infer_task_type', 'class_problem', 'number_problem', 'choose_positive_class',
+           'make_task', 'complete_task']
 
 # %% ../../nbs/task/07_task_inference.ipynb #9f80a188
-def learn_writing(
+def infer_number_format(
     target: pd.Series,  # raw cells
-) -> Column:
+) -> ColumnSpec:
     "How the numbers of a column are written: their decimal mark, unit and currency."
     if target.dtype.kind in "iufb":
-        return PLAIN
+        return PLAIN_NUMBER_SPEC
     learned = infer_column(target, "number")
     return replace(
-        PLAIN, decimal=learned.decimal, unit=learned.unit, units=learned.units, currency=learned.currency
+        PLAIN_NUMBER_SPEC,
+        decimal=learned.decimal,
+        unit=learned.unit,
+        units=learned.units,
+        currency=learned.currency,
     )
 
 
-def in_difference(written: Column) -> dict[str, Any]:
+def _describe_number_format(written: ColumnSpec) -> dict[str, Any]:
     "What is said of the writing, beyond a decimal point and no unit."
     said = {name: getattr(written, name) for name in ("decimal", "unit", "units", "currency")}
-    return {name: value for name, value in said.items() if value != getattr(PLAIN, name)}
+    return {name: value for name, value in said.items() if value != getattr(PLAIN_NUMBER_SPEC, name)}
 
 # %% ../../nbs/task/07_task_inference.ipynb #086b0096
-MANY_NUMBERS = 10  # more different whole numbers than this are a quantity
+_MAX_INTEGER_CLASSES = 10  # more different whole numbers than this are a quantity
 
 
-READABLE = 0.98  # the share of a column of numbers that must be numbers; the rest is left out
+_MIN_NUMBER_SHARE = 0.98  # the share of a column of numbers that must be numbers; the rest is left out
 
 
-ENOUGH = 10_000  # different values, to see what they are
+_MAX_SAMPLED_VALUES = 10_000  # different values, to see what they are
 
 
 def count_labels(
     target: pd.Series,  # raw cells
 ) -> dict[str, int]:  # label -> rows
     "How often each answer was given. Of very many different ones, an even choice is enough."
-    counts = hashable(target).value_counts(sort=False)
+    counts = to_hashable(target).value_counts(sort=False)
     labels: Counter[str] = Counter()
-    for value, rows in counts.iloc[:: 1 + len(counts) // ENOUGH].items():
-        label = label_of(value)
+    for value, rows in counts.iloc[:: 1 + len(counts) // _MAX_SAMPLED_VALUES].items():
+        label = normalise_label(value)
         if label is not None:
             labels[label] += rows
     return dict(labels)
 
 
-def find_numbers(
+def _parse_label_numbers(
     counts: dict[str, int],  # label -> rows
-    written: Column = PLAIN,  # how numbers are written
+    written: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
 ) -> tuple[list[float], float]:  # the different numbers, in order; the share of the rows that they make up
     "The numbers among labels. Markers such as `-` are no answers here."
-    numbers = {label: number_of(label, written) for label in counts if not is_missing(label)}
+    numbers = {label: parse_target_number(label, written) for label in counts if not is_missing(label)}
     rows = sum(counts[label] for label in numbers)
     read = {label: number for label, number in numbers.items() if not math.isnan(number)}
     return sorted(set(read.values())), sum(counts[label] for label in read) / max(rows, 1)
 
 # %% ../../nbs/task/07_task_inference.ipynb #c62fc020
-def infer_task(
+def infer_task_type(
     counts: dict[str, int],  # label -> rows
-    written: Column = PLAIN,  # how numbers are written
+    written: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
 ) -> tuple[str, str]:  # the task, and why
     "The kind of answer that a column holds."
-    classes = {same_class(label) for label in counts}
+    classes = {class_key(label) for label in counts}
     if len(classes) == 2:
         return "binary", "it has two values"
-    numbers, share = find_numbers(counts, written)
-    if share < READABLE or any(re.fullmatch("0[0-9]+", label) for label in counts):
+    numbers, share = _parse_label_numbers(counts, written)
+    if share < _MIN_NUMBER_SHARE or any(re.fullmatch("0[0-9]+", label) for label in counts):
         return "multiclass", f"it has {len(classes):,} different values"
     if any(number % 1 for number in numbers):
         return "regression", "it holds numbers with fractions"
-    if len(numbers) > MANY_NUMBERS:
-        return "regression", f"it holds more than {MANY_NUMBERS} numbers"
+    if len(numbers) > _MAX_INTEGER_CLASSES:
+        return "regression", f"it holds more than {_MAX_INTEGER_CLASSES} numbers"
     return "multiclass", f"its {len(numbers)} different whole numbers are few enough to be classes"
 
 # %% ../../nbs/task/07_task_inference.ipynb #ffd834eb
-MANY_CLASSES = 100  # more classes than this are an identifier or free text
+_MAX_CLASSES = 100  # more classes than this are an identifier or free text
 
 
-def group_classes(
+def _group_spellings(
     counts: dict[str, int],  # label -> rows
 ) -> dict[str, int]:  # class -> rows; numbers in their order, then words in theirs
     "Labels that name the same class, under the spelling that is used most."
     rows: Counter[str] = Counter()
     spelling: dict[str, str] = {}
     for label in sorted(counts, key=lambda label: (-counts[label], label)):
-        rows[spelling.setdefault(same_class(label), label)] += counts[label]
+        rows[spelling.setdefault(class_key(label), label)] += counts[label]
 
     def order(name: str) -> tuple[bool, float, str]:
-        number = number_of(name)
+        number = parse_target_number(name)
         return (True, 0.0, name) if math.isnan(number) else (False, number, name)
 
     return {name: rows[name] for name in sorted(rows, key=order)}
@@ -125,8 +128,8 @@ def class_problem(
     rows, some = sum(groups.values()), ", ".join(list(groups)[:5]) + ", ..." * (len(groups) > 5)
     if task == "binary" and len(groups) != 2:
         return f"has {len(groups):,} values ({some}), so its task is not binary; state multiclass or auto"
-    if len(groups) > MANY_CLASSES:
-        return f"has more than {MANY_CLASSES} different values, like an identifier; choose another target"
+    if len(groups) > _MAX_CLASSES:
+        return f"has more than {_MAX_CLASSES} different values, like an identifier; choose another target"
     if len(groups) > max(rows / 2, 2):
         return f"has {len(groups)} different values in {rows} rows, like an identifier; choose another target"
     single = next((name for name in groups if groups[name] == 1), None)
@@ -136,18 +139,18 @@ def class_problem(
 
 def number_problem(
     counts: dict[str, int],  # label -> rows
-    written: Column = PLAIN,  # how numbers are written
+    written: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
 ) -> str:  # how the sentence about the column goes on, or nothing
     "What is wrong with a column of numbers."
-    numbers, share = find_numbers(counts, written)
+    numbers, share = _parse_label_numbers(counts, written)
     words = (label for label in counts if not is_missing(label))
-    word = next((label for label in words if math.isnan(number_of(label, written))), "")
+    word = next((label for label in words if math.isnan(parse_target_number(label, written))), "")
     if share < 0.5:
         return f"holds words such as '{word}', too many for task = regression; state auto"
     return "" if len(numbers) > 1 else f"has one value only, {numbers[0]:g}; choose another target"
 
 # %% ../../nbs/task/07_task_inference.ipynb #7cce55e9
-POSITIVES = {  # what names a positive class -> what has to stand beside it (nothing: anything)
+_POSITIVE_LABELS = {  # what names a positive class -> what has to stand beside it (nothing: anything)
     "yes": "",
     "true": "",
     "positive": "",
@@ -164,20 +167,20 @@ POSITIVES = {  # what names a positive class -> what has to stand beside it (not
 }
 
 
-def choose_positive(
+def choose_positive_class(
     groups: dict[str, int],  # class -> rows, two of them
     stated: str,  # as the problem states it; empty: find it out
 ) -> tuple[str, str]:  # the class, and why
     "The class that is looked for. DataError where the stated one is none of the two."
     if stated:
-        label = label_of(stated)
-        match = [name for name in groups if label is not None and same_class(name) == same_class(label)]
+        label = normalise_label(stated)
+        match = [name for name in groups if label is not None and class_key(name) == class_key(label)]
         if match:
             return match[0], "it was stated"
         hint = did_you_mean(stated, groups)
         raise DataError(f"positive = {stated} is no class; there are {' and '.join(groups)}{hint}")
     for name, other in zip(groups, reversed(groups), strict=True):
-        beside = POSITIVES.get(name.casefold())
+        beside = _POSITIVE_LABELS.get(name.casefold())
         if beside == "" or (beside and other.casefold() in beside.split()):
             return name, "it says so"
     first, second = groups
@@ -186,7 +189,7 @@ def choose_positive(
     return min(groups, key=lambda name: groups[name]), "it is the rarer one"
 
 # %% ../../nbs/task/07_task_inference.ipynb #97c71c33
-def settle(
+def make_task(
     problem: Problem,  # what was stated
     target: pd.Series,  # raw cells of the column to predict
 ) -> Task:
@@ -194,33 +197,33 @@ def settle(
     counts, name = count_labels(target), f"'{problem.target}'"
     if not counts:
         raise DataError(f"{name} is empty in all {len(target):,} rows; choose another target")
-    if len({same_class(label) for label in counts}) == 1:
+    if len({class_key(label) for label in counts}) == 1:
         raise DataError(f"{name} has one value only, '{next(iter(counts))}'; choose another target")
-    stated, written = problem.task != "auto", learn_writing(target)
-    type, why = (problem.task, "it was stated") if stated else infer_task(counts, written)
-    groups = {} if type == "regression" else group_classes(counts)
+    stated, written = problem.task != "auto", infer_number_format(target)
+    type, why = (problem.task, "it was stated") if stated else infer_task_type(counts, written)
+    groups = {} if type == "regression" else _group_spellings(counts)
     wrong = class_problem(groups, type) if groups else number_problem(counts, written)
     if wrong:
         raise DataError(f"{name} {wrong}")
-    note = spelled(counts, groups) if groups else left_out(counts, written)
-    task = complete(problem, type, groups, f"{name} is {type}, because {why}{note}")
-    return task if groups else replace(task, written=in_difference(written))
+    note = _describe_spellings(counts, groups) if groups else _describe_unreadable_rows(counts, written)
+    task = complete_task(problem, type, groups, f"{name} is {type}, because {why}{note}")
+    return task if groups else replace(task, written=_describe_number_format(written))
 
 
-def left_out(counts: dict[str, int], written: Column) -> str:
+def _describe_unreadable_rows(counts: dict[str, int], written: ColumnSpec) -> str:
     "A note on rows that hold something, but no number."
-    share = find_numbers(counts, written)[1]
+    share = _parse_label_numbers(counts, written)[1]
     return f" ({1 - share:.1%} of the rows hold no number and are left out)" if share < 1 else ""
 
 
-def spelled(counts: dict[str, int], groups: dict[str, int]) -> str:
+def _describe_spellings(counts: dict[str, int], groups: dict[str, int]) -> str:
     "A note on classes that come in several spellings."
-    names = {same_class(name): name for name in groups}
-    other = [f"'{label}' as '{names[same_class(label)]}'" for label in counts if label not in groups]
+    names = {class_key(name): name for name in groups}
+    other = [f"'{label}' as '{names[class_key(label)]}'" for label in counts if label not in groups]
     return f" (taking {', '.join(other[:3])})" if other else ""
 
 # %% ../../nbs/task/07_task_inference.ipynb #91489354
-def complete(
+def complete_task(
     problem: Problem,  # what was stated
     type: str,  # binary, multiclass or regression
     groups: dict[str, int],  # class -> rows; regression: none
@@ -229,12 +232,12 @@ def complete(
     "The task, with positive class and metric. DataError where one that was stated does not fit."
     subject, positive, classes = f"'{problem.target}'", "", list(groups)
     if type == "binary":
-        positive, why = choose_positive(groups, problem.positive)
+        positive, why = choose_positive_class(groups, problem.positive)
         classes = [*(name for name in groups if name != positive), positive]
         reason += f"; '{positive}' is looked for, because {why}"
     elif problem.positive:
         raise DataError(f"positive = {problem.positive} needs two classes; {subject} is {type}, so drop it")
-    metric = metrics_for(type)[0] if problem.metric == "auto" else problem.metric
+    metric = metric_names_for(type)[0] if problem.metric == "auto" else problem.metric
     wrong = metric_problem(metric, type, subject) or goal_problem(problem.goal, metric)
     if wrong:
         raise DataError(wrong)

@@ -168,7 +168,6 @@ def test_exported_cells_of_stages_are_short():
 
 
 # ---------------------------------------- names
-@pytest.mark.xfail(strict=True, reason="Facts, Parts, Place and others have one name for several things")
 def test_a_class_has_a_name_of_its_own():
     found: dict[str, list[str]] = defaultdict(list)
     for module in LIBRARY.modules.values():
