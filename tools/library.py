@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,6 +79,7 @@ class Library:
     def __init__(self, root: Path = ROOT):
         self.root = root
         self.modules: dict[str, Module] = {}
+        self._found: dict[str, list[Import]] = {}
         for path in sorted((root / "mlkit").rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts
             if path.name != "_modidx.py":
@@ -101,8 +102,13 @@ class Library:
         found = [each for name, each in self.modules.items() if name.startswith(f"mlkit.{room}.")]
         return sorted(found, key=lambda each: each.notebook)
 
-    def imports(self, module: Module) -> Iterator[Import]:
+    def imports(self, module: Module) -> list[Import]:
         """Everything that a module imports, inside of functions too; a stage also in its run section."""
+        if module.name not in self._found:
+            self._found[module.name] = list(self._read_imports(module))
+        return self._found[module.name]
+
+    def _read_imports(self, module: Module) -> Iterator[Import]:
         yield from self._imports(module, module.tree, module.path.relative_to(self.root).as_posix())
         if module.name.removeprefix("mlkit.") in self.stages and module.notebook:
             for cell in run_section(self.root / "nbs" / module.notebook):
@@ -111,14 +117,16 @@ class Library:
                         yield each
 
     def _imports(self, module: Module, tree: ast.AST, origin: str) -> Iterator[Import]:
+        nodes = list(ast.walk(tree))
+        blocks = [each for each in nodes if isinstance(each, ast.If)]
         typed = {
             id(part)
-            for block in ast.walk(tree)
-            if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING")
+            for block in blocks
+            if ast.unparse(block.test).endswith("TYPE_CHECKING")
             for line in block.body
             for part in ast.walk(line)
         }
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Import):
                 targets = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -162,6 +170,12 @@ class Library:
             if isinstance(base, ast.Name) and (found := self.find(module.name, base.id)):
                 if isinstance(found[1], ast.ClassDef) and found[1] is not node:
                     yield from self.bases(found[0], found[1])
+
+
+@cache
+def read_library() -> Library:
+    """That of this project, parsed once for all who ask."""
+    return Library()
 
 
 def run_section(notebook: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import subprocess
 import sys
 import tomllib
 from collections import defaultdict
@@ -15,10 +16,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tools.house import STAGES, room_of
-from tools.library import ROOT, Library
+from tools.library import ROOT, read_library
 
-LIBRARY = Library()
+LIBRARY = read_library()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SERVER = "mlkit.serving.server"
 CONTRACTS = PYPROJECT["tool"]["importlinter"]["contracts"]
 MOST_LAYERS, MOST_LINES, MOST_CELLS, MOST_FILES, MEDIAN_LINES = 12, 500, 80, 20, 12
 NOTEBOOKS = sorted(ROOT.glob("nbs/**/[!.]*.ipynb"))
@@ -89,6 +91,16 @@ def test_modules_are_imported_and_not_rooms():
             if module.name != "mlkit" and each.target.removeprefix("mlkit.") in LIBRARY.rooms:
                 faults.append(f"{each.origin} imports from {each.target}")
     fail_with(faults, "import from the module that defines it, such as mlkit.core.errors")
+
+
+HEAVY = ("pandas", "sklearn", "mlflow", "scipy", "matplotlib", "pyarrow", "shap", "optuna")
+
+
+@pytest.mark.xfail(strict=True, reason="core.formatting loads pandas")
+def test_a_server_stays_light():
+    code = f"import sys, {SERVER}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    fail_with([f"{SERVER} loads {name}" for name in done.stdout.split()], "import it where it is used")
 
 
 # ---------------------------------------- places

@@ -16,9 +16,9 @@ import pytest
 import mlkit
 from mlkit.core.public_api import add_docments, docments, numpydoc_sections, read_docments
 from tools.api import PAGE, api, signature
-from tools.library import ROOT, Library
+from tools.library import ROOT, Library, read_library
 
-LIBRARY = Library()
+LIBRARY = read_library()
 PACKAGES = ["mlkit", *(f"mlkit.{room}" for room in LIBRARY.rooms)]
 
 
