@@ -387,3 +387,9 @@ def test_the_page_has_short_signatures(tmp_path, name, expected):
     library = Library(tmp_path)
     found = library.find("mlkit.kit.tools", name)
     assert found and signature(library, *found, name) == expected
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_links_of_a_page_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    fail_with([link for link in links if not (page.parent / link).exists()], f"docs/{page.name}")
