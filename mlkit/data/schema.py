@@ -172,15 +172,15 @@ class Schema:
     "What is expected of a table."
 
     rules: dict[str, Rule]  # by column, in the order of the table
-    relations: tuple[RowConstraint, ...] = ()
+    constraints: tuple[RowConstraint, ...] = ()
     serving: dict[str, str] = field(default_factory=dict)  # what a surprise means, where it is not as usual
     source: str = field(default="", compare=False)  # the file that it comes from; empty: inferred
 
     def to_dict(self) -> dict[str, Any]:
         "For `schema.json`."
         said: dict[str, Any] = {"columns": {name: rule.to_dict() for name, rule in self.rules.items()}}
-        if self.relations:
-            said["relations"] = [relation.text for relation in self.relations]
+        if self.constraints:
+            said["constraints"] = [constraint.text for constraint in self.constraints]
         return said | ({"serving": self.serving} if self.serving else {})
 
     def action(self, situation: str) -> str:
@@ -194,7 +194,7 @@ class Schema:
         return replace(
             self,
             rules=rules,
-            relations=tuple(relation for relation in self.relations if kept.issuperset(relation.names)),
+            constraints=tuple(constraint for constraint in self.constraints if kept.issuperset(constraint.columns)),
         )
 
     @cached_property
@@ -263,7 +263,7 @@ def _hint(rule: str, value: Any) -> str:
     return did_you_mean(value, KINDS) if rule == "kind" else ""
 
 # %% ../../nbs/data/10_schema.ipynb #8a2e3c0d
-_KEYS = ("columns", "relations", "serving")
+_KEYS = ("columns", "constraints", "serving")
 
 
 def schema_problems(
@@ -283,11 +283,11 @@ def schema_problems(
         near = did_you_mean(name, [other for other in known or () if other not in said["columns"]])
         if known is not None and name not in known and near:
             yield f"there is no column '{format_value(name)}'{near}"
-    relations = said.get("relations", [])
-    if not isinstance(relations, list):
-        yield f"relations is a list, not {format_value(relations)}"
+    constraints = said.get("constraints", [])
+    if not isinstance(constraints, list):
+        yield f"constraints is a list, not {format_value(constraints)}"
         return
-    for text in relations:
+    for text in constraints:
         yield from constraint_problems(text, known, said["columns"])
     yield from serving_problems(said.get("serving", {}))
 
@@ -309,14 +309,14 @@ def constraint_problems(
     known: list[str] | None,  # columns of the table
     rules: Mapping[str, Any],  # what the file says about columns
 ) -> Iterator[str]:
-    "What is wrong with a relation, in sentences."
-    where = f"relation '{format_value(text)}'"
+    "What is wrong with a row constraint, in sentences."
+    where = f"constraint '{format_value(text)}'"
     try:
-        relation = parse_constraint(str(text))
+        constraint = parse_constraint(str(text))
     except (ValueError, RecursionError) as error:
         yield f"{where}: {str(error)[:100]}"
         return
-    for name in relation.names:
+    for name in constraint.columns:
         there = known or []
         if known is not None and name not in there:
             yield f"{where}: there is no column '{format_value(name)}'{did_you_mean(name, there)}"
@@ -342,7 +342,7 @@ def make_schema(
 
     return Schema(
         {name: rule(rules) for name, rules in said["columns"].items()},
-        tuple(map(parse_constraint, said.get("relations", []))),
+        tuple(map(parse_constraint, said.get("constraints", []))),
         {**said.get("serving", {})},
         source,
     )

@@ -171,12 +171,12 @@ def _derived(reader: RowReader, series: dict[str, Any], empty: Any) -> list[Any]
 
 def _constraint_violations(reader: RowReader, series: dict[str, Any], empty: Any) -> list[ViolationMask]:
     found = []
-    for relation in reader.relations:
+    for constraint in reader.constraints:
         values = {
             name: to_pandera_column(reader.table[name], series.get(name, empty))[0].to_numpy("float64")
-            for name in relation.names
+            for name in constraint.columns
         }
-        rows = violation_mask(relation, values)
+        rows = violation_mask(constraint, values)
         if rows.any():
-            found.append((reader.broken_constraint(relation), rows))
+            found.append((reader.broken_constraint(constraint), rows))
     return found

@@ -173,7 +173,7 @@ class RowChecks:
         self.names = [column.name for column in table.columns]
         self.known = frozenset([*self.names, target])
         used = {column.name for column in table.used}
-        self.relations = [relation for relation in schema.relations if used.issuperset(relation.names)]
+        self.constraints = [constraint for constraint in schema.constraints if used.issuperset(constraint.columns)]
 
     def absent(self, name: str) -> Violation:
         "The trouble with a column that is not there."
@@ -185,10 +185,10 @@ class RowChecks:
         message = f"there is no column '{short}'{did_you_mean(short, self.names)}"
         return self._violation(short, "unknown", message)
 
-    def broken_constraint(self, relation: RowConstraint) -> Violation:
+    def broken_constraint(self, constraint: RowConstraint) -> Violation:
         "The trouble with columns that contradict each other."
-        names = ", ".join(relation.names)
-        return self._violation(names, "relation", f"it should hold that {relation.text}")
+        names = ", ".join(constraint.columns)
+        return self._violation(names, "relation", f"it should hold that {constraint.text}")
 
     def _violation(self, column: str, situation: str, message: str) -> Violation:
         return Violation(column, situation, message, self.schema.action(situation))
@@ -218,7 +218,7 @@ class RowReader(RowChecks):
             texts += cell.words
             if cell.troubles:
                 troubles += cell.troubles
-        if self.table.derived or self.relations:
+        if self.table.derived or self.constraints:
             self._compute(row, numbers, troubles)
         if not row.keys() <= self.known:
             troubles += map(self.unknown_column, row.keys() - self.known)
@@ -232,7 +232,7 @@ class RowReader(RowChecks):
                     *(read_cell(self.table[name], row.get(name)) for name in (each.left, each.right))
                 )
             )
-        for relation in self.relations:
-            values = {name: as_number(read_cell(self.table[name], row.get(name))) for name in relation.names}
-            if not is_satisfied(relation, values):
-                troubles.append(self.broken_constraint(relation))
+        for constraint in self.constraints:
+            values = {name: as_number(read_cell(self.table[name], row.get(name))) for name in constraint.columns}
+            if not is_satisfied(constraint, values):
+                troubles.append(self.broken_constraint(constraint))
