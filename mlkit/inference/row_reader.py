@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..core.errors import did_you_mean
-from ..data.column_spec import ColumnSpec, input_cell, input_kinds, read_cell
+from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import RowConstraint, is_satisfied
+from ..data.model_inputs import input_cell, input_kinds
 from ..data.schema import Rule, Schema, as_number, broken_rules, describe_rule, rule_column_spec
 from ..data.table_spec import TableSpec
 
@@ -104,11 +105,11 @@ def fast_number_parser(
     look: CellParser,  # for everything that is not plain
 ) -> CellParser:
     "The same, for numbers within their range."
-    prepared, rule = column._prepared, schema.rules.get(column.name, Rule())
-    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not prepared.bare:
+    lookups, rule = column.lookups, schema.rules.get(column.name, Rule())
+    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not lookups.bare_factor:
         return look
-    worth, sentinels = prepared.bare, prepared.sentinels
-    low, high = rule.limit("low"), rule.limit("high")
+    worth, sentinels = lookups.bare_factor, lookups.sentinels
+    low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
     low, high = -_FLOAT32_MAX if low is None else low, _FLOAT32_MAX if high is None else high
 
     def glance(value: Any) -> ParsedCell:
@@ -173,7 +174,9 @@ class RowChecks:
         self.names = [column.name for column in table.columns]
         self.known = frozenset([*self.names, target])
         used = {column.name for column in table.used}
-        self.constraints = [constraint for constraint in schema.constraints if used.issuperset(constraint.columns)]
+        self.constraints = [
+            constraint for constraint in schema.constraints if used.issuperset(constraint.columns)
+        ]
 
     def absent(self, name: str) -> Violation:
         "The trouble with a column that is not there."
@@ -233,6 +236,8 @@ class RowReader(RowChecks):
                 )
             )
         for constraint in self.constraints:
-            values = {name: as_number(read_cell(self.table[name], row.get(name))) for name in constraint.columns}
+            values = {
+                name: as_number(read_cell(self.table[name], row.get(name))) for name in constraint.columns
+            }
             if not is_satisfied(constraint, values):
                 troubles.append(self.broken_constraint(constraint))

@@ -154,9 +154,9 @@ def to_pandera_schema(
             yield "readable", pa.Check.eq(True, error=say["kind"])
         if column.kind in ("number", "date"):
             if rule.low is not None:
-                yield "value", pa.Check.ge(rule.limit("low"), error=say["low"])
+                yield "value", pa.Check.ge(rule.numeric_limit("low"), error=say["low"])
             if rule.high is not None:
-                yield "value", pa.Check.le(rule.limit("high"), error=say["high"])
+                yield "value", pa.Check.le(rule.numeric_limit("high"), error=say["high"])
         if rule.missing == 0:
             yield "filled", pa.Check.eq(True, error=say["missing"])
         if rule.categories:
