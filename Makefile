@@ -79,7 +79,7 @@ layers: $(AUTHOR)
 
 project: $(AUTHOR)
 	@echo "== project: notebooks, library and README agree"
-	@$(BIN)/pytest -q --no-header tests/test_project.py
+	@$(BIN)/pytest -q --no-header tests/project/test_project.py
 
 lessons: $(AUTHOR)
 	@echo "== lessons: every notebook runs"
@@ -87,7 +87,7 @@ lessons: $(AUTHOR)
 
 tests: $(AUTHOR)
 	@echo "== tests: pytest"
-	@$(BIN)/pytest tests --ignore tests/test_project.py
+	@$(BIN)/pytest tests --ignore tests/project/test_project.py
 
 # ---------------------------------------------------------------------------------------------- the environment
 # One .venv in two steps: a user's, and on top of it an author's. Each is made once, and gone through again when

@@ -5,304 +5,22 @@
 # %% ../nbs/08_package.ipynb #113aeab7
 from __future__ import annotations
 
-import json
-import os
-import pickle
-import platform
-import shutil
-import subprocess
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import joblib
-import numpy as np
 import pandas as pd
 
-from .collect import personal_columns
-from .core.errors import PackageError, RunError
-from .core.run_folder import digest_of, read_journal
-from .data.cells import as_text, native
-from .data.schema import Schema
-from .evaluate import without_nan
-from .inference.signing import MANIFEST, check, seal
-from .models.calibration import FinalModel
-from .packaging.onnx_export import to_onnx
-from .packaging.parity import Parity, compare, made_up, say_parity
-from .registry.tracking import one_line
+from .core.errors import RunError
+from .core.files import file_digest
+from .core.run_folder import read_journal
+from .inference.signing import MANIFEST_FILE
 
 # %% auto #0
-__all__ = ['LIBRARIES', 'PURPOSE', 'write_model', 'Proof', 'prove', 'shuffled', 'background_of', 'reference_of', 'declared',
-           'git_state', 'library_versions', 'facts_for', 'put_in_place', 'manifest_of', 'write_package', 'show_package',
-           'model_name', 'earlier_manifest', 'record_of', 'in_short', 'say_version']
-
-# %% ../nbs/08_package.ipynb #3dba629b
-def write_model(
-    folder: Path,  # of the package
-    model: FinalModel,
-    graph: Any = None,  # its ONNX graph, when there is one
-    saved: Path | None = None,  # the same model in a file of joblib, if it is there already
-) -> None:
-    "The same model in three formats, or in two."
-    with open(folder / "model.pkl", "wb") as file:
-        pickle.dump(model, file, protocol=5)
-    if saved:
-        shutil.copyfile(saved, folder / "model.joblib")
-    else:
-        joblib.dump(model, folder / "model.joblib", compress=3)
-    if graph is not None:
-        (folder / "model.onnx").write_bytes(graph.SerializeToString(deterministic=True))
-
-# %% ../nbs/08_package.ipynb #6d5aea20
-@dataclass(frozen=True)
-class Proof:
-    "Whether a model can be shipped as a graph."
-
-    graph: Any  # an ONNX model; None: it cannot
-    parity: Parity | None  # None: there was no graph to compare
-    words: str  # Markdown
-
-    def to_dict(self) -> dict[str, Any]:
-        "For the manifest."
-        found = self.parity or Parity(0, 0.0, 0)
-        reason = "" if self.graph is not None else self.words.replace("**", "")
-        return without_nan(
-            {
-                "onnx": self.graph is not None,
-                "rows": found.rows,
-                "largest": found.largest,
-                "labels": found.labels,
-                "reason": reason,
-            }
-        )
-
-
-def prove(
-    model: FinalModel,
-    train: pd.DataFrame,  # raw rows
-    test: pd.DataFrame,
-    rows: int = 10_000,  # at most
-    seed: int = 42,
-) -> Proof:
-    "Write the model as a graph, and compare the two on real rows and on made-up ones."
-    more = train.sample(min(max(rows - len(test), 0), len(train)), random_state=seed)
-    inputs = model.table.inputs(pd.concat([test.head(rows), more], ignore_index=True))
-    try:
-        graph = to_onnx(model)
-        parity = compare(model, graph, inputs) + compare(model, graph, made_up(model, inputs, seed=seed))
-    except Exception as error:  # whatever a converter says: the model ships in the other formats
-        return Proof(None, None, f"**There is no graph**: {one_line(error).rstrip('.')}.")
-    return Proof(graph if parity.kept else None, parity, say_parity(parity, model.task.type == "regression"))
-
-# %% ../nbs/08_package.ipynb #5765a8dd
-def shuffled(
-    frame: pd.DataFrame,
-    rows: int,  # at most
-    seed: int = 42,
-) -> pd.DataFrame:
-    "Values of each column in an order of its own, so that what stands in a row does not belong together."
-    rng = np.random.default_rng(seed)
-    places = {name: rng.permutation(len(frame))[:rows] for name in frame.columns}
-    return pd.DataFrame({name: frame[name].iloc[at].reset_index(drop=True) for name, at in places.items()})
-
-# %% ../nbs/08_package.ipynb #730abf13
-def background_of(
-    model: FinalModel,
-    train: pd.DataFrame,  # raw rows
-    rows: int = 60,
-    seed: int = 42,
-) -> dict[str, Any]:  # columns: raw cells by column
-    "Usual cells, for explanations to compare with."
-    names = [column.name for column in model.table.used]
-
-    def plain(value: Any) -> Any:
-        value = native(value)
-        return value if value is None or isinstance(value, str | int | float) else as_text(value)
-
-    cells = shuffled(train[names], rows, seed)
-    return {"columns": {name: [*map(plain, cells[name].tolist())] for name in names}}
-
-
-def reference_of(
-    model: FinalModel,
-    train: pd.DataFrame,  # raw rows
-    rows: int = 10_000,
-    seed: int = 42,
-) -> pd.DataFrame:  # the columns of the model, then `output`, or `output.<class>` for each class
-    "What was usual in training, for drift to be measured against."
-    some = train.sample(min(rows, len(train)), random_state=seed)
-    whole, said = some[[column.name for column in model.table.used]], model.output(some)
-    answers = {f"output.{label}": said[:, place] for place, label in enumerate(model.task.classes)}
-    return shuffled(whole.assign(**(answers or {"output": said})), rows, seed)
-
-# %% ../nbs/08_package.ipynb #78886b89
-def declared(
-    model: FinalModel,
-    schema: Schema,  # of the run
-    personal: Mapping[str, str],  # columns whose values are neither logged nor shown
-) -> dict[str, Any]:  # the content of files, by name
-    "What a package says about its rows and its answers."
-    own = schema.only(column.name for column in model.table.used)
-    problem = {"task": model.task.to_dict(), "threshold": model.threshold, "personal": [*personal]}
-    return {"table": model.table.to_dict(), "schema": own.to_dict(), "problem": problem}
-
-# %% ../nbs/08_package.ipynb #eb5a1c41
-def git_state(
-    folder: Path,  # anywhere in a working tree
-) -> dict[str, Any] | None:  # commit; dirty: is anything changed since? None: there is no Git
-    "Which code it was."
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(folder), *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-LIBRARIES = (
-    "mlkit",
-    "joblib",
-    "lightgbm",
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "pandas",
-    "pyarrow",
-    "scikit-learn",
-    "scipy",
-)
-
-
-def library_versions() -> dict[str, str]:
-    "What the model was made with, and what it needs."
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-# %% ../nbs/08_package.ipynb #8ff332e4
-def facts_for(
-    name: str,  # of the model
-    model: FinalModel,
-    metrics: dict[str, Any],  # from stage 06
-    snapshot: dict[str, Any],  # from stage 02
-    proof: Proof,
-    git: dict[str, Any] | None,  # from `git_state`
-) -> dict[str, Any]:
-    "What the manifest tells, besides the digests."
-    told = ("metric", "score", "interval", "baseline", "goal", "reached", "fit")
-    return {
-        "name": name,
-        "git": git,
-        "data": {"sha256": snapshot["data_hash"], "rows": snapshot["rows"]},
-        "python": platform.python_version(),
-        "packages": library_versions(),
-        "model": {"family": model.family, "task": model.task.type} | {key: metrics.get(key) for key in told},
-        "parity": proof.to_dict(),
-    }
-
-# %% ../nbs/08_package.ipynb #84a7c302
-def put_in_place(
-    folder: Path,  # of the package
-    fill: Callable[[Path], None],  # writes the files
-    facts: dict[str, Any],  # from `facts_for`
-    earlier: dict[str, Any] | None = None,  # the manifest of the package before
-) -> dict[str, Any]:  # the manifest
-    "Make a package whole or not at all. RunError: it cannot be written."
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        beside.mkdir(parents=True)
-        fill(beside)
-        there = manifest_of(folder)
-        known = earlier or there
-        if known:
-            _keep_pickle(folder, beside, known["files"])
-        files = {path.name: digest_of(path) for path in beside.iterdir()}
-        if known and _lasting(known) == _lasting(facts | {"files": files}):
-            if there == known:
-                return known
-            facts = facts | {"made": known["made"], "git": known["git"]}
-        manifest = seal(beside, facts)
-        _swap(beside, folder)
-        return manifest
-    except OSError as error:
-        mend = "free space or choose another --out"
-        raise RunError(f"cannot write {folder}: {error.strerror or error}; {mend}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def manifest_of(folder: Path) -> dict[str, Any] | None:
-    "What a package says of itself; None where there is none that is whole."
-    try:
-        return check(folder)
-    except PackageError:
-        return None
-
-
-def _keep_pickle(folder: Path, beside: Path, files: dict[str, str]) -> None:
-    "Pickle does not always give the same bytes; of the same model the one that is there is kept."
-    pairs = ("model.joblib", beside / "model.joblib"), ("model.pkl", folder / "model.pkl")
-    if all(path.exists() and digest_of(path) == files.get(name) for name, path in pairs):
-        shutil.copyfile(folder / "model.pkl", beside / "model.pkl")
-
-
-def _lasting(manifest: dict[str, Any]) -> dict[str, Any]:
-    "What makes it another package when it changes."
-    return {key: value for key, value in manifest.items() if key not in ("format", "made", "git")}
-
-
-def _swap(new: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(new, folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-# %% ../nbs/08_package.ipynb #73fb73f7
-def write_package(
-    folder: Path,  # where it will be
-    model: FinalModel,
-    train: pd.DataFrame,  # raw rows
-    proof: Proof,
-    schema: Schema,  # of the run
-    metrics: dict[str, Any],
-    card: Mapping[str, str],  # card.md, card.html
-    facts: dict[str, Any],  # from `facts_for`
-    earlier: dict[str, Any] | None = None,  # the manifest of the package before
-    saved: Path | None = None,  # the model in a file of joblib, if it is there already
-    seed: int = 42,
-) -> dict[str, Any]:  # the manifest
-    "Everything that leaves the run."
-    personal = personal_columns(train.drop(columns=model.task.target, errors="ignore"), doubtful=True)
-    said = declared(model, schema, personal) | {
-        "metrics": metrics,
-        "background": background_of(model, train, seed=seed),
-    }
-
-    def fill(beside: Path) -> None:
-        write_model(beside, model, proof.graph, saved)
-        reference_of(model, train, seed=seed).to_parquet(beside / "reference.parquet", index=False)
-        texts = {
-            f"{name}.json": json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-            for name, value in said.items()
-        }
-        for name, text in (texts | dict(card)).items():
-            (beside / name).write_text(text, encoding="utf-8")
-
-    return put_in_place(folder, fill, facts, earlier)
+__all__ = ['FILE_PURPOSES', 'show_package', 'registered_model_name', 'load_previous_manifest', 'package_record', 'summarise',
+           'describe_version']
 
 # %% ../nbs/08_package.ipynb #eccdd6c8
-PURPOSE = {
+FILE_PURPOSES = {
     "model.onnx": "the model as a graph: for servers, and everywhere else",
     "model.joblib": "the model for Python, compressed",
     "model.pkl": "the model for Python",
@@ -321,21 +39,21 @@ PURPOSE = {
 
 def show_package(folder: Path) -> pd.DataFrame:
     "The files of a package, what they are for, and how large they are."
-    there = [name for name in PURPOSE if (folder / name).exists()]
+    there = [name for name in FILE_PURPOSES if (folder / name).exists()]
     sizes = [f"{(folder / name).stat().st_size / 1024:,.1f}" for name in there]
-    return pd.DataFrame({"what for": [PURPOSE[name] for name in there], "kB": sizes}, index=there)
+    return pd.DataFrame({"what for": [FILE_PURPOSES[name] for name in there], "kB": sizes}, index=there)
 
 # %% ../nbs/08_package.ipynb #4ec55368
-def model_name(
+def registered_model_name(
     name: str,  # as it was set
-    run: Any,  # mlkit.core.run_folder.Run
+    run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> str:
     "The name of the model; not set: the project's."
     return name.strip() or read_journal(run.folder).get("project") or "mlkit"
 
 
-def earlier_manifest(
-    run: Any,  # mlkit.core.run_folder.Run
+def load_previous_manifest(
+    run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> dict[str, Any] | None:
     "What the last package of this run has said of itself."
     try:
@@ -344,7 +62,7 @@ def earlier_manifest(
         return None  # it is damaged, and will be written anew
 
 
-def record_of(
+def package_record(
     folder: Path,  # of the package
     manifest: dict[str, Any],
     version: str,  # of the registry; empty: it is not registered
@@ -355,13 +73,13 @@ def record_of(
         "version": version,
         "folder": folder.name,
         "parity": manifest["parity"],
-        "manifest": digest_of(folder / MANIFEST),
+        "manifest": file_digest(folder / MANIFEST_FILE),
         "content": manifest,
     }
 
 
-def in_short(
-    record: dict[str, Any],  # from `record_of`
+def summarise(
+    record: dict[str, Any],  # from `package_record`
 ) -> str:  # one line
     "What this stage found, for the command line."
     parity = record["parity"]
@@ -370,8 +88,8 @@ def in_short(
     return f"{record['name']}, {version}; {proved}"
 
 
-def say_version(
-    record: dict[str, Any],  # from `record_of`
+def describe_version(
+    record: dict[str, Any],  # from `package_record`
 ) -> str:  # Markdown
     "What became of the package, and what to type next."
     name, version = record["name"], record["version"]

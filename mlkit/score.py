@@ -5,323 +5,20 @@
 # %% ../nbs/09_score.ipynb #6a583cea
 from __future__ import annotations
 
-import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from hashlib import sha256
-from itertools import chain
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from .core.errors import SettingsError, did_you_mean
-from .core.parallel import Workers
-from .core.run_folder import replacing
-from .inference.chunks import Parts, Piece, check_output, deliver, write_file
-from .inference.frame_reader import Batch
-from .inference.predictor import Predictor, open_predictor
-from .sources.locations import Address, find_address, split_ending
-from .sources.readers import Facts, How, rebatch, source_frames
+from .scoring.batch_job import ScoringResult
 
 # %% auto #0
-__all__ = ['CELLS', 'MOST_ROWS', 'Listener', 'kept_columns', 'answer_rows', 'refused_rows', 'Portable', 'Slice', 'answer_slice',
-           'slices', 'content_of', 'Scored', 'Clock', 'undone', 'job_of', 'score', 'place_of', 'note_path', 'finish',
-           'say_scored', 'in_short', 'judged_rows', 'say_same', 'show_answers']
-
-# %% ../nbs/09_score.ipynb #958cc6db
-def kept_columns(
-    predictor: Predictor,
-    columns: Sequence[str],  # of the table that is scored
-    keep: str = "auto",  # names with | between them, or auto, all, none
-) -> list[str]:
-    "The columns that go along with the answers. SettingsError: there is no such column."
-    if keep in ("all", "none"):
-        return [*columns] if keep == "all" else []
-    if keep == "auto":
-        known = {column.name for column in predictor.table.columns if column.kind == "identifier"}
-        return [name for name in columns if name in known - predictor.personal]
-    names = [name.strip() for name in keep.split("|") if name.strip()]
-    for name in names:
-        if name not in columns:
-            raise SettingsError(f"keep names '{name[:60]}', which is no column{did_you_mean(name, columns)}")
-    return names
-
-# %% ../nbs/09_score.ipynb #6a201087
-def answer_rows(
-    predictor: Predictor,
-    batch: Batch,  # rows that were read
-    frame: pd.DataFrame,  # the same rows, raw; the index counts from 0
-    kept: Sequence[str],  # columns that go along
-) -> pa.Table:
-    "A prediction for each row that was not refused."
-    fine = ~batch.refused()
-    some = batch if fine.all() else Batch(batch.numbers[fine], batch.words[fine], [])
-    classes = predictor.task.classes
-    output = predictor.output(some) if fine.any() else np.empty((0, len(classes)) if classes else 0)
-    kind = pa.string() if classes else pa.float64()
-    answers: list[tuple[str, Any]] = [("row", frame.index.to_numpy()[fine] + 1)]
-    answers += [(name, pa.Array.from_pandas(frame[name][fine])) for name in kept]
-    answers.append(("prediction", pa.array(predictor.labels(output), kind)))
-    answers += [(f"probability.{label}", output[:, place]) for place, label in enumerate(classes)]
-    odd = [text or None for text in _in_words(batch, "warn")[fine]]
-    answers.append(("warnings", pa.array(odd, pa.string())))
-    names = _settled(name for name, _ in answers)
-    return pa.table([values for _, values in answers], names)
-
-
-def _in_words(batch: Batch, action: str) -> np.ndarray:
-    "What is wrong with each row, as one text."
-    texts = np.full(len(batch.numbers), "", dtype=object)
-    for trouble, rows in batch.troubles:
-        if trouble.action == action and not rows.all():
-            texts[rows] += trouble.message + "; "
-    return np.array([text.removesuffix("; ") for text in texts], dtype=object) if texts.any() else texts
-
-
-def _settled(names: Any) -> list[str]:
-    "Names of columns of which no two are alike, not even in small letters: some databases know no capitals."
-    settled: list[str] = []
-    for name in names:
-        while name.lower() in {other.lower() for other in settled}:
-            name += "_"
-        settled.append(name)
-    return settled
-
-# %% ../nbs/09_score.ipynb #7488453f
-def refused_rows(
-    batch: Batch,  # rows that were read
-    frame: pd.DataFrame,  # the same rows, raw
-) -> pa.Table:
-    "The rows that were not answered, and why."
-    bad = batch.refused()
-    told = [
-        ("row", frame.index.to_numpy()[bad] + 1),
-        ("reason", pa.array(_in_words(batch, "error")[bad], pa.string())),
-    ]
-
-    def texts(cells: pd.Series) -> Any:
-        return pa.array([None if pd.isna(cell) else str(cell) for cell in cells], pa.string())
-
-    lost = frame[bad]
-    cells = [(name, texts(lost[name])) for name in lost]
-    names = _settled(name for name, _ in told + cells)
-    return pa.table([values for _, values in told + cells], names)
-
-# %% ../nbs/09_score.ipynb #9e4eb037
-@dataclass
-class Portable:
-    "A predictor that can be sent."
-
-    predictor: Predictor
-
-    def __getstate__(self) -> dict[str, Any]:
-        folder = self.predictor.folder
-        graph = "model.onnx" if (folder / "model.onnx").exists() else "model.joblib"
-        names = ("problem.json", "table.json", "schema.json", graph)
-        return {
-            "manifest": self.predictor.manifest,
-            "version": self.predictor.version,
-            "files": {name: (folder / name).read_bytes() for name in names},
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        folder = Path(mkdtemp(prefix="mlkit-model-"))
-        for name, content in state["files"].items():
-            (folder / name).write_bytes(content)
-        self.predictor = open_predictor(folder, state["manifest"], version=state["version"])
-
-
-class Slice(NamedTuple):
-    "Some rows to be answered."
-
-    number: int
-    frame: pd.DataFrame
-    kept: list[str]
-    mark: str  # of what the rows are
-
-
-def answer_slice(shared: Portable, some: Slice) -> Piece:
-    "The work on one slice, wherever it is done."
-    batch = shared.predictor.frame_inputs(some.frame)
-    warned = {
-        trouble.message: int(rows.sum()) for trouble, rows in batch.troubles if trouble.action == "warn"
-    }
-    answers = answer_rows(shared.predictor, batch, some.frame, some.kept)
-    return Piece(some.number, answers, refused_rows(batch, some.frame), some.mark, warned)
-
-# %% ../nbs/09_score.ipynb #9ef56162
-CELLS, MOST_ROWS = 1_500_000, 50_000  # of a slice
-
-
-def slices(
-    source: str,  # a file, a folder, an address
-    how: How,  # what there is to say about reading it
-    facts: Facts,  # takes note of what is found
-    predictor: Predictor,
-    keep: str = "auto",  # as for `kept_columns`
-) -> Iterator[Slice]:
-    "The rows of a source, some at a time."
-    frames = source_frames(source, how, facts, "source")
-    first = next(frames)
-    kept = kept_columns(predictor, list(map(str, first.columns)), keep)
-    rows = max(1_000, min(MOST_ROWS, CELLS // len(first.columns)))
-    for number, frame in enumerate(rebatch(chain([first], frames), rows)):
-        yield Slice(number, frame, kept, facts.sha256 or content_of(frame))
-
-
-def content_of(frame: pd.DataFrame) -> str:
-    "A digest of rows."
-    hashes = pd.util.hash_pandas_object(frame.astype("str"), index=False)
-    return sha256(hashes.to_numpy().tobytes()).hexdigest()
-
-# %% ../nbs/09_score.ipynb #c3485edd
-@dataclass(frozen=True)
-class Scored:
-    "What a job did."
-
-    model: str
-    version: str
-    manifest: str  # digest of the package's manifest
-    data: str  # digest of what was read; empty: it has none, such as a query
-    rows: int  # answered
-    refused: int
-    warnings: dict[str, int]  # how many rows each one concerns
-    seconds: float
-    output: str
-    trouble: str = ""  # with the cluster
-
-    def to_dict(self) -> dict[str, Any]:
-        "For JSON."
-        return asdict(self)
-
-    @property
-    def rate(self) -> float:
-        "Rows a second."
-        return (self.rows + self.refused) / self.seconds if self.seconds else 0.0
-
-# %% ../nbs/09_score.ipynb #eae79072
-Listener = Callable[[int, float], None]  # told of the rows that are done, and of the seconds
-
-
-class Clock:
-    "How far a job is."
-
-    def __init__(self, on_rows: Listener):
-        self.on_rows, self.began, self.rows, self.slices = on_rows, time.monotonic(), 0, 0
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.began
-
-    def add(self, rows: int) -> None:
-        self.rows += rows
-        self.on_rows(self.rows, self.seconds)
-
-
-def undone(every: Iterator[Slice], parts: Parts, clock: Clock) -> Iterator[Slice]:
-    "The slices whose pieces are not there yet."
-    for some in every:
-        clock.slices += 1
-        if parts.has(some.number, some.mark):
-            clock.add(len(some.frame))
-        else:
-            yield some
-
-
-def job_of(predictor: Predictor, source: str, output: str, how: How, keep: str, into: str) -> dict[str, Any]:
-    "What the answers depend on."
-    return {
-        "model": predictor.digest,
-        "source": source,
-        "output": output,
-        "how": asdict(how),
-        "keep": keep,
-        "into": into,
-    }
-
-# %% ../nbs/09_score.ipynb #92acb3ea
-def score(
-    predictor: Predictor,  # from `load_predictor`
-    source: str,  # what to predict: a file, a folder, an address
-    output: str,  # where the answers go: .csv, .parquet, a folder, an address
-    how: How = How(),  # noqa: B008 - what there is to say about reading the source; it cannot change
-    keep: str = "auto",  # columns that go along, with | between them; auto: identifiers; all; none
-    into: str = "predictions",  # of a database: the table that the answers go to
-    overwrite: bool = False,  # may an output that is there be replaced?
-    jobs: int = 0,  # cores; 0: all
-    cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
-    on_rows: Listener = lambda rows, seconds: None,
-) -> Scored:
-    "Predict every row of a source. What was done is kept, and a job that was stopped goes on from there."
-    find_address(source, "source")  # a secret in it is refused before anything is written down
-    address, facts, clock = find_address(output, "output"), Facts(), Clock(on_rows)
-    place, job = place_of(address), job_of(predictor, source, output, how, keep, into)
-    with Parts(place.with_name(f"{place.name}.parts"), job) as parts, Workers(jobs, cluster) as workers:
-        check_output(address, overwrite or parts.complete)
-        todo = undone(slices(source, how, facts, predictor, keep), parts, clock)
-        for piece in workers.stream(answer_slice, Portable(predictor), todo):
-            parts.add(piece)
-            clock.add(piece.answers.num_rows + piece.refused.num_rows)
-        parts.close(clock.slices)
-        rows, refused, warned = parts.totals()
-        done = Scored(
-            predictor.name,
-            predictor.version,
-            predictor.digest,
-            facts.sha256 or "",
-            rows,
-            refused,
-            dict(warned),
-            clock.seconds,
-            address.shown,
-            workers.trouble,
-        )
-        finish(parts, address, into, done)
-    return done
-
-# %% ../nbs/09_score.ipynb #ab7013b1
-def place_of(
-    address: Address,  # of the output
-) -> Path:
-    "Where the pieces are put together: beside the output, or in the user's cache."
-    if address.place == "disk":
-        return Path(address.real)
-    from platformdirs import user_cache_path
-
-    digest = sha256(address.given.encode()).hexdigest()[:12]
-    return user_cache_path("mlkit", appauthor=False) / "score" / f"{digest}-{address.name}"
-
-
-def note_path(
-    address: Address,  # of the output
-    ending: str,  # .score.json or .refused.csv
-) -> Path:
-    "A file beside the output."
-    stem = address.name.removesuffix(split_ending(address.name)[0]) or "predictions"
-    return (Path(address.real).parent if address.place == "disk" else Path()) / f"{stem}{ending}"
-
-
-def finish(parts: Parts, address: Address, into: str, done: Scored) -> None:
-    "Deliver, and write down what was done."
-    parts.complete_now()
-    deliver(parts, address, into, sha256(json.dumps(parts.job).encode()).hexdigest())
-    refused = note_path(address, ".refused.csv")
-    if done.refused:
-        write_file(parts.tables("refused"), refused)
-    else:
-        refused.unlink(missing_ok=True)
-    with replacing(note_path(address, ".score.json")) as temporary:
-        temporary.write_text(json.dumps(asdict(done), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    parts.remove()
+__all__ = ['describe_scoring', 'summarise', 'evaluation_rows_path', 'describe_prediction_match', 'preview_predictions']
 
 # %% ../nbs/09_score.ipynb #ab1b1536
-def say_scored(done: Scored) -> str:  # some lines
+def describe_scoring(done: ScoringResult) -> str:  # some lines
     "What was done, and what to look at."
     lines = [
         f"{done.rows:,} rows answered by {done.model} version {done.version} at {done.rate:,.0f} rows a "
@@ -338,22 +35,22 @@ def say_scored(done: Scored) -> str:  # some lines
     return "\n".join(lines + ([done.trouble] if done.trouble else []))
 
 
-def in_short(done: Scored) -> str:  # one line
+def summarise(done: ScoringResult) -> str:  # one line
     "What this stage did, for the command line."
     bad = f", {done.refused:,} refused" if done.refused else ""
     return f"{done.rows:,} rows answered at {done.rate:,.0f} a second{bad}"
 
 # %% ../nbs/09_score.ipynb #300509f7
-def judged_rows(
-    run: Any,  # mlkit.core.run_folder.Run
+def evaluation_rows_path(
+    run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> str:  # a path
     "The file of the rows that the evaluation has judged by."
     run.load("test")  # so that the run knows of it
     return str(run.artifacts / "test.parquet")
 
 
-def say_same(
-    run: Any,  # mlkit.core.run_folder.Run
+def describe_prediction_match(
+    run: Any,  # mlkit.core.run_folder.RunFolder
     output: str,  # where the answers to its test rows are
 ) -> str:
     "Whether the answers are those of the evaluation."
@@ -367,7 +64,7 @@ def say_same(
     return f"The answers are {verdict} in the evaluation (largest difference {apart:.1g})."
 
 
-def show_answers(
+def preview_predictions(
     output: str,  # where they are
     rows: int = 5,
 ) -> pd.DataFrame | None:

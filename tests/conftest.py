@@ -174,10 +174,10 @@ def own_home(tmp_path_factory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def own_key(tmp_path_factory) -> Iterator[Path]:
     """A signing key of the tests' own, and not the user's; for servers that they start, too."""
-    from mlkit.inference.signing import make_key
+    from mlkit.inference.signing import make_signing_key
 
     key = tmp_path_factory.mktemp("signing") / "signing.key"
-    make_key(key)
+    make_signing_key(key)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLKIT_SIGNING_KEY", str(key))
         patch.delenv("MLKIT_PUBLIC_KEY", raising=False)
@@ -188,15 +188,17 @@ def own_key(tmp_path_factory) -> Iterator[Path]:
 def package(own_home, tmp_path_factory) -> Path:
     """The package of a small model of the running example."""
     from mlkit import fit
-    from mlkit.data.schema import infer_schema
-    from mlkit.models.calibration import finish
-    from mlkit.package import facts_for, prove, write_package
-    from mlkit.sources.examples import customers
+    from mlkit.data.schema_inference import infer_schema
+    from mlkit.models.calibration import finalise_model
+    from mlkit.packaging.package_writer import write_package
+    from mlkit.packaging.parity import export_and_check
+    from mlkit.packaging.provenance import manifest_facts
+    from mlkit.sources.examples import make_customers
 
-    rows, data = customers(1_500, seed=0), {"data_hash": "0" * 64, "rows": 1_500}
-    model = finish(fit(rows, "churned", budget=0, trials=3, models="linear boosting"))
-    proof, folder = prove(model, rows, rows.head(0)), tmp_path_factory.mktemp("package") / "model"
-    facts = facts_for("customers", model, model.metrics, data, proof, None)
+    rows, data = make_customers(1_500, seed=0), {"data_hash": "0" * 64, "rows": 1_500}
+    model = finalise_model(fit(rows, "churned", budget=0, trials=3, models="linear boosting"))
+    proof, folder = export_and_check(model, rows, rows.head(0)), tmp_path_factory.mktemp("package") / "model"
+    facts = manifest_facts("customers", model, model.metrics, data, proof, None)
     schema = infer_schema(model.table, rows)
     write_package(folder, model, rows, proof, schema, model.metrics, {"card.md": "# Customers"}, facts)
     return folder

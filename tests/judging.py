@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mlkit.problem import settle, state_problem
+from mlkit.task.problem import state_problem
+from mlkit.task.task_inference import make_task
 
 TARGETS = {
     "binary": pd.Series(["no", "yes"] * 30),
@@ -13,7 +14,7 @@ TARGETS = {
 
 
 def task_of(kind, metric="auto", **stated):
-    return settle(state_problem("target", task=kind, metric=metric, **stated), TARGETS[kind])
+    return make_task(state_problem("target", task=kind, metric=metric, **stated), TARGETS[kind])
 
 
 BINARY, MANY, NUMBER = map(task_of, TARGETS)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .model_commands import add_commands
+from .model_commands import add_model_commands
 from ..core.errors import MLKitError, SettingsError, did_you_mean
 
 app = typer.Typer(
@@ -28,11 +28,11 @@ app = typer.Typer(
 )
 
 # %% auto #0
-__all__ = ['app', 'WRITTEN', 'find_settings', 'choose_stages', 'all_parameters', 'run_name', 'Request', 'look_ahead', 'run',
-           'closing_words', 'verdict', 'show', 'newest_run', 'doctor', 'examine', 'main']
+__all__ = ['app', 'choose_stages', 'collect_parameters', 'default_run_name', 'RunRequest', 'precheck_source', 'run',
+           'describe_metrics', 'show', 'doctor', 'check_environment', 'main']
 
 # %% ../../nbs/cli/02_main.ipynb #8d18a8ec
-def find_settings(
+def _find_settings_file(
     data: str | None,  # --data
     settings: Path | None,  # -s
 ) -> Path | None:  # the settings file to use, if any
@@ -50,9 +50,9 @@ def choose_stages(
     last: str | None,  # --to
 ) -> list[str]:  # names in their order
     "The stages to run."
-    from mlkit.pipeline.notebooks import stages
+    from mlkit.pipeline.notebooks import list_stages
 
-    known = list(stages())
+    known = list(list_stages())
     for name in [*names, *filter(None, (first, last))]:
         if name in known:
             continue
@@ -67,15 +67,15 @@ def choose_stages(
     )
 
 # %% ../../nbs/cli/02_main.ipynb #cb23a8a9
-def all_parameters(
+def collect_parameters(
     settings: Path | None,  # the settings file
     data: str | None,  # --data
     target: str | None,  # --target
     overrides: list[str],  # -p stage.parameter=value
 ) -> dict[str, dict[str, Any]]:  # of each stage, in full
     "Every parameter with its value."
-    from mlkit.pipeline.notebooks import stages
-    from mlkit.pipeline.settings import resolve
+    from mlkit.pipeline.notebooks import list_stages
+    from mlkit.pipeline.settings import resolve_settings
 
     given = [item.partition("=")[0].strip() for item in overrides]
     if data is not None and target is None and "problem.target" not in given:
@@ -84,8 +84,8 @@ def all_parameters(
         raise SettingsError("--target is empty; name the column to predict")
     named = {"collect.source": data, "problem.target": target}
     short = [f"{name}={value}" for name, value in named.items() if value is not None]
-    known = {name: stage.parameters for name, stage in stages().items()}
-    return resolve(known, settings, os.environ, [*short, *overrides])
+    known = {name: stage.parameters for name, stage in list_stages().items()}
+    return resolve_settings(known, settings, os.environ, [*short, *overrides])
 
 
 def _example_target(data: str) -> str:
@@ -96,26 +96,27 @@ def _example_target(data: str) -> str:
     return example_target(data.removeprefix("example:"))
 
 # %% ../../nbs/cli/02_main.ipynb #4e671a02
-def run_name(
+def default_run_name(
     parameters: dict[str, dict[str, Any]],  # of each stage
     settings: Path | None,  # the settings file
 ) -> str:  # of the run's folder
     "What the run is called when nobody named it: the project, or the table. SettingsError: a secret."
     from mlkit.pipeline.settings import project_name
-    from mlkit.sources.locations import name_of, refuse_secret, split_ending
+    from mlkit.sources.archives import split_suffixes
+    from mlkit.sources.locations import check_no_secret, source_short_name
 
     source, join = parameters["collect"]["source"], parameters["collect"]["join"]
-    refuse_secret(source)  # from here on it is shown, and written down
+    check_no_secret(source)  # from here on it is shown, and written down
     for each in join.split("|"):
-        refuse_secret(each.strip(), "collect.join")
-    table = name_of(source).removeprefix("example:").removeprefix("env:").replace(":", "-")
-    table = table.removesuffix("".join(split_ending(table)))
+        check_no_secret(each.strip(), "collect.join")
+    table = source_short_name(source).removeprefix("example:").removeprefix("env:").replace(":", "-")
+    table = table.removesuffix("".join(split_suffixes(table)))
     name = (settings and project_name(settings)) or table
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
 
 # %% ../../nbs/cli/02_main.ipynb #399a02ac
 @dataclass
-class Request:
+class RunRequest:
     "What a person asked for, in the words of the command line."
 
     data: str | None = None
@@ -128,19 +129,19 @@ class Request:
         return Path(self.settings) if self.settings else None
 
     def parameters(self) -> dict[str, dict[str, Any]]:
-        return all_parameters(self.file, self.data, self.target, self.overrides)
+        return collect_parameters(self.file, self.data, self.target, self.overrides)
 
-    def after(self, folder: Path | None) -> Request:
+    def after(self, folder: Path | None) -> RunRequest:
         "This request on top of the one that the run folder remembers; a table or settings file replaces it."
         if folder is None or self.data is not None or not (folder / "run.json").is_file():
             return self
         from mlkit.core.run_folder import read_journal
 
         said = read_journal(folder).get("request", {})
-        earlier = Request(**{name: said[name] for name in asdict(self) if name in said})
+        earlier = RunRequest(**{name: said[name] for name in asdict(self) if name in said})
         if earlier.settings and not Path(earlier.settings).is_file():
             earlier.settings = ""
-        return Request(
+        return RunRequest(
             earlier.data,
             self.target or earlier.target,
             self.settings if earlier.data is None else earlier.settings,
@@ -149,61 +150,63 @@ class Request:
 
 # %% ../../nbs/cli/02_main.ipynb #7ddb6b57
 # Ways to write a header.
-WRITTEN = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "cp1252")
+_TRIED_ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "cp1252")
 
 
-def look_ahead(
+def precheck_source(
     parameters: dict[str, dict[str, Any]],  # of each stage
 ) -> None:
     "DataError at once where the table is not there or cannot be read, or has no such target."
-    from mlkit.sources.locations import find_address
+    from mlkit.sources.locations import parse_location
 
     how, target = parameters["collect"], parameters["problem"]["target"]
     if how["join"]:
-        _look_at_joins(how["join"])
-    if _seems_fine(find_address(how["source"]), target) or how["join"]:
+        _check_joins(how["join"])
+    if _is_readable_with_target(parse_location(how["source"]), target) or how["join"]:
         return
+    from mlkit.quality.row_filters import require_columns
     from mlkit.sources.readers import read_batches
-    from mlkit.validate import find_columns
 
     named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}
-    find_columns(next(read_batches(**named)), target)
+    require_columns(next(read_batches(**named)), target)
 
 # %% ../../nbs/cli/02_main.ipynb #9517837e
-def _seems_fine(address: Any, target: str) -> bool:
-    from mlkit.sources.locations import TEXT, find_files, require_package, split_ending
+def _is_readable_with_target(address: Any, target: str) -> bool:
+    from mlkit.sources.archives import TEXT_SUFFIXES, split_suffixes
+    from mlkit.sources.downloads import require_store_package
+    from mlkit.sources.locations import find_source_files
 
     if address.place == "store":
-        require_package(address)
+        require_store_package(address)
     if address.place == "database":
         return _is_remote(address)
     if address.place != "disk":
         return True
-    path = find_files(address.real)[0]
-    suffix, packed = split_ending(path.name)
-    if packed or suffix not in TEXT:
+    path = find_source_files(address.real)[0]
+    suffix, packed = split_suffixes(path.name)
+    if packed or suffix not in TEXT_SUFFIXES:
         return True
     with open(path, "rb") as file:
         header = file.readline(2**16)
-    texts = (header.decode(encoding, "ignore") for encoding in WRITTEN)
+    texts = (header.decode(encoding, "ignore") for encoding in _TRIED_ENCODINGS)
     return any(target in re.split('[,;|\t"\r\n]+', text) for text in texts)
 
 
 def _is_remote(address: Any) -> bool:
-    from mlkit.sources.readers import open_database
+    from mlkit.sources.databases import open_database
 
     open_database(address).dispose()
     return address.scheme.partition("+")[0] != "sqlite"
 
 
-def _look_at_joins(join: str) -> None:
-    from mlkit.collect import parse_joins
-    from mlkit.sources.locations import find_address, find_files
+def _check_joins(join: str) -> None:
+    from mlkit.sources.joins import parse_joins
+    from mlkit.sources.locations import find_source_files, parse_location
 
     for each in parse_joins(join):
-        address = find_address(each.source, "collect.join")
+        address = parse_location(each.source, "collect.join")
         if address.place == "disk":
-            find_files(address.real)
+            find_source_files(address.real)
 
 # %% ../../nbs/cli/02_main.ipynb #f2121e59
 _argument = partial(typer.Argument, show_default=False)
@@ -243,38 +246,38 @@ def run(
     if engine not in ("mlkit", "papermill"):
         raise SettingsError(f"--engine is mlkit or papermill, not '{engine}'")
     chosen = choose_stages(names or [], first, last)
-    request = Request(data, target, str(find_settings(data, settings) or ""), overrides or [])
+    request = RunRequest(data, target, str(_find_settings_file(data, settings) or ""), overrides or [])
     if settings is None:
         request = request.after(out)
     parameters = request.parameters()
     if {"collect", "validate"} <= set(chosen):
-        look_ahead(parameters)
-    name = run_name(parameters, request.file)
+        precheck_source(parameters)
+    name = default_run_name(parameters, request.file)
     folder = out or Path("runs") / name
     from mlkit.pipeline.runner import run_pipeline
 
     typer.echo(f"{parameters['collect']['source']} -> {folder}")
     run_pipeline(folder, parameters, chosen, engine, fresh, project=name, request=asdict(request))
     told = {*chosen} - {"problem", "collect", "validate", "prepare", "train"}
-    typer.echo(closing_words(folder) if told else f"Next: mlkit run --out {folder}")
+    typer.echo(_describe_result(folder) if told else f"Next: mlkit run --out {folder}")
 
 # %% ../../nbs/cli/02_main.ipynb #ecb33a56
-def closing_words(
+def _describe_result(
     folder: Path,  # a run folder
 ) -> str:  # a few lines
     "Score against baseline and goal, and where the report is."
-    from mlkit.core.run_folder import Run
+    from mlkit.core.run_folder import RunFolder
 
-    run, report = Run(folder), folder / "report.html"
+    run, report = RunFolder(folder), folder / "report.html"
     if not run.has("metrics"):
         return f"Report: {report}\nNext: mlkit run --out {folder}"
-    score, following = verdict(run.load("metrics")), f"Next:   mlkit show {folder} --open"
+    score, following = describe_metrics(run.load("metrics")), f"Next:   mlkit show {folder} --open"
     if run.has("package"):
         following += f"\n        mlkit serve {folder}"
     return "\n".join(["", *score, f"Report: {report}", following])
 
 
-def verdict(metrics: dict[str, Any]) -> list[str]:
+def describe_metrics(metrics: dict[str, Any]) -> list[str]:
     "What the figures say, in two lines."
     low, high = metrics["interval"]
     lines = [
@@ -296,7 +299,7 @@ def show(
     open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
     "Say where the report of a run is."
-    folder = folder or newest_run()
+    folder = folder or _newest_run()
     report = folder / "report.html"
     if not report.is_file():
         raise SettingsError(f"no report in {folder}; make one: mlkit run --out {folder}")
@@ -305,7 +308,7 @@ def show(
         typer.launch(report.absolute().as_uri())
 
 
-def newest_run() -> Path:
+def _newest_run() -> Path:
     journals = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
     if not journals:
         raise SettingsError("no run below runs/; make one: mlkit run")
@@ -315,7 +318,7 @@ def newest_run() -> Path:
 @app.command()
 def doctor() -> None:
     "Say what is installed, what is missing, and how to mend it."
-    findings = examine()
+    findings = check_environment()
     for good, what, mend in findings:
         typer.echo(f"✓ {what}" if good else f"✗ {what} -> {mend}")
     if not all(good for good, _, _ in findings):
@@ -323,7 +326,9 @@ def doctor() -> None:
     typer.echo("All is well. Next: mlkit run")
 
 
-def examine() -> list[tuple[bool, str, str]]:  # whether it is well, what was looked at, how to mend it
+def check_environment() -> list[
+    tuple[bool, str, str]
+]:  # whether it is well, what was looked at, how to mend it
     "What a run needs, and whether it is there."
     import shutil
     from multiprocessing import get_all_start_methods
@@ -342,7 +347,7 @@ def examine() -> list[tuple[bool, str, str]]:  # whether it is well, what was lo
     ]
 
 # %% ../../nbs/cli/02_main.ipynb #82935993
-add_commands(app)
+add_model_commands(app)
 
 
 def _requirements() -> list[str]:
@@ -376,7 +381,7 @@ def main() -> None:
         _stop(str(error), error.exit_code)
     except Exception as error:
         if hasattr(error, "format_message"):
-            _stop(_usage(error), 2)
+            _stop(_usage_error(error), 2)
         if os.environ.get("MLKIT_DEBUG"):
             raise
         _stop(f"a fault of mlkit: {type(error).__name__}: {error} (MLKIT_DEBUG=1 shows where)", 1)
@@ -386,7 +391,7 @@ def main() -> None:
         raise SystemExit(code)
 
 
-def _usage(error: Any) -> str:  # click's own kind of error
+def _usage_error(error: Any) -> str:  # click's own kind of error
     "A slip in the command line, and where to look."
     command = getattr(getattr(error, "ctx", None), "command_path", "mlkit")
     text = error.format_message().rstrip(".")

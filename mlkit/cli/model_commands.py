@@ -16,7 +16,7 @@ import typer
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[int, float], None]]:
+def show_row_progress() -> Iterator[Callable[[int, float], None]]:
     "Something to be told of rows and seconds, which shows them."
     told = [0.0]
 
@@ -33,8 +33,8 @@ def progress() -> Iterator[Callable[[int, float], None]]:
         print(f"\r{'':<60}\r", end="", file=sys.stderr)
 
 # %% auto #0
-__all__ = ['keys_app', 'progress', 'score', 'serve', 'followed', 'deploy', 'add', 'list_all', 'remove', 'history', 'promote',
-           'rollback', 'add_commands']
+__all__ = ['keys_app', 'show_row_progress', 'score', 'serve', 'deploy', 'keys_add', 'keys_list', 'keys_remove', 'history',
+           'promote', 'rollback', 'add_model_commands']
 
 # %% ../../nbs/cli/01_model_commands.ipynb #e0fd60ec
 _argument = partial(typer.Argument, show_default=False)
@@ -44,13 +44,13 @@ _Model = Annotated[
 ]
 
 
-def _open(model: str) -> Any:
+def _load_named_predictor(model: str) -> Any:
     "The predictor that a person has named."
     from mlkit.inference.predictor import load_predictor
-    from mlkit.registry.versions import fetch, find_package, read_name
+    from mlkit.registry.fetching import fetch_package, find_package, parse_model_reference
 
-    named = None if Path(model).exists() else read_name(model)
-    folder, version = fetch(named) if named else (find_package(model), "")
+    named = None if Path(model).exists() else parse_model_reference(model)
+    folder, version = fetch_package(named) if named else (find_package(model), "")
     return load_predictor(folder, version=version)
 
 
@@ -76,14 +76,16 @@ def score(
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
 ) -> None:
     "Predict for every row of a table."
-    from mlkit.score import say_scored
-    from mlkit.score import score as predict
-    from mlkit.sources.readers import How
+    from mlkit.score import describe_scoring
+    from mlkit.scoring.batch_job import score_source as predict
+    from mlkit.sources.file_formats import ReadOptions
 
-    how = How(query, encoding, delimiter, sheet)
-    with progress() as tell:
-        done = predict(_open(model), source, output, how, keep, into, overwrite, jobs, cluster, tell)
-    typer.echo(say_scored(done))
+    how = ReadOptions(query, encoding, delimiter, sheet)
+    with show_row_progress() as tell:
+        done = predict(
+            _load_named_predictor(model), source, output, how, keep, into, overwrite, jobs, cluster, tell
+        )
+    typer.echo(describe_scoring(done))
 
 # %% ../../nbs/cli/01_model_commands.ipynb #52efce8b
 def serve(
@@ -105,11 +107,11 @@ def serve(
     access: Annotated[bool, typer.Option("--access", help="A line for each request.")] = False,
 ) -> None:
     "Answer over HTTP: predictions, explanations, and a page for people."
-    from mlkit.registry.versions import find_package, read_name
-    from mlkit.serve import serve as answer
+    from mlkit.registry.fetching import find_package, parse_model_reference
+    from mlkit.serving.server import run_server as answer
 
-    named = None if Path(model).exists() else read_name(model)
-    with followed(named) if named else nullcontext(find_package(model)) as place:
+    named = None if Path(model).exists() else parse_model_reference(model)
+    with _followed_package(named) if named else nullcontext(find_package(model)) as place:
         typer.echo(f"{model} at {'https' if tls_cert else 'http'}://{host}:{port}; stop with Ctrl-C")
         answer(
             place,
@@ -127,21 +129,21 @@ def serve(
 
 
 @contextmanager
-def followed(
-    named: Any,  # mlkit.registry.versions.Registered
+def _followed_package(
+    named: Any,  # mlkit.registry.fetching.ModelReference
 ) -> Iterator[Path]:
     "A folder that points to the version that a name of the registry stands for, as long as the block lasts."
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
     from tempfile import TemporaryDirectory
 
-    from mlkit.registry.versions import follow, point
+    from mlkit.registry.fetching import follow_alias, write_pointer
 
     apart = get_context("spawn")  # MLflow takes 200 MB that a server has no use for
     with TemporaryDirectory(prefix="mlkit-serve-") as place:
         with ProcessPoolExecutor(1, apart) as pool:
-            pool.submit(point, named, Path(place)).result()
-        follower = apart.Process(target=follow, args=(named, Path(place)), daemon=True)
+            pool.submit(write_pointer, named, Path(place)).result()
+        follower = apart.Process(target=follow_alias, args=(named, Path(place)), daemon=True)
         follower.start()
         try:
             yield Path(place)
@@ -158,8 +160,8 @@ def deploy(
     image: Annotated[str, _option(help="Name of the image; default: the model's.")] = "",
 ) -> None:
     "Write what is needed to run the server elsewhere."
-    from mlkit.deploy import deploy as write
-    from mlkit.registry.versions import find_package
+    from mlkit.deployment.targets import write_deployment as write
+    from mlkit.registry.fetching import find_package
 
     typer.echo(write(target, find_package(model), folder, image))
 
@@ -170,7 +172,7 @@ _Name = Annotated[str, _argument(metavar="NAME", help="Whose key it is.")]
 
 
 @keys_app.command("add")
-def add(
+def keys_add(
     name: _Name,
     roles: Annotated[str, typer.Option(help="What it may: predict, explain, feedback, admin.")] = "predict",
     file: _File = Path("keys.json"),
@@ -186,7 +188,7 @@ def add(
 
 
 @keys_app.command("list")
-def list_all(file: _File = Path("keys.json")) -> None:
+def keys_list(file: _File = Path("keys.json")) -> None:
     "Say who has a key, and what it may."
     from mlkit.serving.api_keys import list_keys
 
@@ -195,7 +197,7 @@ def list_all(file: _File = Path("keys.json")) -> None:
 
 
 @keys_app.command("remove")
-def remove(name: _Name, file: _File = Path("keys.json")) -> None:
+def keys_remove(name: _Name, file: _File = Path("keys.json")) -> None:
     "Take a key away; a running server knows within a second."
     from mlkit.serving.api_keys import remove_key
 
@@ -208,7 +210,7 @@ _Registered = Annotated[str, _argument(metavar="NAME", help="Of a registered mod
 
 def history(name: _Registered) -> None:
     "Show every version of a model, and which was in use when."
-    from mlkit.registry.versions import history as told
+    from mlkit.registry.history import load_history as told
 
     typer.echo(told(name))
 
@@ -218,19 +220,19 @@ def promote(
     version: Annotated[str, _argument(metavar="[VERSION]", help="A number or an alias.")] = "challenger",
 ) -> None:
     "Make a version the champion: the one in use."
-    from mlkit.registry.versions import promote as crown
+    from mlkit.registry.model_versions import promote_version as crown
 
     typer.echo(crown(name, version))
 
 
 def rollback(name: _Registered) -> None:
     "Go back to the champion before this one."
-    from mlkit.registry.versions import rollback as back
+    from mlkit.registry.model_versions import rollback_champion as back
 
     typer.echo(back(name))
 
 # %% ../../nbs/cli/01_model_commands.ipynb #45e44214
-def add_commands(app: typer.Typer) -> None:
+def add_model_commands(app: typer.Typer) -> None:
     "Let an application have these commands."
     for command in (score, serve, deploy, history, promote, rollback):
         app.command()(command)

@@ -16,9 +16,9 @@ from numbers import Rational
 from typing import Any
 
 # %% auto #0
-__all__ = ['MISSING', 'PLAIN_NUMBER', 'PAIRS', 'native', 'as_text', 'fold', 'is_missing', 'narrow', 'parse_number', 'split_units',
-           'fold_unit', 'currency_of', 'parse_clock', 'split_numbers', 'parse_boolean', 'parse_date', 'count_words',
-           'text_words']
+__all__ = ['MISSING_MARKERS', 'PLAIN_NUMBER', 'BOOLEAN_PAIRS', 'to_python', 'as_text', 'normalise_text', 'is_missing',
+           'normalise_width', 'parse_number', 'split_units', 'normalise_unit', 'detect_currency', 'parse_hours',
+           'split_numbers', 'parse_boolean', 'parse_date', 'count_words', 'tokenise_text']
 
 # %% ../../nbs/data/01_cells.ipynb #557123f1
 def _numpy_scalar(value: Any) -> Any:
@@ -34,7 +34,7 @@ def _numpy_scalar(value: Any) -> Any:
     return None if isinstance(value, int) else value  # an int: a year that Python's datetime does not have
 
 
-def native(
+def to_python(
     value: Any,  # a cell as a file, a database or a request brings it
 ) -> Any:  # str, bool, int, float, datetime (UTC, without zone) or None
     "The same cell in Python's own types; every typed missing value is None, what is unknown is its text."
@@ -45,7 +45,7 @@ def native(
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
     if getattr(value, "shape", None) == ():
-        return native(_numpy_scalar(value))
+        return to_python(_numpy_scalar(value))
     try:
         if hasattr(value, "to_pydatetime"):
             value = value.to_pydatetime(warn=False)
@@ -58,7 +58,7 @@ def native(
         if isinstance(value, timedelta):
             return value / timedelta(microseconds=1) / 1e6
         if isinstance(value, (Decimal, Rational)):
-            return native(float(value))
+            return to_python(float(value))
     except (ValueError, OverflowError):
         return None
     return str(value)
@@ -78,7 +78,7 @@ def as_text(
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def fold(
+def normalise_text(
     text: str,  # a cell as it is written
 ) -> str:
     "The form in which texts are compared: Unicode NFKC, small letters, single blanks."
@@ -87,7 +87,7 @@ def fold(
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 # %% ../../nbs/data/01_cells.ipynb #541ebb67
-MISSING = (
+MISSING_MARKERS = (
     "",
     "-",
     "--",
@@ -162,16 +162,16 @@ MISSING = (
 
 def is_missing(
     text: str,  # a cell as it is written
-    markers: Iterable[str] = MISSING,  # what stands for nothing, in the form of `fold`
+    markers: Iterable[str] = MISSING_MARKERS,  # what stands for nothing, in the form of `normalise_text`
 ) -> bool:
     "Does this cell say that there is no value?"
-    return fold(text) in markers
+    return normalise_text(text) in markers
 
 # %% ../../nbs/data/01_cells.ipynb #efaa5e93
 _MINUS = str.maketrans("−▲△", "---")
 
 
-def narrow(
+def normalise_width(
     text: str,  # a cell as it is written
 ) -> str:  # without blanks around it
     "Full-width and half-width signs in their plain form, one kind of blank, one kind of minus."
@@ -186,13 +186,13 @@ def narrow(
 
 # %% ../../nbs/data/01_cells.ipynb #a307d49c
 PLAIN_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_CODES = "USD|EUR|GBP|JPY|CNY|CHF|CAD|AUD|NZD|HKD|INR|KRW|TWD|SGD|SEK|NOK|DKK|PLN|BRL|MXN|ZAR"
-_CURRENCY = rf"(?:[A-Z]{{0,2}}[$]|[€£¥₩₹元円]|Rs\.?|{_CODES})"
-_POWERS = {"k": 3, "K": 3, "M": 6, "B": 9, "千": 3, "万": 4, "億": 8, "兆": 12}
+_CURRENCY_CODES = "USD|EUR|GBP|JPY|CNY|CHF|CAD|AUD|NZD|HKD|INR|KRW|TWD|SGD|SEK|NOK|DKK|PLN|BRL|MXN|ZAR"
+_CURRENCY = rf"(?:[A-Z]{{0,2}}[$]|[€£¥₩₹元円]|Rs\.?|{_CURRENCY_CODES})"
+_MAGNITUDES = {"k": 3, "K": 3, "M": 6, "B": 9, "千": 3, "万": 4, "億": 8, "兆": 12}
 _NUMBER = re.compile(
     rf"(?:[<>≤≥≈~]=? ?)?(?P<sign>[+-]?) ?(?:{_CURRENCY} ?(?P<inner>[+-]?))?(?=\.?[0-9])"
     r"(?P<whole>[1-9][0-9]{0,2}(?P<gap>[, '])[0-9]{3}(?:(?P=gap)[0-9]{3})*|[0-9]*)(?P<part>\.[0-9]*)?"
-    rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,4}})| ?(?P<power>[{''.join(_POWERS)}]))? ?(?:{_CURRENCY}|%|\+)?"
+    rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,4}})| ?(?P<power>[{''.join(_MAGNITUDES)}]))? ?(?:{_CURRENCY}|%|\+)?"
 )
 
 
@@ -203,13 +203,13 @@ def _number(text: str) -> float | None:
     if not found or bool(found["sign"]) + bool(found["inner"]) + loss > 1:
         return None
     digits = re.sub("[, ']", "", found["whole"]) + (found["part"] or "")
-    size = float(f"{digits}e{found['exponent'] or _POWERS.get(found['power'], 0)}")
+    size = float(f"{digits}e{found['exponent'] or _MAGNITUDES.get(found['power'], 0)}")
     if math.isinf(size):
         return None
     return 0.0 - size if loss or "-" in (found["sign"], found["inner"]) else size
 
 # %% ../../nbs/data/01_cells.ipynb #d30e4410
-_SWAP = str.maketrans(".,", ",.")
+_SWAPPED_MARKS = str.maketrans(".,", ",.")
 _is_plain = re.compile(PLAIN_NUMBER).fullmatch
 _has_digit = re.compile(r"\d").search
 
@@ -224,30 +224,34 @@ def parse_number(
         return None if math.isinf(plain) else plain + 0.0  # + 0.0: there is one zero, not two
     if not _has_digit(text):
         return None
-    text = narrow(text)
-    readings = (text, text.translate(_SWAP)) if decimal == "." else (text.translate(_SWAP), text)
+    text = normalise_width(text)
+    readings = (
+        (text, text.translate(_SWAPPED_MARKS)) if decimal == "." else (text.translate(_SWAPPED_MARKS), text)
+    )
     number = _number(readings[0])
     return _number(readings[1]) if number is None and "." in text and "," in text else number
 
 # %% ../../nbs/data/01_cells.ipynb #97b91d99
-_PIECE = re.compile(r"([^0-9]*[0-9](?:[0-9., ']*[0-9])?\.?)([^0-9]*(?:(?<=[mtn])[23](?![0-9]))?)")
+_NUMBER_AND_UNIT = re.compile(r"([^0-9]*[0-9](?:[0-9., ']*[0-9])?\.?)([^0-9]*(?:(?<=[mtn])[23](?![0-9]))?)")
 
 
 def split_units(
     text: str,  # a cell as it is written
 ) -> list[tuple[str, str]]:  # numbers as they are written, each with what stands behind it
     "The pieces of a cell like `2h 50m`."
-    return [(number.strip(), unit.strip()) for number, unit in _PIECE.findall(narrow(text))]
+    return [
+        (number.strip(), unit.strip()) for number, unit in _NUMBER_AND_UNIT.findall(normalise_width(text))
+    ]
 
 
-def fold_unit(
+def normalise_unit(
     unit: str,  # as it is written
 ) -> str:
     "The form in which units are compared."
-    return fold(unit).replace(" ", "").rstrip(".")
+    return normalise_text(unit).replace(" ", "").rstrip(".")
 
 # %% ../../nbs/data/01_cells.ipynb #c5fddba4
-_SPELLED = {
+_CURRENCY_BY_SYMBOL = {
     "$": "USD",
     "US$": "USD",
     "C$": "CAD",
@@ -270,12 +274,12 @@ _SPELLED = {
 _find_currency = re.compile(_CURRENCY).search
 
 
-def currency_of(
+def detect_currency(
     text: str,  # a cell as it is written
 ) -> str:  # such as "USD"; empty: none is named
     "The currency that a cell names."
-    found = _find_currency(narrow(text))
-    return _SPELLED.get(found[0], found[0]) if found else ""
+    found = _find_currency(normalise_width(text))
+    return _CURRENCY_BY_SYMBOL.get(found[0], found[0]) if found else ""
 
 # %% ../../nbs/data/01_cells.ipynb #272f9f78
 _CLOCK = re.compile(
@@ -284,11 +288,11 @@ _CLOCK = re.compile(
 )
 
 
-def parse_clock(
+def parse_hours(
     text: str,  # a cell as it is written
 ) -> float | None:  # hours; None when it is no time
     "The hours of `23:45`, `8:05 PM`, `1:30:00` or `8時30分`."
-    found = _CLOCK.fullmatch(narrow(text))
+    found = _CLOCK.fullmatch(normalise_width(text))
     if not found:
         return None
     hour, minute = int(found[1] or found[5]), int(found[2] or found[6] or 0)
@@ -309,14 +313,14 @@ def split_numbers(
     decimal: str = ".",  # the column's decimal mark, "." or ","
 ) -> tuple[str, tuple[float, ...]]:  # the shape, with # for each number; the numbers
     "All numbers in a cell, and what stands around them."
-    text = narrow(text).replace("#", "№")
+    text = normalise_width(text).replace("#", "№")
     if decimal == ",":
-        text = text.translate(_SWAP)
+        text = text.translate(_SWAPPED_MARKS)
     numbers = tuple(float(found.replace(",", "")) + 0.0 for found in _EACH_NUMBER.findall(text))
-    return fold(_EACH_NUMBER.sub("#", text)).replace(" ", ""), numbers
+    return normalise_text(_EACH_NUMBER.sub("#", text)).replace(" ", ""), numbers
 
 # %% ../../nbs/data/01_cells.ipynb #e95f4b5a
-PAIRS = (
+BOOLEAN_PAIRS = (
     ("no", "yes"),
     ("false", "true"),
     ("f", "t"),
@@ -330,14 +334,18 @@ PAIRS = (
     ("なし", "あり"),
     ("×", "○"),
 )
-_TRUTH = {fold(word): truth for pair in PAIRS for word, truth in zip(pair, (False, True), strict=True)}
+_BOOLEAN_WORDS = {
+    normalise_text(word): truth
+    for pair in BOOLEAN_PAIRS
+    for word, truth in zip(pair, (False, True), strict=True)
+}
 
 
 def parse_boolean(
     text: str,  # a cell as it is written
 ) -> bool | None:  # None when it is neither yes nor no
-    "Yes or no: a word of `PAIRS`, in any case and width."
-    return _TRUTH.get(fold(text))
+    "Yes or no: a word of `BOOLEAN_PAIRS`, in any case and width."
+    return _BOOLEAN_WORDS.get(normalise_text(text))
 
 # %% ../../nbs/data/01_cells.ipynb #05429d9f
 _ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
@@ -430,7 +438,7 @@ def parse_date(
     "The day, or the moment, that a cell names."
     if not _has_digit(text) or (len(text) != 8 and _is_plain(text)):
         return None
-    text = " ".join(narrow(text).split())
+    text = " ".join(normalise_width(text).split())
     found = next(filter(None, (pattern.fullmatch(text) for pattern in _DATES)), None)
     if not found:
         return None
@@ -458,7 +466,7 @@ _AROUND = string.punctuation + "‘’‚–—―·•′″´"
 _is_run = re.compile("[ぁ-ゖ]{3,}|[一-鿿々]{3,}").fullmatch
 
 
-def text_words(
+def tokenise_text(
     text: str,  # any text
 ) -> str:  # small letters, without punctuation; '' when nothing is left
     "The words of a text, in a form that can be split at its blanks."
@@ -466,7 +474,7 @@ def text_words(
         plain = text.lower().translate(_BREAKS).split()
         return " ".join(filter(None, [word if word.isalnum() else word.strip(_AROUND) for word in plain]))
     words: list[str] = []
-    for word in _WORD.findall(fold(text).translate(_BREAKS)):
+    for word in _WORD.findall(normalise_text(text).translate(_BREAKS)):
         if _is_run(word):
             words += (word[start : start + 2] for start in range(len(word) - 1))
         else:

@@ -11,35 +11,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .cells import as_text, fold, native
-from .columns import Column, is_mixed, is_text, read_cell
+from .cells import as_text, normalise_text, to_python
+from .column_spec import ColumnSpec, is_mixed_series, is_text_series, read_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['SAMPLE', 'ENOUGH', 'Facts', 'value_counts', 'count_cells', 'quote', 'in_rows']
+__all__ = ['MIN_READABLE_SHARE', 'ColumnStats', 'count_values', 'compute_column_stats', 'quote_cell', 'format_row_count']
 
 # %% ../../nbs/data/03_column_stats.ipynb #20893bec
-SAMPLE = 10_000  # different cells that decide about a column
-ENOUGH = 0.98  # the share of cells that must make sense for a kind to be chosen
+_MAX_SAMPLED_CELLS = 10_000  # different cells that decide about a column
+MIN_READABLE_SHARE = 0.98  # the share of cells that must make sense for a kind to be chosen
 
 
 @dataclass(frozen=True)
-class Facts:
+class ColumnStats:
     "What is known of a column's cells."
 
     series: pd.Series
     rows: int
-    present: int  # cells that are not missing
+    known_rows: int  # cells that are not missing
     distinct: int  # different ones among them
-    counts: dict[str, int]  # cells by text, at most `SAMPLE` texts
+    counts: dict[str, int]  # cells by text, at most `_MAX_SAMPLED_CELLS` texts
     nothing: dict[str, int]  # cells by the word that stands for nothing, folded
 
     @property
     def unique(self) -> bool:
         "Is nearly every cell different, in more rows than chance would do?"
-        return self.present > 50 and self.distinct >= 0.98 * self.present
+        return self.known_rows > 50 and self.distinct >= 0.98 * self.known_rows
 
     def count(self, accept: Callable[[str], object]) -> int:
         "The sampled cells that `accept` takes."
@@ -49,11 +49,11 @@ class Facts:
         "Their share."
         return self.count(accept) / max(1, sum(self.counts.values()))
 
-    def share_read(self, column: Column) -> float:
+    def readable_share(self, column: ColumnSpec) -> float:
         "The share of the cells that make sense in this column."
         return self.share(lambda text: read_cell(column, text) is not None)
 
-    def mostly(self, accept: Callable[[str], object], enough: float = ENOUGH) -> bool:
+    def mostly_accepted(self, accept: Callable[[str], object], enough: float = MIN_READABLE_SHARE) -> bool:
         "Does `accept` take enough of the cells? It stops looking when it cannot any more."
         room = sum(self.counts.values()) * (1 - enough)
         for text, count in self.counts.items():
@@ -65,27 +65,27 @@ class Facts:
         return True
 
 # %% ../../nbs/data/03_column_stats.ipynb #baa1d501
-def value_counts(
+def count_values(
     series: pd.Series,  # raw cells
 ) -> pd.Series:  # counts by cell; gaps are left out
     "How many cells hold each value; mixed objects are counted by their text."
     import pandas as pd
 
-    if is_mixed(series):
-        series = pd.Series([as_text(native(cell)) for cell in series.tolist()], dtype="str")
+    if is_mixed_series(series):
+        series = pd.Series([as_text(to_python(cell)) for cell in series.tolist()], dtype="str")
     counts = series.value_counts()
     return counts[counts > 0]
 
 
-def _quick_numbers(series: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, pd.Series]:
+def _fast_numbers(series: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, pd.Series]:
     "A long text column of plain numbers as float64, which is counted much faster; and its other cells."
-    if len(series) <= SAMPLE or not is_text(series):
+    if len(series) <= _MAX_SAMPLED_CELLS or not is_text_series(series):
         return series, series.head(0)
     plain = series.str.fullmatch(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?", na=False).astype(bool)
     if plain.mean() < 0.5:
         return series, series.head(0)
-    others = value_counts(series[~plain])
-    if not all(fold(text) in markers for text in others.index):
+    others = count_values(series[~plain])
+    if not all(normalise_text(text) in markers for text in others.index):
         return series, series.head(0)
     return series.where(plain).astype(object).astype("float64"), others
 
@@ -97,8 +97,8 @@ def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dic
     digits = any(re.search(r"\d", marker) for marker in markers)
 
     def word(cell: Any) -> str:
-        text = cell.strip() if isinstance(cell, str) else as_text(native(cell))
-        return text if not digits and text[:1].isdecimal() else fold(text)
+        text = cell.strip() if isinstance(cell, str) else as_text(to_python(cell))
+        return text if not digits and text[:1].isdecimal() else normalise_text(text)
 
     folded = [word(cell) for cell in counts.index.tolist()]
     nothing: Counter[str] = Counter()
@@ -109,40 +109,42 @@ def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dic
 
 # %% ../../nbs/data/03_column_stats.ipynb #a7316f24
 def _sample(counts: pd.Series) -> pd.Series:
-    "The counts of at most `SAMPLE` different cells."
+    "The counts of at most `_MAX_SAMPLED_CELLS` different cells."
     import numpy as np
     import pandas as pd
 
-    if len(counts) <= SAMPLE:
+    if len(counts) <= _MAX_SAMPLED_CELLS:
         return counts
     cells = counts.index.to_numpy()
-    if cells.dtype == object and not is_text(counts.index.to_series()):
-        cells = np.array([as_text(native(cell)) for cell in cells], dtype=object)
-    return counts.iloc[np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:SAMPLE]]
+    if cells.dtype == object and not is_text_series(counts.index.to_series()):
+        cells = np.array([as_text(to_python(cell)) for cell in cells], dtype=object)
+    return counts.iloc[
+        np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:_MAX_SAMPLED_CELLS]
+    ]
 
 
-def count_cells(
+def compute_column_stats(
     series: pd.Series,  # raw cells
     markers: frozenset[str],  # what stands for nothing, folded
-) -> Facts:
+) -> ColumnStats:
     "Look at all cells of a column, and closely at a sample of the different ones."
-    quick, others = _quick_numbers(series, markers)
-    (counts, nothing), (_, more) = _counted(value_counts(quick), markers), _counted(others, markers)
+    quick, others = _fast_numbers(series, markers)
+    (counts, nothing), (_, more) = _counted(count_values(quick), markers), _counted(others, markers)
     texts: Counter[str] = Counter()
     chosen = _sample(counts)
     for cell, count in zip(chosen.index.tolist(), chosen.tolist(), strict=True):
-        texts[as_text(native(cell))] += count
-    return Facts(series, len(series), int(counts.sum()), len(counts), dict(texts), nothing or more)
+        texts[as_text(to_python(cell))] += count
+    return ColumnStats(series, len(series), int(counts.sum()), len(counts), dict(texts), nothing or more)
 
 # %% ../../nbs/data/03_column_stats.ipynb #fb006a35
-def quote(
+def quote_cell(
     text: str,  # a cell
 ) -> str:
     "The cell in quotation marks, at most 30 characters of it."
     return repr(text if len(text) <= 30 else text[:29] + "…")
 
 
-def in_rows(
+def format_row_count(
     count: int,  # rows
 ) -> str:
     "How many rows, in words."

@@ -10,20 +10,20 @@ from collections import Counter
 from dataclasses import replace
 
 from mlkit.data.cells import (
-    currency_of,
-    fold_unit,
-    narrow,
-    parse_clock,
+    detect_currency,
+    normalise_unit,
+    normalise_width,
+    parse_hours,
     parse_number,
     split_numbers,
     split_units,
 )
-from .column_stats import ENOUGH, Facts, quote
-from .columns import Column
+from .column_spec import ColumnSpec
+from .column_stats import MIN_READABLE_SHARE, ColumnStats, quote_cell
 
 # %% auto #0
-__all__ = ['MOST', 'find_decimal', 'convertible', 'with_units', 'with_percent', 'with_currency', 'best_number', 'as_clock',
-           'find_shapes', 'as_numbers']
+__all__ = ['infer_decimal_mark', 'convertible_units', 'with_units', 'with_percent', 'with_currency', 'infer_number_column',
+           'infer_hours_column', 'infer_number_shapes', 'infer_numbers_column']
 
 # %% ../../nbs/data/04_quantities.ipynb #8f088416
 def _decimal_mark(text: str) -> str:
@@ -36,8 +36,8 @@ def _decimal_mark(text: str) -> str:
     return "" if not marks or re.search("(?<![0-9])[1-9][0-9]{0,2}[.,][0-9]{3}(?![0-9])", text) else marks[0]
 
 
-def find_decimal(
-    facts: Facts,  # of the column
+def infer_decimal_mark(
+    facts: ColumnStats,  # of the column
 ) -> str:  # "." or ","
     "The decimal mark of a column."
     marks = Counter({".": 0, ",": 0})
@@ -58,11 +58,11 @@ def _has_grouping_points(numbers: list[str]) -> bool:
     return len(grouped) >= 10 and len(whole) >= 3 and max(map(len, whole)) <= 3
 
 # %% ../../nbs/data/04_quantities.ipynb #cc3e2c64
-def _named(**worth: float) -> dict[str, float]:
+def _unit_factors(**worth: float) -> dict[str, float]:
     return {name: size for names, size in worth.items() for name in names.split("_")}
 
 
-_SECONDS = _named(
+_SECONDS = _unit_factors(
     ms=0.001,
     s_sec_secs_second_seconds_秒=1,
     m_min_mins_minute_minutes_分=60,
@@ -73,7 +73,7 @@ _SECONDS = _named(
     y_yr_yrs_year_years_年=31557600,
 )
 _DIMENSIONS = (
-    _named(
+    _unit_factors(
         mg=0.001,
         g_gram_grams_グラム=1,
         kg_kgs_kilo_kilos_キロ=1000,
@@ -81,7 +81,7 @@ _DIMENSIONS = (
         lb_lbs_pound_pounds=453.59237,
         oz_ounce_ounces=28.349523125,
     ),
-    _named(
+    _unit_factors(
         mm=0.001,
         cm=0.01,
         m_meter_meters_metre_metres=1,
@@ -92,13 +92,13 @@ _DIMENSIONS = (
         mi_mile_miles=1609.344,
     ),
     _SECONDS,
-    _named(b_byte_bytes=1, kb=1e3, mb=1e6, gb=1e9, tb=1e12, kib=2**10, mib=2**20, gib=2**30),
-    _named(ml=0.001, cl=0.01, dl=0.1, l_ltr_liter_liters_litre_litres=1),
-    _named(m2_sqm_sq=1, ft2_sqft=0.09290304, ha=1e4, acre_acres=4046.8564224, 坪=3.305785),
-    _named(w=1, kw=1e3, mw=1e6),
-    _named(wh=1, kwh=1e3, mwh=1e6),
-    _named(hz=1, khz=1e3, mhz=1e6, ghz=1e9),
-    _named(thousand=1e3, lakh_lakhs_lac=1e5, million_mn_mio=1e6, crore_crores_cr=1e7, billion_bn=1e9),
+    _unit_factors(b_byte_bytes=1, kb=1e3, mb=1e6, gb=1e9, tb=1e12, kib=2**10, mib=2**20, gib=2**30),
+    _unit_factors(ml=0.001, cl=0.01, dl=0.1, l_ltr_liter_liters_litre_litres=1),
+    _unit_factors(m2_sqm_sq=1, ft2_sqft=0.09290304, ha=1e4, acre_acres=4046.8564224, 坪=3.305785),
+    _unit_factors(w=1, kw=1e3, mw=1e6),
+    _unit_factors(wh=1, kwh=1e3, mwh=1e6),
+    _unit_factors(hz=1, khz=1e3, mhz=1e6, ghz=1e9),
+    _unit_factors(thousand=1e3, lakh_lakhs_lac=1e5, million_mn_mio=1e6, crore_crores_cr=1e7, billion_bn=1e9),
 )
 
 
@@ -106,7 +106,7 @@ def _same_word(unit: str, other: str) -> bool:
     return unit.rstrip("s") == other.rstrip("s")
 
 
-def convertible(
+def convertible_units(
     units: Counter[str],  # the units of a column, with their cells
 ) -> tuple[str, dict[str, float]]:  # the commonest; what the others are worth in it
     "The commonest unit of a column, and those that can be brought to it."
@@ -118,7 +118,7 @@ def convertible(
     return top, dict(sorted((unit, size) for unit, size in worth.items() if unit != top))
 
 # %% ../../nbs/data/04_quantities.ipynb #311d0549
-def _units(facts: Facts) -> tuple[Counter[str], dict[str, str]]:
+def _units(facts: ColumnStats) -> tuple[Counter[str], dict[str, str]]:
     "How many cells name each unit ('' are bare numbers); how each is mostly written."
     written: Counter[str] = Counter()
     for text, count in facts.counts.items():
@@ -126,17 +126,19 @@ def _units(facts: Facts) -> tuple[Counter[str], dict[str, str]]:
             written[unit] += count
     units: Counter[str] = Counter()
     for unit, count in written.items():
-        units[fold_unit(unit)] += count
-    return units, {fold_unit(unit): unit for unit in sorted(written, key=lambda unit: (written[unit], unit))}
+        units[normalise_unit(unit)] += count
+    return units, {
+        normalise_unit(unit): unit for unit in sorted(written, key=lambda unit: (written[unit], unit))
+    }
 
 
 def with_units(
-    column: Column,  # of kind number
-    facts: Facts,  # of the column
-) -> Column:
+    column: ColumnSpec,  # of kind number
+    facts: ColumnStats,  # of the column
+) -> ColumnSpec:
     "The column with the units that its cells name."
     units, written = _units(facts)
-    unit, worth = convertible(units)
+    unit, worth = convertible_units(units)
     if set(worth.values()) <= {1.0}:
         worth |= {"": 1.0} if worth else {}
     why = f"{column.why} in {written.get(unit, unit)}"
@@ -146,69 +148,75 @@ def with_units(
 
 # %% ../../nbs/data/04_quantities.ipynb #6b12e880
 def with_percent(
-    column: Column,  # of kind number
-    facts: Facts,  # of a column with percent signs
-) -> Column:
+    column: ColumnSpec,  # of kind number
+    facts: ColumnStats,  # of a column with percent signs
+) -> ColumnSpec:
     "The column in percent, and what a bare number among them means."
-    bare = [abs(parse_number(text, column.decimal) or 0) for text in facts.counts if "%" not in narrow(text)]
+    bare = [
+        abs(parse_number(text, column.decimal) or 0)
+        for text in facts.counts
+        if "%" not in normalise_width(text)
+    ]
     shares = bool(bare) and max(bare) <= 1 and any(0 < number < 1 for number in bare)
     note = ", bare numbers are taken to be percent" if bare else ""
     if shares:
         note = ", bare numbers are shares of 1 and brought to percent"
     if bare:
-        note += f" ({facts.count(lambda text: '%' not in narrow(text)):,} of them)"
+        note += f" ({facts.count(lambda text: '%' not in normalise_width(text)):,} of them)"
     return replace(column, unit="%", units={"": 100.0} if shares else {}, why=f"{column.why} in %{note}")
 
 # %% ../../nbs/data/04_quantities.ipynb #e3415a76
-MOST = 0.9  # the share that the commonest unit or currency must have among several
+_MIN_MAIN_UNIT_SHARE = 0.9  # the share that the commonest unit or currency must have among several
 
 
 def with_currency(
-    column: Column,  # of kind number
-    facts: Facts,  # of the column
-) -> Column:
+    column: ColumnSpec,  # of kind number
+    facts: ColumnStats,  # of the column
+) -> ColumnSpec:
     "The column with its commonest currency, if there are several."
     found: Counter[str] = Counter()
     for text, count in facts.counts.items():
-        found[currency_of(text)] += count
+        found[detect_currency(text)] += count
     named = sorted((name for name in found if name), key=lambda name: (-found[name], name))
     if len(named) < 2:
         return column
     return replace(column, currency=named[0], why=f"{column.why} in {named[0]}")
 
 # %% ../../nbs/data/04_quantities.ipynb #598ef7b9
-def _is_quantity(column: Column, text: str) -> bool:
+def _is_quantity(column: ColumnSpec, text: str) -> bool:
     "Is this a number with anything behind it?"
     pieces = split_units(text)
     return len(pieces) == 1 and parse_number(pieces[0][0], column.decimal) is not None
 
 
-def best_number(
-    blank: Column,  # with its missing markers
-    facts: Facts,  # of the column
-) -> tuple[Column, float, bool]:  # the column, the share of the cells that it reads, is that enough?
+def infer_number_column(
+    blank: ColumnSpec,  # with its missing markers
+    facts: ColumnStats,  # of the column
+) -> tuple[ColumnSpec, float, bool]:  # the column, the share of the cells that it reads, is that enough?
     "The best reading of a column as numbers."
-    decimal = find_decimal(facts)
-    commas = any("," in narrow(text) for text in facts.counts)
+    decimal = infer_decimal_mark(facts)
+    commas = any("," in normalise_width(text) for text in facts.counts)
     note = "" if decimal == "." else " with a decimal comma" if commas else " with points between thousands"
     column = with_currency(replace(blank, kind="number", decimal=decimal, why=note), facts)
-    if any("%" in narrow(text) for text in facts.counts):
-        column = max(column, with_percent(column, facts), key=facts.share_read)
+    if any("%" in normalise_width(text) for text in facts.counts):
+        column = max(column, with_percent(column, facts), key=facts.readable_share)
         if "%" not in column.unit:
             column = with_percent(column, facts)
-    elif facts.share_read(replace(column, currency="")) < ENOUGH and any(_units(facts)[0]):
-        column = max(column, with_units(column, facts), key=facts.share_read)
-    share = facts.share_read(column)
-    mixed = ENOUGH > share >= MOST and facts.mostly(lambda text: _is_quantity(column, text))
-    return column, share, share >= ENOUGH or mixed
+    elif facts.readable_share(replace(column, currency="")) < MIN_READABLE_SHARE and any(_units(facts)[0]):
+        column = max(column, with_units(column, facts), key=facts.readable_share)
+    share = facts.readable_share(column)
+    mixed = MIN_READABLE_SHARE > share >= _MIN_MAIN_UNIT_SHARE and facts.mostly_accepted(
+        lambda text: _is_quantity(column, text)
+    )
+    return column, share, share >= MIN_READABLE_SHARE or mixed
 
 # %% ../../nbs/data/04_quantities.ipynb #245257b6
-def as_clock(
-    blank: Column,  # with its missing markers
-    facts: Facts,  # of the column
-) -> Column | None:  # None: it is something else
+def infer_hours_column(
+    blank: ColumnSpec,  # with its missing markers
+    facts: ColumnStats,  # of the column
+) -> ColumnSpec | None:  # None: it is something else
     "A column of times, read as hours."
-    if not facts.mostly(lambda text: parse_clock(text) is not None):
+    if not facts.mostly_accepted(lambda text: parse_hours(text) is not None):
         return None
     return replace(blank, kind="number", unit="h", why=" of hours, read from times such as 1:30")
 
@@ -216,8 +224,8 @@ def as_clock(
 _JOINTS = re.compile(r"to|and|at|from|by|[x×*~〜～@/,;&()\[\]{}–—-]|から|まで")
 
 
-def find_shapes(
-    facts: Facts,  # of the column
+def infer_number_shapes(
+    facts: ColumnStats,  # of the column
     decimal: str = ".",  # its decimal mark
 ) -> tuple[tuple[str, ...], float]:  # shapes, the commonest first; the share of the cells that have one
     "The shapes of the cells that say the same kind of thing, at most five."
@@ -240,7 +248,9 @@ _is_joined = re.compile(r"[#()+-]*").fullmatch
 
 def _is_range(numbers: list[tuple[float, ...]]) -> bool:
     "Do pairs rise, and are their parts not of fixed but different lengths?"
-    rising = sum(len(pair) == 2 and pair[0] <= pair[1] for pair in numbers) >= ENOUGH * len(numbers)
+    rising = sum(len(pair) == 2 and pair[0] <= pair[1] for pair in numbers) >= MIN_READABLE_SHARE * len(
+        numbers
+    )
     lengths = [{len(str(int(abs(each)))) for each in part} for part in zip(*numbers, strict=True)]
     fixed = all(len(part) == 1 for part in lengths) and len(set(map(frozenset, lengths))) > 1
     return rising and not fixed
@@ -257,18 +267,18 @@ def _is_calendar(numbers: list[tuple[float, ...]]) -> bool:
     return low <= 12 and high <= 31
 
 # %% ../../nbs/data/04_quantities.ipynb #fac0e167
-def as_numbers(
-    blank: Column,  # with its missing markers
-    facts: Facts,  # of the column
-) -> Column | None:  # None: it is something else
+def infer_numbers_column(
+    blank: ColumnSpec,  # with its missing markers
+    facts: ColumnStats,  # of the column
+) -> ColumnSpec | None:  # None: it is something else
     "A column of several numbers in each cell."
-    decimal = find_decimal(facts)
-    shapes, share = find_shapes(facts, decimal)
-    if share < MOST or len(facts.counts) < 3 or any("##" in shape for shape in shapes):
+    decimal = infer_decimal_mark(facts)
+    shapes, share = infer_number_shapes(facts, decimal)
+    if share < _MIN_MAIN_UNIT_SHARE or len(facts.counts) < 3 or any("##" in shape for shape in shapes):
         return None
     if len(re.sub(r"[\W_]", "", _JOINTS.sub("", shapes[0].partition("#")[0]))) > 3:
         return None
-    if facts.share(lambda text: _is_code(narrow(text))) > 1 - ENOUGH:
+    if facts.share(lambda text: _is_code(normalise_width(text))) > 1 - MIN_READABLE_SHARE:
         return None
     pairs = [split_numbers(text, decimal) for text in facts.counts]
     numbers = [found for shape, found in pairs if shape in shapes]
@@ -280,7 +290,7 @@ def as_numbers(
         (text for text in facts.counts if split_numbers(text, decimal)[0] == shapes[0]),
         key=lambda text: (len(text), text),
     )
-    why = f"{len(numbers[0])} numbers in each cell, as in {quote(example)}"
+    why = f"{len(numbers[0])} numbers in each cell, as in {quote_cell(example)}"
     if share < 1:
         why += f"; {1 - share:.1%} of the cells are written otherwise and taken as missing"
     return replace(blank, kind="numbers", shapes=shapes, decimal=decimal, why=why)

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from .cells import as_text
-from .column_stats import in_rows
+from .column_stats import format_row_count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,7 +71,7 @@ def _only_negative(values: np.ndarray, counts: np.ndarray) -> bool:
     return len(values) > 20 and bool(frequent)
 
 # %% ../../nbs/data/05_sentinels.ipynb #e6a19ca0
-def _next(values: np.ndarray, counts: np.ndarray) -> tuple[slice, slice, str]:
+def _split_sentinels(values: np.ndarray, counts: np.ndarray) -> tuple[slice, slice, str]:
     "Which values are sentinels, which are not, and how the first give themselves away."
     high, low = _far_above(values, counts), _far_above(-values[::-1], counts[::-1], -1)
     end = len(values)
@@ -96,12 +96,12 @@ def find_sentinels(
     values, counts = counted.index.to_numpy(float), counted.to_numpy()
     found: dict[str, str] = {}
     while True:
-        gone, rest, how = _next(values, counts)
+        gone, rest, how = _split_sentinels(values, counts)
         if gone.start == gone.stop:
             return found
         others = f"{how} {as_text(float(values[rest][0]))} to {as_text(float(values[rest][-1]))}"
         for value, count in zip(values[gone].tolist(), counts[gone].tolist(), strict=True):
-            found[as_text(value)] = f"{in_rows(count)} of {len(read):,} ({others})"
+            found[as_text(value)] = f"{format_row_count(count)} of {len(read):,} ({others})"
         values, counts = values[rest], counts[rest]
 
 # %% ../../nbs/data/05_sentinels.ipynb #740dd898
@@ -118,5 +118,7 @@ def find_date_sentinels(
         gap = abs(counted.index[place] - (ends[-1] if place else ends[0]))
         if day[:10] in _MOMENTS and count >= 3 and gap > ends[-1] - ends[0]:
             first, last = (as_text(end.to_pydatetime()) for end in (ends[0], ends[-1]))
-            found[day] = f"{in_rows(count)} of {len(read):,} (far from all others, {first} to {last})"
+            found[day] = (
+                f"{format_row_count(count)} of {len(read):,} (far from all others, {first} to {last})"
+            )
     return found

@@ -15,30 +15,31 @@ from pathlib import Path
 from shutil import copyfile
 
 from ..core.errors import RunError, SettingsError
-from ..core.run_folder import digest_of, replacing
-from ..pipeline.notebooks import package_folder, reachable_code
+from ..core.files import atomic_write, file_digest
+from ..core.source_code import package_folder, reachable_code
 
 # %% auto #0
-__all__ = ['SERVER', 'BESIDE', 'LIBRARIES', 'OPTIONAL', 'NOTE', 'server_files', 'pinned', 'write_files', 'plain_name',
-           'split_image']
+__all__ = ['SERVER_LIBRARIES', 'server_files', 'pin_libraries', 'write_unchanged_files', 'resource_name', 'split_image_name']
 
 # %% ../../nbs/deployment/01_image.ipynb #4ab84b5d
-SERVER = "mlkit.serve"  # where a server begins
-BESIDE = ("__init__.py", "serving/page.html")  # what no import names
+_SERVER_MODULE = "mlkit.serving.server"  # where a server begins
+_EXTRA_FILES = ("__init__.py", "serving/page.html")  # what no import names
 
 
 def server_files(
-    begin: str = SERVER,  # a module of mlkit
+    begin: str = _SERVER_MODULE,  # a module of mlkit
 ) -> dict[str, Path]:  # where it is, by its place inside of mlkit
     "The files of mlkit that a server can reach."
     folder = package_folder()
     modules = reachable_code([f"import {begin}"])
     names = {"/".join(name.split(".")[1:]) + ".py" for name in modules}
     rooms = {f"{name.split('/')[0]}/__init__.py" for name in names if "/" in name}
-    return {name: folder / name for name in sorted({*BESIDE, *rooms, *names}) if (folder / name).is_file()}
+    return {
+        name: folder / name for name in sorted({*_EXTRA_FILES, *rooms, *names}) if (folder / name).is_file()
+    }
 
 # %% ../../nbs/deployment/01_image.ipynb #b888a5a7
-LIBRARIES = (
+SERVER_LIBRARIES = (
     "cryptography",
     "filelock",
     "httptools",
@@ -54,18 +55,23 @@ LIBRARIES = (
     "uvicorn",
     "uvloop",
 )
-OPTIONAL = ("httptools", "psycopg", "psycopg-binary", "uvloop")  # quicker, or for a log in PostgreSQL
+_OPTIONAL_LIBRARIES = (
+    "httptools",
+    "psycopg",
+    "psycopg-binary",
+    "uvloop",
+)  # quicker, or for a log in PostgreSQL
 
 
-def pinned(
-    libraries: Iterable[str] = LIBRARIES,  # those that are imported
+def pin_libraries(
+    libraries: Iterable[str] = SERVER_LIBRARIES,  # those that are imported
 ) -> list[str]:  # such as numpy==2.4.6, in order
     "Libraries and all that they need, in the versions that are installed. RunError: one is missing."
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     found: dict[str, str] = {}
-    waiting = [name for name in libraries if name not in OPTIONAL or _is_installed(name)]
+    waiting = [name for name in libraries if name not in _OPTIONAL_LIBRARIES or _is_installed(name)]
     while waiting:
         name = canonicalize_name(waiting.pop())
         if name in found:
@@ -85,20 +91,20 @@ def _is_installed(name: str) -> bool:
         return False
 
 # %% ../../nbs/deployment/01_image.ipynb #814bfc3b
-NOTE = ".mlkit.json"  # in the folder: the fingerprint of each file as it was last written
+_DIGESTS_FILE = ".mlkit.json"  # in the folder: the fingerprint of each file as it was last written
 
 
-def write_files(
+def write_unchanged_files(
     folder: Path,  # made when it is not there
     files: Mapping[str, str | Path],  # texts to write and files to copy, by their place in the folder
 ) -> list[str]:  # what people have changed and was left alone, in sentences
     "Write files, but over none that people have changed. RunError: a copy was changed, or cannot be written."
-    before, told = _read_note(folder), []
+    before, told = _read_digests(folder), []
     now = {name: _fingerprint(content) for name, content in files.items()}
     theirs = {
         name
         for name in {*files, *before}
-        if _is_theirs(folder / name, before.get(name, ""), now.get(name, ""))
+        if _is_changed_by_user(folder / name, before.get(name, ""), now.get(name, ""))
     }
     for name in theirs:
         if isinstance(files.get(name), Path):
@@ -108,58 +114,58 @@ def write_files(
     for name, content in files.items():
         place = folder / name
         if name not in theirs:
-            _put(content, place, now[name])
+            _write_file(content, place, now[name])
         elif now[name] != before.get(name):
-            _put(content, place.with_name(f"{place.name}.new"), now[name])
+            _write_file(content, place.with_name(f"{place.name}.new"), now[name])
             told.append(f"{name} was changed by hand and stays; the new one is {name}.new: compare the two")
     for name in before.keys() - files.keys() - theirs:
         (folder / name).unlink(missing_ok=True)
-    _put(json.dumps(now, indent=1) + "\n", folder / NOTE, "")
+    _write_file(json.dumps(now, indent=1) + "\n", folder / _DIGESTS_FILE, "")
     return sorted(told)
 
 # %% ../../nbs/deployment/01_image.ipynb #ac15eb26
 def _fingerprint(content: str | Path) -> str:
-    return digest_of(content) if isinstance(content, Path) else sha256(content.encode()).hexdigest()
+    return file_digest(content) if isinstance(content, Path) else sha256(content.encode()).hexdigest()
 
 
-def _is_theirs(place: Path, before: str, now: str) -> bool:
+def _is_changed_by_user(place: Path, before: str, now: str) -> bool:
     "Is a file neither what was written last time nor what would be written now?"
-    return place.is_file() and digest_of(place) not in (before, now)
+    return place.is_file() and file_digest(place) not in (before, now)
 
 
-def _put(content: str | Path, place: Path, digest: str) -> None:
-    if digest and place.is_file() and digest_of(place) == digest:
+def _write_file(content: str | Path, place: Path, digest: str) -> None:
+    if digest and place.is_file() and file_digest(place) == digest:
         return
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot make {place.parent}: {error.strerror}; choose another folder") from error
-    with replacing(place) as made:
+    with atomic_write(place) as made:
         if isinstance(content, Path):
             copyfile(content, made)
         else:
             made.write_bytes(content.encode())
 
 
-def _read_note(folder: Path) -> dict[str, str]:
+def _read_digests(folder: Path) -> dict[str, str]:
     try:
-        said = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        said = json.loads((folder / _DIGESTS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
 
 # %% ../../nbs/deployment/01_image.ipynb #74d26e6d
-def plain_name(
+def resource_name(
     name: str,  # of a run
 ) -> str:  # at most 40 characters: a-z, 0-9 and hyphens, a letter first
     "The name as Docker, Kubernetes and the clouds accept it."
     ascii = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", ascii)
     plain = re.sub(r"^[^a-z]+", "", words)[:40].strip("-")
-    return f"model-{plain}".strip("-") if plain in _NO_NAMES else plain
+    return f"model-{plain}".strip("-") if plain in _RESERVED_NAMES else plain
 
 
-_NO_NAMES = ("", "y", "n", "yes", "no", "on", "off", "true", "false", "null")  # something else in YAML
+_RESERVED_NAMES = ("", "y", "n", "yes", "no", "on", "off", "true", "false", "null")  # something else in YAML
 
 # %% ../../nbs/deployment/01_image.ipynb #26ee3af1
 _IMAGE = re.compile(
@@ -168,7 +174,7 @@ _IMAGE = re.compile(
 )
 
 
-def split_image(
+def split_image_name(
     image: str,  # such as ghcr.io/acme/customers:1
     tag: str,  # if it has none
 ) -> tuple[str, str]:  # repository and tag

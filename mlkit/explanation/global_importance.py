@@ -13,37 +13,40 @@ import numpy as np
 import pandas as pd
 
 from ..core.figures import Plot, new_plot
+from ..core.formatting import format_number
 from ..core.theme import BLUE, GREY, VERMILION
-from ..data.columns import in_words
-from .local import rank_correlation, shap_values
-from .perturbation import Mixture, mixed_inputs, own_places
-from ..problem import METRICS, Task, score
-from ..task.comparison import better_by
-from ..task.intervals import readable
+from ..data.column_spec import format_cell
+from .local_attributions import rank_correlation, shap_values
+from .perturbation import PerturbationPool, perturbed_inputs, unperturbed_positions
+from ..task.comparison import score_gain
+from ..task.metrics import METRICS
+from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['SHUFFLES', 'MOST_SHUFFLED', 'MOST_ASKED', 'ONE_WAY', 'MOST_COLUMNS', 'POINTS', 'CURVES', 'affordable', 'shap_table',
-           'direction', 'permutation_importance', 'importance', 'in_picture', 'swarm', 'plot_importance', 'explained',
-           'units', 'grid_of', 'Dependence', 'dependence', 'parts_of', 'plot_dependence', 'say_dependence', 'answer',
-           'amount', 'show_importance']
+__all__ = ['affordable_rows', 'shap_table', 'effect_direction', 'permutation_importance', 'importance_table', 'plot_label',
+           'swarm_offsets', 'plot_importance', 'explained_quantity', 'effect_unit', 'dependence_grid',
+           'PartialDependence', 'partial_dependence', 'date_part_effects', 'plot_dependence', 'describe_dependence',
+           'format_output', 'format_effect', 'show_importance']
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #f2365560
-SHUFFLES = 5  # of each column
-MOST_SHUFFLED = 1_000  # rows
-MOST_ASKED = 300_000  # rows that the model judges for a picture; wide tables get fewer rows explained
+_SHUFFLES_PER_COLUMN = 5  # of each column
+_MAX_SHUFFLED_ROWS = 1_000  # rows
+_MAX_PREDICTED_ROWS = (
+    300_000  # rows that the model judges for a picture; wide tables get fewer rows explained
+)
 
 
-def affordable(
-    pool: Mixture,
+def affordable_rows(
+    pool: PerturbationPool,
     samples: int,  # rows that one would like to explain
 ) -> int:  # at least 10 of them
     "How many rows can be explained in reasonable time."
     each = (2 * len(pool.columns) + 1) * pool.background
-    return min(samples, max(10, MOST_ASKED // each))
+    return min(samples, max(10, _MAX_PREDICTED_ROWS // each))
 
 
 def shap_table(
-    pool: Mixture,
+    pool: PerturbationPool,
     rows: Sequence[int],  # places in the pool
     labels: Sequence[int],  # for each row, the class whose probability is explained
     seed: int = 42,  # of the choice of orders
@@ -58,11 +61,11 @@ def shap_table(
     return pd.DataFrame(lines, columns=pool.columns)
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #1a973bb1
-ONE_WAY = 0.5  # rank correlation of values and their effect, from which a column pulls one way
+_MONOTONE_CORRELATION = 0.5  # rank correlation of values and their effect, from which a column pulls one way
 
 
-def direction(
-    pool: Mixture,
+def effect_direction(
+    pool: PerturbationPool,
     rows: Sequence[int],  # places in the pool
     name: str,  # of a column
     effect: np.ndarray,  # its Shapley value in each row
@@ -73,18 +76,18 @@ def direction(
         known = cells.notna().to_numpy()
         order = rank_correlation(cells[known].rank().to_numpy(), effect[known])
         more = {"date": "later", "boolean": "yes"}.get(kind, "more")
-        if abs(order) < ONE_WAY or not known.any():
+        if abs(order) < _MONOTONE_CORRELATION or not known.any():
             return "not one way"
         return f"{more} raises it" if order > 0 else f"{more} lowers it"
     if kind != "category":
         return ""
     means = pd.Series(effect).groupby(cells).mean().sort_values(kind="stable")
-    words = [in_words(pool.model.table[name], word) for word in (means.index[-1], means.index[0])]
+    words = [format_cell(pool.model.table[name], word) for word in (means.index[-1], means.index[0])]
     return f"{words[0]} raises it most" + (f", {words[1]} lowers it" if len(means) > 1 else "")
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #7369b5c3
 def permutation_importance(
-    pool: Mixture,
+    pool: PerturbationPool,
     task: Task,
     rows: np.ndarray,  # places of rows in the pool that the model has not seen
     truth: np.ndarray,  # codes or numbers of these rows
@@ -93,34 +96,35 @@ def permutation_importance(
     seed: int = 42,  # of shuffles and draws
 ) -> pd.DataFrame:  # column, loss (of the metric), low, high (95 %)
     "What the score loses when a column is shuffled, with bootstrap intervals over rows and shuffles."
-    rng, most = np.random.default_rng(seed), MOST_ASKED // (SHUFFLES * len(pool.columns))
-    some = rng.permutation(len(rows))[: min(MOST_SHUFFLED, max(100, most))]
+    rng, most = np.random.default_rng(seed), _MAX_PREDICTED_ROWS // (_SHUFFLES_PER_COLUMN * len(pool.columns))
+    some = rng.permutation(len(rows))[: min(_MAX_SHUFFLED_ROWS, max(100, most))]
     rows, truth = rows[some], truth[some]
-    own = own_places(pool, rows)
+    own = unperturbed_positions(pool, rows)
     picks, output = rng.integers(0, len(rows), (draws, len(rows))), pool.output(own)
 
     def rate(output: np.ndarray, pick: Any = slice(None)) -> float:
-        return score(task, truth[pick], output[pick], threshold)
+        return score_output(task, truth[pick], output[pick], threshold)
 
     whole, drawn, lines = rate(output), [rate(output, pick) for pick in picks], []
     for number, name in enumerate(pool.columns):
         mixed = [
             np.where(np.arange(len(pool.columns)) == number, rng.permutation(rows)[:, None], own)
-            for _ in range(SHUFFLES)
+            for _ in range(_SHUFFLES_PER_COLUMN)
         ]
-        said = pool.output(np.concatenate(mixed)).reshape(SHUFFLES, len(rows), -1)
+        said = pool.output(np.concatenate(mixed)).reshape(_SHUFFLES_PER_COLUMN, len(rows), -1)
         if output.ndim == 1:
             said = said[:, :, 0]
         losses = [
-            better_by(task, drawn[draw], rate(said[draw % SHUFFLES], picks[draw])) for draw in range(draws)
+            score_gain(task, drawn[draw], rate(said[draw % _SHUFFLES_PER_COLUMN], picks[draw]))
+            for draw in range(draws)
         ]
-        loss = float(np.mean([better_by(task, whole, rate(one)) for one in said]))
+        loss = float(np.mean([score_gain(task, whole, rate(one)) for one in said]))
         lines.append((name, loss, *np.nanquantile(losses, [0.025, 0.975])))
     return pd.DataFrame(lines, columns=["column", "loss", "low", "high"])
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #f4dc86c8
-def importance(
-    pool: Mixture,
+def importance_table(
+    pool: PerturbationPool,
     rows: Sequence[int],  # places of the rows behind `values`
     values: pd.DataFrame,  # from `shap_table`
     losses: pd.DataFrame,  # from `permutation_importance`
@@ -132,7 +136,7 @@ def importance(
     draws = np.array([sizes[rng.integers(0, len(sizes), len(sizes))].mean(axis=0) for _ in range(200)])
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     ways = [
-        "" if name in personal else direction(pool, rows, str(name), values[name].to_numpy())
+        "" if name in personal else effect_direction(pool, rows, str(name), values[name].to_numpy())
         for name in values
     ]
     table = pd.DataFrame(
@@ -147,10 +151,10 @@ def importance(
     return table.iloc[np.argsort(-table.shap, kind="stable")].reset_index(drop=True)
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #9c9c44e1
-MOST_COLUMNS = 12  # in one picture
+_MAX_PLOTTED_COLUMNS = 12  # in one picture
 
 
-def in_picture(
+def plot_label(
     text: str,  # a name, or a name with its value
     width: int = 40,  # characters
 ) -> str:
@@ -159,7 +163,7 @@ def in_picture(
     return (text if len(text) <= width else f"{text[: width - 1]}…").replace("$", r"\$")
 
 
-def swarm(values: np.ndarray) -> np.ndarray:  # -0.4 to 0.4
+def swarm_offsets(values: np.ndarray) -> np.ndarray:  # -0.4 to 0.4
     "How far each dot is moved aside, so that dots with nearly the same value do not hide each other."
     span = float(np.ptp(values)) or 1.0
     bins = pd.Series(np.round(values / span * 50))
@@ -170,18 +174,18 @@ def swarm(values: np.ndarray) -> np.ndarray:  # -0.4 to 0.4
 # %% ../../nbs/explanation/03_global_importance.ipynb #e788efb0
 def plot_importance(
     task: Task,
-    pool: Mixture,
+    pool: PerturbationPool,
     rows: Sequence[int],  # places of the rows behind `values`
     values: pd.DataFrame,  # from `shap_table`
-    table: pd.DataFrame,  # from `importance`
+    table: pd.DataFrame,  # from `importance_table`
 ) -> Plot:
     "What moves predictions, and what the score is owed to."
-    names, scale = list(table.column[:MOST_COLUMNS]), 1 if task.type == "regression" else 100
+    names, scale = list(table.column[:_MAX_PLOTTED_COLUMNS]), 1 if task.type == "regression" else 100
     plot, (left, right) = new_plot(9.4, 1.5 + 0.38 * len(names), columns=2)
     for place, name in enumerate(names):
         effect = values[name].to_numpy() * scale
         left.scatter(
-            effect, place + swarm(effect), s=11, linewidth=0, alpha=0.8, c=_colours(pool, rows, name)
+            effect, place + swarm_offsets(effect), s=11, linewidth=0, alpha=0.8, c=_colours(pool, rows, name)
         )
     left.axvline(0, color=GREY, linewidth=0.8)
     losses = table.iloc[: len(names)]
@@ -189,17 +193,20 @@ def plot_importance(
     right.plot(losses.loss, range(len(names)), "o", color=BLUE)
     right.axvline(0, color=GREY, linewidth=0.8)
     for axes, labels in ((left, names), (right, [])):
-        axes.set_yticks(range(len(names)), [in_picture(name, 30) for name in labels] or [""] * len(names))
+        axes.set_yticks(range(len(names)), [plot_label(name, 30) for name in labels] or [""] * len(names))
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
         axes.xaxis.get_major_locator().set_params(nbins=5)
-    left.set(title="What moves predictions (SHAP)", xlabel=f"moves {explained(task)} by{units(task)}")
+    left.set(
+        title="What moves predictions (SHAP)",
+        xlabel=f"moves {explained_quantity(task)} by{effect_unit(task)}",
+    )
     lost = f"{METRICS[task.metric].label} lost when it is shuffled"
     right.set(title="What the score is owed to", xlabel=lost)
     return plot
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #c767d8b1
-def _colours(pool: Mixture, rows: Sequence[int], name: str) -> np.ndarray:
+def _colours(pool: PerturbationPool, rows: Sequence[int], name: str) -> np.ndarray:
     "From blue for the lowest value to orange for the highest, by rank; grey where there is no order."
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
@@ -211,7 +218,7 @@ def _colours(pool: Mixture, rows: Sequence[int], name: str) -> np.ndarray:
     return np.where(np.isnan(ranks)[:, None], to_rgba(GREY), ramp(np.nan_to_num(ranks)))
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #d994aed9
-def explained(
+def explained_quantity(
     task: Task,
     label: int | None = None,  # the class; None: of two the one that is looked for, of more the predicted one
 ) -> str:
@@ -223,18 +230,18 @@ def explained(
     return f"the probability of '{task.classes[1 if label is None else label]}'"
 
 
-def units(task: Task) -> str:
+def effect_unit(task: Task) -> str:
     return "" if task.type == "regression" else ", in percentage points"
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #e36bb94c
-POINTS = 20  # values of a column that are tried
-CURVES = 100  # rows for which they are tried
+_GRID_POINTS = 20  # values of a column that are tried
+_MAX_ICE_ROWS = 100  # rows for which they are tried
 
 
-def grid_of(
-    pool: Mixture,
+def dependence_grid(
+    pool: PerturbationPool,
     name: str,  # of a column
-    points: int = POINTS,
+    points: int = _GRID_POINTS,
 ) -> list[int]:  # places in the pool
     "Rows of the training data whose cells stand for the column: ordered values, or the commonest categories."
     cells = pool.cells[name].iloc[: pool.known].reset_index(drop=True)
@@ -255,23 +262,23 @@ def grid_of(
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #ad826f0e
 @dataclass(frozen=True)
-class Dependence:
+class PartialDependence:
     "What the model says when a column has this value or that."
 
     column: str
     kind: str  # number, date, boolean or category
     values: list[Any]  # as `Table.read` gives them
     words: list[str]  # the same for reading
-    curves: np.ndarray  # (rows, values): probabilities or numbers
+    ice_curves: np.ndarray  # (rows, values): probabilities or numbers
     parts: dict[str, float]  # of a date: by how much the mean moves when this part alone changes
 
     @property
     def mean(self) -> np.ndarray:
-        return self.curves.mean(axis=0)
+        return self.ice_curves.mean(axis=0)
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON: the mean, and the middle 80 % of the rows."
-        low, high = np.quantile(self.curves, [0.1, 0.9], axis=0)
+        low, high = np.quantile(self.ice_curves, [0.1, 0.9], axis=0)
         return {
             "column": self.column,
             "kind": self.kind,
@@ -283,26 +290,26 @@ class Dependence:
         }
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #2c023e0e
-def dependence(
-    pool: Mixture,
+def partial_dependence(
+    pool: PerturbationPool,
     name: str,  # of a column
     rows: Sequence[int],  # places in the pool
     label: int = 1,  # the class whose probability is looked at
-) -> Dependence:
+) -> PartialDependence:
     "Partial dependence and ICE curves of one column, in its own values."
-    grid, rows, column = grid_of(pool, name), list(rows)[:CURVES], pool.model.table[name]
-    mixed = np.repeat(own_places(pool, rows), len(grid), axis=0).reshape(len(rows), len(grid), -1)
+    grid, rows, column = dependence_grid(pool, name), list(rows)[:_MAX_ICE_ROWS], pool.model.table[name]
+    mixed = np.repeat(unperturbed_positions(pool, rows), len(grid), axis=0).reshape(len(rows), len(grid), -1)
     mixed[:, :, pool.columns.index(name)] = grid
-    said = pool.says(mixed.reshape(-1, len(pool.columns)), label).reshape(len(rows), len(grid))
+    said = pool.output_for_class(mixed.reshape(-1, len(pool.columns)), label).reshape(len(rows), len(grid))
     order = np.argsort(-said.mean(axis=0), kind="stable") if column.kind == "category" else range(len(grid))
     values = [pool.cells[name].iloc[grid[place]] for place in order]
-    words = [in_words(column, value) for value in values]
-    parts = parts_of(pool, name, rows, label)
-    return Dependence(name, column.kind, values, words, said[:, list(order)], parts)
+    words = [format_cell(column, value) for value in values]
+    parts = date_part_effects(pool, name, rows, label)
+    return PartialDependence(name, column.kind, values, words, said[:, list(order)], parts)
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #274200ab
-def parts_of(
-    pool: Mixture,
+def date_part_effects(
+    pool: PerturbationPool,
     name: str,  # of a column
     rows: Sequence[int],  # places in the pool
     label: int = 1,  # the class whose probability is looked at
@@ -315,7 +322,7 @@ def parts_of(
     ]
     if len(inputs) < 2:
         return {}
-    frame, moved = mixed_inputs(pool, own_places(pool, rows)), {}
+    frame, moved = perturbed_inputs(pool, unperturbed_positions(pool, rows)), {}
     for part in inputs:
         values = pool.inputs[part].iloc[: pool.known].dropna()
         grid = np.unique(values.quantile(np.linspace(0.02, 0.98, 12), interpolation="nearest"))
@@ -328,25 +335,25 @@ def parts_of(
 # %% ../../nbs/explanation/03_global_importance.ipynb #511579fa
 def plot_dependence(
     task: Task,
-    curves: Sequence[Dependence],  # two or three
+    curves: Sequence[PartialDependence],  # two or three
     label: int = 1,  # the class whose probability was looked at
 ) -> Plot:
     "The mean in blue, single rows in grey."
     plot, panels = new_plot(3.1 * len(curves) + 0.4, 3.3, columns=len(curves))
-    low, high = np.transpose([np.quantile(curve.curves, [0.02, 0.98]) for curve in curves])
+    low, high = np.transpose([np.quantile(curve.ice_curves, [0.02, 0.98]) for curve in curves])
     ends = [float(low.min()), float(high.max())]
     room = 0.06 * (ends[1] - ends[0] or 1)
     for axes, curve in zip(np.atleast_1d(panels), curves, strict=True):
         at = list(range(len(curve.values))) if curve.kind in ("category", "boolean") else curve.values
         drawn = _draw_groups if curve.kind in ("category", "boolean") else _draw_curves
         drawn(axes, at, curve)
-        axes.set(title=in_picture(curve.column, 26), ylim=(ends[0] - room, ends[1] + room))
-    np.atleast_1d(panels)[0].set_ylabel(explained(task, label).removeprefix("the "))
+        axes.set(title=plot_label(curve.column, 26), ylim=(ends[0] - room, ends[1] + room))
+    np.atleast_1d(panels)[0].set_ylabel(explained_quantity(task, label).removeprefix("the "))
     return plot
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #b1eee1a9
-def _draw_curves(axes: Any, at: list[Any], curve: Dependence) -> None:
-    for row in curve.curves[:40]:
+def _draw_curves(axes: Any, at: list[Any], curve: PartialDependence) -> None:
+    for row in curve.ice_curves[:40]:
         axes.plot(at, row, color=GREY, alpha=0.22, linewidth=0.8)
     axes.plot(at, curve.mean, color=BLUE, linewidth=2.4)
     if curve.kind == "date":
@@ -359,38 +366,38 @@ def _draw_curves(axes: Any, at: list[Any], curve: Dependence) -> None:
         axes.xaxis.get_major_locator().set_params(nbins=5)
 
 
-def _draw_groups(axes: Any, at: list[Any], curve: Dependence) -> None:
-    low, high = np.quantile(curve.curves, [0.1, 0.9], axis=0)
+def _draw_groups(axes: Any, at: list[Any], curve: PartialDependence) -> None:
+    low, high = np.quantile(curve.ice_curves, [0.1, 0.9], axis=0)
     axes.vlines(at, low, high, color=GREY, alpha=0.35, linewidth=7)
     axes.plot(at, curve.mean, "o", color=BLUE, markersize=7)
     slanted = sum(min(20, len(word)) for word in curve.words) > 24
     look: Any = {"rotation": 40, "ha": "right"} if slanted else {}
-    axes.set_xticks(at, [in_picture(word, 20) for word in curve.words], **look)
+    axes.set_xticks(at, [plot_label(word, 20) for word in curve.words], **look)
     axes.set_xlim(-0.6, len(at) - 0.4)
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #7b5d6ae5
-def say_dependence(
+def describe_dependence(
     task: Task,
-    curve: Dependence,
+    curve: PartialDependence,
     label: int = 1,  # the class whose probability was looked at
 ) -> str:  # Markdown
     "How the model's answer goes with one column."
     if len(curve.values) < 2:
         return f"`{curve.column}` has one value only."
     mean, low, high = curve.mean, int(curve.mean.argmin()), int(curve.mean.argmax())
-    steps = np.quantile(curve.curves[:, high] - curve.curves[:, low], [0.1, 0.9])
+    steps = np.quantile(curve.ice_curves[:, high] - curve.ice_curves[:, low], [0.1, 0.9])
     said = (
-        f"`{curve.column}`: with nothing else changed, {explained(task, label)} is "
-        f"{answer(task, mean[low])} at {curve.words[low]} and {answer(task, mean[high])} at "
+        f"`{curve.column}`: with nothing else changed, {explained_quantity(task, label)} is "
+        f"{format_output(task, mean[low])} at {curve.words[low]} and {format_output(task, mean[high])} at "
         f"{curve.words[high]}, on average. "
     )
-    least, most = (amount(task, step) for step in steps)
+    least, most = (format_effect(task, step) for step in steps)
     said += f"For 8 in 10 rows the difference is {least.partition(' ')[0]} to {most}."
     if not curve.parts:
         return said
     strongest = max(curve.parts.values())
     parts = [
-        f"{part} ({amount(task, moved)[1:]})"
+        f"{part} ({format_effect(task, moved)[1:]})"
         for part, moved in curve.parts.items()
         if moved > 0.1 * strongest
     ]
@@ -399,16 +406,16 @@ def say_dependence(
     return f"{said} Its parts, each changed alone, move the mean by: {', '.join(parts[:4])}."
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #512a0943
-def answer(task: Task, value: float) -> str:
+def format_output(task: Task, value: float) -> str:
     "An answer of the model: a number, or a probability in percent."
     if task.type == "regression":
-        return readable(value)
+        return format_number(value)
     return f"{value:.0%}" if 0.01 <= value <= 0.99 else f"{value:.1%}"
 
 
-def amount(task: Task, value: float) -> str:
+def format_effect(task: Task, value: float) -> str:
     "By how much an answer moves, with its sign."
-    size = readable(abs(value)) if task.type == "regression" else _points(abs(value) * 100)
+    size = format_number(abs(value)) if task.type == "regression" else _points(abs(value) * 100)
     return f"{'−' if value < 0 else '+'}{size}"
 
 
@@ -419,20 +426,20 @@ def _points(size: float) -> str:
 # %% ../../nbs/explanation/03_global_importance.ipynb #40492295
 def show_importance(
     task: Task,
-    table: pd.DataFrame,  # from `importance`
-    most: int = MOST_COLUMNS,  # lines
+    table: pd.DataFrame,  # from `importance_table`
+    most: int = _MAX_PLOTTED_COLUMNS,  # lines
 ) -> Any:  # pandas Styler
     "What each column moves, which way, and what the score loses without it."
     shown = pd.DataFrame(
         {
             "column": table.column,
-            "moves by": [amount(task, size)[1:] for size in table.shap],
+            "moves by": [format_effect(task, size)[1:] for size in table.shap],
             "which way": table.way,
             f"{METRICS[task.metric].label} lost": table.loss,
             "from": table.low,
             "to": table.high,
         }
     ).head(most)
-    style = shown.style.hide().format(readable, subset=[*shown.columns[3:]])
+    style = shown.style.hide().format(format_number, subset=[*shown.columns[3:]])
     left: Any = [{"selector": ".col0, .col2", "props": "text-align: left"}]
     return style.set_table_styles(left).set_uuid("importance")

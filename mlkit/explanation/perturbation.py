@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data.columns import in_words, input_names
-from ..data.table import Derived, Table
+from ..data.column_spec import format_cell, input_names
+from ..data.table_spec import DerivedInput, TableSpec
 
 
-def owners_of(
-    table: Table,  # how raw cells are read
+def input_source_columns(
+    table: TableSpec,  # how raw cells are read
 ) -> dict[str, str]:  # model input -> its column; empty: some are neither read nor derived
     "Which column each model input is read from."
     owners = {name: column.name for column in table.used for name in input_names(column)}
@@ -24,45 +24,48 @@ def owners_of(
     return owners if known == list(table.input_names) else {}
 
 # %% auto #0
-__all__ = ['owners_of', 'Mixture', 'mixed_inputs', 'own_places', 'sides_of', 'background_places', 'shown_cells']
+__all__ = ['input_source_columns', 'PerturbationPool', 'perturbed_inputs', 'unperturbed_positions', 'operand_columns',
+           'background_positions', 'format_row_cells']
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #2ee0c0c5
-class Mixture:
+class PerturbationPool:
     "A pool of rows whose cells can be mixed, and what a model says of the mixtures."
 
     def __init__(
         self,
-        model: Any,  # mlkit.train.Model
+        model: Any,  # mlkit.models.model.Model
         rows: pd.DataFrame,  # raw rows, as the model takes them
         background: int = 0,  # so many of the first rows stand for "not known"; 0: all
     ):
         self.model, self.rows, self.known = model, rows.rename(columns=str), len(rows)
         self.background = min(background or len(rows), len(rows))
         self.inputs, self.cells = model.table.inputs(rows), model.table.read(rows)
-        self.owners = owners_of(model.table)
+        self.owners = input_source_columns(model.table)
         self.derived = model.table.derived if self.owners else ()
         used = (column.name for column in model.table.used)
-        self.columns = list(dict.fromkeys([*used, *sides_of(self.derived)]))
+        self.columns = list(dict.fromkeys([*used, *operand_columns(self.derived)]))
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def adding(self, rows: pd.DataFrame) -> Mixture:
+    def with_rows(self, rows: pd.DataFrame) -> PerturbationPool:
         "The same pool with more rows behind its own, which are not read again."
-        return _joined(self, Mixture(self.model, rows))
+        return _merge_pools(self, PerturbationPool(self.model, rows))
 
     def output(self, places: np.ndarray) -> np.ndarray:  # places: (rows, columns) of the pool
         "What the model says of rows with such cells: probabilities (rows, classes), or numbers (rows,)."
-        return self.model.output_of_inputs(mixed_inputs(self, places))
+        return self.model.output_of_inputs(perturbed_inputs(self, places))
 
-    def says(self, places: np.ndarray, label: int = 1) -> np.ndarray:  # label: the class, by its position
+    def output_for_class(
+        self, places: np.ndarray, label: int = 1
+    ) -> np.ndarray:  # label: the class, by its position
         "The probability of one class, or the number."
         output = self.output(places)
         return output if output.ndim == 1 else output[:, label]
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #e8fd3c2b
-def _joined(pool: Mixture, more: Mixture) -> Mixture:
-    larger = object.__new__(Mixture)
+def _merge_pools(pool: PerturbationPool, more: PerturbationPool) -> PerturbationPool:
+    larger = object.__new__(PerturbationPool)
     larger.__dict__ |= pool.__dict__ | {
         part: pd.concat([getattr(pool, part), getattr(more, part)], ignore_index=True)
         for part in ("rows", "inputs", "cells")
@@ -70,59 +73,59 @@ def _joined(pool: Mixture, more: Mixture) -> Mixture:
     return larger
 
 
-def mixed_inputs(
-    pool: Mixture,
+def perturbed_inputs(
+    pool: PerturbationPool,
     places: np.ndarray,  # (rows, columns) of the pool
 ) -> pd.DataFrame:
     "The model inputs of rows whose cells are taken from these places."
     at = dict(zip(pool.columns, places.T, strict=True))
     if not pool.owners:
-        return pool.model.table.inputs(_taken(pool.rows, at))
-    inputs = _taken(pool.inputs, {name: at[owner] for name, owner in pool.owners.items()})
-    numbers = _taken(pool.cells, {name: at[name] for name in sides_of(pool.derived)})
+        return pool.model.table.inputs(_take_cells(pool.rows, at))
+    inputs = _take_cells(pool.inputs, {name: at[owner] for name, owner in pool.owners.items()})
+    numbers = _take_cells(pool.cells, {name: at[name] for name in operand_columns(pool.derived)})
     return inputs.assign(
         **{each.name: each.of_columns(numbers[each.left], numbers[each.right]) for each in pool.derived}
     )
 
 
-def own_places(
-    pool: Mixture,
+def unperturbed_positions(
+    pool: PerturbationPool,
     rows: Sequence[int] | np.ndarray,  # places in the pool
 ) -> np.ndarray:  # (rows, columns): every cell from the row itself
     "Rows as they are, written as a mixture."
     return np.repeat(np.array(rows, dtype=np.intp)[:, None], len(pool.columns), axis=1)
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #f0cb940c
-def sides_of(derived: Sequence[Derived]) -> list[str]:
+def operand_columns(derived: Sequence[DerivedInput]) -> list[str]:
     "The columns from which inputs are computed."
     return list(dict.fromkeys(name for each in derived for name in (each.left, each.right)))
 
 
-def _taken(frame: pd.DataFrame, places: dict[str, np.ndarray]) -> pd.DataFrame:
+def _take_cells(frame: pd.DataFrame, places: dict[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame({name: frame[name].array.take(at) for name, at in places.items()}, copy=False)
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #0d8bd176
-def background_places(
-    pool: Mixture,
+def background_positions(
+    pool: PerturbationPool,
     row: int,  # place of a row in the pool
 ) -> np.ndarray:  # (background, columns): a background row each, but the row's own place where cells agree
     "Where the cells of the background come from, seen from one row."
     places = np.repeat(np.arange(pool.background)[:, None], len(pool.columns), axis=1)
     same = np.ones(places.shape, dtype=bool) if pool.owners else np.zeros(places.shape, dtype=bool)
     seen = [(pool.inputs[name], owner) for name, owner in pool.owners.items()]
-    for cells, owner in seen + [(pool.cells[name], name) for name in sides_of(pool.derived)]:
+    for cells, owner in seen + [(pool.cells[name], name) for name in operand_columns(pool.derived)]:
         values = cells.to_numpy()
         own, others = values[row], values[: pool.background]
         same[:, pool.columns.index(owner)] &= (others == own) | ((others != others) & (own != own))
     return np.where(same, row, places)
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #d78abbbb
-def shown_cells(
-    pool: Mixture,
+def format_row_cells(
+    pool: PerturbationPool,
     row: int,  # place of a row in the pool
-    personal: dict[str, str],  # from `mlkit.collect.personal_columns`
+    personal: dict[str, str],  # from `mlkit.data.personal.personal_columns`
 ) -> dict[str, str]:  # column -> the cell in words
     "The cells of a row for reading; personal ones as dots."
     cells = {name: pool.cells[name].iloc[row] for name in pool.columns if name not in personal}
-    words = {name: in_words(pool.model.table[name], cell) for name, cell in cells.items()}
+    words = {name: format_cell(pool.model.table[name], cell) for name, cell in cells.items()}
     return {name: words.get(name, "•••") for name in pool.columns}

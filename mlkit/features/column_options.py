@@ -11,33 +11,34 @@ from dataclasses import dataclass
 from math import isfinite
 
 from ..core.errors import SettingsError, did_you_mean
-from ..data.table import KINDS, Table
+from ..data.column_spec import KINDS
+from ..data.table_spec import TableSpec
 
 # %% auto #0
-__all__ = ['NUMBERS', 'CHOICES', 'FITS', 'OPTIONS', 'AS_USUAL', 'Wish', 'split_options', 'read_wish', 'read_wishes', 'misfits',
-           'check_wishes']
+__all__ = ['OPTION_CHOICES', 'OPTION_KINDS', 'OPTION_NAMES', 'NO_OVERRIDE', 'ColumnOverride', 'split_options',
+           'parse_column_override', 'parse_column_overrides', 'check_column_overrides']
 
 # %% ../../nbs/features/03_column_options.ipynb #06a00d47
-NUMBERS = ("number", "numbers", "boolean", "date")
-CHOICES = {
+_NUMERIC_KINDS = ("number", "numbers", "boolean", "date")
+OPTION_CHOICES = {
     "impute": ("auto", "mean", "median", "most_frequent", "constant", "model"),
     "scale": ("auto", "standard", "minmax", "power", "none"),
     "encode": ("auto", "onehot", "ordinal", "target"),
     "use": ("yes", "no"),
     "kind": KINDS,
 }
-FITS = {  # the kinds of column that an option is for; one that is not here is for all
-    "impute": (*NUMBERS, "category"),
+OPTION_KINDS = {  # the kinds of column that an option is for; one that is not here is for all
+    "impute": (*_NUMERIC_KINDS, "category"),
     "fill": ("number", "numbers", "boolean", "category"),
-    "scale": NUMBERS,
+    "scale": _NUMERIC_KINDS,
     "encode": ("category",),
     "order": ("category",),
 }
-OPTIONS = ("impute", "fill", "scale", "encode", "order", "use", "kind", "missing")
+OPTION_NAMES = ("impute", "fill", "scale", "encode", "order", "use", "kind", "missing")
 
 
 @dataclass(frozen=True)
-class Wish:
+class ColumnOverride:
     "What is wanted for one column; empty: as the statistics say."
 
     impute: str = ""
@@ -50,7 +51,7 @@ class Wish:
     missing: tuple[str, ...] = ()  # what stands for nothing in this column
 
 
-AS_USUAL = Wish()
+NO_OVERRIDE = ColumnOverride()
 
 # %% ../../nbs/features/03_column_options.ipynb #9078b949
 def split_options(
@@ -61,19 +62,19 @@ def split_options(
     return [(option.strip(), value.strip()) for option, _, value in (part.partition("=") for part in parts)]
 
 
-def read_wish(
+def parse_column_override(
     options: Sequence[tuple[str, str]],
     tell: list[str],  # grows by what is wrong
-) -> Wish:
+) -> ColumnOverride:
     "What the options of one column say."
     said: dict[str, str | tuple[str, ...]] = {}
     for option, value in options:
-        if option not in OPTIONS:
-            tell.append(f"{option!r} is no option" + _hint(option, OPTIONS, "options"))
+        if option not in OPTION_NAMES:
+            tell.append(f"{option!r} is no option" + _hint(option, OPTION_NAMES, "options"))
         elif not value:
             tell.append(f"{option} has no value; write {option}=…")
-        elif value not in CHOICES.get(option, (value,)):
-            tell.append(f"{option} cannot be {value!r}" + _hint(value, CHOICES[option], "choices"))
+        elif value not in OPTION_CHOICES.get(option, (value,)):
+            tell.append(f"{option} cannot be {value!r}" + _hint(value, OPTION_CHOICES[option], "choices"))
         elif option == "missing":
             said[option] = (*said.get(option, ()), value)
         elif option in said:
@@ -82,20 +83,20 @@ def read_wish(
             said[option] = tuple(map(str.strip, value.split("<")))
         else:
             said[option] = value
-    return Wish(**said)  # type: ignore[arg-type]
+    return ColumnOverride(**said)  # type: ignore[arg-type]
 
 
 def _hint(word: str, known: Iterable[str], what: str) -> str:
     return did_you_mean(word, known) or f"; the {what} are {', '.join(map(_short, [*known][:20]))}"
 
 # %% ../../nbs/features/03_column_options.ipynb #bd4ccf32
-def read_wishes(
+def parse_column_overrides(
     text: str,  # the parameter `columns`
     names: Sequence[str],  # of the table's columns
-) -> tuple[dict[str, Wish], list[str]]:  # wishes by column; what is wrong, a line each
+) -> tuple[dict[str, ColumnOverride], list[str]]:  # wishes by column; what is wrong, a line each
     "What is wanted for each column."
     stripped = {name.strip(): name for name in names}
-    wishes: dict[str, Wish] = {}
+    wishes: dict[str, ColumnOverride] = {}
     problems: list[str] = []
     for part in filter(str.strip, text.split("|")):
         name, colon, options = part.rpartition(":")
@@ -107,7 +108,7 @@ def read_wishes(
         elif stripped[name] in wishes:
             tell.append("the column comes twice; write its options in one place")
         else:
-            wishes[stripped[name]] = read_wish(split_options(options), tell)
+            wishes[stripped[name]] = parse_column_override(split_options(options), tell)
         problems += [f"prepare.columns: {_short(name or part.strip())!r}: {what}" for what in tell]
     return wishes, problems
 
@@ -116,14 +117,14 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 # %% ../../nbs/features/03_column_options.ipynb #ebcd54f5
-def misfits(
-    wish: Wish,
+def _override_problems(
+    wish: ColumnOverride,
     name: str,
-    table: Table,  # learned with the wishes for kinds and markers
+    table: TableSpec,  # learned with the wishes for kinds and markers
 ) -> Iterator[str]:  # what does not fit
     "What of a wish cannot be done to this column."
     column = table[name]
-    for option, kinds in FITS.items():
+    for option, kinds in OPTION_KINDS.items():
         if getattr(wish, option) and column.kind not in kinds and wish.use != "no":
             yield f"{option} is for {', '.join(kinds)}; the column is of kind {column.kind}"
     if wish.use == "yes" and not column.use:
@@ -135,12 +136,12 @@ def misfits(
     if column.kind == "category":
         if wish.impute in ("mean", "median", "model") and wish.encode != "ordinal":
             yield f"a category has no {wish.impute}; use impute=most_frequent or impute=constant"
-        yield from _strange_values(wish, column.categories)
-    elif column.kind in NUMBERS and wish.fill and not _is_number(wish.fill):
+        yield from _unknown_values(wish, column.categories)
+    elif column.kind in _NUMERIC_KINDS and wish.fill and not _is_number(wish.fill):
         yield f"fill={_short(wish.fill)} is no number"
 
 # %% ../../nbs/features/03_column_options.ipynb #a52c1bc8
-def _strange_values(wish: Wish, known: Sequence[str]) -> Iterator[str]:
+def _unknown_values(wish: ColumnOverride, known: Sequence[str]) -> Iterator[str]:
     "Values in a wish that the column does not have, and values that its order lacks."
     if wish.encode == "ordinal" and not wish.order:
         such = "<".join(known[:6]) + ("<…" if len(known) > 6 else "")
@@ -161,16 +162,16 @@ def _is_number(text: str) -> bool:
         return False
 
 # %% ../../nbs/features/03_column_options.ipynb #7409e865
-def check_wishes(
-    wishes: dict[str, Wish],
-    table: Table,
+def check_column_overrides(
+    wishes: dict[str, ColumnOverride],
+    table: TableSpec,
     problems: Sequence[str] = (),  # those that are known already
 ) -> None:
     "SettingsError with a line for everything that is wrong."
     strange = [
         f"prepare.columns: {_short(name)!r}: {what}"
         for name, wish in wishes.items()
-        for what in misfits(wish, name, table)
+        for what in _override_problems(wish, name, table)
     ]
     if problems or strange:
         raise SettingsError("\n".join([*problems, *strange]))

@@ -32,16 +32,16 @@ from sklearn.preprocessing import (
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
-    from mlkit.problem import Task
+    from mlkit.task.task import Task
 
 # %% auto #0
-__all__ = ['NEIGHBOURS', 'SAME', 'SCALERS', 'HUGE', 'DIGITS', 'Treatment', 'Plan', 'Bounded', 'Neighbours', 'scaling',
-           'number_steps', 'missing_marks', 'target_encoder', 'ranks', 'category_steps', 'one_thread', 'Topics',
-           'text_steps', 'simplified', 'inputs_for', 'make_encoder', 'number_branch', 'mark_branches']
+__all__ = ['DISTANCE_TOLERANCE', 'ROUNDED_DIGITS', 'InputPlan', 'PreprocessingPlan', 'RangeClipper', 'NearestRowsImputer',
+           'number_steps', 'make_missing_indicator', 'rank_categories', 'category_steps', 'single_threaded',
+           'ReproducibleSVD', 'text_steps', 'simplify_input_plan', 'make_encoder']
 
 # %% ../../nbs/features/01_encoders.ipynb #c4e11f1b
 @dataclass(frozen=True)
-class Treatment:
+class InputPlan:
     "What is done to one input on its way into a model."
 
     kind: str  # number, category or text
@@ -63,10 +63,10 @@ class Treatment:
 
 # %% ../../nbs/features/01_encoders.ipynb #98a83018
 @dataclass(frozen=True)
-class Plan:
+class PreprocessingPlan:
     "What is done to each input, by name."
 
-    inputs: dict[str, Treatment] = field(default_factory=dict)
+    inputs: dict[str, InputPlan] = field(default_factory=dict)
     seed: int = 42  # of the inner folds, and of the numbers that stand for words
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,19 +74,19 @@ class Plan:
         return {"seed": self.seed, "inputs": {name: how.to_dict() for name, how in self.inputs.items()}}
 
     @classmethod
-    def from_dict(cls, said: dict[str, Any]) -> Plan:
+    def from_dict(cls, said: dict[str, Any]) -> PreprocessingPlan:
         "The plan that `plan.json` describes."
 
         def tuples(how: dict[str, Any]) -> dict[str, Any]:
             return {name: tuple(value) if isinstance(value, list) else value for name, value in how.items()}
 
-        return cls({name: Treatment(**tuples(how)) for name, how in said["inputs"].items()}, said["seed"])
+        return cls({name: InputPlan(**tuples(how)) for name, how in said["inputs"].items()}, said["seed"])
 
 # %% ../../nbs/features/01_encoders.ipynb #d5270dcb
-class Bounded(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class RangeClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     "Keeps numbers within the range of the training rows and as much again on either side; float64."
 
-    def fit(self, X: Any, y: Any = None) -> Bounded:
+    def fit(self, X: Any, y: Any = None) -> RangeClipper:
         X = np.asarray(X, dtype=np.float64)
         low, high = np.fmin.reduce(X), np.fmax.reduce(X)  # gaps do not count
         self.low_, self.high_ = 2 * low - high, 2 * high - low
@@ -97,57 +97,59 @@ class Bounded(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return np.clip(np.asarray(X, dtype=np.float64), self.low_, self.high_)
 
 # %% ../../nbs/features/01_encoders.ipynb #ed1a4e5d
-NEIGHBOURS = 2_000  # training rows among which the nearest are looked for
+_MAX_NEIGHBOUR_ROWS = 2_000  # training rows among which the nearest are looked for
 
-SAME = 1e-8  # of the largest square: distances that differ by less are equal, and the earlier row is nearer
+DISTANCE_TOLERANCE = (
+    1e-8  # of the largest square: distances that differ by less are equal, and the earlier row is nearer
+)
 
 
-class Neighbours(KNNImputer):
-    "Fills a gap with the mean of the nearest rows (Troyanskaya et al. 2001), of `NEIGHBOURS` at most."
+class NearestRowsImputer(KNNImputer):
+    "Fills a gap with the mean of the nearest rows (Troyanskaya et al. 2001), of `_MAX_NEIGHBOUR_ROWS` at most."
 
-    def fit(self, X: Any, y: Any = None) -> Neighbours:
-        return super().fit(np.asarray(X, dtype=np.float64)[:: -(-len(X) // NEIGHBOURS)])
+    def fit(self, X: Any, y: Any = None) -> NearestRowsImputer:
+        return super().fit(np.asarray(X, dtype=np.float64)[:: -(-len(X) // _MAX_NEIGHBOUR_ROWS)])
 
     def _calc_impute(self, distances: Any, count: int, cells: Any, gaps: Any) -> np.ndarray:
         squares = distances**2
         largest = np.maximum(np.nanmax(squares, axis=1, keepdims=True), 1e-300)
-        order = np.argsort(np.round(squares / largest / SAME), axis=1, kind="stable")[:, :count]
+        order = np.argsort(np.round(squares / largest / DISTANCE_TOLERANCE), axis=1, kind="stable")[:, :count]
         known = ~np.isnan(np.take_along_axis(distances, order, axis=1))
         return (cells[order] * known).sum(axis=1) / known.sum(axis=1)
 
 # %% ../../nbs/features/01_encoders.ipynb #f1aa4c60
-SCALERS = {"standard": [StandardScaler], "minmax": [MinMaxScaler], "power": [PowerTransformer, Bounded]}
+_SCALERS = {"standard": [StandardScaler], "minmax": [MinMaxScaler], "power": [PowerTransformer, RangeClipper]}
 
 
-def scaling(scale: str) -> list[Any]:  # steps
+def _scaling_steps(scale: str) -> list[Any]:  # steps
     "Bring numbers without gaps to one size; below zero a power can explode, so it is bounded once more."
-    return [Bounded(), *(step() for step in SCALERS[scale])] if scale else []
+    return [RangeClipper(), *(step() for step in _SCALERS[scale])] if scale else []
 
 
-def number_steps(how: Treatment, wants: str, columns: int = 1, others: int = 0) -> Pipeline | str:
+def number_steps(how: InputPlan, wants: str, columns: int = 1, others: int = 0) -> Pipeline | str:
     "What happens to numbers on their way into a model; with `model`, other numbers follow to compare with."
     if not how.impute:
         return "passthrough"
     steps: list[Any]
     if how.impute == "model":
         kept = ColumnTransformer([("kept", "passthrough", [*range(columns)])])
-        nearest = Neighbours(keep_empty_features=True)
-        steps = [Bounded(), StandardScaler(), nearest, *([kept] if others else [])]
+        nearest = NearestRowsImputer(keep_empty_features=True)
+        steps = [RangeClipper(), StandardScaler(), nearest, *([kept] if others else [])]
     else:
         steps = [SimpleImputer(strategy=how.impute, fill_value=how.fill, keep_empty_features=True)]
-    return make_pipeline(*steps, *(scaling(how.scale) if wants == "scaled" else []))
+    return make_pipeline(*steps, *(_scaling_steps(how.scale) if wants == "scaled" else []))
 
 # %% ../../nbs/features/01_encoders.ipynb #4066bd9e
-HUGE = float(np.finfo(np.float32).max)
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-def missing_marks() -> Pipeline:
+def make_missing_indicator() -> Pipeline:
     "1 where a number is missing, else 0."
-    gaps = SimpleImputer(strategy="constant", fill_value=HUGE, keep_empty_features=True)
-    return make_pipeline(gaps, Binarizer(threshold=HUGE / 2))
+    gaps = SimpleImputer(strategy="constant", fill_value=_FLOAT32_MAX, keep_empty_features=True)
+    return make_pipeline(gaps, Binarizer(threshold=_FLOAT32_MAX / 2))
 
 # %% ../../nbs/features/01_encoders.ipynb #52ea78af
-def target_encoder(
+def _make_target_encoder(
     task_type: str,  # binary, multiclass or regression
     seed: int = 42,
 ) -> TargetEncoder:
@@ -156,7 +158,7 @@ def target_encoder(
     return TargetEncoder(target_type="continuous" if task_type == "regression" else task_type, cv=folds)
 
 
-def ranks(values: Sequence[tuple[str, ...]]) -> OrdinalEncoder:
+def rank_categories(values: Sequence[tuple[str, ...]]) -> OrdinalEncoder:
     "The place of a word in the known values of its column, from 0; NaN for any other word."
     return OrdinalEncoder(
         categories=[list(known) for known in values],
@@ -167,7 +169,7 @@ def ranks(values: Sequence[tuple[str, ...]]) -> OrdinalEncoder:
 
 # %% ../../nbs/features/01_encoders.ipynb #6b185058
 def category_steps(
-    how: Treatment,
+    how: InputPlan,
     values: Sequence[tuple[str, ...]],  # known ones of each column, where an order or a filling needs them
     wants: str,  # scaled, filled or raw
     task: Task,
@@ -176,49 +178,49 @@ def category_steps(
     "What happens to categories on their way into a model."
     if how.encode == "ordinal":
         numbers = number_steps(how, wants)
-        return make_pipeline(ranks(values), *([] if numbers == "passthrough" else [numbers]))
+        return make_pipeline(rank_categories(values), *([] if numbers == "passthrough" else [numbers]))
     onehot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
-    encoder = onehot if how.encode == "onehot" else target_encoder(task.type, seed)
-    filled = [ranks(values), SimpleImputer(strategy=how.impute, fill_value=0)] if how.impute else []
-    return make_pipeline(*filled, encoder, *(scaling(how.scale) if wants == "scaled" else []))
+    encoder = onehot if how.encode == "onehot" else _make_target_encoder(task.type, seed)
+    filled = [rank_categories(values), SimpleImputer(strategy=how.impute, fill_value=0)] if how.impute else []
+    return make_pipeline(*filled, encoder, *(_scaling_steps(how.scale) if wants == "scaled" else []))
 
 # %% ../../nbs/features/01_encoders.ipynb #86b39e0c
 _one_at_a_time = Lock()
 
 
 @contextmanager
-def one_thread() -> Any:
+def single_threaded() -> Any:
     "Linear algebra on one thread: sums are then added in one order, and come out the same on any machine."
     with _one_at_a_time, threadpool_limits(limits=1, user_api="blas"):
         yield
 
 
-DIGITS = 6  # behind the point: what comes after them depends on the order in which a machine adds
+ROUNDED_DIGITS = 6  # behind the point: what comes after them depends on the order in which a machine adds
 
 
-class Topics(TruncatedSVD):
+class ReproducibleSVD(TruncatedSVD):
     "Few numbers for many word counts (Deerwester et al. 1990), the same on any number of cores."
 
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        with one_thread():
-            return super().fit_transform(X).round(DIGITS)
+        with single_threaded():
+            return super().fit_transform(X).round(ROUNDED_DIGITS)
 
     def transform(self, X: Any) -> np.ndarray:
-        return super().transform(X).round(DIGITS)
+        return super().transform(X).round(ROUNDED_DIGITS)
 
 
-def text_steps(how: Treatment, seed: int) -> Pipeline:
+def text_steps(how: InputPlan, seed: int) -> Pipeline:
     "What happens to a text on its way into a model: its words, parted by blanks, become numbers."
     known: dict[str, Any] = {"vocabulary": how.values, "token_pattern": "[^ ]+", "lowercase": False}
     if not how.parts:
         return make_pipeline(CountVectorizer(binary=True, dtype=np.float32, **known))
-    return make_pipeline(TfidfVectorizer(**known), Topics(how.parts, random_state=seed))
+    return make_pipeline(TfidfVectorizer(**known), ReproducibleSVD(how.parts, random_state=seed))
 
 # %% ../../nbs/features/01_encoders.ipynb #646b42d8
-def simplified(
-    how: Treatment,
+def simplify_input_plan(
+    how: InputPlan,
     wants: str,  # scaled, filled or raw
-) -> Treatment:  # inputs with the same one can share a branch
+) -> InputPlan:  # inputs with the same one can share a branch
     "What of a treatment matters to this kind of model."
     how = replace(how, why="", mark=False, models="all", scale=how.scale if wants == "scaled" else "")
     if how.kind == "text":
@@ -228,21 +230,21 @@ def simplified(
     return replace(how, values=(), impute="" if gaps_stay else how.impute)
 
 
-def inputs_for(plan: Plan, wants: str) -> dict[str, Treatment]:
+def _inputs_for_family(plan: PreprocessingPlan, wants: str) -> dict[str, InputPlan]:
     "The inputs that this kind of model gets."
     who = ("all", "scaled" if wants == "scaled" else "trees")
     return {name: how for name, how in plan.inputs.items() if how.models in who}
 
 # %% ../../nbs/features/01_encoders.ipynb #24456ef1
 def make_encoder(
-    plan: Plan,
+    plan: PreprocessingPlan,
     wants: str,  # scaled, filled or raw: what the model can take
     task: Task,
 ) -> ColumnTransformer:  # not yet fitted; learns from the rows that it is fitted on and no others
     "The encoding of the plan's inputs for a kind of model; inputs that are treated alike share a branch."
-    chosen, groups = inputs_for(plan, wants), defaultdict[Treatment, list[str]](list)
+    chosen, groups = _inputs_for_family(plan, wants), defaultdict[InputPlan, list[str]](list)
     for name, how in chosen.items():
-        groups[simplified(how, wants)].append(name)
+        groups[simplify_input_plan(how, wants)].append(name)
     branches: list[tuple[str, Any, Any]] = []
     for how, names in groups.items():
         label = f"{how.kind} {len(branches)}"
@@ -252,21 +254,23 @@ def make_encoder(
             values = [plan.inputs[name].values for name in names]
             branches.append((label, category_steps(how, values, wants, task, plan.seed), names))
         else:
-            branches.append((label, *number_branch(how, names, chosen, wants)))
-    marks = mark_branches(chosen) if wants != "raw" else []
+            branches.append((label, *_number_branch(how, names, chosen, wants)))
+    marks = _missing_indicator_branches(chosen) if wants != "raw" else []
     return ColumnTransformer([*branches, *marks], sparse_threshold=0)
 
 
-def number_branch(how: Treatment, names: list[str], chosen: dict[str, Treatment], wants: str) -> Any:
+def _number_branch(how: InputPlan, names: list[str], chosen: dict[str, InputPlan], wants: str) -> Any:
     "Steps and columns of numbers that are treated alike."
     numbers = [name for name, other in chosen.items() if other.kind == "number" and name not in names]
     others = numbers if how.impute == "model" else []
     return number_steps(how, wants, len(names), len(others)), names + others
 
 
-def mark_branches(chosen: dict[str, Treatment]) -> list[tuple[str, Any, list[str]]]:
+def _missing_indicator_branches(chosen: dict[str, InputPlan]) -> list[tuple[str, Any, list[str]]]:
     "The inputs that say where another one was missing."
     numbers = [name for name, how in chosen.items() if how.mark and how.kind == "number"]
     scales = [name for name, how in chosen.items() if how.mark and how.kind == "category"]
-    placed = make_pipeline(ranks([chosen[name].values for name in scales]), missing_marks())
-    return [("missing", missing_marks(), numbers), ("missing places", placed, scales)]
+    placed = make_pipeline(
+        rank_categories([chosen[name].values for name in scales]), make_missing_indicator()
+    )
+    return [("missing", make_missing_indicator(), numbers), ("missing places", placed, scales)]

@@ -15,30 +15,29 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.tree import DecisionTreeRegressor
 
 from ..core.errors import SettingsError, did_you_mean
-from ..data.table import Derived
+from ..data.table_spec import DerivedInput
 
 # %% auto #0
-__all__ = ['SIGNS', 'PARTS', 'TRIED', 'COLUMNS', 'CLOSER', 'CLEARLY', 'STEADY', 'MOST', 'ROWS', 'FEW', 'read_combination',
-           'read_combinations', 'spread_explained', 'equal_parts', 'candidates', 'losses', 'Combination', 'contest',
-           'few_rows', 'find_combinations']
+__all__ = ['parse_interaction', 'parse_interactions', 'correlation_ratio', 'quantile_bins', 'candidate_interactions',
+           'Interaction', 'evaluate_interaction', 'sample_positions', 'find_interactions']
 
 # %% ../../nbs/features/02_interactions.ipynb #e36219a2
-SIGNS = "/-*+"
+_OPERATORS = "/-*+"
 
 
-def read_combination(
+def parse_interaction(
     text: str,  # such as `price / area`
     known: Sequence[str],  # names of the columns that hold a number
-) -> Derived:
+) -> DerivedInput:
     "A combination of two columns. SettingsError where it is none."
 
     def name(part: str) -> str:
         return part.strip().removeprefix("`").removesuffix("`")
 
-    ways = [(name(text[:k]), sign, name(text[k + 1 :])) for k, sign in enumerate(text) if sign in SIGNS]
+    ways = [(name(text[:k]), sign, name(text[k + 1 :])) for k, sign in enumerate(text) if sign in _OPERATORS]
     for left, sign, right in ways:
         if left in known and right in known:
-            return Derived("", left, sign, right)
+            return DerivedInput("", left, sign, right)
     unknown = [part for left, _, right in ways[:1] for part in (left, right) if part not in known]
     if not unknown:
         raise SettingsError(
@@ -54,16 +53,16 @@ def _numbers_of(known: Sequence[str]) -> str:
     return f"; the numbers are {', '.join(known[:20])}" if known else "; the table has no number"
 
 # %% ../../nbs/features/02_interactions.ipynb #fd8e4ef9
-def read_combinations(
+def parse_interactions(
     text: str,  # such as `price / area | income - debt`
     known: Sequence[str],  # names of the columns that hold a number
-) -> list[Derived]:
+) -> list[DerivedInput]:
     "The combinations that a user declares. SettingsError, a line for each mistake."
-    made: list[Derived] = []
+    made: list[DerivedInput] = []
     problems: list[str] = []
     for part in filter(str.strip, text.split("|")):
         try:
-            made.append(read_combination(part, known))
+            made.append(parse_interaction(part, known))
         except SettingsError as error:
             problems.append(str(error))
     if problems:
@@ -71,10 +70,10 @@ def read_combinations(
     return made
 
 # %% ../../nbs/features/02_interactions.ipynb #092ec3a0
-PARTS = 6  # of a number, when two are looked at together; PARTS ** 2 when it is alone
+_QUANTILE_BINS = 6  # of a number, when two are looked at together; PARTS ** 2 when it is alone
 
 
-def spread_explained(
+def correlation_ratio(
     part: np.ndarray,  # the part that each row belongs to
     answer: np.ndarray,  # (rows, 1) numbers, or (rows, classes) zeros and ones
 ) -> float:  # 0 to 1
@@ -85,7 +84,7 @@ def spread_explained(
     return float(between / max(1e-12, ((answer - answer.mean(axis=0)) ** 2).sum()))
 
 
-def equal_parts(
+def quantile_bins(
     values: np.ndarray, parts: int
 ) -> np.ndarray:  # part of each value; missing ones are among the last
     "Cut values into parts of equally many rows."
@@ -94,39 +93,41 @@ def equal_parts(
     return part
 
 # %% ../../nbs/features/02_interactions.ipynb #79252467
-TRIED = ("/", "-", "*")  # a sum is left to the models: all of them can add up
-COLUMNS = 20  # numbers whose pairs are looked at, the most telling ones
-CLOSER = 8  # pairs that get a closer look
+_SEARCHED_OPERATORS = ("/", "-", "*")  # a sum is left to the models: all of them can add up
+_MAX_COLUMNS = 20  # numbers whose pairs are looked at, the most telling ones
+_MAX_TESTED_PAIRS = 8  # pairs that get a closer look
 
 
-def candidates(
+def candidate_interactions(
     numbers: pd.DataFrame,  # read columns
     answer: np.ndarray,
-) -> list[tuple[Derived, float]]:  # the most promising first, and by how much
+) -> list[tuple[DerivedInput, float]]:  # the most promising first, and by how much
     "Pairs that seem to explain more when they are combined than side by side."
-    alone = {name: equal_parts(numbers[name].to_numpy(), PARTS**2) for name in numbers}
-    best = sorted(numbers, key=lambda name: -spread_explained(alone[name], answer))[:COLUMNS]
-    coarse = {name: equal_parts(numbers[name].to_numpy(), PARTS) for name in best}
-    found: list[tuple[Derived, float]] = []
+    alone = {name: quantile_bins(numbers[name].to_numpy(), _QUANTILE_BINS**2) for name in numbers}
+    best = sorted(numbers, key=lambda name: -correlation_ratio(alone[name], answer))[:_MAX_COLUMNS]
+    coarse = {name: quantile_bins(numbers[name].to_numpy(), _QUANTILE_BINS) for name in best}
+    found: list[tuple[DerivedInput, float]] = []
     for first, second in combinations([name for name in map(str, numbers) if name in best], 2):
-        together = spread_explained(coarse[first] * PARTS + coarse[second], answer)
-        for made in _ways(first, second):
+        together = correlation_ratio(coarse[first] * _QUANTILE_BINS + coarse[second], answer)
+        for made in _pair_candidates(first, second):
             values = made.of_columns(numbers[made.left], numbers[made.right]).to_numpy()
-            found.append((made, spread_explained(equal_parts(values, PARTS**2), answer) - together))
+            found.append(
+                (made, correlation_ratio(quantile_bins(values, _QUANTILE_BINS**2), answer) - together)
+            )
     return sorted(found, key=lambda pair: -pair[1])
 
 
-def _ways(first: str, second: str) -> Iterator[Derived]:
-    for sign in TRIED:
-        yield Derived("", first, sign, second)
-    yield Derived("", second, "/", first)
+def _pair_candidates(first: str, second: str) -> Iterator[DerivedInput]:
+    for sign in _SEARCHED_OPERATORS:
+        yield DerivedInput("", first, sign, second)
+    yield DerivedInput("", second, "/", first)
 
 # %% ../../nbs/features/02_interactions.ipynb #63a4133e
-CLEARLY = 0.97  # of the error that both numbers leave, a combination may leave this share at most
-STEADY = 3.0  # and the gain is at least so many standard errors
+_MAX_ERROR_RATIO = 0.97  # of the error that both numbers leave, a combination may leave this share at most
+_MIN_STANDARD_ERRORS = 3.0  # and the gain is at least so many standard errors
 
 
-def losses(inputs: pd.DataFrame, answer: np.ndarray, seed: int = 42) -> np.ndarray:  # one a row
+def _out_of_fold_losses(inputs: pd.DataFrame, answer: np.ndarray, seed: int = 42) -> np.ndarray:  # one a row
     "The squared errors of a small tree on rows that it did not learn."
     tree = DecisionTreeRegressor(min_samples_leaf=max(5, len(inputs) // 40), random_state=0)
     folds = KFold(5, shuffle=True, random_state=seed)
@@ -135,10 +136,10 @@ def losses(inputs: pd.DataFrame, answer: np.ndarray, seed: int = 42) -> np.ndarr
 
 
 @dataclass(frozen=True)
-class Combination:
+class Interaction:
     "A combination that pays, and the figures behind it."
 
-    made: Derived
+    made: DerivedInput
     alone: float  # share of the target's spread that it explains alone
     parents: float  # share that its two numbers explain together
 
@@ -151,52 +152,62 @@ class Combination:
         )
 
 # %% ../../nbs/features/02_interactions.ipynb #ca10ef17
-def contest(
-    made: Derived,
+def evaluate_interaction(
+    made: DerivedInput,
     numbers: pd.DataFrame,  # read columns
     answer: np.ndarray,
     seed: int = 42,
-) -> Combination | None:  # None: it does not win clearly
+) -> Interaction | None:  # None: it does not win clearly
     "Does a combination alone predict clearly better than a tree on both numbers, and on either?"
     rivals = [[made.left, made.right], [made.left], [made.right]]
-    alone = losses(made.of_columns(numbers[made.left], numbers[made.right]).to_frame(), answer, seed)
+    alone = _out_of_fold_losses(
+        made.of_columns(numbers[made.left], numbers[made.right]).to_frame(), answer, seed
+    )
     nothing, best = ((answer - answer.mean(axis=0)) ** 2).sum(), np.inf
     if alone.sum() > 0.98 * nothing:
         return None
     for names in rivals:
-        rival = losses(numbers[names], answer, seed)
+        rival = _out_of_fold_losses(numbers[names], answer, seed)
         gain, best = rival - alone, min(best, rival.sum())
-        steady = gain.mean() > STEADY * gain.std() / np.sqrt(len(gain))
-        if not steady or alone.sum() > CLEARLY * best:
+        steady = gain.mean() > _MIN_STANDARD_ERRORS * gain.std() / np.sqrt(len(gain))
+        if not steady or alone.sum() > _MAX_ERROR_RATIO * best:
             return None
-    return Combination(made, float(1 - alone.sum() / nothing), float(1 - best / nothing))
+    return Interaction(made, float(1 - alone.sum() / nothing), float(1 - best / nothing))
 
 # %% ../../nbs/features/02_interactions.ipynb #26fc287b
-MOST, ROWS, FEW = 3, 5_000, 200  # combinations that are taken; rows that are looked at, at most and at least
+_MAX_INTERACTIONS, _MAX_ROWS, _MIN_ROWS = (
+    3,
+    5_000,
+    200,
+)  # combinations that are taken; rows that are looked at, at most and at least
 
 
-def few_rows(count: int, seed: int = 42) -> np.ndarray:  # positions
+def sample_positions(count: int, seed: int = 42) -> np.ndarray:  # positions
     "Rows to look at: all of a small table, and a sample of a large one."
-    return np.random.default_rng(seed).permutation(count)[:ROWS]
+    return np.random.default_rng(seed).permutation(count)[:_MAX_ROWS]
 
 
-def find_combinations(
-    numbers: pd.DataFrame,  # read columns of `few_rows`
+def find_interactions(
+    numbers: pd.DataFrame,  # read columns of `sample_positions`
     answer: np.ndarray,  # (rows, 1) numbers, or (rows, classes) zeros and ones
     seed: int = 42,
-) -> list[Combination]:  # the best first; most often none
+) -> list[Interaction]:  # the best first; most often none
     "Combinations of two numbers that clearly pay."
-    if len(numbers) < FEW:
+    if len(numbers) < _MIN_ROWS:
         return []
     numbers = numbers.loc[:, numbers.nunique() > 4].reset_index(drop=True)
-    promising = candidates(numbers, answer)[:CLOSER]
-    found = [each for made, gain in promising if gain > 0 and (each := contest(made, numbers, answer, seed))]
-    return _distinct(sorted(found, key=lambda each: -each.alone), numbers)[:MOST]
+    promising = candidate_interactions(numbers, answer)[:_MAX_TESTED_PAIRS]
+    found = [
+        each
+        for made, gain in promising
+        if gain > 0 and (each := evaluate_interaction(made, numbers, answer, seed))
+    ]
+    return _without_similar(sorted(found, key=lambda each: -each.alone), numbers)[:_MAX_INTERACTIONS]
 
 
-def _distinct(found: list[Combination], numbers: pd.DataFrame) -> list[Combination]:
+def _without_similar(found: list[Interaction], numbers: pd.DataFrame) -> list[Interaction]:
     "Those that do not say nearly the same as a better one."
-    kept: list[tuple[Combination, pd.Series]] = []
+    kept: list[tuple[Interaction, pd.Series]] = []
     for each in found:
         value = each.made.of_columns(numbers[each.made.left], numbers[each.made.right]).rank()
         if all(abs(value.corr(other)) < 0.9 for _, other in kept):

@@ -10,47 +10,57 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..data.columns import Column, different_cells, input_columns, input_kinds, read_column
-from ..data.constraints import broken_by
-from ..data.schema import Rule, breaks, prepare_check
-from ..data.schema import reader as as_ruled
-from .row_reader import Reader, Trouble, broken_rule, is_word
+from ..data.column_spec import ColumnSpec, distinct_cells, input_columns, input_kinds, read_column
+from ..data.constraints import violation_mask
+from ..data.schema import Rule, broken_rules, to_pandera_column
+from ..data.schema import rule_column_spec as as_ruled
+from .row_reader import RowReader, Violation, is_text_input, rule_violation
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Found = tuple[Trouble, np.ndarray]  # what is wrong, and True for the rows in which it is
+ViolationMask = tuple[Violation, np.ndarray]  # what is wrong, and True for the rows in which it is
 
 
-class Swept(NamedTuple):
+class ParsedColumn(NamedTuple):
     "What there is to know about a column of cells."
 
     inputs: list[Any]  # one array for each model input of the column
-    troubles: list[Found]
+    troubles: list[ViolationMask]
 
 
-SWEPT = ("number", "date")  # kinds that are compared all at once
+_VECTORISED_KINDS = ("number", "date")  # kinds that are compared all at once
 
 
-def sweep(
-    reader: Reader,
-    column: Column,  # how it is read
+def parse_column(
+    reader: RowReader,
+    column: ColumnSpec,  # how it is read
     cells: pd.Series,  # raw
-) -> Swept:
+) -> ParsedColumn:
     "Read and check a whole column."
     rule = reader.schema.rules[column.name]
-    if column.kind in SWEPT and not (rule.pattern or rule.categories) and rule.kind == column.kind:
-        return Swept([*input_columns(column, cells).values()], [*_compared(reader, column, rule, cells)])
+    if (
+        column.kind in _VECTORISED_KINDS
+        and not (rule.pattern or rule.categories)
+        and rule.kind == column.kind
+    ):
+        return ParsedColumn(
+            [*input_columns(column, cells).values()], [*_check_vectorised(reader, column, rule, cells)]
+        )
     if column.kind in ("text", "numbers", "date", "number"):
-        return Swept([*input_columns(column, cells).values()], [*_one_by_one(reader, column, rule, cells)])
-    return _looked_up(reader, column, cells)
+        return ParsedColumn(
+            [*input_columns(column, cells).values()], [*_check_distinct_cells(reader, column, rule, cells)]
+        )
+    return _parse_distinct_cells(reader, column, cells)
 
 # %% auto #0
-__all__ = ['Found', 'SWEPT', 'Swept', 'sweep', 'Batch', 'read_frame']
+__all__ = ['ViolationMask', 'ParsedColumn', 'parse_column', 'ParsedFrame', 'read_frame']
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #5b3355f1
-def _compared(reader: Reader, column: Column, rule: Rule, cells: pd.Series) -> Iterator[Found]:
-    values, fine = prepare_check(column, cells)
+def _check_vectorised(
+    reader: RowReader, column: ColumnSpec, rule: Rule, cells: pd.Series
+) -> Iterator[ViolationMask]:
+    values, fine = to_pandera_column(column, cells)
     sizes, readable = values.to_numpy("float64"), fine.to_numpy()
     low, high = rule.limit("low"), rule.limit("high")
     broken = {"kind": ~readable}
@@ -62,10 +72,12 @@ def _compared(reader: Reader, column: Column, rule: Rule, cells: pd.Series) -> I
         broken["high"] = sizes > high
     for name, rows in broken.items():
         if rows.any():
-            yield broken_rule(reader.schema, column.name, name), rows
+            yield rule_violation(reader.schema, column.name, name), rows
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #abb10815
-def _one_by_one(reader: Reader, column: Column, rule: Rule, cells: pd.Series) -> Iterator[Found]:
+def _check_distinct_cells(
+    reader: RowReader, column: ColumnSpec, rule: Rule, cells: pd.Series
+) -> Iterator[ViolationMask]:
     if not (
         rule.kind in ("number", "boolean", "date")
         or rule.missing == 0
@@ -75,19 +87,19 @@ def _one_by_one(reader: Reader, column: Column, rule: Rule, cells: pd.Series) ->
         or rule.high is not None
     ):
         return
-    ruled, (different, places) = as_ruled(column, rule), different_cells(cells)
-    broken = [breaks(ruled, rule, cell) for cell in different]
+    ruled, (different, places) = as_ruled(column, rule), distinct_cells(cells)
+    broken = [broken_rules(ruled, rule, cell) for cell in different]
     for name in dict.fromkeys(name for names in broken for name in names):
         concerned = np.array([name in names for names in broken])[places]
         if concerned.any():
-            yield broken_rule(reader.schema, column.name, name), concerned
+            yield rule_violation(reader.schema, column.name, name), concerned
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #583a0510
-def _looked_up(reader: Reader, column: Column, cells: pd.Series) -> Swept:
-    different, places = different_cells(cells)
-    look, kinds = reader.looks[column.name], input_kinds(column).values()
+def _parse_distinct_cells(reader: RowReader, column: ColumnSpec, cells: pd.Series) -> ParsedColumn:
+    different, places = distinct_cells(cells)
+    look, kinds = reader.cell_parsers[column.name], input_kinds(column).values()
     looked = [look(cell) for cell in different]
-    wordy = [*map(is_word, kinds)]
+    wordy = [*map(is_text_input, kinds)]
 
     def part(place: int) -> np.ndarray:
         own, at = ("words" if wordy[place] else "numbers"), wordy[:place].count(wordy[place])
@@ -96,17 +108,17 @@ def _looked_up(reader: Reader, column: Column, cells: pd.Series) -> Swept:
 
     found = dict.fromkeys(trouble for cell in looked for trouble in cell.troubles)
     troubles = [(each, np.array([each in cell.troubles for cell in looked])[places]) for each in found]
-    return Swept(
+    return ParsedColumn(
         [part(place) for place in range(len(wordy))], [(each, rows) for each, rows in troubles if rows.any()]
     )
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #6dd80988
-class Batch(NamedTuple):
+class ParsedFrame(NamedTuple):
     "Rows as the model gets them, and what is wrong with them."
 
     numbers: np.ndarray  # float32 (rows, numbers), NaN missing
     words: np.ndarray  # str objects (rows, words), '' missing
-    troubles: list[Found]
+    troubles: list[ViolationMask]
 
     def refused(self) -> np.ndarray:
         "True for the rows that are unfit to be answered."
@@ -118,9 +130,9 @@ class Batch(NamedTuple):
 
 
 def read_frame(
-    reader: Reader,
+    reader: RowReader,
     frame: pd.DataFrame,  # raw rows
-) -> Batch:
+) -> ParsedFrame:
     "What the model gets of many rows: `Reader.read` for all of them."
     import pandas as pd
 
@@ -128,19 +140,19 @@ def read_frame(
     series = {str(name): frame.iloc[:, place] for place, name in enumerate(frame.columns)}
     numbers: list[Any] = []
     texts: list[Any] = []
-    troubles: list[Found] = []
+    troubles: list[ViolationMask] = []
     empty = pd.Series([None] * rows, dtype="str", index=frame.index)
     for column in reader.table.used:
         if column.name not in series:
             troubles.append((reader.absent(column.name), everywhere))
-        swept = sweep(reader, column, series.get(column.name, empty))
+        swept = parse_column(reader, column, series.get(column.name, empty))
         for kind, values in zip(input_kinds(column).values(), swept.inputs, strict=True):
-            (texts if is_word(kind) else numbers).append(values)
+            (texts if is_text_input(kind) else numbers).append(values)
         troubles += swept.troubles
     numbers += _derived(reader, series, empty)
-    troubles += _related(reader, series, empty)
-    troubles += [(reader.stranger(name), everywhere) for name in series if name not in reader.known]
-    return Batch(_stacked(numbers, rows, np.float32), _stacked(texts, rows, object), troubles)
+    troubles += _constraint_violations(reader, series, empty)
+    troubles += [(reader.unknown_column(name), everywhere) for name in series if name not in reader.known]
+    return ParsedFrame(_stacked(numbers, rows, np.float32), _stacked(texts, rows, object), troubles)
 
 
 def _stacked(columns: list[Any], rows: int, dtype: Any) -> np.ndarray:
@@ -150,21 +162,21 @@ def _stacked(columns: list[Any], rows: int, dtype: Any) -> np.ndarray:
     return table
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #36b3788f
-def _derived(reader: Reader, series: dict[str, Any], empty: Any) -> list[Any]:
+def _derived(reader: RowReader, series: dict[str, Any], empty: Any) -> list[Any]:
     def number(name: str) -> Any:
         return read_column(reader.table[name], series.get(name, empty))
 
     return [each.of_columns(number(each.left), number(each.right)) for each in reader.table.derived]
 
 
-def _related(reader: Reader, series: dict[str, Any], empty: Any) -> list[Found]:
+def _constraint_violations(reader: RowReader, series: dict[str, Any], empty: Any) -> list[ViolationMask]:
     found = []
     for relation in reader.relations:
         values = {
-            name: prepare_check(reader.table[name], series.get(name, empty))[0].to_numpy("float64")
+            name: to_pandera_column(reader.table[name], series.get(name, empty))[0].to_numpy("float64")
             for name in relation.names
         }
-        rows = broken_by(relation, values)
+        rows = violation_mask(relation, values)
         if rows.any():
-            found.append((reader.unrelated(relation), rows))
+            found.append((reader.broken_constraint(relation), rows))
     return found

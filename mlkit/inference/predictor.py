@@ -15,44 +15,45 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..data.columns import Column
+from ..data.column_spec import ColumnSpec
 from ..data.schema import Schema, make_schema
-from ..data.table import Table
-from .frame_reader import Batch, read_frame
-from .row_reader import Read, Reader, is_word
-from .signing import check
-from ..problem import Task, predicted_codes
+from ..data.table_spec import TableSpec
+from .frame_reader import ParsedFrame, read_frame
+from .row_reader import ParsedRow, RowReader, is_text_input
+from .signing import verify_package
+from ..task.metrics import predicted_codes
+from ..task.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Inputs(NamedTuple):
+class ModelInputs(NamedTuple):
     "What the model gets of some rows."
 
     numbers: np.ndarray  # float32 (rows, numbers), NaN missing
     words: np.ndarray  # str objects (rows, words), '' missing
 
 
-def arrays(
-    reads: Sequence[Read],  # rows that were read
-) -> Inputs:
+def stack_rows(
+    reads: Sequence[ParsedRow],  # rows that were read
+) -> ModelInputs:
     "Rows as the model takes them."
     numbers = np.array([read.numbers for read in reads], dtype=np.float32)
-    return Inputs(numbers, np.array([read.words for read in reads], dtype=object))
+    return ModelInputs(numbers, np.array([read.words for read in reads], dtype=object))
 
 # %% auto #0
-__all__ = ['Engine', 'Inputs', 'arrays', 'onnx_engine', 'sklearn_engine', 'Predictor', 'digest_of_manifest', 'load_predictor',
-           'open_predictor']
+__all__ = ['InferenceEngine', 'ModelInputs', 'stack_rows', 'load_onnx_engine', 'load_sklearn_engine', 'Predictor',
+           'manifest_digest', 'load_predictor', 'open_verified_package']
 
 # %% ../../nbs/inference/04_predictor.ipynb #fbe5f021
-Engine = Callable[[Any], np.ndarray]  # of inputs or a batch: whatever has numbers and words
+InferenceEngine = Callable[[Any], np.ndarray]  # of inputs or a batch: whatever has numbers and words
 
 
-def onnx_engine(
+def load_onnx_engine(
     graph: Path | bytes,  # model.onnx, or what is in it
     threads: int = 1,  # for each answer; one is best for single rows
-) -> Engine:
+) -> InferenceEngine:
     "The graph, run by onnxruntime."
     import onnxruntime
 
@@ -70,16 +71,16 @@ def onnx_engine(
     return answer
 
 
-def sklearn_engine(
+def load_sklearn_engine(
     path: Path,  # model.joblib
-    table: Table,
-) -> Engine:
+    table: TableSpec,
+) -> InferenceEngine:
     "The scikit-learn model; needs a full installation of mlkit."
     import joblib
     import pandas as pd
 
     model, kinds = joblib.load(path), table.input_kinds
-    words = [name for name, kind in kinds.items() if is_word(kind)]
+    words = [name for name, kind in kinds.items() if is_text_input(kind)]
     numbers = [name for name in kinds if name not in set(words)]
 
     def answer(inputs: Any) -> np.ndarray:
@@ -105,9 +106,9 @@ class Predictor:
     task: Task
     threshold: float  # binary: positive from this probability on
     personal: frozenset[str]  # columns whose values are neither logged nor shown
-    table: Table
+    table: TableSpec
     schema: Schema
-    engine: Engine
+    engine: InferenceEngine
     version: str  # of the registry; else the beginning of the manifest's digest
 
     @property
@@ -117,22 +118,22 @@ class Predictor:
     @property
     def digest(self) -> str:
         "What tells this package from all others."
-        return digest_of_manifest(self.manifest)
+        return manifest_digest(self.manifest)
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[ColumnSpec, ...]:
         "The raw columns that feed the model."
         return self.table.used
 
     @cached_property
-    def reader(self) -> Reader:
-        return Reader(self.table, self.schema, self.task.target)
+    def reader(self) -> RowReader:
+        return RowReader(self.table, self.schema, self.task.target)
 
-    def read_row(self, row: Mapping[str, Any]) -> Read:
+    def read_row(self, row: Mapping[str, Any]) -> ParsedRow:
         "Check and read a raw row."
         return self.reader.read(row)
 
-    def output(self, inputs: Inputs | Batch) -> np.ndarray:
+    def output(self, inputs: ModelInputs | ParsedFrame) -> np.ndarray:
         "Probabilities (rows, classes), or numbers (rows,)."
         output = self.engine(inputs)
         return output if self.task.classes else output[:, 0]
@@ -143,16 +144,16 @@ class Predictor:
             return output.tolist()
         return [self.task.classes[code] for code in predicted_codes(output, self.threshold)]
 
-    def frame_inputs(self, frame: pd.DataFrame) -> Batch:
+    def read_frame(self, frame: pd.DataFrame) -> ParsedFrame:
         "Check and read many raw rows, column by column."
         return read_frame(self.reader, frame)
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         "Probabilities (rows, classes) or numbers (rows,) of raw rows, bad ones among them."
-        return self.output(self.frame_inputs(frame))
+        return self.output(self.read_frame(frame))
 
 # %% ../../nbs/inference/04_predictor.ipynb #7e7579e3
-def digest_of_manifest(manifest: dict[str, Any]) -> str:
+def manifest_digest(manifest: dict[str, Any]) -> str:
     "A digest of what a package is made of."
     return sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
@@ -163,12 +164,12 @@ def load_predictor(
     version: str = "",  # of the registry, if it comes from there
 ) -> Predictor:
     "Open a package. PackageError: it is damaged, unsigned, or signed by somebody unknown."
-    return open_predictor(Path(folder), check(Path(folder)), threads, version)
+    return open_verified_package(Path(folder), verify_package(Path(folder)), threads, version)
 
 
-def open_predictor(
+def open_verified_package(
     folder: Path,
-    manifest: dict[str, Any],  # what `check` gave
+    manifest: dict[str, Any],  # what `verify_package` gave
     threads: int = 1,
     version: str = "",
 ) -> Predictor:
@@ -177,8 +178,12 @@ def open_predictor(
         name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         for name in ("problem", "table", "schema")
     }
-    table, graph = Table.from_dict(said["table"]), folder / "model.onnx"
-    engine = onnx_engine(graph, threads) if graph.exists() else sklearn_engine(folder / "model.joblib", table)
+    table, graph = TableSpec.from_dict(said["table"]), folder / "model.onnx"
+    engine = (
+        load_onnx_engine(graph, threads)
+        if graph.exists()
+        else load_sklearn_engine(folder / "model.joblib", table)
+    )
     return Predictor(
         folder,
         manifest,
@@ -188,5 +193,5 @@ def open_predictor(
         table,
         make_schema(said["schema"]),
         engine,
-        version or digest_of_manifest(manifest)[:8],
+        version or manifest_digest(manifest)[:8],
     )

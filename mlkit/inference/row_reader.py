@@ -11,81 +11,84 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..core.errors import did_you_mean
-from ..data.columns import Column, input_cell, input_kinds, read_cell
-from ..data.constraints import Relation, keeps
-from ..data.schema import Rule, Schema, breaks, number_in, reader, words
-from ..data.table import Table
+from ..data.column_spec import ColumnSpec, input_cell, input_kinds, read_cell
+from ..data.constraints import RowConstraint, is_satisfied
+from ..data.schema import Rule, Schema, as_number, broken_rules, describe_rule, rule_column_spec
+from ..data.table_spec import TableSpec
 
 
-class Trouble(NamedTuple):
+class Violation(NamedTuple):
     "Something in a row that is not as expected."
 
     column: str
-    situation: str  # one of `mlkit.data.schema.SITUATIONS`
+    situation: str  # one of `mlkit.data.schema.DEFAULT_ACTIONS`
     message: str  # what was expected; never what came
     action: str  # error, warn or default
 
 # %% auto #0
-__all__ = ['LARGEST', 'REMEMBERED', 'LONGEST', 'Look', 'Trouble', 'is_word', 'Cell', 'broken_rule', 'look_at', 'remembering',
-           'plain_numbers', 'Read', 'with_kinds', 'Expected', 'Reader']
+__all__ = ['CellParser', 'Violation', 'is_text_input', 'ParsedCell', 'rule_violation', 'parse_cell', 'cache_cell_parser',
+           'fast_number_parser', 'ParsedRow', 'RowChecks', 'RowReader']
 
 # %% ../../nbs/inference/02_row_reader.ipynb #de19a4ac
-def is_word(
+def is_text_input(
     kind: str,  # of a model input
 ) -> bool:
     "Is it a category or a text? All others are numbers."
     return kind in ("category", "text")
 
 
-class Cell(NamedTuple):
+class ParsedCell(NamedTuple):
     "What there is to know about one cell."
 
     numbers: tuple[float, ...] = ()  # for the model
     words: tuple[str, ...] = ()  # for the model: categories and texts
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[Violation, ...] = ()
 
 
-_SITUATIONS = {"low": "range", "high": "range", "categories": "category"}
+_CHECK_BY_RULE = {"low": "range", "high": "range", "categories": "category"}
 
 
-def broken_rule(
+def rule_violation(
     schema: Schema,
     name: str,  # of the column
     broken: str,  # of the rule
-) -> Trouble:
+) -> Violation:
     "The trouble that a cell is in which breaks a rule."
-    situation = _SITUATIONS.get(broken, broken)
-    message = f"'{name}' should be {words(schema.rules[name])[broken]}"
-    return Trouble(name, situation, message, schema.action(situation))
+    situation = _CHECK_BY_RULE.get(broken, broken)
+    message = f"'{name}' should be {describe_rule(schema.rules[name])[broken]}"
+    return Violation(name, situation, message, schema.action(situation))
 
 
-def look_at(
-    column: Column,  # how it is read
+def parse_cell(
+    column: ColumnSpec,  # how it is read
     schema: Schema,  # what is expected
     value: Any,  # a raw cell
-) -> Cell:
+) -> ParsedCell:
     "Read and check one cell."
-    wordy, parts = map(is_word, input_kinds(column).values()), input_cell(column, value)
+    wordy, parts = map(is_text_input, input_kinds(column).values()), input_cell(column, value)
     numbers, texts = list[Any](), list[Any]()
     for word, part in zip(wordy, parts, strict=True):
         (texts if word else numbers).append(part)
     rule = schema.rules.get(column.name)
-    broken = breaks(reader(column, rule), rule, value) if rule else []
-    troubles = [broken_rule(schema, column.name, name) for name in broken]
-    return Cell(tuple(numbers), tuple(texts), tuple(troubles))
+    broken = broken_rules(rule_column_spec(column, rule), rule, value) if rule else []
+    troubles = [rule_violation(schema, column.name, name) for name in broken]
+    return ParsedCell(tuple(numbers), tuple(texts), tuple(troubles))
 
 # %% ../../nbs/inference/02_row_reader.ipynb #60e43300
-LARGEST = 3.4028234e38  # what float32 holds
-REMEMBERED, LONGEST = 2_000, 100  # cells of a column that are kept in mind, and characters of such a cell
-Look = Callable[[Any], Cell]
+_FLOAT32_MAX = 3.4028234e38  # what float32 holds
+_CACHE_SIZE, _MAX_CACHED_CHARACTERS = (
+    2_000,
+    100,
+)  # cells of a column that are kept in mind, and characters of such a cell
+CellParser = Callable[[Any], ParsedCell]
 
 
-def remembering(look: Look) -> Look:
+def cache_cell_parser(look: CellParser) -> CellParser:
     "The same, for cells that come again and again."
-    known = lru_cache(REMEMBERED, typed=True)(look)
+    known = lru_cache(_CACHE_SIZE, typed=True)(look)
 
-    def recall(value: Any) -> Cell:
-        if type(value) is str and len(value) > LONGEST:
+    def recall(value: Any) -> ParsedCell:
+        if type(value) is str and len(value) > _MAX_CACHED_CHARACTERS:
             return look(value)
         try:
             return known(value)
@@ -95,48 +98,48 @@ def remembering(look: Look) -> Look:
     return recall
 
 
-def plain_numbers(
-    column: Column,  # of kind number
+def fast_number_parser(
+    column: ColumnSpec,  # of kind number
     schema: Schema,
-    look: Look,  # for everything that is not plain
-) -> Look:
+    look: CellParser,  # for everything that is not plain
+) -> CellParser:
     "The same, for numbers within their range."
     prepared, rule = column._prepared, schema.rules.get(column.name, Rule())
     if rule.kind not in ("", "number") or rule.pattern or rule.categories or not prepared.bare:
         return look
     worth, sentinels = prepared.bare, prepared.sentinels
     low, high = rule.limit("low"), rule.limit("high")
-    low, high = -LARGEST if low is None else low, LARGEST if high is None else high
+    low, high = -_FLOAT32_MAX if low is None else low, _FLOAT32_MAX if high is None else high
 
-    def glance(value: Any) -> Cell:
-        if (type(value) is float or type(value) is int) and -LARGEST < value < LARGEST:
+    def glance(value: Any) -> ParsedCell:
+        if (type(value) is float or type(value) is int) and -_FLOAT32_MAX < value < _FLOAT32_MAX:
             number = value * worth + 0.0
             if low <= number <= high and number not in sentinels:
-                return Cell((number,))
+                return ParsedCell((number,))
         return look(value)
 
     return glance
 
 # %% ../../nbs/inference/02_row_reader.ipynb #59aa7777
-class Read(NamedTuple):
+class ParsedRow(NamedTuple):
     "A row as the model gets it, and what is wrong with it."
 
     numbers: list[float]  # in the order of the table's inputs
     words: list[str]  # categories and texts, in that order
-    troubles: list[Trouble]
+    troubles: list[Violation]
 
     @property
-    def refused(self) -> list[Trouble]:
+    def refused(self) -> list[Violation]:
         "What makes the row unfit to be answered."
         return [trouble for trouble in self.troubles if trouble.action == "error"]
 
     @property
-    def warnings(self) -> list[Trouble]:
+    def warnings(self) -> list[Violation]:
         "What the caller should know."
         return [trouble for trouble in self.troubles if trouble.action == "warn"]
 
 # %% ../../nbs/inference/02_row_reader.ipynb #8b84428d
-def with_kinds(schema: Schema, table: Table) -> Schema:
+def _with_column_kinds(schema: Schema, table: TableSpec) -> Schema:
     "The same, where every number, date, yes or no is expected to be one."
     rules = {column.name: schema.rules.get(column.name, Rule()) for column in table.used}
     kinds = {
@@ -151,61 +154,61 @@ def with_kinds(schema: Schema, table: Table) -> Schema:
     )
 
 
-def _look(column: Column, schema: Schema) -> Look:
-    look = remembering(lambda value: look_at(column, schema, value))
-    return plain_numbers(column, schema, look) if column.kind == "number" else look
+def _make_cell_parser(column: ColumnSpec, schema: Schema) -> CellParser:
+    look = cache_cell_parser(lambda value: parse_cell(column, schema, value))
+    return fast_number_parser(column, schema, look) if column.kind == "number" else look
 
 
-class Expected:
+class RowChecks:
     "What is expected of a row, and the troubles that are no cell's own."
 
     def __init__(
         self,
-        table: Table,  # how cells are read
+        table: TableSpec,  # how cells are read
         schema: Schema,  # what is expected
         target: str = "",  # a column that may come along and is not looked at
     ):
-        self.table, self.schema = table, with_kinds(schema, table)
-        self.looks = {column.name: _look(column, self.schema) for column in table.used}
+        self.table, self.schema = table, _with_column_kinds(schema, table)
+        self.cell_parsers = {column.name: _make_cell_parser(column, self.schema) for column in table.used}
         self.names = [column.name for column in table.columns]
         self.known = frozenset([*self.names, target])
         used = {column.name for column in table.used}
         self.relations = [relation for relation in schema.relations if used.issuperset(relation.names)]
 
-    def absent(self, name: str) -> Trouble:
+    def absent(self, name: str) -> Violation:
         "The trouble with a column that is not there."
-        return self._trouble(name, "absent", f"'{name}' is not there")
+        return self._violation(name, "absent", f"'{name}' is not there")
 
-    def stranger(self, name: Any) -> Trouble:
+    def unknown_column(self, name: Any) -> Violation:
         "The trouble with a column that is not known."
         short = str(name)[:60]
         message = f"there is no column '{short}'{did_you_mean(short, self.names)}"
-        return self._trouble(short, "unknown", message)
+        return self._violation(short, "unknown", message)
 
-    def unrelated(self, relation: Relation) -> Trouble:
+    def broken_constraint(self, relation: RowConstraint) -> Violation:
         "The trouble with columns that contradict each other."
         names = ", ".join(relation.names)
-        return self._trouble(names, "relation", f"it should hold that {relation.text}")
+        return self._violation(names, "relation", f"it should hold that {relation.text}")
 
-    def _trouble(self, column: str, situation: str, message: str) -> Trouble:
-        return Trouble(column, situation, message, self.schema.action(situation))
+    def _violation(self, column: str, situation: str, message: str) -> Violation:
+        return Violation(column, situation, message, self.schema.action(situation))
 
 # %% ../../nbs/inference/02_row_reader.ipynb #de9d85db
 _ABSENT = object()
 
 
-class Reader(Expected):
-    "Checks and reads raw rows. `read` gives what `Table.row_inputs` and `check_row` give."
+class RowReader(RowChecks):
+    "Checks and reads raw rows. `read` gives what `Table.row_inputs` and `row_violations` give."
 
     def read(
         self,
         row: Mapping[str, Any],  # raw cells, by column
-    ) -> Read:
+    ) -> ParsedRow:
         "What the model gets of a row; a column that the row lacks is an empty cell."
         numbers: list[float] = []
         texts: list[str] = []
-        troubles: list[Trouble] = []
-        for name, look in self.looks.items():
+        troubles: list[Violation] = []
+        for name, look in self.cell_parsers.items():
             value = row.get(name, _ABSENT)
             if value is _ABSENT:
                 value = None
@@ -218,10 +221,10 @@ class Reader(Expected):
         if self.table.derived or self.relations:
             self._compute(row, numbers, troubles)
         if not row.keys() <= self.known:
-            troubles += map(self.stranger, row.keys() - self.known)
-        return Read(numbers, texts, troubles)
+            troubles += map(self.unknown_column, row.keys() - self.known)
+        return ParsedRow(numbers, texts, troubles)
 
-    def _compute(self, row: Mapping[str, Any], numbers: list[float], troubles: list[Trouble]) -> None:
+    def _compute(self, row: Mapping[str, Any], numbers: list[float], troubles: list[Violation]) -> None:
         "What concerns several columns."
         for each in self.table.derived:
             numbers.append(
@@ -230,6 +233,6 @@ class Reader(Expected):
                 )
             )
         for relation in self.relations:
-            values = {name: number_in(read_cell(self.table[name], row.get(name))) for name in relation.names}
-            if not keeps(relation, values):
-                troubles.append(self.unrelated(relation))
+            values = {name: as_number(read_cell(self.table[name], row.get(name))) for name in relation.names}
+            if not is_satisfied(relation, values):
+                troubles.append(self.broken_constraint(relation))

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 
-from ..core.parallel import few_threads
+from ..core.parallel import limit_threads
 
 # %% auto #0
-__all__ = ['choose_weights', 'Ensemble', 'RegressorEnsemble', 'ClassifierEnsemble']
+__all__ = ['choose_ensemble_weights', 'Ensemble', 'RegressorEnsemble', 'ClassifierEnsemble']
 
 # %% ../../nbs/models/02_ensemble.ipynb #3b125697
-def choose_weights(
+def choose_ensemble_weights(
     outputs: Sequence[np.ndarray],  # of each model, on rows that it has not learned
     judge: Callable[[np.ndarray], float],  # how good an output is; greater is better
     rounds: int = 25,  # models that are added, at most
@@ -63,7 +63,7 @@ class Ensemble(BaseEstimator):
         encoded = {wants: encoder.fit_transform(inputs, truth) for wants, encoder in self.encoders_.items()}
 
         def train(wants: str, model: Any) -> Any:
-            with few_threads(len(truth)):
+            with limit_threads(len(truth)):
                 return clone(model).fit(encoded[wants], truth)
 
         with ThreadPoolExecutor(self.jobs) as threads:

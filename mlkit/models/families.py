@@ -34,20 +34,22 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..core.errors import SettingsError, did_you_mean
-from ..prepare import LOPSIDED, Plan, make_encoder, skewness
-from ..problem import METRICS, Task
+from ..features.encoders import PreprocessingPlan, make_encoder
+from ..features.plan import MIN_POWER_SKEWNESS, skewness
+from ..task.metrics import METRICS
+from ..task.task import Task
 
 # %% auto #0
-__all__ = ['MOST_STEPS', 'PATIENCE', 'FAMILIES', 'Facts', 'facts_of', 'Family', 'OnLogScale', 'lightgbm', 'grow', 'imported',
-           'family_named', 'choose_families', 'make_model', 'make_estimator']
+__all__ = ['MAX_BOOSTING_STEPS', 'FAMILIES', 'DatasetTraits', 'dataset_traits', 'Family', 'LogTargetRegressor', 'import_lightgbm',
+           'fit_with_early_stopping', 'get_family', 'choose_families', 'make_model', 'make_estimator']
 
 # %% ../../nbs/models/01_families.ipynb #fb726554
-class Facts(NamedTuple):
+class DatasetTraits(NamedTuple):
     "What good settings depend on."
 
     rows: int  # to learn from
     classes: int  # 0: a number is predicted
-    skewed: bool = False  # a number that is never negative, with a long tail of large values
+    is_skewed: bool = False  # a number that is never negative, with a long tail of large values
     labels: bool = False  # the metric judges labels, so rare classes may need weight
 
     @property
@@ -55,14 +57,16 @@ class Facts(NamedTuple):
         return self.classes == 0
 
 
-def facts_of(
+def dataset_traits(
     truth: np.ndarray,  # codes or numbers
     task: Task,
-) -> Facts:
+) -> DatasetTraits:
     "What there is to know before settings are chosen."
     if task.type == "regression":
-        return Facts(len(truth), 0, bool(truth.min() >= 0 and skewness(pd.Series(truth)) > LOPSIDED / 2))
-    return Facts(len(truth), len(task.classes), labels=METRICS[task.metric].needs == "label")
+        return DatasetTraits(
+            len(truth), 0, bool(truth.min() >= 0 and skewness(pd.Series(truth)) > MIN_POWER_SKEWNESS / 2)
+        )
+    return DatasetTraits(len(truth), len(task.classes), labels=METRICS[task.metric].needs == "label")
 
 # %% ../../nbs/models/01_families.ipynb #82106d97
 class Family(NamedTuple):
@@ -70,15 +74,19 @@ class Family(NamedTuple):
 
     wants: str  # scaled, filled or raw: what `make_encoder` has to give it
     build: Callable[[bool, dict[str, Any], int, int], Any]  # of regression, settings, jobs, seed
-    space: Callable[[Any, Facts], dict[str, Any]] | None  # of an Optuna trial; None: nothing is searched
-    starts: Callable[[Facts], list[dict[str, Any]]]  # settings to begin with, the most promising first
-    grows: bool = False  # takes steps, and the rows held back tell when to stop
+    space: (
+        Callable[[Any, DatasetTraits], dict[str, Any]] | None
+    )  # of an Optuna trial; None: nothing is searched
+    starts: Callable[
+        [DatasetTraits], list[dict[str, Any]]
+    ]  # settings to begin with, the most promising first
+    stops_early: bool = False  # takes steps, and the rows held back tell when to stop
     last: dict[str, Any] = {}  # settings for the last training on all rows, where time is well spent
 
     @property
     def start(self) -> dict[str, Any]:
         "Settings to begin with when nothing is known."
-        return self.starts(Facts(1_000, 2))[0]
+        return self.starts(DatasetTraits(1_000, 2))[0]
 
 # %% ../../nbs/models/01_families.ipynb #32287d46
 def _weights(settings: dict[str, Any]) -> dict[str, Any]:
@@ -88,25 +96,25 @@ def _weights(settings: dict[str, Any]) -> dict[str, Any]:
 def _linear(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
     strength = settings.get("strength", 1.0)
     if regression:
-        return _on_scale(Ridge(alpha=strength), settings)
+        return _with_target_scale(Ridge(alpha=strength), settings)
     return LogisticRegression(C=1 / strength, max_iter=300, **_weights(settings))
 
 
-def _linear_space(ask: Any, facts: Facts) -> dict[str, Any]:
+def _linear_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
     return {"strength": ask.suggest_float("strength", 1e-2, 1e4, log=True)} | _scale_space(ask, facts)
 
 
-def _linear_starts(facts: Facts) -> list[dict[str, Any]]:
+def _linear_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
     return [{"strength": 10.0} | log for log in _scales(facts)] + [{"strength": 100.0}, {"strength": 1.0}]
 
 # %% ../../nbs/models/01_families.ipynb #1d6eb445
-class OnLogScale(RegressorMixin, BaseEstimator):
+class LogTargetRegressor(RegressorMixin, BaseEstimator):
     "Learns the logarithm of numbers from 0 on."
 
     def __init__(self, regressor: Any = None):
         self.regressor = regressor
 
-    def fit(self, inputs: Any, truth: np.ndarray, **more: Any) -> OnLogScale:
+    def fit(self, inputs: Any, truth: np.ndarray, **more: Any) -> LogTargetRegressor:
         self.highest_, self.n_features_in_ = float(np.max(truth)), np.shape(inputs)[1]
         self.regressor_ = clone(self.regressor).fit(inputs, np.log1p(truth), **more)
         return self
@@ -116,17 +124,17 @@ class OnLogScale(RegressorMixin, BaseEstimator):
         return np.clip(np.expm1(logs), 0, self.highest_)
 
 
-def _on_scale(regressor: Any, settings: dict[str, Any]) -> Any:
-    return OnLogScale(regressor) if settings.get("log") else regressor
+def _with_target_scale(regressor: Any, settings: dict[str, Any]) -> Any:
+    return LogTargetRegressor(regressor) if settings.get("log") else regressor
 
 
-def _scales(facts: Facts) -> list[dict[str, Any]]:
-    return [{}, {"log": True}] if facts.skewed else [{}]
+def _scales(facts: DatasetTraits) -> list[dict[str, Any]]:
+    return [{}, {"log": True}] if facts.is_skewed else [{}]
 
 
-def _scale_space(ask: Any, facts: Facts) -> dict[str, Any]:
+def _scale_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
     "What is searched in every family, where it can matter."
-    if facts.skewed:
+    if facts.is_skewed:
         return {"log": ask.suggest_categorical("log", [False, True])}
     return {"balanced": ask.suggest_categorical("balanced", [False, True])} if facts.labels else {}
 
@@ -134,11 +142,11 @@ def _scale_space(ask: Any, facts: Facts) -> dict[str, Any]:
 def _tree(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
     own = {name: settings[name] for name in ("max_depth", "min_samples_leaf") if name in settings}
     if regression:
-        return _on_scale(DecisionTreeRegressor(**own, random_state=seed), settings)
+        return _with_target_scale(DecisionTreeRegressor(**own, random_state=seed), settings)
     return DecisionTreeClassifier(**own, **_weights(settings), random_state=seed)
 
 
-def _tree_space(ask: Any, facts: Facts) -> dict[str, Any]:
+def _tree_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
     most = max(2, facts.rows // 20)
     own = {
         "max_depth": ask.suggest_int("max_depth", 2, 16),
@@ -147,7 +155,7 @@ def _tree_space(ask: Any, facts: Facts) -> dict[str, Any]:
     return own | _scale_space(ask, facts)
 
 
-def _tree_starts(facts: Facts) -> list[dict[str, Any]]:
+def _tree_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
     return [{"max_depth": 6, "min_samples_leaf": int(np.clip(facts.rows // 100, 3, 50))}]
 
 # %% ../../nbs/models/01_families.ipynb #79983ba9
@@ -162,14 +170,14 @@ def _forest(regression: bool, settings: dict[str, Any], jobs: int, seed: int) ->
     forest = kinds[settings.get("kind", "random"), regression](
         **own, **_weights(settings), n_jobs=jobs, random_state=seed
     )
-    return _on_scale(forest, settings) if regression else forest
+    return _with_target_scale(forest, settings) if regression else forest
 
 
-def _trees_for(facts: Facts) -> int:
+def _trees_for(facts: DatasetTraits) -> int:
     return 100 if facts.rows < 50_000 else 50
 
 
-def _forest_space(ask: Any, facts: Facts) -> dict[str, Any]:
+def _forest_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
     most = max(2, min(50, facts.rows // 50))
     own = {
         "kind": ask.suggest_categorical("kind", ["random", "extra"]),
@@ -180,7 +188,7 @@ def _forest_space(ask: Any, facts: Facts) -> dict[str, Any]:
     return own | _scale_space(ask, facts)
 
 
-def _forest_starts(facts: Facts) -> list[dict[str, Any]]:
+def _forest_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
     def start(kind: str, features: float, leaf: int) -> dict[str, Any]:
         return {
             "kind": kind,
@@ -195,7 +203,7 @@ def _forest_starts(facts: Facts) -> list[dict[str, Any]]:
 
 # %% ../../nbs/models/01_families.ipynb #ff0b67a2
 @cache
-def lightgbm() -> Any:  # the module, or None
+def import_lightgbm() -> Any:  # the module, or None
     "LightGBM, if there is one that works; on macOS it needs an OpenMP library that may be missing."
     try:
         return importlib.import_module("lightgbm")
@@ -203,7 +211,10 @@ def lightgbm() -> Any:  # the module, or None
         return None
 
 
-MOST_STEPS, PATIENCE = 2_000, 40  # trees at most; trees without progress after which growing stops
+MAX_BOOSTING_STEPS, _EARLY_STOPPING_STEPS = (
+    2_000,
+    40,
+)  # trees at most; trees without progress after which growing stops
 
 
 def _boosting(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
@@ -217,12 +228,14 @@ def _boosting(regression: bool, settings: dict[str, Any], jobs: int, seed: int) 
         "extra": False,
         "steps": 120,
     } | settings
-    model = (_light if lightgbm() else _histogram)(regression, given, jobs, seed)
-    return _on_scale(model, settings) if regression else model
+    model = (_lightgbm_model if import_lightgbm() else _histogram_boosting_model)(
+        regression, given, jobs, seed
+    )
+    return _with_target_scale(model, settings) if regression else model
 
 
-def _light(regression: bool, given: dict[str, Any], jobs: int, seed: int) -> Any:
-    kind = lightgbm().LGBMRegressor if regression else lightgbm().LGBMClassifier
+def _lightgbm_model(regression: bool, given: dict[str, Any], jobs: int, seed: int) -> Any:
+    kind = import_lightgbm().LGBMRegressor if regression else import_lightgbm().LGBMClassifier
     return kind(
         learning_rate=given["learning_rate"],
         n_estimators=given["steps"],
@@ -242,7 +255,7 @@ def _light(regression: bool, given: dict[str, Any], jobs: int, seed: int) -> Any
     )
 
 # %% ../../nbs/models/01_families.ipynb #fa52b952
-def _histogram(regression: bool, given: dict[str, Any], jobs: int, seed: int) -> Any:
+def _histogram_boosting_model(regression: bool, given: dict[str, Any], jobs: int, seed: int) -> Any:
     kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
     return kind(
         learning_rate=given["learning_rate"],
@@ -257,7 +270,7 @@ def _histogram(regression: bool, given: dict[str, Any], jobs: int, seed: int) ->
     )
 
 
-def _boosting_space(ask: Any, facts: Facts) -> dict[str, Any]:
+def _boosting_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
     tenth, slow = facts.rows // 10, facts.classes < 6  # many classes make many trees
     rates = (0.02, 0.2) if slow else (0.1, 0.3)
     own = {
@@ -272,7 +285,7 @@ def _boosting_space(ask: Any, facts: Facts) -> dict[str, Any]:
     return own | _scale_space(ask, facts)
 
 
-def _boosting_starts(facts: Facts) -> list[dict[str, Any]]:
+def _boosting_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
     few, rate = int(np.clip(facts.rows // 20, 2, 10)), 0.05 if facts.classes < 6 else 0.15
     ordinary = {
         "learning_rate": rate,
@@ -288,29 +301,31 @@ def _boosting_starts(facts: Facts) -> list[dict[str, Any]]:
     return [ordinary, ordinary | careless, ordinary | {"leaves": 6}, ordinary | large]
 
 # %% ../../nbs/models/01_families.ipynb #1b8069c3
-def grow(
+def fit_with_early_stopping(
     model: Any,  # from the boosting family, not fitted
     inputs: Any,  # encoded rows to learn from
     truth: np.ndarray,
     unseen: Any,  # encoded rows that were held back
     answers: np.ndarray,
-    most: int = MOST_STEPS,
+    most: int = MAX_BOOSTING_STEPS,
 ) -> tuple[Any, int]:  # the fitted model, stopped where it was best, and the number of trees
     "Grow until the rows held back stop gaining."
-    if isinstance(model, OnLogScale):
-        grown = OnLogScale(model.regressor)
+    if isinstance(model, LogTargetRegressor):
+        grown = LogTargetRegressor(model.regressor)
         grown.highest_, grown.n_features_in_ = float(np.max(truth)), np.shape(inputs)[1]
         logs = np.log1p(truth), unseen, np.log1p(answers)
-        grown.regressor_, steps = grow(model.regressor, inputs, *logs, most)
+        grown.regressor_, steps = fit_with_early_stopping(model.regressor, inputs, *logs, most)
         return grown, steps
     known = np.isin(answers, truth) if is_classifier(model) else np.full(len(answers), True)
     unseen, answers = unseen[known], answers[known]
     if hasattr(model, "n_estimators"):
-        stop = lightgbm().early_stopping(PATIENCE, verbose=False)
+        stop = import_lightgbm().early_stopping(_EARLY_STOPPING_STEPS, verbose=False)
         light = clone(model).set_params(n_estimators=most)
         light.fit(inputs, truth, eval_X=unseen, eval_y=answers, callbacks=[stop])
         return light, max(1, light.best_iteration_)
-    patient = clone(model).set_params(max_iter=most, early_stopping=True, n_iter_no_change=PATIENCE)
+    patient = clone(model).set_params(
+        max_iter=most, early_stopping=True, n_iter_no_change=_EARLY_STOPPING_STEPS
+    )
     patient.fit(inputs, truth, X_val=unseen, y_val=answers)
     steps = max(1, int(np.argmax(patient.validation_score_)))
     return clone(model).set_params(max_iter=steps).fit(inputs, truth), steps
@@ -332,15 +347,15 @@ def _neural(regression: bool, settings: dict[str, Any], jobs: int, seed: int) ->
         network = many(network, n_estimators=networks, bootstrap=False, random_state=seed)
     if not regression:
         return network
-    return _on_scale(TransformedTargetRegressor(network, transformer=StandardScaler()), settings)
+    return _with_target_scale(TransformedTargetRegressor(network, transformer=StandardScaler()), settings)
 
 
-def _fixed(facts: Facts) -> dict[str, Any]:
+def _fixed(facts: DatasetTraits) -> dict[str, Any]:
     "What follows from the size of the table."
     return {"batch": 64 if facts.rows < 5_000 else 256, "passes": int(np.clip(50_000 // facts.rows, 10, 60))}
 
 
-def _neural_space(ask: Any, facts: Facts) -> dict[str, Any]:
+def _neural_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
     own = {
         "layers": ask.suggest_categorical("layers", ["32", "64", "64-32", "128-64"]),
         "decay": ask.suggest_float("decay", 1e-4, 10.0, log=True),
@@ -349,7 +364,7 @@ def _neural_space(ask: Any, facts: Facts) -> dict[str, Any]:
     return own | _fixed(facts) | _scale_space(ask, facts)
 
 
-def _neural_starts(facts: Facts) -> list[dict[str, Any]]:
+def _neural_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
     starts = [("64", 0.3, 2e-3), ("64-32", 0.01, 2e-3), ("128-64", 1.0, 1e-3)]
     fixed = _fixed(facts)
     return [{"layers": layers, "decay": decay, "rate": rate} | fixed for layers, decay, rate in starts]
@@ -358,14 +373,14 @@ def _neural_starts(facts: Facts) -> list[dict[str, Any]]:
 FAMILIES: dict[str, Family] = {  # from simple to complex
     "linear": Family("scaled", _linear, _linear_space, _linear_starts),
     "tree": Family("filled", _tree, _tree_space, _tree_starts),
-    "boosting": Family("raw", _boosting, _boosting_space, _boosting_starts, grows=True),
+    "boosting": Family("raw", _boosting, _boosting_space, _boosting_starts, stops_early=True),
     "forest": Family("filled", _forest, _forest_space, _forest_starts),
     "neural": Family("scaled", _neural, _neural_space, _neural_starts, last={"networks": 3}),
 }
 
 # %% ../../nbs/models/01_families.ipynb #6aff2a98
 @cache
-def imported(
+def _import_model_class(
     path: str,  # package.module.Class
 ) -> type:
     "The class behind an import path. SettingsError when there is none."
@@ -373,7 +388,7 @@ def imported(
     try:
         module = importlib.import_module(place)
     except ModuleNotFoundError as error:
-        near = _near_module(place) or "; install it, or check the spelling"
+        near = _similar_module(place) or "; install it, or check the spelling"
         raise SettingsError(f"{named}, but there is no module '{error.name}'{near}") from error
     except Exception as error:
         raise SettingsError(f"{named}, but importing '{place}' fails ({type(error).__name__})") from error
@@ -387,7 +402,7 @@ def imported(
     raise SettingsError(f"{named}, which is no scikit-learn estimator; it needs fit, predict and get_params")
 
 
-def _near_module(place: str) -> str:
+def _similar_module(place: str) -> str:
     "A module that may have been meant."
     parent = place.rpartition(".")[0]
     try:
@@ -400,9 +415,9 @@ def _near_module(place: str) -> str:
     return did_you_mean(place, [f"{parent}.{each.name}" for each in siblings])
 
 # %% ../../nbs/models/01_families.ipynb #a5bcabc4
-def _ready(path: str, regression: bool, jobs: int, seed: int) -> Any:
+def _make_imported_model(path: str, regression: bool, jobs: int, seed: int) -> Any:
     "An instance with seed and cores, and with probabilities where classes are predicted."
-    kind = imported(path)
+    kind = _import_model_class(path)
     try:
         estimator = kind()
     except Exception as error:
@@ -419,7 +434,7 @@ def _ready(path: str, regression: bool, jobs: int, seed: int) -> Any:
 
 # %% ../../nbs/models/01_families.ipynb #c2d84523
 @cache
-def family_named(
+def get_family(
     name: str,  # of FAMILIES, or an import path
 ) -> Family:
     "The family of that name."
@@ -427,7 +442,7 @@ def family_named(
         return FAMILIES[name]
 
     def build(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-        return _ready(name, regression, jobs, seed)
+        return _make_imported_model(name, regression, jobs, seed)
 
     return Family("scaled", build, None, lambda facts: [{}])
 
@@ -445,9 +460,9 @@ def choose_families(
             near = did_you_mean(name, FAMILIES) or f"; there are {' '.join(FAMILIES)}, and import paths"
             raise SettingsError(f"train.models names '{name[:60]}', which is no family{near}")
         if task:
-            _ready(name, task.type == "regression", 1, 0)
+            _make_imported_model(name, task.type == "regression", 1, 0)
         else:
-            imported(name)
+            _import_model_class(name)
     if not names:
         raise SettingsError(f"train.models is empty; name at least one of {' '.join(FAMILIES)}")
     return [*(name for name in FAMILIES if name in names), *(name for name in names if name not in FAMILIES)]
@@ -461,17 +476,17 @@ def make_model(
     seed: int = 42,
 ) -> Any:  # not fitted; takes encoded rows
     "The model alone."
-    return family_named(family).build(task.type == "regression", settings, jobs, seed)
+    return get_family(family).build(task.type == "regression", settings, jobs, seed)
 
 
 def make_estimator(
     family: str,  # a name from FAMILIES, or an import path
     settings: dict[str, Any],  # as the family's space gives them
-    plan: Plan,
+    plan: PreprocessingPlan,
     task: Task,
     jobs: int = 1,  # cores; -1: all
     seed: int = 42,
 ) -> Pipeline:  # from model inputs to predictions
     "Encoding and model in one, not yet fitted."
-    encoder = make_encoder(plan, family_named(family).wants, task)
+    encoder = make_encoder(plan, get_family(family).wants, task)
     return Pipeline([("encode", encoder), ("model", make_model(family, settings, task, jobs, seed))])

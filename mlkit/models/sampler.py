@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from .families import Facts, family_named
-from .trials import Trial, best_of, best_of_each
-from ..problem import Task, is_better
+from .families import DatasetTraits, get_family
+from .trials import Trial, best_trial, best_trial_by_family
+from ..task.task import Task, is_better
 
 # %% auto #0
-__all__ = ['promising', 'Asker']
+__all__ = ['is_promising', 'TrialSampler']
 
 # %% ../../nbs/models/04_sampler.ipynb #4cfa8efd
-def promising(trial: Trial, best: Trial | None, task: Task) -> bool:
+def is_promising(trial: Trial, best: Trial | None, task: Task) -> bool:
     "Compared on the same folds, the trial is not clearly behind: by more than the best one's spread."
     if best is None:
         return True
@@ -29,18 +29,18 @@ def promising(trial: Trial, best: Trial | None, task: Task) -> bool:
     return is_better(task, trial.score, same - room if task.direction == "maximize" else same + room)
 
 # %% ../../nbs/models/04_sampler.ipynb #62355cf6
-class Asker:
+class TrialSampler:
     "Decides what is tried next. With the same answers it asks the same."
 
     def __init__(
         self,
         task: Task,
-        facts: Facts,  # from `facts_of`
+        facts: DatasetTraits,  # from `facts_of`
         names: Sequence[str],  # families
         seed: int = 42,
     ):
         self.task, self.facts, self.names, self.turn = task, facts, list(names), 0
-        self.studies = {name: self._study(seed) for name in names if family_named(name).space}
+        self.studies = {name: self._study(seed) for name in names if get_family(name).space}
         self.asked: dict[int, Any] = {}  # number of a trial -> what Optuna calls it
         self.waiting = list(self._starts())
 
@@ -52,7 +52,7 @@ class Asker:
         return optuna.create_study(direction=self.task.direction, sampler=sampler)  # type: ignore[arg-type]
 
     def _starts(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        starts = {name: family_named(name).starts(self.facts) for name in self.names}
+        starts = {name: get_family(name).starts(self.facts) for name in self.names}
         for rank in range(max(map(len, starts.values()))):
             for name in self.names:
                 if rank < len(starts[name]):
@@ -66,27 +66,27 @@ class Asker:
         "What came out of a trial."
         proposal = self.asked.pop(trial.number, None)
         if proposal:
-            _tell(self.studies[trial.family], proposal, trial, best)
+            _tell_study(self.studies[trial.family], proposal, trial, best)
 
 # %% ../../nbs/models/04_sampler.ipynb #6d386e5c
-def _next(self: Asker, done: Sequence[Trial], number: int) -> Trial | None:
+def _next(self: TrialSampler, done: Sequence[Trial], number: int) -> Trial | None:
     "One more trial; none when there is nothing left to try."
-    alive = _in_sight(done, self.task, self.names)
+    alive = _competitive_families(done, self.task, self.names)
     while self.waiting:
         name, start = self.waiting.pop(0)
         if name in alive:
-            return _proposed(self, number, name, start)
+            return _make_trial(self, number, name, start)
     leaders = [name for name in alive if name in self.studies]
     if not leaders:
         return None
     lap, turn = divmod(self.turn, 4)
     self.turn += 1
     rank = (0, 0, 1, 2 + lap % max(1, len(leaders) - 2))[turn]
-    return _proposed(self, number, leaders[rank % len(leaders)], None)
+    return _make_trial(self, number, leaders[rank % len(leaders)], None)
 
 
-def _proposed(self: Asker, number: int, name: str, start: dict[str, Any] | None) -> Trial:
-    space = family_named(name).space
+def _make_trial(self: TrialSampler, number: int, name: str, start: dict[str, Any] | None) -> Trial:
+    space = get_family(name).space
     if space is None:
         return Trial(number, name, start or {})
     if start is not None:
@@ -98,14 +98,14 @@ def _proposed(self: Asker, number: int, name: str, start: dict[str, Any] | None)
         return Trial(number, name, space(self.asked[number], self.facts))
 
 # %% ../../nbs/models/04_sampler.ipynb #1623e510
-def _in_sight(done: Sequence[Trial], task: Task, names: Sequence[str]) -> list[str]:
+def _competitive_families(done: Sequence[Trial], task: Task, names: Sequence[str]) -> list[str]:
     "Families that are not far behind, the best first; those that have not been tried yet are in sight."
-    best, tried = best_of(done, task), {trial.family for trial in done}
-    leaders = [t.family for t in best_of_each(done, task) if promising(t, best, task)]
+    best, tried = best_trial(done, task), {trial.family for trial in done}
+    leaders = [t.family for t in best_trial_by_family(done, task) if is_promising(t, best, task)]
     return leaders + [name for name in names if name not in tried]
 
 
-def _tell(study: Any, proposal: Any, trial: Trial, best: Trial | None) -> None:
+def _tell_study(study: Any, proposal: Any, trial: Trial, best: Trial | None) -> None:
     "Tell Optuna the score; that of a trial that was cut is what it would have been, seen from the best one."
     import optuna
 

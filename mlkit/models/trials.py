@@ -19,12 +19,13 @@ from ..core.errors import SettingsError, did_you_mean
 from ..core.figures import Plot, new_plot
 from ..core.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION
 from .families import FAMILIES
-from ..problem import Task
 from ..task.comparison import compare_folds
+from ..task.task import Task
 
 # %% auto #0
-__all__ = ['RULES', 'Trial', 'best_of', 'best_of_each', 'corrected_t', 'interval_of', 'choose_trial', 'check_rule', 'complexity',
-           'trials_frame', 'compare_families', 'in_words', 'show_families', 'say_choice', 'plot_search', 'plot_budget']
+__all__ = ['Trial', 'best_trial', 'best_trial_by_family', 'corrected_t_test', 'trial_interval', 'choose_trial',
+           'check_choice_rule', 'trials_frame', 'compare_families', 'format_hyperparameters', 'show_family_comparison',
+           'show_choice', 'plot_search', 'plot_budget']
 
 # %% ../../nbs/models/03_trials.ipynb #80c0d7e5
 @dataclass
@@ -54,22 +55,22 @@ class Trial:
         return float(np.std(defined, ddof=1)) if len(defined) > 1 else math.nan
 
 # %% ../../nbs/models/03_trials.ipynb #677d4982
-def best_of(trials: Sequence[Trial], task: Task) -> Trial | None:  # nothing when no trial was finished
+def best_trial(trials: Sequence[Trial], task: Task) -> Trial | None:  # nothing when no trial was finished
     "The finished trial with the best score on unseen rows."
     done = [trial for trial in trials if trial.state == "done"]
     choose = max if task.direction == "maximize" else min
     return choose(done, key=lambda trial: trial.score, default=None)
 
 
-def best_of_each(trials: Sequence[Trial], task: Task) -> list[Trial]:  # the best family first
+def best_trial_by_family(trials: Sequence[Trial], task: Task) -> list[Trial]:  # the best family first
     "The best finished trial of each family."
     names = dict.fromkeys(trial.family for trial in trials)
-    found = [best_of([trial for trial in trials if trial.family == name], task) for name in names]
+    found = [best_trial([trial for trial in trials if trial.family == name], task) for name in names]
     sign = -1 if task.direction == "maximize" else 1
     return sorted((trial for trial in found if trial), key=lambda trial: sign * trial.score)
 
 # %% ../../nbs/models/03_trials.ipynb #faf6a91e
-def corrected_t(
+def corrected_t_test(
     ahead: Sequence[float],  # scores of one model, a fold each
     behind: Sequence[float],  # scores of another model on the same folds
 ) -> float:  # the probability of such a difference, were both equally good
@@ -79,24 +80,24 @@ def corrected_t(
     return compare_folds(np.asarray(ahead)[both].tolist(), np.asarray(behind)[both].tolist(), others, 1)[1]
 
 
-def _corrected(values: np.ndarray) -> float:
+def _corrected_variance(values: np.ndarray) -> float:
     "The variance of the mean over folds, of which each judges one part and learns from the others."
     folds = len(values)
     return float((1 / folds + 1 / (folds - 1)) * np.var(values, ddof=1))
 
 
-def interval_of(
+def trial_interval(
     trial: Trial, confidence: float = 0.95
 ) -> tuple[float, float]:  # NaN where there are fewer than two folds
     "Where the score on other rows may lie, with the same correction."
     values = np.array([value for value in trial.validation if math.isfinite(value)])
     if len(values) < 2:
         return math.nan, math.nan
-    half = float(student.ppf((1 + confidence) / 2, len(values) - 1)) * math.sqrt(_corrected(values))
+    half = float(student.ppf((1 + confidence) / 2, len(values) - 1)) * math.sqrt(_corrected_variance(values))
     return trial.score - half, trial.score + half
 
 # %% ../../nbs/models/03_trials.ipynb #f4fda35c
-RULES = ("best", "one_se")
+_CHOICE_RULES = ("best", "one_se")
 
 
 def choose_trial(
@@ -105,8 +106,8 @@ def choose_trial(
     rule: str = "best",  # best, or one_se: the simplest that is within one standard error of the best
 ) -> Trial | None:  # nothing when no trial was finished
     "The trial to go on with."
-    check_rule(rule)
-    best = best_of(trials, task)
+    check_choice_rule(rule)
+    best = best_trial(trials, task)
     if best is None or rule == "best" or not math.isfinite(best.spread):
         return best
     room = best.spread / math.sqrt(len(best.validation))
@@ -114,19 +115,21 @@ def choose_trial(
     def near(trial: Trial) -> bool:
         return trial.state == "done" and abs(trial.score - best.score) <= room
 
-    simplest = min((trial for trial in trials if near(trial)), key=lambda trial: complexity(trial.family))
-    return best_of([trial for trial in trials if near(trial) and trial.family == simplest.family], task)
+    simplest = min(
+        (trial for trial in trials if near(trial)), key=lambda trial: _family_complexity(trial.family)
+    )
+    return best_trial([trial for trial in trials if near(trial) and trial.family == simplest.family], task)
 
 
-def check_rule(rule: str) -> None:
+def check_choice_rule(rule: str) -> None:
     "SettingsError for a rule that there is not."
-    if rule in RULES:
+    if rule in _CHOICE_RULES:
         return
-    near = did_you_mean(rule, RULES) or f"; there are {' and '.join(RULES)}"
+    near = did_you_mean(rule, _CHOICE_RULES) or f"; there are {' and '.join(_CHOICE_RULES)}"
     raise SettingsError(f"train.choose is '{rule[:60]}', which is no rule{near}")
 
 
-def complexity(family: str) -> int:
+def _family_complexity(family: str) -> int:
     "A place in the order from simple to complex; an ensemble comes last."
     order = [*FAMILIES, family, "ensemble"]
     return len(order) if family == "ensemble" else order.index(family)
@@ -158,7 +161,7 @@ def compare_families(
     "The best trial of each family beside the chosen one."
     lines = [
         _family_line(best, [t for t in trials if t.family == best.family], task, chosen)
-        for best in best_of_each(trials, task)
+        for best in best_trial_by_family(trials, task)
     ]
     return pd.DataFrame(lines)
 
@@ -167,22 +170,22 @@ def _family_line(best: Trial, mine: Sequence[Trial], task: Task, chosen: Trial) 
     if best.family == chosen.family:
         best = chosen
     sign = 1 if task.direction == "maximize" else -1
-    low, high = interval_of(best)
+    low, high = trial_interval(best)
     return {
         "family": best.family,
         task.metric: best.score,
         "from": low,
         "to": high,
         "behind": sign * (chosen.score - best.score),
-        "by chance": math.nan if best is chosen else corrected_t(chosen.validation, best.validation),
+        "by chance": math.nan if best is chosen else corrected_t_test(chosen.validation, best.validation),
         "on learned rows": float(np.mean(best.train)),
         "trials": len(mine),
         "seconds": sum(t.seconds for t in mine),
-        "settings": in_words(best.settings),
+        "settings": format_hyperparameters(best.settings),
     }
 
 # %% ../../nbs/models/03_trials.ipynb #5a822061
-def in_words(settings: dict[str, Any]) -> str:
+def format_hyperparameters(settings: dict[str, Any]) -> str:
     "Settings, short enough for a table."
     if "members" in settings:
         return " + ".join(f"{member['weight']:.2f} {member['family']}" for member in settings["members"])
@@ -193,7 +196,7 @@ def in_words(settings: dict[str, Any]) -> str:
     return ", ".join(f"{name} {word(value)}" for name, value in settings.items()) or "its own settings"
 
 
-def show_families(trials: Sequence[Trial], task: Task, chosen: Trial) -> Any:  # pandas Styler
+def show_family_comparison(trials: Sequence[Trial], task: Task, chosen: Trial) -> Any:  # pandas Styler
     "The comparison as a table: scores on unseen rows with 95 % intervals."
     digits: dict[Any, Any] = dict.fromkeys((task.metric, "from", "to", "on learned rows"), "{:.4g}")
     digits |= {"behind": "{:.2g}", "by chance": "{:.0%}", "seconds": "{:.1f}"}
@@ -202,7 +205,7 @@ def show_families(trials: Sequence[Trial], task: Task, chosen: Trial) -> Any:  #
     return style.set_caption(caption).set_uuid("families")
 
 # %% ../../nbs/models/03_trials.ipynb #2e168e17
-def say_choice(
+def show_choice(
     best: Trial,
     trials: Sequence[Trial],
     task: Task,
@@ -215,11 +218,11 @@ def say_choice(
     finished = sum(t.state == "done" for t in trials)
     words = (
         f"**{best.family}** is chosen: {task.metric} {best.score:.4g} on unseen rows, "
-        f"give or take {best.spread:.2g}, with {in_words(best.settings)}. "
+        f"give or take {best.spread:.2g}, with {format_hyperparameters(best.settings)}. "
         f"{finished} of {len(trials)} trials were finished."
     )
-    others = [t for t in best_of_each(trials, task) if t.family != best.family]
-    close = [t.family for t in others if corrected_t(best.validation, t.validation) > 0.05]
+    others = [t for t in best_trial_by_family(trials, task) if t.family != best.family]
+    close = [t.family for t in others if corrected_t_test(best.validation, t.validation) > 0.05]
     if close:
         words += f" Not clearly behind: {', '.join(close)}."
     words += "".join(f" *{name}* failed: {note}." for name, note in failed.items())
@@ -227,7 +230,7 @@ def say_choice(
 
 # %% ../../nbs/models/03_trials.ipynb #6010bcab
 def _families_in(trials: Sequence[Trial]) -> list[str]:
-    return sorted({trial.family for trial in trials}, key=lambda family: (complexity(family), family))
+    return sorted({trial.family for trial in trials}, key=lambda family: (_family_complexity(family), family))
 
 
 def plot_search(trials: Sequence[Trial], task: Task) -> Plot:

@@ -12,41 +12,40 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from ..core.formatting import SIGNIFICANCE_LEVEL, format_number
 from ..core.theme import BLUE, GREY, ORANGE
-from ..evaluation.slices import RARE
-from ..problem import METRICS
-from ..task.intervals import readable
+from ..task.metrics import METRICS
 
-FACTS = ("task", "snapshot", "split", "leaks", "choice", "metrics", "slices", "table")
+_CARD_ARTIFACTS = ("task", "snapshot", "split", "leaks", "choice", "metrics", "slices", "table")
 
 
-def facts_of(
-    run: Any,  # mlkit.core.run_folder.Run
+def load_card_facts(
+    run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> dict[str, Any]:  # artifact -> its content, plain; what the run does not have is left out
     "What the earlier stages have noted, as far as a card needs it."
-    facts = {name: run.load(name) for name in FACTS if run.has(name)}
+    facts = {name: run.load(name) for name in _CARD_ARTIFACTS if run.has(name)}
     tables = {name: value.to_dict("records") for name, value in facts.items() if hasattr(value, "columns")}
     return facts | tables
 
 # %% auto #0
-__all__ = ['FACTS', 'FITS', 'SECTIONS', 'NUMBERS', 'facts_of', 'code', 'plain', 'lines', 'unknown', 'source_name', 'details',
-           'said', 'intended_use', 'factors', 'metric_words', 'read_by_model', 'evaluation_data', 'training_data',
-           'analyses', 'explanations', 'ethics', 'caveats', 'model_card', 'say_card', 'page_style', 'as_image',
-           'card_page']
+__all__ = ['CARD_SECTIONS', 'load_card_facts', 'markdown_code', 'markdown_table', 'missing_field_note', 'public_source_name',
+           'model_details_section', 'intended_use_section', 'factors_section', 'metrics_section',
+           'evaluation_data_section', 'training_data_section', 'analyses_section', 'explanations_section',
+           'ethics_section', 'caveats_section', 'model_card', 'describe_card_gaps', 'render_card_page']
 
 # %% ../../nbs/packaging/01_model_card.ipynb #a16d4b82
-def code(name: Any) -> str:
+def markdown_code(name: Any) -> str:
     "A name as Markdown code, also inside a table."
     text = " ".join(str(name).split()).replace("`", "'").replace("|", "\\|")
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`" if text else "` `"
 
 
-def plain(text: Any) -> str:
+def _escape_markdown(text: Any) -> str:
     "Words from outside, so that no sign in them makes Markdown or HTML."
     return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(str(text).split()))
 
 
-def lines(
+def markdown_table(
     head: Sequence[str],
     rows: Sequence[Sequence[Any]],  # Markdown
 ) -> str:
@@ -54,7 +53,7 @@ def lines(
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in [head, ["---"] * len(head), *rows])
 
 
-def unknown(
+def missing_field_note(
     what: str,  # what is not known
     setting: str,  # where it can be written: stage.parameter
 ) -> str:
@@ -63,57 +62,61 @@ def unknown(
     return f"**Not known:** {what}. Write it as `{parameter} = ...` under `[{stage}]` in `settings.ini`."
 
 # %% ../../nbs/packaging/01_model_card.ipynb #13ff6685
-def source_name(
+def public_source_name(
     source: str,  # as the snapshot has it
 ) -> str:
     "Where data came from, without folders, passwords or queries."
     return re.split(r"[?#]", source)[0].rstrip("/\\").replace("\\", "/").rpartition("/")[2].rpartition("@")[2]
 
 # %% ../../nbs/packaging/01_model_card.ipynb #76672c48
-def details(facts: dict[str, Any], owner: str) -> str:
+def model_details_section(facts: dict[str, Any], owner: str) -> str:
     "Model details."
     task, choice, snapshot = facts["task"], facts.get("choice", {}), facts.get("snapshot", {})
-    classes = f": {', '.join(map(plain, task['classes'][:12]))}" if task["classes"] else ""
+    classes = f": {', '.join(map(_escape_markdown, task['classes'][:12]))}" if task["classes"] else ""
     settings = ", ".join(
-        f"{code(name)} {value:.4g}" if isinstance(value, float) else f"{code(name)} {value}"
+        f"{markdown_code(name)} {value:.4g}" if isinstance(value, float) else f"{markdown_code(name)} {value}"
         for name, value in choice.get("settings", {}).items()
     )
     rows = [
-        ["Predicts", f"{code(task['target'])} ({task['type']}{classes})"],
-        ["Looked for", plain(task["positive"])],
-        ["Kind of model", plain(choice.get("family", ""))],
+        ["Predicts", f"{markdown_code(task['target'])} ({task['type']}{classes})"],
+        ["Looked for", _escape_markdown(task["positive"])],
+        ["Kind of model", _escape_markdown(choice.get("family", ""))],
         ["Its settings", settings],
-        ["Fingerprint of the data", code(snapshot["data_hash"][:16]) if "data_hash" in snapshot else ""],
+        [
+            "Fingerprint of the data",
+            markdown_code(snapshot["data_hash"][:16]) if "data_hash" in snapshot else "",
+        ],
         ["Date, versions of software", "in `run.json`, beside the run"],
     ]
-    who = said("Answerable", owner, "who answers for this model", "explain.owner")
-    return lines(["", ""], [row for row in rows if row[1]]) + f"\n\n{who}"
+    who = _stated_section("Answerable", owner, "who answers for this model", "explain.owner")
+    return markdown_table(["", ""], [row for row in rows if row[1]]) + f"\n\n{who}"
 
 
-def said(title: str, words: str, what: str, setting: str) -> str:
+def _stated_section(title: str, words: str, what: str, setting: str) -> str:
     "The user's own words, or that they are not known."
-    return f"{title}: {plain(words)}" if words.strip() else unknown(what, setting)
+    return f"{title}: {_escape_markdown(words)}" if words.strip() else missing_field_note(what, setting)
 
 
-def intended_use(facts: dict[str, Any], use: str, limits: str) -> str:
+def intended_use_section(facts: dict[str, Any], use: str, limits: str) -> str:
     "Intended use."
     decision = facts["task"].get("decision", "")
     return "\n\n".join(
         [
-            said("Decision", decision, "the decision that it serves", "problem.decision"),
-            said("Meant for", use, "what it is meant for, and by whom", "explain.intended_use"),
-            said("Not meant for", limits, "what it must not be used for", "explain.limits"),
+            _stated_section("Decision", decision, "the decision that it serves", "problem.decision"),
+            _stated_section("Meant for", use, "what it is meant for, and by whom", "explain.intended_use"),
+            _stated_section("Not meant for", limits, "what it must not be used for", "explain.limits"),
         ]
     )
 
 # %% ../../nbs/packaging/01_model_card.ipynb #cf369eeb
-def factors(facts: dict[str, Any], personal: dict[str, str]) -> str:
+def factors_section(facts: dict[str, Any], personal: dict[str, str]) -> str:
     "Factors."
     columns = facts.get("table", {}).get("columns", [])
     used = [column["name"] for column in columns if column.get("use", True)]
-    parts = [f"Columns that feed it ({len(used)}): {', '.join(map(code, used))}."] if used else []
+    parts = [f"Columns that feed it ({len(used)}): {', '.join(map(markdown_code, used))}."] if used else []
     seen = [
-        f"{code(name)} ({kind}, {'used' if name in used else 'not used'})" for name, kind in personal.items()
+        f"{markdown_code(name)} ({kind}, {'used' if name in used else 'not used'})"
+        for name, kind in personal.items()
     ]
     parts.append(
         f"Columns that look personal: {', '.join(seen)}. Their values are shown nowhere."
@@ -121,7 +124,7 @@ def factors(facts: dict[str, Any], personal: dict[str, str]) -> str:
         else "No column looks like names, mail addresses or telephone numbers."
     )
     compared = [line["column"] for line in facts.get("slices", []) if line["column"] not in personal]
-    groups = ", ".join(map(code, dict.fromkeys(compared)))
+    groups = ", ".join(map(markdown_code, dict.fromkeys(compared)))
     parts.append(
         f"Groups by which quality was compared: {groups}."
         if groups
@@ -130,7 +133,7 @@ def factors(facts: dict[str, Any], personal: dict[str, str]) -> str:
     return "\n\n".join(parts)
 
 
-def metric_words(facts: dict[str, Any]) -> str:
+def metrics_section(facts: dict[str, Any]) -> str:
     "Metrics."
     task, metrics = facts["task"], facts["metrics"]
     metric = METRICS[metrics["metric"]]
@@ -138,23 +141,23 @@ def metric_words(facts: dict[str, Any]) -> str:
     parts.append(
         f"Goal: {metrics['goal']:g}."
         if metrics["goal"] is not None
-        else unknown("the score from which it is worth using", "problem.goal")
+        else missing_field_note("the score from which it is worth using", "problem.goal")
     )
     if metrics["threshold"] is not None:
         parts.append(
-            f"A row counts as {plain(task['positive'])} from a probability of {metrics['threshold']:.3g} on. "
+            f"A row counts as {_escape_markdown(task['positive'])} from a probability of {metrics['threshold']:.3g} on. "
             f"Acting for nothing costs {task['cost_false_positive']:g}, "
             f"missing a case {task['cost_false_negative']:g}."
         )
     return "\n\n".join(parts)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #d702970e
-def read_by_model(facts: dict[str, Any]) -> set[str]:
+def _model_columns(facts: dict[str, Any]) -> set[str]:
     "The columns that feed the model."
     return {column["name"] for column in facts.get("table", {}).get("columns", []) if column.get("use", True)}
 
 
-def evaluation_data(facts: dict[str, Any]) -> str:
+def evaluation_data_section(facts: dict[str, Any]) -> str:
     "Evaluation data."
     split, rows = facts.get("split", {}), facts["metrics"]["rows"]["test"]
     ways = {
@@ -162,93 +165,93 @@ def evaluation_data(facts: dict[str, Any]) -> str:
         "time": "the latest ones",
         "group": "of groups that training has not met",
     }
-    by = f" by {code(split['column'])}" if split.get("column") else ""
+    by = f" by {markdown_code(split['column'])}" if split.get("column") else ""
     return (
         f"{rows:,} rows that nothing had looked at before the examination, "
         f"{ways.get(split.get('how', ''), 'set aside')}{by}."
     )
 
 
-def training_data(facts: dict[str, Any]) -> str:
+def training_data_section(facts: dict[str, Any]) -> str:
     "Training data."
     snapshot, rows = facts.get("snapshot", {}), facts["metrics"]["rows"]["train"]
     parts = [f"{rows:,} rows."]
     if snapshot:
         parts = [
             f"{rows:,} rows, of {snapshot['rows']:,} rows and {snapshot['columns']:,} columns "
-            f"from {code(source_name(snapshot['source']))}."
+            f"from {markdown_code(public_source_name(snapshot['source']))}."
         ]
     left = [column for column in facts.get("table", {}).get("columns", []) if not column.get("use", True)]
-    kept = [[code(column["name"]), plain(column.get("reason", ""))] for column in left]
+    kept = [[markdown_code(column["name"]), _escape_markdown(column.get("reason", ""))] for column in left]
     kept += [
-        [code(" + ".join(leak["columns"])), "gives the answer away"]
+        [markdown_code(" + ".join(leak["columns"])), "gives the answer away"]
         for leak in facts.get("leaks", [])
-        if not read_by_model(facts) & {*leak["columns"]}
+        if not _model_columns(facts) & {*leak["columns"]}
     ]
     if kept:
-        parts.append("Columns that were kept from it:\n\n" + lines(["column", "why"], kept))
+        parts.append("Columns that were kept from it:\n\n" + markdown_table(["column", "why"], kept))
     parts.append("How the rows were gathered, and whom they leave out, the run cannot know.")
     return "\n\n".join(parts)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #bc5cde73
-FITS = {
+_FIT_SENTENCES = {
     "good": "What it learned holds for rows that it has not seen.",
     "overfit": "It has learned rows by heart: count on the lower figure.",
     "underfit": "It has hardly learned anything, or the columns do not hold the answer.",
 }
 
 
-def analyses(facts: dict[str, Any], personal: dict[str, str], most: int = 6) -> str:
+def analyses_section(facts: dict[str, Any], personal: dict[str, str], most: int = 6) -> str:
     "Quantitative analyses."
     metrics = facts["metrics"]
     spans = {metrics["metric"]: metrics["interval"], **metrics.get("intervals", {})}
     rows = [
-        [METRICS[name].label, readable(value), *map(readable, spans.get(name, (None, None)))]
+        [METRICS[name].label, format_number(value), *map(format_number, spans.get(name, (None, None)))]
         for name, value in metrics["test"].items()
         if value is not None
     ]
     reached = {None: "No goal was stated.", True: "The goal is reached.", False: "The goal is not reached."}
     label = METRICS[metrics["metric"]].label
     parts = [
-        lines(["metric", "score", "from", "to"], rows).replace("undefined", ""),
-        f"Without any model: {label} {readable(metrics['baseline'])}. {reached[metrics['reached']]}",
-        f"Fit: {metrics['fit']} ({readable(metrics['train'])} on rows learned, "
-        f"{readable(metrics['validation'])} on rows held back). {FITS.get(metrics['fit'], '')}",
+        markdown_table(["metric", "score", "from", "to"], rows).replace("undefined", ""),
+        f"Without any model: {label} {format_number(metrics['baseline'])}. {reached[metrics['reached']]}",
+        f"Fit: {metrics['fit']} ({format_number(metrics['train'])} on rows learned, "
+        f"{format_number(metrics['validation'])} on rows held back). {_FIT_SENTENCES.get(metrics['fit'], '')}",
     ]
     groups = [line for line in facts.get("slices", []) if line["column"] not in personal][:most]
     table = [
         [
-            f"{code(line['column'])} {plain(line['group'])}",
+            f"{markdown_code(line['column'])} {_escape_markdown(line['group'])}",
             f"{line['rows']:,}",
-            readable(line["score"]),
-            readable(line["expected"]),
-            "no" if line["by_chance"] > RARE else "**yes**",
+            format_number(line["score"]),
+            format_number(line["expected"]),
+            "no" if line["by_chance"] > SIGNIFICANCE_LEVEL else "**yes**",
         ]
         for line in groups
     ]
     if table:
         parts.append(
             "Groups with the most telling gaps:\n\n"
-            + lines(["group", "rows", "score", "expected", "more than chance"], table)
+            + markdown_table(["group", "rows", "score", "expected", "more than chance"], table)
         )
     return "\n\n".join(parts)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #335309eb
-def explanations(facts: dict[str, Any], found: dict[str, Any], most: int = 10) -> str:
+def explanations_section(facts: dict[str, Any], found: dict[str, Any], most: int = 10) -> str:
     "Explanations."
     number = facts["task"]["type"] == "regression"
 
     def size(value: float) -> str:
-        return readable(value) if number else f"{value * 100:.1f}"
+        return format_number(value) if number else f"{value * 100:.1f}"
 
     rows = [
         [
-            code(line["column"]),
+            markdown_code(line["column"]),
             size(line["shap"]),
-            plain(line["way"]),
-            readable(line["loss"]),
-            readable(line["low"]),
-            readable(line["high"]),
+            _escape_markdown(line["way"]),
+            format_number(line["loss"]),
+            format_number(line["low"]),
+            format_number(line["high"]),
         ]
         for line in found["importance"][:most]
     ]
@@ -257,10 +260,10 @@ def explanations(facts: dict[str, Any], found: dict[str, Any], most: int = 10) -
     head = ["column", "moves by" if number else "moves by, points", "which way", "score lost", "from", "to"]
     return "\n\n".join(
         [
-            f"What moves {plain(found['about'])}: mean size of the SHAP values of {found['behind']:,} test rows, "
+            f"What moves {_escape_markdown(found['about'])}: mean size of the SHAP values of {found['behind']:,} test rows, "
             f"and what {METRICS[facts['metrics']['metric']].label} loses when the column is shuffled, with its "
             "interval.",
-            lines(head, rows),
+            markdown_table(head, rows),
             *found["words"],
             f"SHAP and LIME agree on the first reason in {agree} of the {len(sure)} rows that were explained "
             "singly.",
@@ -268,9 +271,9 @@ def explanations(facts: dict[str, Any], found: dict[str, Any], most: int = 10) -
     )
 
 # %% ../../nbs/packaging/01_model_card.ipynb #cd164a4d
-def ethics(facts: dict[str, Any], personal: dict[str, str], limits: str) -> str:
+def ethics_section(facts: dict[str, Any], personal: dict[str, str], limits: str) -> str:
     "Ethical considerations."
-    reads = [code(name) for name in personal if name in read_by_model(facts)]
+    reads = [markdown_code(name) for name in personal if name in _model_columns(facts)]
     parts = [
         f"The model reads columns that look personal: {', '.join(reads)}. Ask whether it must."
         if reads
@@ -278,11 +281,11 @@ def ethics(facts: dict[str, Any], personal: dict[str, str], limits: str) -> str:
         "Whether its mistakes fall on some people more than on others is known only as far as the groups "
         "above show it. Columns that stand for another one, and what is in no column, were not examined.",
     ]
-    harm = unknown("which harm a wrong prediction does, and who bears it", "explain.limits")
+    harm = missing_field_note("which harm a wrong prediction does, and who bears it", "explain.limits")
     return "\n\n".join([*parts, *([] if limits.strip() else [harm])])
 
 
-def caveats(facts: dict[str, Any]) -> str:
+def caveats_section(facts: dict[str, Any]) -> str:
     "Caveats and recommendations."
     metrics, parts = (
         facts["metrics"],
@@ -296,17 +299,17 @@ def caveats(facts: dict[str, Any]) -> str:
         parts.insert(0, f"The fit is {metrics['fit']}: mend that first.")
     if metrics["reached"] is False:
         parts.insert(0, "The goal is not reached: do not decide by it.")
-    leaking = {name for leak in facts.get("leaks", []) for name in leak["columns"]} & read_by_model(facts)
+    leaking = {name for leak in facts.get("leaks", []) for name in leak["columns"]} & _model_columns(facts)
     if leaking:
         parts.insert(
             0,
             f"It reads what seems to give the answer away: "
-            f"{', '.join(map(code, sorted(leaking)))}. Look into that first.",
+            f"{', '.join(map(markdown_code, sorted(leaking)))}. Look into that first.",
         )
     return "\n".join(f"- {sentence}" for sentence in parts)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #158c83ea
-SECTIONS = (
+CARD_SECTIONS = (
     "Model details",
     "Intended use",
     "Factors",
@@ -321,7 +324,7 @@ SECTIONS = (
 
 
 def model_card(
-    facts: dict[str, Any],  # from `facts_of`
+    facts: dict[str, Any],  # from `load_card_facts`
     found: dict[str, Any],  # what stage 07 hands on
     personal: dict[str, str],  # columns whose values are not shown
     owner: str = "",  # who answers for the model
@@ -330,22 +333,22 @@ def model_card(
 ) -> str:  # Markdown
     "The model card with the sections of Mitchell and others (2019), and one for explanations."
     bodies = (
-        details(facts, owner),
-        intended_use(facts, use, limits),
-        factors(facts, personal),
-        metric_words(facts),
-        evaluation_data(facts),
-        training_data(facts),
-        analyses(facts, personal),
-        explanations(facts, found),
-        ethics(facts, personal, limits),
-        caveats(facts),
+        model_details_section(facts, owner),
+        intended_use_section(facts, use, limits),
+        factors_section(facts, personal),
+        metrics_section(facts),
+        evaluation_data_section(facts),
+        training_data_section(facts),
+        analyses_section(facts, personal),
+        explanations_section(facts, found),
+        ethics_section(facts, personal, limits),
+        caveats_section(facts),
     )
-    parts = [f"## {title}\n\n{body}" for title, body in zip(SECTIONS, bodies, strict=True)]
-    return "\n\n".join([f"# Model card: {plain(facts['task']['target'])}", *parts]) + "\n"
+    parts = [f"## {title}\n\n{body}" for title, body in zip(CARD_SECTIONS, bodies, strict=True)]
+    return "\n\n".join([f"# Model card: {_escape_markdown(facts['task']['target'])}", *parts]) + "\n"
 
 
-def say_card(
+def describe_card_gaps(
     card: str,  # Markdown
 ) -> str:  # Markdown
     "What the card lacks."
@@ -358,23 +361,23 @@ def say_card(
     )
 
 # %% ../../nbs/packaging/01_model_card.ipynb #9a2463cb
-NUMBERS = re.compile(  # cells and heads of the columns that are set to the right
+_NUMBER_CELLS = re.compile(  # cells and heads of the columns that are set to the right
     r"<(t[hd])>(from|to|score|rows|expected|score lost|moves by[^<]*|-?[\d,.]+(?:e-?\d+)?)</\1>"
 )
 
 
-def page_style() -> str:
+def _page_css() -> str:
     "The page's style sheet, in mlkit's colours."
     colours = f":root {{ --model: {BLUE}; --soft: {GREY}; --gap: {ORANGE} }}\n"
     return colours + resources.files("mlkit.packaging").joinpath("card.css").read_text(encoding="utf-8")
 
 
-def as_image(plot: Any) -> str:  # of `mlkit.core.figures`
+def _plot_as_image(plot: Any) -> str:  # of `mlkit.core.figures`
     data = base64.b64encode(plot._repr_png_()).decode()
     return f'<img alt="{escape(repr(plot))}" src="data:image/png;base64,{data}">'
 
 # %% ../../nbs/packaging/01_model_card.ipynb #96c79675
-def card_page(
+def render_card_page(
     card: str,  # Markdown, from `model_card`
     plots: Sequence[Any] = (),  # of `mlkit.core.figures`, to stand with the explanations
 ) -> str:  # HTML, in one file
@@ -383,13 +386,13 @@ def card_page(
 
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(card)
     html = html.replace("<p><strong>Not known:", '<p class="gap"><strong>Not known:')
-    html = NUMBERS.sub(r'<\1 class="number">\2</\1>', html)
-    pictures = "\n".join(map(as_image, plots))
+    html = _NUMBER_CELLS.sub(r'<\1 class="number">\2</\1>', html)
+    pictures = "\n".join(map(_plot_as_image, plots))
     place = "(<h2>Explanations</h2>\n<p>.*?</p>)"
     html = re.sub(place, lambda found: f"{found[1]}\n{pictures}", html, count=1)
     title = re.sub(r"\\(.)", r"\1", card.split("\n", 1)[0].removeprefix("# "))
     head = (
         f'<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
-        f'<meta name="viewport" content="width=device-width">\n<style>\n{page_style()}</style>'
+        f'<meta name="viewport" content="width=device-width">\n<style>\n{_page_css()}</style>'
     )
     return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<main>\n{html}</main>\n</html>\n'

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 # %% auto #0
-__all__ = ['ZERO', 'Trees', 'joined', 'sklearn_tree', 'histogram_trees', 'light_trees', 'tree_node', 'old_tree_node']
+__all__ = ['TreeArrays', 'sum_trees', 'convert_sklearn_tree', 'convert_histogram_boosting', 'convert_lightgbm',
+           'tree_ensemble_attributes', 'tree_ensemble_regressor_attributes']
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #0f08bc56
 @dataclass(frozen=True)
-class Trees:
+class TreeArrays:
     "Trees in arrays, one entry a node. A row goes left where its value is at most the threshold."
 
     feature: np.ndarray  # the column that is looked at; -1: this is a leaf
@@ -41,10 +42,10 @@ class Trees:
         return answer
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #98139f3b
-def joined(
-    parts: Sequence[Trees],
+def sum_trees(
+    parts: Sequence[TreeArrays],
     weight: float = 1.0,  # of each
-) -> Trees:
+) -> TreeArrays:
     "Trees whose answers are added up."
     starts = np.cumsum([0, *(len(part.feature) for part in parts)])
 
@@ -56,7 +57,7 @@ def joined(
             ]
         )
 
-    return Trees(
+    return TreeArrays(
         of_all("feature"),
         of_all("threshold"),
         of_all("left", True),
@@ -68,9 +69,9 @@ def joined(
     )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #856b89a1
-def sklearn_tree(
+def convert_sklearn_tree(
     tree: Any,  # a fitted decision tree
-) -> Trees:
+) -> TreeArrays:
     "A tree of scikit-learn; of two classes the second one's probability."
     grown, inner = tree.tree_, tree.tree_.children_left >= 0
     values = grown.value[:, 0, :].astype(np.float64)
@@ -79,7 +80,7 @@ def sklearn_tree(
         if values.shape[1] == 2:
             values = values[:, 1:]
     feature, gap_left = np.where(inner, grown.feature, -1), grown.missing_go_to_left.astype(bool)
-    return Trees(
+    return TreeArrays(
         feature,
         grown.threshold,
         grown.children_left,
@@ -91,12 +92,12 @@ def sklearn_tree(
     )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #6ed5033f
-def histogram_trees(
+def convert_histogram_boosting(
     model: Any,  # a fitted HistGradientBoosting
-) -> Trees:
+) -> TreeArrays:
     "The trees of scikit-learn's own boosting: margins, or numbers."
     base = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
-    grown = joined(
+    grown = sum_trees(
         [
             _histogram_tree(one.nodes, output, len(base))
             for step in model._predictors
@@ -106,32 +107,32 @@ def histogram_trees(
     return replace(grown, base=base)
 
 
-def _histogram_tree(nodes: np.ndarray, output: int, outputs: int) -> Trees:
+def _histogram_tree(nodes: np.ndarray, output: int, outputs: int) -> TreeArrays:
     leaf, values = nodes["is_leaf"].astype(bool), np.zeros((len(nodes), outputs))
     values[leaf, output] = nodes["value"][leaf]
     left, right = nodes["left"].astype(np.int64), nodes["right"].astype(np.int64)
     feature = np.where(leaf, -1, nodes["feature_idx"].astype(np.int64))
     gap_left = nodes["missing_go_to_left"].astype(bool)
-    return Trees(
+    return TreeArrays(
         feature, nodes["num_threshold"], left, right, gap_left, values, np.array([0]), np.zeros(outputs)
     )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #f6e53b7c
-def light_trees(
+def convert_lightgbm(
     booster: Any,  # of LightGBM
-) -> Trees:
+) -> TreeArrays:
     "The trees of LightGBM: margins, or numbers."
     said = booster.dump_model()
     outputs = said["num_tree_per_iteration"]
-    return joined(
+    return sum_trees(
         [
-            _light_tree(tree["tree_structure"], number % outputs, outputs)
+            _convert_lightgbm_tree(tree["tree_structure"], number % outputs, outputs)
             for number, tree in enumerate(said["tree_info"])
         ]
     )
 
 
-def _in_a_row(root: dict[str, Any]) -> tuple[list[dict[str, Any]], np.ndarray]:
+def _flatten_nodes(root: dict[str, Any]) -> tuple[list[dict[str, Any]], np.ndarray]:
     "All nodes, and for each the places of the two that follow it."
     nodes, links = [root], []
     for node in nodes:  # grows while it is walked through
@@ -142,26 +143,26 @@ def _in_a_row(root: dict[str, Any]) -> tuple[list[dict[str, Any]], np.ndarray]:
     return nodes, np.array(links)
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #9c60cf2c
-ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
+_LIGHTGBM_ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
 
 
-def _light_tree(root: dict[str, Any], output: int, outputs: int) -> Trees:
-    nodes, links = _in_a_row(root)
+def _convert_lightgbm_tree(root: dict[str, Any], output: int, outputs: int) -> TreeArrays:
+    nodes, links = _flatten_nodes(root)
 
     def each(name: str, usual: Any) -> np.ndarray:
         return np.array([node.get(name, usual) for node in nodes])
 
     feature, threshold = each("split_feature", -1), each("threshold", 0.0).astype(np.float64)
-    tiny = np.abs(threshold) <= ZERO
-    threshold[tiny] = np.where(threshold[tiny] < 0, np.nextafter(-ZERO, -1), ZERO)
+    tiny = np.abs(threshold) <= _LIGHTGBM_ZERO
+    threshold[tiny] = np.where(threshold[tiny] < 0, np.nextafter(-_LIGHTGBM_ZERO, -1), _LIGHTGBM_ZERO)
     gap_left = np.where(each("missing_type", "None") == "NaN", each("default_left", False), threshold >= 0)
     values = np.zeros((len(nodes), outputs))
     values[feature < 0, output] = each("leaf_value", 0.0)[feature < 0]
     left, right = links.T
-    return Trees(feature, threshold, left, right, gap_left, values, np.array([0]), np.zeros(outputs))
+    return TreeArrays(feature, threshold, left, right, gap_left, values, np.array([0]), np.zeros(outputs))
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #d13c1bf8
-def _with_questions(trees: Trees) -> Trees:
+def _with_root_splits(trees: TreeArrays) -> TreeArrays:
     "The same, where every tree begins with a question."
     alone = trees.roots[trees.feature[trees.roots] < 0]
     count, more = len(trees.feature), len(alone)
@@ -172,7 +173,7 @@ def _with_questions(trees: Trees) -> Trees:
 
     roots = trees.roots.copy()
     roots[trees.feature[roots] < 0] = count + np.arange(more)
-    return Trees(
+    return TreeArrays(
         longer("feature"),
         longer("threshold"),
         longer("left", alone),
@@ -184,13 +185,13 @@ def _with_questions(trees: Trees) -> Trees:
     )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #0d1d77cf
-def tree_node(
-    trees: Trees,  # each leaf adds to one output
+def tree_ensemble_attributes(
+    trees: TreeArrays,  # each leaf adds to one output
 ) -> dict[str, Any]:  # attributes
     "Of the operator TreeEnsemble, which reckons in float64 from end to end."
     from onnx.numpy_helper import from_array
 
-    trees = _with_questions(trees)
+    trees = _with_root_splits(trees)
     inner = trees.feature >= 0
     number = np.where(inner, np.cumsum(inner), np.cumsum(~inner)) - 1  # among questions, or among leaves
     leaves, link = trees.values[~inner], {"true": trees.left[inner], "false": trees.right[inner]}
@@ -215,8 +216,8 @@ def tree_node(
     )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #7119eff2
-def old_tree_node(
-    trees: Trees,  # the nodes of a tree follow each other
+def tree_ensemble_regressor_attributes(
+    trees: TreeArrays,  # the nodes of a tree follow each other
 ) -> dict[str, Any]:  # attributes
     "Of the operator TreeEnsembleRegressor, whose leaves add to every output."
     from onnx.numpy_helper import from_array

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_NUMBERS = 60  # columns to search among; with more, those that go with the answer best
-ROWS = 2_000  # are enough to see a formula
-PIECE = 40  # rows on which a formula is tried first
-PIECES = 8  # how many such pieces; one row in a hundred may be wrong, so some piece is all right
+_MAX_COLUMNS = 60  # columns to search among; with more, those that go with the answer best
+_MAX_ROWS = 2_000  # are enough to see a formula
+_SUBSET_ROWS = 40  # rows on which a formula is tried first
+_SUBSET_COUNT = 8  # how many such pieces; one row in a hundred may be wrong, so some piece is all right
 
 # %% auto #0
-__all__ = ['MOST_NUMBERS', 'ROWS', 'PIECE', 'PIECES', 'RIGHT', 'ENOUGH', 'allowed_error', 'holds', 'Term', 'terms_of',
-           'left_over', 'fit', 'smallest', 'whole_sum', 'best_known', 'Formula', 'figure', 'sum_text', 'product_text',
-           'pair_formula', 'varied', 'long_formula', 'find_formulas', 'useful_numbers', 'border', 'is_sharp',
-           'find_thresholds', 'combine', 'parted']
+__all__ = ['allowed_error', 'formula_holds', 'FormulaTerm', 'make_terms', 'term_residuals', 'fit_formula', 'simplify_formula',
+           'find_weighted_sum', 'Formula', 'format_sum', 'format_product', 'find_formulas', 'find_border',
+           'is_sharp_border', 'find_threshold_formulas']
 
 # %% ../../nbs/quality/03_formula_search.ipynb #6737eb2b
 def allowed_error(
@@ -30,10 +29,10 @@ def allowed_error(
     return 0.01 * (float(np.std(np.clip(answers, low, high))) or float(np.std(answers)))
 
 # %% ../../nbs/quality/03_formula_search.ipynb #990864bd
-RIGHT = 0.97  # share of the rows in which a formula must hold
+_MIN_AGREEMENT = 0.97  # share of the rows in which a formula must hold
 
 
-def holds(
+def formula_holds(
     answers: np.ndarray,  # numbers
     guess: np.ndarray,  # what a formula says; NaN where a cell is missing
     allowed: float | np.ndarray,  # how far it may miss
@@ -47,20 +46,20 @@ def holds(
     )
     values, counts = np.unique(answers[known], return_counts=True)
     rest = answers[known] != values[counts.argmax()]
-    if rest.sum() < 20 or right[rest].mean() < RIGHT - 0.02:
+    if rest.sum() < 20 or right[rest].mean() < _MIN_AGREEMENT - 0.02:
         return 0.0
-    return float(right.mean()) if right.mean() >= RIGHT else 0.0
+    return float(right.mean()) if right.mean() >= _MIN_AGREEMENT else 0.0
 
 # %% ../../nbs/quality/03_formula_search.ipynb #185358ec
 @dataclass(frozen=True)
-class Term:
+class FormulaTerm:
     "A column, or two of them multiplied or divided."
 
     first: int
     second: int = -1
     sign: str = ""  # × or /
 
-    def of(self, numbers: np.ndarray) -> np.ndarray:  # one column a number, one row a row
+    def evaluate(self, numbers: np.ndarray) -> np.ndarray:  # one column a number, one row a row
         "Its value in every row."
         if self.second < 0:
             return numbers[:, self.first]
@@ -76,16 +75,16 @@ class Term:
         return {self.first, self.second} - {-1}
 
 
-def terms_of(
+def make_terms(
     columns: int,  # how many
-) -> list[Term]:
+) -> list[FormulaTerm]:
     "Every column, product and quotient."
     pairs = [(i, j) for i in range(columns) for j in range(columns) if i != j]
-    products = [Term(i, j, "×") for i, j in pairs if i < j]
-    return [*map(Term, range(columns)), *products, *(Term(i, j, "/") for i, j in pairs)]
+    products = [FormulaTerm(i, j, "×") for i, j in pairs if i < j]
+    return [*map(FormulaTerm, range(columns)), *products, *(FormulaTerm(i, j, "/") for i, j in pairs)]
 
 # %% ../../nbs/quality/03_formula_search.ipynb #b35225b8
-def left_over(
+def term_residuals(
     answers: np.ndarray,  # numbers
     terms: np.ndarray,  # one column a term; NaN for missing
     others: np.ndarray,  # one column a number
@@ -116,7 +115,7 @@ def left_over(
     return np.where((ff * kk - fk**2 > 1e-8 * ff * kk) & (n > 12), 1 - said, 1.0)
 
 # %% ../../nbs/quality/03_formula_search.ipynb #cfb1dc40
-def fit(
+def fit_formula(
     answers: np.ndarray,  # numbers
     terms: np.ndarray,  # one column a term; NaN for missing
     piece: np.ndarray,  # positions of the rows to begin with
@@ -136,11 +135,11 @@ def fit(
         chosen = np.flatnonzero(np.abs(guess - answers) <= width * allowed)
         if len(chosen) < 0.85 * known.sum():
             return None
-    share = holds(answers, guess, allowed)
+    share = formula_holds(answers, guess, allowed)
     return (weights / np.append(size, 1), share) if share else None
 
 # %% ../../nbs/quality/03_formula_search.ipynb #33b1014c
-def smallest(
+def simplify_formula(
     answers: np.ndarray,  # numbers
     terms: np.ndarray,  # one column a term
     weights: np.ndarray,  # of an exact formula, the constant last
@@ -159,41 +158,41 @@ def smallest(
         tried = np.column_stack([rows[:, fewer], np.ones(len(rows))])
         tried = tried / np.maximum(np.abs(tried).max(0), 1e-300)
         misses = np.abs(tried @ np.linalg.lstsq(tried, answers, rcond=1e-10)[0] - answers)
-        if (misses <= 1.5 * allowed).mean() >= RIGHT:
+        if (misses <= 1.5 * allowed).mean() >= _MIN_AGREEMENT:
             kept = fewer
     return sorted(kept)
 
 # %% ../../nbs/quality/03_formula_search.ipynb #f0718ea3
-def whole_sum(
+def find_weighted_sum(
     answers: np.ndarray,  # numbers
     numbers: np.ndarray,  # one column a number; NaN for missing
     allowed: np.ndarray,  # how far each row may miss
     random: np.random.Generator,
 ) -> tuple[list[int], np.ndarray, float] | None:  # positions, weights, share of rows
     "A weighted sum of any number of columns that is the answer."
-    usable = best_known(answers, numbers)
+    usable = _most_complete_columns(answers, numbers)
     known = np.flatnonzero(np.isfinite(numbers[:, usable]).all(1) & np.isfinite(answers))
-    if len(usable) < 2 or len(known) < len(usable) + PIECE:
+    if len(usable) < 2 or len(known) < len(usable) + _SUBSET_ROWS:
         return None
     y, x, room = answers[known], numbers[known][:, usable], allowed[known]
-    for _ in range(PIECES):
-        piece = random.permutation(len(known))[: len(usable) + PIECE // 2]
-        if found := fit(y, x, piece, room):
+    for _ in range(_SUBSET_COUNT):
+        piece = random.permutation(len(known))[: len(usable) + _SUBSET_ROWS // 2]
+        if found := fit_formula(y, x, piece, room):
             break
     else:
         return None
-    kept = smallest(y, x, found[0], room)
+    kept = simplify_formula(y, x, found[0], room)
     if not kept:
         return None
     places = [usable[place] for place in kept]
-    for _ in range(PIECES):
-        piece = random.permutation(len(answers))[:PIECE]
-        if found := fit(answers, numbers[:, places], piece, allowed):
+    for _ in range(_SUBSET_COUNT):
+        piece = random.permutation(len(answers))[:_SUBSET_ROWS]
+        if found := fit_formula(answers, numbers[:, places], piece, allowed):
             return places, *found
     return None
 
 
-def best_known(
+def _most_complete_columns(
     answers: np.ndarray,  # numbers
     numbers: np.ndarray,  # one column a number; NaN for missing
 ) -> list[int]:  # positions
@@ -204,7 +203,7 @@ def best_known(
     kept: list[int] = []
     for place in order:
         left = open_rows & ~gaps[:, place]
-        if left.sum() < max(PIECE + 2 * (len(kept) + 1), 0.05 * len(answers)):
+        if left.sum() < max(_SUBSET_ROWS + 2 * (len(kept) + 1), 0.05 * len(answers)):
             break
         open_rows, kept = left, [*kept, place]
     return kept
@@ -219,11 +218,11 @@ class Formula:
     share: float  # of the rows in which it holds
 
 
-def figure(number: float) -> str:
+def _format_coefficient(number: float) -> str:
     return f"{number:.4g}"
 
 
-def sum_text(
+def format_sum(
     parts: Sequence[str],  # what is added
     weights: Sequence[float],  # one a part; then the constant
     small: float,  # a constant below this says nothing
@@ -231,16 +230,16 @@ def sum_text(
     "A weighted sum as people write it."
     text = ""
     for part, weight in zip(parts, weights, strict=False):
-        size = "" if abs(abs(weight) - 1) < 1e-3 else f"{figure(abs(weight))} × "
+        size = "" if abs(abs(weight) - 1) < 1e-3 else f"{_format_coefficient(abs(weight))} × "
         sign = ("−" if weight < 0 else "") if not text else " − " if weight < 0 else " + "
         text += f"{sign}{size}{part}"
     constant = weights[-1]
     if abs(constant) <= small:
         return text
-    return f"{text} {'−' if constant < 0 else '+'} {figure(abs(constant))}"
+    return f"{text} {'−' if constant < 0 else '+'} {_format_coefficient(abs(constant))}"
 
 
-def product_text(
+def format_product(
     parts: Sequence[str],  # what is multiplied
     powers: Sequence[float],  # one a part
     factor: float,  # what all is multiplied with
@@ -248,34 +247,34 @@ def product_text(
     "A product of powers as people write it."
 
     def power(part: str, size: float) -> str:
-        return part if abs(size - 1) < 1e-3 else f"{part}^{figure(size)}"
+        return part if abs(size - 1) < 1e-3 else f"{part}^{_format_coefficient(size)}"
 
     above = [power(part, size) for part, size in zip(parts, powers, strict=True) if size > 0]
     below = [power(part, -size) for part, size in zip(parts, powers, strict=True) if size < 0]
     if abs(factor - 1) > 1e-3 or not above:
-        above = [figure(factor), *above]
+        above = [_format_coefficient(factor), *above]
     return " / ".join([" × ".join(above), *below])
 
 # %% ../../nbs/quality/03_formula_search.ipynb #b6590006
-def pair_formula(
+def _find_pair_formula(
     answers: np.ndarray,  # numbers
     numbers: np.ndarray,  # one column a number; NaN for missing
     names: Sequence[str],  # of the columns
     random: np.random.Generator,
 ) -> Formula | None:
     "A formula of one term, or of one term and one more column."
-    terms, allowed = terms_of(numbers.shape[1]), np.full(len(answers), allowed_error(answers))
+    terms, allowed = make_terms(numbers.shape[1]), np.full(len(answers), allowed_error(answers))
     best = None
-    for _ in range(PIECES - 2):
-        piece = varied(answers, random)
-        values = np.column_stack([term.of(numbers[piece]) for term in terms])
+    for _ in range(_SUBSET_COUNT - 2):
+        piece = _draw_balanced_subset(answers, random)
+        values = np.column_stack([term.evaluate(numbers[piece]) for term in terms])
         constant = np.sin(np.arange(len(piece)))[:, None]  # a column that says nothing: the term alone
-        shares = left_over(answers[piece], values, np.column_stack([numbers[piece], constant]))
+        shares = term_residuals(answers[piece], values, np.column_stack([numbers[piece], constant]))
         for at in np.argsort(shares, axis=None, kind="stable")[:15]:
             row, column = map(int, np.unravel_index(at, shares.shape))
             if shares[row, column] > 5e-4:
                 break
-            made = _pair(answers, numbers, names, [terms[row], column], piece, allowed)
+            made = _fit_pair_formula(answers, numbers, names, [terms[row], column], piece, allowed)
             if made and (best is None or len(made.places) < len(best.places)):
                 best = made
         if best:
@@ -283,15 +282,15 @@ def pair_formula(
     return None
 
 
-def varied(answers: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _draw_balanced_subset(answers: np.ndarray, random: np.random.Generator) -> np.ndarray:
     "Positions of a piece of the rows, with the commonest answer in half of them at most."
     order = random.permutation(len(answers))
     values, counts = np.unique(answers, return_counts=True)
     common = answers[order] == values[counts.argmax()]
-    return np.concatenate([order[~common][:PIECE], order[common][: PIECE // 2]])[:PIECE]
+    return np.concatenate([order[~common][:_SUBSET_ROWS], order[common][: _SUBSET_ROWS // 2]])[:_SUBSET_ROWS]
 
 # %% ../../nbs/quality/03_formula_search.ipynb #f0659986
-def _pair(
+def _fit_pair_formula(
     answers: np.ndarray,
     numbers: np.ndarray,
     names: Sequence[str],
@@ -311,18 +310,18 @@ def _pair(
         places = term.places | set(more)
         if len(places) < 2:
             continue
-        values = np.column_stack([term.of(numbers), *(numbers[:, other] for other in more)])
-        if found := fit(answers, values, piece, allowed):
+        values = np.column_stack([term.evaluate(numbers), *(numbers[:, other] for other in more)])
+        if found := fit_formula(answers, values, piece, allowed):
             weights, share = found
             moved = np.abs(weights[:-1]) * np.nanstd(values, axis=0)
             if (moved <= 2 * allowed[0]).any():
                 continue
-            text = sum_text([word, *(quoted[other] for other in more)], [*weights], allowed[0])
+            text = format_sum([word, *(quoted[other] for other in more)], [*weights], allowed[0])
             return Formula(tuple(sorted(places)), text, share)
     return None
 
 # %% ../../nbs/quality/03_formula_search.ipynb #f30188fa
-def long_formula(
+def _find_long_formula(
     answers: np.ndarray,  # numbers
     numbers: np.ndarray,  # one column a number; NaN for missing
     names: Sequence[str],  # of the columns
@@ -330,10 +329,10 @@ def long_formula(
 ) -> Formula | None:
     "A sum or a product of many columns."
     allowed, quoted = np.full(len(answers), allowed_error(answers)), [f"'{name}'" for name in names]
-    if found := whole_sum(answers, numbers, allowed, random):
+    if found := find_weighted_sum(answers, numbers, allowed, random):
         places, weights, share = found
         return Formula(
-            tuple(places), sum_text([quoted[place] for place in places], [*weights], allowed[0]), share
+            tuple(places), format_sum([quoted[place] for place in places], [*weights], allowed[0]), share
         )
     with np.errstate(all="ignore"):
         logs, log_answers = np.log(np.abs(numbers)), np.log(np.abs(answers))
@@ -343,10 +342,10 @@ def long_formula(
     if len(fine) < 2 or rows.sum() < max(60, 0.5 * len(answers)):
         return None
     logs = np.where(np.isfinite(logs), logs, np.nan)[rows][:, fine]
-    if not (found := whole_sum(log_answers[rows], logs, room[rows], random)):
+    if not (found := find_weighted_sum(log_answers[rows], logs, room[rows], random)):
         return None
     places, weights, share = found
-    text = product_text(
+    text = format_product(
         [quoted[fine[place]] for place in places], [*weights[:-1]], float(np.exp(weights[-1]))
     )
     return Formula(tuple(fine[place] for place in places), text, share)
@@ -360,19 +359,19 @@ def find_formulas(
 ) -> Iterator[Formula]:  # until no more is found; a column is in one of them at most
     "Formulas of two columns or more that give the answers."
     random = np.random.default_rng(seed)
-    rows = np.sort(random.permutation(len(answers))[:ROWS])
+    rows = np.sort(random.permutation(len(answers))[:_MAX_ROWS])
     answers, numbers = answers[rows], numbers[rows]
-    left = useful_numbers(answers, numbers)
-    while len(left) > 1 and len(answers) >= PIECE + 10:
+    left = _useful_columns(answers, numbers)
+    while len(left) > 1 and len(answers) >= _SUBSET_ROWS + 10:
         tried = numbers[:, left], [names[place] for place in left], random
-        found = pair_formula(answers, *tried) or long_formula(answers, *tried)
+        found = _find_pair_formula(answers, *tried) or _find_long_formula(answers, *tried)
         if not found:
             return
         yield Formula(tuple(left[place] for place in found.places), found.text, found.share)
         left = [place for at, place in enumerate(left) if at not in found.places]
 
 
-def useful_numbers(
+def _useful_columns(
     answers: np.ndarray,  # numbers
     numbers: np.ndarray,  # one column a number; NaN for missing
 ) -> list[int]:  # positions, in order
@@ -382,16 +381,16 @@ def useful_numbers(
         for place in range(numbers.shape[1])
         if np.isfinite(numbers[:, place]).sum() > 30 and np.nanstd(numbers[:, place]) > 0
     ]
-    if len(varying) <= MOST_NUMBERS:
+    if len(varying) <= _MAX_COLUMNS:
         return varying
     import pandas as pd
 
     ranks = pd.DataFrame(numbers[:, varying]).rank()
     together = ranks.corrwith(pd.Series(answers).rank()).abs().fillna(0).to_numpy()
-    return sorted(varying[place] for place in np.argsort(-together, kind="stable")[:MOST_NUMBERS])
+    return sorted(varying[place] for place in np.argsort(-together, kind="stable")[:_MAX_COLUMNS])
 
 # %% ../../nbs/quality/03_formula_search.ipynb #47183bfd
-def border(
+def find_border(
     number: np.ndarray,  # one a row
     upper: np.ndarray,  # True for the rows that should lie above
 ) -> tuple[float, int]:  # where the border is; rows on the wrong side
@@ -406,12 +405,12 @@ def border(
     return float((values[at - 1] + values[at]) / 2), int(wrong[at])
 
 
-def is_sharp(
+def is_sharp_border(
     number: np.ndarray,  # one a row
     upper: np.ndarray,  # True for the rows that should lie above
 ) -> bool:
     "Do many rows lie close to the border, on both sides, and hardly one on the wrong side?"
-    cut, _ = border(number, upper)
+    cut, _ = find_border(number, upper)
     inner = [np.subtract(*np.percentile(number[side], [75, 25])) for side in (upper, ~upper)]
     near = np.abs(number - cut) <= 0.5 * float(min(inner)) / 1.349
     right = (number > cut) == upper
@@ -420,36 +419,36 @@ def is_sharp(
     return bool((near & upper).sum() >= 8 and (near & ~upper).sum() >= 8 and right[near].mean() >= 0.96)
 
 # %% ../../nbs/quality/03_formula_search.ipynb #f60f9b69
-ENOUGH = 500  # rows from which a threshold on two columns is looked for
+_MIN_THRESHOLD_ROWS = 500  # rows from which a threshold on two columns is looked for
 
 
-def find_thresholds(
+def find_threshold_formulas(
     upper: np.ndarray,  # True for the rows of one class
     numbers: np.ndarray,  # one column a number; NaN for missing
     names: Sequence[str],  # of the columns
     seed: int = 0,
 ) -> Iterator[Formula]:  # at most three
     "Two columns whose sum, difference, product or quotient parts two classes at a threshold."
-    left = useful_numbers(upper.astype(float), numbers)
-    if len(upper) < ENOUGH or min(upper.sum(), (~upper).sum()) < 100:
+    left = _useful_columns(upper.astype(float), numbers)
+    if len(upper) < _MIN_THRESHOLD_ROWS or min(upper.sum(), (~upper).sum()) < 100:
         return
     piece, found = np.random.default_rng(seed).permutation(len(upper))[:300], 0
     for i, j, sign in [
         (i, j, sign) for i in left for j in left for sign in "+−×/" if i < j or (i > j and sign == "/")
     ]:
-        value = combine(numbers[piece, i], numbers[piece, j], sign)
-        if parted(value, upper[piece]) < 0.98:
+        value = _combine_columns(numbers[piece, i], numbers[piece, j], sign)
+        if _separated_share(value, upper[piece]) < 0.98:
             continue
-        value = combine(numbers[:, i], numbers[:, j], sign)
-        known, alone = np.isfinite(value), max(parted(numbers[:, place], upper) for place in (i, j))
-        share = parted(value, upper)
-        if alone < 0.97 and share >= 0.99 and is_sharp(*_upright(value[known], upper[known])):
+        value = _combine_columns(numbers[:, i], numbers[:, j], sign)
+        known, alone = np.isfinite(value), max(_separated_share(numbers[:, place], upper) for place in (i, j))
+        share = _separated_share(value, upper)
+        if alone < 0.97 and share >= 0.99 and is_sharp_border(*_oriented(value[known], upper[known])):
             yield Formula((min(i, j), max(i, j)), f"'{names[i]}' {sign} '{names[j]}'", share)
             if (found := found + 1) == 3:
                 return
 
 
-def combine(first: np.ndarray, second: np.ndarray, sign: str) -> np.ndarray:  # sign: + − × /
+def _combine_columns(first: np.ndarray, second: np.ndarray, sign: str) -> np.ndarray:  # sign: + − × /
     "Two columns taken together; NaN where that is no number."
     work = {"+": np.add, "−": np.subtract, "×": np.multiply, "/": np.divide}[sign]
     with np.errstate(all="ignore"):
@@ -457,7 +456,7 @@ def combine(first: np.ndarray, second: np.ndarray, sign: str) -> np.ndarray:  # 
     return np.where(np.isfinite(value), value, np.nan)
 
 # %% ../../nbs/quality/03_formula_search.ipynb #7f2c2e5f
-def parted(
+def _separated_share(
     value: np.ndarray,  # one a row; NaN for missing
     upper: np.ndarray,  # True for the rows of one class
 ) -> float:  # from 0.5 to 1; 0 when too little is known
@@ -465,9 +464,9 @@ def parted(
     known = np.isfinite(value)
     if known.sum() < 0.5 * len(value) or not 0 < upper[known].sum() < known.sum():
         return 0.0
-    return 1 - border(*_upright(value[known], upper[known]))[1] / int(known.sum())
+    return 1 - find_border(*_oriented(value[known], upper[known]))[1] / int(known.sum())
 
 
-def _upright(value: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _oriented(value: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "The same with the sign that puts the one class above the other."
     return (value if np.median(value[upper]) >= np.median(value[~upper]) else -value), upper

@@ -10,23 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..data.cells import as_text, fold, native
-from ..data.columns import Column, read_cell, read_column
-from ..data.schema import is_empty, unreadable
+from ..data.cells import as_text, normalise_text, to_python
+from ..data.column_spec import ColumnSpec, read_cell, read_column
+from ..data.schema import is_empty_cell, unreadable_cells
 from ..data.type_inference import infer_column
 
-SAMPLE = 3_000  # rows show what a column holds
-READ = ("number", "date", "boolean")  # kinds whose cells say by themselves whether they fit
+_MAX_SAMPLE_ROWS = 3_000  # rows show what a column holds
+_PARSED_KINDS = ("number", "date", "boolean")  # kinds whose cells say by themselves whether they fit
 
 # %% auto #0
-__all__ = ['SAMPLE', 'READ', 'Place', 'learn_place', 'misfits', 'best_move', 'find_slipped']
+__all__ = ['ColumnContent', 'learn_column_content', 'misfit_mask', 'best_shift', 'find_shifted_rows']
 
 # %% ../../nbs/quality/01_shifted_rows.ipynb #84ed8e15
 @dataclass(frozen=True)
-class Place:
+class ColumnContent:
     "What the cells of one column are like."
 
-    column: Column
+    column: ColumnSpec
     words: frozenset[str] = frozenset()  # categories that more than one row has
 
     def fit(
@@ -34,53 +34,53 @@ class Place:
         cell: object,  # raw
     ) -> int:  # 1: it belongs here, -1: it does not, 0: nobody can tell
         "Does a cell belong into this column?"
-        if is_empty(self.column, cell):
+        if is_empty_cell(self.column, cell):
             return 0
-        if self.column.kind in READ:
+        if self.column.kind in _PARSED_KINDS:
             return 1 if read_cell(self.column, cell) is not None else -1
         if self.words:
-            return 1 if fold(as_text(native(cell))) in self.words else -1
+            return 1 if normalise_text(as_text(to_python(cell))) in self.words else -1
         return 0
 
 
-def learn_place(
+def learn_column_content(
     cells: pd.Series,  # raw cells of a column
-) -> Place:
+) -> ColumnContent:
     "What a column holds, a few wrong cells aside."
-    some = cells.iloc[:: max(1, len(cells) // SAMPLE)].reset_index(drop=True)
+    some = cells.iloc[:: max(1, len(cells) // _MAX_SAMPLE_ROWS)].reset_index(drop=True)
     column = infer_column(some)
-    if column.kind not in READ:
+    if column.kind not in _PARSED_KINDS:
         for kind in ("number", "date"):
             tried = infer_column(some, kind)
             read = read_column(tried, some)
-            right, wrong = read.notna().sum(), unreadable(tried, some, read).sum()
+            right, wrong = read.notna().sum(), unreadable_cells(tried, some, read).sum()
             if right > 10 and right >= 9 * wrong:
-                return Place(tried)
+                return ColumnContent(tried)
     else:
-        return Place(column)
+        return ColumnContent(column)
     counts = cells.value_counts()
     repeated = counts[counts > 1]
     few = len(counts) <= 0.2 * len(cells) and repeated.sum() >= 0.9 * counts.sum()
-    words = (fold(as_text(native(cell))) for cell in repeated.index) if few else ()
-    return Place(column, frozenset(words))
+    words = (normalise_text(as_text(to_python(cell))) for cell in repeated.index) if few else ()
+    return ColumnContent(column, frozenset(words))
 
 # %% ../../nbs/quality/01_shifted_rows.ipynb #48368d9d
-def misfits(
-    place: Place,
+def misfit_mask(
+    place: ColumnContent,
     cells: pd.Series,  # raw cells of the column
 ) -> np.ndarray:  # True for cells that do not belong here
     "`Place.fit` for a whole column, where it says no."
     if cells.dtype.kind in "iufbM":
         return np.zeros(len(cells), dtype=bool)
     if not place.words:
-        return unreadable(place.column, cells, read_column(place.column, cells))
+        return unreadable_cells(place.column, cells, read_column(place.column, cells))
     places, different = pd.factorize(cells)
     wrong = np.array([*(place.fit(cell) < 0 for cell in different.tolist()), False], dtype=bool)
     return wrong[places]
 
 
-def best_move(
-    places: list[Place],
+def best_shift(
+    places: list[ColumnContent],
     cells: list[object],  # one row
 ) -> tuple[int, int, int, int] | None:  # misfits before and after, from which column on, and by how many
     "The move by one column that makes the cells of a row fit."
@@ -103,20 +103,20 @@ def best_move(
     return best
 
 # %% ../../nbs/quality/01_shifted_rows.ipynb #e8703de9
-def find_slipped(
+def find_shifted_rows(
     data: pd.DataFrame,  # raw rows
 ) -> pd.Series:  # a sentence for each slipped row, with the row's index
     "Rows in which several cells fit one column further, but not where they are."
     if len(data) < 30 or len(data.columns) < 4:
         return pd.Series([], dtype="str")
-    places = [learn_place(data[name]) for name in data]
-    wrong = sum(misfits(place, data[name]).astype(int) for place, name in zip(places, data, strict=True))
+    places = [learn_column_content(data[name]) for name in data]
+    wrong = sum(misfit_mask(place, data[name]).astype(int) for place, name in zip(places, data, strict=True))
     suspects = np.flatnonzero(wrong >= 2)
     if len(suspects) > max(20, 0.02 * len(data)):
         return pd.Series([], dtype="str")  # a habit, not damage
     found = {}
     for row in suspects:
-        if move := best_move(places, data.iloc[row].tolist()):
+        if move := best_shift(places, data.iloc[row].tolist()):
             before, after, start, step = move
             side = "right" if step > 0 else "left"
             found[data.index.tolist()[row]] = (

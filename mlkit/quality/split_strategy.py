@@ -13,31 +13,32 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from ..data.cells import as_text, native, parse_date
-from ..data.table import infer_column, read_column
+from ..data.cells import as_text, parse_date, to_python
+from ..data.column_spec import read_column
+from ..data.type_inference import infer_column
 
 # %% auto #0
-__all__ = ['IDS', 'NUMBERS', 'SOMEBODY', 'KINDS_OF_THINGS', 'MOMENTS', 'words_of', 'called_entity', 'Entity', 'texts_of',
-           'entity_in', 'find_entities', 'moments_of', 'is_in_order', 'restarts_with', 'Clock', 'find_clocks', 'Way',
-           'one_answer_each', 'choose_way']
+__all__ = ['split_name', 'entity_in_name', 'EntityColumn', 'encode_texts', 'detect_entity', 'find_entity_columns', 'parse_times',
+           'is_monotonic', 'find_restart_column', 'TimeColumn', 'find_time_columns', 'SplitStrategy',
+           'choose_split_strategy']
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #3dda8362
-IDS = set("id ids uuid guid".split())
-NUMBERS = set("no nr number num code key ref".split())
-SOMEBODY = set(
+_ID_WORDS = set("id ids uuid guid".split())
+_NUMBER_WORDS = set("no nr number num code key ref".split())
+_ENTITY_WORDS = set(
     """
     customer client user member patient subject person household account student employee driver player
     speaker participant respondent passenger visitor owner order invoice session booking trip visit contract
     loan device machine engine sensor vehicle animal individual""".split()
 )
-KINDS_OF_THINGS = set(
+_CATEGORY_WORDS = set(
     """
     zip postal postcode type kind class category segment status state country city region area zone district
     product item article brand model genre plan channel department language currency""".split()
 )
 
 
-def words_of(
+def split_name(
     name: str,  # of a column
 ) -> set[str]:  # in small letters
     "The words in a name: `customerID` has two."
@@ -45,20 +46,20 @@ def words_of(
     return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", plain)}
 
 
-def called_entity(
+def entity_in_name(
     name: str,  # of a column
 ) -> str:  # id, somebody, thing, or nothing
     "What the name of a column says that it names."
-    words = words_of(name)
-    if words & KINDS_OF_THINGS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name):
+    words = split_name(name)
+    if words & _CATEGORY_WORDS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name):
         return "thing"
-    if words & IDS or re.search("番号|(?<![a-zA-Z])ID", unicodedata.normalize("NFKC", name)):
+    if words & _ID_WORDS or re.search("番号|(?<![a-zA-Z])ID", unicodedata.normalize("NFKC", name)):
         return "id"
-    return "somebody" if words & SOMEBODY and words <= SOMEBODY | NUMBERS else ""
+    return "somebody" if words & _ENTITY_WORDS and words <= _ENTITY_WORDS | _NUMBER_WORDS else ""
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #362f7385
 @dataclass(frozen=True)
-class Entity:
+class EntityColumn:
     "A column that names somebody who comes again."
 
     column: str
@@ -74,20 +75,20 @@ class Entity:
         return f"'{self.column}' has {self.values:,} of them in {self.rows:,} rows, {self.each:.1f} rows each"
 
 
-def texts_of(
+def encode_texts(
     cells: pd.Series,  # raw
 ) -> np.ndarray:  # whole numbers: equal for equal cells, -1 for missing ones
     "The cells of a column as codes."
     if cells.dtype == object:
-        cells = pd.Series([as_text(native(cell)) or None for cell in cells], dtype="str")
+        cells = pd.Series([as_text(to_python(cell)) or None for cell in cells], dtype="str")
     return pd.factorize(cells)[0]
 
 
-def entity_in(
+def detect_entity(
     cells: pd.Series,  # raw cells of one column
-) -> Entity | None:
+) -> EntityColumn | None:
     "The entity that a column names, if it clearly does and comes again."
-    name, said = str(cells.name), called_entity(str(cells.name))
+    name, said = str(cells.name), entity_in_name(str(cells.name))
     if said == "thing" or cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"):
         return None
     counts = cells.value_counts()
@@ -102,37 +103,37 @@ def entity_in(
     most = 100 if said else 20
     letters = any(re.match("[A-Za-z]", str(text)) for text in counts.index[:500])
     clear = said == "id" or (coded and (said == "somebody" or (letters and values >= 0.05 * rows)))
-    return Entity(name, values, rows) if clear and 2 <= rows / values <= most else None
+    return EntityColumn(name, values, rows) if clear and 2 <= rows / values <= most else None
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #4bc8eed0
-def find_entities(
+def find_entity_columns(
     rows: pd.DataFrame,  # raw
     ignore: Iterable[str] = (),  # columns that are none, such as the target
-) -> list[Entity]:  # the widest first
+) -> list[EntityColumn]:  # the widest first
     "Columns that name somebody who comes again."
     names = [str(name) for name in rows if name not in set(ignore)]
-    found = [entity for name in names if (entity := entity_in(rows[name]))]
+    found = [entity for name in names if (entity := detect_entity(rows[name]))]
     return sorted(found, key=lambda entity: (entity.values, names.index(entity.column)))
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #0a27d3c0
-MOMENTS = 20  # fewer different moments do not order a table
+_MIN_DISTINCT_TIMES = 20  # fewer different moments do not order a table
 
 
-def moments_of(
+def parse_times(
     cells: pd.Series,  # raw cells of one column
 ) -> pd.Series | None:  # datetime64; None: it holds no dates
     "The dates that a column holds."
     if cells.dtype.kind in "iufbc":
         return None
     some = cells.dropna().iloc[:: max(1, len(cells) // 30)]
-    read = [any(parse_date(as_text(native(cell)), order) for order in ("day", "month")) for cell in some]
+    read = [any(parse_date(as_text(to_python(cell)), order) for order in ("day", "month")) for cell in some]
     if sum(read) < 0.8 * len(read) or not read:
         return None
     column = infer_column(cells.iloc[:: max(1, len(cells) // 1000)].reset_index(drop=True))
     return read_column(column, cells) if column.kind == "date" else None
 
 
-def is_in_order(
+def is_monotonic(
     moments: pd.Series,  # numbers or datetime64
 ) -> bool:
     "Do they rise, or fall, from the first to the last?"
@@ -141,7 +142,7 @@ def is_in_order(
     )
 
 
-def restarts_with(
+def find_restart_column(
     moments: pd.Series,  # numbers or datetime64
     rows: pd.DataFrame,  # raw
 ) -> str:  # the name of a column, or nothing
@@ -150,7 +151,7 @@ def restarts_with(
     if not 0 < len(back) <= len(moments) / 10 or moments.isna().any():
         return ""
     for name in map(str, rows):
-        codes = texts_of(rows[name])
+        codes = encode_texts(rows[name])
         begins = np.flatnonzero(np.diff(codes)) + 1
         if len(begins) + 1 == len(np.unique(codes)) and np.isin(back, begins).all():
             return name
@@ -158,40 +159,40 @@ def restarts_with(
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #a56f4436
 @dataclass(frozen=True)
-class Clock:
+class TimeColumn:
     "A column that tells when a row was made, in a table whose rows follow each other."
 
     column: str
-    moments: pd.Series
-    within: str = ""  # the column with whose values it begins anew
+    times: pd.Series
+    restarts_with: str = ""  # the column with whose values it begins anew
 
     def __str__(self) -> str:
-        first, last = (as_text(native(moment)) for moment in (self.moments.min(), self.moments.max()))
-        inside = f" within '{self.within}'" if self.within else " of the file"
+        first, last = (as_text(to_python(moment)) for moment in (self.times.min(), self.times.max()))
+        inside = f" within '{self.restarts_with}'" if self.restarts_with else " of the file"
         return f"'{self.column}' orders the rows{inside}, {first} to {last}"
 
 
-def find_clocks(
+def find_time_columns(
     rows: pd.DataFrame,  # raw, in the order of the file
     ignore: Iterable[str] = (),  # columns that are none, such as the target
-) -> list[Clock]:  # in the order of the file
+) -> list[TimeColumn]:  # in the order of the file
     "Dates that order the rows."
     found = []
     for name in [str(name) for name in rows if name not in set(ignore)]:
-        moments = moments_of(rows[name])
-        if moments is None or moments.isna().any() or moments.nunique() < MOMENTS:
+        moments = parse_times(rows[name])
+        if moments is None or moments.isna().any() or moments.nunique() < _MIN_DISTINCT_TIMES:
             continue
         if moments.value_counts().iloc[0] > 0.2 * len(moments):
             continue
-        if is_in_order(moments):
-            found.append(Clock(name, moments))
-        elif within := restarts_with(moments, rows.drop(columns=name)):
-            found.append(Clock(name, moments, within))
+        if is_monotonic(moments):
+            found.append(TimeColumn(name, moments))
+        elif within := find_restart_column(moments, rows.drop(columns=name)):
+            found.append(TimeColumn(name, moments, within))
     return found
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #150d2524
 @dataclass(frozen=True)
-class Way:
+class SplitStrategy:
     "How the test rows are chosen, and why."
 
     how: str  # chance, time or group
@@ -203,7 +204,7 @@ class Way:
         return asdict(self)
 
 
-def one_answer_each(
+def _has_one_target_per_group(
     groups: np.ndarray,  # codes
     answers: np.ndarray,  # codes or numbers
 ) -> bool:
@@ -213,23 +214,27 @@ def one_answer_each(
     return bool(others <= 0.1 * (1 - np.unique(answers, return_counts=True)[1].max() / len(answers)))
 
 
-def choose_way(
+def choose_split_strategy(
     rows: pd.DataFrame,  # raw, in the order of the file
     target: str,
     answers: np.ndarray,  # codes or numbers, one a row
-) -> Way:
+) -> SplitStrategy:
     "The split that the rows themselves ask for."
-    entities, clocks = find_entities(rows, [target]), find_clocks(rows, [target])
+    entities, clocks = find_entity_columns(rows, [target]), find_time_columns(rows, [target])
     entity = entities[0] if entities else None
     clock = clocks[0] if len(clocks) == 1 else None
-    fixed = entity is not None and one_answer_each(texts_of(rows[entity.column]), answers)
+    fixed = entity is not None and _has_one_target_per_group(encode_texts(rows[entity.column]), answers)
     if clock and not (entity and fixed):
         both = f"; each '{entity.column}' comes again, but will be met again later, too" if entity else ""
-        return Way("time", clock.column, f"{clock}: the newest are locked away{both}")
+        return SplitStrategy("time", clock.column, f"{clock}: the newest are locked away{both}")
     if entity:
         both = f"; '{clock.column}' orders them, but all rows of one have the same answer" if clock else ""
-        return Way("group", entity.column, f"{entity}: rows of one stay together{both}")
+        return SplitStrategy("group", entity.column, f"{entity}: rows of one stay together{both}")
     if len(clocks) > 1:
         names = ", ".join(f"'{other.column}'" for other in clocks[:3])
-        return Way("chance", why=f"several dates order the rows ({names}); name one as validate.time_column")
-    return Way("chance", why="no date orders the rows, and no column names somebody who comes again")
+        return SplitStrategy(
+            "chance", why=f"several dates order the rows ({names}); name one as validate.time_column"
+        )
+    return SplitStrategy(
+        "chance", why="no date orders the rows, and no column names somebody who comes again"
+    )

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import DataError
-from ..data.columns import Column
+from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule, Schema, make_schema
-from ..data.table import Table
+from ..data.table_spec import TableSpec
 from ..inference.predictor import Predictor, load_predictor
-from ..inference.row_reader import Reader
-from ..problem import Task
+from ..inference.row_reader import RowReader
+from ..task.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['PREDICTION', 'PROBABILITY', 'example_rows', 'Parts', 'read_parts', 'signature_of', 'save_model', 'PackageModel']
+__all__ = ['make_example_rows', 'PackageSpec', 'read_package_spec', 'make_signature', 'save_model', 'PackageModel']
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #15bf41a3
 def _numbers(low: float | None, high: float | None, turn: int) -> float:
@@ -45,7 +45,7 @@ def _day(low: float | None, high: float | None, turn: int) -> str:
     return f"{EPOCH + timedelta(days=_numbers(low, high, turn)):%Y-%m-%d}"
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #7d62f41d
-def _invented(column: Column, rule: Rule, turn: int) -> Any:
+def _example_cell(column: ColumnSpec, rule: Rule, turn: int) -> Any:
     "A cell that the column may hold."
     if names := rule.categories or column.categories:
         return names[turn % len(names)]
@@ -58,43 +58,43 @@ def _invented(column: Column, rule: Rule, turn: int) -> Any:
     return column.shapes[0].replace("#", "10") if column.shapes else "example"
 
 
-def example_rows(
-    table: Table, schema: Schema, rows: int = 3
+def make_example_rows(
+    table: TableSpec, schema: Schema, rows: int = 3
 ) -> list[dict[str, Any]]:  # raw cells by column; None where nothing could be invented that fits
     "Rows that could be, of nobody that is."
-    reader = Reader(table, schema)
+    reader = RowReader(table, schema)
 
-    def cell(column: Column, turn: int) -> Any:
-        value = _invented(column, reader.schema.rules[column.name], turn)
-        return None if reader.looks[column.name](value).troubles else value
+    def cell(column: ColumnSpec, turn: int) -> Any:
+        value = _example_cell(column, reader.schema.rules[column.name], turn)
+        return None if reader.cell_parsers[column.name](value).troubles else value
 
     return [{column.name: cell(column, turn) for column in table.used} for turn in range(rows)]
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #edfe2127
-class Parts(NamedTuple):
+class PackageSpec(NamedTuple):
     "What a package says about rows and answers."
 
-    table: Table
+    table: TableSpec
     schema: Schema
     task: Task
 
 
-def read_parts(
+def read_package_spec(
     package: Path,  # that was checked
-) -> Parts:
+) -> PackageSpec:
     "Read what a package declares, without its model."
 
     def read(name: str) -> Any:
         return json.loads((package / f"{name}.json").read_text(encoding="utf-8"))
 
     task = Task.from_dict(read("problem")["task"])
-    return Parts(Table.from_dict(read("table")), make_schema(read("schema")), task)
+    return PackageSpec(TableSpec.from_dict(read("table")), make_schema(read("schema")), task)
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #81b0ef39
-PREDICTION, PROBABILITY = "prediction", "probability."  # the columns of an answer
+_PREDICTION_COLUMN, _PROBABILITY_PREFIX = "prediction", "probability."  # the columns of an answer
 
 
-def signature_of(table: Table, task: Task) -> Any:  # mlflow.models.ModelSignature
+def make_signature(table: TableSpec, task: Task) -> Any:  # mlflow.models.ModelSignature
     "The columns that a package takes, and those that it answers with."
     from mlflow.models import ModelSignature
     from mlflow.types.schema import AnyType, ColSpec
@@ -102,7 +102,7 @@ def signature_of(table: Table, task: Task) -> Any:  # mlflow.models.ModelSignatu
 
     takes = [ColSpec(AnyType(), column.name, required=False) for column in table.used]
     kind = "string" if task.classes else "double"
-    gives = {PREDICTION: kind} | {f"{PROBABILITY}{name}": "double" for name in task.classes}
+    gives = {_PREDICTION_COLUMN: kind} | {f"{_PROBABILITY_PREFIX}{name}": "double" for name in task.classes}
     answers = [ColSpec(kind, name) for name, kind in gives.items()]
     return ModelSignature(Columns([*takes]), Columns([*answers]))
 
@@ -116,17 +116,17 @@ def save_model(
     import pandas as pd
     from mlflow import pyfunc
 
-    from mlkit.inference.signing import check
+    from mlkit.inference.signing import verify_package
 
-    wanted = check(package).get("packages", {})
-    table, schema, task = read_parts(package)
+    wanted = verify_package(package).get("packages", {})
+    table, schema, task = read_package_spec(package)
     pyfunc.save_model(
         path=str(folder),
         data_path=str(package),
         loader_module="mlkit.registry.mlflow_flavor",
         mlflow_model=mlflow_model,
-        signature=signature_of(table, task),
-        input_example=pd.DataFrame(example_rows(table, schema)),
+        signature=make_signature(table, task),
+        input_example=pd.DataFrame(make_example_rows(table, schema)),
         pip_requirements=[f"{name}=={version}" for name, version in wanted.items()],
     )
 
@@ -145,25 +145,25 @@ class PackageModel:
         "Answers for raw rows. DataError: a row cannot be answered."
         import pandas as pd
 
-        batch, classes = self.predictor.frame_inputs(frame), self.predictor.task.classes
+        batch, classes = self.predictor.read_frame(frame), self.predictor.task.classes
         for trouble, where in batch.troubles:
             if trouble.action == "error" and where.any():
                 raise DataError(f"row {int(where.argmax()) + 1}: {trouble.message}; mend it or leave it out")
         output = self.predictor.output(batch)
-        answers = pd.DataFrame({PREDICTION: self.predictor.labels(output)}, index=frame.index)
+        answers = pd.DataFrame({_PREDICTION_COLUMN: self.predictor.labels(output)}, index=frame.index)
         for place, name in enumerate(classes):
-            answers[f"{PROBABILITY}{name}"] = output[:, place]
+            answers[f"{_PROBABILITY_PREFIX}{name}"] = output[:, place]
         return answers
 
 
 def _load_pyfunc(path: str) -> PackageModel:
     "What MLflow opens a package with. PackageError: it is damaged or not to be trusted."
-    _let_any_cell_come_as_csv()
+    _accept_any_cell_from_csv()
     return PackageModel(load_predictor(path))
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #2d45a90e
 @cache
-def _let_any_cell_come_as_csv() -> None:
+def _accept_any_cell_from_csv() -> None:
     import numpy as np
     from mlflow.types.schema import AnyType
     from mlflow.types.schema import Schema as Columns

@@ -16,17 +16,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.errors import SettingsError, did_you_mean
-from ..core.run_folder import replacing
+from ..core.files import atomic_write
 
 # %% auto #0
-__all__ = ['ROLES', 'Key', 'fingerprint', 'list_keys', 'add_key', 'remove_key', 'Keyring']
+__all__ = ['ROLES', 'ApiKey', 'hash_key', 'list_keys', 'add_key', 'remove_key', 'ApiKeyring']
 
 # %% ../../nbs/serving/02_api_keys.ipynb #dabc9ed5
 ROLES = ("predict", "explain", "feedback", "admin")
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     "What is stored of a key: enough to recognise it, too little to use it."
 
     name: str  # whose it is
@@ -40,7 +40,7 @@ class Key:
         return not role or role in self.roles or "admin" in self.roles
 
 
-def fingerprint(
+def hash_key(
     key: str | bytes,  # as a caller sends it
 ) -> str:  # SHA-256, hexadecimal
     "What is stored in place of a key."
@@ -49,7 +49,7 @@ def fingerprint(
 # %% ../../nbs/serving/02_api_keys.ipynb #83c318b6
 def list_keys(
     path: str | Path,  # the file of keys
-) -> list[Key]:  # in the order in which they were made
+) -> list[ApiKey]:  # in the order in which they were made
     "The keys that are known. SettingsError: the file is not there, or holds something else."
     mend = "make one: mlkit keys add NAME --roles predict"
     try:
@@ -59,14 +59,14 @@ def list_keys(
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SettingsError(f"{path} is no file of keys; {mend}, in another file") from error
     try:
-        return [Key(**{**each, "roles": tuple(each["roles"])}) for each in said]
+        return [ApiKey(**{**each, "roles": tuple(each["roles"])}) for each in said]
     except (KeyError, TypeError) as error:
         raise SettingsError(f"{path} has an entry that is no key; remove it, or {mend}") from error
 
 
-def _write(path: Path, keys: Sequence[Key]) -> None:
+def _write(path: Path, keys: Sequence[ApiKey]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.touch(mode=0o600)
         text = json.dumps({"keys": [asdict(key) for key in keys]}, ensure_ascii=False, indent=2)
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -91,7 +91,7 @@ def add_key(
         raise SettingsError(f"there is a key '{name}' already; remove it first: mlkit keys remove {name}")
     word = f"mlk_{secrets.token_urlsafe(32)}"
     today = datetime.now(UTC).date().isoformat()
-    _write(path, [*keys, Key(name, tuple(roles), word[:10], fingerprint(word), today)])
+    _write(path, [*keys, ApiKey(name, tuple(roles), word[:10], hash_key(word), today)])
     return word
 
 # %% ../../nbs/serving/02_api_keys.ipynb #c03295eb
@@ -106,13 +106,13 @@ def remove_key(
     _write(Path(path), [key for key in keys if key.name != name])
 
 # %% ../../nbs/serving/02_api_keys.ipynb #25c619d6
-class Keyring:
+class ApiKeyring:
     "The keys of a file, as a server holds them."
 
     def __init__(self, path: str | Path, every: float = 1.0):
         self.path, self.every = Path(path), every
         self.known = {key.sha256: key for key in list_keys(self.path)}
-        self.seen, self.looked, self.problem = self._stamp(), time.monotonic(), ""
+        self.seen, self.last_checked, self.problem = self._stamp(), time.monotonic(), ""
 
     def _stamp(self) -> tuple[int, ...]:
         try:
@@ -121,15 +121,15 @@ class Keyring:
             return ()
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-    def find(self, word: bytes) -> Key | None:  # None: it is not known
+    def find(self, word: bytes) -> ApiKey | None:  # None: it is not known
         "The key that a caller has sent."
         now = time.monotonic()
-        if now - self.looked > self.every:
-            self._look_again(now)
+        if now - self.last_checked > self.every:
+            self._reload(now)
         return self.known.get(hashlib.sha256(word).hexdigest())
 
-    def _look_again(self, now: float) -> None:
-        self.looked, stamp = now, self._stamp()
+    def _reload(self, now: float) -> None:
+        self.last_checked, stamp = now, self._stamp()
         if stamp == self.seen:
             return
         self.seen, self.problem = stamp, ""

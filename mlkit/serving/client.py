@@ -21,19 +21,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..core.errors import RunError
-from ..data.cells import as_text, native
-from ..problem import Task, predicted_codes
+from ..data.cells import as_text, to_python
 from .api_keys import add_key
+from ..task.metrics import predicted_codes
+from ..task.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['START', 'Heard', 'Client', 'free_port', 'Server', 'is_ready', 'wait_ready', 'serving', 'Speed', 'measure',
-           'request_rows', 'same_answers', 'rehearsed', 'ask_together', 'say_speed']
+__all__ = ['ClientResponse', 'ServerClient', 'free_port', 'ServerProcess', 'is_ready', 'running_server', 'LatencyStats',
+           'measure_latency', 'to_request_rows', 'check_same_predictions', 'temporary_server', 'predict_in_batches',
+           'describe_latency']
 
 # %% ../../nbs/serving/09_client.ipynb #13969ede
-class Heard(NamedTuple):
+class ClientResponse(NamedTuple):
     "An answer."
 
     status: int
@@ -45,7 +47,7 @@ class Heard(NamedTuple):
         return json.loads(self.body)
 
 # %% ../../nbs/serving/09_client.ipynb #4f1333d2
-class Client:
+class ServerClient:
     "One connection to a server."
 
     def __init__(self, port: int, key: str = "", host: str = "127.0.0.1"):
@@ -59,7 +61,7 @@ class Client:
         path: str,
         body: Any = None,  # bytes as they are; anything else becomes JSON
         **headers: str,  # with _ for -
-    ) -> Heard:
+    ) -> ClientResponse:
         "Ask, and hear the answer."
         more = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None and not isinstance(body, bytes):
@@ -68,7 +70,9 @@ class Client:
             more = {"Content-Type": "application/json"} | more
         self._connection.request(method, path, body, self.headers | more)
         got = self._connection.getresponse()
-        return Heard(got.status, {name.lower(): value for name, value in got.getheaders()}, got.read())
+        return ClientResponse(
+            got.status, {name.lower(): value for name, value in got.getheaders()}, got.read()
+        )
 
     def predict(self, rows: Any) -> Any:
         "What `POST /predict` says. RunError: it does not answer."
@@ -88,7 +92,7 @@ def free_port() -> int:
         return any_one.getsockname()[1]
 
 
-class Server(NamedTuple):
+class ServerProcess(NamedTuple):
     "A server that runs."
 
     port: int
@@ -100,13 +104,13 @@ class Server(NamedTuple):
         "What it has written so far."
         return os.pread(self.words.fileno(), 1_000_000, 0).decode(errors="replace")
 
-    def client(self, key: str = "") -> Client:
-        return Client(self.port, key)
+    def client(self, key: str = "") -> ServerClient:
+        return ServerClient(self.port, key)
 
 # %% ../../nbs/serving/09_client.ipynb #27ae2e99
 def is_ready(port: int) -> bool:
     "Does a server take requests?"
-    client = Client(port)
+    client = ServerClient(port)
     try:
         return client.ask("GET", "/health/ready").status == 200
     except (OSError, HTTPException):
@@ -115,7 +119,7 @@ def is_ready(port: int) -> bool:
         client.close()
 
 
-def wait_ready(server: Server, seconds: float) -> None:
+def _wait_ready(server: ServerProcess, seconds: float) -> None:
     "RunError: it has ended, or is not ready in time."
     end = time.monotonic() + seconds
     while not is_ready(server.port):
@@ -126,29 +130,31 @@ def wait_ready(server: Server, seconds: float) -> None:
         time.sleep(0.02)
 
 # %% ../../nbs/serving/09_client.ipynb #a2e5e9ec
-START = "import json, sys; from mlkit.serve import serve; serve(**json.loads(sys.argv[1]))"
+_START_SERVER = (
+    "import json, sys; from mlkit.serving.server import run_server; run_server(**json.loads(sys.argv[1]))"
+)
 
 
 @contextmanager
-def serving(
+def running_server(
     model: str | Path,  # a package, or a run
     seconds: float = 60,  # to get ready in
     before: Sequence[str] = (),  # a command to start it with, such as taskset -c 0
     environment: Mapping[str, str] | None = None,  # more variables
-    **settings: Any,  # for `mlkit.serve.serve`
-) -> Iterator[Server]:
+    **settings: Any,  # for `mlkit.serving.server.run_server`
+) -> Iterator[ServerProcess]:
     "A server, for as long as the block lasts. RunError: it does not start."
     told = json.dumps({"model": str(model), "port": free_port()} | settings)
     with TemporaryFile() as words:
         process = subprocess.Popen(
-            [*before, sys.executable, "-c", START, told],
+            [*before, sys.executable, "-c", _START_SERVER, told],
             stdout=words,
             stderr=words,
             env={**os.environ, **(environment or {})},
         )
-        server = Server(json.loads(told)["port"], process, words)
+        server = ServerProcess(json.loads(told)["port"], process, words)
         try:
-            wait_ready(server, seconds)
+            _wait_ready(server, seconds)
             yield server
         finally:
             process.terminate()
@@ -158,7 +164,7 @@ def serving(
                 process.kill()
 
 # %% ../../nbs/serving/09_client.ipynb #29ab9456
-class Speed(NamedTuple):
+class LatencyStats(NamedTuple):
     "How long answers took, one at a time."
 
     requests: int
@@ -167,10 +173,10 @@ class Speed(NamedTuple):
     rate: float  # requests a second on one connection
 
 
-def measure(
-    client: Client,
+def measure_latency(
+    client: ServerClient,
     rows: Sequence[Any],  # one a request
-) -> tuple[list[Any], Speed]:  # the answers, None where a row is refused; and how long they took
+) -> tuple[list[Any], LatencyStats]:  # the answers, None where a row is refused; and how long they took
     "Ask for each row by itself. RunError: the server does not answer."
     answers, took = [], []
     for row in rows:
@@ -185,22 +191,22 @@ def measure(
     def share(part: float) -> float:
         return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
-    return answers, Speed(len(took), share(0.5), share(0.99), len(took) / sum(took))
+    return answers, LatencyStats(len(took), share(0.5), share(0.99), len(took) / sum(took))
 
 # %% ../../nbs/serving/09_client.ipynb #696dd4af
-def request_rows(
+def to_request_rows(
     frame: pd.DataFrame,  # raw rows
 ) -> list[dict[str, Any]]:
     "Rows as they go into a request."
 
     def plain(cell: Any) -> Any:
-        cell = native(cell)
+        cell = to_python(cell)
         return cell if cell is None or isinstance(cell, (str, bool, int, float)) else as_text(cell)
 
     return [{str(name): plain(cell) for name, cell in row.items()} for row in frame.to_dict("records")]
 
 # %% ../../nbs/serving/09_client.ipynb #81cf5da0
-def same_answers(
+def check_same_predictions(
     task: Task,
     output: Any,  # what the model said: probabilities, or numbers
     answers: Sequence[dict[str, Any] | None],  # what the server said
@@ -228,16 +234,16 @@ def same_answers(
 
 # %% ../../nbs/serving/09_client.ipynb #474bc2a9
 @contextmanager
-def rehearsed(
+def temporary_server(
     package: Path,
     log: str,  # prediction log; empty: one that is thrown away
-    **settings: Any,  # for `mlkit.serve.serve`
-) -> Iterator[tuple[Server, Client]]:
+    **settings: Any,  # for `mlkit.serving.server.run_server`
+) -> Iterator[tuple[ServerProcess, ServerClient]]:
     "A server to be tried out, and a client that may ask it everything."
     with TemporaryDirectory() as place:
         shown = f"{place}/keys.json"
         word = add_key(shown, "rehearsal", ["admin"])
-        with serving(package, keys=shown, log=log or f"{place}/log.db", **settings) as server:
+        with running_server(package, keys=shown, log=log or f"{place}/log.db", **settings) as server:
             client = server.client(word)
             try:
                 yield server, client
@@ -245,8 +251,8 @@ def rehearsed(
                 client.close()
 
 # %% ../../nbs/serving/09_client.ipynb #569042f3
-def ask_together(
-    client: Client,
+def predict_in_batches(
+    client: ServerClient,
     rows: Sequence[Any],
     single: Sequence[Any],  # the answers to them one by one
     most: int,  # rows in a request
@@ -262,7 +268,7 @@ def ask_together(
     return answers
 
 
-def say_speed(speed: Speed, apart: float) -> str:
+def describe_latency(speed: LatencyStats, apart: float) -> str:
     "What was measured, in one line."
     p50, p99 = speed.p50 * 1000, speed.p99 * 1000
     return (

@@ -18,19 +18,19 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..core.errors import MLKitError
-from .api_keys import Keyring
+from .api_keys import ApiKeyring
 from .prediction_log import new_id
-from .telemetry import Meters
+from .telemetry import ServerMetrics
 
 # %% auto #0
-__all__ = ['Headers', 'Handler', 'Refused', 'Answer', 'as_json', 'warning', 'parse_json', 'Limits', 'check_rows', 'Call', 'Gate',
-           'Endpoint', 'request_id']
+__all__ = ['Headers', 'Handler', 'RequestError', 'Response', 'json_response', 'warning_header', 'parse_json', 'RequestLimits',
+           'check_request_rows', 'Request', 'RequestPolicy', 'Endpoint', 'ensure_request_id']
 
 # %% ../../nbs/serving/05_http.ipynb #3d32d869
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Refused(MLKitError):
+class RequestError(MLKitError):
     "A request that is not answered as it was asked. The message is one line, without the data."
 
     def __init__(self, status: int, message: str, headers: Headers = ()):
@@ -38,7 +38,7 @@ class Refused(MLKitError):
         self.status, self.headers = status, headers
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     "What goes back."
 
     status: int
@@ -47,12 +47,12 @@ class Answer(NamedTuple):
     headers: Headers = ()
 
 
-def as_json(value: Any, status: int = 200, headers: Headers = ()) -> Answer:
+def json_response(value: Any, status: int = 200, headers: Headers = ()) -> Response:
     "A value as an answer."
-    return Answer(status, orjson.dumps(value), headers=headers)
+    return Response(status, orjson.dumps(value), headers=headers)
 
 # %% ../../nbs/serving/05_http.ipynb #06ba3158
-def warning(
+def warning_header(
     answers: Sequence[dict[str, Any]],  # each with its warnings
 ) -> Headers:
     "A header for those who do not look for warnings in the body; none if there is none."
@@ -65,11 +65,11 @@ def parse_json(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Refused(400, f"the body is no JSON: {error}") from error
+        raise RequestError(400, f"the body is no JSON: {error}") from error
     if b"\\" in body:
         _check_each(body)
     elif body.count(b'"') != 2 * _texts_in(value):
-        raise Refused(400, _TWICE)
+        raise RequestError(400, _TWICE)
     return value
 
 
@@ -98,16 +98,16 @@ def _check_each(body: bytes) -> None:
 
     def once(pairs: list[tuple[str, Any]]) -> None:
         if len({name for name, _ in pairs}) < len(pairs):
-            raise Refused(400, _TWICE)
+            raise RequestError(400, _TWICE)
 
     try:
         json.loads(body, object_pairs_hook=once)
     except RecursionError as error:
-        raise Refused(400, "the body is nested too deeply") from error
+        raise RequestError(400, "the body is nested too deeply") from error
 
 # %% ../../nbs/serving/05_http.ipynb #7c7c3211
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     "What is too much."
 
     bytes: int = 10_000_000  # of a body
@@ -118,23 +118,23 @@ class Limits:
 _CELL = frozenset((str, int, float, bool, type(None)))
 
 
-def check_rows(
+def check_request_rows(
     rows: Sequence[Any],
-    limits: Limits,
+    limits: RequestLimits,
     most: int,  # columns in a row
 ) -> None:
     "Refused: something is no row, or there are too many."
     if len(rows) > limits.rows:
-        raise Refused(413, f"{len(rows):,} rows are too many; send at most {limits.rows:,} at a time")
+        raise RequestError(413, f"{len(rows):,} rows are too many; send at most {limits.rows:,} at a time")
     if not rows:
-        raise Refused(422, "there are no rows; send an object, or an array of objects")
+        raise RequestError(422, "there are no rows; send an object, or an array of objects")
     for number, row in enumerate(rows, 1):
         if type(row) is not dict:
-            raise Refused(422, f"row {number} is no object; a row is {{column: cell}}")
+            raise RequestError(422, f"row {number} is no object; a row is {{column: cell}}")
         if not _CELL.issuperset(map(type, row.values())):
-            raise Refused(422, _nested(number, row))
+            raise RequestError(422, _nested(number, row))
         if len(row) > most:
-            raise Refused(422, f"row {number} has {len(row):,} columns; {most:,} are the most")
+            raise RequestError(422, f"row {number} has {len(row):,} columns; {most:,} are the most")
 
 
 def _nested(number: int, row: Mapping[str, Any]) -> str:
@@ -144,7 +144,7 @@ def _nested(number: int, row: Mapping[str, Any]) -> str:
     )
 
 # %% ../../nbs/serving/05_http.ipynb #118d904a
-class Call:
+class Request:
     "One request."
 
     __slots__ = ("scope", "receive", "headers", "started", "id", "key", "query")
@@ -154,20 +154,20 @@ class Call:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.id, self.key = "", ""  # the key's name
 
-    async def body(self, limits: Limits) -> bytes:
+    async def body(self, limits: RequestLimits) -> bytes:
         "All of it. Refused: it is too large, or too slow."
         if self.headers.get(b"content-encoding", b"identity") != b"identity":
-            raise Refused(415, "the body is compressed; send it as it is")
+            raise RequestError(415, "the body is compressed; send it as it is")
         if int(self.headers.get(b"content-length", b"0")) > limits.bytes:
             raise _too_large(limits)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        late = loop.call_later(limits.seconds, task.cancel, _LATE) if task else None
+        late = loop.call_later(limits.seconds, task.cancel, _TIMED_OUT) if task else None
         try:
-            body = await _pieces(self.receive, limits)
+            body = await _read_body(self.receive, limits)
         except asyncio.CancelledError as error:
-            if error.args != (_LATE,):
+            if error.args != (_TIMED_OUT,):
                 raise
-            raise Refused(408, f"the body did not come within {limits.seconds:g} s", _CLOSE) from None
+            raise RequestError(408, f"the body did not come within {limits.seconds:g} s", _CLOSE) from None
         finally:
             if late:
                 late.cancel()
@@ -178,15 +178,15 @@ class Call:
         return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
 
 # %% ../../nbs/serving/05_http.ipynb #1ca3b100
-_CLOSE, _LATE = ((b"connection", b"close"),), "late"
+_CLOSE, _TIMED_OUT = ((b"connection", b"close"),), "late"
 
 
-async def _pieces(receive: Callable[[], Awaitable[Any]], limits: Limits) -> bytes:
+async def _read_body(receive: Callable[[], Awaitable[Any]], limits: RequestLimits) -> bytes:
     body, more = bytearray(), True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused(400, "the caller has gone")
+            raise RequestError(400, "the caller has gone")
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > limits.bytes:
@@ -194,20 +194,22 @@ async def _pieces(receive: Callable[[], Awaitable[Any]], limits: Limits) -> byte
     return bytes(body)
 
 
-def _too_large(limits: Limits) -> Refused:
-    return Refused(413, f"the body is larger than {limits.bytes:,} bytes; send fewer rows at a time", _CLOSE)
+def _too_large(limits: RequestLimits) -> RequestError:
+    return RequestError(
+        413, f"the body is larger than {limits.bytes:,} bytes; send fewer rows at a time", _CLOSE
+    )
 
 # %% ../../nbs/serving/05_http.ipynb #49b26976
 @dataclass
-class Gate:
+class RequestPolicy:
     "What every request passes."
 
-    meters: Meters
-    keyring: Keyring | None = None  # None: everybody is welcome
-    limits: Limits = Limits()
+    meters: ServerMetrics
+    keyring: ApiKeyring | None = None  # None: everybody is welcome
+    limits: RequestLimits = RequestLimits()
     access: bool = False  # one line a request in the log `mlkit.access`
 
-    def check(self, call: Call, role: str) -> None:
+    def check(self, call: Request, role: str) -> None:
         "Refused: the caller may not do this."
         if self.keyring is None:
             return
@@ -218,43 +220,47 @@ class Gate:
         key = self.keyring.find(word) if word else None
         if key is None:
             why = "this key is not known" if word else "a key is needed"
-            raise Refused(401, f"{why}; send Authorization: Bearer KEY", ((b"www-authenticate", b"Bearer"),))
+            raise RequestError(
+                401, f"{why}; send Authorization: Bearer KEY", ((b"www-authenticate", b"Bearer"),)
+            )
         if not key.may(role):
-            raise Refused(403, f"the key '{key.name}' may not {role}; ask for one with this role")
+            raise RequestError(403, f"the key '{key.name}' may not {role}; ask for one with this role")
         call.key = key.name
 
 # %% ../../nbs/serving/05_http.ipynb #be49b9fc
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Endpoint:
     "One address."
 
-    def __init__(self, route: str, gate: Gate, role: str | None, **handlers: Handler):
-        self.route, self.gate, self.role = route, gate, role  # no role: open to everybody
+    def __init__(self, route: str, gate: RequestPolicy, role: str | None, **handlers: Handler):
+        self.route, self.policy, self.role = route, gate, role  # no role: open to everybody
         self.handlers, self.allowed = handlers, ", ".join(handlers).encode()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
-        call = Call(scope, receive)
+        call = Request(scope, receive)
         try:
             handler = self.handlers.get("GET" if scope["method"] == "HEAD" else scope["method"])
             if handler is None:
-                raise Refused(405, f"{self.route} takes {self.allowed.decode()}", ((b"allow", self.allowed),))
+                raise RequestError(
+                    405, f"{self.route} takes {self.allowed.decode()}", ((b"allow", self.allowed),)
+                )
             if self.role is not None:
-                self.gate.check(call, self.role)
+                self.policy.check(call, self.role)
             answer = await handler(call)
-        except Refused as error:
-            answer = _say_no(call, error.status, str(error), error.headers)
+        except RequestError as error:
+            answer = _error_response(call, error.status, str(error), error.headers)
         except Exception as error:
-            answer = _own_fault(call, error)
+            answer = _server_error_response(call, error)
         await self.send(call, answer, send)
 
-    async def send(self, call: Call, answer: Answer, send: Any) -> None:
+    async def send(self, call: Request, answer: Response, send: Any) -> None:
         "Answer, and count it."
         seconds = time.perf_counter() - call.started
-        self.gate.meters.answered(self.route, answer.status, seconds)
-        if self.gate.access:
-            _tell(self.route, call, answer, seconds)
+        self.policy.meters.count_response(self.route, answer.status, seconds)
+        if self.policy.access:
+            _log_access(self.route, call, answer, seconds)
         await send(
             {
                 "type": "http.response.start",
@@ -262,7 +268,7 @@ class Endpoint:
                 "headers": [
                     (b"content-type", answer.kind),
                     (b"content-length", b"%d" % len(answer.body)),
-                    (b"x-request-id", (call.id or request_id(call)).encode()),
+                    (b"x-request-id", (call.id or ensure_request_id(call)).encode()),
                     *answer.headers,
                 ],
             }
@@ -274,14 +280,14 @@ _log, _access = logging.getLogger("mlkit.serve"), logging.getLogger("mlkit.acces
 _is_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
 
 
-def request_id(call: Call) -> str:
+def ensure_request_id(call: Request) -> str:
     "The id of a request: the caller's own X-Request-ID if it is a decent one, else a new one."
     given = call.headers.get(b"x-request-id", b"")
     call.id = given.decode() if _is_id(given) else new_id()
     return call.id
 
 
-def _tell(route: str, call: Call, answer: Answer, seconds: float) -> None:
+def _log_access(route: str, call: Request, answer: Response, seconds: float) -> None:
     _access.info(
         "%s %s %d %d bytes %.1f ms key=%s id=%s",
         call.scope["method"],
@@ -290,16 +296,18 @@ def _tell(route: str, call: Call, answer: Answer, seconds: float) -> None:
         len(answer.body),
         seconds * 1000,
         call.key or "-",
-        call.id or request_id(call),
+        call.id or ensure_request_id(call),
     )
 
 
-def _say_no(call: Call, status: int, message: str, headers: Headers = ()) -> Answer:
-    return as_json({"error": message, "request": call.id or request_id(call)}, status, headers)
+def _error_response(call: Request, status: int, message: str, headers: Headers = ()) -> Response:
+    return json_response({"error": message, "request": call.id or ensure_request_id(call)}, status, headers)
 
 
-def _own_fault(call: Call, error: Exception) -> Answer:
+def _server_error_response(call: Request, error: Exception) -> Response:
     "A fault of the server, told in the log without the message of the error."
     where = "".join(traceback.format_tb(error.__traceback__)[-3:])
-    _log.error("request %s failed: %s\n%s", request_id(call), type(error).__name__, where)
-    return _say_no(call, 500, "a fault of the server; its log tells more under the id of this request")
+    _log.error("request %s failed: %s\n%s", ensure_request_id(call), type(error).__name__, where)
+    return _error_response(
+        call, 500, "a fault of the server; its log tells more under the id of this request"
+    )

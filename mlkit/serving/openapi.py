@@ -11,19 +11,18 @@ from importlib.metadata import version
 from typing import Any
 
 from ..data.cells import parse_number
-from ..data.columns import Column
+from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule
-from .protocols import DATATYPES
-from .service import Served
+from .protocols import TENSOR_DATATYPES
+from .service import LoadedModel
 
 # %% auto #0
-__all__ = ['example_cell', 'describe_column', 'describe_model', 'cell_schema', 'row_schema', 'answer_schemas', 'operation',
-           'own_paths', 'mlflow_paths', 'inference_paths', 'openapi']
+__all__ = ['model_description', 'row_schema', 'response_schemas', 'make_openapi']
 
 # %% ../../nbs/serving/08_openapi.ipynb #1174fede
-def example_cell(
-    model: Served,
-    column: Column,
+def _example_cell(
+    model: LoadedModel,
+    column: ColumnSpec,
     cells: list[Any],  # of the package's background
 ) -> Any:  # None: there is none to show
     "A usual cell of a column, one that the schema is content with."
@@ -31,9 +30,9 @@ def example_cell(
         return "some words"
     if column.name in model.predictor.personal:
         return None
-    look = model.predictor.reader.looks[column.name]
+    look = model.predictor.reader.cell_parsers[column.name]
     if column.kind == "number" and not column.units:
-        cells = [_plain(column, cell) for cell in cells]
+        cells = [_plain_number(column, cell) for cell in cells]
     known = [*cells, *model.predictor.schema.rules.get(column.name, Rule()).categories, *column.categories]
     fine = [cell for cell in known if cell not in (None, "") and not look(cell).troubles]
     if not fine:
@@ -43,7 +42,7 @@ def example_cell(
     return Counter(fine).most_common(1)[0][0]
 
 # %% ../../nbs/serving/08_openapi.ipynb #c0a99d03
-def describe_column(model: Served, column: Column, cells: list[Any]) -> dict[str, Any]:
+def _column_description(model: LoadedModel, column: ColumnSpec, cells: list[Any]) -> dict[str, Any]:
     "What may stand in a column."
     rule = model.predictor.schema.rules.get(column.name, Rule())
     said = {
@@ -55,12 +54,12 @@ def describe_column(model: Served, column: Column, cells: list[Any]) -> dict[str
         "categories": [*(rule.categories or column.categories)],
         "pattern": rule.pattern,
         "may_be_empty": rule.missing is None or rule.missing > 0,
-        "example": example_cell(model, column, cells),
+        "example": _example_cell(model, column, cells),
     }
     return {name: value for name, value in said.items() if value not in ("", [], None)}
 
 # %% ../../nbs/serving/08_openapi.ipynb #1087cf1e
-def _plain(column: Column, cell: Any) -> Any:
+def _plain_number(column: ColumnSpec, cell: Any) -> Any:
     "A number that came as a text."
     number = parse_number(cell, column.decimal) if type(cell) is str else cell
     return int(number) if type(number) is float and number.is_integer() else number
@@ -69,10 +68,13 @@ def _plain(column: Column, cell: Any) -> Any:
 _SCORE = ("metric", "direction", "score", "interval", "baseline", "goal")
 
 
-def describe_model(model: Served) -> dict[str, Any]:
+def model_description(model: LoadedModel) -> dict[str, Any]:
     "What `GET /model` says."
     predictor, task = model.predictor, model.predictor.task
-    score, cells = _beside(model, "metrics"), _beside(model, "background").get("columns", {})
+    score, cells = (
+        _optional_artifact(model, "metrics"),
+        _optional_artifact(model, "background").get("columns", {}),
+    )
     told = {
         "name": predictor.name,
         "version": predictor.version,
@@ -84,12 +86,12 @@ def describe_model(model: Served) -> dict[str, Any]:
         "threshold": predictor.threshold if task.type == "binary" else None,
         "decision": task.decision,
         **{name: score.get(name) for name in _SCORE},
-        "columns": [describe_column(model, each, cells.get(each.name, [])) for each in predictor.columns],
+        "columns": [_column_description(model, each, cells.get(each.name, [])) for each in predictor.columns],
     }
     return {name: value for name, value in told.items() if value not in ("", [], None)}
 
 
-def _beside(model: Served, name: str) -> dict[str, Any]:
+def _optional_artifact(model: LoadedModel, name: str) -> dict[str, Any]:
     "A part of the package that need not be there."
     try:
         return json.loads((model.predictor.folder / f"{name}.json").read_text(encoding="utf-8"))
@@ -101,7 +103,7 @@ _ANY = {"type": ["string", "number", "boolean", "null"]}
 _HUGE = 1e30  # more than any column holds
 
 
-def cell_schema(model: Served, column: Column) -> dict[str, Any]:  # JSON schema
+def _cell_schema(model: LoadedModel, column: ColumnSpec) -> dict[str, Any]:  # JSON schema
     "What a cell of a column can be."
     schema = model.predictor.schema
     rule = schema.rules.get(column.name, Rule())
@@ -115,12 +117,12 @@ def cell_schema(model: Served, column: Column) -> dict[str, Any]:  # JSON schema
     return {"anyOf": [*_CELLS[kind](column, rule, "range" in errors), *null]}
 
 # %% ../../nbs/serving/08_openapi.ipynb #bcf8fead
-def _examples(rule: Rule, column: Column) -> dict[str, Any]:
+def _examples(rule: Rule, column: ColumnSpec) -> dict[str, Any]:
     known = rule.categories or column.categories
     return {"examples": [*known[:20]]} if known else {}
 
 
-def _number(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
+def _number(column: ColumnSpec, rule: Rule, strict: bool) -> list[dict[str, Any]]:
     low, high = (rule.low, rule.high) if strict else (None, None)
     number = {
         "type": "number",
@@ -131,23 +133,23 @@ def _number(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
     return [number] if strict or "" not in column._prepared.factors else [number, plain]
 
 
-def _date(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
+def _date(column: ColumnSpec, rule: Rule, strict: bool) -> list[dict[str, Any]]:
     return [{"type": "string", "format": "date", "pattern": "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"}]
 
 
-def _boolean(column: Column, rule: Rule, strict: bool) -> list[dict[str, Any]]:
+def _boolean(column: ColumnSpec, rule: Rule, strict: bool) -> list[dict[str, Any]]:
     return [{"type": "boolean"}, {"enum": ["yes", "no", "true", "false", "0", "1", 0, 1]}]
 
 
 _CELLS = {"number": _number, "date": _date, "boolean": _boolean}
 
 # %% ../../nbs/serving/08_openapi.ipynb #76e4c257
-def row_schema(model: Served) -> dict[str, Any]:  # JSON schema
+def row_schema(model: LoadedModel) -> dict[str, Any]:  # JSON schema
     "What a row can be."
     predictor = model.predictor
     action, columns = predictor.schema.action, predictor.columns
-    cells = {each.name: cell_schema(model, each) for each in columns}
-    example = {each["name"]: each.get("example") for each in describe_model(model)["columns"]}
+    cells = {each.name: _cell_schema(model, each) for each in columns}
+    example = {each["name"]: each.get("example") for each in model_description(model)["columns"]}
     said: dict[str, Any] = {"type": "object", "properties": cells, "examples": [example]}
     if action("absent") == "error":
         said["required"] = [*cells]
@@ -159,7 +161,7 @@ def row_schema(model: Served) -> dict[str, Any]:  # JSON schema
     return said
 
 # %% ../../nbs/serving/08_openapi.ipynb #5900e1e1
-def answer_schemas(model: Served) -> dict[str, Any]:
+def response_schemas(model: LoadedModel) -> dict[str, Any]:
     "The parts of the document that describe what is sent back, by name."
     task, text = model.predictor.task, {"type": "string"}
     label = {"type": "string", "enum": task.classes} if task.classes else {"type": "number"}
@@ -196,7 +198,7 @@ def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 # %% ../../nbs/serving/08_openapi.ipynb #298c0e81
-_WORDS = {
+_STATUS_DESCRIPTIONS = {
     400: "the body cannot be read",
     401: "a key is needed",
     403: "the key may not do this",
@@ -212,7 +214,7 @@ _WORDS = {
 _BODY, _KEY = (400, 408, 413, 415, 422, 500, 503), (401, 403)
 
 # %% ../../nbs/serving/08_openapi.ipynb #b86a9a3b
-def operation(
+def _operation(
     summary: str,
     answer: dict[str, Any],  # JSON schema, or {"text": media type}
     body: dict[str, Any] | None = None,  # media type -> JSON schema
@@ -226,7 +228,7 @@ def operation(
     answers = {"200": {"description": "the answer", "content": given | (more or {})}}
     error = _content(_json_body(_ref("Error")))
     for status in sorted({*statuses, *(_KEY if role is not None else ())}):
-        answers[str(status)] = {"description": _WORDS[status], "content": error}
+        answers[str(status)] = {"description": _STATUS_DESCRIPTIONS[status], "content": error}
     said: dict[str, Any] = {"summary": summary, "responses": answers}
     if body:
         said["requestBody"] = {"required": True, "content": _content(body)}
@@ -243,7 +245,7 @@ def _content(schemas: dict[str, Any]) -> dict[str, Any]:
     return {kind: {"schema": schema} for kind, schema in schemas.items()}
 
 # %% ../../nbs/serving/08_openapi.ipynb #210424cb
-def own_paths() -> dict[str, Any]:
+def _mlkit_paths() -> dict[str, Any]:
     "The addresses of mlkit itself."
     rows = {"anyOf": [_ref("Row"), _list(_ref("Row"))]}
     truths = {"anyOf": [_ref("Truth"), _list(_ref("Truth"))]}
@@ -251,23 +253,23 @@ def own_paths() -> dict[str, Any]:
     row, some = _json_body(_ref("Row")), (*_BODY, 501)
     return {
         "/predict": {
-            "post": operation("Predict one row, or many", answers, _json_body(rows), _BODY, "predict")
+            "post": _operation("Predict one row, or many", answers, _json_body(rows), _BODY, "predict")
         },
         "/explain": {
-            "post": operation("Predict one row and say why", _ref("Explanation"), row, some, "explain")
+            "post": _operation("Predict one row and say why", _ref("Explanation"), row, some, "explain")
         },
         "/feedback": {
-            "post": operation("Tell what really happened", anything, _json_body(truths), some, "feedback")
+            "post": _operation("Tell what really happened", anything, _json_body(truths), some, "feedback")
         },
-        "/model": {"get": operation("What the model is, and what it takes", anything, role="")},
-        "/openapi.json": {"get": operation("This document", anything, role="")},
-        "/metrics": {"get": operation("Figures for Prometheus", {"text": "text/plain"})},
-        "/health/live": {"get": operation("Does the process answer?", anything)},
-        "/health/ready": {"get": operation("May it get requests?", anything, statuses=(500, 503))},
+        "/model": {"get": _operation("What the model is, and what it takes", anything, role="")},
+        "/openapi.json": {"get": _operation("This document", anything, role="")},
+        "/metrics": {"get": _operation("Figures for Prometheus", {"text": "text/plain"})},
+        "/health/live": {"get": _operation("Does the process answer?", anything)},
+        "/health/ready": {"get": _operation("May it get requests?", anything, statuses=(500, 503))},
     }
 
 # %% ../../nbs/serving/08_openapi.ipynb #1052e533
-def mlflow_paths() -> dict[str, Any]:
+def _mlflow_paths() -> dict[str, Any]:
     "The addresses that MLflow's clients know."
     rows = {"type": "array", "items": _ref("Row"), "minItems": 1}
 
@@ -282,31 +284,31 @@ def mlflow_paths() -> dict[str, Any]:
     body = {"application/json": {"anyOf": tables}, "text/csv": {"type": "string"}}
     record = _object({"predictions": {"type": "array", "items": {"type": "object"}}})
     return {
-        "/invocations": {"post": operation("Predict, as MLflow asks", record, body, _BODY, "predict")},
-        "/ping": {"get": operation("Does it answer?", {"type": "object"})},
-        "/version": {"get": operation("The version of mlkit", {"text": "text/plain"})},
+        "/invocations": {"post": _operation("Predict, as MLflow asks", record, body, _BODY, "predict")},
+        "/ping": {"get": _operation("Does it answer?", {"type": "object"})},
+        "/version": {"get": _operation("The version of mlkit", {"text": "text/plain"})},
     }
 
 # %% ../../nbs/serving/08_openapi.ipynb #be92e6ad
-def inference_paths(model: Served) -> dict[str, Any]:
+def _open_inference_paths(model: LoadedModel) -> dict[str, Any]:
     "The addresses of the Open Inference Protocol."
     anything, text, many = {"type": "object"}, {"type": "string"}, {"type": "array"}
     served = {"name": model.predictor.name, "version": model.predictor.version}
-    shape, kind = many | {"items": {"type": "integer"}}, {"enum": [*DATATYPES]}
+    shape, kind = many | {"items": {"type": "integer"}}, {"enum": [*TENSOR_DATATYPES]}
     tensor = _object({"name": text, "datatype": kind, "shape": shape, "data": many})
     body = _json_body(_object({"inputs": _list(tensor)}))
     octets = {"application/octet-stream": {"schema": {"type": "string"}}}
     paths: dict[str, Any] = {
-        "/v2": {"get": operation("What the server is", anything)},
-        "/v2/health/live": {"get": operation("Does the process answer?", anything)},
-        "/v2/health/ready": {"get": operation("May it get requests?", anything, statuses=(500, 503))},
+        "/v2": {"get": _operation("What the server is", anything)},
+        "/v2/health/live": {"get": _operation("Does the process answer?", anything)},
+        "/v2/health/ready": {"get": _operation("May it get requests?", anything, statuses=(500, 503))},
     }
     for place in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
-        infer = operation(
+        infer = _operation(
             "Predict, as the Open Inference Protocol asks", anything, body, (*_BODY, 404), "predict", octets
         )
-        paths[place] = {"get": operation("What the model takes", anything, statuses=(404, 500), role="")}
-        paths[place + "/ready"] = {"get": operation("Is the model ready?", anything, statuses=(404, 500))}
+        paths[place] = {"get": _operation("What the model takes", anything, statuses=(404, 500), role="")}
+        paths[place + "/ready"] = {"get": _operation("Is the model ready?", anything, statuses=(404, 500))}
         paths[place + "/infer"] = {"post": infer}
     for place, item in paths.items():
         named = [name for name in ("name", "version") if f"{{{name}}}" in place]
@@ -322,13 +324,13 @@ def inference_paths(model: Served) -> dict[str, Any]:
     return paths
 
 # %% ../../nbs/serving/08_openapi.ipynb #942e4b57
-def openapi(
-    model: Served,
+def make_openapi(
+    model: LoadedModel,
     keys: bool = True,  # does it need API keys?
 ) -> dict[str, Any]:
     "The OpenAPI 3.1 document of a server."
     predictor = model.predictor
-    paths = own_paths() | mlflow_paths() | inference_paths(model)
+    paths = _mlkit_paths() | _mlflow_paths() | _open_inference_paths(model)
     if not keys:
         for item in paths.values():
             for each in item.values():
@@ -346,6 +348,6 @@ def openapi(
             "version": version("mlkit"),
             "description": f"Predicts '{predictor.task.target}' ({predictor.task.type}).",
         },
-        "components": {"schemas": {"Row": row_schema(model)} | answer_schemas(model)}
+        "components": {"schemas": {"Row": row_schema(model)} | response_schemas(model)}
         | ({"securitySchemes": schemes} if keys else {}),
     }

@@ -22,14 +22,14 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from ..core.errors import SettingsError
 
 # %% auto #0
-__all__ = ['METADATA', 'PREDICTIONS', 'FEEDBACK', 'AT_ONCE', 'log_address', 'open_log', 'new_id', 'Asked', 'Told', 'write_rows',
-           'Waiting', 'PredictionLog']
+__all__ = ['DATABASE_METADATA', 'PREDICTIONS_TABLE', 'FEEDBACK_TABLE', 'resolve_log_url', 'open_log_database', 'new_id',
+           'PredictionRecord', 'FeedbackRecord', 'write_records', 'RecordQueue', 'PredictionLog']
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #c573c80e
-METADATA = MetaData()
-PREDICTIONS = Table(
+DATABASE_METADATA = MetaData()
+PREDICTIONS_TABLE = Table(
     "predictions",
-    METADATA,
+    DATABASE_METADATA,
     Column("id", Text, primary_key=True),  # what the caller was told
     Column("time", Double, nullable=False),  # seconds since 1970, UTC
     Column("model", Text, nullable=False),  # its name
@@ -39,9 +39,9 @@ PREDICTIONS = Table(
     Column("seconds", Double, nullable=False),  # from the request's arrival to its answer
     Index("predictions_by_time", "time"),
 )
-FEEDBACK = Table(
+FEEDBACK_TABLE = Table(
     "feedback",
-    METADATA,
+    DATABASE_METADATA,
     Column("number", Integer, primary_key=True),  # the last one of an id counts
     Column("id", Text, nullable=False, index=True),  # of the prediction
     Column("time", Double, nullable=False),
@@ -49,7 +49,7 @@ FEEDBACK = Table(
 )  # JSON: what really happened
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #5d525e9b
-def log_address(
+def resolve_log_url(
     said: str,  # a path, a URL, or env:NAME
 ) -> str:  # a URL
     "Where the log is. SettingsError: the variable is not set, or it is no address."
@@ -67,8 +67,8 @@ def log_address(
     return re.sub("^postgres(ql)?://", "postgresql+psycopg://", said)
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #8142be8e
-def open_log(
-    address: str,  # from `log_address`
+def open_log_database(
+    address: str,  # from `resolve_log_url`
 ) -> Engine:
     "The database, with its two tables. SettingsError: it cannot be opened."
     url = make_url(address)
@@ -79,7 +79,7 @@ def open_log(
             event.listen(engine, "connect", _prepare_sqlite)
         else:
             engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-        METADATA.create_all(engine)
+        DATABASE_METADATA.create_all(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
         where = url.render_as_string(hide_password=True)
         raise SettingsError(
@@ -99,20 +99,20 @@ def _reason(error: BaseException) -> str:  # no data, one line
     return str(getattr(error, "orig", None) or error).splitlines()[0][:120]
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #e885ed9f
-_drawn: list[str] = []  # chance, drawn for many ids at a time
+_random_digits: list[str] = []  # chance, drawn for many ids at a time
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_drawn.clear)
+    os.register_at_fork(after_in_child=_random_digits.clear)
 
 
 def new_id() -> str:  # 32 hexadecimal digits
     "An id that no other prediction has, and that nobody can guess; later ones are larger."
-    if len(_drawn) < 100:
+    if len(_random_digits) < 100:
         drawn = os.urandom(10 * 1000).hex()
-        _drawn.extend(drawn[start : start + 20] for start in range(0, len(drawn), 20))
-    return f"{time.time_ns() // 1_000_000:012x}{_drawn.pop()}"
+        _random_digits.extend(drawn[start : start + 20] for start in range(0, len(drawn), 20))
+    return f"{time.time_ns() // 1_000_000:012x}{_random_digits.pop()}"
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #53365828
-class Asked(NamedTuple):
+class PredictionRecord(NamedTuple):
     "A prediction, as it waits to be written."
 
     time: float
@@ -131,7 +131,7 @@ class Asked(NamedTuple):
         return (answer["id"], self.time, self.model, self.version, _json(cells), _json(said), self.seconds)
 
 
-class Told(NamedTuple):
+class FeedbackRecord(NamedTuple):
     "The truth about a prediction, as it waits to be written."
 
     id: str  # of the prediction
@@ -148,19 +148,19 @@ def _json(value: Any) -> str:
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text  # databases cannot read that one
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #6359d262
-AT_ONCE = 100  # rows in one statement
+_INSERT_ROWS = 100  # rows in one statement
 
 
-def write_rows(engine: Engine, waiting: Sequence[Asked | Told]) -> None:
+def write_records(engine: Engine, waiting: Sequence[PredictionRecord | FeedbackRecord]) -> None:
     "Write rows, all of them or none. SQLAlchemyError: the database does not take them now."
     mark = "?" if engine.dialect.name == "sqlite" else "%s"
     with engine.begin() as connection:
-        for table, kind in ((PREDICTIONS, Asked), (FEEDBACK, Told)):
+        for table, kind in ((PREDICTIONS_TABLE, PredictionRecord), (FEEDBACK_TABLE, FeedbackRecord)):
             rows = [each for each in waiting if type(each) is kind]
             names = [column.name for column in table.columns if column.name != "number"]
             group = f"({', '.join([mark] * len(names))})"
-            for start in range(0, len(rows), AT_ONCE):
-                some = rows[start : start + AT_ONCE]
+            for start in range(0, len(rows), _INSERT_ROWS):
+                some = rows[start : start + _INSERT_ROWS]
                 statement = (
                     f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
                     f"{', '.join([group] * len(some))} ON CONFLICT DO NOTHING"
@@ -168,35 +168,37 @@ def write_rows(engine: Engine, waiting: Sequence[Asked | Told]) -> None:
                 connection.exec_driver_sql(statement, tuple(cell for row in some for cell in row.values()))
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #9c6d5c46
-class Waiting:
+class RecordQueue:
     "Rows that wait to be written. `add` never waits."
 
     def __init__(self, limit: int):
         self.limit = limit
-        self.queue: deque[Asked | Told] = deque()
-        self.in_hand: list[Asked | Told] = []  # taken from the queue, and not yet written
+        self.queue: deque[PredictionRecord | FeedbackRecord] = deque()
+        self.in_flight: list[
+            PredictionRecord | FeedbackRecord
+        ] = []  # taken from the queue, and not yet written
 
     @property
     def waiting(self) -> int:
         "How many rows are not written yet."
-        return len(self.queue) + len(self.in_hand)
+        return len(self.queue) + len(self.in_flight)
 
     @property
     def full(self) -> bool:
         "Is there no room for another row?"
-        return len(self.queue) + len(self.in_hand) >= self.limit
+        return len(self.queue) + len(self.in_flight) >= self.limit
 
-    def add(self, rows: Iterable[Asked | Told]) -> None:
+    def add(self, rows: Iterable[PredictionRecord | FeedbackRecord]) -> None:
         "Rows to be written soon."
         self.queue.extend(rows)
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #92f7d818
-class PredictionLog(Waiting):
+class PredictionLog(RecordQueue):
     "Writes what was asked and told, beside the requests."
 
     def __init__(self, address: str, limit: int = 20_000, every: float = 0.2):
         super().__init__(limit)
-        self.engine, self.every, self.written, self.problem = open_log(address), every, 0, ""
+        self.engine, self.every, self.written, self.problem = open_log_database(address), every, 0, ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
         self._thread.start()
@@ -204,7 +206,7 @@ class PredictionLog(Waiting):
     def _work(self) -> None:
         pause = self.every
         while not self._stop.wait(pause) or self.waiting:
-            pause = self.every if _write(self) else min(pause * 2, 5.0)
+            pause = self.every if _write_queue(self) else min(pause * 2, 5.0)
             if self._stop.is_set() and self.problem:
                 time.sleep(0.2)
 
@@ -216,16 +218,16 @@ class PredictionLog(Waiting):
         return self.waiting
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #bf6deb13
-def _write(log: PredictionLog) -> bool:
+def _write_queue(log: PredictionLog) -> bool:
     "Write what waits. False: the database does not take it now."
-    while log.queue or log.in_hand:
-        while log.queue and len(log.in_hand) < 10 * AT_ONCE:
-            log.in_hand.append(log.queue.popleft())
+    while log.queue or log.in_flight:
+        while log.queue and len(log.in_flight) < 10 * _INSERT_ROWS:
+            log.in_flight.append(log.queue.popleft())
         try:
-            write_rows(log.engine, log.in_hand)
+            write_records(log.engine, log.in_flight)
         except SQLAlchemyError as error:
             log.problem = type(getattr(error, "orig", None) or error).__name__
             return False
-        log.written += len(log.in_hand)
-        log.in_hand, log.problem = [], ""
+        log.written += len(log.in_flight)
+        log.in_flight, log.problem = [], ""
     return True

@@ -15,16 +15,28 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from ..data.columns import Column
-from .http import Answer, Call, Headers, Refused, as_json, parse_json, warning
-from .service import Served, Service
+from ..data.column_spec import ColumnSpec
+from mlkit.serving.http import (
+    Headers,
+    Request,
+    RequestError,
+    Response,
+    json_response,
+    parse_json,
+    warning_header,
+)
+from .service import LoadedModel, ModelService
 
-Rows = list[dict[str, Any]]
-Ask = Callable[[Call, Rows, int], Awaitable[tuple[list[dict[str, Any]], Served]]]  # rows and bytes -> answers
+RequestRows = list[dict[str, Any]]
+PredictFunction = Callable[
+    [Request, RequestRows, int], Awaitable[tuple[list[dict[str, Any]], LoadedModel]]
+]  # rows and bytes -> answers
 
 # %% auto #0
-__all__ = ['Rows', 'Ask', 'DATATYPES', 'OUTPUTS', 'table_rows', 'csv_rows', 'MLflow', 'record_of', 'read_binary', 'write_binary',
-           'Tensors', 'read_tensors', 'tensor_rows', 'input_type', 'metadata', 'write_tensors', 'Facts', 'Inference']
+__all__ = ['RequestRows', 'PredictFunction', 'TENSOR_DATATYPES', 'parse_mlflow_rows', 'parse_csv_rows', 'MLflowHandlers',
+           'flatten_prediction', 'decode_tensor', 'encode_tensor', 'InferenceRequest', 'parse_inference_request',
+           'tensor_rows', 'model_metadata', 'make_inference_response', 'OpenInferenceMetadataHandlers',
+           'OpenInferenceHandlers']
 
 # %% ../../nbs/serving/07_protocols.ipynb #288b1888
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -34,28 +46,30 @@ def _named(names: Sequence[Any], cells: Any, number: int) -> dict[str, Any]:
     "A row from names and cells. Refused: they are not as many."
     cells = cells if type(cells) is list else [cells]
     if len(cells) != len(names):
-        raise Refused(422, f"row {number} has {len(cells):,} cells, and there are {len(names):,} columns")
+        raise RequestError(
+            422, f"row {number} has {len(cells):,} cells, and there are {len(names):,} columns"
+        )
     return dict(zip(names, cells, strict=True))
 
 
-def _split(table: Any) -> Rows:
+def _split(table: Any) -> RequestRows:
     "Rows of `dataframe_split`."
     names, data = (table.get(part) for part in ("columns", "data")) if type(table) is dict else (None, None)
     if type(names) is not list or type(data) is not list:
-        raise Refused(422, "dataframe_split has columns and data")
+        raise RequestError(422, "dataframe_split has columns and data")
     if len({*map(str, names)}) < len(names):
-        raise Refused(422, "dataframe_split has a column twice")
+        raise RequestError(422, "dataframe_split has a column twice")
     return [_named([*map(str, names)], cells, number) for number, cells in enumerate(data, 1)]
 
 # %% ../../nbs/serving/07_protocols.ipynb #0db41f94
-def _listed(rows: Any, columns: Sequence[str]) -> Rows:
+def _listed(rows: Any, columns: Sequence[str]) -> RequestRows:
     "Rows of a list, each an object, or bare cells."
     if type(rows) is not list:
-        raise Refused(422, "a list of rows is needed")
+        raise RequestError(422, "a list of rows is needed")
     return [row if type(row) is dict else _named(columns, row, number) for number, row in enumerate(rows, 1)]
 
 
-def _columnar(table: Any, columns: Sequence[str]) -> Rows:
+def _columnar(table: Any, columns: Sequence[str]) -> RequestRows:
     "Rows of `inputs`: an object of columns, of single cells, or a list."
     if type(table) is not dict:
         return _listed(table, columns)
@@ -63,7 +77,7 @@ def _columnar(table: Any, columns: Sequence[str]) -> Rows:
         return [table]
     parts = {name: _flat(cells) if type(cells) is list else [cells] for name, cells in table.items()}
     if len({*map(len, parts.values())}) > 1:
-        raise Refused(422, "the columns of inputs are not equally long")
+        raise RequestError(422, "the columns of inputs are not equally long")
     return [dict(zip(parts, cells, strict=True)) for cells in zip(*parts.values(), strict=True)]
 
 
@@ -72,67 +86,72 @@ def _flat(cells: list[Any]) -> list[Any]:
     return [cell[0] if type(cell) is list and len(cell) == 1 else cell for cell in cells]
 
 # %% ../../nbs/serving/07_protocols.ipynb #7c17c2c4
-def table_rows(
+def parse_mlflow_rows(
     said: Any,  # the JSON of a request to /invocations
     columns: Sequence[str],  # of the model, in their order
-) -> Rows:
+) -> RequestRows:
     "The rows of a table as MLflow's clients write it. Refused: it is none."
     forms = [form for form in _FORMS if form in said] if type(said) is dict else []
     if len(forms) != 1:
-        raise Refused(422, f"the body should be an object with one of {', '.join(_FORMS)}")
+        raise RequestError(422, f"the body should be an object with one of {', '.join(_FORMS)}")
     table = said[forms[0]]
     if forms[0] == "dataframe_split":
         return _split(table)
     return (_columnar if forms[0] == "inputs" else _listed)(table, columns)
 
 # %% ../../nbs/serving/07_protocols.ipynb #ba68b312
-def csv_rows(body: bytes) -> Rows:  # cells are text, as in any file; nothing stands for a missing one
+def parse_csv_rows(
+    body: bytes,
+) -> RequestRows:  # cells are text, as in any file; nothing stands for a missing one
     "The rows of a CSV with a header. Refused: it is none."
     try:
         lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
     except UnicodeDecodeError as error:
-        raise Refused(400, "the body is not UTF-8") from error
+        raise RequestError(400, "the body is not UTF-8") from error
     except csv.Error as error:
-        raise Refused(400, f"the body is no CSV: {error}") from error
+        raise RequestError(400, f"the body is no CSV: {error}") from error
     lines = [cells for cells in lines if cells]
     if not lines:
-        raise Refused(422, "the body is empty; the first line of a CSV names the columns")
+        raise RequestError(422, "the body is empty; the first line of a CSV names the columns")
     names = lines[0]
     if len({*names}) < len(names):
-        raise Refused(422, "the CSV has a column twice")
+        raise RequestError(422, "the CSV has a column twice")
     return [_named(names, cells, number) for number, cells in enumerate(lines[1:], 1)]
 
 # %% ../../nbs/serving/07_protocols.ipynb #03bb806c
-class MLflow:
+class MLflowHandlers:
     "What MLflow's clients ask."
 
-    def __init__(self, service: Service, ask: Ask):
+    def __init__(self, service: ModelService, ask: PredictFunction):
         self.service, self.ask = service, ask
 
-    async def invocations(self, call: Call) -> Answer:
+    async def invocations(self, call: Request) -> Response:
         "POST /invocations"
         kind, body = call.kind(), await call.body(self.service.limits)
-        columns = [column.name for column in self.service.current.model.predictor.columns]
+        columns = [column.name for column in self.service.active_model.model.predictor.columns]
         if kind == "text/csv":
-            rows = csv_rows(body)
+            rows = parse_csv_rows(body)
         elif kind in ("application/json", ""):
-            rows = table_rows(parse_json(body), columns)
+            rows = parse_mlflow_rows(parse_json(body), columns)
         else:
-            raise Refused(415, "the body should be application/json or text/csv")
+            raise RequestError(415, "the body should be application/json or text/csv")
         answers, _ = await self.ask(call, rows, len(body))
-        said = {"predictions": [record_of(each) for each in answers], "ids": [each["id"] for each in answers]}
-        return as_json(said, headers=warning(answers))
+        said = {
+            "predictions": [flatten_prediction(each) for each in answers],
+            "ids": [each["id"] for each in answers],
+        }
+        return json_response(said, headers=warning_header(answers))
 
-    async def ping(self, call: Call) -> Answer:
+    async def ping(self, call: Request) -> Response:
         "GET /ping"
-        return as_json({})
+        return json_response({})
 
-    async def version(self, call: Call) -> Answer:
+    async def version(self, call: Request) -> Response:
         "GET /version"
-        return Answer(200, version("mlkit").encode(), b"text/plain; charset=utf-8")
+        return Response(200, version("mlkit").encode(), b"text/plain; charset=utf-8")
 
 
-def record_of(answer: dict[str, Any]) -> dict[str, Any]:
+def flatten_prediction(answer: dict[str, Any]) -> dict[str, Any]:
     "An answer as a row of a table."
     chances = {f"probability.{name}": chance for name, chance in answer.get("probabilities", {}).items()}
     return {"prediction": answer["prediction"]} | chances
@@ -152,10 +171,10 @@ _TYPES = {
     "FP32": "<f4",
     "FP64": "<f8",
 }
-DATATYPES = (*_TYPES, "BYTES")
+TENSOR_DATATYPES = (*_TYPES, "BYTES")
 
 
-def read_binary(
+def decode_tensor(
     kind: str,  # such as FP64 or BYTES
     data: bytes,
     name: str,  # of the tensor, for messages
@@ -166,9 +185,9 @@ def read_binary(
             return [*_texts(data)]
         return np.frombuffer(data, dtype=_TYPES[kind]).tolist()
     except UnicodeDecodeError as error:
-        raise Refused(400, f"input '{name[:60]}' holds text that is not UTF-8") from error
+        raise RequestError(400, f"input '{name[:60]}' holds text that is not UTF-8") from error
     except (ValueError, struct.error) as error:
-        raise Refused(400, f"input '{name[:60]}' has bytes that are no {kind}") from error
+        raise RequestError(400, f"input '{name[:60]}' has bytes that are no {kind}") from error
 
 
 def _texts(data: bytes) -> Iterator[str]:
@@ -181,14 +200,14 @@ def _texts(data: bytes) -> Iterator[str]:
         at += 4 + size
 
 
-def write_binary(kind: str, values: Sequence[Any]) -> bytes:
+def encode_tensor(kind: str, values: Sequence[Any]) -> bytes:
     "The values of a tensor as bytes."
     if kind != "BYTES":
         return np.array(values, dtype=_TYPES[kind]).tobytes()
     return b"".join(struct.pack("<I", len(text)) + text for text in (str(each).encode() for each in values))
 
 # %% ../../nbs/serving/07_protocols.ipynb #a9f6fa53
-class Tensors(NamedTuple):
+class InferenceRequest(NamedTuple):
     "A request to infer."
 
     id: str
@@ -198,13 +217,13 @@ class Tensors(NamedTuple):
 
 def _object(value: Any, what: str) -> dict[str, Any]:
     if type(value) is not dict:
-        raise Refused(400, f"{what} is no object")
+        raise RequestError(400, f"{what} is no object")
     return value
 
 
 def _list(value: Any, what: str) -> list[Any]:
     if type(value) is not list:
-        raise Refused(400, f"{what} is no list")
+        raise RequestError(400, f"{what} is no list")
     return value
 
 # %% ../../nbs/serving/07_protocols.ipynb #18f58ea6
@@ -212,83 +231,87 @@ def _tensor(said: Any, tail: bytes) -> tuple[str, list[Any], bytes]:
     "Name and values of an input, and the bytes that are left."
     said = _object(said, "an input")
     name, kind, shape = said.get("name"), said.get("datatype"), said.get("shape")
-    if type(name) is not str or type(kind) is not str or kind not in DATATYPES:
-        raise Refused(400, f"an input has a name, and a datatype of {', '.join(DATATYPES)}")
+    if type(name) is not str or type(kind) is not str or kind not in TENSOR_DATATYPES:
+        raise RequestError(400, f"an input has a name, and a datatype of {', '.join(TENSOR_DATATYPES)}")
     where = f"input '{name[:60]}'"
     sizes = _list(shape, f"the shape of {where}")
     if [*map(type, sizes)] not in ([int], [int, int]) or sizes[0] < 0 or sizes[1:] not in ([], [1]):
-        raise Refused(400, f"{where} should be of shape [rows] or [rows, 1]")
+        raise RequestError(400, f"{where} should be of shape [rows] or [rows, 1]")
     size = _object(said.get("parameters", {}), "parameters").get("binary_data_size")
     if size is None:
         values = _flat(_list(said.get("data"), f"the data of {where}"))
     elif type(size) is int and 0 <= size <= len(tail):
-        values, tail = read_binary(kind, tail[:size], name), tail[size:]
+        values, tail = decode_tensor(kind, tail[:size], name), tail[size:]
     else:
-        raise Refused(400, f"binary_data_size of {where} is more than there is")
+        raise RequestError(400, f"binary_data_size of {where} is more than there is")
     if len(values) != sizes[0]:
-        raise Refused(400, f"{where} has {len(values):,} values, not {sizes[0]:,}")
+        raise RequestError(400, f"{where} has {len(values):,} values, not {sizes[0]:,}")
     return name, values, tail
 
 # %% ../../nbs/serving/07_protocols.ipynb #841156bd
-def read_tensors(
+def parse_inference_request(
     body: bytes,
     header: bytes | None,  # how long the JSON is, if bytes follow
-) -> Tensors:
+) -> InferenceRequest:
     "A request to infer. Refused: it is none."
     if header is None:
         size = len(body)
     elif header.isdigit() and int(header) <= len(body):
         size = int(header)
     else:
-        raise Refused(400, "Inference-Header-Content-Length is not the length of the JSON")
+        raise RequestError(400, "Inference-Header-Content-Length is not the length of the JSON")
     said, tail = _object(parse_json(body[:size]), "the body"), body[size:]
     inputs: dict[str, list[Any]] = {}
     for each in _list(said.get("inputs"), "inputs"):
         name, values, tail = _tensor(each, tail)
         if name in inputs:
-            raise Refused(400, f"input '{name[:60]}' comes twice")
+            raise RequestError(400, f"input '{name[:60]}' comes twice")
         inputs[name] = values
     if tail:
-        raise Refused(400, "there are bytes that belong to no input")
+        raise RequestError(400, "there are bytes that belong to no input")
     every = _object(said.get("parameters", {}), "parameters").get("binary_data_output") is True
-    return Tensors(str(said.get("id", ""))[:64], inputs, _wanted(said.get("outputs", []), every))
+    return InferenceRequest(
+        str(said.get("id", ""))[:64], inputs, _requested_outputs(said.get("outputs", []), every)
+    )
 
 # %% ../../nbs/serving/07_protocols.ipynb #1ab30888
-def _wanted(outputs: Any, every: bool) -> dict[str, bool]:
+def _requested_outputs(outputs: Any, every: bool) -> dict[str, bool]:
     "The outputs that are asked for, and whether as bytes."
     wanted = {}
     for each in _list(outputs, "outputs"):
         name = _object(each, "an output").get("name")
-        if type(name) is not str or name not in OUTPUTS:
-            raise Refused(400, f"there is no such output; they are {', '.join(OUTPUTS)}")
+        if type(name) is not str or name not in _OUTPUT_TENSORS:
+            raise RequestError(400, f"there is no such output; they are {', '.join(_OUTPUT_TENSORS)}")
         how = _object(each.get("parameters", {}), "parameters")
         if "classification" in how:
-            raise Refused(400, "classification is not offered; ask for probabilities")
+            raise RequestError(400, "classification is not offered; ask for probabilities")
         wanted[name] = every if "binary_data" not in how else how["binary_data"] is True
-    return wanted or dict.fromkeys(OUTPUTS if every else (), True)
+    return wanted or dict.fromkeys(_OUTPUT_TENSORS if every else (), True)
 
 
-OUTPUTS = ("prediction", "probabilities", "id")
+_OUTPUT_TENSORS = ("prediction", "probabilities", "id")
 
 
-def tensor_rows(inputs: dict[str, list[Any]]) -> Rows:
+def tensor_rows(inputs: dict[str, list[Any]]) -> RequestRows:
     "The rows of tensors that are equally long."
     if not inputs:
-        raise Refused(422, "there are no inputs")
+        raise RequestError(422, "there are no inputs")
     if len({*map(len, inputs.values())}) > 1:
-        raise Refused(422, "the inputs are not equally long")
+        raise RequestError(422, "the inputs are not equally long")
     return [dict(zip(inputs, cells, strict=True)) for cells in zip(*inputs.values(), strict=True)]
 
 # %% ../../nbs/serving/07_protocols.ipynb #fed4c470
-def input_type(column: Column) -> str:
+def _tensor_datatype(column: ColumnSpec) -> str:
     "The type of tensor that suits a column best."
     return {"number": "FP64", "boolean": "BOOL"}.get(column.kind, "BYTES")
 
 
-def metadata(model: Served) -> dict[str, Any]:
+def model_metadata(model: LoadedModel) -> dict[str, Any]:
     "What a model takes and gives, as the protocol describes it."
     predictor = model.predictor
-    inputs = [{"name": each.name, "datatype": input_type(each), "shape": [-1]} for each in predictor.columns]
+    inputs = [
+        {"name": each.name, "datatype": _tensor_datatype(each), "shape": [-1]} for each in predictor.columns
+    ]
     classes = len(predictor.task.classes)
     outputs = [
         {"name": "prediction", "datatype": "BYTES" if classes else "FP64", "shape": [-1]},
@@ -304,12 +327,12 @@ def metadata(model: Served) -> dict[str, Any]:
     }
 
 # %% ../../nbs/serving/07_protocols.ipynb #5bbbcf8a
-def write_tensors(
-    asked: Tensors, answers: Sequence[dict[str, Any]], model: Served
+def make_inference_response(
+    asked: InferenceRequest, answers: Sequence[dict[str, Any]], model: LoadedModel
 ) -> tuple[bytes, int | None]:  # the body, and how long its JSON is if bytes follow
     "An answer to a request to infer."
     predictor, told, tails = model.predictor, [], []
-    for output in metadata(model)["outputs"]:
+    for output in model_metadata(model)["outputs"]:
         name, kind = output["name"], output["datatype"]
         if asked.outputs and name not in asked.outputs:
             continue
@@ -318,7 +341,7 @@ def write_tensors(
             values = [each for chances in values for each in chances.values()]
         said = output | {"shape": [len(answers), *output["shape"][1:]]}
         if asked.outputs.get(name):
-            tails.append(write_binary(kind, values))
+            tails.append(encode_tensor(kind, values))
             said["parameters"] = {"binary_data_size": len(tails[-1])}
         else:
             said["data"] = values
@@ -330,48 +353,50 @@ def write_tensors(
     return head + b"".join(tails), len(head) if tails else None
 
 # %% ../../nbs/serving/07_protocols.ipynb #3bb13faf
-class Facts:
+class OpenInferenceMetadataHandlers:
     "What clients of the Open Inference Protocol ask about a model."
 
-    def __init__(self, service: Service, ask: Ask):
+    def __init__(self, service: ModelService, ask: PredictFunction):
         self.service, self.ask = service, ask
 
-    def _model(self, call: Call) -> Served:
+    def _model(self, call: Request) -> LoadedModel:
         "The model that the address names. Refused: it is not served here."
-        model, named = self.service.current.model, call.scope.get("path_params", {})
+        model, named = self.service.active_model.model, call.scope.get("path_params", {})
         if named.get("name", model.predictor.name) != model.predictor.name:
-            raise Refused(404, f"there is no such model here; this is '{model.predictor.name}'")
+            raise RequestError(404, f"there is no such model here; this is '{model.predictor.name}'")
         if named.get("version", model.predictor.version) != model.predictor.version:
-            raise Refused(404, f"there is no such version here; this is '{model.predictor.version}'")
+            raise RequestError(404, f"there is no such version here; this is '{model.predictor.version}'")
         return model
 
-    async def server(self, call: Call) -> Answer:
+    async def server(self, call: Request) -> Response:
         "GET /v2"
-        return as_json({"name": "mlkit", "version": version("mlkit"), "extensions": ["binary_tensor_data"]})
+        return json_response(
+            {"name": "mlkit", "version": version("mlkit"), "extensions": ["binary_tensor_data"]}
+        )
 
-    async def model(self, call: Call) -> Answer:
+    async def model(self, call: Request) -> Response:
         "GET /v2/models/{name}"
-        return as_json(metadata(self._model(call)))
+        return json_response(model_metadata(self._model(call)))
 
-    async def ready(self, call: Call) -> Answer:
+    async def ready(self, call: Request) -> Response:
         "GET /v2/models/{name}/ready"
-        return as_json({"name": self._model(call).predictor.name, "ready": True})
+        return json_response({"name": self._model(call).predictor.name, "ready": True})
 
 # %% ../../nbs/serving/07_protocols.ipynb #e20da229
-class Inference(Facts):
+class OpenInferenceHandlers(OpenInferenceMetadataHandlers):
     "What clients of the Open Inference Protocol ask."
 
-    async def infer(self, call: Call) -> Answer:
+    async def infer(self, call: Request) -> Response:
         "POST /v2/models/{name}/infer"
         self._model(call)
         header = call.headers.get(b"inference-header-content-length")
         if header is None and call.kind() not in ("application/json", ""):
-            raise Refused(415, "the body should be JSON; for bytes set Inference-Header-Content-Length")
+            raise RequestError(415, "the body should be JSON; for bytes set Inference-Header-Content-Length")
         body = await call.body(self.service.limits)
-        tensors = read_tensors(body, header)
+        tensors = parse_inference_request(body, header)
         answers, model = await self.ask(call, tensor_rows(tensors.inputs), len(body))
-        said, size = write_tensors(tensors, answers, model)
+        said, size = make_inference_response(tensors, answers, model)
         if size is None:
-            return Answer(200, said, headers=warning(answers))
+            return Response(200, said, headers=warning_header(answers))
         length: Headers = ((b"inference-header-content-length", b"%d" % size),)
-        return Answer(200, said, b"application/octet-stream", (*length, *warning(answers)))
+        return Response(200, said, b"application/octet-stream", (*length, *warning_header(answers)))

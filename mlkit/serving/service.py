@@ -18,41 +18,45 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import MLKitError, PackageError
-from ..inference.predictor import Predictor, arrays, load_predictor
-from ..inference.row_reader import Read
-from ..problem import Task, label_of, same_class
-from .http import Limits, Refused, check_rows
-from .prediction_log import Asked, PredictionLog, Told, new_id
-from .telemetry import Meters
+from ..inference.predictor import Predictor, load_predictor, stack_rows
+from ..inference.row_reader import ParsedRow
+from .http import RequestError, RequestLimits, check_request_rows
+from .prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, new_id
+from .telemetry import ServerMetrics
+from ..task.target import class_key, normalise_label
+from ..task.task import Task
 
 # %% auto #0
-__all__ = ['Place', 'find_place', 'stamp_of', 'Served', 'open_served', 'Current', 'refuse_troubles', 'Said', 'ask', 'answers_of',
-           'Admission', 'Service', 'read_truth', 'learn', 'Together', 'Watch', 'Keeper']
+__all__ = ['PackageLocation', 'find_package_location', 'file_stamps', 'LoadedModel', 'open_loaded_model', 'ActiveModel',
+           'reject_violations', 'ModelOutput', 'predict_rows', 'make_predictions', 'RowAdmission', 'ModelService',
+           'record_feedback', 'MicroBatcher', 'Poller', 'ServiceMaintenance']
 
 # %% ../../nbs/serving/06_service.ipynb #c132ce98
-class Place(NamedTuple):
+class PackageLocation(NamedTuple):
     "Where the model is now."
 
     folder: Path  # the package
     version: str  # of the registry; empty: the package's own
 
 
-def find_place(
+def find_package_location(
     where: Path,  # a package, a run, or a folder with current.json
-) -> Place:
+) -> PackageLocation:
     "The package to serve. PackageError: there is none."
     try:
         said = json.loads((where / "current.json").read_text(encoding="utf-8"))
-        return Place(where / said["folder"], str(said["version"]))
+        return PackageLocation(where / said["folder"], str(said["version"]))
     except FileNotFoundError:
         pass
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise PackageError(f"{where / 'current.json'} is damaged; it holds folder and version") from error
     inside = where / "model"
-    return Place(inside if not (where / "manifest.json").exists() and inside.is_dir() else where, "")
+    return PackageLocation(
+        inside if not (where / "manifest.json").exists() and inside.is_dir() else where, ""
+    )
 
 
-def stamp_of(place: Place) -> tuple[Any, ...]:  # equal as long as no file of the package changes
+def file_stamps(place: PackageLocation) -> tuple[Any, ...]:  # equal as long as no file of the package changes
     "What a package looks like from outside: each file with its time and size. OSError: it is being replaced."
     files = sorted(path for path in place.folder.rglob("*") if path.is_file())
     facts = [
@@ -63,67 +67,67 @@ def stamp_of(place: Place) -> tuple[Any, ...]:  # equal as long as no file of th
     return (str(place.folder), place.version, *facts)
 
 # %% ../../nbs/serving/06_service.ipynb #845c0a33
-class Served(NamedTuple):
+class LoadedModel(NamedTuple):
     "A model as it is served."
 
     predictor: Predictor
     logged: tuple[str, ...]  # columns that the log may hold
-    fast: bool  # a graph answers in far less than a millisecond
+    is_fast: bool  # a graph answers in far less than a millisecond
 
 
-def open_served(place: Place) -> Served:
+def open_loaded_model(place: PackageLocation) -> LoadedModel:
     "Open a package and try it. PackageError: it is damaged, or does not answer."
     predictor = load_predictor(place.folder, version=place.version)
     try:
-        predictor.output(arrays([predictor.read_row({})]))
+        predictor.output(stack_rows([predictor.read_row({})]))
     except Exception as error:
         why = type(error).__name__
         raise PackageError(f"{place.folder} was opened, and does not answer ({why})") from error
     names = (column.name for column in predictor.columns)
     logged = tuple(name for name in names if name not in predictor.personal)
-    return Served(predictor, logged, (place.folder / "model.onnx").exists())
+    return LoadedModel(predictor, logged, (place.folder / "model.onnx").exists())
 
 # %% ../../nbs/serving/06_service.ipynb #74318374
-class Current:
+class ActiveModel:
     "The model that answers now."
 
     def __init__(self, where: str | Path):
         self.where = Path(where)
-        place = find_place(self.where)
+        place = find_package_location(self.where)
         self.stamp = self.seen = self._stamp(place)
-        self.model, self.problem = open_served(place), ""
+        self.model, self.problem = open_loaded_model(place), ""
 
-    def _stamp(self, place: Place) -> tuple[Any, ...]:
+    def _stamp(self, place: PackageLocation) -> tuple[Any, ...]:
         try:
-            return stamp_of(place)
+            return file_stamps(place)
         except OSError:
             return ()
 
     def look(self) -> str:  # done, refused, or nothing: it is as it was
         "Take a new model into service, if there is one that has not changed since the last look."
         try:
-            place = find_place(self.where)
+            place = find_package_location(self.where)
         except PackageError as error:
-            return self._refuse((), str(error))
+            return self._reject((), str(error))
         stamp, before = self._stamp(place), self.seen
         self.seen = stamp
         if stamp in (self.stamp, ()) or stamp != before:
             return ""
         try:
-            model = open_served(place)
+            model = open_loaded_model(place)
         except (MLKitError, OSError, ValueError, KeyError) as error:
-            return self._refuse(stamp, str(error))
+            return self._reject(stamp, str(error))
         self.model, self.stamp, self.problem = model, stamp, ""
         return "done"
 
-    def _refuse(self, stamp: tuple[Any, ...], problem: str) -> str:
+    def _reject(self, stamp: tuple[Any, ...], problem: str) -> str:
         again, self.problem = problem == self.problem, problem
         if stamp:
             self.stamp = stamp  # not tried again before it changes
         return "" if again else "refused"
 
 # %% ../../nbs/serving/06_service.ipynb #bc4d47dd
-def refuse_troubles(reads: Sequence[Read]) -> None:
+def reject_violations(reads: Sequence[ParsedRow]) -> None:
     "Refused: a row has something that the schema calls an error."
     troubles = [
         (number, trouble) for number, read in enumerate(reads, 1) if read.troubles for trouble in read.refused
@@ -133,23 +137,25 @@ def refuse_troubles(reads: Sequence[Read]) -> None:
     number, first = troubles[0]
     where = f"row {number}: " if len(reads) > 1 else ""
     more = f"; and {len(troubles) - 1:,} more" if len(troubles) > 1 else ""
-    raise Refused(422, f"{where}{first.message}{more}")
+    raise RequestError(422, f"{where}{first.message}{more}")
 
 # %% ../../nbs/serving/06_service.ipynb #2e955682
-class Said(NamedTuple):
+class ModelOutput(NamedTuple):
     "What a model says of some rows."
 
     labels: list[Any]
     values: list[Any]  # probabilities, or numbers
 
 
-def ask(predictor: Predictor, reads: Sequence[Read]) -> Said:
+def predict_rows(predictor: Predictor, reads: Sequence[ParsedRow]) -> ModelOutput:
     "Send rows through the model."
-    output = predictor.output(arrays(reads))
-    return Said(predictor.labels(output), output.tolist())
+    output = predictor.output(stack_rows(reads))
+    return ModelOutput(predictor.labels(output), output.tolist())
 
 # %% ../../nbs/serving/06_service.ipynb #1c7cf093
-def answers_of(predictor: Predictor, said: Said, reads: Sequence[Read]) -> list[dict[str, Any]]:
+def make_predictions(
+    predictor: Predictor, said: ModelOutput, reads: Sequence[ParsedRow]
+) -> list[dict[str, Any]]:
     "An answer for each row."
     classes, answers = predictor.task.classes, []
     for label, value, read in zip(*said, reads, strict=True):
@@ -157,37 +163,37 @@ def answers_of(predictor: Predictor, said: Said, reads: Sequence[Read]) -> list[
         if classes:
             answer["probabilities"] = dict(zip(classes, value, strict=True))
         elif not math.isfinite(value):
-            raise Refused(422, "the model has no number for such a row")
+            raise RequestError(422, "the model has no number for such a row")
         answer["warnings"] = [each.message for each in read.warnings] if read.troubles else []
         answers.append(answer)
     return answers
 
 # %% ../../nbs/serving/06_service.ipynb #c4ea313a
 @dataclass
-class Admission:
+class RowAdmission:
     "Who may pass: rows that can be answered, while the log has room."
 
-    current: Current
-    meters: Meters
-    limits: Limits = Limits()
+    active_model: ActiveModel
+    meters: ServerMetrics
+    limits: RequestLimits = RequestLimits()
     log: PredictionLog | None = None
     log_share: float = 1.0  # of the predictions that are written down
 
-    def admit(
+    def read_rows(
         self,
         rows: Sequence[dict[str, Any]],
         started: float,  # when the request came, by `time.perf_counter`
-    ) -> tuple[Served, list[Read]]:  # the model that will answer, and the rows as it gets them
+    ) -> tuple[LoadedModel, list[ParsedRow]]:  # the model that will answer, and the rows as it gets them
         "Check and read rows. Refused: rows that cannot be answered."
-        model = self.current.model
+        model = self.active_model.model
         if self.log is not None and self.log.full:
-            raise _come_back()
-        check_rows(rows, self.limits, len(model.predictor.reader.names) + 50)
+            raise _log_full_error()
+        check_request_rows(rows, self.limits, len(model.predictor.reader.names) + 50)
         reads = self._read(model.predictor, rows, started)
-        refuse_troubles(reads)
+        reject_violations(reads)
         return model, reads
 
-    def _read(self, predictor: Predictor, rows: Sequence[dict[str, Any]], started: float) -> list[Read]:
+    def _read(self, predictor: Predictor, rows: Sequence[dict[str, Any]], started: float) -> list[ParsedRow]:
         reads, end = [], started + self.limits.seconds
         for row in rows:
             read = predictor.read_row(row)
@@ -195,105 +201,114 @@ class Admission:
                 self.meters.trouble(trouble.situation)
             reads.append(read)
             if time.perf_counter() > end:
-                raise Refused(503, _SLOW.format(self.limits.seconds))
+                raise RequestError(503, _TIMEOUT_MESSAGE.format(self.limits.seconds))
         return reads
 
 # %% ../../nbs/serving/06_service.ipynb #e6ae2c03
-class Service(Admission):
+class ModelService(RowAdmission):
     "A model, its log and its meters."
 
-    def give(
-        self, model: Served, rows: Sequence[dict[str, Any]], reads: Sequence[Read], said: Said, started: float
+    def complete_predictions(
+        self,
+        model: LoadedModel,
+        rows: Sequence[dict[str, Any]],
+        reads: Sequence[ParsedRow],
+        said: ModelOutput,
+        started: float,
     ) -> list[dict[str, Any]]:
         "The answers, counted and noted."
-        answers = answers_of(model.predictor, said, reads)
+        answers = make_predictions(model.predictor, said, reads)
         self.meters.predictions.inc(len(rows))
         if self.log is not None:
             self._note(self.log, model, rows, answers, time.perf_counter() - started)
         return answers
 
-    def predict(self, rows: Sequence[dict[str, Any]], started: float) -> tuple[list[dict[str, Any]], Served]:
+    def predict(
+        self, rows: Sequence[dict[str, Any]], started: float
+    ) -> tuple[list[dict[str, Any]], LoadedModel]:
         "Answers to rows, and the model that gave them. Refused: rows that cannot be answered."
-        model, reads = self.admit(rows, started)
-        return self.give(model, rows, reads, ask(model.predictor, reads), started), model
+        model, reads = self.read_rows(rows, started)
+        return self.complete_predictions(
+            model, rows, reads, predict_rows(model.predictor, reads), started
+        ), model
 
     def _note(
         self,
         log: PredictionLog,
-        model: Served,
+        model: LoadedModel,
         rows: Sequence[dict[str, Any]],
         answers: Sequence[dict[str, Any]],
         seconds: float,
     ) -> None:
         now, predictor, share = time.time(), model.predictor, self.log_share
         log.add(
-            Asked(now, predictor.name, predictor.version, model.logged, row, answer, seconds)
+            PredictionRecord(now, predictor.name, predictor.version, model.logged, row, answer, seconds)
             for row, answer in zip(rows, answers, strict=True)
             if share >= 1 or random.random() < share
         )
 
 # %% ../../nbs/serving/06_service.ipynb #5deb381e
-_SLOW = "the rows could not be answered within {:g} s; send fewer at a time"
+_TIMEOUT_MESSAGE = "the rows could not be answered within {:g} s; send fewer at a time"
 
 
-def _come_back() -> Refused:
-    return Refused(503, "the prediction log is full; come back in a second", ((b"retry-after", b"1"),))
+def _log_full_error() -> RequestError:
+    return RequestError(503, "the prediction log is full; come back in a second", ((b"retry-after", b"1"),))
 
 # %% ../../nbs/serving/06_service.ipynb #af6fdae8
-def read_truth(
+def _parse_feedback(
     task: Task,
     said: Any,  # what a caller sent
     number: int,  # of it, from 1
     now: float,
-) -> Told:
+) -> FeedbackRecord:
     "The truth about a prediction. Refused: it has no id, or the truth is no class or number."
     if type(said) is not dict or said.keys() != {"id", "truth"}:
-        raise Refused(422, f"truth {number} has other fields than id and truth")
+        raise RequestError(422, f"truth {number} has other fields than id and truth")
     id, truth = said["id"], said["truth"]
     if type(id) is not str or not 8 <= len(id) <= 64 or not id.isalnum():
-        raise Refused(422, f"truth {number} has no id of a prediction")
+        raise RequestError(422, f"truth {number} has no id of a prediction")
     if task.classes:
-        spelled = {same_class(name): name for name in task.classes}
-        label = label_of(truth) if type(truth) in (str, int, float, bool) else None
-        known = spelled.get(same_class(label or ""))
+        spelled = {class_key(name): name for name in task.classes}
+        label = normalise_label(truth) if type(truth) in (str, int, float, bool) else None
+        known = spelled.get(class_key(label or ""))
         if known is None:
-            raise Refused(422, f"truth {number} is no class; they are {', '.join(task.classes[:20])}")
-        return Told(id, now, known)
+            raise RequestError(422, f"truth {number} is no class; they are {', '.join(task.classes[:20])}")
+        return FeedbackRecord(id, now, known)
     if type(truth) not in (int, float):
-        raise Refused(422, f"truth {number} is no number")
-    return Told(id, now, truth)
+        raise RequestError(422, f"truth {number} is no number")
+    return FeedbackRecord(id, now, truth)
 
 # %% ../../nbs/serving/06_service.ipynb #a37c9d03
-def learn(
-    service: Service,
+def record_feedback(
+    service: ModelService,
     told: Sequence[Any],  # objects with id and truth
 ) -> int:  # how many
     "Take what really happened. Refused: one of the truths cannot be meant."
     if service.log is None:
-        raise Refused(501, "there is no prediction log; serve with --log")
+        raise RequestError(501, "there is no prediction log; serve with --log")
     if service.log.full:
-        raise _come_back()
-    task, now = service.current.model.predictor.task, time.time()
+        raise _log_full_error()
+    task, now = service.active_model.model.predictor.task, time.time()
     if not told:
-        raise Refused(422, "there are no truths; send an object with id and truth")
+        raise RequestError(422, "there are no truths; send an object with id and truth")
     if len(told) > service.limits.rows:
-        raise Refused(413, f"send at most {service.limits.rows:,} truths at a time")
-    truths = [read_truth(task, each, number, now) for number, each in enumerate(told, 1)]
+        raise RequestError(413, f"send at most {service.limits.rows:,} truths at a time")
+    truths = [_parse_feedback(task, each, number, now) for number, each in enumerate(told, 1)]
     service.log.add(truths)
     service.meters.feedback.inc(len(truths))
     return len(truths)
 
 # %% ../../nbs/serving/06_service.ipynb #7ce8602c
-_Asking = tuple[Predictor, list[Read], "asyncio.Future"]
+_PendingRows = tuple[Predictor, list[ParsedRow], "asyncio.Future"]
 
 
-class Together:
+class MicroBatcher:
     "Rows of different requests that come at the same moment go through the model together."
 
     def __init__(self) -> None:
-        self.waiting: list[_Asking] = []
+        self.waiting: list[_PendingRows] = []
 
-    def ask(self, predictor: Predictor, reads: list[Read]) -> asyncio.Future:  # of `Said`
+    def ask(self, predictor: Predictor, reads: list[ParsedRow]) -> asyncio.Future:  # of `ModelOutput`
         "What the model will have said of rows at the end of this turn of the loop."
         loop = asyncio.get_running_loop()
         if not self.waiting:
@@ -308,32 +323,32 @@ class Together:
             predictor = waiting[0][0]
             some = [each for each in waiting if each[0] is predictor]
             waiting = [each for each in waiting if each[0] is not predictor]  # a new model came in between
-            _answer(predictor, some)
+            _predict_pending(predictor, some)
 
 # %% ../../nbs/serving/06_service.ipynb #aa11403d
-def _answer(predictor: Predictor, some: Sequence[_Asking]) -> None:
+def _predict_pending(predictor: Predictor, some: Sequence[_PendingRows]) -> None:
     start, open_ones = 0, [each for each in some if not each[2].done()]
     try:
-        labels, values = ask(predictor, [read for _, reads, _ in open_ones for read in reads])
+        labels, values = predict_rows(predictor, [read for _, reads, _ in open_ones for read in reads])
     except Exception as error:
         for _, _, future in open_ones:
             future.set_exception(error)
         return
     for _, reads, future in open_ones:
         stop = start + len(reads)
-        future.set_result(Said(labels[start:stop], values[start:stop]))
+        future.set_result(ModelOutput(labels[start:stop], values[start:stop]))
         start = stop
 
 # %% ../../nbs/serving/06_service.ipynb #c9c0df1a
-_say = logging.getLogger("mlkit.serve")
+_log = logging.getLogger("mlkit.serve")
 
 
-class Watch:
+class Poller:
     "Looks at a service now and then."
 
-    def __init__(self, service: Service, every: float = 1.0):  # 0: the model stays
+    def __init__(self, service: ModelService, every: float = 1.0):  # 0: the model stays
         self.service, self.every = service, every
-        self._stop, self._told = threading.Event(), 0
+        self._stop, self._reported_rows = threading.Event(), 0
         self._problems: dict[str, str] = {}
         self._thread = threading.Thread(target=self._work, name="keeper", daemon=True)
         self._thread.start()
@@ -341,41 +356,41 @@ class Watch:
     def _work(self) -> None:
         while not self._stop.wait(self.every or 1.0):
             try:
-                self._look()
+                self._run_once()
             except Exception as error:
-                self._tell("keeper", f"the keeper failed: {type(error).__name__}")
+                self._report("keeper", f"the keeper failed: {type(error).__name__}")
 
-    def _look(self) -> None:
+    def _run_once(self) -> None:
         raise NotImplementedError
 
-    def _tell(self, about: str, problem: str) -> None:
+    def _report(self, about: str, problem: str) -> None:
         if problem and problem != self._problems.get(about):
-            _say.error(problem)
+            _log.error(problem)
         self._problems[about] = problem
 
 # %% ../../nbs/serving/06_service.ipynb #44d3a533
-class Keeper(Watch):
+class ServiceMaintenance(Poller):
     "Looks after a service until it is stopped."
 
     def _look(self) -> None:
         service, log = self.service, self.service.log
-        if self.every and (result := service.current.look()):
-            service.meters.reloaded(result)
-            now = service.current.model.predictor
+        if self.every and (result := service.active_model.look()):
+            service.meters.count_reload(result)
+            now = service.active_model.model.predictor
             if result == "done":
-                _say.info("version %s of %s is in service", now.version, now.name)
+                _log.info("version %s of %s is in service", now.version, now.name)
             else:
-                _say.error("a new model is refused, the old one goes on: %s", service.current.problem)
+                _log.error("a new model is refused, the old one goes on: %s", service.active_model.problem)
         if log is not None:
             self._measure(log)
 
     def _measure(self, log: PredictionLog) -> None:
         self.service.meters.waiting.set(log.waiting)
-        written, self._told = log.written - self._told, log.written
+        written, self._reported_rows = log.written - self._reported_rows, log.written
         if written:
             self.service.meters.logged("written", written)
         wait = f"the prediction log does not take rows now ({log.problem}); they wait"
-        self._tell("log", wait if log.problem else "")
+        self._report("log", wait if log.problem else "")
 
     def close(self) -> None:
         "Stop; write the log to its end."
@@ -389,4 +404,4 @@ class Keeper(Watch):
         if lost:
             self.service.meters.logged("dropped", lost)
         if lost:
-            _say.error("%d rows of the prediction log could not be written (%s)", lost, log.problem)
+            _log.error("%d rows of the prediction log could not be written (%s)", lost, log.problem)

@@ -24,7 +24,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 disable_created_metrics()  # one more line a figure, which nobody reads
-LIMITS = (
+_LATENCY_BUCKETS = (
     0.0005,
     0.001,
     0.0025,
@@ -42,10 +42,10 @@ LIMITS = (
 )  # seconds, of the histogram
 
 # %% auto #0
-__all__ = ['LIMITS', 'PAGE_TYPE', 'Meters', 'live_processes', 'metrics_page']
+__all__ = ['METRICS_MEDIA_TYPE', 'ServerMetrics', 'render_metrics']
 
 # %% ../../nbs/serving/04_telemetry.ipynb #c6191a0e
-class Meters:
+class ServerMetrics:
     "The figures of one process."
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Meters:
             "mlkit_request_seconds",
             "from the arrival of a request to its answer",
             ["route"],
-            buckets=LIMITS,
+            buckets=_LATENCY_BUCKETS,
             registry=own,
         )
         self.predictions = Counter("mlkit_predictions", "rows predicted", registry=own)
@@ -73,7 +73,7 @@ class Meters:
         )
         self._kept: dict[tuple[str, int], tuple[Callable, Callable]] = {}
 
-    def answered(self, route: str, status: int, seconds: float) -> None:
+    def count_response(self, route: str, status: int, seconds: float) -> None:
         "A request has got its answer."
         kept = self._kept.get((route, status))
         if kept is None:
@@ -85,14 +85,14 @@ class Meters:
     def trouble(self, situation: str) -> None:
         self._troubles.labels(situation).inc()
 
-    def reloaded(self, result: str) -> None:
+    def count_reload(self, result: str) -> None:
         self._reloads.labels(result).inc()
 
     def logged(self, result: str, rows: int) -> None:
         self._log.labels(result).inc(rows)
 
 # %% ../../nbs/serving/04_telemetry.ipynb #eb3ef19b
-def live_processes(
+def _live_processes(
     folder: str,  # PROMETHEUS_MULTIPROC_DIR; empty: there is one process
 ) -> list[int]:
     "The processes of this server. The gauges of those that have died are removed."
@@ -135,8 +135,8 @@ class _Model:
         yield family
 
 
-def metrics_page(
-    meters: Meters,
+def render_metrics(
+    meters: ServerMetrics,
     model: dict[str, str],  # name, version, task
 ) -> bytes:
     "What Prometheus gets: the figures of all processes of this server."
@@ -147,10 +147,10 @@ def metrics_page(
 
         registry = CollectorRegistry()
         MultiProcessCollector(registry, folder)
-    pids, facts = live_processes(folder), CollectorRegistry()
+    pids, facts = _live_processes(folder), CollectorRegistry()
     facts.register(_Model(model))
     facts.register(_Processes(pids))
     return generate_latest(registry) + generate_latest(facts)
 
 
-PAGE_TYPE = CONTENT_TYPE_LATEST.encode()  # its media type
+METRICS_MEDIA_TYPE = CONTENT_TYPE_LATEST.encode()  # its media type

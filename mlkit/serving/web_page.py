@@ -11,10 +11,10 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-Headers = tuple[tuple[bytes, bytes], ...]
+PageHeaders = tuple[tuple[bytes, bytes], ...]
 
 
-def policy(
+def content_security_policy(
     html: bytes,  # a page
 ) -> bytes:  # a Content-Security-Policy
     "The page's own scripts and styles may run, it may ask its own server, and that is all."
@@ -29,15 +29,15 @@ def policy(
     )
 
 # %% auto #0
-__all__ = ['Headers', 'policy', 'page']
+__all__ = ['PageHeaders', 'content_security_policy', 'load_web_page']
 
 # %% ../../nbs/serving/10_web_page.ipynb #a06982cc
 @cache
-def page() -> tuple[bytes, Headers]:
+def load_web_page() -> tuple[bytes, PageHeaders]:
     "The page, and the headers that go with it."
     html = Path(__file__).with_name("page.html").read_bytes()
     return html, (
-        (b"content-security-policy", policy(html)),
+        (b"content-security-policy", content_security_policy(html)),
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),
         (b"cache-control", b"no-cache"),

@@ -109,7 +109,7 @@ def ceiling(package: Path, source: Path) -> tuple[float, float]:
     "onnxruntime on arrays in memory, all cores."
     predictor = load_predictor(package)
     frame = next(parquet.ParquetFile(source).iter_batches(PIECE)).to_pandas()
-    batch = predictor.frame_inputs(frame)
+    batch = predictor.read_frame(frame)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
     session = onnxruntime.InferenceSession(str(package / "model.onnx"), options)

@@ -11,12 +11,16 @@ import time
 import numpy as np
 import pandas as pd
 
-from mlkit.data.table import learn_table
-from mlkit.explain import training_pool
-from mlkit.explanation.local import lime_values, shap_values
-from mlkit.prepare import make_plan
-from mlkit.problem import encode_target, settle, state_problem, target_values
-from mlkit.train import FAMILIES, Model, fit_estimator, make_estimator
+from mlkit.data.type_inference import infer_table_spec
+from mlkit.explanation.local_attributions import lime_values, shap_values
+from mlkit.explanation.row_explanation import make_training_pool
+from mlkit.features.plan import make_plan
+from mlkit.models.cross_validation import fit_estimator
+from mlkit.models.families import FAMILIES, make_estimator
+from mlkit.models.model import Model
+from mlkit.task.problem import state_problem
+from mlkit.task.task import encode_target, target_values
+from mlkit.task.task_inference import make_task
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 
@@ -35,7 +39,10 @@ def thirty_columns(rows: int) -> pd.DataFrame:
 
 
 def learned(frame: pd.DataFrame, family: str) -> Model:
-    task, table = settle(state_problem("answer"), frame["answer"]), learn_table(frame, ignore=["answer"])
+    task, table = (
+        make_task(state_problem("answer"), frame["answer"]),
+        infer_table_spec(frame, ignore=["answer"]),
+    )
     inputs, truth = table.inputs(frame), encode_target(task, target_values(task, frame["answer"]))
     start = FAMILIES[family].start
     estimator = make_estimator(family, start, make_plan(table, inputs), task, jobs=os.cpu_count() or 1)
@@ -58,10 +65,10 @@ def main() -> None:
     print(f"{'':<10} {'one prediction':>15} {'read the row':>14} {'SHAP':>9} {'LIME':>9} {'ratios':>16}")
     for family in FAMILIES:
         model = learned(frame, family)
-        pool = training_pool(model, frame)
-        larger = pool.adding(row)
+        pool = make_training_pool(model, frame)
+        larger = pool.with_rows(row)
         one = milliseconds(lambda model=model: model.output(row))
-        read = milliseconds(lambda pool=pool: pool.adding(row))
+        read = milliseconds(lambda pool=pool: pool.with_rows(row))
         shap = milliseconds(lambda pool=larger: shap_values(pool, pool.known))
         lime = milliseconds(lambda pool=larger: lime_values(pool, pool.known))
         ratios = f"{(read + shap) / one:.1f} and {(read + lime) / one:.1f}"

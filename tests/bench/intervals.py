@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mlkit.problem import score
 from mlkit.task.intervals import score_interval
+from mlkit.task.task import score_output
 
 Made = tuple[np.ndarray, np.ndarray]
 SIZES = (100, 200, 500, 1000, 2000)
@@ -90,7 +90,7 @@ METRICS = {
 
 def truth_of(metric: str, make: Callable[..., Made], threshold: float) -> float:
     rng = np.random.default_rng(12345)
-    return float(np.mean([score(metric, *make(rng, 200_000), threshold) for _ in range(10)]))
+    return float(np.mean([score_output(metric, *make(rng, 200_000), threshold) for _ in range(10)]))
 
 
 def coverage(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 
-from mlkit.pipeline.notebooks import run_view, stages
+from mlkit.pipeline.notebooks import list_stages, run_view
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 # A budget in trials: the same work each time.
@@ -29,9 +29,13 @@ def chosen_for(stage: str) -> dict[str, object]:
 
 def plain_script() -> str:
     """The run sections of all stages, one after the other, as a person would write them into one file."""
-    lines = ["import sys", "from pathlib import Path", "from mlkit.registry.tracking import connect, log_run"]
+    lines = [
+        "import sys",
+        "from pathlib import Path",
+        "from mlkit.registry.tracking import connect_run, log_run",
+    ]
     lines += ["folder = sys.argv[1]", "connect(Path(folder))"]
-    for stage in stages().values():
+    for stage in list_stages().values():
         defaults = {name: parameter.default for name, parameter in stage.parameters.items()}
         values = defaults | chosen_for(stage.name)
         lines += [f"{name} = {value!r}" for name, value in values.items() if name != "run"]
@@ -51,7 +55,7 @@ def by_warm_kernels(home: Path) -> list[list[str]]:
 
 def by_papermill(home: Path) -> list[list[str]]:
     commands = []
-    for stage in stages().values():
+    for stage in list_stages().values():
         nbformat.write(run_view(stage.notebook), home / stage.path.name)
         values = {"run": "runs/bench"} | chosen_for(stage.name)
         words = [str(word) for name, value in values.items() for word in ("-p", name, value)]
@@ -79,7 +83,7 @@ def main() -> None:
     for name, times in taken.items():
         pairs = list(zip(times, taken["plain script"], strict=True))
         ratios = [mine / base for mine, base in pairs]
-        extra = statistics.median(mine - base for mine, base in pairs) / len(stages())
+        extra = statistics.median(mine - base for mine, base in pairs) / len(list_stages())
         spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
         print(
             f"{name:<16} {statistics.median(times):6.1f} s "

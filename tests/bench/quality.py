@@ -24,9 +24,11 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
-from mlkit.collect import read_source
-from mlkit.problem import Problem, Task, encode_target, score, settle, target_values
-from mlkit.sources.examples import TARGETS, load_example
+from mlkit.sources.collection import read_source
+from mlkit.sources.examples import EXAMPLE_TARGETS, load_example
+from mlkit.task.problem import Problem
+from mlkit.task.task import Task, encode_target, score_output, target_values
+from mlkit.task.task_inference import make_task
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 HOLD = float(os.environ.get("BENCH_HOLD", "0"))
@@ -69,15 +71,15 @@ PROGRAMS = {
     "mlkit": """
 from mlkit import fit
 from mlkit.inference.frame_reader import read_frame
-from mlkit.models.calibration import finish
+from mlkit.models.calibration import finalise_model
 from mlkit.packaging.onnx_export import to_onnx
-from mlkit.inference.predictor import onnx_engine
-from mlkit.inference.row_reader import Reader
+from mlkit.inference.predictor import load_onnx_engine
+from mlkit.inference.row_reader import RowReader
 from mlkit.data.schema import Schema
 model = fit(train, target, budget=seconds, trials=10_000, metric=asked["metric"], test_size=asked["hold"])
-model = finish(model)
-answer = onnx_engine(to_onnx(model).SerializeToString(), threads=2)
-reader = Reader(model.table, Schema({}), target)
+model = finalise_model(model)
+answer = load_onnx_engine(to_onnx(model).SerializeToString(), threads=2)
+reader = RowReader(model.table, Schema({}), target)
 fitted = time.monotonic()
 labels, output = model.task.classes, answer(read_frame(reader, test))
 """,
@@ -134,7 +136,7 @@ def tables(folder: Path | None) -> Iterator[tuple[str, pd.DataFrame, str]]:
                 frame = read_source(str(path))
                 yield path.stem, frame, targets.get(path.name, str(frame.columns[-1]))
         return
-    for name, target in TARGETS.items():
+    for name, target in EXAMPLE_TARGETS.items():
         yield name, load_example(name), target
     for package, name, target in REAL:
         yield name, from_r(package, name), target
@@ -164,8 +166,8 @@ def typed(frame: pd.DataFrame, task: Task) -> pd.DataFrame:
 # ---------------------------------------- a round
 def compete(name: str, frame: pd.DataFrame, target: str, contestants: list[str]) -> pd.DataFrame:
     """One table, one split, every contestant."""
-    stated = settle(Problem(target), frame[target])
-    task = settle(Problem(target, task=stated.type, metric=METRIC[stated.type]), frame[target])
+    stated = make_task(Problem(target), frame[target])
+    task = make_task(Problem(target, task=stated.type, metric=METRIC[stated.type]), frame[target])
     data = typed(frame, task)
     strata = None if task.type == "regression" else data[target]
     train, test = train_test_split(data, test_size=0.25, random_state=0, stratify=strata)
@@ -202,7 +204,7 @@ def enter(contestant: str, asked: dict, task: Task, truth: np.ndarray, place: Pa
         output = output[:, 0]
     else:
         output = output[:, [said["labels"].index(label) for label in task.classes]]
-    return {"score": score(task, truth, output), "fit": said["fit"], "predict": said["predict"]}
+    return {"score": score_output(task, truth, output), "fit": said["fit"], "predict": said["predict"]}
 
 
 def judged(round_: pd.DataFrame, task: Task) -> pd.DataFrame:

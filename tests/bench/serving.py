@@ -28,9 +28,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
-from mlkit.core.run_folder import Run
+from mlkit.core.run_folder import RunFolder
 from mlkit.serving.api_keys import add_key
-from mlkit.serving.client import Client, free_port, request_rows
+from mlkit.serving.client import ServerClient, free_port, to_request_rows
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path("~/.cache/mlkit-bench").expanduser()
@@ -65,11 +65,11 @@ def finished_run() -> Path:
     return folder
 
 
-def some_rows(run: Run) -> list[dict[str, Any]]:
+def some_rows(run: RunFolder) -> list[dict[str, Any]]:
     """Rows that nobody has asked about yet: each cell from another test row, numbers a little off."""
     model, draw = run.load("final"), random.Random(1)
     names = [column.name for column in model.table.used]
-    known = request_rows(run.load("test")[names])
+    known = to_request_rows(run.load("test")[names])
 
     def cell(name: str) -> Any:
         value = draw.choice(known)[name]
@@ -187,7 +187,9 @@ def uvicorn(module: str, port: int) -> list[str]:
 def competitors(run: Path, place: Path, port: int) -> Iterator[tuple[str, Competitor]]:
     """Everybody who can be started here."""
     key = add_key(place / "keys.json", "bench", ["predict"])
-    start = "import json, sys; from mlkit.serve import serve; serve(**json.loads(sys.argv[1]))"
+    start = (
+        "import json, sys; from mlkit.serving.server import run_server; run_server(**json.loads(sys.argv[1]))"
+    )
     told = {"model": str(run / "model"), "port": port, "log": str(place / "log.db"),
             "keys": str(place / "keys.json")}  # fmt: skip
 
@@ -266,7 +268,7 @@ def first_answer(process: subprocess.Popen, competitor: Competitor, port: int, r
     """What it says first, as soon as it says anything."""
     end = time.monotonic() + 120
     while time.monotonic() < end and process.poll() is None:
-        client = Client(port)
+        client = ServerClient(port)
         client.headers = competitor.headers
         try:
             heard = client.ask("POST", competitor.path, competitor.body(row))
@@ -369,7 +371,7 @@ def measured(
 
 def main() -> None:
     folder = finished_run()
-    run = Run(folder)
+    run = RunFolder(folder)
     rows = some_rows(run)
     model = run.load("final")
     import pandas as pd

@@ -70,15 +70,19 @@ def write_table(path: Path, rows: int) -> None:
 # ---------------------------------------- the ways
 def by_mlkit(path: str) -> Iterator[str]:
     """Learn from a sample, then go through the file in batches: what the model gets is thrown away."""
-    from mlkit.collect import read_source
-    from mlkit.data.schema import find_broken, infer_schema
-    from mlkit.prepare import learn_reading, make_encoder, make_plan
-    from mlkit.problem import encode_target, settle, state_problem, target_values
+    from mlkit.data.schema_inference import infer_schema
+    from mlkit.features.encoders import make_encoder
+    from mlkit.features.plan import infer_feature_specs, make_plan
+    from mlkit.quality.schema_check import find_violations
+    from mlkit.sources.collection import read_source
     from mlkit.sources.readers import read_batches
+    from mlkit.task.problem import state_problem
+    from mlkit.task.task import encode_target, target_values
+    from mlkit.task.task_inference import make_task
 
     sample = read_source(path, rows=LEARN)
-    task = settle(state_problem("stayed"), sample["stayed"])
-    table = learn_reading(sample, task)
+    task = make_task(state_problem("stayed"), sample["stayed"])
+    table = infer_feature_specs(sample, task)
     schema = infer_schema(table, sample)
     inputs = table.inputs(sample)
     truth = encode_target(task, target_values(task, sample["stayed"]))
@@ -86,7 +90,7 @@ def by_mlkit(path: str) -> Iterator[str]:
     yield "learn"
     for batch in read_batches(path, rows_per_batch=BATCH):
         yield "read"
-        find_broken(schema, table, batch)
+        find_violations(schema, table, batch)
         yield "validate"
         inputs = table.inputs(batch)
         yield "clean"

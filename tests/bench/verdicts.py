@@ -1,7 +1,7 @@
 """How often is the verdict on the fit wrong? Models built to learn too little, too much, or as they should.
 
 `python tests/bench/verdicts.py [SEEDS]` (8 by default) prints, for each kind of model and task, how often
-each verdict was given. `constructed` is also what tests/test_verdict.py judges a part of.
+each verdict was given. `constructed` is also what tests/evaluation/test_fit_diagnosis.py judges a part of.
 """
 
 import sys
@@ -19,10 +19,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from mlkit.evaluation.fit_diagnosis import face_rivals, hold_back, usual_models, verdict_on_fit
-from mlkit.features.encoders import Plan, Treatment
-from mlkit.problem import Problem, Task, baseline_output, score, settle
-from mlkit.train import FAMILIES, make_estimator
+from mlkit.evaluation.fit_diagnosis import diagnose_scores
+from mlkit.evaluation.reference_models import (
+    compare_reference_models,
+    evaluate_out_of_fold,
+    evaluate_reference_models,
+)
+from mlkit.features.encoders import InputPlan, PreprocessingPlan
+from mlkit.models.families import FAMILIES, make_estimator
+from mlkit.task.problem import Problem
+from mlkit.task.task import Task, baseline_output, score_output
+from mlkit.task.task_inference import make_task
 
 TASKS = ("binary", "multiclass", "regression")
 ROWS = 500
@@ -42,7 +49,7 @@ def signal_of(shape: str, columns: np.ndarray) -> np.ndarray:
 
 def made(
     shape: str, kind: str, seed: int, rows: int = ROWS
-) -> tuple[Task, Plan, pd.DataFrame, np.ndarray, list]:
+) -> tuple[Task, PreprocessingPlan, pd.DataFrame, np.ndarray, list]:
     """A table of that shape: its task, plan, inputs, truth and folds."""
     rng = np.random.default_rng(seed)
     columns = rng.normal(size=(rows, 6))
@@ -55,17 +62,17 @@ def made(
         cuts = [0.0] if kind == "binary" else [-1.0, 1.0]
         truth = np.digitize(heard, cuts)
         answers = pd.Series(np.array(["a", "b", "c"])[truth])
-    task = settle(Problem("target", task=kind), answers)
+    task = make_task(Problem("target", task=kind), answers)
     if kind == "binary":
         truth = (answers == task.positive).to_numpy().astype(int)
     inputs = pd.DataFrame(columns, columns=list("uvwxyz")).astype("float32")
     fold = np.arange(rows) % 5
     folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(5)]
-    plan = Plan(dict.fromkeys(inputs, Treatment("number", impute="median", scale="standard")))
+    plan = PreprocessingPlan(dict.fromkeys(inputs, InputPlan("number", impute="median", scale="standard")))
     return task, plan, inputs, truth, folds
 
 
-def models(task: Task, plan: Plan) -> Iterator[tuple[str, str, str, Any]]:
+def models(task: Task, plan: PreprocessingPlan) -> Iterator[tuple[str, str, str, Any]]:
     """The verdict that a model was built for, its name, the shape of its table, and the model."""
     regression = task.type == "regression"
 
@@ -113,16 +120,16 @@ def constructed(
     for shape in shapes:
         tables[shape] = made(shape, kind, seed, rows)
         task, plan, *rest = tables[shape]
-        rivals[shape] = usual_models(task, plan, *rest)
+        rivals[shape] = evaluate_reference_models(task, plan, *rest)
     for wanted, name, shape, estimator in models(*tables[shapes[0]][:2]):
         if shape not in shapes:
             continue
         task, plan, inputs, truth, folds = tables[shape]
-        held = hold_back(estimator, task, inputs, truth, folds, name)
-        baseline = score(task, truth, baseline_output(task, truth, len(truth)))
-        facing = face_rivals(task, truth, held, rivals[shape])
+        held = evaluate_out_of_fold(estimator, task, inputs, truth, folds, name)
+        baseline = score_output(task, truth, baseline_output(task, truth, len(truth)))
+        facing = compare_reference_models(task, truth, held, rivals[shape])
         means = float(np.mean(held.train)), float(np.mean(held.validation))
-        fit, _ = verdict_on_fit(task, *means, held.validation, baseline, facing)
+        fit, _ = diagnose_scores(task, *means, held.validation, baseline, facing)
         yield wanted, f"{name}, {shape}", fit
 
 

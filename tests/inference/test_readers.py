@@ -1,0 +1,158 @@
+"A row that is checked and read at once says what the slow way says, and a table says what its rows say."
+
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlkit.core.errors import SettingsError
+from mlkit.data.column_spec import ColumnSpec
+from mlkit.data.constraints import parse_constraint
+from mlkit.data.schema import DEFAULT_ACTIONS, VIOLATION_ACTIONS, Rule, Schema, make_schema
+from mlkit.data.schema_inference import infer_schema
+from mlkit.data.table_spec import DerivedInput, TableSpec
+from mlkit.data.type_inference import infer_table_spec
+from mlkit.inference.frame_reader import read_frame
+from mlkit.inference.row_reader import RowReader, is_text_input
+from mlkit.quality.schema_check import row_violations
+from mlkit.sources.examples import load_example
+
+TABLE = TableSpec(
+    (
+        ColumnSpec("age", "number"),
+        ColumnSpec("weight", "number", unit="kg", units={"g": 0.001}),
+        ColumnSpec("price", "number", decimal=",", currency="€"),
+        ColumnSpec("member", "boolean"),
+        ColumnSpec("since", "date", has_time=True),
+        ColumnSpec("day", "date", order="day"),
+        ColumnSpec("plan", "category", categories=("basic", "pro"), other="basic"),
+        ColumnSpec("city", "category", categories=("Bern", "Zürich"), spellings={"Zurich": "Zürich"}),
+        ColumnSpec("note", "text"),
+        ColumnSpec("code", "identifier", use=False, reason="it tells rows apart"),
+    )
+).with_derived([DerivedInput("", "age", "/", "price")])
+SCHEMA = Schema({
+    "age": Rule("number", missing=0, low=0, high=120), "weight": Rule("number", low=1),
+    "price": Rule("number"),
+    "member": Rule("boolean", missing=0.5), "since": Rule("date", low="2001-01-01", high="2030-12-31"),
+    "plan": Rule("category", categories=("basic", "pro")), "note": Rule("text", missing=0),
+    "city": Rule("category", pattern="[A-Z].*"),
+}, (parse_constraint("age < 2 * weight"),))  # fmt: skip
+READER = RowReader(TABLE, SCHEMA, "target")
+
+TEXTS = st.sampled_from([
+    "", " ", "42", "4.5", "4,5", "€ 3", "$3", "12 kg", "900 g", "forty", "yes", "no", "TRUE", "0", "n/a", "-",
+    "2020-02-03", "03/04/2020", "2020-02-03 04:05", "1999-12-31", "basic", "PRO", "premium", "Zurich", "bern",
+    "see you", "a" * 200, "１２", "1e400", "nan", "null", "?",
+])  # fmt: skip
+CELLS = st.one_of(
+    st.none(), st.booleans(), st.integers(-10**6, 10**6), st.integers(), st.floats(), TEXTS,
+    st.text(max_size=8))  # fmt: skip
+NAMES = [column.name for column in TABLE.columns]
+
+
+def parts(read):
+    "A row's inputs, in a form that can be compared."
+    return [None if value != value else float(np.float32(value)) for value in read.numbers], read.words
+
+
+@given(st.dictionaries(st.sampled_from([*NAMES, "target", "other"]), CELLS))
+@settings(max_examples=150, deadline=None)
+def test_a_row_is_read_as_the_slow_way_reads_it(row):
+    read, slow = READER.read(row), TABLE.row_inputs(row)
+    kinds = TABLE.input_kinds
+    numbers = [float(value) for name, value in slow.items() if not is_text_input(kinds[name])]
+    assert parts(read)[0] == [None if value != value else value for value in numbers]
+    assert read.words == [value for name, value in slow.items() if is_text_input(kinds[name])]
+    broken = {(trouble.column, trouble.message) for trouble in read.troubles
+              if trouble.situation not in ("unknown", "absent")}  # fmt: skip
+    assert {column for column, _ in broken} == {
+        column for column, _ in row_violations(READER.schema, TABLE, row)
+    }
+    assert {t.column for t in read.troubles if t.situation == "unknown"} == {*row} & {"other"}
+    absent = {t.column for t in read.troubles if t.situation == "absent"}
+    assert absent == {column.name for column in TABLE.used} - {*row}
+
+
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(NAMES, CELLS)), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_a_table_is_read_as_its_rows_are(rows):
+    frame = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=object) for name in NAMES})
+    batch = read_frame(READER, frame)
+    for place, row in enumerate(rows):
+        read = READER.read(row)
+        assert np.array_equal(batch.numbers[place], np.array(read.numbers, "float32"), equal_nan=True)
+        assert batch.words[place].tolist() == read.words
+        assert {trouble for trouble, where in batch.troubles if where[place]} == {*read.troubles}
+    assert batch.refused().tolist() == [bool(READER.read(row).refused) for row in rows]
+
+
+@pytest.mark.parametrize("name", ["customers", "wine", "breast_cancer"])
+def test_typed_columns_are_read_as_their_cells_are(name):
+    frame = load_example(name).head(300)
+    target = frame.columns[-1]
+    table = infer_table_spec(frame, ignore=[target])
+    reader = RowReader(table, infer_schema(table, frame), target)
+    for view in (frame, frame.convert_dtypes(), frame.astype(object)):
+        batch = read_frame(reader, view)
+        for place in range(0, len(view), 7):
+            read = reader.read(view.iloc[place].to_dict())
+            assert np.array_equal(batch.numbers[place], np.array(read.numbers, "float32"), equal_nan=True)
+            assert batch.words[place].tolist() == read.words
+
+
+@pytest.mark.parametrize("row, situation, column", [
+    ({"age": 400}, "range", "age"), ({"age": "forty"}, "kind", "age"), ({"age": None}, "missing", "age"),
+    ({"plan": "premium"}, "category", "plan"), ({"city": "bern"}, "pattern", "city"),
+    ({"agee": 3}, "unknown", "agee"), ({}, "absent", "plan"),
+    ({"since": datetime(1990, 1, 1)}, "range", "since"),
+    ({"age": 50, "weight": 3}, "relation", "age, weight"), ({"age": [1, {"a": 2}]}, "kind", "age"),
+    ({"member": "perhaps"}, "kind", "member"),
+])  # fmt: skip
+def test_each_surprise_has_its_situation(row, situation, column):
+    found = [trouble for trouble in READER.read(row).troubles if trouble.situation == situation]
+    assert column in [trouble.column for trouble in found]
+    assert all(trouble.action == DEFAULT_ACTIONS[situation] for trouble in found)
+
+
+@pytest.mark.parametrize("action", VIOLATION_ACTIONS)
+def test_the_schema_says_what_a_surprise_means(action):
+    said = SCHEMA.to_dict() | {"serving": {"range": action, "unknown": "error"}}
+    reader = RowReader(TABLE, make_schema(said), "target")
+    read = reader.read({"age": 400, "other": 1})
+    assert ("age" in [t.column for t in read.refused]) == (action == "error")
+    assert ("age" in [t.column for t in read.warnings]) == (action == "warn")
+    assert "other" in [t.column for t in read.refused]
+
+
+@pytest.mark.parametrize("serving, said", [
+    ({"rang": "warn"}, "serving: there is no situation 'rang'; did you mean 'range'?"),
+    ({"range": "ignore"}, "serving: range is one of error, warn, default, not ignore"),
+    (["range"], "serving is an object"),
+])  # fmt: skip
+def test_a_schema_that_cannot_be_meant_is_refused(serving, said):
+    with pytest.raises(SettingsError, match=said.replace("?", r"\?")):
+        make_schema({"columns": {}, "serving": serving})
+
+
+def test_a_message_never_repeats_a_cell():
+    secret = "4929 1234 5678 9012"
+    row = dict.fromkeys(NAMES, secret) | {"age": secret, "since": secret}
+    assert all(secret not in trouble.message for trouble in READER.read(row).troubles)
+
+
+def test_long_texts_and_many_values_do_not_stay_in_memory():
+    reader = RowReader(TABLE, SCHEMA)
+    import tracemalloc
+
+    for number in range(3_000):
+        reader.read({"note": f"{number} " + "x" * 50, "plan": f"p{number}", "age": number + 0.5})
+    tracemalloc.start()
+    for number in range(3_000, 8_000):
+        reader.read({"note": f"{number} " + "x" * 50, "plan": f"p{number}", "age": number + 0.5})
+    grown = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert grown < 3_000_000
