@@ -1,10 +1,11 @@
 # What can be done here. `make help` lists it; a fresh machine needs Python 3.11 or later, make and git.
 
-PYTHON ?= python3
-UV     := $(shell command -v uv 2>/dev/null)
-BIN    := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-USER   := .venv/ready
-AUTHOR := .venv/ready-dev
+PYTHON    ?= python3
+UV        := $(shell command -v uv 2>/dev/null)
+BIN       := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+READY     := .venv/ready
+READY_DEV := .venv/ready-dev
+PROJECT   := $(filter-out %/test_lab.py,$(sort $(wildcard tests/project/test_*.py)))
 
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
@@ -22,10 +23,10 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1~\2/p' Makefile | awk -F'~' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 # ---------------------------------------------------------------------------------------------- for everybody
-run: $(USER)  ## set up, then run the pipeline on the built-in example (settings.ini)
+run: $(READY)  ## set up, then run the pipeline on the built-in example (settings.ini)
 	@$(BIN)/mlkit run
 
-lab: $(USER)  ## set up, then open the notebooks in JupyterLab
+lab: $(READY)  ## set up, then open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/index.ipynb
 
 # ---------------------------------------------------------------------------------------------- for authors
@@ -38,11 +39,11 @@ notebooks: format  ## after editing a notebook: format, export the library, clea
 	@$(BIN)/nbdev-clean
 	@$(BIN)/python tools/readme.py > README.md.new && mv README.md.new README.md
 
-format: $(AUTHOR)  ## format notebooks, tests and tools, and sort their imports
+format: $(READY_DEV)  ## format notebooks, tests and tools, and sort their imports
 	@$(BIN)/ruff check --quiet --select I --fix .
 	@$(BIN)/ruff format --quiet .
 
-bench: $(AUTHOR)  ## measure runs, large tables, explanations, serving, intervals, verdicts, and the quality of models
+bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, intervals, verdicts, and the quality of models
 	@$(BIN)/python tests/bench/pipeline.py
 	@$(BIN)/python tests/bench/table.py
 	@$(BIN)/python tests/bench/explain.py
@@ -53,7 +54,7 @@ bench: $(AUTHOR)  ## measure runs, large tables, explanations, serving, interval
 	@$(BIN)/python tests/bench/batch.py
 	@$(BIN)/python tests/bench/serving.py
 
-hooks: $(AUTHOR)  ## let Git run the checks that a commit touches before it is made (pre-commit)
+hooks: $(READY_DEV)  ## let Git run the checks that a commit touches before it is made (pre-commit)
 	@$(BIN)/pre-commit install
 
 constraints:  ## pin what pyproject.toml asks for; UPGRADE=1: the newest versions that go together (needs uv)
@@ -64,41 +65,42 @@ clean:  ## remove what builds and checks left behind; .venv and runs/ stay
 	@rm -rf build dist _docs _proc *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 
 # ---------------------------------------------------------------------------------------------- what `make test` is made of
-lint: $(AUTHOR)
+lint: $(READY_DEV)
 	@echo "== lint: ruff"
 	@$(BIN)/ruff check --quiet --output-format concise . || { echo "make lint: ruff found the above. In mlkit/, mend the notebook that is named at the top of the file, then 'make notebooks'." >&2; exit 1; }
 	@$(BIN)/ruff format --quiet --check . || { echo "make lint: some files are not formatted ('.venv/bin/ruff format --check .' lists them). To mend it: 'make notebooks' ('make format' if no notebook is among them)." >&2; exit 1; }
 
-types: $(AUTHOR)
+types: $(READY_DEV)
 	@echo "== types: mypy"
 	@$(BIN)/mypy --no-error-summary mlkit || { echo "make types: mypy found the above. Mend the notebook that is named at the top of the file, then 'make notebooks'." >&2; exit 1; }
 
-layers: $(AUTHOR)
+layers: $(READY_DEV)
 	@echo "== layers: import-linter"
 	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report"; echo "make layers: a module imports one from a layer above it. Mend the import in the notebook, then 'make notebooks'; a new room gets its layer in pyproject.toml." >&2; exit 1; }
 
-project: $(AUTHOR)
+project: $(READY_DEV)
 	@echo "== project: notebooks, library and README agree"
-	@$(BIN)/pytest -q --no-header tests/project/test_project.py
+	@$(BIN)/pytest -q --no-header $(PROJECT)
 
-lessons: $(AUTHOR)
+lessons: $(READY_DEV)
 	@echo "== lessons: every notebook runs"
 	@$(BIN)/python tools/on_a_copy.py nbdev-test --n-workers 2 --do-print --timing || { echo "make lessons: the notebooks named above do not run. Open them with 'make lab', mend, then 'make notebooks'." >&2; exit 1; }
 
-tests: $(AUTHOR)
+tests: $(READY_DEV)
 	@echo "== tests: pytest"
-	@$(BIN)/pytest tests --ignore tests/project/test_project.py
+	@$(BIN)/pytest tests $(PROJECT:%=--ignore=%)
 
 # ---------------------------------------------------------------------------------------------- the environment
 # One .venv in two steps: a user's, and on top of it an author's. Each is made once, and gone through again when
 # pyproject.toml or constraints.txt change; what is there already stays. uv is used where it is, because it is faster.
+# Nothing is compiled ahead: most modules are never imported, and Python compiles the others when they are.
 ifeq ($(UV),)
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 else
-INSTALL := uv pip install --quiet --compile-bytecode --python .venv
+INSTALL := uv pip install --quiet --python .venv
 endif
 
-$(USER): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv for users; the first time takes a minute or two."
 ifeq ($(UV),)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.13 run" >&2; exit 1; }
@@ -110,10 +112,10 @@ else
 endif
 	@$(BIN)/python tools/constraints.py users > .venv/users.txt
 	@$(INSTALL) --require-hashes -r .venv/users.txt
-	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(AUTHOR): $(USER)
+$(READY_DEV): $(READY)
 	@echo "Setting up .venv for authors; the first time takes another minute."
 	@$(INSTALL) --require-hashes -r constraints.txt
 	@touch $@
