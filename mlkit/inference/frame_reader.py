@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..data.column_spec import ColumnSpec, distinct_cells, input_columns, input_kinds, read_column
+from ..data.column_reader import distinct_cells, read_column
+from ..data.column_spec import ColumnSpec
 from ..data.constraints import violation_mask
+from ..data.model_inputs import input_columns, input_kinds
 from ..data.schema import Rule, broken_rules, rule_column_spec, to_pandera_column
 from .row_reader import RowReader, Violation, is_text_input, rule_violation
 
@@ -61,7 +63,7 @@ def _check_vectorised(
 ) -> Iterator[ViolationMask]:
     values, fine = to_pandera_column(column, cells)
     sizes, readable = values.to_numpy("float64"), fine.to_numpy()
-    low, high = rule.limit("low"), rule.limit("high")
+    low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
     broken = {"kind": ~readable}
     if rule.missing == 0:
         broken["missing"] = np.isnan(sizes) & readable
@@ -176,7 +178,7 @@ def _constraint_violations(reader: RowReader, series: dict[str, Any], empty: Any
     for constraint in reader.constraints:
         values = {
             name: to_pandera_column(reader.table[name], series.get(name, empty))[0].to_numpy("float64")
-            for name in constraint.names
+            for name in constraint.columns
         }
         rows = violation_mask(constraint, values)
         if rows.any():

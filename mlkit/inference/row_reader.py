@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..core.errors import did_you_mean
-from ..data.column_spec import ColumnSpec, input_cell, input_kinds, read_cell
+from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import RowConstraint, is_satisfied
+from ..data.model_inputs import input_cell, input_kinds
 from ..data.schema import Rule, Schema, as_number, broken_rules, describe_rule, rule_column_spec
 from ..data.table_spec import TableSpec
 
@@ -102,11 +103,11 @@ def fast_number_parser(
     parse: CellParser,  # for everything that is not plain
 ) -> CellParser:
     "A cell parser with a short cut for plain numbers within their range."
-    prepared, rule = column._prepared, schema.rules.get(column.name, Rule())
-    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not prepared.bare:
+    lookups, rule = column.lookups, schema.rules.get(column.name, Rule())
+    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not lookups.bare_factor:
         return parse
-    worth, sentinels = prepared.bare, prepared.sentinels
-    low, high = rule.limit("low"), rule.limit("high")
+    worth, sentinels = lookups.bare_factor, lookups.sentinels
+    low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
     low, high = -_FLOAT32_MAX if low is None else low, _FLOAT32_MAX if high is None else high
 
     def glance(value: Any) -> ParsedCell:
@@ -174,7 +175,7 @@ class RowReader:
         self.names = [column.name for column in table.columns]
         self.known_names = frozenset([*self.names, target])
         used = {column.name for column in table.used}
-        self.constraints = [each for each in schema.relations if used.issuperset(each.names)]
+        self.constraints = [each for each in schema.constraints if used.issuperset(each.columns)]
 
     def read(
         self,
@@ -207,7 +208,7 @@ class RowReader:
             sides = (read_cell(self.table[name], row.get(name)) for name in (each.left, each.right))
             numbers.append(each.of_cells(*sides))
         for constraint in self.constraints:
-            cells = {name: read_cell(self.table[name], row.get(name)) for name in constraint.names}
+            cells = {name: read_cell(self.table[name], row.get(name)) for name in constraint.columns}
             if not is_satisfied(constraint, {name: as_number(cell) for name, cell in cells.items()}):
                 violations.append(self.broken_constraint(constraint))
 
@@ -223,7 +224,7 @@ class RowReader:
 
     def broken_constraint(self, constraint: RowConstraint) -> Violation:
         "The violation for columns that contradict each other."
-        names = ", ".join(constraint.names)
+        names = ", ".join(constraint.columns)
         return self._violation(names, "constraint", f"it should hold that {constraint.text}")
 
     def _violation(self, column: str, check: str, message: str) -> Violation:

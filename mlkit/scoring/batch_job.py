@@ -207,7 +207,7 @@ def score_source(
             dict(warned),
             progress.seconds,
             address.shown,
-            workers.trouble,
+            workers.cluster_error,
         )
         _finish_job(chunks, address, into, done)
     return done

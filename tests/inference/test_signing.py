@@ -246,7 +246,9 @@ def test_a_manifest_of_another_kind_is_refused_even_when_it_is_signed(package, k
     ({"format": 1}, "by mlkit of an unknown version in package format 1", "make it anew from its run"),
     ({"format": 7, "mlkit": "4.0"}, "by mlkit 4.0 in package format 7", "upgrade mlkit"),
 ])  # fmt: skip
-def test_a_package_of_another_format_is_refused_in_one_line_with_its_maker(package, keys, facts, maker, advice):
+def test_a_package_of_another_format_is_refused_in_one_line_with_its_maker(
+    package, keys, facts, maker, advice
+):
     digests = {name: file_digest(package / name) for name in FILES}
     (package / "manifest.json").write_text(json.dumps(facts | {"files": digests}))
     sign_list(package, keys / "mine.key", {n: file_digest(package / n) for n in [*FILES, "manifest.json"]})

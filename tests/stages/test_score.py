@@ -55,7 +55,11 @@ def test_every_row_gets_the_answer_of_the_model(predictor, rows, tmp_path, endin
     assert np.allclose(answers[["probability.no", "probability.yes"]], expected(predictor, rows), atol=1e-6)
     assert answers["prediction"].tolist() == predictor.labels(expected(predictor, rows))
     note = json.loads((tmp_path / "out.scoring.json").read_text())
-    assert note["manifest_digest"] == predictor.digest and len(note["data_digest"]) == 64 and note["rows"] == len(rows)
+    assert (
+        note["manifest_digest"] == predictor.digest
+        and len(note["data_digest"]) == 64
+        and note["rows"] == len(rows)
+    )
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == sorted(
         ["new.parquet", f"out.{ending}", "out.scoring.json"]
     )
