@@ -19,7 +19,15 @@ from hypothesis import strategies as st
 from mlkit.core.errors import RunError
 from mlkit.core.formatting import format_compact_number, format_duration
 from mlkit.pipeline import report
-from mlkit.pipeline.html import find_number_columns, sanitise_css, sanitise_html, strip_terminal_codes
+from mlkit.pipeline.html import (
+    ALLOWED_ATTRIBUTES,
+    ALLOWED_TAGS,
+    find_number_columns,
+    sanitise_css,
+    sanitise_html,
+    strip_terminal_codes,
+)
+from mlkit.pipeline.notebooks import list_stages
 from mlkit.pipeline.report import write_report
 from mlkit.pipeline.run_summary import read_score_summary
 from mlkit.pipeline.score_scale import make_score_scale
@@ -162,7 +170,7 @@ def test_outputs_of_the_run_section_are_shown_in_order(tmp_path):
 
 
 def test_settings_that_differ_stand_in_the_open(tmp_path):
-    usual = report.stages()["train"].parameters["seed"].default
+    usual = list_stages()["train"].parameters["seed"].default
     train = TRAIN | {"parameters": {"trials": 41, "seed": usual}}
     page = page_of(make_run(tmp_path / "run", train=train))
     opened, folded = re.sub("<details>.*?</details>", "", page, flags=re.DOTALL), page
@@ -270,19 +278,56 @@ ATTACKS = [
     "<![CDATA[><img src=x onerror='hacked=1'>]]>",
     "<?><img src=x onerror='hacked=1'>",
     "</main></body><img src=x onerror='hacked=1'>",
+    "<b title='<style>' onclick='hacked=1'>x</b><style>#a {color: red}</style>",
+    "<svg></p><style><a id='</style><img src=1 onerror=hacked=1>'>",
+    "<form><math><mtext></form><form><mglyph><style></math><img src onerror=hacked=1>",
+    "<img src='data:image/png;base64,AA==' srcset='//x.org/a 2x' onload='hacked=1'>",
+    "<img src='data:text/html;base64,PHNjcmlwdD4='>",
+    "<h1 title='<h2 onclick=hacked=1>'>x</h1>",
+    "<td background='//x.org/a' style='background-image: image-set(\"//x.org/a\" 1x)'>x</td>",
 ]  # fmt: skip
+STYLES = [
+    "color: red; background: url(//x.org/a)",
+    "background: u\\72l(//x.org/a)",
+    "background: URL(//x.org/a)",
+    "background-image: image-set('//x.org/a' 1x)",
+    "background: linear-gradient(red, url(//x.org/a))",
+    "width: expression(hacked=1)",
+    "color: var(--x); position: fixed; z-index: 9",
+    "behavior: url(#a); -moz-binding: url(//x.org/a)",
+    "color: red} body {display: none",
+    "background: /**/ url( '//x.org/a' ); color: red",
+]
 
 
 def assert_harmless(page: str) -> None:
     for tag, attributes in Elements(page).found:
-        assert tag in {*report.KEPT, "style"}
-        assert attributes.keys() <= report.ATTRIBUTES
+        assert tag in {*ALLOWED_TAGS, "style"}
+        assert attributes.keys() <= ALLOWED_ATTRIBUTES
         assert re.match("data:image/", attributes.get("src") or "data:image/")
+        assert not re.search(r"url|image|expression|var\(|position|behavior|}", attributes.get("style") or "")
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_known_attacks_come_out_harmless(attack):
     assert_harmless(sanitise_html(attack))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_styles_that_fetch_or_reach_out_go(style):
+    shown = sanitise_html(f'<p style="{style}">x</p><style>#a {{{style}}}</style>')
+    assert_harmless(shown)
+    assert not re.search(r"x\.org|url|expression|position|body|display", shown)
+    assert sanitise_html('<p style="color: red; left: 0">x</p>') == '<p style="color: red">x</p>'
+
+
+def test_what_pandas_styles_keeps_its_colours():
+    import pandas as pd
+
+    table = pd.DataFrame({"share": [0.1, 0.9]}).style.bar(color="#fee").set_properties(**{"color": "#123456"})
+    shown = sanitise_html(table.to_html())
+    assert "linear-gradient(90deg, #fee" in shown and "color: #123456" in shown
+    assert shown.startswith("<style>#T_") and shown.count("<td ") == 2
 
 
 pieces = st.sampled_from(
