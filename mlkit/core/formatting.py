@@ -18,9 +18,9 @@ import pandas as pd
 from .errors import RunError
 
 # %% auto #0
-__all__ = ['SIGNIFICANCE_LEVEL', 'without_nan', 'join_with_and', 'format_value', 'format_compact_number', 'format_duration',
-           'format_memory', 'parse_local_time', 'describe_mlflow_error', 'pluralise', 'shorten', 'first_error_line',
-           'format_number']
+__all__ = ['SIGNIFICANCE_LEVEL', 'without_nan', 'join_with_and', 'split_list', 'format_value', 'format_compact_number',
+           'format_duration', 'format_memory', 'parse_local_time', 'describe_mlflow_error', 'pluralise', 'shorten',
+           'first_error_line', 'format_number']
 
 # %% ../../nbs/core/07_formatting.ipynb #2098b6fa
 def without_nan(
@@ -39,6 +39,17 @@ def without_nan(
 def join_with_and(parts: Sequence[str]) -> str:
     "a, b and c."
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+# %% ../../nbs/core/07_formatting.ipynb #6141f520
+def split_list(
+    text: str | Sequence[str],  # one text with separators, as settings hold it, or a list that is one already
+    separator: str = "|",  # a blank: commas serve as well
+) -> list[str]:  # in their order, without empty ones
+    "The names in a list that a setting gives as text."
+    if not isinstance(text, str):
+        return list(text)
+    parts = text.replace(",", " ").split() if separator == " " else text.split(separator)
+    return [part.strip() for part in parts if part.strip()]
 
 # %% ../../nbs/core/07_formatting.ipynb #a60fb443
 def format_value(value: Any) -> str:
