@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from mlkit.core.errors import RunError
 from mlkit.core.formatting import format_compact_number, format_duration
-from mlkit.pipeline import report
 from mlkit.pipeline.html import (
     ALLOWED_ATTRIBUTES,
     ALLOWED_TAGS,
@@ -29,9 +28,9 @@ from mlkit.pipeline.html import (
 )
 from mlkit.pipeline.notebooks import list_stages
 from mlkit.pipeline.report import write_report
-from mlkit.pipeline.run_summary import read_score_summary
 from mlkit.pipeline.score_scale import make_score_scale
-from mlkit.task.metrics import METRICS
+from mlkit.task.metrics import METRICS, metric_label
+from mlkit.task.score_summary import read_score_summary
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 METRICS_FILE = {
@@ -115,9 +114,9 @@ def test_it_answers_first(tmp_path):
     text = text_of(page_of(make_run(tmp_path / "run")))
     assert text.startswith("customers A machine learning run named run, started 23 November 2026,")
     assert (
-        "✓ Goal reached Whom to call? The model predicts churned with AUC-ROC 0.861 "
-        "(95 % interval 0.840 to 0.882), on 400 rows that it had not seen before. "
-        "That is better than the best guess without a model (0.500). The goal of 0.800 is reached. "
+        "✓ Goal reached Whom to call? The model predicts churned: AUC-ROC 0.861 "
+        "(95 % interval 0.840 to 0.882) on 400 test rows. "
+        "That is better than the baseline of 0.500; the goal of 0.8 is reached. "
         "Next: Try it on the decision that it was made for."
     ) in text
     parts = ("How good is it?", "What ran", "Train Which model,", "How this was made", "What to do next")
@@ -131,13 +130,13 @@ def test_it_answers_first(tmp_path):
         ({"goal": 0.85}, "Goal reached, narrowly", "Test on more rows"),
         ({"goal": 0.9, "fit": "overfit"}, "Goal not reached", "simpler models"),
         ({"goal": 0.9, "fit": "underfit"}, "Goal not reached", "more flexible models"),
-        ({"goal": None}, "Better than a guess", "State a goal"),
-        ({"score": 0.51, "interval": [0.44, 0.58]}, "No better than a guess", "cannot be told from"),
-        ({"score": 0.4, "interval": [0.35, 0.45]}, "No better than a guess", "worse than the best guess"),
+        ({"goal": None}, "Better than the baseline", "State a goal"),
+        ({"score": 0.51, "interval": [0.44, 0.58]}, "No better than the baseline", "not clearly better"),
+        ({"score": 0.4, "interval": [0.35, 0.45]}, "No better than the baseline", "worse than the baseline"),
         ({"metric": "rmse", "direction": "minimize", "score": 12345.6, "interval": [12000, 12700],
-          "baseline": 20000, "goal": 13000}, "Goal reached", "root mean squared error 12,346"),
+          "baseline": 20000, "goal": 13000}, "Goal reached", "Root mean squared error 12,346"),
         ({"metric": "rmse", "direction": "minimize", "score": 9.5, "interval": [9, 11], "baseline": 20,
-          "goal": 10}, "Goal reached, narrowly", "falls short"),
+          "goal": 10}, "Goal reached, narrowly", "not by all"),
     ],
 )  # fmt: skip
 def test_the_verdict_follows_from_the_interval(tmp_path, changes, verdict, words):
@@ -180,7 +179,7 @@ def test_settings_that_differ_stand_in_the_open(tmp_path):
 
 def test_metrics_are_called_what_the_list_of_metrics_calls_them():
     for metric in METRICS.values():
-        assert report.metric_label(metric.name).lower() == metric.label.lower()
+        assert metric_label(metric.name) == metric.label
 
 
 # ---------------------------------------- whatever is missing
