@@ -75,7 +75,7 @@ def _watching_stage(
     "Follow a stage while it runs."
     seen = {"seconds": 0.0, "peak_memory": 0.0}
     started, over = time.monotonic(), threading.Event()
-    (folder / ".telling").write_text("starting")
+    (folder / ".progress").write_text("starting")
 
     def look() -> None:
         written, pid = 0, None
@@ -118,7 +118,7 @@ def _memory_of(pid: int | None) -> float:
 
 def _progress_message(folder: Path) -> str:
     with suppress(OSError):
-        return (folder / ".telling").read_text(encoding="utf-8")
+        return (folder / ".progress").read_text(encoding="utf-8")
     return ""
 
 # %% ../../nbs/pipeline/09_runner.ipynb #db349c78
@@ -330,12 +330,12 @@ def _environment() -> Iterator[None]:
     "What kernels inherit while the block runs: MLflow sends nothing, and stages report their progress."
     telemetry = os.environ.get("MLFLOW_DISABLE_TELEMETRY", "true")
     before = dict(os.environ)
-    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": telemetry, "MLKIT_WATCHED": "1"}
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": telemetry, "MLKIT_SHOW_PROGRESS": "1"}
     try:
         yield
     finally:
         engine.KERNEL_POOL.close()
-        for name in ("MLFLOW_DISABLE_TELEMETRY", "MLKIT_WATCHED"):
+        for name in ("MLFLOW_DISABLE_TELEMETRY", "MLKIT_SHOW_PROGRESS"):
             if name in before:
                 os.environ[name] = before[name]
             else:
