@@ -12,9 +12,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from .errors import RunError
 
 # %% auto #0
@@ -54,7 +51,7 @@ def without_nan(
         return {key: without_nan(one) for key, one in value.items()}
     if isinstance(value, list):
         return [without_nan(one) for one in value]
-    if isinstance(value, np.generic):
+    if type(value).__module__ == "numpy" and hasattr(value, "dtype") and not value.shape:
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -108,7 +105,7 @@ def shorten(
     width: int = 24,  # characters
 ) -> str:
     "A value, short enough for a table."
-    if isinstance(value, pd.Timestamp):
+    if isinstance(value, datetime) and value == value:  # NaT is none
         return value.isoformat(sep=" ").removesuffix(" 00:00:00")
     text = str(value)
     if isinstance(value, float):
