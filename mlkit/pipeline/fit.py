@@ -86,6 +86,7 @@ def _evaluate_out_of_fold(
     from mlkit.models.trials import trial_interval
     from mlkit.task.task import baseline_output, is_goal_reached, score_all_metrics, score_output
 
+    assert chosen.output is not None  # the chosen trial was finished
     task, judged = data.task, np.isfinite(chosen.output.reshape(len(data.truth), -1)[:, 0])
     truth, nothing = data.truth[judged], baseline_output(data.task, data.truth, int(judged.sum()))
     return without_nan(
