@@ -52,7 +52,7 @@ def make_trial_listener(
         )
         so_far = f", best {best.score:.4g} ({best.family})" if best else ""
         rest = f", {max(0, left):.0f} s left" if math.isfinite(left) else ""
-        run.tell(f"trial {trial.number + 1} of {trials}{so_far}{rest}")
+        run.report_progress(f"trial {trial.number + 1} of {trials}{so_far}{rest}")
 
     return tell
 

@@ -23,7 +23,7 @@ __all__ = ['SERVER_LIBRARIES', 'server_files', 'pin_libraries', 'write_unchanged
 
 # %% ../../nbs/deployment/01_image.ipynb #4ab84b5d
 _SERVER_MODULE = "mlkit.serving.server"  # where a server begins
-_EXTRA_FILES = ("__init__.py", "serving/page.html")  # what no import names
+_EXTRA_FILES = ("__init__.py", "core/public_api.py", "serving/page.html")  # what no module imports
 
 
 def server_files(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..data.column_spec import ColumnSpec, distinct_cells, input_columns, input_kinds, read_column
+from ..data.column_reader import distinct_cells, read_column
+from ..data.column_spec import ColumnSpec
 from ..data.constraints import violation_mask
+from ..data.model_inputs import input_columns, input_kinds
 from ..data.schema import Rule, broken_rules, to_pandera_column
 from ..data.schema import rule_column_spec as as_ruled
 from .row_reader import RowReader, Violation, is_text_input, rule_violation
@@ -62,7 +64,7 @@ def _check_vectorised(
 ) -> Iterator[ViolationMask]:
     values, fine = to_pandera_column(column, cells)
     sizes, readable = values.to_numpy("float64"), fine.to_numpy()
-    low, high = rule.limit("low"), rule.limit("high")
+    low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
     broken = {"kind": ~readable}
     if rule.missing == 0:
         broken["missing"] = np.isnan(sizes) & readable
@@ -171,12 +173,12 @@ def _derived(reader: RowReader, series: dict[str, Any], empty: Any) -> list[Any]
 
 def _constraint_violations(reader: RowReader, series: dict[str, Any], empty: Any) -> list[ViolationMask]:
     found = []
-    for relation in reader.relations:
+    for constraint in reader.constraints:
         values = {
             name: to_pandera_column(reader.table[name], series.get(name, empty))[0].to_numpy("float64")
-            for name in relation.names
+            for name in constraint.columns
         }
-        rows = violation_mask(relation, values)
+        rows = violation_mask(constraint, values)
         if rows.any():
-            found.append((reader.broken_constraint(relation), rows))
+            found.append((reader.broken_constraint(constraint), rows))
     return found

@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..core.errors import did_you_mean
-from ..data.column_spec import ColumnSpec, input_cell, input_kinds, read_cell
+from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import RowConstraint, is_satisfied
+from ..data.model_inputs import input_cell, input_kinds
 from ..data.schema import Rule, Schema, as_number, broken_rules, describe_rule, rule_column_spec
 from ..data.table_spec import TableSpec
 
@@ -104,11 +105,11 @@ def fast_number_parser(
     look: CellParser,  # for everything that is not plain
 ) -> CellParser:
     "The same, for numbers within their range."
-    prepared, rule = column._prepared, schema.rules.get(column.name, Rule())
-    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not prepared.bare:
+    lookups, rule = column.lookups, schema.rules.get(column.name, Rule())
+    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not lookups.bare_factor:
         return look
-    worth, sentinels = prepared.bare, prepared.sentinels
-    low, high = rule.limit("low"), rule.limit("high")
+    worth, sentinels = lookups.bare_factor, lookups.sentinels
+    low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
     low, high = -_FLOAT32_MAX if low is None else low, _FLOAT32_MAX if high is None else high
 
     def glance(value: Any) -> ParsedCell:
@@ -173,7 +174,9 @@ class RowChecks:
         self.names = [column.name for column in table.columns]
         self.known = frozenset([*self.names, target])
         used = {column.name for column in table.used}
-        self.relations = [relation for relation in schema.relations if used.issuperset(relation.names)]
+        self.constraints = [
+            constraint for constraint in schema.constraints if used.issuperset(constraint.columns)
+        ]
 
     def absent(self, name: str) -> Violation:
         "The trouble with a column that is not there."
@@ -185,10 +188,10 @@ class RowChecks:
         message = f"there is no column '{short}'{did_you_mean(short, self.names)}"
         return self._violation(short, "unknown", message)
 
-    def broken_constraint(self, relation: RowConstraint) -> Violation:
+    def broken_constraint(self, constraint: RowConstraint) -> Violation:
         "The trouble with columns that contradict each other."
-        names = ", ".join(relation.names)
-        return self._violation(names, "relation", f"it should hold that {relation.text}")
+        names = ", ".join(constraint.columns)
+        return self._violation(names, "relation", f"it should hold that {constraint.text}")
 
     def _violation(self, column: str, situation: str, message: str) -> Violation:
         return Violation(column, situation, message, self.schema.action(situation))
@@ -218,7 +221,7 @@ class RowReader(RowChecks):
             texts += cell.words
             if cell.troubles:
                 troubles += cell.troubles
-        if self.table.derived or self.relations:
+        if self.table.derived or self.constraints:
             self._compute(row, numbers, troubles)
         if not row.keys() <= self.known:
             troubles += map(self.unknown_column, row.keys() - self.known)
@@ -232,7 +235,9 @@ class RowReader(RowChecks):
                     *(read_cell(self.table[name], row.get(name)) for name in (each.left, each.right))
                 )
             )
-        for relation in self.relations:
-            values = {name: as_number(read_cell(self.table[name], row.get(name))) for name in relation.names}
-            if not is_satisfied(relation, values):
-                troubles.append(self.broken_constraint(relation))
+        for constraint in self.constraints:
+            values = {
+                name: as_number(read_cell(self.table[name], row.get(name))) for name in constraint.columns
+            }
+            if not is_satisfied(constraint, values):
+                troubles.append(self.broken_constraint(constraint))

@@ -75,7 +75,7 @@ def _watching_stage(
     "Follow a stage while it runs."
     seen = {"seconds": 0.0, "peak_memory": 0.0}
     started, over = time.monotonic(), threading.Event()
-    (folder / ".telling").write_text("starting")
+    (folder / ".progress").write_text("starting")
 
     def look() -> None:
         while not over.wait(0.2):
@@ -103,7 +103,7 @@ def _memory_of(pid: int | None) -> float:
 
 def _progress_message(folder: Path) -> str:
     with suppress(OSError):
-        return (folder / ".telling").read_text(encoding="utf-8")
+        return (folder / ".progress").read_text(encoding="utf-8")
     return ""
 
 # %% ../../nbs/pipeline/09_runner.ipynb #db349c78
@@ -304,11 +304,11 @@ def run_pipeline(
 @contextmanager
 def _environment() -> Iterator[None]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ["MLKIT_WATCHED"] = "1"
+    os.environ["MLKIT_SHOW_PROGRESS"] = "1"
     try:
         yield
     finally:
-        os.environ.pop("MLKIT_WATCHED")
+        os.environ.pop("MLKIT_SHOW_PROGRESS")
         engine.KERNEL_POOL.close()
 
 # %% ../../nbs/pipeline/09_runner.ipynb #ecf6312c

@@ -50,9 +50,9 @@ def _example_cell(column: ColumnSpec, rule: Rule, turn: int) -> Any:
     if names := rule.categories or column.categories:
         return names[turn % len(names)]
     if column.kind == "number":
-        return _numbers(rule.limit("low"), rule.limit("high"), turn)
+        return _numbers(rule.numeric_limit("low"), rule.numeric_limit("high"), turn)
     if column.kind == "date":
-        return _day(rule.limit("low"), rule.limit("high"), turn)
+        return _day(rule.numeric_limit("low"), rule.numeric_limit("high"), turn)
     if column.kind == "boolean":
         return ("yes", "no")[turn % 2]
     return column.shapes[0].replace("#", "10") if column.shapes else "example"

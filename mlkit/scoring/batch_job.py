@@ -205,7 +205,7 @@ def score_source(
             dict(warned),
             clock.seconds,
             address.shown,
-            workers.trouble,
+            workers.cluster_error,
         )
         _finish_job(parts, address, into, done)
     return done

@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..core.errors import DataError
-from ..data.column_spec import ColumnSpec, format_cell, input_names, read_cell
+from ..data.column_spec import ColumnSpec, format_cell, read_cell
+from ..data.model_inputs import input_names
 from ..data.table_spec import TableSpec
 from ..inference.predictor import ModelInputs, Predictor, stack_rows
 from ..inference.row_reader import is_text_input

@@ -130,7 +130,7 @@ def _number(column: ColumnSpec, rule: Rule, strict: bool) -> list[dict[str, Any]
         "maximum": _HUGE if high is None else high,
     }
     plain = {"type": "string", "pattern": "^([0-9]{1,9})?$", "description": "a text that shows a number"}
-    return [number] if strict or "" not in column._prepared.factors else [number, plain]
+    return [number] if strict or "" not in column.lookups.factors else [number, plain]
 
 
 def _date(column: ColumnSpec, rule: Rule, strict: bool) -> list[dict[str, Any]]:
