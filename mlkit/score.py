@@ -21,21 +21,23 @@ __all__ = ['describe_scoring', 'summarise', 'evaluation_rows_path', 'describe_pr
 def describe_scoring(done: ScoringResult) -> str:  # some lines
     "What was done, and what to look at."
     model = f"{done.model} version {done.version}"
-    lines = [f"{done.rows:,} rows predicted by {model} at {done.rate:,.0f} rows a second: {done.output}"]
-    if done.refused:
+    lines = [
+        f"{done.rows:,} rows predicted by {model} at {done.rows_per_second:,.0f} rows a second: {done.output}"
+    ]
+    if done.rejected:
         lines.append(
-            f"{done.refused:,} rows were rejected; they stand beside it in the file that ends in .refused.csv, "
+            f"{done.rejected:,} rows were rejected; they stand beside it in the file that ends in .rejected.csv, "
             "each with its reason. Mend them, and score that file."
         )
     for message, rows in Counter(done.warnings).most_common(3):
         lines.append(f"Warning for {rows:,} rows: {message}.")
-    return "\n".join([*lines, done.trouble] if done.trouble else lines)
+    return "\n".join([*lines, done.cluster_error] if done.cluster_error else lines)
 
 # %% ../nbs/09_score.ipynb #5c1a0aca
 def summarise(done: ScoringResult) -> str:  # one line
     "What this stage did, for the command line."
-    bad = f", {done.refused:,} rejected" if done.refused else ""
-    return f"{done.rows:,} rows predicted at {done.rate:,.0f} a second{bad}"
+    bad = f", {done.rejected:,} rejected" if done.rejected else ""
+    return f"{done.rows:,} rows predicted at {done.rows_per_second:,.0f} a second{bad}"
 
 # %% ../nbs/09_score.ipynb #20209138
 def evaluation_rows_path(

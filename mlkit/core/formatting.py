@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from .errors import RunError
 
@@ -108,7 +107,7 @@ def shorten(
     width: int = 24,  # characters
 ) -> str:
     "A value, short enough for a table."
-    if isinstance(value, pd.Timestamp):
+    if isinstance(value, datetime) and value == value:  # not NaT
         return value.isoformat(sep=" ").removesuffix(" 00:00:00")
     text = str(value)
     if isinstance(value, float):
