@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['RULE_NAMES', 'PARSED_KINDS', 'ViolationAction', 'VIOLATION_ACTIONS', 'DEFAULT_ACTIONS', 'Rule', 'describe_rule',
-           'rule_column_spec', 'is_empty_cell', 'allowed_texts', 'broken_rules', 'as_number', 'Schema', 'regex_problem',
-           'rule_problems', 'schema_problems', 'serving_problems', 'constraint_problems', 'make_schema', 'load_schema',
-           'rule_column_specs', 'unreadable_cells', 'evaluate_where', 'to_pandera_column']
+           'rule_column_spec', 'is_empty_cell', 'allowed_texts', 'broken_rules', 'as_number', 'serving_problems',
+           'Schema', 'regex_problem', 'rule_problems', 'schema_problems', 'constraint_problems', 'make_schema',
+           'load_schema', 'rule_column_specs', 'unreadable_cells', 'evaluate_where', 'to_pandera_column']
 
 # %% ../../nbs/data/13_schema.ipynb #bf430cf1
 @dataclass(frozen=True)
@@ -174,6 +174,20 @@ DEFAULT_ACTIONS: dict[str, ViolationAction] = {  # what can be wrong with a row,
 }
 
 
+def serving_problems(
+    serving: Any,  # the value of the key `serving`
+) -> Iterator[str]:
+    "What is wrong with the actions that a schema states for violations, in sentences."
+    if not isinstance(serving, Mapping):
+        yield f"serving is an object, not {format_value(serving)}"
+        return
+    for situation, action in serving.items():
+        if situation not in DEFAULT_ACTIONS:
+            yield f"serving: there is no situation '{format_value(situation)}'{did_you_mean(situation, DEFAULT_ACTIONS)}"
+        elif action not in VIOLATION_ACTIONS:
+            yield f"serving: {situation} is one of {', '.join(VIOLATION_ACTIONS)}, not {format_value(action)}"
+
+
 @dataclass(frozen=True)
 class Schema:
     "What is expected of a table."
@@ -303,20 +317,6 @@ def schema_problems(
     for text in constraints:
         yield from constraint_problems(text, known, content["columns"])
     yield from serving_problems(content.get("serving", {}))
-
-
-def serving_problems(
-    serving: Any,  # the value of the key `serving`
-) -> Iterator[str]:
-    "What is wrong with the actions that a schema states for violations, in sentences."
-    if not isinstance(serving, Mapping):
-        yield f"serving is an object, not {format_value(serving)}"
-        return
-    for situation, action in serving.items():
-        if situation not in DEFAULT_ACTIONS:
-            yield f"serving: there is no situation '{format_value(situation)}'{did_you_mean(situation, DEFAULT_ACTIONS)}"
-        elif action not in VIOLATION_ACTIONS:
-            yield f"serving: {situation} is one of {', '.join(VIOLATION_ACTIONS)}, not {format_value(action)}"
 
 
 def constraint_problems(

@@ -46,7 +46,7 @@ class SchemaCheck:
 
     schema: Schema
     violations: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
-    rows: pd.DataFrame  # those that were checked
+    checked_rows: pd.DataFrame  # those that were checked
 
 
 def check_schema(
@@ -107,7 +107,7 @@ def handle_invalid_rows(
     reasons: dict[Any, list[str]] = {}
     lines_of: Any = checked.violations.itertuples() if on_invalid == "quarantine" else ()
     for row in lines_of:
-        for label in checked.rows.index[list(row.where)].tolist():
+        for label in checked.checked_rows.index[list(row.where)].tolist():
             reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
     return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
 

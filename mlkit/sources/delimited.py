@@ -174,7 +174,7 @@ class FileLayout:
     encoding: str
     dialect: Dialect
     names: tuple[str, ...]  # as the header has them
-    above: int  # lines above the header
+    lines_above_header: int  # lines above the header
     size: int  # bytes, unpacked
     lines: int
 
@@ -259,7 +259,7 @@ def _parse_blocks(
 
     types = {f"f{place}": pa.large_string() for place in range(len(layout.names))}
     read = fast.ReadOptions(
-        column_names=list(types), block_size=block, use_threads=False, skip_rows=layout.above
+        column_names=list(types), block_size=block, use_threads=False, skip_rows=layout.lines_above_header
     )
     parse = fast.ParseOptions(
         delimiter=layout.dialect.delimiter,
@@ -309,7 +309,7 @@ def _describe_uneven_row(open: FileOpener, layout: FileLayout) -> str:
     try:
         with open_text(open, layout.encoding) as file:
             for line, row in _parse_rows(file, layout.dialect):
-                if line <= layout.above or len(row) == wide:
+                if line <= layout.lines_above_header or len(row) == wide:
                     continue
                 count += 1
                 first = first or f"line {line} has {pluralise(len(row), 'field')} where the header has {wide}"

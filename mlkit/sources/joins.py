@@ -91,7 +91,7 @@ class JoinedTable:
     def __init__(self, join: Join, table: pd.DataFrame):
         self.join, self.name = join, source_short_name(join.source)
         mine, theirs = zip(*join.keys, strict=True)
-        self.keys, self.rows, self.found, self.shape = list(mine), 0, 0, "nothing"
+        self.keys, self.rows, self.matched_rows, self.shape = list(mine), 0, 0, "nothing"
         others = [find_key_column(name, table, f"{self.name} (collect.join)") for name in theirs]
         key = join_key_column(table, others)
         repeated = key[key != ""].duplicated()
@@ -109,7 +109,7 @@ class JoinedTable:
         mine = [find_key_column(name, frame, "the first table (collect.join)") for name in self.keys]
         key = join_key_column(frame, mine)
         places = self.index.get_indexer(key)
-        self.rows, self.found = self.rows + len(frame), self.found + int((places >= 0).sum())
+        self.rows, self.matched_rows = self.rows + len(frame), self.matched_rows + int((places >= 0).sum())
         if self.shape == "nothing":
             self.shape = mask_keys(key)
         partners = self.added.reset_index(drop=True).reindex(places).set_axis(frame.index)
@@ -123,7 +123,7 @@ def join_report(
 ) -> dict[str, Any]:
     "What a join did. DataError: nothing."
     join = partner.join
-    if not partner.found:
+    if not partner.matched_rows:
         raise DataError(
             f"{partner.name}: no row finds a partner on {join.on}: keys look like {partner.shape} in the "
             f"first table and like {partner.theirs} here; check collect.join"
@@ -133,7 +133,7 @@ def join_report(
         "on": join.on,
         "rows_before": partner.rows,
         "rows_after": partner.rows,
-        "partners": partner.found / partner.rows,
+        "partners": partner.matched_rows / partner.rows,
         "columns": partner.added.shape[1],
     }
 

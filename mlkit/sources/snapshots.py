@@ -84,8 +84,8 @@ def describe_snapshot(
     if origin.encoding is not None:
         between = DELIMITERS.get(origin.delimiter or "", repr(origin.delimiter))
         text += f" as {origin.encoding.upper().replace('_', '-')}, {between}-separated"
-    if origin.above:
-        text += f", without {pluralise(origin.above, 'line')} above the header"
+    if origin.lines_above_header:
+        text += f", without {pluralise(origin.lines_above_header, 'line')} above the header"
     for each in origin.joins:
         text += f", joined with {source_short_name(each['source'])} ({each['partners']:.1%} of the rows)"
     return text

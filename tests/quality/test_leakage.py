@@ -176,7 +176,7 @@ def test_the_target_in_parts_is_found(formula, seed):
     if seed == 3:
         numbers[random.random((rows, 8)) < 0.05] = np.nan
     found = find_formulas(answer, numbers, list("abcdefgh"))
-    assert [tuple(sorted(formula.places)) for formula in found] == [wanted]
+    assert [tuple(sorted(formula.columns)) for formula in found] == [wanted]
 
 
 def test_parts_of_a_count_leave_and_known_ones_stay():
@@ -185,9 +185,9 @@ def test_parts_of_a_count_leave_and_known_ones_stay():
                           "registered": random.poisson(120, 600)})  # fmt: skip
     bikes["y"] = bikes["casual"] + bikes["registered"]
     found = audited(bikes)
-    assert found.columns == ["casual", "registered"] and "'casual' + 'registered'" in found.leaks[0].why
-    train, test, left = handle_leaks(found, bikes, bikes[: len(found.copies)])
-    assert list(train) == ["hour", "y"] == list(test) and left == found.columns
+    assert found.leaking_columns == ["casual", "registered"] and "'casual' + 'registered'" in found.leaks[0].reason
+    train, test, left = handle_leaks(found, bikes, bikes[: len(found.is_copied_test_row)])
+    assert list(train) == ["hour", "y"] == list(test) and left == found.leaking_columns
     assert audited(bikes, known="casual|registered").columns == []
 
 
@@ -200,7 +200,7 @@ def test_copied_rows_are_found_and_chance_meetings_are_not(seed):
     )
     double = double.sample(frac=1, random_state=seed, ignore_index=True)
     found = audited(double)
-    assert [leak.kind for leak in found.leaks] == ["copies"] and found.copies.sum() >= 1
+    assert [leak.kind for leak in found.leaks] == ["copies"] and found.is_copied_test_row.sum() >= 1
     few = pd.DataFrame(random.choice(list("abc"), (600, 4)), columns=list("pqrs")).assign(
         y=random.choice(["n", "y"], 600)
     )
@@ -242,4 +242,4 @@ def test_rows_that_only_a_leaking_column_makes_alike_are_no_copies():
     frame = pd.DataFrame({"kind": [f"kind {k}" for k in kind], "part": [f"part {k % 5}" for k in kind],
                           "cost": np.round(price * 0.75, 1), "price": price})  # fmt: skip
     found = audited(frame, "price")
-    assert [leak.columns for leak in found.leaks] == [["cost"]] and not found.copies.any()
+    assert [leak.columns for leak in found.leaks] == [["cost"]] and not found.is_copied_test_row.any()
