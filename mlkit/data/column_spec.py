@@ -78,7 +78,7 @@ class ColumnSpec:
         for name, choices in COLUMN_CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 hint = did_you_mean(str(value), choices) or f"; choose {' or '.join(map(repr, choices))}"
-                raise DataError(f"column {self.name!r}: {name} cannot be {value!r}{hint}")
+                raise DataError(f"column {self.name!r}: there is no {name} {value!r}{hint}")
 
     @cached_property
     def lookups(self) -> CellLookups:

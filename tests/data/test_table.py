@@ -492,7 +492,7 @@ def test_executors_agree_on_mixed_cells(column, cells):
         ColumnSpec("a", "date", date_order="day"),
         ColumnSpec("a", "date", date_order="month"),
     ],
-    ids=lambda column: column.kind + column.unit + column.order + column.decimal,
+    ids=lambda column: column.kind + column.unit + column.date_order + column.decimal,
 )
 def test_executors_agree_on_ugly_cells(declared):
     more = replace(declared, missing=(*MISSING_MARKERS, "unknown", "-1", "2020-02-29", "401"), other_category="rest")
