@@ -50,7 +50,7 @@ COLUMN_CHOICES: dict[str, tuple[str, ...]] = {  # the fields of `ColumnSpec` tha
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    "How the cells of one column are read, and what the model gets of them."
+    "The declaration of one column: how its cells are read, and which model inputs it gives."
 
     name: str  # as in the file, blanks and all
     kind: ColumnKind

@@ -28,7 +28,7 @@ MIN_READABLE_SHARE = 0.98  # the share of cells that must make sense for a kind 
 
 @dataclass(frozen=True)
 class ColumnStats:
-    "What is known of a column's cells."
+    "Counts of a column's cells, on which the inference of its kind is based."
 
     series: pd.Series
     rows: int
@@ -47,7 +47,7 @@ class ColumnStats:
         return sum(count for text, count in self.text_counts.items() if accept(text))
 
     def accepted_share(self, accept: Callable[[str], object]) -> float:
-        "Their share."
+        "The share of the sampled cells that `accept` takes."
         return self.count_accepted(accept) / max(1, sum(self.text_counts.values()))
 
     def readable_share(self, column: ColumnSpec) -> float:
@@ -148,5 +148,5 @@ def quote_cell(
 def format_row_count(
     count: int,  # rows
 ) -> str:
-    "How many rows, in words."
+    "A number of rows in words."
     return f"in {count:,} row{'' if count == 1 else 's'}"

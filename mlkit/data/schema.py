@@ -37,7 +37,7 @@ __all__ = ['RULE_NAMES', 'PARSED_KINDS', 'ViolationAction', 'VIOLATION_ACTIONS',
 # %% ../../nbs/data/13_schema.ipynb #bf430cf1
 @dataclass(frozen=True)
 class Rule:
-    "What is expected of one column."
+    "The rules of one column: kind, share of missing cells, range, categories, uniqueness, pattern."
 
     kind: ColumnKind | Literal[""] = ""  # empty: any
     missing: float | None = None  # largest share of empty cells; 0: never empty
@@ -163,14 +163,14 @@ VIOLATION_ACTIONS: tuple[ViolationAction, ...] = get_args(ViolationAction)
 
 
 DEFAULT_ACTIONS: dict[str, ViolationAction] = {  # what can be wrong with a row, and what is usually done
-    "unknown": "warn",  # a column that the model does not know
-    "absent": "warn",  # a column that the model needs is not there
-    "missing": "warn",  # an empty cell where none should be
+    "unknown_column": "warn",  # a column that the model does not know
+    "missing_column": "warn",  # a column that the model needs is not there
+    "missing_value": "warn",  # an empty cell where none should be
     "kind": "error",  # a cell that cannot be read
     "range": "warn",  # a number or day out of its range
     "category": "warn",  # a category that was never seen
     "pattern": "warn",  # a text of another form
-    "relation": "warn",  # columns that contradict each other
+    "constraint": "warn",  # columns that contradict each other
 }
 
 
@@ -181,16 +181,16 @@ def serving_problems(
     if not isinstance(serving, Mapping):
         yield f"serving is an object, not {format_value(serving)}"
         return
-    for situation, action in serving.items():
-        if situation not in DEFAULT_ACTIONS:
-            yield f"serving: there is no situation '{format_value(situation)}'{did_you_mean(situation, DEFAULT_ACTIONS)}"
+    for check, action in serving.items():
+        if check not in DEFAULT_ACTIONS:
+            yield f"serving: there is no check '{format_value(check)}'{did_you_mean(check, DEFAULT_ACTIONS)}"
         elif action not in VIOLATION_ACTIONS:
-            yield f"serving: {situation} is one of {', '.join(VIOLATION_ACTIONS)}, not {format_value(action)}"
+            yield f"serving: {check} is one of {', '.join(VIOLATION_ACTIONS)}, not {format_value(action)}"
 
 
 @dataclass(frozen=True)
 class Schema:
-    "What is expected of a table."
+    "The rules of all columns of a table, its row constraints, and what violations mean when it is served."
 
     rules: dict[str, Rule]  # by column, in the order of the table
     constraints: tuple[RowConstraint, ...] = ()
@@ -208,9 +208,9 @@ class Schema:
             written["constraints"] = [constraint.text for constraint in self.constraints]
         return written | ({"serving": self.serving} if self.serving else {})
 
-    def action(self, situation: str) -> ViolationAction:
+    def action(self, check: str) -> ViolationAction:
         "What a violation means when a row is to be predicted: error, warn or default."
-        return self.serving.get(situation, DEFAULT_ACTIONS[situation])
+        return self.serving.get(check, DEFAULT_ACTIONS[check])
 
     def only(self, names: Iterable[str]) -> Schema:
         "The rules and constraints that concern only these columns."

@@ -43,7 +43,7 @@ def separate_classes(
     values: np.ndarray,  # numbers, none missing
     truth: np.ndarray,  # codes
 ) -> tuple[int, bool]:  # rows on the wrong side; is every border sharp, or every class a heap of its own?
-    "How well the classes lie one after the other in a column."
+    "Measure how well the classes lie one after the other in a sorted column."
     medians = {code: float(np.median(values[truth == code])) for code in np.unique(truth)}
     order, wrong, sharp = sorted(medians, key=lambda code: (medians[code], code)), 0, True
     for lower, upper in zip(order, order[1:], strict=False):

@@ -30,10 +30,10 @@ def target_notes(
     task: Task,
     target: pd.Series,  # raw cells, missing ones gone
 ) -> list[str]:  # sentences
-    "What is strange about the answers themselves."
+    "Sentences about target values that cannot be read or stand far from all others."
     if task.type != "regression":
         return []
-    numbers, told = parse_target_numbers(target, task.numbers), []
+    numbers, told = parse_target_numbers(target, task.number_spec), []
     wrong = list(dict.fromkeys(format_value(as_text(to_python(cell))) for cell in target[np.isnan(numbers)]))
     if wrong:
         told.append(f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
@@ -125,7 +125,7 @@ def show_leaks(
 
 
 def _leak_title(leak: Leak, on_leak: str) -> str:
-    "What follows from a leak, in a few words."
+    "What happens to a leak, in a few words."
     if on_leak == "warn":
         return "Not mended:"
     if leak.kind in COLUMN_LEAK_KINDS:
@@ -138,7 +138,7 @@ def show_single_column_scores(
     task: Task,
     dropped: list[str],  # columns that left
 ) -> Any:  # pandas Styler
-    "What the strongest columns say alone, and the question that only a person can answer."
+    "The scores of the strongest columns alone, with the question that only a person can answer."
     _, label, least = AUDIT_METRICS[task.type]
     least = 1 / len(task.classes) if task.type == "multiclass" else least
     rows = found.column_scores[

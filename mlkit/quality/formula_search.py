@@ -24,7 +24,7 @@ __all__ = ['allowed_error', 'formula_holds', 'FormulaTerm', 'make_terms', 'term_
 def allowed_error(
     answers: np.ndarray,  # numbers
 ) -> float:  # in their unit
-    "How far a formula may miss: a hundredth of the spread, outliers aside."
+    "The largest error of an exact formula: a hundredth of the spread, outliers aside."
     low, high = np.percentile(answers, [2, 98])
     return 0.01 * (float(np.std(np.clip(answers, low, high))) or float(np.std(answers)))
 
@@ -60,7 +60,7 @@ class FormulaTerm:
     sign: str = ""  # × or /
 
     def evaluate(self, numbers: np.ndarray) -> np.ndarray:  # one column a number, one row a row
-        "Its value in every row."
+        "The value of the term in every row."
         if self.second < 0:
             return numbers[:, self.first]
         with np.errstate(all="ignore"):
@@ -468,5 +468,5 @@ def _separated_share(
 
 
 def _oriented(value: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "The same with the sign that puts the one class above the other."
+    "Turn the values so that the one class lies above the other."
     return (value if np.median(value[upper]) >= np.median(value[~upper]) else -value), upper

@@ -37,7 +37,7 @@ __all__ = ['COLUMN_LEAK_KINDS', 'LeakageAudit', 'parse_known_columns', 'audit_le
 # %% ../../nbs/quality/08_leakage.ipynb #0c24e034
 @dataclass(frozen=True)
 class LeakageAudit:
-    "What the audit has found."
+    "The findings of a leakage audit."
 
     leaks: list[Leak] = field(default_factory=list)
     column_scores: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["column", "score"]))

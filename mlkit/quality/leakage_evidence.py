@@ -27,7 +27,7 @@ MAX_AUDIT_ROWS = 5_000  # rows are enough to see a leak
 
 @dataclass(frozen=True)
 class Leak:
-    "Something that gives the answer away."
+    "A finding of the leakage audit: columns, or the split, that give the target away."
 
     kind: str  # alone, formula, filled, shifted, copies, entity or time
     columns: list[str]  # those that are to blame
@@ -36,7 +36,7 @@ class Leak:
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #40f0b889
 @dataclass(frozen=True)
 class AuditData:
-    "Training rows as the audit looks at them."
+    "Training rows in the typed form in which the audit compares them."
 
     typed: pd.DataFrame  # columns that feed the model: numbers, dates and text
     truth: np.ndarray  # codes or numbers, one a row
@@ -90,7 +90,7 @@ def predict_with_tree(
     values: np.ndarray,  # features, a row a row
     evidence: AuditData,
 ) -> np.ndarray:  # probabilities or numbers for each row, from folds that did not hold it
-    "What a decision tree makes of it, cross-validated."
+    "Cross-validated predictions of a decision tree on one column."
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -127,7 +127,7 @@ def _word_indicators(
 
 
 def predict_by_single_columns(evidence: AuditData) -> dict[str, np.ndarray]:  # by column
-    "What each column predicts alone; a gap is a value like any other."
+    "Predict the target by each column alone; missing is a value like any other."
 
     def features(name: str) -> np.ndarray:
         if name in evidence.text_columns:
@@ -144,7 +144,7 @@ def score_single_columns(
     outputs: dict[str, np.ndarray],  # from `predict_by_single_columns`
     evidence: AuditData,
 ) -> pd.DataFrame:  # column, score; the strongest first
-    "How well each column does by itself."
+    "Score the predictions of each column alone."
     metric = AUDIT_METRICS[evidence.task.type][0]
     scores = pd.DataFrame(
         {

@@ -40,7 +40,7 @@ def missing_text_mask(
 # %% ../../nbs/quality/06_profile.ipynb #f1f73524
 @dataclass
 class ColumnProfile:
-    "A column under examination."
+    "A column and what the profile finds out about it."
 
     name: str
     cells: pd.Series
@@ -55,7 +55,7 @@ class ColumnProfile:
 
     @cached_property
     def value_counts(self) -> pd.Series:
-        "How often each value occurs, the commonest first; equals in the order of their coming."
+        "Counts of each value, the commonest first; equals in the order of their coming."
         return self.cells.value_counts(sort=False).sort_values(ascending=False, kind="stable")
 
     @cached_property
@@ -124,7 +124,7 @@ def _note_blanks(look: ColumnProfile) -> str:
 
 
 def _note_spelling(look: ColumnProfile) -> str:
-    "The same category in several spellings."
+    "Note a category that is written in several spellings."
     for spelling, category in look.column_spec.spellings.items():
         return f"one category in several spellings: {look.quote(category)}, {look.quote(spelling)}"
     return ""
@@ -183,7 +183,7 @@ _BAR_CHARACTERS, _HISTOGRAM_BINS = " ▁▂▃▄▅▆▇█", 24
 
 
 def column_histogram(look: ColumnProfile) -> str:  # one letter of `_BAR_CHARACTERS` for each bar
-    "How the values of a column are spread; nothing for personal columns and for texts that all differ."
+    "The histogram of a column's values; empty for personal columns and for texts that all differ."
     if look.personal or not len(look.known_counts) or look.kind in ("identifier", "constant", "text"):
         return ""
     if look.kind in ("number", "date"):
@@ -192,7 +192,7 @@ def column_histogram(look: ColumnProfile) -> str:  # one letter of `_BAR_CHARACT
 
 
 def _count_bins(values: pd.Series) -> list[int]:
-    "How many values lie in each interval."
+    "Count the values in each interval."
     import numpy as np
 
     numbers = np.sort(values.to_numpy().astype("float64"))
@@ -307,7 +307,7 @@ def _row_html(cells: list[str], line: str, tag: str = "td") -> str:
 
 # %% ../../nbs/quality/06_profile.ipynb #92ed5869
 def _profile_cells_html(row: dict[Any, Any]) -> list[str]:
-    "What the profile shows of one column."
+    "The cells of a column's line in the profile."
     from html import escape
 
     def soft(text: str, colour: str = GREY) -> str:

@@ -25,7 +25,7 @@ __all__ = ['ColumnContent', 'learn_column_content', 'misfit_mask', 'best_shift',
 # %% ../../nbs/quality/01_shifted_rows.ipynb #84ed8e15
 @dataclass(frozen=True)
 class ColumnContent:
-    "What the cells of one column are like."
+    "The kind of a column and its known words, by which a cell is said to belong into it."
 
     column: ColumnSpec
     known_words: frozenset[str] = frozenset()  # categories that more than one row has
@@ -47,7 +47,7 @@ class ColumnContent:
 def learn_column_content(
     cells: pd.Series,  # raw cells of a column
 ) -> ColumnContent:
-    "What a column holds, a few wrong cells aside."
+    "Infer the content of a column, a few wrong cells aside."
     some = cells.iloc[:: max(1, len(cells) // _MAX_SAMPLE_ROWS)].reset_index(drop=True)
     column = infer_column(some)
     if column.kind not in _PARSED_KINDS:

@@ -50,7 +50,7 @@ def split_name(
 def entity_in_name(
     name: str,  # of a column
 ) -> str:  # id, somebody, thing, or nothing
-    "What the name of a column says that it names."
+    "Infer from a column's name whether it names an entity."
     words = split_name(name)
     if words & _CATEGORY_WORDS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name):
         return "thing"
@@ -162,7 +162,7 @@ def find_restart_column(
 # %% ../../nbs/quality/02_split_strategy.ipynb #a56f4436
 @dataclass(frozen=True)
 class TimeColumn:
-    "A column that tells when a row was made, in a table whose rows follow each other."
+    "A date column by which the rows are ordered."
 
     column: str
     times: pd.Series
@@ -198,7 +198,7 @@ SplitMethod = Literal["chance", "time", "group"]
 
 @dataclass(frozen=True)
 class SplitStrategy:
-    "How the test rows are chosen, and why."
+    "How the test rows are chosen (by chance, time or group), and why."
 
     method: SplitMethod
     column: str = ""  # by which they part

@@ -101,7 +101,7 @@ def _target_codes(task: Task, rows: pd.DataFrame) -> np.ndarray:
 
 
 def _strata(task: Task, codes: np.ndarray) -> np.ndarray | None:
-    "What keeps its shares on both sides: classes, or tenths of the numbers."
+    "The strata that keep their shares on both sides: classes, or tenths of the numbers."
     if task.type != "regression":
         return codes
     if len(codes) < 10 * _TARGET_STRATA:
@@ -121,7 +121,7 @@ def resolve_split_strategy(
     time_column: str,
     group_column: str,
 ) -> SplitStrategy:
-    "How the test rows are chosen, and why. SettingsError for settings that do not go together."
+    "Resolve how the test rows are chosen. SettingsError for settings that do not go together."
     named = {"time": time_column, "group": group_column}
     how = split if split != "auto" else next((way for way, column in named.items() if column), "auto")
     if how == "chance":

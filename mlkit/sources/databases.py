@@ -72,7 +72,7 @@ def open_database(address: DataLocation) -> Any:
 
 # %% ../../nbs/sources/08_databases.ipynb #f3c435f4
 def describe_database_error(address: DataLocation, error: Exception) -> str:
-    "What a database says is wrong, in one line and without the password."
+    "A database's error in one line, without the password."
     import sqlalchemy as sa
 
     text = first_error_line(getattr(error, "orig", None) or error)

@@ -121,7 +121,7 @@ def describe_network_error(
     address: DataLocation,
     error: Exception,  # from requests or urllib3
 ) -> str:
-    "What went wrong on the way, in one line and without the address's secrets."
+    "A network error in one line, without the address's secrets."
     text = repr(error)
     if "Timeout" in text or "timed out" in text:
         return f"{address.display_name} does not answer within {_HTTP_TIMEOUTS[1]:g} s; try again, or download it by hand"
@@ -211,7 +211,7 @@ def describe_store_error(
     address: DataLocation,
     error: Exception,  # from fsspec, or from what it uses
 ) -> str:
-    "What is wrong with an object store, in one line."
+    "An error of an object store in one line."
     package, text = STORE_PACKAGES[address.scheme], f"{type(error).__name__} {error}".lower()
     if re.search("bucket.*not exist|nosuchbucket|container.*not|no such bucket", text):
         return f"{address.display_name}: there is no such bucket; check the address"
@@ -287,7 +287,7 @@ def _from_store(address: DataLocation, store: Any, path: str) -> Fetcher:
 def make_fetchers(
     address: DataLocation,  # on a disk, on the web, or in an object store
 ) -> list[Fetcher]:  # one or more
-    "How to bring the files that an address names. DataError: there are none."
+    "The fetchers for the files that an address names. DataError: there are none."
     if address.kind == "store":
         return _list_store_files(address)
     if address.kind == "web":

@@ -31,7 +31,7 @@ __all__ = ['FrameStream', 'ReadOptions', 'ReadReport', 'make_column_names', 'nor
 # %% ../../nbs/sources/07_file_formats.ipynb #3ad48f2a
 @dataclass(frozen=True)
 class ReadOptions:
-    "What the user says about reading a source."
+    "The options for reading a source."
 
     query: str = ""  # of a database: SELECT ..., or the name of a table
     encoding: str = "auto"  # of a text file: auto, or a name
@@ -41,7 +41,7 @@ class ReadOptions:
 # %% ../../nbs/sources/07_file_formats.ipynb #d652c21f
 @dataclass
 class ReadReport:
-    "What was found out while reading."
+    "What was found out while a source was read: encoding, delimiter, files and their digest."
 
     encoding: str | None = None  # of a text file
     delimiter: str | None = None

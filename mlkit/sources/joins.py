@@ -26,7 +26,7 @@ __all__ = ['Join', 'parse_joins', 'join_key_column', 'mask_keys', 'JoinedTable',
 # %% ../../nbs/sources/10_joins.ipynb #696db84b
 @dataclass(frozen=True)
 class Join:
-    "What to join, and on which key."
+    "A source to join, and the key to join it on."
 
     source: str  # as the user wrote it
     keys: tuple[tuple[str, str], ...]  # column of the first table, and that of this one
@@ -79,7 +79,7 @@ def join_key_column(
 
 
 def mask_keys(keys: pd.Series) -> str:
-    "How keys look, without showing one: digits as 9, letters as A."
+    "The commonest form of keys, without showing one: digits as 9, letters as A."
     texts = [re.sub(r"\d", "9", text).replace("\x1f", ", ") for text in keys[keys != ""].head(1000)]
     shapes = pd.Series([re.sub(r"[^\W\d_]", "A", text) for text in texts])
     return shorten(shapes.mode()[0], 30) if len(shapes) else "nothing"
@@ -121,7 +121,7 @@ class JoinedTable:
 def join_report(
     partner: JoinedTable,  # that has been added to all rows
 ) -> dict[str, Any]:
-    "What a join did. DataError: nothing."
+    "The counts of a join, for the snapshot. DataError: no row found a match."
     join = partner.join
     if not partner.matched_rows:
         raise DataError(
@@ -187,7 +187,7 @@ def add_joined_columns(
     frames: FrameStream,  # parts of the first table
     partners: list[JoinedTable],
 ) -> FrameStream:
-    "The same rows with the columns of their partners."
+    "Add the columns of the joined tables to a stream of tables."
     for frame in frames:
         for partner in partners:
             frame = partner.add_to(frame)

@@ -73,13 +73,13 @@ class DataLocation:
 
     @property
     def scheme(self) -> str:
-        "What stands before the colon, in small letters; empty for a file."
+        "The scheme before the colon, in small letters; empty for a file."
         scheme = re.match(r"(example|openml)(?=:)|[\w+.-]+(?=://)", self.resolved, re.IGNORECASE)
         return scheme[0].lower() if scheme else ""
 
     @property
     def kind(self) -> str:
-        "What kind of place this is: disk, web, store, database, example or openml."
+        "The kind of location: disk, web, store, database, example or openml."
         if self.scheme in ("", "file"):
             return "disk"
         if self.scheme in ("http", "https"):

@@ -25,7 +25,7 @@ from .locations import DataLocation, parse_location
 
 # %% ../../nbs/sources/09_readers.ipynb #e206fd2b
 def example_frames(address: DataLocation, how: ReadOptions, facts: ReadReport) -> FrameStream:
-    "A built-in table."
+    "Read a built-in example table."
     from mlkit.sources.examples import load_example
 
     yield load_example(address.resolved.partition(":")[2])
@@ -106,7 +106,7 @@ def rebatch(
     frames: FrameStream,
     rows: int,  # in each table, but for the last
 ) -> FrameStream:
-    "The same rows in tables of one length."
+    "Cut a stream of tables into tables of one length."
     waiting, count, start = list[pd.DataFrame](), 0, 0
     for frame in frames:
         while count + len(frame) >= rows:

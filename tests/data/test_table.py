@@ -495,7 +495,9 @@ def test_executors_agree_on_mixed_cells(column, cells):
     ids=lambda column: column.kind + column.unit + column.date_order + column.decimal,
 )
 def test_executors_agree_on_ugly_cells(declared):
-    more = replace(declared, missing=(*MISSING_MARKERS, "unknown", "-1", "2020-02-29", "401"), other_category="rest")
+    more = replace(
+        declared, missing=(*MISSING_MARKERS, "unknown", "-1", "2020-02-29", "401"), other_category="rest"
+    )
     for column in (declared, more):
         check_agreement(column, pd.Series([cell for cell in UGLY if cell != "\ud800"], dtype="str"))
         check_agreement(column, pd.Series([-1.0, 401.0, 20200229.0, 1e39, math.inf, None]))
@@ -908,7 +910,10 @@ def test_words_for_nothing_are_answers_where_they_have_to_be():
     assert set(infer_column(texts("single", "double", "None")).categories) == {"single", "double", "None"}
     assert set(infer_column(texts("US", "JP", "NA")).categories) == {"US", "JP", "NA"}
     assert infer_column(texts("yes", "no", "unknown")).kind == "boolean"
-    assert "'unknown' in 2 rows taken as missing" in infer_column(texts("a", "b", "Unknown", "unknown")).kind_reason
+    assert (
+        "'unknown' in 2 rows taken as missing"
+        in infer_column(texts("a", "b", "Unknown", "unknown")).kind_reason
+    )
 
 
 @pytest.mark.parametrize(
@@ -1032,7 +1037,9 @@ def test_a_column_that_says_the_same_as_an_earlier_one_is_not_used():
     )
     table = infer_table_spec(frame)
     assert table.input_names == ("sex", "size", "nearly")
-    assert table["male"].unused_reason == table["Geschlecht"].unused_reason == "the same as 'sex' in every row"
+    assert (
+        table["male"].unused_reason == table["Geschlecht"].unused_reason == "the same as 'sex' in every row"
+    )
     assert table["again"].unused_reason == "the same as 'size' in every row"
     assert infer_table_spec(frame.head(10)).input_names == tuple(frame)  # too few rows to tell
 

@@ -185,7 +185,10 @@ def test_parts_of_a_count_leave_and_known_ones_stay():
                           "registered": random.poisson(120, 600)})  # fmt: skip
     bikes["y"] = bikes["casual"] + bikes["registered"]
     found = audited(bikes)
-    assert found.leaking_columns == ["casual", "registered"] and "'casual' + 'registered'" in found.leaks[0].reason
+    assert (
+        found.leaking_columns == ["casual", "registered"]
+        and "'casual' + 'registered'" in found.leaks[0].reason
+    )
     train, test, left = handle_leaks(found, bikes, bikes[: len(found.is_copied_test_row)])
     assert list(train) == ["hour", "y"] == list(test) and left == found.leaking_columns
     assert audited(bikes, known="casual|registered").leaking_columns == []
