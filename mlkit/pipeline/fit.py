@@ -86,7 +86,8 @@ def _evaluate_out_of_fold(
     from mlkit.models.trials import trial_interval
     from mlkit.task.task import baseline_output, is_goal_reached, score_all_metrics, score_output
 
-    task, judged = data.task, np.isfinite(chosen.output.reshape(len(data.truth), -1)[:, 0])
+    task, output = data.task, np.asarray(chosen.output)  # out of fold
+    judged = np.isfinite(output.reshape(len(data.truth), -1)[:, 0])
     truth, nothing = data.truth[judged], baseline_output(data.task, data.truth, int(judged.sum()))
     return without_nan(
         {
@@ -105,7 +106,7 @@ def _evaluate_out_of_fold(
             "model": choice["family"],
             "rows": {"train": choice["rows"], "test": 0},
             "threshold": 0.5 if task.type == "binary" else None,
-            "test": score_all_metrics(task, truth, chosen.output[judged]),
+            "test": score_all_metrics(task, truth, output[judged]),
             "note": "there are no test rows: these are scores of cross-validation, which a search flatters",
         }
     )
