@@ -176,13 +176,13 @@ def _is_readable_with_target(address: Any, target: str) -> bool:
     from mlkit.sources.downloads import require_store_package
     from mlkit.sources.locations import find_source_files
 
-    if address.place == "store":
+    if address.kind == "store":
         require_store_package(address)
-    if address.place == "database":
+    if address.kind == "database":
         return _is_remote(address)
-    if address.place != "disk":
+    if address.kind != "disk":
         return True
-    path = find_source_files(address.real)[0]
+    path = find_source_files(address.resolved)[0]
     suffix, packed = split_suffixes(path.name)
     if packed or suffix not in TEXT_SUFFIXES:
         return True
@@ -205,8 +205,8 @@ def _check_joins(join: str) -> None:
 
     for each in parse_joins(join):
         address = parse_location(each.source, "collect.join")
-        if address.place == "disk":
-            find_source_files(address.real)
+        if address.kind == "disk":
+            find_source_files(address.resolved)
 
 # %% ../../nbs/cli/02_main.ipynb #f2121e59
 _argument = partial(typer.Argument, show_default=False)

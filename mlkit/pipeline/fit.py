@@ -179,4 +179,4 @@ def split_and_prepare(
     inputs, answers = table.inputs(train), make_target_frame(task, train, split=way.to_dict(), seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
     plan = make_plan(table, inputs, combined=combined, answer=target_as_numbers(task, train), seed=seed)
-    return TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.how == "time"), table, test
+    return TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.method == "time"), table, test
