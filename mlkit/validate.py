@@ -42,7 +42,7 @@ def leaks_json(found: LeakageAudit, dropped: list[str]) -> list[dict[str, Any]]:
         {
             "kind": leak.kind,
             "columns": leak.columns,
-            "why": leak.why,
+            "why": leak.reason,
             "left_out": bool(leak.columns) and set(leak.columns) <= set(dropped),
         }
         for leak in found.leaks

@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from .errors import RunError
 
 # %% auto #0
 __all__ = ['SIGNIFICANCE_LEVEL', 'format_number', 'format_compact_number', 'without_nan', 'format_duration', 'format_memory',
-           'parse_local_time', 'pluralise', 'join_with_and', 'shorten', 'format_value', 'first_error_line',
-           'describe_mlflow_error']
+           'parse_local_time', 'pluralise', 'join_with_and', 'shorten', 'split_list', 'format_value',
+           'first_error_line', 'describe_mlflow_error']
 
 # %% ../../nbs/core/07_formatting.ipynb #297ee7fb
 def format_number(
@@ -53,7 +51,7 @@ def without_nan(
         return {key: without_nan(one) for key, one in value.items()}
     if isinstance(value, list):
         return [without_nan(one) for one in value]
-    if isinstance(value, np.generic):
+    if type(value).__module__ == "numpy" and hasattr(value, "dtype") and not value.shape:
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -107,12 +105,23 @@ def shorten(
     width: int = 24,  # characters
 ) -> str:
     "A value, short enough for a table."
-    if isinstance(value, datetime) and value == value:  # not NaT
+    if isinstance(value, datetime) and value == value:  # NaT is none
         return value.isoformat(sep=" ").removesuffix(" 00:00:00")
     text = str(value)
     if isinstance(value, float):
         text = f"{value:.6g}" if value % 1 or abs(value) > 1e15 else f"{value:.0f}"
     return text if len(text) <= width else text[: width - 1] + "…"
+
+# %% ../../nbs/core/07_formatting.ipynb #6141f520
+def split_list(
+    text: str | Sequence[str],  # one text with separators, as settings hold it, or a list that is one already
+    separator: str = "|",  # a blank: commas serve as well
+) -> list[str]:  # in their order, without empty ones
+    "The names in a list that a setting gives as text."
+    if not isinstance(text, str):
+        return list(text)
+    parts = text.replace(",", " ").split() if separator == " " else text.split(separator)
+    return [part.strip() for part in parts if part.strip()]
 
 # %% ../../nbs/core/07_formatting.ipynb #a60fb443
 def format_value(

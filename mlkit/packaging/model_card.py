@@ -182,7 +182,9 @@ def training_data_section(facts: dict[str, Any]) -> str:
             f"from {markdown_code(public_source_name(snapshot['source']))}."
         ]
     left = [column for column in facts.get("table", {}).get("columns", []) if not column.get("use", True)]
-    kept = [[markdown_code(column["name"]), _escape_markdown(column.get("reason", ""))] for column in left]
+    kept = [
+        [markdown_code(column["name"]), _escape_markdown(column.get("unused_reason", ""))] for column in left
+    ]
     kept += [
         [markdown_code(" + ".join(leak["columns"])), "gives the answer away"]
         for leak in facts.get("leaks", [])

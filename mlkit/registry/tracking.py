@@ -201,7 +201,7 @@ class TrialLogger:
         self.writer.shutdown(wait=True)
         if self.problem:
             with edit_journal(self.folder) as journal:
-                journal["logbook"] = self.problem
+                journal["tracking_error"] = self.problem
 
 # %% ../../nbs/registry/01_tracking.ipynb #1404350d
 def _log(client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ..core.errors import SettingsError, did_you_mean
-from .metrics import METRICS, metric_names_for
+from .metrics import METRICS, TaskType, metric_names_for
 from .task import TASK_TYPES
 
 # %% auto #0
@@ -24,7 +24,7 @@ class Problem:
 
     target: str  # column to predict
     decision: str = ""  # what the prediction is used for
-    task: str = "auto"
+    task: TaskType | Literal["auto"] = "auto"
     metric: str = "auto"
     positive: str = ""  # binary: the class that we look for; empty: found out
     goal: float | None = None  # in units of the metric
@@ -37,7 +37,7 @@ class Problem:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        "What `to_dict` gave."
+        "The problem that `to_dict` gave."
         return cls(**values)
 
 # %% ../../nbs/task/06_problem.ipynb #1138ac7a
@@ -54,10 +54,10 @@ def name_problem(
 
 def metric_problem(
     metric: str,  # a name from METRICS
-    task: str,  # binary, multiclass or regression
+    task: TaskType,
     subject: str,  # what has this task, for the message
 ) -> str:  # one sentence, or nothing
-    "What is wrong with judging a task by a metric."
+    "What is wrong with scoring a task by a metric."
     if task in METRICS[metric].tasks:
         return ""
     return (
@@ -81,7 +81,7 @@ def cost_problem(
     false_positive: float,  # cost of acting for nothing
     false_negative: float,  # cost of missing a case
 ) -> str:  # one sentence, or nothing
-    "What is wrong with the costs of mistakes."
+    "What is wrong with the costs of errors."
     if not (0 <= false_positive < math.inf and 0 <= false_negative < math.inf):
         return f"costs are numbers from 0 on, not {false_positive:g} and {false_negative:g}"
     return "" if false_positive or false_negative else "both costs are 0; give the worse mistake a cost"
@@ -110,7 +110,7 @@ def _statement_problems(
 def state_problem(
     target: str,  # column to predict
     decision: str = "",  # what the prediction will be used for, in one sentence
-    task: str = "auto",  # auto, binary, multiclass or regression
+    task: TaskType | Literal["auto"] = "auto",
     metric: str = "auto",  # auto, or a name from METRICS
     positive: str = "",  # binary: the class that we look for; empty: found out
     goal: float | None = None,  # the score from which the model is worth using
