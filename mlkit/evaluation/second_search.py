@@ -31,8 +31,8 @@ from ..task.metrics import METRICS
 from ..task.task import Task, baseline_output, score_output
 
 # %% auto #0
-__all__ = ['FitDiagnosis', 'diagnose_fit', 'retrain_on_verdict', 'second_search_families', 'SecondSearch', 'run_second_search',
-           'train_second_model', 'show_second_search']
+__all__ = ['FitDiagnosis', 'diagnose_fit', 'second_search_families', 'SecondSearch', 'run_second_search', 'train_second_model',
+           'show_second_search', 'retrain_on_verdict']
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #78c85ce9
 @dataclass
@@ -58,27 +58,6 @@ def diagnose_fit(
     baseline = score_output(task, data.truth, baseline_output(task, data.truth, len(data.truth)))
     means = float(np.mean(held.train)), float(np.mean(held.validation))
     return FitDiagnosis(held, rivals, *diagnose_scores(task, *means, held.validation, baseline, rivals))
-
-# %% ../../nbs/evaluation/09_second_search.ipynb #3ff75766
-def retrain_on_verdict(
-    on_verdict: str,  # tell or retrain
-    judged: FitDiagnosis,
-    data: TrainingData,
-    model: Model,
-    choice: dict[str, Any],  # family, train, validation, folds and rows, as training noted them
-    others: Sequence[OutOfFold],  # from `evaluate_reference_models`
-    seed: int = 42,
-) -> tuple[
-    Model, dict[str, Any], FitDiagnosis, SecondSearch | None
-]:  # as they are from here on; and the second search
-    "Follow the advice if that is wanted and the fit is not good. The test rows have no say in it."
-    if on_verdict != "retrain" or judged.fit == "good":
-        return model, choice, judged, None
-    second = run_second_search(data, judged.fit, choice["family"], choice["folds"], seed=seed)
-    if not second.kept:
-        return model, choice, judged, second
-    model, choice = train_second_model(second, data, model, seed=seed)
-    return model, choice, diagnose_fit(data, model.estimator, others, seed), second
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #9dd246de
 _SECOND_SEARCH_TRIALS, _SECOND_SEARCH_SECONDS = 12, 60.0  # how long the second search may take
@@ -184,3 +163,24 @@ def show_second_search(task: Task, second: SecondSearch) -> list[Any]:  # to be 
             "The test rows had no say in it."
         ),
     ]
+
+# %% ../../nbs/evaluation/09_second_search.ipynb #3ff75766
+def retrain_on_verdict(
+    on_verdict: str,  # tell or retrain
+    judged: FitDiagnosis,
+    data: TrainingData,
+    model: Model,
+    choice: dict[str, Any],  # family, train, validation, folds and rows, as training noted them
+    others: Sequence[OutOfFold],  # from `evaluate_reference_models`
+    seed: int = 42,
+) -> tuple[
+    Model, dict[str, Any], FitDiagnosis, SecondSearch | None
+]:  # as they are from here on; and the second search
+    "Follow the advice if that is wanted and the fit is not good. The test rows have no say in it."
+    if on_verdict != "retrain" or judged.fit == "good":
+        return model, choice, judged, None
+    second = run_second_search(data, judged.fit, choice["family"], choice["folds"], seed=seed)
+    if not second.kept:
+        return model, choice, judged, second
+    model, choice = train_second_model(second, data, model, seed=seed)
+    return model, choice, diagnose_fit(data, model.estimator, others, seed), second
