@@ -5,7 +5,7 @@
 # %% ../../nbs/evaluation/06_calibration_report.ipynb #8e69fecc
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from ..core.theme import BLUE, GREY, ORANGE
 from .reference_models import OutOfFold
 from mlkit.models.calibration import (
     CalibrationCheck,
+    CalibrationMethod,
     Calibrator,
     FinalModel,
     assign_probability_bins,
@@ -133,7 +134,7 @@ def describe_calibration(
 def fit_calibrator(
     data: TrainingData,
     held: OutOfFold,  # what was said of rows held back
-    recalibrate: str = "auto",  # auto, none, sigmoid or isotonic
+    recalibrate: CalibrationMethod | Literal["auto", "none"] = "auto",
     seed: int = 42,
 ) -> Calibrator | None:  # None: the probabilities stay as they are
     "The calibrator to ship, learned from rows held back in training."

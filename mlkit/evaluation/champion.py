@@ -14,7 +14,7 @@ import pandas as pd
 from ..core.errors import DataError, MLKitError, RunError, SettingsError
 from ..core.files import file_digest
 from ..core.formatting import format_number
-from ..core.run_folder import read_journal
+from ..core.run_folder import RunFolder, read_journal
 from ..task.comparison import CHAMPION_ARTIFACTS, compare_outputs
 from ..task.task import Task, score_output
 
@@ -129,7 +129,7 @@ def load_and_compare_champion(
     output: np.ndarray,  # what the new model says
     threshold: float = 0.5,  # of the new model
     confidence: float = 0.95,
-    run: Any = None,  # mlkit.core.run_folder.RunFolder, which notes that it depends on the file
+    run: RunFolder | None = None,  # notes that its results depend on the file
 ) -> dict[str, Any] | None:  # from `compare_with_champion`; None: there is no champion
     "The champion on the same test rows. SettingsError or RunError: it is not there, or cannot be opened."
     if not champion:

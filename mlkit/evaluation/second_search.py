@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from ..core.formatting import format_number
-from .fit_diagnosis import diagnose_scores
+from .fit_diagnosis import FitVerdict, diagnose_scores
 from mlkit.evaluation.reference_models import (
     REFERENCE_FAMILIES,
     OutOfFold,
@@ -41,7 +41,7 @@ class FitDiagnosis:
 
     out_of_fold: OutOfFold  # what it says of rows held back
     references: list[ReferenceModel]  # usual models beside it, the best one first
-    fit: str  # good, overfit or underfit
+    fit: FitVerdict
     words: str  # Markdown
 
 
@@ -143,30 +143,30 @@ def show_second_search(task: Task, second: SecondSearch) -> list[Any]:  # to be 
             {
                 "": when,
                 "family": family,
-                "rows held back": np.mean(folds),
-                "worst fold": (min if task.direction == "maximize" else max)(folds),
-                "best fold": (max if task.direction == "maximize" else min)(folds),
+                "validation": np.mean(folds),
+                "worst fold": min(folds, key=lambda score: task.sign * score),
+                "best fold": max(folds, key=lambda score: task.sign * score),
             }
             for when, family, folds in lines
         ]
     )
-    digits: Any = dict.fromkeys(["rows held back", "worst fold", "best fold"], format_number)
+    digits: Any = dict.fromkeys(["validation", "worst fold", "best fold"], format_number)
     style = shown.style.hide().format(digits).set_uuid("second")
     style = style.set_caption(f"A second search: {METRICS[task.metric].label} on the same folds")
     told = "On the folds," if second.found.verdict == "unclear" else "The new model is"
     does = f"{told} {second.found}"
-    kept = "**It takes the place of the first one**" if second.kept else "**The first model stays**"
+    kept = "**The new model replaces the first**" if second.kept else "**The new model is discarded**"
     return [
         style,
         Markdown(
             f"{does}; by chance that happens in {second.chance:.1%} of cases. {kept}. "
-            "The test rows had no say in it."
+            "The test rows were not used for this."
         ),
     ]
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #3ff75766
 def retrain_on_verdict(
-    on_verdict: str,  # tell or retrain
+    on_verdict: Literal["tell", "retrain"],
     judged: FitDiagnosis,
     data: TrainingData,
     model: Model,
