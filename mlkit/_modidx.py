@@ -3555,7 +3555,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'mlkit.train': { 'mlkit.train.load_training_data': ('train.html#load_training_data', 'mlkit/train.py'),
                              'mlkit.train.make_trial_listener': ('train.html#make_trial_listener', 'mlkit/train.py'),
                              'mlkit.train.summarise': ('train.html#summarise', 'mlkit/train.py')},
-            'mlkit.validate': { 'mlkit.validate.concat_excluded_rows': ('validate.html#concat_excluded_rows', 'mlkit/validate.py'),
+            'mlkit.validate': { 'mlkit.validate._describe_leaks': ('validate.html#_describe_leaks', 'mlkit/validate.py'),
+                                'mlkit.validate.concat_excluded_rows': ('validate.html#concat_excluded_rows', 'mlkit/validate.py'),
                                 'mlkit.validate.leaks_json': ('validate.html#leaks_json', 'mlkit/validate.py'),
                                 'mlkit.validate.show_target_notes': ('validate.html#show_target_notes', 'mlkit/validate.py'),
                                 'mlkit.validate.summarise': ('validate.html#summarise', 'mlkit/validate.py')}}}
