@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .core.formatting import format_value
+from .core.formatting import format_value, pluralise
 from .quality.leakage import COLUMN_LEAK_KINDS, LeakageAudit
 from .quality.schema_check import SchemaCheck
 from .task.task import Task
@@ -74,5 +74,5 @@ def summarise(
     classes = f" ({len(task.classes)} classes)" if task.type == "multiclass" else ""
     rows = f"{len(train):,} training rows, {len(test):,} test rows"
     rows += f", {len(excluded):,} excluded" if len(excluded) else ""
-    violations = f"{len(checked.violations)} violations of the schema"
+    violations = f"{pluralise(len(checked.violations), 'violation')} of the schema"
     return f"{task.type} of {task.target}{classes}; {rows}; {violations}{_describe_leaks(found, dropped)}"
