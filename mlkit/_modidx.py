@@ -3552,7 +3552,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'mlkit/task/task_inference.py'),
                                            'mlkit.task.task_inference.number_problem': ( 'task/task_inference.html#number_problem',
                                                                                          'mlkit/task/task_inference.py')},
-            'mlkit.train': { 'mlkit.train.load_training_data': ('train.html#load_training_data', 'mlkit/train.py'),
+            'mlkit.train': { 'mlkit.train._trial_progress': ('train.html#_trial_progress', 'mlkit/train.py'),
                              'mlkit.train.make_trial_listener': ('train.html#make_trial_listener', 'mlkit/train.py'),
                              'mlkit.train.summarise': ('train.html#summarise', 'mlkit/train.py')},
             'mlkit.validate': { 'mlkit.validate._describe_leaks': ('validate.html#_describe_leaks', 'mlkit/validate.py'),
