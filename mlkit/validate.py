@@ -36,7 +36,7 @@ def concat_excluded_rows(*parts: pd.DataFrame) -> pd.DataFrame:
     filled = [part for part in parts if len(part)]
     return pd.concat(filled).sort_index() if filled else parts[0]
 
-
+# %% ../nbs/03_validate.ipynb #9ba7d726
 def leaks_json(
     found: LeakageAudit,
     dropped: list[str],  # columns that left the table
@@ -60,7 +60,7 @@ def _describe_leaks(found: LeakageAudit, dropped: list[str]) -> str:
     others = [leak.kind for leak in found.leaks if not dropped or leak.kind not in COLUMN_LEAK_KINDS]
     return f"{text}; LEAKAGE: {', '.join(dict.fromkeys(others))}" if others else text
 
-
+# %% ../nbs/03_validate.ipynb #d61c54c7
 def summarise(
     task: Task,
     train: pd.DataFrame,
