@@ -21,24 +21,24 @@ __all__ = ['describe_scoring', 'summarise', 'evaluation_rows_path', 'describe_pr
 def describe_scoring(done: ScoringResult) -> str:  # some lines
     "What was done, and what to look at."
     lines = [
-        f"{done.rows:,} rows answered by {done.model} version {done.version} at {done.rate:,.0f} rows a "
+        f"{done.rows:,} rows answered by {done.model} version {done.version} at {done.rows_per_second:,.0f} rows a "
         f"second: {done.output}"
     ]
-    if done.refused:
+    if done.rejected:
         lines.append(
-            f"{done.refused:,} rows could not be answered; they stand beside it in the file that "
-            "ends in .refused.csv, each with its reason. Mend them, and score that file."
+            f"{done.rejected:,} rows could not be answered; they stand beside it in the file that "
+            "ends in .rejected.csv, each with its reason. Mend them, and score that file."
         )
     worst = Counter(done.warnings).most_common(3)
     for message, rows in worst:
         lines.append(f"Warning for {rows:,} rows: {message}.")
-    return "\n".join(lines + ([done.trouble] if done.trouble else []))
+    return "\n".join(lines + ([done.cluster_error] if done.cluster_error else []))
 
 
 def summarise(done: ScoringResult) -> str:  # one line
     "What this stage did, for the command line."
-    bad = f", {done.refused:,} refused" if done.refused else ""
-    return f"{done.rows:,} rows answered at {done.rate:,.0f} a second{bad}"
+    bad = f", {done.rejected:,} refused" if done.rejected else ""
+    return f"{done.rows:,} rows answered at {done.rows_per_second:,.0f} a second{bad}"
 
 # %% ../nbs/09_score.ipynb #300509f7
 def evaluation_rows_path(

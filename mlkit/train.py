@@ -48,7 +48,7 @@ def make_trial_listener(
             trial.settings | {"family": trial.family, "state": trial.state},
             {"validation": trial.score, "train": on_training, "seconds": trial.seconds},
         )
-        run.tell(_trial_progress(trial, trials, best, left))
+        run.report_progress(_trial_progress(trial, trials, best, left))
 
     return listen
 

@@ -28,8 +28,8 @@ app = typer.Typer(
 )
 
 # %% auto #0
-__all__ = ['app', 'choose_stages', 'collect_parameters', 'default_run_name', 'RunRequest', 'precheck_source', 'run',
-           'describe_metrics', 'show', 'doctor', 'check_environment', 'main']
+__all__ = ['app', 'choose_stages', 'collect_parameters', 'default_run_name', 'RunRequest', 'precheck_source', 'run', 'show',
+           'doctor', 'check_environment', 'main']
 
 # %% ../../nbs/cli/02_main.ipynb #8d18a8ec
 def _find_settings_file(
@@ -271,24 +271,13 @@ def _describe_result(
     run, report = RunFolder(folder), folder / "report.html"
     if not run.has("metrics"):
         return f"Report: {report}\nNext: mlkit run --out {folder}"
-    score, following = describe_metrics(run.load("metrics")), f"Next:   mlkit show {folder} --open"
+    from mlkit.task.score_summary import describe_verdict, read_score_summary
+
+    score, following = read_score_summary(run.load("metrics")), f"Next:   mlkit show {folder} --open"
     if run.has("package"):
         following += f"\n        mlkit serve {folder}"
-    return "\n".join(["", *score, f"Report: {report}", following])
-
-
-def describe_metrics(metrics: dict[str, Any]) -> list[str]:
-    "What the figures say, in two lines."
-    low, high = metrics["interval"]
-    lines = [
-        f"{metrics['metric']} {metrics['score']:.3f} (95 % interval {low:.3f} to {high:.3f}) "
-        f"on {metrics['rows']['test']:,} rows that the model had not seen; "
-        f"without a model {metrics['baseline']:.3f}"
-    ]
-    if metrics["goal"] is not None:
-        reached = "reached" if metrics["reached"] else "not reached"
-        lines.append(f"Goal {metrics['goal']:g}: {reached}")
-    return lines
+    verdict = describe_verdict(score) if score else "No score yet."
+    return "\n".join(["", verdict, f"Report: {report}", following])
 
 # %% ../../nbs/cli/02_main.ipynb #c170bcba
 @app.command()

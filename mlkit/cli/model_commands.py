@@ -193,7 +193,7 @@ def keys_list(file: _File = Path("keys.json")) -> None:
     from mlkit.serving.api_keys import list_keys
 
     for key in list_keys(file):
-        typer.echo(f"{key.name}: {' '.join(key.roles)}; {key.prefix}..., made {key.made}")
+        typer.echo(f"{key.name}: {' '.join(key.roles)}; {key.prefix}..., made {key.created}")
 
 
 @keys_app.command("remove")

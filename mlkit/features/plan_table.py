@@ -5,7 +5,8 @@
 # %% ../../nbs/features/05_plan_table.ipynb #8e69fecc
 from __future__ import annotations
 
-from ..data.column_spec import ColumnSpec, input_names
+from ..data.column_spec import ColumnSpec
+from ..data.model_inputs import input_names
 from ..data.table_spec import TableSpec
 from .encoders import PreprocessingPlan
 

@@ -33,7 +33,7 @@ def target_notes(
     "What is strange about the answers themselves."
     if task.type != "regression":
         return []
-    numbers, told = parse_target_numbers(target, task.numbers), []
+    numbers, told = parse_target_numbers(target, task.number_spec), []
     wrong = list(dict.fromkeys(format_value(as_text(to_python(cell))) for cell in target[np.isnan(numbers)]))
     if wrong:
         told.append(f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")

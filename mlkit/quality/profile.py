@@ -15,8 +15,8 @@ import pandas as pd
 from ..core.formatting import pluralise, shorten
 from ..core.theme import BLUE, GREY, VERMILION
 from ..data.cells import MISSING_MARKERS, is_missing, parse_number
+from ..data.column_reader import read_column
 from ..data.column_spec import ColumnSpec as Declared
-from ..data.column_spec import read_column
 from ..data.personal import dtype_name, infer_personal_kind
 from ..data.type_inference import infer_column
 

@@ -122,7 +122,7 @@ def row_violations(
     schema: Schema,
     table: TableSpec,  # how the cells are read
     row: Mapping[str, Any],  # raw cells, by column
-) -> list[tuple[str, str]]:  # column and rule in words; for relations the text twice
+) -> list[tuple[str, str]]:  # column and rule in words; for constraints the text twice
     "What one row breaks. A column that the row lacks is an empty cell."
     broken, numbers = [], {}
     for name, column in rule_column_specs(schema, table).items():
@@ -130,14 +130,14 @@ def row_violations(
             (name, describe_rule(schema.rules[name])[rule])
             for rule in broken_rules(column, schema.rules[name], row.get(name))
         ]
-    for relation in schema.relations:
-        for name in relation.names:
+    for constraint in schema.constraints:
+        for name in constraint.columns:
             column = table[name]
             numbers[name] = as_number(
                 read_cell(column, row.get(name)) if column.kind in PARSED_KINDS else None
             )
-        if not is_satisfied(relation, numbers):
-            broken.append((", ".join(relation.names), relation.text))
+        if not is_satisfied(constraint, numbers):
+            broken.append((", ".join(constraint.columns), constraint.text))
     return broken
 
 # %% ../../nbs/quality/10_schema_check.ipynb #6e170d91
@@ -154,9 +154,9 @@ def to_pandera_schema(
             yield "readable", pa.Check.eq(True, error=say["kind"])
         if column.kind in ("number", "date"):
             if rule.low is not None:
-                yield "value", pa.Check.ge(rule.limit("low"), error=say["low"])
+                yield "value", pa.Check.ge(rule.numeric_limit("low"), error=say["low"])
             if rule.high is not None:
-                yield "value", pa.Check.le(rule.limit("high"), error=say["high"])
+                yield "value", pa.Check.le(rule.numeric_limit("high"), error=say["high"])
         if rule.missing == 0:
             yield "filled", pa.Check.eq(True, error=say["missing"])
         if rule.categories:
@@ -170,8 +170,8 @@ def to_pandera_schema(
     for name in columns:
         for part, check in checks(name):
             made.setdefault((name, part), []).append(check)
-    for relation in schema.relations:
-        made[relation.text, "kept"] = [pa.Check.eq(True, error=relation.text)]
+    for constraint in schema.constraints:
+        made[constraint.text, "kept"] = [pa.Check.eq(True, error=constraint.text)]
     return pa.DataFrameSchema({key: pa.Column(nullable=True, checks=checks) for key, checks in made.items()})
 
 # %% ../../nbs/quality/10_schema_check.ipynb #2ffd8a94
@@ -223,9 +223,9 @@ def _pandera_frame(
     for name, column in columns.items():
         for part, values in _pandera_inputs(schema.rules[name], column, data[name].reset_index(drop=True)):
             parts[name, part] = values
-    for relation in schema.relations:
-        numbers = {name: _numbers(table[name], data[name]) for name in relation.names}
-        parts[relation.text, "kept"] = ~violation_mask(relation, numbers)
+    for constraint in schema.constraints:
+        numbers = {name: _numbers(table[name], data[name]) for name in constraint.columns}
+        parts[constraint.text, "kept"] = ~violation_mask(constraint, numbers)
     frame = pd.DataFrame(dict(enumerate(parts.values())), index=range(len(data)))
     frame.columns = pd.Index([*parts], tupleize_cols=False)
     return frame
@@ -261,7 +261,7 @@ def find_violations(
             name, part = error.schema.name
             where = sorted(map(int, error.failure_cases["index"]))
             if part == "kept":
-                name = ", ".join(next(r.names for r in schema.relations if r.text == name))
+                name = ", ".join(next(r.columns for r in schema.constraints if r.text == name))
             note(name, str(error.check.error), where)
     for name in columns:
         empty, most = (~facts[[(name, "filled")]].iloc[:, 0]).sum(), schema.rules[name].missing

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ..data.cells import as_text, normalise_text, to_python
-from ..data.column_spec import ColumnSpec, read_cell, read_column
+from ..data.column_reader import read_column
+from ..data.column_spec import ColumnSpec, read_cell
 from ..data.schema import is_empty_cell, unreadable_cells
 from ..data.type_inference import infer_column
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.cells import as_text, parse_date, to_python
-from ..data.column_spec import read_column
+from ..data.column_reader import read_column
 from ..data.type_inference import infer_column
 
 # %% auto #0

@@ -6,37 +6,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 # %% auto #0
-__all__ = ['METRICS', 'r2', 'mae', 'rmse', 'medae', 'predicted_codes', 'confusion_matrix', 'true_positive_share', 'precision',
-           'recall', 'f1', 'accuracy', 'recall_macro', 'precision_macro', 'f1_macro', 'binary_auc', 'roc_auc',
-           'roc_auc_ovr', 'average_precision', 'brier_score', 'log_loss', 'Metric', 'metric_names_for']
+__all__ = ['TaskType', 'Direction', 'PredictionKind', 'METRICS', 'r2', 'mae', 'rmse', 'medae', 'predicted_codes',
+           'confusion_matrix', 'true_positive_share', 'precision', 'recall', 'f1', 'accuracy', 'recall_macro',
+           'precision_macro', 'f1_macro', 'binary_auc', 'roc_auc', 'roc_auc_ovr', 'average_precision', 'brier_score',
+           'log_loss', 'Metric', 'metric_names_for', 'metric_label']
 
 # %% ../../nbs/task/01_metrics.ipynb #77ffcc4e
-def r2(truth: np.ndarray, guess: np.ndarray) -> float:
+def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
     "Share of the variance that is explained; NaN where the truth does not vary."
     spread = np.sum((truth - truth.mean()) ** 2)
-    return float(1 - np.sum((truth - guess) ** 2) / spread) if spread else math.nan
+    return float(1 - np.sum((truth - predicted) ** 2) / spread) if spread else math.nan
 
 
-def mae(truth: np.ndarray, guess: np.ndarray) -> float:
+def mae(truth: np.ndarray, predicted: np.ndarray) -> float:
     "The mean absolute error."
-    return float(np.mean(np.abs(truth - guess)))
+    return float(np.mean(np.abs(truth - predicted)))
 
 
-def rmse(truth: np.ndarray, guess: np.ndarray) -> float:
-    "The root of the mean squared error."
-    return float(np.sqrt(np.mean((truth - guess) ** 2)))
+def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
+    "The root mean squared error."
+    return float(np.sqrt(np.mean((truth - predicted) ** 2)))
 
 
-def medae(truth: np.ndarray, guess: np.ndarray) -> float:
+def medae(truth: np.ndarray, predicted: np.ndarray) -> float:
     "The median absolute error."
-    return float(np.median(np.abs(truth - guess)))
+    return float(np.median(np.abs(truth - predicted)))
 
 # %% ../../nbs/task/01_metrics.ipynb #cba862e3
 _PROBABILITY_TOLERANCE = 1 - 1e-6  # probabilities that differ by less than a millionth are the same
@@ -57,7 +58,7 @@ def confusion_matrix(
     predicted: np.ndarray,  # positions of classes
     classes: int,  # how many classes there are
 ) -> np.ndarray:  # counts, rows: truth, columns: predicted
-    "How often which class was taken for which."
+    "How often each class was predicted as each, as scikit-learn's `confusion_matrix` counts it."
     return np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 # %% ../../nbs/task/01_metrics.ipynb #5366a60f
@@ -84,14 +85,14 @@ def f1(counts: np.ndarray) -> float:
 
 # %% ../../nbs/task/01_metrics.ipynb #579203b0
 def accuracy(counts: np.ndarray) -> float:
-    "The share of right answers."
+    "The share of right predictions."
     return float(counts.trace() / counts.sum())
 
 
-def _macro_mean(counts: np.ndarray, share_of: np.ndarray, asked: np.ndarray) -> float:
-    "Right answers as a share, for each class that is asked for; then the mean."
+def _macro_mean(counts: np.ndarray, share_of: np.ndarray, counted: np.ndarray) -> float:
+    "Right predictions as a share, for each class that counts; then the mean."
     shares = np.divide(counts.diagonal(), share_of, out=np.zeros(len(counts)), where=share_of > 0)
-    return float(shares[asked > 0].mean())
+    return float(shares[counted > 0].mean())
 
 
 def recall_macro(counts: np.ndarray) -> float:
@@ -110,17 +111,17 @@ def f1_macro(counts: np.ndarray) -> float:
 
 # %% ../../nbs/task/01_metrics.ipynb #2ff33441
 def binary_auc(
-    wanted: np.ndarray,  # True for the rows that should come first
+    positive: np.ndarray,  # True for the rows that should come first
     value: np.ndarray,  # what the rows are ordered by, largest first
 ) -> float:
-    "The chance that a wanted row has a larger value than another one; NaN where one kind is absent."
-    many = int(wanted.sum())
-    others = len(wanted) - many
+    "The chance that a positive row has a larger value than another one; NaN where one kind is absent."
+    many = int(positive.sum())
+    others = len(positive) - many
     if not many or not others:
         return math.nan
-    _, place, ties = np.unique(value, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
-    return float((ranks[wanted].sum() - many * (many + 1) / 2) / (many * others))
+    _, group, ties = np.unique(value, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(ties) - (ties - 1) / 2)[group]
+    return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * others))
 
 
 def roc_auc(truth: np.ndarray, output: np.ndarray) -> float:
@@ -150,38 +151,66 @@ def brier_score(truth: np.ndarray, output: np.ndarray) -> float:
 
 
 def log_loss(truth: np.ndarray, output: np.ndarray) -> float:
-    "The surprise at what came true: the mean negative logarithm of its probability, in nats."
+    "The mean negative logarithm of the probability of the true class, in nats (cross-entropy)."
     smallest = np.finfo(output.dtype).eps
     return float(-np.mean(np.log(np.clip(output[np.arange(len(truth)), truth], smallest, 1 - smallest))))
 
 # %% ../../nbs/task/01_metrics.ipynb #c5bd9fa9
+TaskType: TypeAlias = Literal["binary", "multiclass", "regression"]
+Direction: TypeAlias = Literal["maximize", "minimize"]  # Optuna's words
+PredictionKind: TypeAlias = Literal["probability", "label", "number"]
+
+# %% ../../nbs/task/01_metrics.ipynb #605f22be
 @dataclass(frozen=True)
 class Metric:
-    "A way to judge predictions."
+    "A function that scores predictions, with its direction and range."
 
     name: str
     label: str  # for titles and tables
-    tasks: tuple[str, ...]  # which tasks it judges
+    tasks: tuple[TaskType, ...]  # which types of task it scores
     greater_is_better: bool
-    needs: Literal["probability", "label", "number"]  # what is judged
-    function: Callable[
-        ..., float
-    ]  # of truth and probabilities, of `confusion_matrix`, or of truth and numbers
+    needs: PredictionKind  # of what it is computed
+    # of truth and probabilities, of `confusion_matrix`, or of truth and numbers
+    function: Callable[..., float]
     lowest: float = 0.0  # the range of possible values
     highest: float = 1.0
 
     @property
-    def direction(self) -> str:
-        "What a search for good settings does with it."
+    def direction(self) -> Direction:
+        "What a search does with it."
         return "maximize" if self.greater_is_better else "minimize"
+
+    @property
+    def sign(self) -> int:  # 1 or -1
+        "What to multiply scores by, so that greater is better."
+        return 1 if self.greater_is_better else -1
+
+    @property
+    def perfect(self) -> float:
+        "The best value that there can be."
+        return self.highest if self.greater_is_better else self.lowest
 
     @property
     def meaning(self) -> str:
         "What it measures, in one sentence."
         return self.function.__doc__ or ""
 
+    def is_better(self, a: float, b: float) -> bool:
+        "Is `a` better than `b`? NaN is worse than any other score."
+        if math.isnan(a) or math.isnan(b):
+            return math.isnan(b) and not math.isnan(a)
+        return self.sign * a > self.sign * b
+
+    def best(self, scores: Iterable[float]) -> float:
+        "The best of some scores; NaN where none is defined."
+        defined = [score for score in scores if not math.isnan(score)]
+        return max(defined, key=lambda score: self.sign * score, default=math.nan)
+
 # %% ../../nbs/task/01_metrics.ipynb #a90a012e
-_TWO, _MANY, _BOTH, _NUMBER = ("binary",), ("multiclass",), ("binary", "multiclass"), ("regression",)
+_TWO: tuple[TaskType, ...] = ("binary",)
+_MANY: tuple[TaskType, ...] = ("multiclass",)
+_BOTH: tuple[TaskType, ...] = ("binary", "multiclass")
+_NUMBER: tuple[TaskType, ...] = ("regression",)
 
 
 METRICS: dict[str, Metric] = {
@@ -208,8 +237,13 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def metric_names_for(
-    task: str,  # binary, multiclass or regression
-) -> list[str]:  # the default first
-    "The names of the metrics that judge a task."
+def metric_names_for(task: TaskType) -> list[str]:  # the default first
+    "The names of the metrics that score a type of task."
     return [metric.name for metric in METRICS.values() if task in metric.tasks]
+
+
+def metric_label(
+    name: str,  # from METRICS, or of a metric that mlkit does not know
+) -> str:
+    "A metric's name as people write it."
+    return METRICS[name].label if name in METRICS else name.replace("_", " ")

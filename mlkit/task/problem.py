@@ -9,10 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..core.errors import SettingsError, did_you_mean
-from .metrics import METRICS, metric_names_for
+from .metrics import METRICS, TaskType, metric_names_for
 from .task import TASK_TYPES, Task
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Problem:
 
     target: str  # column to predict
     decision: str = ""  # what the prediction is used for
-    task: str = "auto"
+    task: TaskType | Literal["auto"] = "auto"
     metric: str = "auto"
     positive: str = ""  # binary: the class that we look for; empty: found out
     goal: float | None = None  # in units of the metric
@@ -41,7 +41,7 @@ class Problem:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        "What `to_dict` gave."
+        "The problem that `to_dict` gave."
         return cls(**values)
 
 # %% ../../nbs/task/06_problem.ipynb #1138ac7a
@@ -58,10 +58,10 @@ def name_problem(
 
 def metric_problem(
     metric: str,  # a name from METRICS
-    task: str,  # binary, multiclass or regression
+    task: TaskType,
     subject: str,  # what has this task, for the message
 ) -> str:  # one sentence, or nothing
-    "What is wrong with judging a task by a metric."
+    "What is wrong with scoring a task by a metric."
     if task in METRICS[metric].tasks:
         return ""
     return (
@@ -85,7 +85,7 @@ def cost_problem(
     false_positive: float,  # cost of acting for nothing
     false_negative: float,  # cost of missing a case
 ) -> str:  # one sentence, or nothing
-    "What is wrong with the costs of mistakes."
+    "What is wrong with the costs of errors."
     if not (0 <= false_positive < math.inf and 0 <= false_negative < math.inf):
         return f"costs are numbers from 0 on, not {false_positive:g} and {false_negative:g}"
     return "" if false_positive or false_negative else "both costs are 0; give the worse mistake a cost"
@@ -114,7 +114,7 @@ def _statement_problems(
 def state_problem(
     target: str,  # column to predict
     decision: str = "",  # what the prediction will be used for, in one sentence
-    task: str = "auto",  # auto, binary, multiclass or regression
+    task: TaskType | Literal["auto"] = "auto",
     metric: str = "auto",  # auto, or a name from METRICS
     positive: str = "",  # binary: the class that we look for; empty: found out
     goal: float | None = None,  # the score from which the model is worth using
@@ -129,19 +129,20 @@ def state_problem(
         raise SettingsError("\n".join(f"[problem] {sentence}" for sentence in wrong))
     return problem
 
-# %% ../../nbs/task/06_problem.ipynb #bf2e0b0a
+# %% ../../nbs/task/06_problem.ipynb #a32253ee
 def _problem_lines(problem: Problem | Task) -> dict[str, str]:
     "What there is to say about a problem, line by line."
     task, reason = (problem.task, "") if isinstance(problem, Problem) else (problem.type, problem.reason)
     metric, later = METRICS.get(problem.metric), "inferred from the data"
     needless, missed = problem.cost_false_positive, problem.cost_false_negative
+    better = "higher is better" if metric and metric.greater_is_better else "lower is better"
     costs = f"{needless:g} for a false positive, {missed:g} for a false negative"
     return {
         "Decision": problem.decision,
         "Target": problem.target,
         "Task": later if task == "auto" else task,
         "Positive class": problem.positive,
-        "Metric": f"{metric.label} ({metric.direction})" if metric else later,
+        "Metric": f"{metric.label} ({better})" if metric else later,
         "Goal": "none stated" if problem.goal is None else f"{problem.goal:g}",
         "Cost of errors": costs if task in ("auto", "binary") else "",
         "Reason": reason,

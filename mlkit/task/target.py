@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.cells import is_missing
-from ..data.column_spec import ColumnSpec, read_cell, read_column
+from ..data.column_reader import read_column
+from ..data.column_spec import ColumnSpec, read_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,13 +35,13 @@ _MISSING_LABELS = (
     "null",
     "#n/a",
     "?",
-)  # without an answer, in lower case
+)  # cells without a class, in lower case
 
 
 def normalise_label(
     value: Any,  # a cell of the target
-) -> str | None:  # None: there is no answer
-    "The class that a cell names, in tidy writing."
+) -> str | None:  # None: the target is missing
+    "The class that a cell names: Unicode NFKC, one blank between words, no `.0` behind whole numbers."
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = " ".join(unicodedata.normalize("NFKC", str(value)).split())

@@ -15,7 +15,7 @@ from ..core.errors import DataError, did_you_mean
 from ..data.cells import is_missing
 from ..data.column_spec import ColumnSpec
 from ..data.type_inference import infer_column
-from .metrics import METRICS, metric_names_for
+from .metrics import METRICS, TaskType, metric_names_for
 from .problem import Problem, goal_problem, metric_problem
 from .target import PLAIN_NUMBER_SPEC, class_key, normalise_label, parse_target_number, to_hashable
 from .task import Task
@@ -44,10 +44,10 @@ def infer_number_format(
     )
 
 
-def _describe_number_format(written: ColumnSpec) -> dict[str, Any]:
-    "What is said of the writing, beyond a decimal point and no unit."
-    said = {name: getattr(written, name) for name in ("decimal", "unit", "units", "currency")}
-    return {name: value for name, value in said.items() if value != getattr(PLAIN_NUMBER_SPEC, name)}
+def _number_format_json(number_spec: ColumnSpec) -> dict[str, Any]:
+    "How numbers are written, where it is more than a decimal point and no unit."
+    values = {name: getattr(number_spec, name) for name in ("decimal", "unit", "units", "currency")}
+    return {name: value for name, value in values.items() if value != getattr(PLAIN_NUMBER_SPEC, name)}
 
 # %% ../../nbs/task/07_task_inference.ipynb #086b0096
 _MAX_INTEGER_CLASSES = 10  # more different whole numbers than this are a quantity
@@ -62,7 +62,7 @@ _MAX_SAMPLED_VALUES = 10_000  # different values, to see what they are
 def count_labels(
     target: pd.Series,  # raw cells
 ) -> dict[str, int]:  # label -> rows
-    "How often each answer was given. Of very many different ones, an even choice is enough."
+    "The rows of each label. Of very many different values, an even choice is enough."
     counts = to_hashable(target).value_counts(sort=False)
     labels: Counter[str] = Counter()
     for value, rows in counts.iloc[:: 1 + len(counts) // _MAX_SAMPLED_VALUES].items():
@@ -74,10 +74,10 @@ def count_labels(
 
 def _parse_label_numbers(
     counts: dict[str, int],  # label -> rows
-    written: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
+    number_spec: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
 ) -> tuple[list[float], float]:  # the different numbers, in order; the share of the rows that they make up
-    "The numbers among labels. Markers such as `-` are no answers here."
-    numbers = {label: parse_target_number(label, written) for label in counts if not is_missing(label)}
+    "The numbers among labels. Markers such as `-` are missing values here."
+    numbers = {label: parse_target_number(label, number_spec) for label in counts if not is_missing(label)}
     rows = sum(counts[label] for label in numbers)
     read = {label: number for label, number in numbers.items() if not math.isnan(number)}
     return sorted(set(read.values())), sum(counts[label] for label in read) / max(rows, 1)
@@ -85,13 +85,13 @@ def _parse_label_numbers(
 # %% ../../nbs/task/07_task_inference.ipynb #c62fc020
 def infer_task_type(
     counts: dict[str, int],  # label -> rows
-    written: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
-) -> tuple[str, str]:  # the task, and why
-    "The kind of answer that a column holds."
+    number_spec: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
+) -> tuple[TaskType, str]:  # the type, and why
+    "Whether a column holds two classes, several, or a quantity."
     classes = {class_key(label) for label in counts}
     if len(classes) == 2:
         return "binary", "it has two values"
-    numbers, share = _parse_label_numbers(counts, written)
+    numbers, share = _parse_label_numbers(counts, number_spec)
     if share < _MIN_NUMBER_SHARE or any(re.fullmatch("0[0-9]+", label) for label in counts):
         return "multiclass", f"it has {len(classes):,} different values"
     if any(number % 1 for number in numbers):
@@ -122,7 +122,7 @@ def _group_spellings(
 # %% ../../nbs/task/07_task_inference.ipynb #77ef8b34
 def class_problem(
     groups: dict[str, int],  # class -> rows
-    task: str,  # binary or multiclass
+    task: TaskType,  # binary or multiclass
 ) -> str:  # how the sentence about the column goes on, or nothing
     "What is wrong with a column of classes."
     rows, some = sum(groups.values()), ", ".join(list(groups)[:5]) + ", ..." * (len(groups) > 5)
@@ -139,12 +139,12 @@ def class_problem(
 
 def number_problem(
     counts: dict[str, int],  # label -> rows
-    written: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
+    number_spec: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
 ) -> str:  # how the sentence about the column goes on, or nothing
     "What is wrong with a column of numbers."
-    numbers, share = _parse_label_numbers(counts, written)
+    numbers, share = _parse_label_numbers(counts, number_spec)
     words = (label for label in counts if not is_missing(label))
-    word = next((label for label in words if math.isnan(parse_target_number(label, written))), "")
+    word = next((label for label in words if math.isnan(parse_target_number(label, number_spec))), "")
     if share < 0.5:
         return f"holds words such as '{word}', too many for task = regression; state auto"
     return "" if len(numbers) > 1 else f"has one value only, {numbers[0]:g}; choose another target"
@@ -199,20 +199,22 @@ def make_task(
         raise DataError(f"{name} is empty in all {len(target):,} rows; choose another target")
     if len({class_key(label) for label in counts}) == 1:
         raise DataError(f"{name} has one value only, '{next(iter(counts))}'; choose another target")
-    stated, written = problem.task != "auto", infer_number_format(target)
-    type, why = (problem.task, "it was stated") if stated else infer_task_type(counts, written)
+    number_spec = infer_number_format(target)
+    type, why = infer_task_type(counts, number_spec)
+    if problem.task != "auto":
+        type, why = problem.task, "it was stated"
     groups = {} if type == "regression" else _group_spellings(counts)
-    wrong = class_problem(groups, type) if groups else number_problem(counts, written)
+    wrong = class_problem(groups, type) if groups else number_problem(counts, number_spec)
     if wrong:
         raise DataError(f"{name} {wrong}")
-    note = _describe_spellings(counts, groups) if groups else _describe_unreadable_rows(counts, written)
+    note = _describe_spellings(counts, groups) if groups else _describe_unreadable_rows(counts, number_spec)
     task = complete_task(problem, type, groups, f"{name} is {type}, because {why}{note}")
-    return task if groups else replace(task, written=_describe_number_format(written))
+    return task if groups else replace(task, number_format=_number_format_json(number_spec))
 
 
-def _describe_unreadable_rows(counts: dict[str, int], written: ColumnSpec) -> str:
+def _describe_unreadable_rows(counts: dict[str, int], number_spec: ColumnSpec) -> str:
     "A note on rows that hold something, but no number."
-    share = _parse_label_numbers(counts, written)[1]
+    share = _parse_label_numbers(counts, number_spec)[1]
     return f" ({1 - share:.1%} of the rows hold no number and are left out)" if share < 1 else ""
 
 
@@ -225,11 +227,11 @@ def _describe_spellings(counts: dict[str, int], groups: dict[str, int]) -> str:
 # %% ../../nbs/task/07_task_inference.ipynb #91489354
 def complete_task(
     problem: Problem,  # what was stated
-    type: str,  # binary, multiclass or regression
+    type: TaskType,
     groups: dict[str, int],  # class -> rows; regression: none
     reason: str,  # why this type
 ) -> Task:
-    "The task, with positive class and metric. DataError where one that was stated does not fit."
+    "The task, with its positive class and metric. DataError where what was stated does not fit."
     subject, positive, classes = f"'{problem.target}'", "", list(groups)
     if type == "binary":
         positive, why = choose_positive_class(groups, problem.positive)

@@ -32,19 +32,13 @@ from mlkit.data.cells import (
     to_python,
     tokenise_text,
 )
-from mlkit.data.column_spec import (
-    ISO_TIME_PATTERN,
-    KINDS,
-    ColumnSpec,
-    input_cell,
-    input_columns,
-    input_names,
-    read_cell,
-    read_column,
-)
+from mlkit.data.column_reader import ISO_TIME_PATTERN, read_column
+from mlkit.data.column_spec import KINDS, ColumnSpec, read_cell
+from mlkit.data.model_inputs import input_cell, input_columns, input_names
+from mlkit.data.ordered_categories import ordered_categories
 from mlkit.data.sentinels import find_sentinels
 from mlkit.data.table_spec import DerivedInput, TableSpec
-from mlkit.data.type_inference import infer_column, infer_kind, infer_table_spec, ordered_categories
+from mlkit.data.type_inference import infer_column, infer_kind, infer_table_spec
 from mlkit.sources.examples import EXAMPLES, load_example, make_customers
 
 # ---------------------------------------------------------------- cells
