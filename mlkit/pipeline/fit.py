@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DataError
 
@@ -31,7 +31,8 @@ def fit(
     metric: str = "auto",  # auto, or a name from `mlkit.task.metrics.METRICS`
     test_size: float = 0.2,  # share of the rows for the test; 0: none
     ensemble: bool = True,  # several models together, where that is better than the best one alone
-    choose: str = "best",  # best, or one_se: the simplest within one standard error of the best
+    # one_se: the simplest within one standard error of the best
+    choose: Literal["best", "one_se"] = "best",
     refit: bool = False,  # after the evaluation, train the same once more on all rows
     jobs: int = 0,  # processor cores; 0: all
     seed: int = 42,
