@@ -39,12 +39,12 @@ def show_joins(
 # %% ../nbs/02_collect.ipynb #f01729c7
 def _track_files(run: RunFolder, address: DataLocation) -> None:
     "A folder or pattern, and every file that it stands for."
-    path = local_path(address.real)
+    path = local_path(address.resolved)
     if Path(path).is_dir():
         run.depends_on_pattern(str(Path(path) / "*"))
     elif is_pattern(path) and not Path(path).is_file():
         run.depends_on_pattern(path)
-    for file in find_source_files(address.real):
+    for file in find_source_files(address.resolved):
         run.depends_on_file(file)
 
 # %% ../nbs/02_collect.ipynb #3206243a
@@ -56,10 +56,10 @@ def track_source(
     "Tell the run on what this stage depends."
     for each in [source, *(one.source for one in parse_joins(join))]:
         address = parse_location(each)
-        if address.place == "disk":
+        if address.kind == "disk":
             _track_files(run, address)
-        if address.original != address.real or address.place not in ("disk", "example"):
-            run.depends_on_untracked(address.shown)
+        if address.original != address.resolved or address.kind not in ("disk", "example"):
+            run.depends_on_untracked(address.display_name)
 
 # %% ../nbs/02_collect.ipynb #610496e7
 def load_previous_snapshot(run: RunFolder) -> dict[str, Any]:  # empty when there is none

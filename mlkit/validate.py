@@ -47,7 +47,7 @@ def leaks_json(
         return bool(columns) and set(columns) <= set(dropped)
 
     return [
-        {"kind": leak.kind, "columns": leak.columns, "why": leak.why, "left_out": is_dropped(leak.columns)}
+        {"kind": leak.kind, "columns": leak.columns, "why": leak.reason, "left_out": is_dropped(leak.columns)}
         for leak in found.leaks
     ]
 

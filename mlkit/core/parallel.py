@@ -176,7 +176,7 @@ def connect_cluster(
 
 
 def _share_with_workers(client: Any, shared: Any) -> Any:  # a future
-    "What all pieces of work share, on every worker."
+    "Send what all pieces of work share to every worker."
     return client.scatter(shared, broadcast=True, hash=False)
 
 

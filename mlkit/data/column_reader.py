@@ -164,7 +164,7 @@ def _time_forms(column: ColumnSpec) -> list[_Form]:
     "The plain forms of dates in this column."
     year, part = "([1-9][0-9]{3})", "([0-9]{1,2})"
     forms = [(f"{year}{mark}{part}{mark}{part}", r"\1-\2-\3") for mark in ("/", "[.]")]
-    standard = {"day": r"\3-\2-\1", "month": r"\3-\1-\2"}.get(column.order)
+    standard = {"day": r"\3-\2-\1", "month": r"\3-\1-\2"}.get(column.date_order)
     forms += [(f"{part}{mark}{part}{mark}{year}", standard) for mark in ("/", "[.]", "-") if standard]
     return [
         (ISO_TIME_PATTERN, _parse_times),

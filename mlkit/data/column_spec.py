@@ -44,19 +44,19 @@ DateOrder = Literal["", "day", "month"]
 COLUMN_CHOICES: dict[str, tuple[str, ...]] = {  # the fields of `ColumnSpec` that take one of few values
     "kind": KINDS,
     "decimal": get_args(DecimalMark),
-    "order": get_args(DateOrder),
+    "date_order": get_args(DateOrder),
 }
 
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    "How the cells of one column are read, and what the model gets of them."
+    "The declaration of one column: how its cells are read, and which model inputs it gives."
 
     name: str  # as in the file, blanks and all
     kind: ColumnKind
-    why: str = ""  # why this kind, in one sentence
+    kind_reason: str = ""  # why this kind, in one sentence
     use: bool = True  # does it feed the model?
-    reason: str = ""  # why it does not
+    unused_reason: str = ""  # why it does not
     missing: tuple[str, ...] = field(
         default=MISSING_MARKERS, repr=False
     )  # what stands for a missing value, normalised
@@ -64,13 +64,13 @@ class ColumnSpec:
     unit: str = ""  # number: what it is counted in, such as "kg"; "h" reads `1:30`, too
     units: dict[str, float] = field(default_factory=dict)  # number: other units, and what they are in `unit`
     currency: str = ""  # number: the only currency that is read; empty: any
-    shapes: tuple[str, ...] = ()  # numbers: what stands around them, such as "#nm@#rpm"
-    order: DateOrder = ""  # date: what comes first in 10/20/2013, "day" or "month"
+    number_patterns: tuple[str, ...] = ()  # numbers: what stands around them, such as "#nm@#rpm"
+    date_order: DateOrder = ""  # date: what comes first in 10/20/2013, "day" or "month"
     has_time: bool = False  # date: does the time of day matter?
     categories: tuple[str, ...] = ()  # category: those that were learned, most frequent first
     spellings: dict[str, str] = field(default_factory=dict)  # category: other ways to write one of them
     exact_match: bool = False  # category: do capitals, width and blanks count?
-    other: str = ""  # category: what rare and unseen values become; empty: missing
+    other_category: str = ""  # category: what rare and unseen values become; empty: missing
     parts: tuple[str, ...] = ()  # date, text and numbers: the parts that the model gets; empty: all
     prefix: str = ""  # what the names of the parts begin with; empty: the name and a dot
 
@@ -78,7 +78,7 @@ class ColumnSpec:
         for name, choices in COLUMN_CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 hint = did_you_mean(str(value), choices) or f"; choose {' or '.join(map(repr, choices))}"
-                raise DataError(f"column {self.name!r}: {name} cannot be {value!r}{hint}")
+                raise DataError(f"column {self.name!r}: there is no {name} {value!r}{hint}")
 
     @cached_property
     def lookups(self) -> CellLookups:
@@ -99,7 +99,7 @@ class CellLookups:
         factors = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
         self.factors = {normalise_unit(unit): factor for unit, factor in factors.items()}
         self.bare_factor = self.factors.get("", 1.0)  # of a number without a unit
-        self.number_patterns = frozenset(column.shapes)
+        self.number_patterns = frozenset(column.number_patterns)
         self.column = column
 
     @cached_property
@@ -165,7 +165,7 @@ def _read_boolean(column: ColumnSpec, cell: Any) -> bool | None:
 def _read_date(column: ColumnSpec, cell: Any) -> datetime | None:
     if isinstance(cell, datetime):
         return cell
-    return None if isinstance(cell, bool) else parse_date(as_text(cell), column.order)
+    return None if isinstance(cell, bool) else parse_date(as_text(cell), column.date_order)
 
 
 _PARSERS: dict[str, Callable[[ColumnSpec, Any], Any]] = {
@@ -191,7 +191,7 @@ def read_cell(
         return None
     if column.kind != "category":
         return text
-    return lookups.category_of.get(lookups.fold(text), column.other) or None
+    return lookups.category_of.get(lookups.fold(text), column.other_category) or None
 
 # %% ../../nbs/data/02_column_spec.ipynb #2bd44e3b
 def format_cell(

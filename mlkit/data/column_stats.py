@@ -28,36 +28,36 @@ MIN_READABLE_SHARE = 0.98  # the share of cells that must make sense for a kind 
 
 @dataclass(frozen=True)
 class ColumnStats:
-    "What is known of a column's cells."
+    "Counts of a column's cells, on which the inference of its kind is based."
 
     series: pd.Series
     rows: int
     known_rows: int  # cells that are not missing
-    distinct: int  # different ones among them
-    counts: dict[str, int]  # cells by text, at most `_MAX_SAMPLED_CELLS` texts
-    nothing: dict[str, int]  # cells by the word that stands for nothing, folded
+    distinct_values: int  # different ones among them
+    text_counts: dict[str, int]  # cells by text, at most `_MAX_SAMPLED_CELLS` texts
+    missing_counts: dict[str, int]  # cells by the word that stands for nothing, folded
 
     @property
-    def unique(self) -> bool:
+    def is_unique(self) -> bool:
         "Is nearly every cell different, in more rows than chance would do?"
-        return self.known_rows > 50 and self.distinct >= 0.98 * self.known_rows
+        return self.known_rows > 50 and self.distinct_values >= 0.98 * self.known_rows
 
-    def count(self, accept: Callable[[str], object]) -> int:
+    def count_accepted(self, accept: Callable[[str], object]) -> int:
         "The sampled cells that `accept` takes."
-        return sum(count for text, count in self.counts.items() if accept(text))
+        return sum(count for text, count in self.text_counts.items() if accept(text))
 
-    def share(self, accept: Callable[[str], object]) -> float:
-        "Their share."
-        return self.count(accept) / max(1, sum(self.counts.values()))
+    def accepted_share(self, accept: Callable[[str], object]) -> float:
+        "The share of the sampled cells that `accept` takes."
+        return self.count_accepted(accept) / max(1, sum(self.text_counts.values()))
 
     def readable_share(self, column: ColumnSpec) -> float:
         "The share of the cells that make sense in this column."
-        return self.share(lambda text: read_cell(column, text) is not None)
+        return self.accepted_share(lambda text: read_cell(column, text) is not None)
 
     def mostly_accepted(self, accept: Callable[[str], object], enough: float = MIN_READABLE_SHARE) -> bool:
         "Does `accept` take enough of the cells? It stops looking when it cannot any more."
-        room = sum(self.counts.values()) * (1 - enough)
-        for text, count in self.counts.items():
+        room = sum(self.text_counts.values()) * (1 - enough)
+        for text, count in self.text_counts.items():
             if accept(text):
                 continue
             room -= count
@@ -148,5 +148,5 @@ def quote_cell(
 def format_row_count(
     count: int,  # rows
 ) -> str:
-    "How many rows, in words."
+    "A number of rows in words."
     return f"in {count:,} row{'' if count == 1 else 's'}"

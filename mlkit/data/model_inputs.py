@@ -37,7 +37,9 @@ def possible_parts(
         return "characters", "words", "text"
     if column.kind != "numbers":
         return ()
-    return tuple(map(str, range(1, 1 + max((shape.count("#") for shape in column.shapes), default=1))))
+    return tuple(
+        map(str, range(1, 1 + max((shape.count("#") for shape in column.number_patterns), default=1)))
+    )
 
 
 def _input_kind(part: str) -> str:

@@ -46,7 +46,7 @@ def infer_personal_kind(
     name: str,  # of the column
     texts: list[str],  # some of its values
 ) -> str:  # e-mail, telephone, name, or nothing
-    "What a column tells about persons, judged by its name and values."
+    "Infer from its name and values whether a column holds names, e-mail addresses or telephone numbers."
     texts = [text[:200] for text in texts]
 
     def most(pattern: re.Pattern[str]) -> bool:

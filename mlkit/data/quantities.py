@@ -42,12 +42,12 @@ def infer_decimal_mark(
     "Infer the decimal mark of a column from its cells."
     marks = Counter({".": 0, ",": 0})
     numbers: list[str] = []
-    for text, count in facts.counts.items():
+    for text, count in facts.text_counts.items():
         found = [number for number, _ in split_units(text)]
         numbers += found
         for number in found:
             marks[_decimal_mark(number)] += count
-    comma = marks[","] >= 0.1 * sum(facts.counts.values()) and marks[","] > marks["."]
+    comma = marks[","] >= 0.1 * sum(facts.text_counts.values()) and marks[","] > marks["."]
     return "," if comma or (not marks["."] and _has_grouping_points(numbers)) else "."
 
 
@@ -121,7 +121,7 @@ def convertible_units(
 def _units(facts: ColumnStats) -> tuple[Counter[str], dict[str, str]]:
     "How many cells name each unit ('' are bare numbers); how each is mostly written."
     written: Counter[str] = Counter()
-    for text, count in facts.counts.items():
+    for text, count in facts.text_counts.items():
         for _, unit in split_units(text):
             written[unit] += count
     units: Counter[str] = Counter()
@@ -141,10 +141,10 @@ def with_units(
     unit, worth = convertible_units(units)
     if set(worth.values()) <= {1.0}:
         worth |= {"": 1.0} if worth else {}
-    why = f"{column.why} in {written.get(unit, unit)}"
+    why = f"{column.kind_reason} in {written.get(unit, unit)}"
     if converted := [written[other] for other, size in worth.items() if size != 1.0]:
         why += f", converted from {', '.join(converted)}"
-    return replace(column, unit=written.get(unit, unit), units=worth, why=why)
+    return replace(column, unit=written.get(unit, unit), units=worth, kind_reason=why)
 
 # %% ../../nbs/data/06_quantities.ipynb #6b12e880
 def with_percent(
@@ -154,7 +154,7 @@ def with_percent(
     "The column in percent, and what a bare number among them means."
     bare = [
         abs(parse_number(text, column.decimal) or 0)
-        for text in facts.counts
+        for text in facts.text_counts
         if "%" not in normalise_width(text)
     ]
     shares = bool(bare) and max(bare) <= 1 and any(0 < number < 1 for number in bare)
@@ -162,8 +162,10 @@ def with_percent(
     if shares:
         note = ", bare numbers are shares of 1 and brought to percent"
     if bare:
-        note += f" ({facts.count(lambda text: '%' not in normalise_width(text)):,} of them)"
-    return replace(column, unit="%", units={"": 100.0} if shares else {}, why=f"{column.why} in %{note}")
+        note += f" ({facts.count_accepted(lambda text: '%' not in normalise_width(text)):,} of them)"
+    return replace(
+        column, unit="%", units={"": 100.0} if shares else {}, kind_reason=f"{column.kind_reason} in %{note}"
+    )
 
 # %% ../../nbs/data/06_quantities.ipynb #e3415a76
 _MIN_MAIN_UNIT_SHARE = 0.9  # the share that the commonest unit or currency must have among several
@@ -175,12 +177,12 @@ def with_currency(
 ) -> ColumnSpec:
     "The column with its commonest currency, if there are several."
     found: Counter[str] = Counter()
-    for text, count in facts.counts.items():
+    for text, count in facts.text_counts.items():
         found[detect_currency(text)] += count
     named = sorted((name for name in found if name), key=lambda name: (-found[name], name))
     if len(named) < 2:
         return column
-    return replace(column, currency=named[0], why=f"{column.why} in {named[0]}")
+    return replace(column, currency=named[0], kind_reason=f"{column.kind_reason} in {named[0]}")
 
 # %% ../../nbs/data/06_quantities.ipynb #598ef7b9
 def _is_quantity(column: ColumnSpec, text: str) -> bool:
@@ -195,10 +197,10 @@ def infer_number_column(
 ) -> tuple[ColumnSpec, float, bool]:  # the column, the share of the cells that it reads, is that enough?
     "The best reading of a column as numbers."
     decimal = infer_decimal_mark(facts)
-    commas = any("," in normalise_width(text) for text in facts.counts)
+    commas = any("," in normalise_width(text) for text in facts.text_counts)
     note = "" if decimal == "." else " with a decimal comma" if commas else " with points between thousands"
-    column = with_currency(replace(blank, kind="number", decimal=decimal, why=note), facts)
-    if any("%" in normalise_width(text) for text in facts.counts):
+    column = with_currency(replace(blank, kind="number", decimal=decimal, kind_reason=note), facts)
+    if any("%" in normalise_width(text) for text in facts.text_counts):
         column = max(column, with_percent(column, facts), key=facts.readable_share)
         if "%" not in column.unit:
             column = with_percent(column, facts)
@@ -218,7 +220,7 @@ def infer_hours_column(
     "A column of times, read as hours."
     if not facts.mostly_accepted(lambda text: parse_hours(text) is not None):
         return None
-    return replace(blank, kind="number", unit="h", why=" of hours, read from times such as 1:30")
+    return replace(blank, kind="number", unit="h", kind_reason=" of hours, read from times such as 1:30")
 
 # %% ../../nbs/data/06_quantities.ipynb #06c97635
 _JOINTS = re.compile(r"to|and|at|from|by|[x×*~〜～@/,;&()\[\]{}–—-]|から|まで")
@@ -230,7 +232,7 @@ def infer_number_shapes(
 ) -> tuple[tuple[str, ...], float]:  # shapes, the commonest first; the share of the cells that have one
     "The shapes of the cells that say the same kind of thing, at most five."
     shapes: Counter[str] = Counter()
-    for text, count in facts.counts.items():
+    for text, count in facts.text_counts.items():
         shapes[split_numbers(text, decimal)[0]] += count
     kinds: dict[tuple[int, str], list[str]] = {}
     for shape in sorted(shapes, key=lambda shape: (-shapes[shape], shape)):
@@ -274,23 +276,23 @@ def infer_numbers_column(
     "A column of several numbers in each cell."
     decimal = infer_decimal_mark(facts)
     shapes, share = infer_number_shapes(facts, decimal)
-    if share < _MIN_MAIN_UNIT_SHARE or len(facts.counts) < 3 or any("##" in shape for shape in shapes):
+    if share < _MIN_MAIN_UNIT_SHARE or len(facts.text_counts) < 3 or any("##" in shape for shape in shapes):
         return None
     if len(re.sub(r"[\W_]", "", _JOINTS.sub("", shapes[0].partition("#")[0]))) > 3:
         return None
-    if facts.share(lambda text: _is_code(normalise_width(text))) > 1 - MIN_READABLE_SHARE:
+    if facts.accepted_share(lambda text: _is_code(normalise_width(text))) > 1 - MIN_READABLE_SHARE:
         return None
-    pairs = [split_numbers(text, decimal) for text in facts.counts]
+    pairs = [split_numbers(text, decimal) for text in facts.text_counts]
     numbers = [found for shape, found in pairs if shape in shapes]
     if _is_joined(shapes[0]) and "-" in shapes[0] and not _is_range(numbers):
         return None
     if "/" in shapes[0] and _is_calendar(numbers):
         return None
     example = min(
-        (text for text in facts.counts if split_numbers(text, decimal)[0] == shapes[0]),
+        (text for text in facts.text_counts if split_numbers(text, decimal)[0] == shapes[0]),
         key=lambda text: (len(text), text),
     )
     why = f"{len(numbers[0])} numbers in each cell, as in {quote_cell(example)}"
     if share < 1:
         why += f"; {1 - share:.1%} of the cells are written otherwise and taken as missing"
-    return replace(blank, kind="numbers", shapes=shapes, decimal=decimal, why=why)
+    return replace(blank, kind="numbers", number_patterns=shapes, decimal=decimal, kind_reason=why)

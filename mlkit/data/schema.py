@@ -37,7 +37,7 @@ __all__ = ['RULE_NAMES', 'PARSED_KINDS', 'ViolationAction', 'VIOLATION_ACTIONS',
 # %% ../../nbs/data/13_schema.ipynb #bf430cf1
 @dataclass(frozen=True)
 class Rule:
-    "What is expected of one column."
+    "The rules of one column: kind, share of missing cells, range, categories, uniqueness, pattern."
 
     kind: ColumnKind | Literal[""] = ""  # empty: any
     missing: float | None = None  # largest share of empty cells; 0: never empty
@@ -190,7 +190,7 @@ def serving_problems(
 
 @dataclass(frozen=True)
 class Schema:
-    "What is expected of a table."
+    "The rules of all columns of a table, its row constraints, and what violations mean when it is served."
 
     rules: dict[str, Rule]  # by column, in the order of the table
     constraints: tuple[RowConstraint, ...] = ()

@@ -134,7 +134,7 @@ def infer_rule(
     cells: pd.Series,  # raw
     read: pd.Series,  # the same, read
 ) -> Rule:
-    "What the training rows say about a column."
+    "Infer the rules of a column from its cells in the training rows."
     known = (read.notna() if read.dtype.kind in "fM" else read != "").to_numpy(bool)
     share = round(0.05 + 2 * (1 - float(known.mean())), 3)
     rule = Rule("" if column.kind in ("empty", "constant") else column.kind, share if share < 1 else None)
@@ -184,7 +184,7 @@ def infer_schema(
     table: TableSpec,  # how the cells are read
     train: pd.DataFrame,  # raw training rows
 ) -> Schema:
-    "What the training rows look like."
+    "Infer the schema of the training rows."
     read = table.read(train)
     rules = {
         column.name: infer_rule(column, train[column.name], read[column.name]) for column in table.columns

@@ -111,7 +111,7 @@ def _check_derived(table: TableSpec, derived: DerivedInput) -> None:
         if column.kind != "number":
             raise DataError(f"column {name!r} is of kind {column.kind}; only numbers can be computed with")
         if not column.use:
-            raise DataError(f"column {name!r} is kept from the model: {column.reason}")
+            raise DataError(f"column {name!r} is kept from the model: {column.unused_reason}")
 
 
 def _derived_from_dict(written: Mapping[str, Any]) -> DerivedInput:
@@ -208,7 +208,9 @@ class TableSpec:
         for name in reasons:
             self[name]
         columns = (
-            replace(column, use=False, reason=reasons[column.name]) if column.name in reasons else column
+            replace(column, use=False, unused_reason=reasons[column.name])
+            if column.name in reasons
+            else column
             for column in self.columns
         )
         derived = (each for each in self.derived if not {each.left, each.right} & set(reasons))
@@ -278,7 +280,7 @@ def _overview(table: TableSpec) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (column.name, column.kind, "yes" if column.use else f"no: {column.reason}", column.why)
+        (column.name, column.kind, "yes" if column.use else f"no: {column.unused_reason}", column.kind_reason)
         for column in table.columns
     ]
     rows += [

@@ -52,35 +52,35 @@ def _as_empty(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     return replace(
         blank,
         kind="empty",
-        why=f"none of {facts.rows:,} cells holds a value",
+        kind_reason=f"none of {facts.rows:,} cells holds a value",
         use=False,
-        reason="there is nothing to learn from",
+        unused_reason="there is nothing to learn from",
     )
 
 
 def _as_constant(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    if len({normalise_text(text) for text in facts.counts}) > 1:
+    if len({normalise_text(text) for text in facts.text_counts}) > 1:
         return None
-    word = quote_cell(min(facts.counts))
+    word = quote_cell(min(facts.text_counts))
     if facts.known_rows < facts.rows:
         why = f"{facts.known_rows:,} of {facts.rows:,} cells say {word}, the others nothing"
-        return replace(blank, kind="category", why=why)
+        return replace(blank, kind="category", kind_reason=why)
     return replace(
         blank,
         kind="constant",
-        why=f"all {facts.rows:,} cells say {word}",
+        kind_reason=f"all {facts.rows:,} cells say {word}",
         use=False,
-        reason="what is always the same tells nothing apart",
+        unused_reason="what is always the same tells nothing apart",
     )
 
 
 def _as_boolean(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    words = {normalise_text(text) for text in facts.counts}
+    words = {normalise_text(text) for text in facts.text_counts}
     if None in map(parse_boolean, words) or not any({*pair} <= words for pair in BOOLEAN_PAIRS):
         return None
-    yes = facts.count(parse_boolean)
+    yes = facts.count_accepted(parse_boolean)
     return replace(
-        blank, kind="boolean", why=f"{yes:,} of {facts.known_rows:,} values say yes, the others no"
+        blank, kind="boolean", kind_reason=f"{yes:,} of {facts.known_rows:,} values say yes, the others no"
     )
 
 # %% ../../nbs/data/12_type_inference.ipynb #8ccdbbbe
@@ -89,16 +89,18 @@ _is_open_date = re.compile(r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{2,4}(?![0-9]).*"
 
 def _date_column(blank: ColumnSpec, facts: ColumnStats) -> tuple[ColumnSpec, float]:
     "The best reading as dates, and the share of the cells that it reads."
-    opened = [text for text in facts.counts if _is_open_date(normalise_width(text))]
+    opened = [text for text in facts.text_counts if _is_open_date(normalise_width(text))]
     points = 2 * sum("." in text for text in opened) > len(opened)
     orders: tuple[DateOrder, ...] = ("day", "month") if points else ("month", "day")
-    tried = [replace(blank, kind="date", order=order, why=f", the {order} first") for order in orders]
-    if facts.share(set(opened).__contains__) <= 1 - MIN_READABLE_SHARE:
+    tried = [
+        replace(blank, kind="date", date_order=order, kind_reason=f", the {order} first") for order in orders
+    ]
+    if facts.accepted_share(set(opened).__contains__) <= 1 - MIN_READABLE_SHARE:
         tried = [replace(blank, kind="date")]
     shares = [facts.readable_share(column) for column in tried]
     best = tried[shares.index(max(shares))]
     if len(set(shares)) < len(shares):
-        best = replace(best, why=f"{best.why} (assumed: no cell tells)")
+        best = replace(best, kind_reason=f"{best.kind_reason} (assumed: no cell tells)")
     return best, max(shares)
 
 
@@ -108,8 +110,8 @@ def _is_date(text: str) -> bool:
 
 def _with_words(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     "The column with the word or two that stand for nothing among many different values, if that is all."
-    words = sorted(text for text in facts.counts if read_cell(column, text) is None)
-    if not 0 < len(words) < 3 or len(facts.counts) - len(words) < 20:
+    words = sorted(text for text in facts.text_counts if read_cell(column, text) is None)
+    if not 0 < len(words) < 3 or len(facts.text_counts) - len(words) < 20:
         return None
     if any(re.search("[0-9]", word) for word in words):
         return None
@@ -138,34 +140,36 @@ def _names_a_code(name: str) -> bool:
 
 
 def _as_code(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    digits = [text for text in facts.counts if _is_digits(text)]
+    digits = [text for text in facts.text_counts if _is_digits(text)]
     if _names_a_code(blank.name) and facts.mostly_accepted(_is_coded):
-        return replace(blank, kind="category", why="digits and letters that the name calls a code")
+        return replace(blank, kind="category", kind_reason="digits and letters that the name calls a code")
     if not facts.mostly_accepted(_is_digits):
         return None
-    zeros = facts.share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
-    numbers, all_digits = [float(text) for text in digits], len(digits) == len(facts.counts)
+    zeros = facts.accepted_share(lambda text: _is_digits(text) and text[0] == "0" and len(text) > 1)
+    numbers, all_digits = [float(text) for text in digits], len(digits) == len(facts.text_counts)
     if zeros >= 0.01 or (zeros and len({*map(len, digits)}) == 1):
         why = "digits with leading zeros"
     elif all_digits and _names_a_code(blank.name):
         why = "whole numbers that the name calls a code"
-    elif all_digits and facts.unique and max(numbers) - min(numbers) < 4 * facts.rows:
+    elif all_digits and facts.is_unique and max(numbers) - min(numbers) < 4 * facts.rows:
         why = "numbered rows"
     else:
         return None
-    return _as_identifier(replace(blank, why=why), facts) or replace(blank, kind="category", why=why)
+    return _as_identifier(replace(blank, kind_reason=why), facts) or replace(
+        blank, kind="category", kind_reason=why
+    )
 
 
 def _as_identifier(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    if not facts.unique:
+    if not facts.is_unique:
         return None
-    figures = f"{facts.distinct:,} different values in {facts.known_rows:,} rows"
+    figures = f"{facts.distinct_values:,} different values in {facts.known_rows:,} rows"
     return replace(
         blank,
         kind="identifier",
-        why="; ".join(filter(None, [blank.why, figures])),
+        kind_reason="; ".join(filter(None, [blank.kind_reason, figures])),
         use=False,
-        reason="it names a row and tells nothing about the next one",
+        unused_reason="it names a row and tells nothing about the next one",
     )
 
 # %% ../../nbs/data/12_type_inference.ipynb #d2b20f47
@@ -183,11 +187,11 @@ def _as_numbers(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
 
 # %% ../../nbs/data/12_type_inference.ipynb #f6757e2a
 def _as_text(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    words = sum(map(count_words, facts.counts)) / len(facts.counts)
-    if words < 3 or facts.distinct < 0.5 * facts.known_rows:
+    words = sum(map(count_words, facts.text_counts)) / len(facts.text_counts)
+    if words < 3 or facts.distinct_values < 0.5 * facts.known_rows:
         return None
-    why = f"{facts.distinct:,} different texts in {facts.known_rows:,} rows, {words:.1f} words on average"
-    return replace(blank, kind="text", why=why)
+    why = f"{facts.distinct_values:,} different texts in {facts.known_rows:,} rows, {words:.1f} words on average"
+    return replace(blank, kind="text", kind_reason=why)
 
 
 _KIND_TESTS: tuple[Callable[[ColumnSpec, ColumnStats], ColumnSpec | None], ...] = (
@@ -216,7 +220,7 @@ def _choose_kind(blank: ColumnSpec, facts: ColumnStats, declared: bool) -> Colum
     if blank.kind == "date":
         return _date_column(blank, facts)[0]
     why, used = f"declared as {blank.kind}", blank.kind in ("boolean", "category", "text")
-    return replace(blank, why=why, use=used, reason="" if used else why)
+    return replace(blank, kind_reason=why, use=used, unused_reason="" if used else why)
 
 # %% ../../nbs/data/12_type_inference.ipynb #7634102c
 def _with_sentinels(column: ColumnSpec, read: pd.Series) -> ColumnSpec:
@@ -225,7 +229,7 @@ def _with_sentinels(column: ColumnSpec, read: pd.Series) -> ColumnSpec:
     if column.decimal == ",":
         found = {text.replace(".", ","): how for text, how in found.items()}
     said = "; ".join(f"{text} {how} is taken as missing" for text, how in found.items())
-    return replace(column, missing=(*column.missing, *found), reason=said)
+    return replace(column, missing=(*column.missing, *found), unused_reason=said)
 
 
 _is_limit = re.compile(r"[<>≤≥≈~].*|.*[0-9]\+").fullmatch
@@ -242,19 +246,24 @@ def _with_counts(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec:
     present, sentinels = len(read), _with_sentinels(column, read)
     if sentinels.missing != column.missing:
         read = read_column(sentinels, facts.series).dropna()
-    wrong = sorted(text for text in facts.counts if read_cell(column, text) is None)
-    what = f"{column.kind}s{column.why}"
+    wrong = sorted(text for text in facts.text_counts if read_cell(column, text) is None)
+    what = f"{column.kind}s{column.kind_reason}"
     if len(read):
         what += f", {_figure(read.min())} to {_figure(read.max())}"
-    limits = sorted(filter(_is_limit, facts.counts)) if column.kind == "number" else []
+    limits = sorted(filter(_is_limit, facts.text_counts)) if column.kind == "number" else []
     if limits:
-        what += f", {facts.count(_is_limit):,} of them limits such as {quote_cell(limits[0])}"
+        what += f", {facts.count_accepted(_is_limit):,} of them limits such as {quote_cell(limits[0])}"
     why = f"all {present:,} values are {what}"
     if present < facts.known_rows:
         such = f", such as {quote_cell(wrong[0])}," if wrong else ""
         why = f"{present:,} of {facts.known_rows:,} values are {what}; the others{such} are taken as missing"
     hours = column.kind == "date" and bool((read != read.dt.normalize()).any())
-    return replace(sentinels, why="; ".join(filter(None, [why, sentinels.reason])), reason="", has_time=hours)
+    return replace(
+        sentinels,
+        kind_reason="; ".join(filter(None, [why, sentinels.unused_reason])),
+        unused_reason="",
+        has_time=hours,
+    )
 
 # %% ../../nbs/data/12_type_inference.ipynb #b96238c0
 def with_varying_parts(
@@ -270,7 +279,7 @@ def with_varying_parts(
     )
     if varying:
         return replace(column, parts=varying)
-    return replace(column, use=False, reason="what is always the same tells nothing apart")
+    return replace(column, use=False, unused_reason="what is always the same tells nothing apart")
 
 # %% ../../nbs/data/12_type_inference.ipynb #b63344e0
 _MAX_CATEGORIES = 200
@@ -304,11 +313,15 @@ def _with_categories(column: ColumnSpec, series: pd.Series) -> ColumnSpec:
     other = "(other)" if rare else ""
     while rare and normalise_text(other) in map(normalise_text, groups):
         other = f"({other})"
-    why = "; ".join(filter(None, [column.why, f"{len(groups):,} different values in {present:,} rows"]))
+    why = "; ".join(
+        filter(None, [column.kind_reason, f"{len(groups):,} different values in {present:,} rows"])
+    )
     if rare:
         why += f", {len(kept)} of them learned ({needed} rows or more)"
-    column = replace(column, why=why, categories=tuple(kept), spellings=spellings, other=other)
-    return column if kept else replace(column, use=False, reason=f"no value fills {needed} rows")
+    column = replace(
+        column, kind_reason=why, categories=tuple(kept), spellings=spellings, other_category=other
+    )
+    return column if kept else replace(column, use=False, unused_reason=f"no value fills {needed} rows")
 
 # %% ../../nbs/data/12_type_inference.ipynb #afe01328
 _MACHINE_MARKERS = {word for word in MISSING_MARKERS if not word.replace(" ", "").isalpha()} | {
@@ -323,19 +336,19 @@ def _meaningful_markers(column: ColumnSpec, facts: ColumnStats) -> set[str]:
     "The words for nothing that are answers in this column."
     if column.kind not in ("category", "constant"):
         return set()
-    said = facts.nothing.keys() & set(MISSING_MARKERS) - _MACHINE_MARKERS
-    if all(re.fullmatch("[A-Z]{2}", text) for text in facts.counts):
-        return facts.nothing.keys() & {"na"}
-    return said if len({normalise_text(text) for text in facts.counts}) < 2 else said & {"none"}
+    said = facts.missing_counts.keys() & set(MISSING_MARKERS) - _MACHINE_MARKERS
+    if all(re.fullmatch("[A-Z]{2}", text) for text in facts.text_counts):
+        return facts.missing_counts.keys() & {"na"}
+    return said if len({normalise_text(text) for text in facts.text_counts}) < 2 else said & {"none"}
 
 
 def _with_marker_reason(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec:
     "The column with its reason telling which words were taken for nothing."
-    said = [word for word in _most_frequent(facts.nothing) if word in column.missing][:3]
+    said = [word for word in _most_frequent(facts.missing_counts) if word in column.missing][:3]
     if not said:
         return column
-    words = ", ".join(f"{quote_cell(word)} {format_row_count(facts.nothing[word])}" for word in said)
-    return replace(column, why=f"{column.why}; {words} taken as missing")
+    words = ", ".join(f"{quote_cell(word)} {format_row_count(facts.missing_counts[word])}" for word in said)
+    return replace(column, kind_reason=f"{column.kind_reason}; {words} taken as missing")
 
 # %% ../../nbs/data/12_type_inference.ipynb #c3ff4d0f
 def infer_column(
@@ -358,7 +371,7 @@ def infer_column(
     if column.kind in ("number", "date"):
         column = _with_counts(column, facts)
     if column.use and possible_parts(column):
-        cells = series if column.kind == "date" else pd.Series([*facts.counts], dtype="str")
+        cells = series if column.kind == "date" else pd.Series([*facts.text_counts], dtype="str")
         column = with_varying_parts(column, cells)
     if column.kind == "category":
         column = _with_categories(column, series)
@@ -415,9 +428,11 @@ def _without_duplicates(
     for column in columns:
         if column.use and start[_content_digest(column, series[column.name].head(1000))] > 1:
             twin = first.setdefault(_content_digest(column, series[column.name]), column)
-            rare = ", rare values taken together" if column.other else ""
+            rare = ", rare values taken together" if column.other_category else ""
             if twin is not column:
-                column = replace(column, use=False, reason=f"the same as {twin.name!r} in every row{rare}")
+                column = replace(
+                    column, use=False, unused_reason=f"the same as {twin.name!r} in every row{rare}"
+                )
         settled.append(column)
     return tuple(settled)
 

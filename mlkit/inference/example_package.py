@@ -85,7 +85,10 @@ def make_parcel_graph(offset: float = _OFFSET) -> ModelProto:
 PARCEL_TABLE_SPEC = TableSpec(
     (
         ColumnSpec(
-            "sender", "identifier", use=False, reason="it names a row and tells nothing about the next one"
+            "sender",
+            "identifier",
+            use=False,
+            unused_reason="it names a row and tells nothing about the next one",
         ),
         ColumnSpec("weight", "number", unit="kg"),
         ColumnSpec("distance", "number", unit="km"),

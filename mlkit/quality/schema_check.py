@@ -46,7 +46,7 @@ class SchemaCheck:
 
     schema: Schema
     violations: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
-    rows: pd.DataFrame  # those that were checked
+    checked_rows: pd.DataFrame  # those that were checked
 
 
 def check_schema(
@@ -107,7 +107,7 @@ def handle_invalid_rows(
     reasons: dict[Any, list[str]] = {}
     lines_of: Any = checked.violations.itertuples() if on_invalid == "quarantine" else ()
     for row in lines_of:
-        for label in checked.rows.index[list(row.where)].tolist():
+        for label in checked.checked_rows.index[list(row.where)].tolist():
             reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
     return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
 
@@ -123,7 +123,7 @@ def row_violations(
     table: TableSpec,  # how the cells are read
     row: Mapping[str, Any],  # raw cells, by column
 ) -> list[tuple[str, str]]:  # column and rule in words; for constraints the text twice
-    "What one row breaks. A column that the row lacks is an empty cell."
+    "The rules and constraints that one row violates. A column that the row lacks is an empty cell."
     broken, numbers = [], {}
     for name, column in rule_column_specs(schema, table).items():
         broken += [
@@ -145,7 +145,7 @@ def to_pandera_schema(
     schema: Schema,
     columns: Mapping[str, ColumnSpec],  # from `rule_column_specs`
 ) -> Any:  # pandera.pandas.DataFrameSchema for the parts `value`, `readable` and `text` of each column
-    "The same rules for pandera."
+    "Translate a schema into one of pandera."
     import pandera.pandas as pa
 
     def checks(name: str) -> Iterator[tuple[str, Any]]:
@@ -180,7 +180,7 @@ def _pandera_inputs(
     column: ColumnSpec,  # from `reader`
     cells: pd.Series,  # raw
 ) -> Iterator[tuple[str, Any]]:  # the part's name, and a value a row
-    "What pandera has to know about a column."
+    "The parts of a column that pandera checks."
     import numpy as np
 
     read, fine = to_pandera_column(column, cells)
@@ -216,7 +216,7 @@ def _pandera_inputs(
 def _pandera_frame(
     schema: Schema, table: TableSpec, data: pd.DataFrame, columns: Mapping[str, ColumnSpec]
 ) -> pd.DataFrame:
-    "What pandera has to know about all rows."
+    "The frame that pandera checks: the parts of all columns and the row constraints."
     import pandas as pd
 
     parts: dict[Any, Any] = {}
@@ -244,7 +244,7 @@ def find_violations(
     table: TableSpec,  # how the cells are read
     data: pd.DataFrame,  # raw rows
 ) -> pd.DataFrame:  # a row a broken rule: column, rule, rows (how many), examples, where (positions)
-    "What a table breaks, rule by rule; the rule that most rows break first."
+    "Find the violations of a schema in a table; the rule that most rows break comes first."
     import pandas as pd
     import pandera.errors
 

@@ -57,7 +57,7 @@ def _example_cell(column: ColumnSpec, rule: Rule, turn: int) -> Any:
         return _day(rule.numeric_limit("low"), rule.numeric_limit("high"), turn)
     if column.kind == "boolean":
         return ("yes", "no")[turn % 2]
-    return column.shapes[0].replace("#", "10") if column.shapes else "example"
+    return column.number_patterns[0].replace("#", "10") if column.number_patterns else "example"
 
 
 def make_example_rows(

@@ -206,7 +206,7 @@ def score_source(
             rejected,
             dict(warned),
             progress.seconds,
-            address.shown,
+            address.display_name,
             workers.cluster_error,
         )
         _finish_job(chunks, address, into, done)
@@ -217,8 +217,8 @@ def _chunk_folder(
     address: DataLocation,  # of the output
 ) -> Path:
     "Where the chunks are kept: beside the output, or in the user's cache."
-    if address.place == "disk":
-        return Path(address.real)
+    if address.kind == "disk":
+        return Path(address.resolved)
     from platformdirs import user_cache_path
 
     digest = sha256(address.original.encode()).hexdigest()[:12]
@@ -231,7 +231,7 @@ def _sidecar_path(
 ) -> Path:
     "A file beside the output."
     stem = address.name.removesuffix(split_suffixes(address.name)[0]) or "predictions"
-    return (Path(address.real).parent if address.place == "disk" else Path()) / f"{stem}{ending}"
+    return (Path(address.resolved).parent if address.kind == "disk" else Path()) / f"{stem}{ending}"
 
 
 def _finish_job(chunks: ChunkedOutput, address: DataLocation, into: str, done: ScoringResult) -> None:

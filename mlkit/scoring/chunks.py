@@ -175,23 +175,25 @@ def check_output(
     overwrite: bool = False,  # may a file that is there be replaced?
 ) -> None:
     "SettingsError where predictions cannot be written to this location."
-    if address.place in ("web", "example", "openml"):
+    if address.kind in ("web", "example", "openml"):
         known = "a file, a folder, s3://, gs://, az:// or a database"
-        raise SettingsError(f"{address.shown} cannot be written to; give {known}")
-    if address.place == "store":
+        raise SettingsError(f"{address.display_name} cannot be written to; give {known}")
+    if address.kind == "store":
         require_store_package(address)
-    if address.place == "database":
+    if address.kind == "database":
         return
     suffix, packed = split_suffixes(address.name)
-    if (suffix and suffix not in _OUTPUT_SUFFIXES) or packed or (address.place == "store" and not suffix):
+    if (suffix and suffix not in _OUTPUT_SUFFIXES) or packed or (address.kind == "store" and not suffix):
         raise SettingsError(
-            f"{address.shown} should end in {' or '.join(_OUTPUT_SUFFIXES)}"
-            f"{'' if address.place == 'store' else ', or be a folder'}"
+            f"{address.display_name} should end in {' or '.join(_OUTPUT_SUFFIXES)}"
+            f"{'' if address.kind == 'store' else ', or be a folder'}"
         )
-    path = Path(address.real)
+    path = Path(address.resolved)
     taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
-    if address.place == "disk" and taken and not overwrite:
-        raise SettingsError(f"{address.shown} is there already; choose another name, or say --overwrite")
+    if address.kind == "disk" and taken and not overwrite:
+        raise SettingsError(
+            f"{address.display_name} is there already; choose another name, or say --overwrite"
+        )
 
 
 def write_output_file(
@@ -230,7 +232,7 @@ def write_to_database(
         None,
     )
     try:
-        engine = sa.create_engine(sa.make_url(address.real))
+        engine = sa.create_engine(sa.make_url(address.resolved))
         with engine.begin() as connection:
             notes.create(connection, checkfirst=True)
             if connection.execute(sa.select(notes.c.job).where(notes.c.job == job)).first():
@@ -262,7 +264,7 @@ def _write_to_object_store(
     try:
         store = fsspec.filesystem(address.scheme, skip_instance_cache=True)
         store.retries = 2
-        store.put_file(str(local), address.real.partition("://")[2])
+        store.put_file(str(local), address.resolved.partition("://")[2])
     except Exception as error:
         raise DataError(describe_store_error(address, error).replace("read", "written")) from None
 
@@ -285,11 +287,11 @@ def deliver_output(
     job: str = "",  # of a database: what tells this job from others
 ) -> None:
     "Put the chunks together and deliver them."
-    if address.place == "database":
+    if address.kind == "database":
         write_to_database(chunks.tables(), address, into, job)
-    elif address.place == "store":
+    elif address.kind == "store":
         _write_to_object_store(chunks.tables(), address, chunks.folder)
     elif split_suffixes(address.name)[0] in _OUTPUT_SUFFIXES:
-        write_output_file(chunks.tables(), Path(address.real))
+        write_output_file(chunks.tables(), Path(address.resolved))
     else:
-        _write_output_folder(chunks, Path(address.real))
+        _write_output_folder(chunks, Path(address.resolved))

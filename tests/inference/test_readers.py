@@ -27,11 +27,11 @@ TABLE = TableSpec(
         ColumnSpec("price", "number", decimal=",", currency="€"),
         ColumnSpec("member", "boolean"),
         ColumnSpec("since", "date", has_time=True),
-        ColumnSpec("day", "date", order="day"),
-        ColumnSpec("plan", "category", categories=("basic", "pro"), other="basic"),
+        ColumnSpec("day", "date", date_order="day"),
+        ColumnSpec("plan", "category", categories=("basic", "pro"), other_category="basic"),
         ColumnSpec("city", "category", categories=("Bern", "Zürich"), spellings={"Zurich": "Zürich"}),
         ColumnSpec("note", "text"),
-        ColumnSpec("code", "identifier", use=False, reason="it tells rows apart"),
+        ColumnSpec("code", "identifier", use=False, unused_reason="it tells rows apart"),
     )
 ).with_derived([DerivedInput("", "age", "/", "price")])
 SCHEMA = Schema({

@@ -43,7 +43,7 @@ from mlkit.task.problem import Problem
 from mlkit.task.task_inference import complete_task
 
 AGE, PLAN = ColumnSpec("age", "number"), ColumnSpec("plan", "category", categories=("basic", "pro"))
-TABLE = TableSpec((AGE, PLAN, ColumnSpec("joined", "date", use=False, reason="not needed")))
+TABLE = TableSpec((AGE, PLAN, ColumnSpec("joined", "date", use=False, unused_reason="not needed")))
 SCHEMA = Schema(
     {"age": Rule("number", low=18, high=98), "plan": Rule("category", categories=("basic", "pro"))}
 )

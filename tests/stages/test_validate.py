@@ -173,23 +173,23 @@ def task_of(frame, target="paid"):
 def test_rows_in_time_are_split_by_time_and_others_by_chance():
     frame = loans().sort_values("start", ignore_index=True).drop(columns="end")
     train, test, way = split_train_test(frame, task_of(frame))
-    assert (way.how, way.column) == ("time", "start") and train["start"].max() < test["start"].min()
+    assert (way.method, way.column) == ("time", "start") and train["start"].max() < test["start"].min()
     way = split_train_test(loans(), task_of(frame))[2]
-    assert way.how == "chance" and way.to_dict().keys() == {"how", "column", "why"}
-    assert split_train_test(frame, task_of(frame), split="chance")[2].why == "it was stated"
+    assert way.method == "chance" and way.to_dict().keys() == {"how", "column", "why"}
+    assert split_train_test(frame, task_of(frame), split="chance")[2].reason == "it was stated"
 
 
 def test_rows_of_one_customer_stay_together():
     frame = loans().assign(customer_id=np.random.default_rng(0).integers(0, 60, 300))
     train, test, way = split_train_test(frame, task_of(frame))
-    assert way.how == "group" and not set(train["customer_id"]) & set(test["customer_id"])
+    assert way.method == "group" and not set(train["customer_id"]) & set(test["customer_id"])
 
 
 def test_a_class_that_would_be_missing_from_training_falls_back_to_chance():
     frame = loans().sort_values("start", ignore_index=True).drop(columns="end")
     frame["paid"] = np.where(frame.index >= 260, "late", frame["paid"])
     train, _, way = split_train_test(frame, task_of(frame))
-    assert way.how == "chance" and "class 'late'" in way.why and "late" in set(train["paid"])
+    assert way.method == "chance" and "class 'late'" in way.reason and "late" in set(train["paid"])
 
 
 def test_a_number_keeps_its_shares_on_both_sides():
@@ -209,4 +209,4 @@ def test_an_entity_whose_rows_agree_groups_the_rows_and_feeds_no_model():
     frame = pd.DataFrame({"patient_id": patients, "dose": random.normal(ill, 2), "ill": ill})
     model = fit(frame, "ill", budget=0, trials=1, models="linear")
     column = model.table["patient_id"]
-    assert not column.use and "whose row" in column.reason
+    assert not column.use and "whose row" in column.unused_reason
