@@ -445,7 +445,8 @@ def test_the_hash_is_the_same_in_another_process_and_after_parquet(tmp_path):
     table = make_customers(200)
     table.to_parquet(tmp_path / "x.parquet")
     code = (
-        "from mlkit.collect import *; from mlkit.sources.examples import *; print(data_hash(customers(200)))"
+        "from mlkit.sources.examples import make_customers; from mlkit.sources.snapshots import data_hash; "
+        "print(data_hash(make_customers(200)))"
     )
     elsewhere = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
