@@ -1,9 +1,11 @@
 # What can be done here. `make help` lists it; a fresh machine needs Python 3.11 or later, make and git.
 
-PYTHON ?= python3
-UV     := $(shell command -v uv 2>/dev/null)
-BIN    := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-READY  := .venv/ready
+PYTHON    ?= python3
+UV        := $(shell command -v uv 2>/dev/null)
+BIN       := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+READY     := .venv/ready
+READY_DEV := .venv/ready-dev
+PROJECT   := $(filter-out %/test_lab.py,$(sort $(wildcard tests/project/test_*.py)))
 
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
@@ -15,7 +17,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint types layers project lessons tests lab notebooks bench constraints clean
+.PHONY: help run lab check test lint types layers project lessons tests format notebooks bench hooks constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1~\2/p' Makefile | awk -F'~' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -24,18 +26,24 @@ help:  ## this list
 run: $(READY)  ## set up, then run the pipeline on the built-in example (settings.ini)
 	@$(BIN)/mlkit run
 
-test: lint types layers project lessons tests  ## set up, then run everything that continuous integration runs
-
-lab: $(READY)  ## open the notebooks in JupyterLab
+lab: $(READY)  ## set up, then open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/index.ipynb
 
 # ---------------------------------------------------------------------------------------------- for authors
-notebooks: $(READY)  ## after editing a notebook: export the library, clean the notebooks, make README.md
+check: lint types layers project  ## what takes no minute: code, types, layers, notebooks clean and exported, README.md
+
+test: check lessons tests  ## check, then every notebook and every test: all that continuous integration runs
+
+notebooks: format  ## after editing a notebook: format, export the library, clean the notebooks, make README.md
 	@$(BIN)/nbdev-export
 	@$(BIN)/nbdev-clean
 	@$(BIN)/python tools/readme.py > README.md.new && mv README.md.new README.md
 
-bench: $(READY)  ## measure runs, large tables, explanations, serving, intervals, verdicts, and the quality of models
+format: $(READY_DEV)  ## format notebooks, tests and tools, and sort their imports
+	@$(BIN)/ruff check --quiet --select I --fix .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, intervals, verdicts, and the quality of models
 	@$(BIN)/python tests/bench/pipeline.py
 	@$(BIN)/python tests/bench/table.py
 	@$(BIN)/python tests/bench/explain.py
@@ -46,56 +54,68 @@ bench: $(READY)  ## measure runs, large tables, explanations, serving, intervals
 	@$(BIN)/python tests/bench/batch.py
 	@$(BIN)/python tests/bench/serving.py
 
-constraints:  ## pin the newest versions that go together (needs uv)
-	@printf '%s\n' '# The tested set: every package with its version and the hashes of its files.' \
-	  '# Made by `make constraints` from pyproject.toml (dependencies, and the dev group). Not to be edited.' \
-	  '# For Python 3.11 and later on Linux, macOS (Apple silicon) and Windows.' > constraints.new
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
-	  --no-annotate --no-header pyproject.toml --group dev >> constraints.new || { rm constraints.new; exit 1; }
-	@mv constraints.new constraints.txt
+hooks: $(READY_DEV)  ## let Git run the checks that a commit touches before it is made (pre-commit)
+	@$(BIN)/pre-commit install
+
+constraints:  ## pin what pyproject.toml asks for; UPGRADE=1: the newest versions that go together (needs uv)
+	@$(if $(UV),,echo "make constraints: needs uv, see https://docs.astral.sh/uv/" >&2; exit 1)
+	@$(PYTHON) tools/constraints.py compile $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove what builds and checks left behind; .venv and runs/ stay
-	@rm -rf build dist _docs _proc *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf build dist _docs _proc *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 
 # ---------------------------------------------------------------------------------------------- what `make test` is made of
-lint: $(READY)
+lint: $(READY_DEV)
 	@echo "== lint: ruff"
 	@$(BIN)/ruff check --quiet --output-format concise . || { echo "make lint: ruff found the above. In mlkit/, mend the notebook that is named at the top of the file, then 'make notebooks'." >&2; exit 1; }
+	@$(BIN)/ruff format --quiet --check . || { echo "make lint: some files are not formatted ('.venv/bin/ruff format --check .' lists them). To mend it: 'make notebooks' ('make format' if no notebook is among them)." >&2; exit 1; }
 
-types: $(READY)
+types: $(READY_DEV)
 	@echo "== types: mypy"
 	@$(BIN)/mypy --no-error-summary mlkit || { echo "make types: mypy found the above. Mend the notebook that is named at the top of the file, then 'make notebooks'." >&2; exit 1; }
 
-layers: $(READY)
+layers: $(READY_DEV)
 	@echo "== layers: import-linter"
-	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report"; echo "make layers: a module imports one from a layer above it. Mend the import, or the layers in pyproject.toml." >&2; exit 1; }
+	@report=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$report"; echo "make layers: a module imports one from a layer above it. Mend the import in the notebook, then 'make notebooks'; a new room gets its layer in pyproject.toml." >&2; exit 1; }
 
-project: $(READY)
+project: $(READY_DEV)
 	@echo "== project: notebooks, library and README agree"
-	@$(BIN)/pytest -q --no-header tests/project/test_project.py
+	@$(BIN)/pytest -q --no-header $(PROJECT)
 
-lessons: $(READY)
+lessons: $(READY_DEV)
 	@echo "== lessons: every notebook runs"
 	@$(BIN)/python tools/on_a_copy.py nbdev-test --n-workers 2 --do-print --timing || { echo "make lessons: the notebooks named above do not run. Open them with 'make lab', mend, then 'make notebooks'." >&2; exit 1; }
 
-tests: $(READY)
+tests: $(READY_DEV)
 	@echo "== tests: pytest"
-	@$(BIN)/pytest tests --ignore tests/project/test_project.py
+	@$(BIN)/pytest tests $(PROJECT:%=--ignore=%)
 
 # ---------------------------------------------------------------------------------------------- the environment
-# Made once, and again when what is wanted changes. uv is used when it is there, because it is faster.
+# One .venv in two steps: a user's, and on top of it an author's. Each is made once, and gone through again when
+# pyproject.toml or constraints.txt change; what is there already stays. uv is used where it is, because it is faster.
+# Nothing is compiled ahead: most modules are never imported, and Python compiles the others when they are.
+ifeq ($(UV),)
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
+else
+INSTALL := uv pip install --quiet --python .venv
+endif
+
 $(READY): pyproject.toml constraints.txt
-	@echo "Setting up .venv; the first time takes a few minutes."
+	@echo "Setting up .venv for users; the first time takes a minute or two."
 ifeq ($(UV),)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.13 run" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=24.1'  # older ones trip over extras in a list with hashes
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(INSTALL) 'pip>=24.1'  # older ones trip over extras in a list with hashes
 else
 	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	  then uv venv --quiet --allow-existing --python $(PYTHON) .venv; else uv venv --quiet --allow-existing .venv; fi
-	@uv pip install --quiet --compile-bytecode --python .venv --require-hashes -r constraints.txt
-	@uv pip install --quiet --python .venv --no-deps --no-build-isolation -e .
 endif
+	@$(BIN)/python tools/constraints.py users > .venv/users.txt
+	@$(INSTALL) --require-hashes -r .venv/users.txt
+	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(READY_DEV): $(READY)
+	@echo "Setting up .venv for authors; the first time takes another minute."
+	@$(INSTALL) --require-hashes -r constraints.txt
 	@touch $@

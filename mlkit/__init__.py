@@ -1,20 +1,56 @@
-"From a table to a model that is deployed, watched and retrained."
+"""From a table to a model that is deployed, watched and retrained.
+
+For those who program: `fit` learns from a table in memory; each stage of a run is a module, and the
+rooms hold what stages share. Whoever only runs `mlkit run` needs no Python: see `mlkit --help`.
+"""
+
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mlkit.core.public_api import lazy_imports
 
 __version__ = "0.1.0"
-__all__ = ["fit"]
 
 # MLflow and Optuna ask for widgets to draw progress bars with; mlkit says in words how far it is.
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 if TYPE_CHECKING:
-    from mlkit.pipeline.fit import fit
-
-
-def __getattr__(name: str) -> Any:
-    "`mlkit.fit` is imported when it is first asked for, so that `import mlkit` costs nothing."
-    if name != "fit":
-        raise AttributeError(f"module 'mlkit' has no attribute '{name}'")
-    from mlkit.pipeline.fit import fit
-    return fit
+    from . import cli as cli
+    from . import collect as collect
+    from . import core as core
+    from . import data as data
+    from . import deploy as deploy
+    from . import deployment as deployment
+    from . import evaluate as evaluate
+    from . import evaluation as evaluation
+    from . import explain as explain
+    from . import explanation as explanation
+    from . import features as features
+    from . import inference as inference
+    from . import models as models
+    from . import package as package
+    from . import packaging as packaging
+    from . import pipeline as pipeline
+    from . import prepare as prepare
+    from . import problem as problem
+    from . import quality as quality
+    from . import registry as registry
+    from . import score as score
+    from . import scoring as scoring
+    from . import serve as serve
+    from . import serving as serving
+    from . import sources as sources
+    from . import task as task
+    from . import train as train
+    from . import validate as validate
+    from .core.errors import DataError as DataError
+    from .core.errors import MLKitError as MLKitError
+    from .core.errors import PackageError as PackageError
+    from .core.errors import RunError as RunError
+    from .core.errors import SettingsError as SettingsError
+    from .core.errors import StageError as StageError
+    from .inference.predictor import load_predictor as load_predictor
+    from .pipeline.fit import fit as fit
+    from .sources.examples import load_example as load_example
+else:
+    __getattr__, __dir__ = lazy_imports(__name__)

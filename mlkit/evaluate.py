@@ -18,21 +18,20 @@ def summarise(
     metrics: dict[str, Any],  # from `metrics_json`
 ) -> str:  # one line
     "What this stage found, for the command line."
-    value, low, high, baseline = map(
-        format_number, (metrics["score"], *metrics["interval"], metrics["baseline"])
-    )
-    said = f"{metrics['metric']} {value} ({low} to {high}); baseline {baseline}; fit: {metrics['fit']}"
-    facing = metrics.get("champion")
-    return f"{said}; champion: {facing['words']}" if facing else said
+    numbers = metrics["score"], *metrics["interval"], metrics["baseline"]
+    value, low, high, baseline = map(format_number, numbers)
+    text = f"{metrics['metric']} {value} ({low} to {high}); baseline {baseline}; fit: {metrics['fit']}"
+    champion = metrics.get("champion")
+    return f"{text}; champion: {champion['words']}" if champion else text
 
-
+# %% ../nbs/06_evaluate.ipynb #e343fbac
 def check_settings(
-    resamples: int,  # made-up tables
+    resamples: int,  # simulated tables
     confidence: float,  # of the intervals
     threshold: str,  # auto, or a probability
     curve_points: int,  # sizes in the learning curve
     on_verdict: str = "tell",  # tell or retrain
-    recalibrate: str = "auto",  # a name from METHODS
+    recalibrate: str = "auto",  # a name from CALIBRATION_METHODS
 ) -> None:
     "SettingsError, with a line for each setting that cannot be."
     curve = curve_points == 0 or curve_points > 1

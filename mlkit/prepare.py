@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,6 +16,9 @@ from .features.encoders import PreprocessingPlan
 from .features.plan import PLAN_TABLE_STYLE
 from .features.plan_table import describe_column_plans
 
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
 # %% auto #0
 __all__ = ['show_plan', 'summarise']
 
@@ -23,7 +26,7 @@ __all__ = ['show_plan', 'summarise']
 def show_plan(
     table: TableSpec,  # how the rows are read
     plan: PreprocessingPlan,
-) -> Any:  # pandas Styler
+) -> Styler:
     "What is done to each column and why, to look at."
     caption = (
         "What was done to each column, and why. Scales are for linear and neural models; "
@@ -32,13 +35,13 @@ def show_plan(
     frame = pd.DataFrame(describe_column_plans(table, plan)).map(escape)
     return frame.style.hide().set_caption(caption).set_table_styles(PLAN_TABLE_STYLE)  # type: ignore[arg-type]
 
-
+# %% ../nbs/04_prepare.ipynb #b79b76a0
 def summarise(table: TableSpec, plan: PreprocessingPlan) -> str:  # one line
     "What this stage did, for the command line."
-    kinds = Counter(how.kind for name, how in plan.inputs.items() if how.models != "none")
+    kinds = Counter(how.kind for how in plan.inputs.values() if how.models != "none")
     used = sum(line["used"] == "yes" for line in describe_column_plans(table, plan)[: len(table.columns)])
     what = [f"{kinds['number']} numbers", f"{kinds['category']} categories"]
     if kinds["text"]:
         what.append(f"{kinds['text']} text{'s' * (kinds['text'] > 1)}")
-    made = f"; derived: {', '.join(each.name for each in table.derived)}" if table.derived else ""
-    return f"{used} of {len(table.columns)} columns used: {', '.join(what)}{made}"
+    derived = f"; derived: {', '.join(each.name for each in table.derived)}" if table.derived else ""
+    return f"{used} of {len(table.columns)} columns used: {', '.join(what)}{derived}"

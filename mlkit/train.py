@@ -6,62 +6,58 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .features.encoders import PreprocessingPlan
-from .models.cross_validation import TrainingData
+from .core.run_folder import RunFolder
 from .models.model import SearchResult
 from .models.search import TrialListener
 from .models.trials import Trial
-from .task.task import Task
+
+if TYPE_CHECKING:
+    from mlkit.registry.tracking import TrialLogger
 
 # %% auto #0
-__all__ = ['load_training_data', 'make_trial_listener', 'summarise']
+__all__ = ['make_trial_listener', 'summarise']
 
 # %% ../nbs/05_train.ipynb #dea67a51
-def load_training_data(
-    run: Any,  # mlkit.core.run_folder.RunFolder
-) -> TrainingData:
-    "What the earlier stages have left for the search."
-    answers = run.load("target")
-    return TrainingData(
-        run.load("features"),
-        answers["target"].to_numpy(),
-        answers["fold"].to_numpy(),
-        PreprocessingPlan.from_dict(run.load("plan")),
-        Task.from_dict(run.load("task")),
-        is_time_ordered=run.load("split")["how"] == "time",
-    )
+def _trial_progress(
+    trial: Trial,  # the one that has just ended
+    trials: int,  # how many there will be at most
+    best: Trial | None,  # so far
+    left: float,  # seconds
+) -> str:
+    "How far the search is, in a line."
+    so_far = f", best {best.score:.4g} ({best.family})" if best else ""
+    rest = f", {max(0, left):.0f} s left" if math.isfinite(left) else ""
+    return f"trial {trial.number + 1} of {trials}{so_far}{rest}"
 
 # %% ../nbs/05_train.ipynb #a1670124
 def make_trial_listener(
-    run: Any,  # mlkit.core.run_folder.RunFolder
-    log: Any,  # mlkit.registry.tracking.TrialLogger
+    run: RunFolder,  # what is told how far the search is
+    log: TrialLogger,  # what keeps each trial
     trials: int,  # how many there will be at most
 ) -> TrialListener:  # for `search_trials`
-    "Put every trial into the logbook, and say in a line how far the search is."
+    "Log every trial, and report the progress of the search."
 
-    def tell(trial: Trial, best: Trial | None, left: float) -> None:
-        learned = float(np.mean(trial.train or [math.nan]))
+    def listen(trial: Trial, best: Trial | None, left: float) -> None:
+        on_training = float(np.mean(trial.train or [math.nan]))
         log.add(
             f"{trial.number:03d} {trial.family}",
             trial.settings | {"family": trial.family, "state": trial.state},
-            {"validation": trial.score, "train": learned, "seconds": trial.seconds},
+            {"validation": trial.score, "train": on_training, "seconds": trial.seconds},
         )
-        so_far = f", best {best.score:.4g} ({best.family})" if best else ""
-        rest = f", {max(0, left):.0f} s left" if math.isfinite(left) else ""
-        run.tell(f"trial {trial.number + 1} of {trials}{so_far}{rest}")
+        run.report_progress(_trial_progress(trial, trials, best, left))
 
-    return tell
+    return listen
 
-
+# %% ../nbs/05_train.ipynb #47f1eaf0
 def summarise(found: SearchResult) -> str:  # one line
     "What this stage found, for the command line."
     best, tried = found.chosen, [trial for trial in found.tried if trial.family != "ensemble"]
     failed = sorted({t.family for t in tried if t.state == "failed"})
     notes = [f"failed: {', '.join(failed)}" if failed else "", found.trouble]
     trouble = "".join(f"; {note}" for note in notes if note)
-    what = f"{best.family}, {found.model.task.metric} {best.score:.4g} on unseen rows"
+    what = f"{best.family}, {found.model.task.metric} {best.score:.4g} on validation rows"
     return f"{what}; best of {len(tried)} trials{trouble}"

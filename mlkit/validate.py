@@ -5,50 +5,62 @@
 # %% ../nbs/03_validate.ipynb #ae652810
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .core.formatting import format_value
+from .core.formatting import format_value, pluralise
 from .quality.leakage import COLUMN_LEAK_KINDS, LeakageAudit
 from .quality.schema_check import SchemaCheck
 from .task.task import Task
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 # %% auto #0
 __all__ = ['show_target_notes', 'concat_excluded_rows', 'leaks_json', 'summarise']
 
 # %% ../nbs/03_validate.ipynb #30e19959
-def show_target_notes(task: Task, told: list[str]) -> Any:  # IPython Markdown
-    "What is strange about the answers, in sentences."
+def show_target_notes(task: Task, notes: list[str]) -> Markdown:
+    "What is strange about the target's values, in sentences."
     from IPython.display import Markdown
 
-    lines = "\n".join(f"- {sentence}." for sentence in told)
-    return Markdown(
-        f"**The answers in `{task.target}`**\n\n{lines}"
-        if told
-        else f"The answers in `{task.target}` are all readable."
-    )
+    if not notes:
+        return Markdown(f"The values of `{task.target}` are all readable.")
+    lines = "\n".join(f"- {sentence}." for sentence in notes)
+    return Markdown(f"**The values of `{task.target}`**\n\n{lines}")
 
 # %% ../nbs/03_validate.ipynb #386bf08d
 def concat_excluded_rows(*parts: pd.DataFrame) -> pd.DataFrame:
-    "All rows that were set aside, in the order of the source."
+    "All rows that were excluded, in the order of the source."
     filled = [part for part in parts if len(part)]
     return pd.concat(filled).sort_index() if filled else parts[0]
 
-
-def leaks_json(found: LeakageAudit, dropped: list[str]) -> list[dict[str, Any]]:
+# %% ../nbs/03_validate.ipynb #9ba7d726
+def leaks_json(
+    found: LeakageAudit,
+    dropped: list[str],  # columns that left the table
+) -> list[dict[str, Any]]:
     "The leaks as they are kept."
+
+    def is_dropped(columns: list[str]) -> bool:
+        return bool(columns) and set(columns) <= set(dropped)
+
     return [
-        {
-            "kind": leak.kind,
-            "columns": leak.columns,
-            "why": leak.why,
-            "left_out": bool(leak.columns) and set(leak.columns) <= set(dropped),
-        }
+        {"kind": leak.kind, "columns": leak.columns, "why": leak.reason, "left_out": is_dropped(leak.columns)}
         for leak in found.leaks
     ]
 
+# %% ../nbs/03_validate.ipynb #c9118d7d
+def _describe_leaks(found: LeakageAudit, dropped: list[str]) -> str:
+    "What leaks, in a few words; empty when nothing does."
+    text = f"; LEAKAGE, dropped: {', '.join(map(format_value, dropped[:5]))}" if dropped else ""
+    if len(dropped) > 5:
+        text += f" and {len(dropped) - 5} more"
+    others = [leak.kind for leak in found.leaks if not dropped or leak.kind not in COLUMN_LEAK_KINDS]
+    return f"{text}; LEAKAGE: {', '.join(dict.fromkeys(others))}" if others else text
 
+# %% ../nbs/03_validate.ipynb #d61c54c7
 def summarise(
     task: Task,
     train: pd.DataFrame,
@@ -56,18 +68,11 @@ def summarise(
     found: LeakageAudit,
     dropped: list[str],  # columns that leak
     checked: SchemaCheck,
-    aside: pd.DataFrame,  # rows in quarantine
+    excluded: pd.DataFrame,  # rows in quarantine
 ) -> str:  # one line
     "What this stage found, for the command line."
-    kind = f"{task.type} of {task.target}"
-    if task.type == "multiclass":
-        kind += f" ({len(task.classes)} classes)"
-    leaks = f"; LEAK, left out: {', '.join(map(format_value, dropped[:5]))}" if dropped else ""
-    if len(dropped) > 5:
-        leaks += f" and {len(dropped) - 5} more"
-    others = [leak.kind for leak in found.leaks if not dropped or leak.kind not in COLUMN_LEAK_KINDS]
-    if others:
-        leaks += f"; LEAK: {', '.join(dict.fromkeys(others))}"
-    rows = f"{len(train):,} rows to learn from, {len(test):,} locked away"
-    set_aside = f"; {len(aside)} set aside" if len(aside) else ""
-    return f"{kind}; {rows}{set_aside}; {len(checked.violations)} broken rules{leaks}"
+    classes = f" ({len(task.classes)} classes)" if task.type == "multiclass" else ""
+    rows = f"{len(train):,} training rows, {len(test):,} test rows"
+    rows += f", {len(excluded):,} excluded" if len(excluded) else ""
+    violations = f"{pluralise(len(checked.violations), 'violation')} of the schema"
+    return f"{task.type} of {task.target}{classes}; {rows}; {violations}{_describe_leaks(found, dropped)}"

@@ -20,7 +20,7 @@ from ..core.errors import MLKitError, SettingsError, did_you_mean
 
 app = typer.Typer(
     name="mlkit",
-    help="From a table to a model that is deployed, watched and retrained.",
+    help="Train, evaluate, package, serve and deploy models for tabular data.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,8 +28,8 @@ app = typer.Typer(
 )
 
 # %% auto #0
-__all__ = ['app', 'choose_stages', 'collect_parameters', 'default_run_name', 'RunRequest', 'precheck_source', 'run',
-           'describe_metrics', 'show', 'doctor', 'check_environment', 'main']
+__all__ = ['app', 'choose_stages', 'collect_parameters', 'default_run_name', 'RunRequest', 'precheck_source', 'run', 'show',
+           'doctor', 'check_environment', 'main']
 
 # %% ../../nbs/cli/02_main.ipynb #8d18a8ec
 def _find_settings_file(
@@ -176,13 +176,13 @@ def _is_readable_with_target(address: Any, target: str) -> bool:
     from mlkit.sources.downloads import require_store_package
     from mlkit.sources.locations import find_source_files
 
-    if address.place == "store":
+    if address.kind == "store":
         require_store_package(address)
-    if address.place == "database":
+    if address.kind == "database":
         return _is_remote(address)
-    if address.place != "disk":
+    if address.kind != "disk":
         return True
-    path = find_source_files(address.real)[0]
+    path = find_source_files(address.resolved)[0]
     suffix, packed = split_suffixes(path.name)
     if packed or suffix not in TEXT_SUFFIXES:
         return True
@@ -205,8 +205,8 @@ def _check_joins(join: str) -> None:
 
     for each in parse_joins(join):
         address = parse_location(each.source, "collect.join")
-        if address.place == "disk":
-            find_source_files(address.real)
+        if address.kind == "disk":
+            find_source_files(address.resolved)
 
 # %% ../../nbs/cli/02_main.ipynb #f2121e59
 _argument = partial(typer.Argument, show_default=False)
@@ -232,17 +232,17 @@ def run(
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        _option("-p", metavar="STAGE.PARAMETER=VALUE", help="Set one parameter; may be repeated."),
+        _option("-p", metavar="STAGE.PARAMETER=VALUE", help="Set a stage's parameter; may be repeated."),
     ] = None,
     out: Annotated[Path | None, _option(help="Run folder; default: runs/NAME.")] = None,
-    first: Annotated[str | None, _option("--from", metavar="STAGE", help="Start here.")] = None,
-    last: Annotated[str | None, _option("--to", metavar="STAGE", help="End here.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Run also what has not changed.")] = False,
+    first: Annotated[str | None, _option("--from", metavar="STAGE", help="First stage to run.")] = None,
+    last: Annotated[str | None, _option("--to", metavar="STAGE", help="Last stage to run.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run stages again that have not changed.")] = False,
     engine: Annotated[
         str, typer.Option(help="mlkit (warm kernels) or papermill (stock; the whole notebooks).")
     ] = "mlkit",
 ) -> None:
-    "Run the lifecycle on a table, or go on with a run."
+    "Run the stages on a table, or resume a run."
     if engine not in ("mlkit", "papermill"):
         raise SettingsError(f"--engine is mlkit or papermill, not '{engine}'")
     chosen = choose_stages(names or [], first, last)
@@ -271,24 +271,13 @@ def _describe_result(
     run, report = RunFolder(folder), folder / "report.html"
     if not run.has("metrics"):
         return f"Report: {report}\nNext: mlkit run --out {folder}"
-    score, following = describe_metrics(run.load("metrics")), f"Next:   mlkit show {folder} --open"
+    from mlkit.task.score_summary import describe_verdict, read_score_summary
+
+    score, following = read_score_summary(run.load("metrics")), f"Next:   mlkit show {folder} --open"
     if run.has("package"):
         following += f"\n        mlkit serve {folder}"
-    return "\n".join(["", *score, f"Report: {report}", following])
-
-
-def describe_metrics(metrics: dict[str, Any]) -> list[str]:
-    "What the figures say, in two lines."
-    low, high = metrics["interval"]
-    lines = [
-        f"{metrics['metric']} {metrics['score']:.3f} (95 % interval {low:.3f} to {high:.3f}) "
-        f"on {metrics['rows']['test']:,} rows that the model had not seen; "
-        f"without a model {metrics['baseline']:.3f}"
-    ]
-    if metrics["goal"] is not None:
-        reached = "reached" if metrics["reached"] else "not reached"
-        lines.append(f"Goal {metrics['goal']:g}: {reached}")
-    return lines
+    verdict = describe_verdict(score) if score else "No score yet."
+    return "\n".join(["", verdict, f"Report: {report}", following])
 
 # %% ../../nbs/cli/02_main.ipynb #c170bcba
 @app.command()
@@ -298,7 +287,7 @@ def show(
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
-    "Say where the report of a run is."
+    "Print the path of a run's report."
     folder = folder or _newest_run()
     report = folder / "report.html"
     if not report.is_file():
@@ -317,7 +306,7 @@ def _newest_run() -> Path:
 # %% ../../nbs/cli/02_main.ipynb #318ec8ab
 @app.command()
 def doctor() -> None:
-    "Say what is installed, what is missing, and how to mend it."
+    "Check the installation, and say how to mend what is missing."
     findings = check_environment()
     for good, what, mend in findings:
         typer.echo(f"✓ {what}" if good else f"✗ {what} -> {mend}")

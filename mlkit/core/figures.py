@@ -36,8 +36,8 @@ def _finish_axes(axes: Any) -> None:
 # %% ../../nbs/core/03_figures.ipynb #e2529f8d
 def _reduce_colours(
     picture: BytesIO,  # a PNG
-) -> bytes:  # the same, in a third of the size
-    "A drawing has few colours; a notebook with many drawings stays small when they are counted out."
+) -> bytes:  # a PNG in a third of the size
+    "The picture with 64 colours, so that notebooks with many figures stay small."
     from PIL import Image
 
     smaller = BytesIO()

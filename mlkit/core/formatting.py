@@ -12,33 +12,105 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from .errors import RunError
 
 # %% auto #0
-__all__ = ['SIGNIFICANCE_LEVEL', 'without_nan', 'join_with_and', 'split_list', 'format_value', 'format_compact_number',
-           'format_duration', 'format_memory', 'parse_local_time', 'describe_mlflow_error', 'pluralise', 'shorten',
-           'first_error_line', 'format_number']
+__all__ = ['SIGNIFICANCE_LEVEL', 'format_number', 'format_compact_number', 'without_nan', 'format_duration', 'format_memory',
+           'parse_local_time', 'pluralise', 'join_with_and', 'shorten', 'split_list', 'format_value',
+           'first_error_line', 'describe_mlflow_error']
+
+# %% ../../nbs/core/07_formatting.ipynb #297ee7fb
+def format_number(
+    value: Any,  # a score, a cost, the edge of a group
+) -> str:
+    "A number for people: three digits after the point, fewer for large, more for tiny ones."
+    if value is None or not math.isfinite(value):
+        return "undefined"
+    if 1e-9 < abs(value) < 5e-4:
+        return f"{value:.2g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:z.3f}"
+
+# %% ../../nbs/core/07_formatting.ipynb #bbb2678e
+def format_compact_number(
+    value: float | None,  # None: unknown
+) -> str:
+    "A number with about three significant digits, for summaries and axes."
+    if value is None:
+        return "unknown"
+    size = abs(value)
+    decimals = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3
+    text = f"{value:.2g}" if size >= 1e9 or 0 < size < 0.01 else f"{value:,.{decimals}f}"
+    return text.replace("-", "−")
 
 # %% ../../nbs/core/07_formatting.ipynb #2098b6fa
 def without_nan(
     value: Any,  # dicts and lists of numbers, numpy's too
 ) -> Any:
-    "The same in Python's own values, None where there is no finite number."
+    "Python's own values, ready for JSON: None where there is no finite number."
     if isinstance(value, dict):
         return {key: without_nan(one) for key, one in value.items()}
     if isinstance(value, list):
         return [without_nan(one) for one in value]
-    if isinstance(value, np.generic):
+    if type(value).__module__ == "numpy" and hasattr(value, "dtype") and not value.shape:
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
-# %% ../../nbs/core/07_formatting.ipynb #e2e7ebf7
+# %% ../../nbs/core/07_formatting.ipynb #78d24b7b
+def format_duration(
+    seconds: float | None,  # None: unknown
+) -> str:
+    "How long something took: seconds, minutes or hours."
+    if seconds is None:
+        return ""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def format_memory(
+    size: float | None,  # bytes; None: unknown
+) -> str:
+    "An amount of memory in MB or GB."
+    if not size:
+        return ""
+    return f"{size / 2**20:,.0f} MB" if size < 2**30 else f"{size / 2**30:.1f} GB"
+
+
+def parse_local_time(
+    text: Any,  # ISO 8601
+) -> datetime | None:  # None: no point in time
+    "A point in time, in local time."
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+# %% ../../nbs/core/07_formatting.ipynb #f98209c0
+def pluralise(
+    number: int,
+    noun: str,  # in the singular
+) -> str:
+    "A count with its noun: 1 row, 1,200 rows."
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def join_with_and(parts: Sequence[str]) -> str:
-    "a, b and c."
+    "A list in words: a, b and c."
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def shorten(
+    value: Any,
+    width: int = 24,  # characters
+) -> str:
+    "A value, short enough for a table."
+    if isinstance(value, datetime) and value == value:  # NaT is none
+        return value.isoformat(sep=" ").removesuffix(" 00:00:00")
+    text = str(value)
+    if isinstance(value, float):
+        text = f"{value:.6g}" if value % 1 or abs(value) > 1e15 else f"{value:.0f}"
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 # %% ../../nbs/core/07_formatting.ipynb #6141f520
 def split_list(
@@ -52,85 +124,29 @@ def split_list(
     return [part.strip() for part in parts if part.strip()]
 
 # %% ../../nbs/core/07_formatting.ipynb #a60fb443
-def format_value(value: Any) -> str:
-    "A value in a message."
+def format_value(
+    value: Any,  # text as it is, all else as JSON
+) -> str:
+    "A value as it is shown in an error message, 60 characters at most."
     text = json.dumps(value, ensure_ascii=False, default=str) if not isinstance(value, str) else value
     return text if len(text) <= 60 else text[:59] + "…"
 
-# %% ../../nbs/core/07_formatting.ipynb #ac113d33
-SIGNIFICANCE_LEVEL = 0.05  # of the draws: a gap that is as rare as this is not put down to chance
 
-# %% ../../nbs/core/07_formatting.ipynb #bbb2678e
-def format_compact_number(value: float | None) -> str:
-    "A number with as many digits as an eye can use."
-    if value is None:
-        return "unknown"
-    size = abs(value)
-    decimals = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3
-    text = f"{value:.2g}" if size >= 1e9 or 0 < size < 0.01 else f"{value:,.{decimals}f}"
-    return text.replace("-", "−")
-
-# %% ../../nbs/core/07_formatting.ipynb #78d24b7b
-def format_duration(seconds: float | None) -> str:
-    "How long something took."
-    if seconds is None:
-        return ""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def format_memory(size: float | None) -> str:  # size in bytes
-    "An amount of memory."
-    if not size:
-        return ""
-    return f"{size / 2**20:,.0f} MB" if size < 2**30 else f"{size / 2**30:.1f} GB"
-
-
-def parse_local_time(text: Any) -> datetime | None:  # text: ISO 8601
-    "A point in time, in local time."
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
+def first_error_line(
+    error: Exception,  # of another library
+) -> str:
+    "The first line of an error's message, 200 characters at most."
+    return shorten((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."), 200)
 
 # %% ../../nbs/core/07_formatting.ipynb #4aeb142a
 def describe_mlflow_error(
     error: Exception,  # from MLflow, whose messages are long, or one of our own
 ) -> str:
-    "What is wrong, short enough for a line, and with no password in it."
+    "An error of MLflow in one line, with no password in it."
     if isinstance(error, RunError):
         return str(error)
     text = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return re.sub(r"//[^/\s]+@", "//", text)[:200]
 
-# %% ../../nbs/core/07_formatting.ipynb #f98209c0
-def pluralise(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def shorten(value: Any, width: int = 24) -> str:
-    "A value, short enough for a table."
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat(sep=" ").removesuffix(" 00:00:00")
-    text = str(value)
-    if isinstance(value, float):
-        text = f"{value:.6g}" if value % 1 or abs(value) > 1e15 else f"{value:.0f}"
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def first_error_line(error: Exception) -> str:
-    "The first line of another library's message."
-    return shorten((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."), 200)
-
-# %% ../../nbs/core/07_formatting.ipynb #297ee7fb
-def format_number(
-    value: Any,  # a score, a cost, the edge of a group
-) -> str:
-    "A number as people write it: three digits after the point, fewer for large, more for tiny ones."
-    if value is None or not math.isfinite(value):
-        return "undefined"
-    if 1e-9 < abs(value) < 5e-4:
-        return f"{value:.2g}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:z.3f}"
+# %% ../../nbs/core/07_formatting.ipynb #ac113d33
+SIGNIFICANCE_LEVEL = 0.05  # the largest p-value that is not put down to chance

@@ -37,7 +37,7 @@ def _numpy_scalar(value: Any) -> Any:
 def to_python(
     value: Any,  # a cell as a file, a database or a request brings it
 ) -> Any:  # str, bool, int, float, datetime (UTC, without zone) or None
-    "The same cell in Python's own types; every typed missing value is None, what is unknown is its text."
+    "Convert a cell to Python's own types: None for every typed missing value, text for types that are not known."
     if isinstance(value, float):
         return None if math.isnan(value) else float(value)
     if value is None or isinstance(value, (str, int)):
@@ -67,7 +67,7 @@ def to_python(
 def as_text(
     cell: Any,  # a cell in Python's own types
 ) -> str:  # '' when missing
-    "How a cell is written: without blanks around it, `401.0` as `401`, midnight as the day alone."
+    "The text of a cell: without blanks around it, `401.0` as `401`, midnight as the day alone."
     if cell is None:
         return ""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
@@ -455,7 +455,7 @@ _WORD = re.compile(r"[ぁ-ゖ]+|[ァ-ヺー]+|[一-鿿々]+|[^\sぁ-ゖァ-ヺ�
 def count_words(
     text: str,  # any text
 ) -> int:  # 0 for an empty one
-    "How many words a text has."
+    "Count the words of a text."
     if text.isascii():
         return len(text.split())
     return len(_WORD.findall(text))

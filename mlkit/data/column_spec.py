@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any, Literal, get_args
 
+from ..core.errors import DataError, did_you_mean
 from mlkit.data.cells import (
     MISSING_MARKERS,
-    PLAIN_NUMBER,
     as_text,
-    count_words,
     detect_currency,
     normalise_text,
     normalise_unit,
@@ -30,65 +28,78 @@ from mlkit.data.cells import (
     split_numbers,
     split_units,
     to_python,
-    tokenise_text,
 )
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
 # %% auto #0
-__all__ = ['KINDS', 'ISO_TIME_PATTERN', 'ColumnSpec', 'read_cell', 'is_mixed_series', 'is_text_series', 'distinct_cells',
-           'read_column', 'possible_parts', 'input_kinds', 'input_names', 'to_float32', 'input_cell', 'input_columns',
+__all__ = ['ColumnKind', 'KINDS', 'DecimalMark', 'DateOrder', 'COLUMN_CHOICES', 'ColumnSpec', 'CellLookups', 'read_cell',
            'format_cell']
 
 # %% ../../nbs/data/02_column_spec.ipynb #809f72d4
-KINDS = ("number", "numbers", "boolean", "date", "category", "text", "identifier", "constant", "empty")
+ColumnKind = Literal[
+    "number", "numbers", "boolean", "date", "category", "text", "identifier", "constant", "empty"
+]
+KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
+DecimalMark = Literal[".", ","]
+DateOrder = Literal["", "day", "month"]
+COLUMN_CHOICES: dict[str, tuple[str, ...]] = {  # the fields of `ColumnSpec` that take one of few values
+    "kind": KINDS,
+    "decimal": get_args(DecimalMark),
+    "date_order": get_args(DateOrder),
+}
 
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    "How the cells of one column are read, and what the model gets of them."
+    "The declaration of one column: how its cells are read, and which model inputs it gives."
 
     name: str  # as in the file, blanks and all
-    kind: str  # one of `KINDS`
-    why: str = ""  # why this kind, in one sentence
+    kind: ColumnKind
+    kind_reason: str = ""  # why this kind, in one sentence
     use: bool = True  # does it feed the model?
-    reason: str = ""  # why it does not
-    missing: tuple[str, ...] = field(default=MISSING_MARKERS, repr=False)  # what stands for nothing, folded
-    decimal: str = "."  # number: the decimal mark, "." or ","
+    unused_reason: str = ""  # why it does not
+    missing: tuple[str, ...] = field(
+        default=MISSING_MARKERS, repr=False
+    )  # what stands for a missing value, normalised
+    decimal: DecimalMark = "."  # number: the decimal mark, "." or ","
     unit: str = ""  # number: what it is counted in, such as "kg"; "h" reads `1:30`, too
     units: dict[str, float] = field(default_factory=dict)  # number: other units, and what they are in `unit`
     currency: str = ""  # number: the only currency that is read; empty: any
-    shapes: tuple[str, ...] = ()  # numbers: what stands around them, such as "#nm@#rpm"
-    order: str = ""  # date: what comes first in 10/20/2013, "day" or "month"
+    number_patterns: tuple[str, ...] = ()  # numbers: what stands around them, such as "#nm@#rpm"
+    date_order: DateOrder = ""  # date: what comes first in 10/20/2013, "day" or "month"
     has_time: bool = False  # date: does the time of day matter?
     categories: tuple[str, ...] = ()  # category: those that were learned, most frequent first
     spellings: dict[str, str] = field(default_factory=dict)  # category: other ways to write one of them
     exact_match: bool = False  # category: do capitals, width and blanks count?
-    other: str = ""  # category: what rare and unseen values become; empty: missing
+    other_category: str = ""  # category: what rare and unseen values become; empty: missing
     parts: tuple[str, ...] = ()  # date, text and numbers: the parts that the model gets; empty: all
     prefix: str = ""  # what the names of the parts begin with; empty: the name and a dot
 
+    def __post_init__(self) -> None:
+        for name, choices in COLUMN_CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                hint = did_you_mean(str(value), choices) or f"; choose {' or '.join(map(repr, choices))}"
+                raise DataError(f"column {self.name!r}: there is no {name} {value!r}{hint}")
+
     @cached_property
-    def _prepared(self) -> _Prepared:
-        return _Prepared(self)
+    def lookups(self) -> CellLookups:
+        "What the declaration means for single cells, worked out once."
+        return CellLookups(self)
 
 # %% ../../nbs/data/02_column_spec.ipynb #919b393b
-class _Prepared:
-    "What a column's declaration means for its cells, worked out once."
+class CellLookups:
+    "Dictionaries and sets by which the cells of one column are read, made once from its spec."
 
     def __init__(self, column: ColumnSpec):
         self.fold = str.strip if column.exact_match else normalise_text
         self.markers = frozenset(map(normalise_text, column.missing))
-        self.lookup = {
+        self.category_of = {
             self.fold(text): category
             for text, category in [*column.spellings.items(), *((text, text) for text in column.categories)]
         }
-        units = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
-        self.factors = {normalise_unit(unit): worth for unit, worth in units.items()}
-        self.bare = self.factors.get("", 1.0)  # what a typed number is worth
-        self.shapes = frozenset(column.shapes)
+        factors = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
+        self.factors = {normalise_unit(unit): factor for unit, factor in factors.items()}
+        self.bare_factor = self.factors.get("", 1.0)  # of a number without a unit
+        self.number_patterns = frozenset(column.number_patterns)
         self.column = column
 
     @cached_property
@@ -101,30 +112,30 @@ class _Prepared:
 _is_bare = re.compile(r"[-+()0-9., ']+(?:[eE][-+]?[0-9]+)?\)?").fullmatch
 
 
-def _in_column_unit(number: float | None, worth: float | None) -> float | None:
+def _in_column_unit(number: float | None, factor: float | None) -> float | None:
     "The number in the column's unit; None when either is not known, or when it is infinite."
-    if number is None or worth is None or math.isinf(number * worth):
+    if number is None or factor is None or math.isinf(number * factor):
         return None
-    return number * worth + 0.0
+    return number * factor + 0.0
 
 
 def _read_quantity(column: ColumnSpec, text: str) -> float | None:
     "The number in a cell of a column with units."
-    factors, pieces = column._prepared.factors, split_units(text)
+    factors, pieces = column.lookups.factors, split_units(text)
     if column.unit == "h" and re.search("[:時]", text):
         return parse_hours(text)
     if _is_bare(text):
         return _in_column_unit(parse_number(text, column.decimal), factors.get(""))
-    worth = [factors.get(normalise_unit(unit)) for _, unit in pieces]
+    found = [factors.get(normalise_unit(unit)) for _, unit in pieces]
     sizes = [
         _in_column_unit(parse_number(number, column.decimal), each)
-        for (number, _), each in zip(pieces, worth, strict=True)
+        for (number, _), each in zip(pieces, found, strict=True)
     ]
     if None in sizes:
         return None
     if len(sizes) < 2:
         return sizes[0] if sizes else None
-    falling = worth == sorted({*worth}, reverse=True)  # type: ignore[type-var]
+    falling = found == sorted({*found}, reverse=True)  # type: ignore[type-var]
     if not falling or pieces[0][0].startswith("-"):
         return None
     return _in_column_unit(math.fsum(filter(None, sizes)), 1.0)
@@ -140,7 +151,7 @@ def _read_number(column: ColumnSpec, cell: Any) -> float | None:
     if not isinstance(cell, (bool, int, float)):
         return None
     try:
-        return _in_column_unit(float(cell), column._prepared.bare)
+        return _in_column_unit(float(cell), column.lookups.bare_factor)
     except OverflowError:
         return None
 
@@ -154,7 +165,7 @@ def _read_boolean(column: ColumnSpec, cell: Any) -> bool | None:
 def _read_date(column: ColumnSpec, cell: Any) -> datetime | None:
     if isinstance(cell, datetime):
         return cell
-    return None if isinstance(cell, bool) else parse_date(as_text(cell), column.order)
+    return None if isinstance(cell, bool) else parse_date(as_text(cell), column.date_order)
 
 
 _PARSERS: dict[str, Callable[[ColumnSpec, Any], Any]] = {
@@ -168,358 +179,26 @@ def read_cell(
     column: ColumnSpec,  # how to read it
     value: Any,  # the raw cell, text or typed
 ) -> Any:  # float, bool, datetime or text, by the column's kind; None when missing
-    "What a raw cell means in this column."
-    prepared, cell = column._prepared, to_python(value)
+    "Read one raw cell: its value in this column, None where it is missing or cannot be read."
+    lookups, cell = column.lookups, to_python(value)
     if parse := _PARSERS.get(column.kind):
         read = parse(column, cell)
-        return None if read in prepared.sentinels else read
+        return None if read in lookups.sentinels else read
     text = as_text(cell)
-    if normalise_text(text) in prepared.markers:
+    if normalise_text(text) in lookups.markers:
         return None
-    if column.kind == "numbers" and split_numbers(text, column.decimal)[0] not in prepared.shapes:
+    if column.kind == "numbers" and split_numbers(text, column.decimal)[0] not in lookups.number_patterns:
         return None
     if column.kind != "category":
         return text
-    return prepared.lookup.get(prepared.fold(text), column.other) or None
-
-# %% ../../nbs/data/02_column_spec.ipynb #ea76be2d
-_DTYPES = {"number": "float64", "boolean": "float64", "date": "datetime64[us]"}
-
-
-def is_mixed_series(
-    series: pd.Series,  # raw cells
-) -> bool:
-    "Does the column hold Python objects that are not all text?"
-    import pandas as pd
-
-    return series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) != "string"
-
-
-def is_text_series(
-    series: pd.Series,  # raw cells
-) -> bool:
-    "Does the column hold nothing but text and gaps?"
-    import pandas as pd
-
-    return not is_mixed_series(series) and pd.api.types.is_string_dtype(series)
-
-# %% ../../nbs/data/02_column_spec.ipynb #cdf1bf1b
-def distinct_cells(
-    series: pd.Series,  # raw cells
-) -> tuple[list[Any], Any]:  # the cells, and an index that brings each row its own
-    "The different cells of a column, None at the end, and the place of each row's cell among them."
-    import pandas as pd
-
-    if is_mixed_series(series):
-        return [*series.tolist(), None], slice(0, len(series))
-    places, different = pd.factorize(series)  # a missing cell has place -1, the last one
-    return [*different.tolist(), None], places
-
-
-def _array(values: list[Any], dtype: str) -> Any:  # numpy or pandas array
-    import numpy as np
-    import pandas as pd
-
-    make: Any = pd.array if dtype == "str" else np.array
-    return make(values, dtype=dtype)
-
-
-def _read_each(column: ColumnSpec, series: pd.Series) -> Any:
-    "Every different cell through `read_cell`; text is '' where it is missing."
-    dtype, (different, places) = _DTYPES.get(column.kind, "str"), distinct_cells(series)
-    read = [read_cell(column, cell) for cell in different]
-    return _array([cell or "" for cell in read] if dtype == "str" else read, dtype)[places]
-
-# %% ../../nbs/data/02_column_spec.ipynb #7677f8bc
-_Form = tuple[str, "Callable[[pd.Series], Any]"]  # a pattern, and what reads the cells that match it
-
-
-def _read_forms(column: ColumnSpec, series: pd.Series, forms: list[_Form]) -> np.ndarray:
-    "The cells of each plain form all at once, the others one by one."
-    import numpy as np
-
-    values, left = np.empty(len(series), dtype=_DTYPES[column.kind]), np.ones(len(series), bool)
-    for pattern, read in forms:
-        if not left.any():
-            break
-        plain = left & series.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
-        if plain.any():
-            values[plain] = read(series if plain.all() else series[plain])
-        left &= ~plain
-    if left.any():
-        values[left] = _read_each(column, series[left])
-    return values
-
-# %% ../../nbs/data/02_column_spec.ipynb #59660711
-def _floats(cells: pd.Series) -> np.ndarray:
-    import pyarrow
-
-    return pyarrow.array(cells, type=pyarrow.large_string()).cast("float64").to_numpy(zero_copy_only=False)
-
-
-def _parse_amounts(cells: pd.Series, decimal: str, worth: float) -> np.ndarray:
-    "What amounts are worth, whatever stands around their digits."
-    import numpy as np
-
-    cells = cells.str.replace("[^0-9.,+-]", "", regex=True)
-    gap = "," if decimal == "." else "."
-    cells = cells.str.replace(gap, "", regex=False).str.replace(",", ".", regex=False)
-    with np.errstate(over="ignore"):
-        return _floats(cells) * worth
-
-
-def _number_forms(column: ColumnSpec) -> list[_Form]:
-    "The plain forms of numbers in this column."
-    gap, mark = (",", "[.]") if column.decimal == "." else ("[.]", ",")
-    digits = rf"(?:[1-9][0-9]{{0,2}}(?:{gap}[0-9]{{3}})+|[0-9]+)(?:{mark}[0-9]+)?"
-    bare, worth = not column.unit and not column.units, column._prepared.factors
-    money = "[$€£¥]?" if bare and not column.currency else ""
-    plain: list[_Form] = [(PLAIN_NUMBER, _floats)] if column.decimal == "." and worth.get("") == 1.0 else []
-    for unit, size in worth.items():
-        if re.search("[-+.,0-9]", unit):
-            continue
-        read = partial(_parse_amounts, decimal=column.decimal, worth=size)
-        plain.append((rf"[+-]?{money}{digits} ?(?i:{re.escape(unit)})", read))
-        if money:
-            plain.append((rf"[+-]?{digits} ?[%円€]", read))
-    return plain
-
-# %% ../../nbs/data/02_column_spec.ipynb #425dab17
-def _read_numbers(column: ColumnSpec, series: pd.Series) -> np.ndarray:
-    "A column of numbers as float64."
-    import numpy as np
-    import pandas as pd
-
-    if pd.api.types.is_any_real_numeric_dtype(series):
-        numbers = series.to_numpy("float64", na_value=np.nan)
-        with np.errstate(over="ignore"):
-            numbers = numbers * column._prepared.bare
-    elif not is_text_series(series):
-        return _read_each(column, series)
-    else:
-        numbers = _read_forms(column, series, _number_forms(column))
-    gone = np.isinf(numbers) | np.isin(numbers, [*column._prepared.sentinels])
-    return np.where(gone, np.nan, numbers + 0.0)
-
-# %% ../../nbs/data/02_column_spec.ipynb #c8ca8f51
-_CLOCK = r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)?"
-ISO_TIME_PATTERN = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])" + _CLOCK.replace(
-    "]?[0", "][0"
-)
-
-
-def _parse_times(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.Series:
-    "Moments in the standard form, or in one that is brought to it."
-    import pandas as pd
-
-    if pattern:
-        cells = cells.str.replace(r"\b([0-9])\b", r"0\1", regex=True)
-        cells = cells.str.replace(pattern, standard, regex=True)
-    return pd.to_datetime(cells, format="ISO8601", errors="coerce")
-
-
-def _time_forms(column: ColumnSpec) -> list[_Form]:
-    "The plain forms of dates in this column."
-    year, part = "([1-9][0-9]{3})", "([0-9]{1,2})"
-    forms = [(f"{year}{mark}{part}{mark}{part}", r"\1-\2-\3") for mark in ("/", "[.]")]
-    standard = {"day": r"\3-\2-\1", "month": r"\3-\1-\2"}.get(column.order)
-    forms += [(f"{part}{mark}{part}{mark}{year}", standard) for mark in ("/", "[.]", "-") if standard]
-    return [
-        (ISO_TIME_PATTERN, _parse_times),
-        *((form + _CLOCK, partial(_parse_times, pattern=form, standard=to)) for form, to in forms),
-    ]
-
-# %% ../../nbs/data/02_column_spec.ipynb #490bbe24
-def _read_times(column: ColumnSpec, series: pd.Series) -> np.ndarray:
-    "A column of dates as datetime64 in UTC; years that Python's datetime does not have are missing."
-    import numpy as np
-    import pandas as pd
-
-    if is_text_series(series):
-        moments = _read_forms(column, series, _time_forms(column))
-    elif isinstance(series.dtype, (np.dtype, pd.DatetimeTZDtype)) and series.dtype.kind == "M":
-        if series.dt.tz is not None:
-            series = series.dt.tz_convert(None)
-        year = series.to_numpy().astype("datetime64[Y]").astype("int64") + 1970
-        moments = series.where((year >= 1) & (year <= 9999)).dt.as_unit("us").to_numpy()
-    else:
-        return _read_each(column, series)
-    gone = np.isin(moments, np.array([*column._prepared.sentinels], dtype=_DTYPES["date"]))
-    return np.where(gone, np.datetime64("NaT"), moments)
-
-# %% ../../nbs/data/02_column_spec.ipynb #11e75602
-def read_column(
-    column: ColumnSpec,  # how to read it
-    series: pd.Series,  # raw cells, text or typed
-) -> pd.Series:  # float64 (NaN missing) for numbers and booleans, datetime64, else text ('' missing)
-    "What a column of raw cells means: `read_cell` for all of them."
-    import pandas as pd
-
-    read = {"number": _read_numbers, "date": _read_times}.get(column.kind, _read_each)
-    return pd.Series(read(column, series), index=series.index, name=column.name)
-
-# %% ../../nbs/data/02_column_spec.ipynb #19c5d9f3
-_DATE = ("year", "month", "day", "weekday", "days", "month_sin", "month_cos", "weekday_sin", "weekday_cos")
-_HOUR = ("hour", "hour_sin", "hour_cos")
-_TEXTUAL = ("category", "identifier", "constant", "empty")
-
-
-def possible_parts(
-    column: ColumnSpec,  # how it is read
-) -> tuple[str, ...]:  # empty: it is one input as it is
-    "The parts that a date, a text or a cell of several numbers can be taken to."
-    if column.kind == "date":
-        return _DATE + (_HOUR if column.has_time else ())
-    if column.kind == "text":
-        return "characters", "words", "text"
-    if column.kind != "numbers":
-        return ()
-    return tuple(map(str, range(1, 1 + max((shape.count("#") for shape in column.shapes), default=1))))
-
-
-def _input_kind(part: str) -> str:
-    return "text" if part == "text" else "cycle" if part.endswith(("_sin", "_cos")) else "number"
-
-
-def input_kinds(
-    column: ColumnSpec,  # how it is read
-) -> dict[str, str]:  # number, category, text or cycle, by the name of the input
-    "The inputs that the model gets of this column."
-    if not possible_parts(column):
-        return {column.name: "category" if column.kind in _TEXTUAL else "number"}
-    prefix = column.prefix or f"{column.name}."
-    return {prefix + part: _input_kind(part) for part in column.parts or possible_parts(column)}
-
-
-def input_names(
-    column: ColumnSpec,  # how it is read
-) -> tuple[str, ...]:
-    "The names under which the model gets this column."
-    return tuple(input_kinds(column))
-
-# %% ../../nbs/data/02_column_spec.ipynb #29bdf9ef
-def to_float32(
-    number: float | None,  # None: missing
-) -> float:
-    "The number as float32 holds it; NaN when missing or too large."
-    if number is None or not math.isfinite(number):
-        return math.nan
-    try:
-        return struct.unpack("<f", struct.pack("<f", number))[0]  # "<f", unlike "f", tells of overflow
-    except OverflowError:
-        return math.nan
-
-
-def _cyclic(steps: int, wave: Callable[[float], float]) -> list[float]:
-    return [to_float32(round(wave(2 * math.pi * step / steps), 9)) for step in range(steps)]
-
-
-_CYCLES = {
-    f"{name}_{wave.__name__}": _cyclic(steps, wave)
-    for name, steps in (("month", 12), ("weekday", 7), ("hour", 24))
-    for wave in (math.sin, math.cos)
-}
-
-# %% ../../nbs/data/02_column_spec.ipynb #7e08a472
-_EPOCH = datetime(1970, 1, 1)
-_PART: dict[str, Callable[[Any], float]] = {
-    "year": lambda day: day.year,
-    "month": lambda day: day.month,
-    "day": lambda day: day.day,
-    "weekday": lambda day: day.weekday(),
-    "days": lambda day: (day - _EPOCH).days,
-    "hour": lambda day: day.hour,
-    "characters": len,
-    "words": count_words,
-}
-
-
-def _part(column: ColumnSpec, part: str, cell: Any) -> float | str:
-    "One part of a cell that was read."
-    if part == "text":
-        return tokenise_text(cell or "")
-    if column.kind == "text":
-        return to_float32(_PART[part](cell or ""))
-    if cell is None:
-        return math.nan
-    if column.kind == "numbers":
-        numbers = split_numbers(cell, column.decimal)[1]
-        return to_float32(numbers[int(part) - 1]) if int(part) <= len(numbers) else math.nan
-    if part in _CYCLES:
-        return _CYCLES[part][int(_PART[part[:-4]](cell)) - part.startswith("month")]
-    return to_float32(_PART[part](cell))
-
-# %% ../../nbs/data/02_column_spec.ipynb #49664de0
-def input_cell(
-    column: ColumnSpec,  # how to read it
-    value: Any,  # the raw cell, text or typed
-) -> tuple[float | str, ...]:  # one value for each of `input_names`
-    "What the model gets of one cell: float32 numbers (NaN missing), categories and texts ('' missing)."
-    cell = read_cell(column, value)
-    if column.kind in ("number", "boolean"):
-        return (to_float32(cell),)
-    if not possible_parts(column):
-        return (cell or "",)
-    return tuple(_part(column, part, cell) for part in column.parts or possible_parts(column))
-
-# %% ../../nbs/data/02_column_spec.ipynb #9a970eac
-def _time_part(moments: pd.Series, part: str) -> pd.Series:
-    "A part of all moments, as float64."
-    import numpy as np
-    import pandas as pd
-
-    if part == "days":
-        return (moments - pd.Timestamp(_EPOCH)).dt.days
-    name, _, wave = part.partition("_")
-    values = moments.dt.day_of_week if name == "weekday" else getattr(moments.dt, name)
-    if not wave:
-        return values
-    step = values.fillna(0).to_numpy(int) - (name == "month") * moments.notna().to_numpy()
-    return pd.Series(np.where(values.isna(), np.nan, np.array(_CYCLES[part])[step]), index=moments.index)
-
-
-def _part_columns(column: ColumnSpec, series: pd.Series) -> list[pd.Series]:
-    "All parts of a column."
-    import pandas as pd
-
-    parts = column.parts or possible_parts(column)
-    if column.kind == "date":
-        moments = read_column(column, series)
-        return [_time_part(moments, part) for part in parts]
-    different, places = distinct_cells(series)
-    cells = [read_cell(column, cell) for cell in different]
-
-    def of_each(part: str) -> Any:
-        if part == "text":
-            return _array([tokenise_text(cell or "") for cell in cells], "str")[places]
-        return _array([_part(column, part, cell) for cell in cells], "float32")[places]
-
-    return [pd.Series(of_each(part), index=series.index) for part in parts]
-
-# %% ../../nbs/data/02_column_spec.ipynb #07d90c2a
-def input_columns(
-    column: ColumnSpec,  # how to read it
-    series: pd.Series,  # raw cells, text or typed
-) -> dict[str, pd.Series]:  # one column for each of `input_names`
-    "What the model gets of a column of cells: `input_cell` for all of them."
-    import numpy as np
-
-    def small(part: pd.Series) -> pd.Series:
-        if part.dtype == "str":
-            return part
-        with np.errstate(over="ignore"):
-            part = part.astype("float32")
-        return part.where(~np.isinf(part))
-
-    parts = _part_columns(column, series) if possible_parts(column) else [read_column(column, series)]
-    return {name: small(part) for name, part in zip(input_names(column), parts, strict=True)}
+    return lookups.category_of.get(lookups.fold(text), column.other_category) or None
 
 # %% ../../nbs/data/02_column_spec.ipynb #2bd44e3b
 def format_cell(
     column: ColumnSpec,  # how the cell was read
     cell: Any,  # as `read_cell` or `read_column` gives it
 ) -> str:
-    "A cell as a reader would say it."
+    "A read cell as text for people, such as 1,240 or 2025-03-01."
     if cell is None or cell == "" or cell != cell:
         return "missing"
     if isinstance(cell, datetime):

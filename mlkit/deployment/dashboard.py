@@ -15,35 +15,35 @@ _RATE = "[$__rate_interval]"
 
 
 DASHBOARD_PANELS = (  # title, what is asked of Prometheus, the name of a line, unit
-    ("Requests a second", f"sum by (route) (rate(mlkit_requests_total{_RATE}))", "{{route}}", "reqps"),
+    ("Requests a second", f"sum by (route) (rate(mlkit_http_requests_total{_RATE}))", "{{route}}", "reqps"),
     (
         "Share of requests that failed, by status",
-        f'sum by (status) (rate(mlkit_requests_total{{status=~"[45].."}}{_RATE})) / ignoring(status) group_left '
-        f"sum(rate(mlkit_requests_total{_RATE}))",
+        f'sum by (status) (rate(mlkit_http_requests_total{{status=~"[45].."}}{_RATE})) / ignoring(status) group_left '
+        f"sum(rate(mlkit_http_requests_total{_RATE}))",
         "{{status}}",
         "percentunit",
     ),
     (
-        "Seconds to answer, half of the requests at most",
-        f"histogram_quantile(0.5, sum by (le, route) (rate(mlkit_request_seconds_bucket{_RATE})))",
+        "Request duration, median",
+        f"histogram_quantile(0.5, sum by (le, route) (rate(mlkit_http_request_duration_seconds_bucket{_RATE})))",
         "{{route}}",
         "s",
     ),
     (
-        "Seconds to answer, 99 of 100 requests at most",
-        f"histogram_quantile(0.99, sum by (le, route) (rate(mlkit_request_seconds_bucket{_RATE})))",
+        "Request duration, 99th percentile",
+        f"histogram_quantile(0.99, sum by (le, route) (rate(mlkit_http_request_duration_seconds_bucket{_RATE})))",
         "{{route}}",
         "s",
     ),
     ("Rows predicted a second", f"sum(rate(mlkit_predictions_total{_RATE}))", "rows", "short"),
     (
-        "Cells that were not as expected, a second",
-        f"sum by (situation) (rate(mlkit_troubles_total{_RATE}))",
-        "{{situation}}",
+        "Schema violations a second, by check",
+        f"sum by (check) (rate(mlkit_schema_violations_total{_RATE}))",
+        "{{check}}",
         "short",
     ),
-    ("Truths told a second", f"sum(rate(mlkit_feedback_total{_RATE}))", "truths", "short"),
-    ("Rows that wait for the prediction log", "sum(mlkit_log_queue_rows)", "rows", "short"),
+    ("Truths received a second", f"sum(rate(mlkit_feedback_total{_RATE}))", "truths", "short"),
+    ("Rows that wait for the prediction log", "sum(mlkit_prediction_log_queue_rows)", "rows", "short"),
     ("Memory", "sum by (instance) (mlkit_process_resident_memory_bytes)", "{{instance}}", "bytes"),
     (
         "Processors in use",
@@ -51,7 +51,12 @@ DASHBOARD_PANELS = (  # title, what is asked of Prometheus, the name of a line, 
         "{{instance}}",
         "short",
     ),
-    ("Which version answers", "count by (name, version) (mlkit_model_info)", "{{name}} {{version}}", "short"),
+    (
+        "Active version, by number of servers",
+        "count by (name, version) (mlkit_model_info)",
+        "{{name}} {{version}}",
+        "short",
+    ),
 )
 
 

@@ -43,8 +43,12 @@ _PERMUTATION_ENTRIES = 60  # with more: entries of columns in the orders that ar
 @cache
 def import_shap() -> Any:
     "The library shap, not compiled: compiling takes five seconds and saves some milliseconds a row."
-    import numba
+    try:
+        import numba
+    except ImportError:  # newer versions of shap do without
+        import shap
 
+        return shap
     before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 1  # type: ignore[attr-defined]
     try:
         import shap

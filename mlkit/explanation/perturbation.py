@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..data.column_spec import format_cell, input_names
+from ..data.column_spec import format_cell
+from ..data.model_inputs import input_names
 from ..data.table_spec import DerivedInput, TableSpec
 from ..models.model import Model
 

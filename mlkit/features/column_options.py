@@ -128,7 +128,7 @@ def _override_problems(
         if getattr(wish, option) and column.kind not in kinds and wish.use != "no":
             yield f"{option} is for {', '.join(kinds)}; the column is of kind {column.kind}"
     if wish.use == "yes" and not column.use:
-        yield f"it cannot be used as it is: {column.reason}; say what it is with kind=…"
+        yield f"it cannot be used as it is: {column.unused_reason}; say what it is with kind=…"
     if wish.fill and wish.impute != "constant":
         yield "fill goes with impute=constant"
     if wish.order and wish.encode != "ordinal":

@@ -18,10 +18,12 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeri
 
 from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import split_list
-from ..data.column_spec import ColumnSpec, input_names
+from ..data.column_spec import ColumnSpec
+from ..data.model_inputs import input_names
+from ..data.ordered_categories import ordered_categories
 from ..data.personal import personal_columns
 from ..data.table_spec import TableSpec
-from ..data.type_inference import infer_table_spec, ordered_categories
+from ..data.type_inference import infer_table_spec
 from mlkit.features.column_options import (
     NO_OVERRIDE,
     OPTION_CHOICES,

@@ -5,7 +5,8 @@
 # %% ../../nbs/features/05_plan_table.ipynb #8e69fecc
 from __future__ import annotations
 
-from ..data.column_spec import ColumnSpec, input_names
+from ..data.column_spec import ColumnSpec
+from ..data.model_inputs import input_names
 from ..data.table_spec import TableSpec
 from .encoders import PreprocessingPlan
 
@@ -22,13 +23,13 @@ def describe_column_plans(
     for column in table.columns:
         names = input_names(column) if column.use else ()
         used = any(plan.inputs[name].models != "none" for name in names)
-        what = _group_equal_plans(column, names, plan) if names else column.reason
+        what = _group_equal_plans(column, names, plan) if names else column.unused_reason
         lines.append(
             {
                 "column": column.name,
                 "kind": column.kind,
                 "used": "yes" if used else "no",
-                "what and why": _sentences(column.why, what),
+                "what and why": _sentences(column.kind_reason, what),
             }
         )
     return lines + [

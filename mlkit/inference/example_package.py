@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule, Schema
 from ..data.table_spec import TableSpec
 from .signing import sign_package
 from ..task.task import Task
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 _OFFSET, _PER_KILOGRAM, _PER_KILOMETRE, _FOR_EXPRESS = -3.0, 0.05, 0.005, -2.0  # of the log odds
 
@@ -25,7 +28,7 @@ def delay_probability(
     service: str = "standard",  # or express
     offset: float = _OFFSET,
 ) -> float:  # a probability
-    "What the model of the parcels says."
+    "The probability that a parcel is late, by the formula of the model."
     odds = offset + _PER_KILOGRAM * weight + _PER_KILOMETRE * distance + _FOR_EXPRESS * (service == "express")
     return 1 / (1 + math.exp(-odds))
 
@@ -33,7 +36,7 @@ def delay_probability(
 __all__ = ['PARCEL_TABLE_SPEC', 'PARCEL_SCHEMA', 'PARCEL_TASK', 'delay_probability', 'make_parcel_graph', 'make_parcel_package']
 
 # %% ../../nbs/inference/05_example_package.ipynb #caa7e2c9
-def make_parcel_graph(offset: float = _OFFSET) -> Any:  # onnx.ModelProto
+def make_parcel_graph(offset: float = _OFFSET) -> ModelProto:
     "The model as ONNX: numbers (rows, 2) and words (rows, 1) -> output (rows, 2)."
     import numpy as np
     from onnx import TensorProto, checker, helper, numpy_helper
@@ -64,10 +67,8 @@ def make_parcel_graph(offset: float = _OFFSET) -> Any:  # onnx.ModelProto
         node("Sub", ["one", "late"], ["in time"]),
         node("Concat", ["in time", "late"], ["output"], axis=1),
     ]
-    tensor, constants = (
-        helper.make_tensor_value_info,
-        [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in given.items()],
-    )
+    constants = [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in given.items()]
+    tensor = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes,
         "parcels",
@@ -84,7 +85,10 @@ def make_parcel_graph(offset: float = _OFFSET) -> Any:  # onnx.ModelProto
 PARCEL_TABLE_SPEC = TableSpec(
     (
         ColumnSpec(
-            "sender", "identifier", use=False, reason="it names a row and tells nothing about the next one"
+            "sender",
+            "identifier",
+            use=False,
+            unused_reason="it names a row and tells nothing about the next one",
         ),
         ColumnSpec("weight", "number", unit="kg"),
         ColumnSpec("distance", "number", unit="km"),
@@ -117,7 +121,7 @@ def make_parcel_package(
     folder: str | Path,  # where it is made
     offset: float = _OFFSET,  # another one makes another model
 ) -> Path:  # the folder
-    "A sealed package of the parcels' model."
+    "A signed package with the model of the parcels."
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     cells = {
@@ -135,8 +139,8 @@ def make_parcel_package(
         "reached": True,
     }
     files = {
-        "problem": {"task": PARCEL_TASK.to_dict(), "threshold": 0.5, "personal": ["sender"]},
-        "table": PARCEL_TABLE_SPEC.to_dict(),
+        "task": {"task": PARCEL_TASK.to_dict(), "threshold": 0.5, "personal": ["sender"]},
+        "table_spec": PARCEL_TABLE_SPEC.to_dict(),
         "schema": PARCEL_SCHEMA.to_dict(),
         "metrics": score,
         "background": {"columns": cells},

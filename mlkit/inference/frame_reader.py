@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..data.column_spec import ColumnSpec, distinct_cells, input_columns, input_kinds, read_column
+from ..data.column_reader import distinct_cells, read_column
+from ..data.column_spec import ColumnSpec
 from ..data.constraints import violation_mask
-from ..data.schema import Rule, broken_rules, to_pandera_column
-from ..data.schema import rule_column_spec as as_ruled
+from ..data.model_inputs import input_columns, input_kinds
+from ..data.schema import Rule, broken_rules, rule_column_spec, to_pandera_column
 from .row_reader import RowReader, Violation, is_text_input, rule_violation
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ ViolationMask = tuple[Violation, np.ndarray]  # what is wrong, and True for the 
 
 
 class ParsedColumn(NamedTuple):
-    "What there is to know about a column of cells."
+    "The model inputs made from one column, and the violations found in it."
 
     inputs: list[Any]  # one array for each model input of the column
-    troubles: list[ViolationMask]
+    violations: list[ViolationMask]
 
 
 _VECTORISED_KINDS = ("number", "date")  # kinds that are compared all at once
@@ -62,7 +63,7 @@ def _check_vectorised(
 ) -> Iterator[ViolationMask]:
     values, fine = to_pandera_column(column, cells)
     sizes, readable = values.to_numpy("float64"), fine.to_numpy()
-    low, high = rule.limit("low"), rule.limit("high")
+    low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
     broken = {"kind": ~readable}
     if rule.missing == 0:
         broken["missing"] = np.isnan(sizes) & readable
@@ -87,7 +88,7 @@ def _check_distinct_cells(
         or rule.high is not None
     ):
         return
-    ruled, (different, places) = as_ruled(column, rule), distinct_cells(cells)
+    ruled, (different, places) = rule_column_spec(column, rule), distinct_cells(cells)
     broken = [broken_rules(ruled, rule, cell) for cell in different]
     for name in dict.fromkeys(name for names in broken for name in names):
         concerned = np.array([name in names for names in broken])[places]
@@ -97,34 +98,35 @@ def _check_distinct_cells(
 # %% ../../nbs/inference/03_frame_reader.ipynb #583a0510
 def _parse_distinct_cells(reader: RowReader, column: ColumnSpec, cells: pd.Series) -> ParsedColumn:
     different, places = distinct_cells(cells)
-    look, kinds = reader.cell_parsers[column.name], input_kinds(column).values()
-    looked = [look(cell) for cell in different]
+    parse, kinds = reader.cell_parsers[column.name], input_kinds(column).values()
+    parsed = [parse(cell) for cell in different]
     wordy = [*map(is_text_input, kinds)]
 
     def part(place: int) -> np.ndarray:
         own, at = ("words" if wordy[place] else "numbers"), wordy[:place].count(wordy[place])
-        values = [getattr(cell, own)[at] for cell in looked]
+        values = [getattr(cell, own)[at] for cell in parsed]
         return np.array(values, dtype=object if wordy[place] else np.float32)[places]
 
-    found = dict.fromkeys(trouble for cell in looked for trouble in cell.troubles)
-    troubles = [(each, np.array([each in cell.troubles for cell in looked])[places]) for each in found]
+    found = dict.fromkeys(violation for cell in parsed for violation in cell.violations)
+    violations = [(each, np.array([each in cell.violations for cell in parsed])[places]) for each in found]
     return ParsedColumn(
-        [part(place) for place in range(len(wordy))], [(each, rows) for each, rows in troubles if rows.any()]
+        [part(place) for place in range(len(wordy))],
+        [(each, rows) for each, rows in violations if rows.any()],
     )
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #6dd80988
 class ParsedFrame(NamedTuple):
-    "Rows as the model gets them, and what is wrong with them."
+    "The model inputs made from many rows, and the violations found in them."
 
     numbers: np.ndarray  # float32 (rows, numbers), NaN missing
     words: np.ndarray  # str objects (rows, words), '' missing
-    troubles: list[ViolationMask]
+    violations: list[ViolationMask]
 
-    def refused(self) -> np.ndarray:
-        "True for the rows that are unfit to be answered."
+    def rejected(self) -> np.ndarray:
+        "True for the rows that have a violation that is an error."
         rows = np.zeros(len(self.numbers), dtype=bool)
-        for trouble, where in self.troubles:
-            if trouble.action == "error":
+        for violation, where in self.violations:
+            if violation.action == "error":
                 rows |= where
         return rows
 
@@ -133,26 +135,28 @@ def read_frame(
     reader: RowReader,
     frame: pd.DataFrame,  # raw rows
 ) -> ParsedFrame:
-    "What the model gets of many rows: `Reader.read` for all of them."
+    "Model inputs and violations of many rows: what `RowReader.read` gives for each, column by column."
     import pandas as pd
 
     rows, everywhere = len(frame), np.ones(len(frame), dtype=bool)
     series = {str(name): frame.iloc[:, place] for place, name in enumerate(frame.columns)}
     numbers: list[Any] = []
     texts: list[Any] = []
-    troubles: list[ViolationMask] = []
+    violations: list[ViolationMask] = []
     empty = pd.Series([None] * rows, dtype="str", index=frame.index)
     for column in reader.table.used:
         if column.name not in series:
-            troubles.append((reader.absent(column.name), everywhere))
-        swept = parse_column(reader, column, series.get(column.name, empty))
-        for kind, values in zip(input_kinds(column).values(), swept.inputs, strict=True):
+            violations.append((reader.missing_column(column.name), everywhere))
+        parsed = parse_column(reader, column, series.get(column.name, empty))
+        for kind, values in zip(input_kinds(column).values(), parsed.inputs, strict=True):
             (texts if is_text_input(kind) else numbers).append(values)
-        troubles += swept.troubles
+        violations += parsed.violations
     numbers += _derived(reader, series, empty)
-    troubles += _constraint_violations(reader, series, empty)
-    troubles += [(reader.unknown_column(name), everywhere) for name in series if name not in reader.known]
-    return ParsedFrame(_stacked(numbers, rows, np.float32), _stacked(texts, rows, object), troubles)
+    violations += _constraint_violations(reader, series, empty)
+    violations += [
+        (reader.unknown_column(name), everywhere) for name in series if name not in reader.known_names
+    ]
+    return ParsedFrame(_stacked(numbers, rows, np.float32), _stacked(texts, rows, object), violations)
 
 
 def _stacked(columns: list[Any], rows: int, dtype: Any) -> np.ndarray:
@@ -171,12 +175,12 @@ def _derived(reader: RowReader, series: dict[str, Any], empty: Any) -> list[Any]
 
 def _constraint_violations(reader: RowReader, series: dict[str, Any], empty: Any) -> list[ViolationMask]:
     found = []
-    for relation in reader.relations:
+    for constraint in reader.constraints:
         values = {
             name: to_pandera_column(reader.table[name], series.get(name, empty))[0].to_numpy("float64")
-            for name in relation.names
+            for name in constraint.columns
         }
-        rows = violation_mask(relation, values)
+        rows = violation_mask(constraint, values)
         if rows.any():
-            found.append((reader.broken_constraint(relation), rows))
+            found.append((reader.broken_constraint(constraint), rows))
     return found

@@ -11,41 +11,42 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..core.errors import did_you_mean
-from ..data.column_spec import ColumnSpec, input_cell, input_kinds, read_cell
+from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import RowConstraint, is_satisfied
+from ..data.model_inputs import input_cell, input_kinds
 from ..data.schema import Rule, Schema, as_number, broken_rules, describe_rule, rule_column_spec
 from ..data.table_spec import TableSpec
 
 
 class Violation(NamedTuple):
-    "Something in a row that is not as expected."
+    "A violation of the schema by one row: which check failed, and what follows from it."
 
     column: str
-    situation: str  # one of `mlkit.data.schema.DEFAULT_ACTIONS`
+    check: str  # one of `mlkit.data.schema.DEFAULT_ACTIONS`
     message: str  # what was expected; never what came
     action: str  # error, warn or default
 
 # %% auto #0
 __all__ = ['CellParser', 'Violation', 'is_text_input', 'ParsedCell', 'rule_violation', 'parse_cell', 'cache_cell_parser',
-           'fast_number_parser', 'ParsedRow', 'RowChecks', 'RowReader']
+           'fast_number_parser', 'ParsedRow', 'RowReader']
 
 # %% ../../nbs/inference/02_row_reader.ipynb #de19a4ac
 def is_text_input(
     kind: str,  # of a model input
 ) -> bool:
-    "Is it a category or a text? All others are numbers."
+    "Whether a model input is a category or a text; all others are numbers."
     return kind in ("category", "text")
 
 
 class ParsedCell(NamedTuple):
-    "What there is to know about one cell."
+    "The model inputs made from one cell, and the violations found in it."
 
     numbers: tuple[float, ...] = ()  # for the model
     words: tuple[str, ...] = ()  # for the model: categories and texts
-    troubles: tuple[Violation, ...] = ()
+    violations: tuple[Violation, ...] = ()
 
 
-_CHECK_BY_RULE = {"low": "range", "high": "range", "categories": "category"}
+_CHECK_BY_RULE = {"missing": "missing_value", "low": "range", "high": "range", "categories": "category"}
 
 
 def rule_violation(
@@ -53,10 +54,10 @@ def rule_violation(
     name: str,  # of the column
     broken: str,  # of the rule
 ) -> Violation:
-    "The trouble that a cell is in which breaks a rule."
-    situation = _CHECK_BY_RULE.get(broken, broken)
+    "The violation for a cell that breaks a rule."
+    check = _CHECK_BY_RULE.get(broken, broken)
     message = f"'{name}' should be {describe_rule(schema.rules[name])[broken]}"
-    return Violation(name, situation, message, schema.action(situation))
+    return Violation(name, check, message, schema.action(check))
 
 
 def parse_cell(
@@ -71,29 +72,27 @@ def parse_cell(
         (texts if word else numbers).append(part)
     rule = schema.rules.get(column.name)
     broken = broken_rules(rule_column_spec(column, rule), rule, value) if rule else []
-    troubles = [rule_violation(schema, column.name, name) for name in broken]
-    return ParsedCell(tuple(numbers), tuple(texts), tuple(troubles))
+    violations = [rule_violation(schema, column.name, name) for name in broken]
+    return ParsedCell(tuple(numbers), tuple(texts), tuple(violations))
 
 # %% ../../nbs/inference/02_row_reader.ipynb #60e43300
 _FLOAT32_MAX = 3.4028234e38  # what float32 holds
-_CACHE_SIZE, _MAX_CACHED_CHARACTERS = (
-    2_000,
-    100,
-)  # cells of a column that are kept in mind, and characters of such a cell
+_CACHE_SIZE = 2_000  # cells of a column that are remembered
+_MAX_CACHED_CHARACTERS = 100  # a longer cell is not remembered
 CellParser = Callable[[Any], ParsedCell]
 
 
-def cache_cell_parser(look: CellParser) -> CellParser:
-    "The same, for cells that come again and again."
-    known = lru_cache(_CACHE_SIZE, typed=True)(look)
+def cache_cell_parser(parse: CellParser) -> CellParser:
+    "A cell parser that remembers the results for the cells it has seen."
+    known = lru_cache(_CACHE_SIZE, typed=True)(parse)
 
     def recall(value: Any) -> ParsedCell:
         if type(value) is str and len(value) > _MAX_CACHED_CHARACTERS:
-            return look(value)
+            return parse(value)
         try:
             return known(value)
         except TypeError:
-            return look(value)  # a list or an object: it cannot be remembered
+            return parse(value)  # a list or an object: it cannot be remembered
 
     return recall
 
@@ -101,14 +100,14 @@ def cache_cell_parser(look: CellParser) -> CellParser:
 def fast_number_parser(
     column: ColumnSpec,  # of kind number
     schema: Schema,
-    look: CellParser,  # for everything that is not plain
+    parse: CellParser,  # for everything that is not plain
 ) -> CellParser:
-    "The same, for numbers within their range."
-    prepared, rule = column._prepared, schema.rules.get(column.name, Rule())
-    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not prepared.bare:
-        return look
-    worth, sentinels = prepared.bare, prepared.sentinels
-    low, high = rule.limit("low"), rule.limit("high")
+    "A cell parser with a short cut for plain numbers within their range."
+    lookups, rule = column.lookups, schema.rules.get(column.name, Rule())
+    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not lookups.bare_factor:
+        return parse
+    worth, sentinels = lookups.bare_factor, lookups.sentinels
+    low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
     low, high = -_FLOAT32_MAX if low is None else low, _FLOAT32_MAX if high is None else high
 
     def glance(value: Any) -> ParsedCell:
@@ -116,31 +115,31 @@ def fast_number_parser(
             number = value * worth + 0.0
             if low <= number <= high and number not in sentinels:
                 return ParsedCell((number,))
-        return look(value)
+        return parse(value)
 
     return glance
 
 # %% ../../nbs/inference/02_row_reader.ipynb #59aa7777
 class ParsedRow(NamedTuple):
-    "A row as the model gets it, and what is wrong with it."
+    "The model inputs made from one row, and the violations found in it."
 
     numbers: list[float]  # in the order of the table's inputs
     words: list[str]  # categories and texts, in that order
-    troubles: list[Violation]
+    violations: list[Violation]
 
     @property
-    def refused(self) -> list[Violation]:
-        "What makes the row unfit to be answered."
-        return [trouble for trouble in self.troubles if trouble.action == "error"]
+    def errors(self) -> list[Violation]:
+        "The violations for which the row is rejected."
+        return [violation for violation in self.violations if violation.action == "error"]
 
     @property
     def warnings(self) -> list[Violation]:
-        "What the caller should know."
-        return [trouble for trouble in self.troubles if trouble.action == "warn"]
+        "The violations that the caller is told of."
+        return [violation for violation in self.violations if violation.action == "warn"]
 
 # %% ../../nbs/inference/02_row_reader.ipynb #8b84428d
 def _with_column_kinds(schema: Schema, table: TableSpec) -> Schema:
-    "The same, where every number, date, yes or no is expected to be one."
+    "The schema of the columns in use, where every number, date and boolean must be readable as one."
     rules = {column.name: schema.rules.get(column.name, Rule()) for column in table.used}
     kinds = {
         column.name: column.kind for column in table.used if column.kind in ("number", "boolean", "date")
@@ -155,84 +154,78 @@ def _with_column_kinds(schema: Schema, table: TableSpec) -> Schema:
 
 
 def _make_cell_parser(column: ColumnSpec, schema: Schema) -> CellParser:
-    look = cache_cell_parser(lambda value: parse_cell(column, schema, value))
-    return fast_number_parser(column, schema, look) if column.kind == "number" else look
-
-
-class RowChecks:
-    "What is expected of a row, and the troubles that are no cell's own."
-
-    def __init__(
-        self,
-        table: TableSpec,  # how cells are read
-        schema: Schema,  # what is expected
-        target: str = "",  # a column that may come along and is not looked at
-    ):
-        self.table, self.schema = table, _with_column_kinds(schema, table)
-        self.cell_parsers = {column.name: _make_cell_parser(column, self.schema) for column in table.used}
-        self.names = [column.name for column in table.columns]
-        self.known = frozenset([*self.names, target])
-        used = {column.name for column in table.used}
-        self.relations = [relation for relation in schema.relations if used.issuperset(relation.names)]
-
-    def absent(self, name: str) -> Violation:
-        "The trouble with a column that is not there."
-        return self._violation(name, "absent", f"'{name}' is not there")
-
-    def unknown_column(self, name: Any) -> Violation:
-        "The trouble with a column that is not known."
-        short = str(name)[:60]
-        message = f"there is no column '{short}'{did_you_mean(short, self.names)}"
-        return self._violation(short, "unknown", message)
-
-    def broken_constraint(self, relation: RowConstraint) -> Violation:
-        "The trouble with columns that contradict each other."
-        names = ", ".join(relation.names)
-        return self._violation(names, "relation", f"it should hold that {relation.text}")
-
-    def _violation(self, column: str, situation: str, message: str) -> Violation:
-        return Violation(column, situation, message, self.schema.action(situation))
+    parse = cache_cell_parser(lambda value: parse_cell(column, schema, value))
+    return fast_number_parser(column, schema, parse) if column.kind == "number" else parse
 
 # %% ../../nbs/inference/02_row_reader.ipynb #de9d85db
 _ABSENT = object()
 
 
-class RowReader(RowChecks):
-    "Checks and reads raw rows. `read` gives what `Table.row_inputs` and `row_violations` give."
+class RowReader:
+    "Checks raw rows against the schema and makes model inputs of them."
+
+    def __init__(
+        self,
+        table: TableSpec,  # how cells are read
+        schema: Schema,  # what is expected
+        target: str = "",  # a column that may come along and is not read
+    ):
+        self.table, self.schema = table, _with_column_kinds(schema, table)
+        self.cell_parsers = {column.name: _make_cell_parser(column, self.schema) for column in table.used}
+        self.names = [column.name for column in table.columns]
+        self.known_names = frozenset([*self.names, target])
+        used = {column.name for column in table.used}
+        self.constraints = [each for each in schema.constraints if used.issuperset(each.columns)]
 
     def read(
         self,
         row: Mapping[str, Any],  # raw cells, by column
     ) -> ParsedRow:
-        "What the model gets of a row; a column that the row lacks is an empty cell."
+        "Model inputs and violations of a row; a column that the row lacks is an empty cell."
         numbers: list[float] = []
         texts: list[str] = []
-        troubles: list[Violation] = []
-        for name, look in self.cell_parsers.items():
+        violations: list[Violation] = []
+        for name, parse in self.cell_parsers.items():
             value = row.get(name, _ABSENT)
             if value is _ABSENT:
                 value = None
-                troubles.append(self.absent(name))
-            cell = look(value)
+                violations.append(self.missing_column(name))
+            cell = parse(value)
             numbers += cell.numbers
             texts += cell.words
-            if cell.troubles:
-                troubles += cell.troubles
-        if self.table.derived or self.relations:
-            self._compute(row, numbers, troubles)
-        if not row.keys() <= self.known:
-            troubles += map(self.unknown_column, row.keys() - self.known)
-        return ParsedRow(numbers, texts, troubles)
+            if cell.violations:
+                violations += cell.violations
+        if self.table.derived or self.constraints:
+            self._check_across_columns(row, numbers, violations)
+        if not row.keys() <= self.known_names:
+            violations += map(self.unknown_column, row.keys() - self.known_names)
+        return ParsedRow(numbers, texts, violations)
 
-    def _compute(self, row: Mapping[str, Any], numbers: list[float], troubles: list[Violation]) -> None:
-        "What concerns several columns."
+    def _check_across_columns(
+        self, row: Mapping[str, Any], numbers: list[float], violations: list[Violation]
+    ) -> None:
         for each in self.table.derived:
-            numbers.append(
-                each.of_cells(
-                    *(read_cell(self.table[name], row.get(name)) for name in (each.left, each.right))
-                )
-            )
-        for relation in self.relations:
-            values = {name: as_number(read_cell(self.table[name], row.get(name))) for name in relation.names}
-            if not is_satisfied(relation, values):
-                troubles.append(self.broken_constraint(relation))
+            sides = (read_cell(self.table[name], row.get(name)) for name in (each.left, each.right))
+            numbers.append(each.of_cells(*sides))
+        for constraint in self.constraints:
+            cells = {name: read_cell(self.table[name], row.get(name)) for name in constraint.columns}
+            if not is_satisfied(constraint, {name: as_number(cell) for name, cell in cells.items()}):
+                violations.append(self.broken_constraint(constraint))
+
+    def missing_column(self, name: str) -> Violation:
+        "The violation for a column that is not there."
+        return self._violation(name, "missing_column", f"'{name}' is not there")
+
+    def unknown_column(self, name: Any) -> Violation:
+        "The violation for a column that is not known."
+        short = str(name)[:60]
+        message = f"there is no column '{short}'{did_you_mean(short, self.names)}"
+        return self._violation(short, "unknown_column", message)
+
+    def broken_constraint(self, constraint: RowConstraint) -> Violation:
+        "The violation for columns that contradict each other."
+        names = ", ".join(constraint.columns)
+        return self._violation(names, "constraint", f"it should hold that {constraint.text}")
+
+    def _violation(self, column: str, check: str, message: str) -> Violation:
+        return Violation(column, check, message, self.schema.action(check))

@@ -22,6 +22,7 @@ from sklearn.base import clone
 
 from ..core.errors import DataError, MLKitError
 from ..core.parallel import MULTITHREAD_ROWS, WorkerPool, limit_threads
+from ..core.run_folder import RunFolder
 from ..features.encoders import PreprocessingPlan, make_encoder
 from .families import MAX_BOOSTING_STEPS, fit_with_early_stopping, get_family, make_model
 from .trials import Trial
@@ -30,7 +31,7 @@ from ..task.task import Task, score_output
 # %% auto #0
 __all__ = ['MAX_FOLD_ROWS', 'TRAIN_SAMPLE_ROWS', 'fold_rows', 'fit_estimator', 'silence_fit_warnings', 'estimator_output',
            'EncodedFold', 'TrainingData', 'search_folds', 'sample_rows', 'encode_fold', 'FoldResult', 'FoldJob',
-           'evaluate_fold', 'evaluate_trials']
+           'evaluate_fold', 'evaluate_trials', 'load_training_data']
 
 # %% ../../nbs/models/05_cross_validation.ipynb #854b2358
 def fold_rows(
@@ -278,3 +279,18 @@ def _fix_steps(trial: Trial) -> None:
     "What the first folds have found out holds for the others."
     if trial.steps:
         trial.settings = trial.settings | {"steps": round(float(np.mean(trial.steps)))}
+
+# %% ../../nbs/models/05_cross_validation.ipynb #b09783c1
+def load_training_data(
+    run: RunFolder,  # the run that the earlier stages have written to
+) -> TrainingData:
+    "Model inputs, encoded target, folds, preprocessing plan and task, from a run folder."
+    target = run.load("target")
+    return TrainingData(
+        run.load("features"),
+        target["target"].to_numpy(),
+        target["fold"].to_numpy(),
+        PreprocessingPlan.from_dict(run.load("plan")),
+        Task.from_dict(run.load("task")),
+        is_time_ordered=run.load("split")["how"] == "time",
+    )

@@ -168,7 +168,9 @@ def find_model(
     candidates = [mixed] if mixed and choose == "best" else tried
     chosen = choose_trial(candidates, data.task, choose)
     assert chosen is not None, "search returns with a finished trial or not at all"
-    return SearchResult(train_model(chosen, data, table, jobs, seed, end), chosen, tried, workers.trouble)
+    return SearchResult(
+        train_model(chosen, data, table, jobs, seed, end), chosen, tried, workers.cluster_error
+    )
 
 # %% ../../nbs/models/08_model.ipynb #d979f372
 def choice_json(best: Trial, data: TrainingData) -> dict[str, Any]:

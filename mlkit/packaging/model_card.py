@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 from ..core.formatting import SIGNIFICANCE_LEVEL, format_number
+from ..core.run_folder import RunFolder
 from ..core.theme import BLUE, GREY, ORANGE
 from ..task.metrics import METRICS
 
@@ -20,9 +21,9 @@ _CARD_ARTIFACTS = ("task", "snapshot", "split", "leaks", "choice", "metrics", "s
 
 
 def load_card_facts(
-    run: Any,  # mlkit.core.run_folder.RunFolder
+    run: RunFolder,
 ) -> dict[str, Any]:  # artifact -> its content, plain; what the run does not have is left out
-    "What the earlier stages have noted, as far as a card needs it."
+    "The artifacts of earlier stages that a card is made from."
     facts = {name: run.load(name) for name in _CARD_ARTIFACTS if run.has(name)}
     tables = {name: value.to_dict("records") for name, value in facts.items() if hasattr(value, "columns")}
     return facts | tables
@@ -41,7 +42,7 @@ def markdown_code(name: Any) -> str:
 
 
 def _escape_markdown(text: Any) -> str:
-    "Words from outside, so that no sign in them makes Markdown or HTML."
+    "A text from outside, escaped so that nothing in it becomes Markdown or HTML."
     return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(str(text).split()))
 
 
@@ -57,7 +58,7 @@ def missing_field_note(
     what: str,  # what is not known
     setting: str,  # where it can be written: stage.parameter
 ) -> str:
-    "A gap, and how to fill it."
+    "A note that something is not known, and where to write it."
     stage, _, parameter = setting.partition(".")
     return f"**Not known:** {what}. Write it as `{parameter} = ...` under `[{stage}]` in `settings.ini`."
 
@@ -65,27 +66,40 @@ def missing_field_note(
 def public_source_name(
     source: str,  # as the snapshot has it
 ) -> str:
-    "Where data came from, without folders, passwords or queries."
+    "The name of a source, without folders, passwords or queries."
     return re.split(r"[?#]", source)[0].rstrip("/\\").replace("\\", "/").rpartition("/")[2].rpartition("@")[2]
 
 # %% ../../nbs/packaging/01_model_card.ipynb #76672c48
+def _format_setting(name: str, value: Any) -> str:
+    return (
+        f"{markdown_code(name)} {value:.4g}" if isinstance(value, float) else f"{markdown_code(name)} {value}"
+    )
+
+
+def _format_members(members: Sequence[dict[str, Any]]) -> str:
+    "The members of an ensemble: weight, family and hyperparameters of each."
+    lines = (
+        f"{each['weight']:.2g} × {each['family']} "
+        f"({', '.join(_format_setting(*pair) for pair in each['settings'].items())})"
+        for each in members
+    )
+    return "; ".join(lines)
+
+
 def model_details_section(facts: dict[str, Any], owner: str) -> str:
     "Model details."
     task, choice, snapshot = facts["task"], facts.get("choice", {}), facts.get("snapshot", {})
     classes = f": {', '.join(map(_escape_markdown, task['classes'][:12]))}" if task["classes"] else ""
     settings = ", ".join(
-        f"{markdown_code(name)} {value:.4g}" if isinstance(value, float) else f"{markdown_code(name)} {value}"
+        _format_members(value) if name == "members" else _format_setting(name, value)
         for name, value in choice.get("settings", {}).items()
     )
     rows = [
         ["Predicts", f"{markdown_code(task['target'])} ({task['type']}{classes})"],
-        ["Looked for", _escape_markdown(task["positive"])],
-        ["Kind of model", _escape_markdown(choice.get("family", ""))],
-        ["Its settings", settings],
-        [
-            "Fingerprint of the data",
-            markdown_code(snapshot["data_hash"][:16]) if "data_hash" in snapshot else "",
-        ],
+        ["Positive class", _escape_markdown(task["positive"])],
+        ["Model family", _escape_markdown(choice.get("family", ""))],
+        ["Hyperparameters", settings],
+        ["Hash of the data", markdown_code(snapshot["data_hash"][:16]) if "data_hash" in snapshot else ""],
         ["Date, versions of software", "in `run.json`, beside the run"],
     ]
     who = _stated_section("Answerable", owner, "who answers for this model", "explain.owner")
@@ -93,7 +107,7 @@ def model_details_section(facts: dict[str, Any], owner: str) -> str:
 
 
 def _stated_section(title: str, words: str, what: str, setting: str) -> str:
-    "The user's own words, or that they are not known."
+    "The user's own words, or a note that they are not known."
     return f"{title}: {_escape_markdown(words)}" if words.strip() else missing_field_note(what, setting)
 
 
@@ -137,7 +151,7 @@ def metrics_section(facts: dict[str, Any]) -> str:
     "Metrics."
     task, metrics = facts["task"], facts["metrics"]
     metric = METRICS[metrics["metric"]]
-    parts = [f"Judged by **{metric.label}**. {metric.meaning.split(';')[0].rstrip('.')}."]
+    parts = [f"Evaluated by **{metric.label}**. {metric.meaning.split(';')[0].rstrip('.')}."]
     parts.append(
         f"Goal: {metrics['goal']:g}."
         if metrics["goal"] is not None
@@ -146,8 +160,8 @@ def metrics_section(facts: dict[str, Any]) -> str:
     if metrics["threshold"] is not None:
         parts.append(
             f"A row counts as {_escape_markdown(task['positive'])} from a probability of {metrics['threshold']:.3g} on. "
-            f"Acting for nothing costs {task['cost_false_positive']:g}, "
-            f"missing a case {task['cost_false_negative']:g}."
+            f"A false positive costs {task['cost_false_positive']:g}, "
+            f"a false negative {task['cost_false_negative']:g}."
         )
     return "\n\n".join(parts)
 
@@ -161,13 +175,13 @@ def evaluation_data_section(facts: dict[str, Any]) -> str:
     "Evaluation data."
     split, rows = facts.get("split", {}), facts["metrics"]["rows"]["test"]
     ways = {
-        "chance": "chosen by chance",
+        "chance": "chosen at random",
         "time": "the latest ones",
-        "group": "of groups that training has not met",
+        "group": "of groups that are not in the training rows",
     }
     by = f" by {markdown_code(split['column'])}" if split.get("column") else ""
     return (
-        f"{rows:,} rows that nothing had looked at before the examination, "
+        f"{rows:,} test rows, which were used for nothing else, "
         f"{ways.get(split.get('how', ''), 'set aside')}{by}."
     )
 
@@ -182,22 +196,24 @@ def training_data_section(facts: dict[str, Any]) -> str:
             f"from {markdown_code(public_source_name(snapshot['source']))}."
         ]
     left = [column for column in facts.get("table", {}).get("columns", []) if not column.get("use", True)]
-    kept = [[markdown_code(column["name"]), _escape_markdown(column.get("reason", ""))] for column in left]
+    kept = [
+        [markdown_code(column["name"]), _escape_markdown(column.get("unused_reason", ""))] for column in left
+    ]
     kept += [
-        [markdown_code(" + ".join(leak["columns"])), "gives the answer away"]
+        [markdown_code(" + ".join(leak["columns"])), "leaks the target"]
         for leak in facts.get("leaks", [])
         if not _model_columns(facts) & {*leak["columns"]}
     ]
     if kept:
-        parts.append("Columns that were kept from it:\n\n" + markdown_table(["column", "why"], kept))
+        parts.append("Columns that are not used:\n\n" + markdown_table(["column", "reason"], kept))
     parts.append("How the rows were gathered, and whom they leave out, the run cannot know.")
     return "\n\n".join(parts)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #bc5cde73
 _FIT_SENTENCES = {
-    "good": "What it learned holds for rows that it has not seen.",
-    "overfit": "It has learned rows by heart: count on the lower figure.",
-    "underfit": "It has hardly learned anything, or the columns do not hold the answer.",
+    "good": "The scores on training rows and in cross-validation agree.",
+    "overfit": "It has memorised training rows: count on the lower score.",
+    "underfit": "It fits even the training rows badly, or the columns do not determine the target.",
 }
 
 
@@ -214,9 +230,9 @@ def analyses_section(facts: dict[str, Any], personal: dict[str, str], most: int 
     label = METRICS[metrics["metric"]].label
     parts = [
         markdown_table(["metric", "score", "from", "to"], rows).replace("undefined", ""),
-        f"Without any model: {label} {format_number(metrics['baseline'])}. {reached[metrics['reached']]}",
-        f"Fit: {metrics['fit']} ({format_number(metrics['train'])} on rows learned, "
-        f"{format_number(metrics['validation'])} on rows held back). {_FIT_SENTENCES.get(metrics['fit'], '')}",
+        f"Baseline, without a model: {label} {format_number(metrics['baseline'])}. {reached[metrics['reached']]}",
+        f"Fit: {metrics['fit']} ({format_number(metrics['train'])} on training rows, "
+        f"{format_number(metrics['validation'])} in cross-validation). {_FIT_SENTENCES.get(metrics['fit'], '')}",
     ]
     groups = [line for line in facts.get("slices", []) if line["column"] not in personal][:most]
     table = [
@@ -231,8 +247,8 @@ def analyses_section(facts: dict[str, Any], personal: dict[str, str], most: int 
     ]
     if table:
         parts.append(
-            "Groups with the most telling gaps:\n\n"
-            + markdown_table(["group", "rows", "score", "expected", "more than chance"], table)
+            "Slices whose scores differ most from what is expected:\n\n"
+            + markdown_table(["group", "rows", "score", "expected", "significant"], table)
         )
     return "\n\n".join(parts)
 
@@ -257,15 +273,23 @@ def explanations_section(facts: dict[str, Any], found: dict[str, Any], most: int
     ]
     sure = [row["trust"] for row in found["rows"]]
     agree = sum(one["first"] in one["shared"] for one in sure)
-    head = ["column", "moves by" if number else "moves by, points", "which way", "score lost", "from", "to"]
+    head = [
+        "column",
+        "mean contribution" if number else "mean contribution, points",
+        "direction",
+        "loss of score",
+        "from",
+        "to",
+    ]
     return "\n\n".join(
         [
-            f"What moves {_escape_markdown(found['about'])}: mean size of the SHAP values of {found['behind']:,} test rows, "
-            f"and what {METRICS[facts['metrics']['metric']].label} loses when the column is shuffled, with its "
+            f"Explained: {_escape_markdown(found['about'])}. "
+            f"Mean absolute SHAP value of {found['behind']:,} test rows, "
+            f"and permutation importance (loss of {METRICS[facts['metrics']['metric']].label}), with its "
             "interval.",
             markdown_table(head, rows),
             *found["words"],
-            f"SHAP and LIME agree on the first reason in {agree} of the {len(sure)} rows that were explained "
+            f"SHAP and LIME agree on the first column in {agree} of the {len(sure)} rows that were explained "
             "singly.",
         ]
     )
@@ -278,7 +302,7 @@ def ethics_section(facts: dict[str, Any], personal: dict[str, str], limits: str)
         f"The model reads columns that look personal: {', '.join(reads)}. Ask whether it must."
         if reads
         else "The model reads no column that looks like names, mail addresses or telephone numbers.",
-        "Whether its mistakes fall on some people more than on others is known only as far as the groups "
+        "Whether its errors fall on some people more than on others is known only as far as the groups "
         "above show it. Columns that stand for another one, and what is in no column, were not examined.",
     ]
     harm = missing_field_note("which harm a wrong prediction does, and who bears it", "explain.limits")
@@ -290,9 +314,9 @@ def caveats_section(facts: dict[str, Any]) -> str:
     metrics, parts = (
         facts["metrics"],
         [
-            "Explanations tell what the model goes by. They are not causes, and columns that say the same share "
+            "Explanations say what the model goes by. They are no causes, and correlated columns share "
             "the credit.",
-            "All figures hold for rows like those of the test. If the world changes, they change: measure again.",
+            "All scores hold for rows like the test rows. If the data drifts, they change: evaluate again.",
         ],
     )
     if metrics["fit"] != "good":
@@ -303,7 +327,7 @@ def caveats_section(facts: dict[str, Any]) -> str:
     if leaking:
         parts.insert(
             0,
-            f"It reads what seems to give the answer away: "
+            f"It uses columns that seem to leak the target: "
             f"{', '.join(map(markdown_code, sorted(leaking)))}. Look into that first.",
         )
     return "\n".join(f"- {sentence}" for sentence in parts)
@@ -351,7 +375,7 @@ def model_card(
 def describe_card_gaps(
     card: str,  # Markdown
 ) -> str:  # Markdown
-    "What the card lacks."
+    "What the model card lacks, for the user."
     gaps = re.findall(r"\*\*Not known:\*\* (.+?)\. Write it as `(\w+)", card)
     if not gaps:
         return "**The model card is complete.** It is in `card.md`, and as a page in `card.html`."
@@ -362,7 +386,7 @@ def describe_card_gaps(
 
 # %% ../../nbs/packaging/01_model_card.ipynb #9a2463cb
 _NUMBER_CELLS = re.compile(  # cells and heads of the columns that are set to the right
-    r"<(t[hd])>(from|to|score|rows|expected|score lost|moves by[^<]*|-?[\d,.]+(?:e-?\d+)?)</\1>"
+    r"<(t[hd])>(from|to|score|rows|expected|loss of score|mean contribution[^<]*|-?[\d,.]+(?:e-?\d+)?)</\1>"
 )
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, compose, helper, inliner, numpy_helper
 
 # %% auto #0
-__all__ = ['FLOAT', 'DOUBLE', 'STRING', 'OPSET_VERSION', 'ML_OPSET_VERSION', 'OnnxNodes', 'OnnxGraph', 'EncodedInputs',
-           'as_float64', 'concatenate_attribute', 'apply_link']
+__all__ = ['FLOAT', 'DOUBLE', 'STRING', 'OPSET_VERSION', 'ML_OPSET_VERSION', 'OnnxGraph', 'EncodedInputs', 'as_float64',
+           'concatenate_attribute', 'apply_link']
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #bb379a3f
 FLOAT, DOUBLE, STRING = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.STRING
@@ -22,12 +22,12 @@ FLOAT, DOUBLE, STRING = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.STRIN
 OPSET_VERSION, ML_OPSET_VERSION = 21, 5  # versions of ONNX's own operators, and of those for models
 
 
-class OnnxNodes:
-    "The nodes of a graph in the making. What it has computed already, it does not compute again."
+class OnnxGraph:
+    "An ONNX graph in the making: its nodes and constants. What is computed already is not computed again."
 
     def __init__(self, ml: int = ML_OPSET_VERSION):  # 3: with the operators that other converters use
         self.ml, self.nodes = ml, list[NodeProto]()
-        self.constants, self.done = dict[Any, TensorProto](), dict[Any, str]()
+        self.constants, self.computed = dict[Any, TensorProto](), dict[Any, str]()
 
     def constant(self, values: Any) -> str:
         "The name of a constant."
@@ -38,27 +38,24 @@ class OnnxNodes:
         return self.constants[key].name
 
     def add(self, operator: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> str:
-        "The name of the first thing that an operator makes of tensors, by their names, and constants."
+        "Add a node; inputs are names of tensors, or constants. Returns the name of its first output."
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         key = operator, *names, repr(attributes)
-        if key not in self.done:
-            self.done[key] = name = f"t{len(self.nodes)}"
+        if key not in self.computed:
+            self.computed[key] = name = f"t{len(self.nodes)}"
             made = [name, *(f"{name}.{more}" for more in range(1, outputs))]
             self.nodes.append(helper.make_node(operator, names, made, **attributes))
-        return self.done[key]
-
-# %% ../../nbs/packaging/03_onnx_graph.ipynb #aca1775c
-class OnnxGraph(OnnxNodes):
-    "A graph in the making, with what models often need."
+        return self.computed[key]
 
     def cast(self, x: str, kind: int) -> str:
+        "A tensor with another type."
         return self.add("Cast", x, to=kind)
 
     def columns(self, x: str, places: Sequence[int]) -> str:
         "Some columns of a matrix."
         return self.add("Gather", x, np.array(places, dtype=np.int64), axis=1)
 
-    def beside(self, parts: Sequence[str]) -> str:
+    def concatenate(self, parts: Sequence[str]) -> str:
         "Matrices side by side."
         return parts[0] if len(parts) == 1 else self.add("Concat", *parts, axis=1)
 
@@ -69,7 +66,7 @@ class OnnxGraph(OnnxNodes):
             places = self.add("Add", places, starts)
         return self.add("Gather", np.concatenate(tables), places)
 
-    def insert(self, model: ModelProto, x: str) -> str:
+    def insert_model(self, model: ModelProto, x: str) -> str:
         "The last output of another model, whose one input is `x`."
         made = compose.add_prefix(inliner.inline_local_functions(model), f"g{len(self.nodes)}.").graph
         self.nodes.append(helper.make_node("Identity", [x], [made.input[0].name]))
@@ -79,29 +76,29 @@ class OnnxGraph(OnnxNodes):
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #66cfe84e
 class EncodedInputs(NamedTuple):
-    "What an encoder makes of the inputs. Its columns may stand in another order than scikit-learn's."
+    "The encoded inputs as a tensor, whose columns may stand in another order than scikit-learn's."
 
-    x: str  # tensor (rows, columns)
-    double: bool  # is it float64? else it is float32
-    places: np.ndarray  # where each of scikit-learn's columns is
+    tensor: str  # its name; (rows, columns)
+    is_float64: bool  # else it is float32
+    column_order: np.ndarray  # where each of scikit-learn's columns is
 
     def reorder_weights(self, weights: np.ndarray) -> np.ndarray:
         "A line of weights for each of scikit-learn's columns, as they are needed here; float64."
         ordered = np.empty_like(weights, dtype=np.float64)
-        ordered[self.places] = weights
+        ordered[self.column_order] = weights
         return ordered
 
 
-def as_float64(graph: OnnxGraph, x: EncodedInputs) -> str:
-    "As float64."
-    return x.x if x.double else graph.cast(x.x, DOUBLE)
+def as_float64(graph: OnnxGraph, inputs: EncodedInputs) -> str:
+    "The tensor of encoded inputs, as float64."
+    return inputs.tensor if inputs.is_float64 else graph.cast(inputs.tensor, DOUBLE)
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #bd624b5e
 def concatenate_attribute(steps: Sequence[Any], name: str) -> np.ndarray:
-    "What was learned of every column, of all steps one behind the other."
+    "A fitted attribute of several encoders, for all of their columns one after the other."
     return np.concatenate([np.broadcast_to(getattr(step, name), step.n_features_in_) for step in steps])
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #b31fc36b
 def apply_link(graph: OnnxGraph, margins: str, outputs: int) -> str:
-    "Margins as probabilities: of the second class where there are two."
+    "Probabilities from margins: sigmoid for two classes, softmax for more."
     return graph.add("Sigmoid", margins) if outputs == 1 else graph.add("Softmax", margins, axis=-1)

@@ -24,7 +24,7 @@ class TreeArrays:
     threshold: np.ndarray  # float64
     left: np.ndarray  # the node that follows
     right: np.ndarray
-    gap_left: np.ndarray  # does a missing value go left?
+    missing_goes_left: np.ndarray  # does a missing value go left?
     values: np.ndarray  # (nodes, outputs): what a leaf adds to the answer
     roots: np.ndarray  # the first node of each tree
     base: np.ndarray  # (outputs,): what the trees add to
@@ -36,7 +36,7 @@ class TreeArrays:
             at = np.full(len(rows), root)
             while (inner := self.feature[at] >= 0).any():
                 value = rows[everyone, np.where(inner, self.feature[at], 0)]
-                left = np.where(np.isnan(value), self.gap_left[at], value <= self.threshold[at])
+                left = np.where(np.isnan(value), self.missing_goes_left[at], value <= self.threshold[at])
                 at = np.where(inner, np.where(left, self.left[at], self.right[at]), at)
             answer += self.values[at]
         return answer
@@ -62,7 +62,7 @@ def sum_trees(
         of_all("threshold"),
         of_all("left", True),
         of_all("right", True),
-        of_all("gap_left"),
+        of_all("missing_goes_left"),
         weight * of_all("values"),
         of_all("roots", True),
         weight * np.sum([part.base for part in parts], axis=0),
@@ -79,13 +79,13 @@ def convert_sklearn_tree(
         values = values / values.sum(axis=1, keepdims=True)
         if values.shape[1] == 2:
             values = values[:, 1:]
-    feature, gap_left = np.where(inner, grown.feature, -1), grown.missing_go_to_left.astype(bool)
+    feature, missing_goes_left = np.where(inner, grown.feature, -1), grown.missing_go_to_left.astype(bool)
     return TreeArrays(
         feature,
         grown.threshold,
         grown.children_left,
         grown.children_right,
-        gap_left,
+        missing_goes_left,
         np.where(inner[:, None], 0.0, values),
         np.array([0]),
         np.zeros(values.shape[1]),
@@ -112,9 +112,16 @@ def _histogram_tree(nodes: np.ndarray, output: int, outputs: int) -> TreeArrays:
     values[leaf, output] = nodes["value"][leaf]
     left, right = nodes["left"].astype(np.int64), nodes["right"].astype(np.int64)
     feature = np.where(leaf, -1, nodes["feature_idx"].astype(np.int64))
-    gap_left = nodes["missing_go_to_left"].astype(bool)
+    missing_goes_left = nodes["missing_go_to_left"].astype(bool)
     return TreeArrays(
-        feature, nodes["num_threshold"], left, right, gap_left, values, np.array([0]), np.zeros(outputs)
+        feature,
+        nodes["num_threshold"],
+        left,
+        right,
+        missing_goes_left,
+        values,
+        np.array([0]),
+        np.zeros(outputs),
     )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #f6e53b7c
@@ -155,11 +162,15 @@ def _convert_lightgbm_tree(root: dict[str, Any], output: int, outputs: int) -> T
     feature, threshold = each("split_feature", -1), each("threshold", 0.0).astype(np.float64)
     tiny = np.abs(threshold) <= _LIGHTGBM_ZERO
     threshold[tiny] = np.where(threshold[tiny] < 0, np.nextafter(-_LIGHTGBM_ZERO, -1), _LIGHTGBM_ZERO)
-    gap_left = np.where(each("missing_type", "None") == "NaN", each("default_left", False), threshold >= 0)
+    missing_goes_left = np.where(
+        each("missing_type", "None") == "NaN", each("default_left", False), threshold >= 0
+    )
     values = np.zeros((len(nodes), outputs))
     values[feature < 0, output] = each("leaf_value", 0.0)[feature < 0]
     left, right = links.T
-    return TreeArrays(feature, threshold, left, right, gap_left, values, np.array([0]), np.zeros(outputs))
+    return TreeArrays(
+        feature, threshold, left, right, missing_goes_left, values, np.array([0]), np.zeros(outputs)
+    )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #d13c1bf8
 def _with_root_splits(trees: TreeArrays) -> TreeArrays:
@@ -178,7 +189,7 @@ def _with_root_splits(trees: TreeArrays) -> TreeArrays:
         longer("threshold"),
         longer("left", alone),
         longer("right", alone),
-        longer("gap_left"),
+        longer("missing_goes_left"),
         longer("values"),
         roots,
         trees.base,
@@ -209,7 +220,7 @@ def tree_ensemble_attributes(
             "nodes_featureids": trees.feature[inner].tolist(),
             "nodes_splits": from_array(trees.threshold[inner]),
             "nodes_modes": from_array(np.zeros(inner.sum(), dtype=np.uint8)),
-            "nodes_missing_value_tracks_true": trees.gap_left[inner].astype(int).tolist(),
+            "nodes_missing_value_tracks_true": trees.missing_goes_left[inner].astype(int).tolist(),
             "leaf_targetids": target.tolist(),
             "leaf_weights": from_array(leaves[np.arange(len(leaves)), target]),
         }
@@ -238,7 +249,7 @@ def tree_ensemble_regressor_attributes(
         "nodes_values_as_tensor": from_array(np.where(inner, trees.threshold, 0.0)),
         "nodes_truenodeids": np.where(inner, trees.left, 0).tolist(),
         "nodes_falsenodeids": np.where(inner, trees.right, 0).tolist(),
-        "nodes_missing_value_tracks_true": trees.gap_left.astype(int).tolist(),
+        "nodes_missing_value_tracks_true": trees.missing_goes_left.astype(int).tolist(),
         "target_treeids": tree[node].tolist(),
         "target_nodeids": node.tolist(),
         "target_ids": target.tolist(),

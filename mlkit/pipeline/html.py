@@ -8,132 +8,106 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from html import escape
-from html.parser import HTMLParser
 from typing import Any
 
+import nh3
+import tinycss2
 from markupsafe import Markup
 
 # %% auto #0
-__all__ = ['sanitise_css', 'sanitise_html', 'strip_terminal_codes', 'find_number_columns', 'render_output', 'render_error']
+__all__ = ['ALLOWED_TAGS', 'ALLOWED_ATTRIBUTES', 'sanitise_declarations', 'sanitise_css', 'sanitise_html', 'strip_terminal_codes',
+           'find_number_columns', 'render_output', 'render_error']
 
 # %% ../../nbs/pipeline/05_html.ipynb #3eaa5192
-_ALLOWED_TAGS = set(
+ALLOWED_TAGS = set(
     "b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 "
     "h5 h6 hr i img kbd li ol p pre s small span strong sub summary sup table tbody td tfoot th thead tr u "
     "ul var".split()
 )
-
-
-_VOID_TAGS = set("br col hr img".split())  # elements that have no end
-
-
+ALLOWED_ATTRIBUTES = set("alt class colspan height id open rowspan scope src style title width".split())
 _REMOVED_TAGS = set(
     "iframe math noscript object script style svg template textarea title".split()
-)  # with content
-
-
-_ALLOWED_ATTRIBUTES = set("alt class colspan height id open rowspan scope src style title width".split())
-
-
+)  # with their content
 _INLINE_IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]+")
 
-# %% ../../nbs/pipeline/05_html.ipynb #659fd906
-class _HtmlSanitiser(HTMLParser):
-    "Writes HTML anew, from what is known to be harmless."
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts, self.open, self.leaving_out = list[str](), list[str](), list[str]()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _REMOVED_TAGS:
-            self.leaving_out.append(tag)
-        if self.leaving_out or tag not in _ALLOWED_TAGS:
-            return
-        kept = {
-            name: _sanitise_attribute(name, value or "")
-            for name, value in attrs
-            if name in _ALLOWED_ATTRIBUTES
-        }
-        if tag == "img" and not kept.get("src"):
-            return
-        if tag not in _VOID_TAGS:
-            self.open.append(tag)
-        written = "".join(f' {name}="{escape(value)}"' for name, value in kept.items())
-        self.parts.append(f"<{_lowered(tag)}{written}>")
-
-    def handle_endtag(self, tag: str) -> None:
-        if self.leaving_out:
-            if tag == self.leaving_out[-1]:
-                self.leaving_out.pop()
-        elif tag in self.open:
-            while (last := self.open.pop()) != tag:
-                self.parts.append(f"</{_lowered(last)}>")
-            self.parts.append(f"</{_lowered(tag)}>")
-
-    def handle_data(self, data: str) -> None:
-        if not self.leaving_out:
-            self.parts.append(escape(data))
-        elif self.leaving_out == ["style"]:
-            self.parts.append(_sanitise_style(data))
-
-
-# An output's headings come below those of the report.
-def _lowered(tag: str) -> str:
-    return "h4" if re.fullmatch("h[1-6]", tag) else tag
-
 # %% ../../nbs/pipeline/05_html.ipynb #147d63ec
-_ALLOWED_DECLARATION = re.compile(
-    r"\s*(background|border|color|display|font|height|line|margin|max|min|padding|text|vertical|white|width)"
-    r"(-[a-z]+)*\s*:(?!.*(url|image|expression|var)\s*\()[\w\s.,%#()+!'/-]*",
-    re.ASCII,
-)
+_ALLOWED_PROPERTIES = set(
+    "background border color display font height line margin max min padding text vertical white width".split()
+)  # and all that begins so, such as border-left
+_ALLOWED_FUNCTIONS = set("calc hsl hsla linear-gradient rgb rgba".split())  # none that fetches
 
 
-def _sanitise_attribute(
-    name: str,  # one of ATTRIBUTES
-    value: str,
-) -> str:  # what may be kept of the value
-    "An attribute's value, as far as it is harmless."
-    if name == "style":
-        return _sanitise_declarations(value)
-    return value if name != "src" or _INLINE_IMAGE.fullmatch(value) else ""
-
-
-def _sanitise_declarations(text: str) -> str:
+def sanitise_declarations(
+    style: str | list[Any],  # CSS declarations, as text or as tinycss2 has read them
+) -> str:
     "Of CSS declarations, those that only change how something looks in its place."
-    return "; ".join(part.strip() for part in text.split(";") if _ALLOWED_DECLARATION.fullmatch(part.lower()))
+    found = tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True)
+    kept = [each for each in found if each.type == "declaration" and _is_harmless(each)]
+    return "; ".join(each.serialize().strip() for each in kept)
 
 
-def sanitise_css(text: str) -> str:
-    "Of a style sheet, the rules that hold for elements with an id."
-    if "@" in text or "\\" in text:
-        return ""
-    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
-    scoped = re.compile(r"\s*#[\w\s#.:()>+~-]+")
-    return "\n".join(
-        f"{names.strip()} {{ {_sanitise_declarations(body)} }}"
-        for names, body in rules
-        if all(map(scoped.fullmatch, names.split(",")))
-    )
+def _is_harmless(declaration: tinycss2.ast.Declaration) -> bool:
+    "Whether it sets a known property, and calls no function but known ones."
+    known = declaration.lower_name.split("-")[0] in _ALLOWED_PROPERTIES
+    return known and all(map(_is_harmless_token, declaration.value))
 
 
-def _sanitise_style(text: str) -> str:
-    "A style element with what may stay of it."
-    rules = sanitise_css(text)
-    return f"<style>{rules}</style>" if rules else ""
+def _is_harmless_token(token: tinycss2.ast.Node) -> bool:
+    if token.type == "function":
+        return token.lower_name in _ALLOWED_FUNCTIONS and all(map(_is_harmless_token, token.arguments))
+    plain = "comment dimension hash ident literal number percentage string whitespace"
+    return token.type in plain.split()
 
 # %% ../../nbs/pipeline/05_html.ipynb #3749fa52
+def sanitise_css(
+    sheet: str,  # the content of a style element
+) -> str:
+    "Of a style sheet, the rules that hold for elements with an id; of one that is cut off, none."
+    if sheet.count("{") != sheet.count("}"):
+        return ""
+    rules = tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True)
+    kept = []
+    for rule in rules:
+        if rule.type == "qualified-rule" and (names := _id_selectors(rule.prelude)):
+            kept.append(f"{names} {{ {sanitise_declarations(rule.content)} }}")
+    return "\n".join(kept)
+
+
+def _id_selectors(
+    prelude: list[Any],  # the tokens before the `{` of a rule
+) -> str:  # empty when one of the selectors does not begin with an id, or is none
+    "The selectors of a rule, if all of them are below an element with an id."
+    names = tinycss2.serialize(prelude).strip()
+    simple = re.compile(r"\s*#[\w\s#.:()>+~-]+", re.ASCII)
+    return names if all(map(simple.fullmatch, names.split(","))) else ""
+
+# %% ../../nbs/pipeline/05_html.ipynb #64da2fc6
 def sanitise_html(
     html: str,  # from an output
 ) -> Markup:  # harmless, every element closed
-    "HTML without anything that acts, fetches, or reaches beyond its place."
-    cleaner = _HtmlSanitiser()
-    cleaner.feed(html)
-    cleaner.close()
-    ends = [f"</{_lowered(tag)}>" for tag in reversed(cleaner.open)]
-    return Markup("".join(cleaner.parts + ends))
+    "HTML without anything that acts, fetches, or reaches beyond its place; its style sheets come first."
+    # Of the first reading nothing is left but escaped text and style elements.
+    sheets = nh3.clean(html, tags={"style"}, clean_content_tags=_REMOVED_TAGS - {"style"}, attributes={})
+    rules = filter(None, map(sanitise_css, re.findall("<style>(.*?)</style>", sheets, re.DOTALL)))
+    body = nh3.clean(
+        html,
+        tags=ALLOWED_TAGS,
+        clean_content_tags=_REMOVED_TAGS,
+        attributes={"*": ALLOWED_ATTRIBUTES},
+        attribute_filter=_sanitise_attribute,
+        url_schemes={"data"},
+        link_rel=None,
+    )
+    # An output's headings come below those of the report.
+    body = re.sub("(</?h)[1-6](?![0-9a-z])", r"\g<1>4", body)
+    return Markup("".join(f"<style>{rule}</style>" for rule in rules) + body)
+
+
+def _sanitise_attribute(tag: str, name: str, value: str) -> str | None:
+    "An attribute's value, as far as it is harmless; None: the attribute goes."
+    if name == "style":
+        return sanitise_declarations(value) or None
+    return value if name != "src" or _INLINE_IMAGE.fullmatch(value) else None
 
 # %% ../../nbs/pipeline/05_html.ipynb #e3237e9e
 _TERMINAL_CODES = re.compile(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['notebook_folder', 'Stage', 'has_tag', 'run_view', 'list_stages', 'stage_library_versions', 'stage_fingerprint',
-           'reason_to_run', 'run_in_process', 'open_run']
+           'reason_to_run', 'run_in_process', 'open_run', 'check_parameters']
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #789f7140
 import ast
@@ -12,7 +12,8 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
@@ -23,15 +24,28 @@ from ..core.errors import MLKitError, RunError
 from ..core.files import file_digest, file_names_digest
 from ..core.run_folder import RunFolder, edit_journal, read_journal
 from ..core.source_code import package_folder, reachable_code
-from .settings import Parameter, parse_parameters
+from .settings import Parameter, check_values, parse_parameters
 
-# nbformat imports jsonschema, and that builds a grammar of web addresses, for seconds;
-# notebooks have no use for it.
-_grammar = sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-import nbformat  # noqa: E402
 
-if _grammar is None:
-    del sys.modules["rfc3987_syntax"]
+@contextmanager
+def _without_module(
+    name: str,  # of an optional dependency
+) -> Iterator[None]:
+    "A module that is not loaded yet cannot be imported in this block; afterwards all is as before."
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+# nbformat imports jsonschema, which builds a grammar of web addresses for a format that no notebook uses:
+# measured on a busy machine, the import takes 10 seconds with it and 1 without.
+with _without_module("rfc3987_syntax"):
+    import nbformat
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #9ca18edd
 def notebook_folder() -> Path:  # a folder with ../task/06_problem.ipynb and the others
@@ -61,7 +75,7 @@ class Stage:
             raise MLKitError(
                 f"{self.path.name} has {len(cells)} cells tagged 'parameters' and needs exactly one"
             )
-        return parse_parameters(cells[0])
+        return parse_parameters(cells[0], self.name)
 
     @property
     def run_cells(self) -> list[str]:
@@ -202,6 +216,14 @@ def open_run(
 ) -> RunFolder:  # to load from and to save to
     "The run folder that a stage works in. To be called once, at the start of the run section."
     return RunFolder(run or _make_example_run(stage), stage)
+
+
+def check_parameters(
+    stage: str,  # the stage whose parameters they are
+    values: Mapping[str, Any],  # by name, such as globals(); what is no parameter does not matter
+) -> None:
+    "SettingsError with a line for each parameter that is of the wrong type, no choice or out of range."
+    check_values(values, list_stages()[stage].parameters, stage)
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #1f0dc5ec
 # The example is for looking on: a few trials are enough to see how training goes.

@@ -37,10 +37,10 @@ from mlkit.pipeline.run_summary import (
     next_steps,
     read_artifact,
     read_json_file,
-    read_score_summary,
     run_headline,
 )
 from .score_scale import make_score_scale
+from ..task.score_summary import read_score_summary
 
 # %% ../../nbs/pipeline/08_report.ipynb #a094127d
 class NotebookContent(NamedTuple):
@@ -201,10 +201,10 @@ def collect_report_data(
         "notes": notes,
         "sections": sections,
         "decision": str(task.get("decision") or ""),
-        "verdict": run_headline(score, failed),
+        "headline": run_headline(score, failed),
         "command": command,
         "steps": next_steps(score, failed, command),
-        "made": describe_run_conditions(journal, sections),
+        "conditions": describe_run_conditions(journal, sections),
         "score": score,
         "failure": failure.error if failure else "",
         "leaks": describe_leaks(read_artifact(folder, "leaks", journal, notes, list)),

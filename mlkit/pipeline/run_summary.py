@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from ..core.formatting import format_compact_number
+from ..core.formatting import format_number
+from mlkit.task.score_summary import (
+    ScoreSummary,
+    ScoreVerdict,
+    describe_baseline,
+    describe_goal,
+    describe_score,
+    score_verdict,
+)
 
 # %% auto #0
-__all__ = ['ADVICE_DOUBTFUL', 'read_json_file', 'read_artifact', 'get_object', 'as_finite_number', 'ScoreSummary',
-           'read_score_summary', 'format_local_time', 'describe_achievement', 'describe_interval', 'describe_worth',
-           'describe_fit', 'next_steps', 'run_headline', 'describe_leaks']
+__all__ = ['ADVICE_DOUBTFUL', 'read_json_file', 'read_artifact', 'get_object', 'as_finite_number', 'format_local_time',
+           'describe_achievement', 'describe_worth', 'describe_fit', 'next_steps', 'run_headline', 'describe_leaks']
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #d2b98f51
 def read_json_file(
@@ -64,82 +70,6 @@ def as_finite_number(value: Any) -> float | None:
     fine = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
     return float(value) if fine else None
 
-# %% ../../nbs/pipeline/06_run_summary.ipynb #67aa9b71
-@dataclass(frozen=True)
-class ScoreSummary:
-    "What metrics.json says, in units of the metric; None: unknown."
-
-    metric: str
-    value: float  # on rows that the model had not seen
-    low: float | None  # 95 % interval
-    high: float | None
-    baseline: float | None  # without a model
-    goal: float | None
-    train: float | None
-    validation: float | None
-    more_is_better: bool
-    fit: str  # good, overfit, underfit, or nothing
-    model: str
-    rows: int | None  # that the model had not seen
-
-    def beats(
-        self,
-        other: float,  # a score to compare with
-        surely: bool = False,  # even at the worse end of the interval
-    ) -> bool:
-        "Whether the score is at least as good as another one."
-        end = self.low if self.more_is_better else self.high
-        value = end if surely and end is not None else self.value
-        return value >= other if self.more_is_better else value <= other
-
-# %% ../../nbs/pipeline/06_run_summary.ipynb #4ce18671
-def read_score_summary(
-    facts: Mapping[str, Any],  # what metrics.json holds
-) -> ScoreSummary | None:  # None: there is no score
-    "The figures of the evaluation."
-    value, rows = (
-        as_finite_number(facts.get("score")),
-        as_finite_number(get_object(facts, "rows").get("test")),
-    )
-    if value is None:
-        return None
-    ends = facts.get("interval")
-    low, high = map(as_finite_number, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
-    others = {name: as_finite_number(facts.get(name)) for name in ("baseline", "goal", "train", "validation")}
-    return ScoreSummary(
-        metric=_metric_label(str(facts.get("metric", "score"))),
-        value=value,
-        low=low,
-        high=high,
-        **others,
-        more_is_better=not str(facts.get("direction", "")).startswith("min"),
-        fit=str(facts.get("fit") or ""),
-        model=str(facts.get("model") or ""),
-        rows=None if rows is None else int(rows),
-    )
-
-# %% ../../nbs/pipeline/06_run_summary.ipynb #72d7eaf1
-_METRIC_LABELS = {
-    "roc_auc": "AUC-ROC",
-    "roc_auc_ovr": "AUC-ROC, one against the rest",
-    "f1": "F1",
-    "f1_macro": "F1, macro",
-    "precision_macro": "precision, macro",
-    "recall_macro": "recall, macro",
-    "brier": "Brier score",
-    "r2": "R²",
-    "mae": "mean absolute error",
-    "medae": "median absolute error",
-    "rmse": "root mean squared error",
-}
-
-
-def _metric_label(
-    name: str,  # such as log_loss
-) -> str:  # such as log loss
-    "A metric's name as people write it."
-    return _METRIC_LABELS.get(name, name.replace("_", " "))
-
 # %% ../../nbs/pipeline/06_run_summary.ipynb #bc69aeac
 def format_local_time(time: datetime) -> str:
     return f"{time.day} {time:%B %Y, %H:%M %Z}".strip()
@@ -150,87 +80,41 @@ def describe_achievement(
     target: str,  # the column that was predicted
 ) -> Markup:
     "What was predicted, and how well."
-    between = describe_interval(score)
-    words = Markup("The model predicts <b>{}</b> with {} <b>{}</b>{}, on {} that it had not seen before.")
-    return words.format(
-        target or "the target",
-        score.metric,
-        format_compact_number(score.value),
-        f" (95 % interval {between})" if between else "",
-        f"{score.rows:,} rows" if score.rows else "rows",
-    )
+    return Markup("The model predicts <b>{}</b>: {}.").format(target or "the target", describe_score(score))
 
 
-def describe_interval(score: ScoreSummary) -> str:
-    "Between which scores the true one is likely to be."
-    return (
-        ""
-        if score.low is None or score.high is None
-        else f"{format_compact_number(score.low)} to {format_compact_number(score.high)}"
-    )
-
-# %% ../../nbs/pipeline/06_run_summary.ipynb #3ecc2e42
 def describe_worth(score: ScoreSummary) -> str:
-    "What the score is worth: against no model, and against the goal."
-    return f"{_against_baseline(score)} {_against_goal(score)}".strip()
-
-
-def _against_baseline(score: ScoreSummary) -> str:
-    if score.baseline is None:
-        return ""
-    guess = f"the best guess without a model ({format_compact_number(score.baseline)})"
-    if not score.beats(score.baseline):
-        return f"That is worse than {guess}."
-    if not score.beats(score.baseline, surely=True):
-        return f"That cannot be told from {guess}."
-    return f"That is better than {guess}."
-
-
-def _against_goal(score: ScoreSummary) -> str:
-    if score.goal is None:
-        return "No goal was stated."
-    goal = f"The goal of {format_compact_number(score.goal)} is"
-    if not score.beats(score.goal):
-        return f"{goal} not reached."
-    if score.beats(score.goal, surely=True):
-        return f"{goal} reached."
-    return f"{goal} reached, but not safely: part of the interval falls short of it."
+    "What the score is worth: against the baseline, and against the goal."
+    against, goal = describe_baseline(score), describe_goal(score)
+    return f"That is {against}; {goal}." if against else f"{goal[0].upper()}{goal[1:]}."
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #ff4ea2a0
 _FIT_SENTENCES = {
-    "good": "The fit is good: what the model learned holds for rows that it had not seen.",
+    "good": "The fit is good: what the model learned holds for test rows too.",
     "overfit": "The model is overfit: part of what it learned is chance, and holds on training rows only.",
     "underfit": "The model is underfit: even on training rows it is poor. It may be too simple for them.",
 }
-
-
 _FIT_REMEDIES = {
-    "good": "More telling columns may raise the score; more training alone hardly will.",
+    "good": "More informative columns may raise the score; more training alone hardly will.",
     "overfit": "More rows help, and so do simpler models and fewer columns.",
-    "underfit": "More telling columns help, and so do more flexible models and more trials.",
+    "underfit": "More informative columns help, and so do more flexible models and more trials.",
 }
 
 
 def describe_fit(score: ScoreSummary) -> str:
-    "The verdict on fit, with the two figures that it rests on."
+    "The verdict on the fit, with the two scores that it rests on."
     words = _FIT_SENTENCES.get(score.fit, "How well the model fits is not known.")
     if score.train is None:
         return words
-    return f"{words} Training rows {format_compact_number(score.train)}, new rows {format_compact_number(score.value)}."
+    return f"{words} Training rows {format_number(score.train)}, test rows {format_number(score.value)}."
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #01aa1f55
+_ADVICE: dict[ScoreVerdict, str] = {
+    "better": "State a goal in the section [problem] of settings.ini: from which score is the model worth using?",
+    "goal_uncertain": "Test on more rows before you rely on it.",
+    "goal_reached": "Try it on the decision that it was made for.",
+}
 ADVICE_DOUBTFUL = "Do not use this model. Look for columns that can know about the target, or for more rows."
-
-
-_ADVICE_NO_GOAL = (
-    "State a goal in the section [problem] of settings.ini: from which score is the model worth using?"
-)
-
-
-_ADVICE_NARROW = "Test on more rows before you rely on it."
-
-
-_ADVICE_READY = "Try it on the decision that it was made for."
 
 
 def next_steps(
@@ -245,21 +129,24 @@ def next_steps(
     if score is None:
         return [Markup("Run the remaining stages: {}.").format(code)]
     go_on = Markup("Go on with {}: what has not changed is not done again.").format(code)
-    if _may_be_baseline(score):
+    verdict = score_verdict(score)
+    if verdict in ("worse", "unclear"):
         return [Markup(ADVICE_DOUBTFUL), go_on]
-    remedy = Markup(_FIT_REMEDIES.get(score.fit, "Look at the stage evaluate before you change anything."))
-    if score.goal is None:
-        return [Markup(_ADVICE_NO_GOAL), remedy, go_on]
-    if not score.beats(score.goal):
-        return [remedy, go_on]
-    return [Markup(_ADVICE_READY if score.beats(score.goal, surely=True) else _ADVICE_NARROW), remedy, go_on]
-
-
-def _may_be_baseline(score: ScoreSummary) -> bool:
-    "Whether the score may be as low as without a model."
-    return score.baseline is not None and not score.beats(score.baseline, surely=True)
+    remedy = _FIT_REMEDIES.get(score.fit, "Look at the stage evaluate before you change anything.")
+    advice = [_ADVICE[verdict]] if verdict in _ADVICE else []
+    return [*map(Markup, [*advice, remedy]), go_on]
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #2919d205
+_HEADLINES: dict[ScoreVerdict, tuple[str, str, str]] = {  # sign, words, and good, bad or nothing
+    "worse": ("✗", "No better than the baseline", "bad"),
+    "unclear": ("✗", "No better than the baseline", "bad"),
+    "better": ("✓", "Better than the baseline", "good"),
+    "goal_missed": ("✗", "Goal not reached", "bad"),
+    "goal_uncertain": ("✓", "Goal reached, narrowly", ""),
+    "goal_reached": ("✓", "Goal reached", "good"),
+}
+
+
 def run_headline(
     score: ScoreSummary | None,
     failed: str,  # the stage that failed; empty: none
@@ -267,17 +154,7 @@ def run_headline(
     "The shortest answer to: how did it go?"
     if failed:
         return "✗", f"Stopped in the stage {failed}", "bad"
-    if score is None:
-        return "…", "No score yet", ""
-    if _may_be_baseline(score):
-        return "✗", "No better than a guess", "bad"
-    if score.goal is None:
-        return "✓", "Better than a guess", "good"
-    if not score.beats(score.goal):
-        return "✗", "Goal not reached", "bad"
-    if not score.beats(score.goal, surely=True):
-        return "✓", "Goal reached, narrowly", ""
-    return "✓", "Goal reached", "good"
+    return _HEADLINES[score_verdict(score)] if score else ("…", "No score yet", "")
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #7d99e933
 def describe_leaks(

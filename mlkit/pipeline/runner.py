@@ -75,11 +75,13 @@ def _watching_stage(
     "Follow a stage while it runs."
     seen = {"seconds": 0.0, "peak_memory": 0.0}
     started, over = time.monotonic(), threading.Event()
-    (folder / ".telling").write_text("starting")
+    (folder / ".progress").write_text("starting")
 
     def look() -> None:
+        written, pid = 0, None
         while not over.wait(0.2):
-            memory = _memory_of(read_journal(folder)["stages"].get(stage.name, {}).get("pid"))
+            written, pid = _stage_process(folder, stage, written, pid)
+            memory = _memory_of(pid)
             seen.update(seconds=time.monotonic() - started, peak_memory=max(memory, seen["peak_memory"]))
             progress.live(seen["seconds"], memory, _progress_message(folder))
 
@@ -93,6 +95,19 @@ def _watching_stage(
         seen["seconds"] = time.monotonic() - started
 
 # %% ../../nbs/pipeline/09_runner.ipynb #8f4948ca
+def _stage_process(
+    folder: Path,  # the run folder
+    stage: Stage,
+    written: int,  # when the journal had been written, as it was seen last, in nanoseconds
+    pid: int | None,  # what it said then
+) -> tuple[int, int | None]:  # the same now
+    "The process that works on a stage; the journal is read again only when it has changed."
+    now = (folder / "run.json").stat().st_mtime_ns
+    if now == written:
+        return written, pid
+    return now, read_journal(folder)["stages"].get(stage.name, {}).get("pid")
+
+
 def _memory_of(pid: int | None) -> float:
     import psutil
 
@@ -103,7 +118,7 @@ def _memory_of(pid: int | None) -> float:
 
 def _progress_message(folder: Path) -> str:
     with suppress(OSError):
-        return (folder / ".telling").read_text(encoding="utf-8")
+        return (folder / ".progress").read_text(encoding="utf-8")
     return ""
 
 # %% ../../nbs/pipeline/09_runner.ipynb #db349c78
@@ -114,18 +129,12 @@ def _execute_notebook(
     engine_name: str,  # `mlkit` (warm, run view only) or `papermill` (stock, the whole notebook)
 ) -> None:
     "Run one stage's notebook through papermill."
-    import logging
-
-    import papermill
-
-    # Its check of parameters is weaker than the one that they have passed.
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     output = folder / "notebooks" / stage.path.name
     output.parent.mkdir(exist_ok=True)
     partial = output.with_name(f".{output.name}")
     values = dict(parameters) | {"run": str(folder.absolute())}
     try:
-        papermill.execute_notebook(
+        _papermill_quietly(
             stage.path,
             partial,
             parameters=values,
@@ -141,6 +150,21 @@ def _execute_notebook(
     finally:
         if partial.exists():
             os.replace(partial, output)
+
+
+def _papermill_quietly(*arguments: Any, **options: Any) -> None:
+    "papermill without its log: its check of parameters is weaker than the one that they have passed."
+    import logging
+
+    import papermill
+
+    logger = logging.getLogger("papermill")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        papermill.execute_notebook(*arguments, **options)
+    finally:
+        logger.setLevel(level)
 
 # %% ../../nbs/pipeline/09_runner.ipynb #7e2594e8
 def describe_failure(
@@ -274,7 +298,7 @@ def run_pipeline(
         # The code is looked at now, when the warm process imports it: what is edited later will not have run.
         for stage in todo:
             stage_fingerprint(stage, parameters[stage.name])
-        finished = read_journal(folder).get("concluded") and not fresh
+        finished = read_journal(folder).get("finished") and not fresh
         if finished and not any(reason_to_run(folder, stage, parameters[stage.name]) for stage in todo):
             for stage in todo:
                 _say_unchanged(folder, stage, progress)
@@ -283,33 +307,39 @@ def run_pipeline(
             f"{stage}.{name}": value for stage, mine in parameters.items() for name, value in mine.items()
         }
         with edit_journal(folder) as journal:
-            journal.update(project=project, parameters=values, request=dict(request or {}), logbook="")
-            journal["concluded"] = False
+            journal.update(project=project, parameters=values, request=dict(request or {}), tracking_error="")
+            journal["finished"] = False
         if engine_name == "mlkit" and engine.can_fork():
             engine.KERNEL_POOL.prepare()
-        logbook = _start_in_background(_open_tracking, folder)
+        tracking = _start_in_background(_open_tracking, folder)
         try:
             for stage in todo:
                 _run_stage(folder, stage, parameters[stage.name], engine_name, progress, fresh)
         except StageError:
-            _finish(folder, logbook, progress)
+            _finish(folder, tracking, progress)
             raise
         except MLKitError:
             with suppress(MLKitError):
                 write_report(folder)  # the first error is the one to tell
             raise
-        _finish(folder, logbook, progress)
+        _finish(folder, tracking, progress)
 
 # %% ../../nbs/pipeline/09_runner.ipynb #1c816e0c
 @contextmanager
 def _environment() -> Iterator[None]:
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ["MLKIT_WATCHED"] = "1"
+    "What kernels inherit while the block runs: MLflow sends nothing, and stages report their progress."
+    telemetry = os.environ.get("MLFLOW_DISABLE_TELEMETRY", "true")
+    before = dict(os.environ)
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": telemetry, "MLKIT_SHOW_PROGRESS": "1"}
     try:
         yield
     finally:
-        os.environ.pop("MLKIT_WATCHED")
         engine.KERNEL_POOL.close()
+        for name in ("MLFLOW_DISABLE_TELEMETRY", "MLKIT_SHOW_PROGRESS"):
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                os.environ.pop(name, None)
 
 # %% ../../nbs/pipeline/09_runner.ipynb #ecf6312c
 def _start_in_background(function: Callable[[Path], None], folder: Path) -> threading.Thread:
@@ -335,15 +365,14 @@ def _noting_errors(function: Callable[[Path], Any], folder: Path) -> None:
         function(folder)
     except Exception as error:
         with edit_journal(folder) as journal:
-            journal["logbook"] = describe_mlflow_error(error)
+            journal["tracking_error"] = describe_mlflow_error(error)
 
 
-def _finish(folder: Path, logbook: threading.Thread, progress: RunProgress) -> None:
+def _finish(folder: Path, tracking: threading.Thread, progress: RunProgress) -> None:
     write_report(folder)
-    logbook.join()
+    tracking.join()
     _start_in_background(_log_to_tracking, folder).join()
     with edit_journal(folder) as journal:
-        journal["concluded"] = True
-    trouble = journal.get("logbook")
-    if trouble:
-        progress.print_line(f"! the logbook was not written: {trouble}")
+        journal["finished"] = True
+    if problem := journal.get("tracking_error"):
+        progress.print_line(f"! the tracking store could not be written: {problem}")

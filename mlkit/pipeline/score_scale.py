@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from ..core.formatting import format_compact_number
-from .run_summary import ScoreSummary, describe_interval
+from ..core.formatting import format_number
+from ..task.score_summary import ScoreSummary
 
 # %% auto #0
 __all__ = ['ScaleMark', 'ScoreScale', 'make_score_scale', 'axis_ticks']
@@ -31,11 +31,11 @@ class ScoreScale(NamedTuple):
 
 # %% ../../nbs/pipeline/07_score_scale.ipynb #74d7c403
 _SCALE_ROWS = (
-    ("Without a model", "diamond", "baseline"),
+    ("Baseline", "diamond", "baseline"),
     ("Goal", "flag", "goal"),
     ("Training rows", "ring", "train"),
     ("Validation", "ring", "validation"),
-    ("New rows", "dot", "value"),
+    ("Test rows", "dot", "value"),
 )
 
 
@@ -51,14 +51,14 @@ def make_score_scale(score: ScoreSummary) -> ScoreScale:
         return 100 * (value - left + margin) / (right - left + 2 * margin)
 
     marks = [
-        ScaleMark(name, shape, at(value), format_compact_number(value))
+        ScaleMark(name, shape, at(value), format_number(value))
         for name, shape, value in rows
         if value is not None
     ]
     if score.low is not None and score.high is not None:
         span, text = (
             (at(score.low), at(score.high)),
-            f"{format_compact_number(score.value)} ({describe_interval(score)})",
+            f"{format_number(score.value)} ({format_number(score.low)} to {format_number(score.high)})",
         )
         marks[-1] = marks[-1]._replace(span=span, text=text)
     edge = margin / 2  # a label at the very edge would be cut off

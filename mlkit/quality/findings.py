@@ -30,7 +30,7 @@ def target_notes(
     task: Task,
     target: pd.Series,  # raw cells, missing ones gone
 ) -> list[str]:  # sentences
-    "What is strange about the answers themselves."
+    "Sentences about target values that cannot be read or stand far from all others."
     if task.type != "regression":
         return []
     numbers, told = parse_target_numbers(target, task.number_spec), []
@@ -59,7 +59,7 @@ def handle_leaks(
         near = did_you_mean(on_leak, ("drop", "warn", "fail"))
         raise SettingsError(f"validate.on_leak is drop, warn or fail, not '{on_leak}'{near}")
     if on_leak == "fail" and found.leaks:
-        why = "; ".join(leak.why for leak in found.leaks[:5])
+        why = "; ".join(leak.reason for leak in found.leaks[:5])
         more = f"; and {len(found.leaks) - 5} more" if len(found.leaks) > 5 else ""
         raise DataError(
             f"the target leaks: {why}{more}; remove what leaks, name columns that are known at "
@@ -67,7 +67,11 @@ def handle_leaks(
         )
     if on_leak == "warn":
         return train, test, []
-    return train.drop(columns=found.columns), test[~found.copies].drop(columns=found.columns), found.columns
+    return (
+        train.drop(columns=found.leaking_columns),
+        test[~found.is_copied_test_row].drop(columns=found.leaking_columns),
+        found.leaking_columns,
+    )
 
 # %% ../../nbs/quality/11_findings.ipynb #d0ca2a2f
 def show_split(
@@ -87,12 +91,12 @@ def show_split(
         return line | {f"share of {name}": (values == name).mean() for name in task.classes[-5:]}
 
     lost = ", ".join(f"{count:,} rows {reason}" for reason, count in gone.items() if count) or "no row"
-    how = f"by {way.how}" + (f" ({way.column})" if way.column else "")
+    how = f"by {way.method}" + (f" ({way.column})" if way.column else "")
     table = pd.DataFrame([row("train", train), row("test (locked away)", test)])
     return (
         table.style.hide()
         .format(precision=3, thousands=",")
-        .set_caption(f"Split {how}: {way.why}. Left out: {lost}.")
+        .set_caption(f"Split {how}: {way.reason}. Left out: {lost}.")
     )
 
 # %% ../../nbs/quality/11_findings.ipynb #def9cd86
@@ -104,14 +108,14 @@ def show_leaks(
     "The leaks in sentences."
     from IPython.display import Markdown
 
-    names = ", ".join(f"`{name}`" for name in found.names[:8])
+    names = ", ".join(f"`{name}`" for name in found.identifier_columns[:8])
     note = f"\n\nColumns that only name a row are not used: {names}." if names else ""
     if not found.leaks:
         return Markdown(
             "**No leak found**: no column gives the target away, alone, with others, by its gaps or in the row "
             f"before, and no row is on both sides.{note}"
         )
-    lines = [f"- **{_leak_title(leak, on_leak)}** {leak.why}." for leak in found.leaks[:10]]
+    lines = [f"- **{_leak_title(leak, on_leak)}** {leak.reason}." for leak in found.leaks[:10]]
     if len(found.leaks) > 10:
         lines.append(f"- and {len(found.leaks) - 10} more")
     what = f"Left out: {', '.join(f'`{name}`' for name in dropped)}." if dropped else ""
@@ -121,7 +125,7 @@ def show_leaks(
 
 
 def _leak_title(leak: Leak, on_leak: str) -> str:
-    "What follows from a leak, in a few words."
+    "What happens to a leak, in a few words."
     if on_leak == "warn":
         return "Not mended:"
     if leak.kind in COLUMN_LEAK_KINDS:
@@ -134,10 +138,12 @@ def show_single_column_scores(
     task: Task,
     dropped: list[str],  # columns that left
 ) -> Any:  # pandas Styler
-    "What the strongest columns say alone, and the question that only a person can answer."
+    "The scores of the strongest columns alone, with the question that only a person can answer."
     _, label, least = AUDIT_METRICS[task.type]
     least = 1 / len(task.classes) if task.type == "multiclass" else least
-    rows = found.alone[~found.alone["column"].isin(dropped) & (found.alone["score"] > least + 0.05)].head(5)
+    rows = found.column_scores[
+        ~found.column_scores["column"].isin(dropped) & (found.column_scores["score"] > least + 0.05)
+    ].head(5)
     table = rows.rename(columns={"score": f"{label}, alone"})
     return (
         table.style.hide()
@@ -170,16 +176,20 @@ def show_violations(checked: SchemaCheck, on_invalid: str) -> Any:  # Styler or 
     )
 
 # %% ../../nbs/quality/11_findings.ipynb #88192eab
-def show_excluded_rows(aside: pd.DataFrame) -> Any:  # Styler or Markdown
-    "The rows that were set aside, by reason."
+def show_excluded_rows(
+    excluded: pd.DataFrame,  # their numbers and reasons, from `exclude_rows`
+) -> Any:  # Styler or Markdown
+    "How many rows were excluded for which reason."
     from IPython.display import Markdown
 
-    if aside.empty:
+    if excluded.empty:
         return Markdown("No row was set aside.")
-    counts = aside.groupby("reason", sort=False)["row"].agg(rows="count", first="min").reset_index().head(10)
+    counts = (
+        excluded.groupby("reason", sort=False)["row"].agg(rows="count", first="min").reset_index().head(10)
+    )
     return (
         counts.rename(columns={"first": "first in row"})
         .style.hide()
         .format(thousands=",")
-        .set_caption(f"{len(aside):,} rows were set aside; all of them are in quarantine.csv")
+        .set_caption(f"{len(excluded):,} rows were set aside; all of them are in quarantine.csv")
     )

@@ -15,8 +15,8 @@ import pandas as pd
 from ..core.formatting import pluralise, shorten
 from ..core.theme import BLUE, GREY, VERMILION
 from ..data.cells import MISSING_MARKERS, is_missing, parse_number
+from ..data.column_reader import read_column
 from ..data.column_spec import ColumnSpec as Declared
-from ..data.column_spec import read_column
 from ..data.personal import dtype_name, infer_personal_kind
 from ..data.type_inference import infer_column
 
@@ -40,22 +40,22 @@ def missing_text_mask(
 # %% ../../nbs/quality/06_profile.ipynb #f1f73524
 @dataclass
 class ColumnProfile:
-    "A column under examination."
+    "A column and what the profile finds out about it."
 
     name: str
     cells: pd.Series
 
     @cached_property
-    def declared(self) -> Declared:
+    def column_spec(self) -> Declared:
         return infer_column(self.cells)
 
     @property
     def kind(self) -> str:
-        return self.declared.kind
+        return self.column_spec.kind
 
     @cached_property
     def value_counts(self) -> pd.Series:
-        "How often each value occurs, the commonest first; equals in the order of their coming."
+        "Counts of each value, the commonest first; equals in the order of their coming."
         return self.cells.value_counts(sort=False).sort_values(ascending=False, kind="stable")
 
     @cached_property
@@ -64,18 +64,18 @@ class ColumnProfile:
         return pd.Series(self.value_counts.index.array).astype("str")
 
     @cached_property
-    def counts(self) -> pd.Series:
+    def known_counts(self) -> pd.Series:
         "The tally without the values that stand for nothing."
         return (
-            self.value_counts[~missing_text_mask(self.texts, self.declared)]
+            self.value_counts[~missing_text_mask(self.texts, self.column_spec)]
             if self.is_text
             else self.value_counts
         )
 
     @cached_property
-    def values(self) -> pd.Series:
+    def parsed_values(self) -> pd.Series:
         "The numbers or dates that the cells stand for."
-        return read_column(self.declared, self.cells).dropna()
+        return read_column(self.column_spec, self.cells).dropna()
 
     @cached_property
     def is_text(self) -> bool:
@@ -83,7 +83,7 @@ class ColumnProfile:
 
     @cached_property
     def personal(self) -> str:
-        return infer_personal_kind(self.name, list(self.counts.index[:200])) if self.is_text else ""
+        return infer_personal_kind(self.name, list(self.known_counts.index[:200])) if self.is_text else ""
 
     def quote(self, value: Any) -> str:
         return "•••" if self.personal else f'"{shorten(value)}"'
@@ -103,12 +103,12 @@ def _note_text_numbers(look: ColumnProfile) -> str:
     "Numbers that a program would not take for numbers, or a column that is numbers in part."
     if not look.is_text or look.kind not in ("number", "category"):
         return ""
-    texts = look.counts.index[:10_000]
+    texts = look.known_counts.index[:10_000]
     if look.kind == "number":
         odd = texts[pd.to_numeric(pd.Series(texts), errors="coerce").isna()]
         return f"numbers written as text, such as {look.quote(odd[0])}" if len(odd) else ""
     words = [text for text in texts if parse_number(text) is None]
-    share = 1 - look.counts[words].sum() / look.counts.sum()
+    share = 1 - look.known_counts[words].sum() / look.known_counts.sum()
     return f"{share:.0%} numbers, but also {look.quote(words[0])}" if 0.5 < share < 1 else ""
 
 # %% ../../nbs/quality/06_profile.ipynb #193f3a78
@@ -124,15 +124,15 @@ def _note_blanks(look: ColumnProfile) -> str:
 
 
 def _note_spelling(look: ColumnProfile) -> str:
-    "The same category in several spellings."
-    for spelling, category in look.declared.spellings.items():
+    "Note a category that is written in several spellings."
+    for spelling, category in look.column_spec.spellings.items():
         return f"one category in several spellings: {look.quote(category)}, {look.quote(spelling)}"
     return ""
 
 # %% ../../nbs/quality/06_profile.ipynb #9777625e
 def note_sentinels(look: ColumnProfile) -> str:
     "Numbers that people use for `not known`: those that are read so, and those that may be."
-    if look.kind != "number" or look.values.nunique() < 10:
+    if look.kind != "number" or look.parsed_values.nunique() < 10:
         return ""
 
     def rows(code: str) -> str:
@@ -140,12 +140,12 @@ def note_sentinels(look: ColumnProfile) -> str:
 
     declared = [
         code
-        for code in look.declared.missing
+        for code in look.column_spec.missing
         if code not in MISSING_MARKERS and parse_number(code) is not None
     ]
     told = [f"{code} in {rows(code)}: read as not known" for code in declared]
-    least, most = look.values.nsmallest(1, keep="all"), look.values.nlargest(1, keep="all")
-    inner = look.values[(look.values > least.iloc[0]) & (look.values < most.iloc[0])]
+    least, most = look.parsed_values.nsmallest(1, keep="all"), look.parsed_values.nlargest(1, keep="all")
+    inner = look.parsed_values[(look.parsed_values > least.iloc[0]) & (look.parsed_values < most.iloc[0])]
     codes = []
     if least.iloc[0] in (-1, -9, -99, -999, -9999) and inner.min() >= 0:
         codes.append(least)
@@ -157,10 +157,10 @@ def note_sentinels(look: ColumnProfile) -> str:
 
 def note_isolated_maximum(look: ColumnProfile) -> str:
     "A largest number that is far from the next one."
-    if look.kind != "number" or look.values.nunique() < 10:
+    if look.kind != "number" or look.parsed_values.nunique() < 10:
         return ""
-    most = look.values.max()
-    below = look.values[look.values < most].max()
+    most = look.parsed_values.max()
+    below = look.parsed_values[look.parsed_values < most].max()
     if not most > 3 * below > 0 or note_sentinels(look):
         return ""
     return f"{shorten(most)} stands alone, the next is {shorten(below)}"
@@ -170,7 +170,7 @@ def _note_missing_words(look: ColumnProfile) -> str:
     "Words for `not known`, the usual ones and those that stand among numbers."
     if not look.is_text:
         return ""
-    words = {"unknown", "not available", "missing", "不明"} | set(look.declared.missing) - set(
+    words = {"unknown", "not available", "missing", "不明"} | set(look.column_spec.missing) - set(
         MISSING_MARKERS
     )
     found = look.texts.str.strip().str.lower()
@@ -183,16 +183,16 @@ _BAR_CHARACTERS, _HISTOGRAM_BINS = " ▁▂▃▄▅▆▇█", 24
 
 
 def column_histogram(look: ColumnProfile) -> str:  # one letter of `_BAR_CHARACTERS` for each bar
-    "How the values of a column are spread; nothing for personal columns and for texts that all differ."
-    if look.personal or not len(look.counts) or look.kind in ("identifier", "constant", "text"):
+    "The histogram of a column's values; empty for personal columns and for texts that all differ."
+    if look.personal or not len(look.known_counts) or look.kind in ("identifier", "constant", "text"):
         return ""
     if look.kind in ("number", "date"):
-        return text_histogram(_count_bins(look.values))
-    return text_histogram(look.counts.head(_HISTOGRAM_BINS // 2).tolist())
+        return text_histogram(_count_bins(look.parsed_values))
+    return text_histogram(look.known_counts.head(_HISTOGRAM_BINS // 2).tolist())
 
 
 def _count_bins(values: pd.Series) -> list[int]:
-    "How many values lie in each interval."
+    "Count the values in each interval."
     import numpy as np
 
     numbers = np.sort(values.to_numpy().astype("float64"))
@@ -233,16 +233,16 @@ _PROFILE_NOTES: tuple[Callable[[ColumnProfile], str], ...] = (
 
 def _profile_row(look: ColumnProfile) -> dict[str, Any]:
     "One line of the profile."
-    ordered = look.kind in ("number", "date") and not look.personal and len(look.values)
+    ordered = look.kind in ("number", "date") and not look.personal and len(look.parsed_values)
     return {
         "column": look.name,
         "kind": look.kind,
-        "missing": 1 - float(look.counts.sum()) / len(look.cells),
-        "distinct": len(look.counts),
+        "missing": 1 - float(look.known_counts.sum()) / len(look.cells),
+        "distinct": len(look.known_counts),
         "sketch": column_histogram(look),
-        "examples": "•••" if look.personal else ", ".join(map(shorten, look.counts.index[:3])),
-        "smallest": shorten(look.values.min()) if ordered else "",
-        "largest": shorten(look.values.max()) if ordered else "",
+        "examples": "•••" if look.personal else ", ".join(map(shorten, look.known_counts.index[:3])),
+        "smallest": shorten(look.parsed_values.min()) if ordered else "",
+        "largest": shorten(look.parsed_values.max()) if ordered else "",
         "note": "; ".join(filter(None, (note(look) for note in _PROFILE_NOTES))),
     }
 
@@ -307,7 +307,7 @@ def _row_html(cells: list[str], line: str, tag: str = "td") -> str:
 
 # %% ../../nbs/quality/06_profile.ipynb #92ed5869
 def _profile_cells_html(row: dict[Any, Any]) -> list[str]:
-    "What the profile shows of one column."
+    "The cells of a column's line in the profile."
     from html import escape
 
     def soft(text: str, colour: str = GREY) -> str:

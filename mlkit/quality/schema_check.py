@@ -46,7 +46,7 @@ class SchemaCheck:
 
     schema: Schema
     violations: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
-    rows: pd.DataFrame  # those that were checked
+    checked_rows: pd.DataFrame  # those that were checked
 
 
 def check_schema(
@@ -107,7 +107,7 @@ def handle_invalid_rows(
     reasons: dict[Any, list[str]] = {}
     lines_of: Any = checked.violations.itertuples() if on_invalid == "quarantine" else ()
     for row in lines_of:
-        for label in checked.rows.index[list(row.where)].tolist():
+        for label in checked.checked_rows.index[list(row.where)].tolist():
             reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
     return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
 
@@ -122,22 +122,22 @@ def row_violations(
     schema: Schema,
     table: TableSpec,  # how the cells are read
     row: Mapping[str, Any],  # raw cells, by column
-) -> list[tuple[str, str]]:  # column and rule in words; for relations the text twice
-    "What one row breaks. A column that the row lacks is an empty cell."
+) -> list[tuple[str, str]]:  # column and rule in words; for constraints the text twice
+    "The rules and constraints that one row violates. A column that the row lacks is an empty cell."
     broken, numbers = [], {}
     for name, column in rule_column_specs(schema, table).items():
         broken += [
             (name, describe_rule(schema.rules[name])[rule])
             for rule in broken_rules(column, schema.rules[name], row.get(name))
         ]
-    for relation in schema.relations:
-        for name in relation.names:
+    for constraint in schema.constraints:
+        for name in constraint.columns:
             column = table[name]
             numbers[name] = as_number(
                 read_cell(column, row.get(name)) if column.kind in PARSED_KINDS else None
             )
-        if not is_satisfied(relation, numbers):
-            broken.append((", ".join(relation.names), relation.text))
+        if not is_satisfied(constraint, numbers):
+            broken.append((", ".join(constraint.columns), constraint.text))
     return broken
 
 # %% ../../nbs/quality/10_schema_check.ipynb #6e170d91
@@ -145,7 +145,7 @@ def to_pandera_schema(
     schema: Schema,
     columns: Mapping[str, ColumnSpec],  # from `rule_column_specs`
 ) -> Any:  # pandera.pandas.DataFrameSchema for the parts `value`, `readable` and `text` of each column
-    "The same rules for pandera."
+    "Translate a schema into one of pandera."
     import pandera.pandas as pa
 
     def checks(name: str) -> Iterator[tuple[str, Any]]:
@@ -154,9 +154,9 @@ def to_pandera_schema(
             yield "readable", pa.Check.eq(True, error=say["kind"])
         if column.kind in ("number", "date"):
             if rule.low is not None:
-                yield "value", pa.Check.ge(rule.limit("low"), error=say["low"])
+                yield "value", pa.Check.ge(rule.numeric_limit("low"), error=say["low"])
             if rule.high is not None:
-                yield "value", pa.Check.le(rule.limit("high"), error=say["high"])
+                yield "value", pa.Check.le(rule.numeric_limit("high"), error=say["high"])
         if rule.missing == 0:
             yield "filled", pa.Check.eq(True, error=say["missing"])
         if rule.categories:
@@ -170,8 +170,8 @@ def to_pandera_schema(
     for name in columns:
         for part, check in checks(name):
             made.setdefault((name, part), []).append(check)
-    for relation in schema.relations:
-        made[relation.text, "kept"] = [pa.Check.eq(True, error=relation.text)]
+    for constraint in schema.constraints:
+        made[constraint.text, "kept"] = [pa.Check.eq(True, error=constraint.text)]
     return pa.DataFrameSchema({key: pa.Column(nullable=True, checks=checks) for key, checks in made.items()})
 
 # %% ../../nbs/quality/10_schema_check.ipynb #2ffd8a94
@@ -180,7 +180,7 @@ def _pandera_inputs(
     column: ColumnSpec,  # from `reader`
     cells: pd.Series,  # raw
 ) -> Iterator[tuple[str, Any]]:  # the part's name, and a value a row
-    "What pandera has to know about a column."
+    "The parts of a column that pandera checks."
     import numpy as np
 
     read, fine = to_pandera_column(column, cells)
@@ -216,16 +216,16 @@ def _pandera_inputs(
 def _pandera_frame(
     schema: Schema, table: TableSpec, data: pd.DataFrame, columns: Mapping[str, ColumnSpec]
 ) -> pd.DataFrame:
-    "What pandera has to know about all rows."
+    "The frame that pandera checks: the parts of all columns and the row constraints."
     import pandas as pd
 
     parts: dict[Any, Any] = {}
     for name, column in columns.items():
         for part, values in _pandera_inputs(schema.rules[name], column, data[name].reset_index(drop=True)):
             parts[name, part] = values
-    for relation in schema.relations:
-        numbers = {name: _numbers(table[name], data[name]) for name in relation.names}
-        parts[relation.text, "kept"] = ~violation_mask(relation, numbers)
+    for constraint in schema.constraints:
+        numbers = {name: _numbers(table[name], data[name]) for name in constraint.columns}
+        parts[constraint.text, "kept"] = ~violation_mask(constraint, numbers)
     frame = pd.DataFrame(dict(enumerate(parts.values())), index=range(len(data)))
     frame.columns = pd.Index([*parts], tupleize_cols=False)
     return frame
@@ -244,7 +244,7 @@ def find_violations(
     table: TableSpec,  # how the cells are read
     data: pd.DataFrame,  # raw rows
 ) -> pd.DataFrame:  # a row a broken rule: column, rule, rows (how many), examples, where (positions)
-    "What a table breaks, rule by rule; the rule that most rows break first."
+    "Find the violations of a schema in a table; the rule that most rows break comes first."
     import pandas as pd
     import pandera.errors
 
@@ -261,7 +261,7 @@ def find_violations(
             name, part = error.schema.name
             where = sorted(map(int, error.failure_cases["index"]))
             if part == "kept":
-                name = ", ".join(next(r.names for r in schema.relations if r.text == name))
+                name = ", ".join(next(r.columns for r in schema.constraints if r.text == name))
             note(name, str(error.check.error), where)
     for name in columns:
         empty, most = (~facts[[(name, "filled")]].iloc[:, 0]).sum(), schema.rules[name].missing

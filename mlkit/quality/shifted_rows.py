@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ..data.cells import as_text, normalise_text, to_python
-from ..data.column_spec import ColumnSpec, read_cell, read_column
+from ..data.column_reader import read_column
+from ..data.column_spec import ColumnSpec, read_cell
 from ..data.schema import is_empty_cell, unreadable_cells
 from ..data.type_inference import infer_column
 
@@ -24,12 +25,12 @@ __all__ = ['ColumnContent', 'learn_column_content', 'misfit_mask', 'best_shift',
 # %% ../../nbs/quality/01_shifted_rows.ipynb #84ed8e15
 @dataclass(frozen=True)
 class ColumnContent:
-    "What the cells of one column are like."
+    "The kind of a column and its known words, by which a cell is said to belong into it."
 
     column: ColumnSpec
-    words: frozenset[str] = frozenset()  # categories that more than one row has
+    known_words: frozenset[str] = frozenset()  # categories that more than one row has
 
-    def fit(
+    def accepts(
         self,
         cell: object,  # raw
     ) -> int:  # 1: it belongs here, -1: it does not, 0: nobody can tell
@@ -38,15 +39,15 @@ class ColumnContent:
             return 0
         if self.column.kind in _PARSED_KINDS:
             return 1 if read_cell(self.column, cell) is not None else -1
-        if self.words:
-            return 1 if normalise_text(as_text(to_python(cell))) in self.words else -1
+        if self.known_words:
+            return 1 if normalise_text(as_text(to_python(cell))) in self.known_words else -1
         return 0
 
 
 def learn_column_content(
     cells: pd.Series,  # raw cells of a column
 ) -> ColumnContent:
-    "What a column holds, a few wrong cells aside."
+    "Infer the content of a column, a few wrong cells aside."
     some = cells.iloc[:: max(1, len(cells) // _MAX_SAMPLE_ROWS)].reset_index(drop=True)
     column = infer_column(some)
     if column.kind not in _PARSED_KINDS:
@@ -69,13 +70,13 @@ def misfit_mask(
     place: ColumnContent,
     cells: pd.Series,  # raw cells of the column
 ) -> np.ndarray:  # True for cells that do not belong here
-    "`Place.fit` for a whole column, where it says no."
+    "Which cells of a whole column do not belong into it: `ColumnContent.accepts` says -1."
     if cells.dtype.kind in "iufbM":
         return np.zeros(len(cells), dtype=bool)
-    if not place.words:
+    if not place.known_words:
         return unreadable_cells(place.column, cells, read_column(place.column, cells))
     places, different = pd.factorize(cells)
-    wrong = np.array([*(place.fit(cell) < 0 for cell in different.tolist()), False], dtype=bool)
+    wrong = np.array([*(place.accepts(cell) < 0 for cell in different.tolist()), False], dtype=bool)
     return wrong[places]
 
 
@@ -84,11 +85,11 @@ def best_shift(
     cells: list[object],  # one row
 ) -> tuple[int, int, int, int] | None:  # misfits before and after, from which column on, and by how many
     "The move by one column that makes the cells of a row fit."
-    now = [place.fit(cell) for place, cell in zip(places, cells, strict=True)]
+    now = [place.accepts(cell) for place, cell in zip(places, cells, strict=True)]
     before, best = now.count(-1), None
     for step in (1, -1):
         moved = [
-            places[at + step].fit(cell) if 0 <= at + step < len(places) else 0
+            places[at + step].accepts(cell) if 0 <= at + step < len(places) else 0
             for at, cell in enumerate(cells)
         ]
         for start in range(len(cells) - 1):

@@ -5,13 +5,15 @@
 # %% ../../nbs/quality/12_splitting.ipynb #8e69fecc
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError, SettingsError, did_you_mean
 from ..data.type_inference import infer_table_spec
 from .row_filters import require_columns
-from .split_strategy import SplitStrategy, choose_split_strategy
+from .split_strategy import SplitMethod, SplitStrategy, choose_split_strategy
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
@@ -99,7 +101,7 @@ def _target_codes(task: Task, rows: pd.DataFrame) -> np.ndarray:
 
 
 def _strata(task: Task, codes: np.ndarray) -> np.ndarray | None:
-    "What keeps its shares on both sides: classes, or tenths of the numbers."
+    "The strata that keep their shares on both sides: classes, or tenths of the numbers."
     if task.type != "regression":
         return codes
     if len(codes) < 10 * _TARGET_STRATA:
@@ -119,21 +121,21 @@ def resolve_split_strategy(
     time_column: str,
     group_column: str,
 ) -> SplitStrategy:
-    "How the test rows are chosen, and why. SettingsError for settings that do not go together."
+    "Resolve how the test rows are chosen. SettingsError for settings that do not go together."
     named = {"time": time_column, "group": group_column}
     how = split if split != "auto" else next((way for way, column in named.items() if column), "auto")
     if how == "chance":
-        return SplitStrategy("chance", why="it was stated")
+        return SplitStrategy("chance", reason="it was stated")
     seen = choose_split_strategy(rows, task.target, _target_codes(task, rows)) if not named.get(how) else None
     if how == "auto" and seen:
         return seen
-    if seen and seen.how == how:
+    if seen and seen.method == how:
         return seen
     if seen:
         raise SettingsError(f"validate.split = {how} needs validate.{how}_column: the name of a column")
     [column] = require_columns(rows, named[how])
     both = f"; rows of one '{group_column}' may be on both sides" if how == "time" and group_column else ""
-    return SplitStrategy(how, column, f"it was stated{both}")
+    return SplitStrategy(cast("SplitMethod", how), column, f"it was stated{both}")
 
 # %% ../../nbs/quality/12_splitting.ipynb #684f6ed3
 def split_train_test(
@@ -153,18 +155,18 @@ def split_train_test(
         resolve_split_strategy(rows, task, split, time_column, group_column),
         _target_codes(task, rows),
     )
-    if way.how == "time":
+    if way.method == "time":
         exam = split_by_time(_read_times(rows[way.column]), test_size)
-    elif way.how == "group":
+    elif way.method == "group":
         exam = split_by_group(rows[way.column], test_size, seed)
     else:
         exam = split_randomly(_strata(task, codes), len(rows), test_size, seed)
     if task.type != "regression" and (gone := set(codes) - set(codes[~exam])):
-        why = f"by {way.how} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left"
+        why = f"by {way.method} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left"
         way, exam = (
-            SplitStrategy("chance", why=why),
+            SplitStrategy("chance", reason=why),
             split_randomly(_strata(task, codes), len(rows), test_size, seed),
         )
-    if way.how == "time":
+    if way.method == "time":
         rows, exam = _sort_by_time(rows, _read_times(rows[way.column]), exam)
     return rows[~exam], rows[exam], way

@@ -35,7 +35,7 @@ os.environ.update(_MLFLOW_ENVIRONMENT | os.environ)
 def tracking_folder(
     folder: Path,  # a run folder
 ) -> Path:  # the folder that holds `runs/`, or the run itself when it stands elsewhere
-    "Where the logbook of a run is kept."
+    "The folder of the tracking store of a run."
     parent = folder.absolute().parent
     return parent.parent if parent.name == "runs" else parent
 
@@ -43,7 +43,7 @@ def tracking_folder(
 def tracking_uri(
     folder: Path,  # a run folder
 ) -> str:  # what MLflow calls the address of its store
-    "The logbook that a run writes to."
+    "The address of the tracking store that a run logs to."
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{tracking_folder(folder) / 'mlflow.db'}"
 
 # %% ../../nbs/registry/01_tracking.ipynb #062d1040
@@ -51,7 +51,7 @@ def check_tracking_server(
     folder: Path,  # a run folder
     patience: float = 10,  # seconds
 ) -> None:
-    "RunError where the logbook is a server that does not answer in time."
+    "RunError where the tracking store is a server that does not respond in time."
     from http.client import HTTPException
     from ssl import SSLError
     from urllib.error import HTTPError
@@ -84,21 +84,21 @@ def hide_password(
 def make_mlflow_client(
     folder: Path,  # a run folder
 ) -> Any:  # mlflow.MlflowClient
-    "A client of the logbook, without MLflow's chatter."
+    "A client of the tracking store, without MLflow's own log lines."
     from filelock import FileLock
     from mlflow import MlflowClient
 
     for name in ("alembic", "mlflow", "mlflow.store.db.utils", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    uri, book = tracking_uri(folder), tracking_database(folder)
-    with FileLock((book or tracking_folder(folder) / "mlflow.db").with_name(".mlflow.lock")):
+    uri, database = tracking_uri(folder), tracking_database(folder)
+    with FileLock((database or tracking_folder(folder) / "mlflow.db").with_name(".mlflow.lock")):
         try:
-            if book and not book.exists():
-                _make_tracking_database(book)
+            if database and not database.exists():
+                _make_tracking_database(database)
             client = MlflowClient(uri)
             client.search_experiments(max_results=1)
         except Exception as error:
-            mend = "move that file away, and a new one is begun" if book else "check MLFLOW_TRACKING_URI"
+            mend = "move that file away, and a new one is begun" if database else "check MLFLOW_TRACKING_URI"
             raise RunError(
                 f"MLflow cannot use {hide_password(uri)} ({describe_mlflow_error(error)}); {mend}"
             ) from error
@@ -107,23 +107,23 @@ def make_mlflow_client(
 # %% ../../nbs/registry/01_tracking.ipynb #fec11330
 def tracking_database(
     folder: Path,  # a run folder
-) -> Path | None:  # nothing when the logbook is no SQLite file
-    "The file of the logbook."
+) -> Path | None:  # None: the tracking store is no SQLite file
+    "The SQLite file of the tracking store."
     uri = tracking_uri(folder)
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") and "?" not in uri else None
 
 
 def _make_tracking_database(
-    book: Path,  # the SQLite file to make
+    database: Path,  # the SQLite file to make
 ) -> None:
     "A store with all its tables. Made beside its place: MLflow cannot open one that is half-made."
     from mlflow import MlflowClient
 
-    new = book.with_name(f".{book.name}.new")
-    for left in book.parent.glob(f"{new.name}*"):
+    new = database.with_name(f".{database.name}.new")
+    for left in database.parent.glob(f"{new.name}*"):
         left.unlink()  # the file, and SQLite's own journal
     MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
-    os.replace(new, book)
+    os.replace(new, database)
 
 # %% ../../nbs/registry/01_tracking.ipynb #cafa8cb1
 def connect_run(
@@ -143,7 +143,7 @@ def connect_run(
 
 # %% ../../nbs/registry/01_tracking.ipynb #37c52c67
 def _is_same_run(client: Any, run_id: str, journal: Mapping[str, Any]) -> bool:
-    "There is such a run in the logbook, and no parameter in it has changed since."
+    "Whether there is such a run in the tracking store, and no parameter of it has changed since."
     from mlflow.exceptions import MlflowException
 
     try:
@@ -165,22 +165,22 @@ def _experiment(client: Any, folder: Path, name: str) -> str:
 
 # %% ../../nbs/registry/01_tracking.ipynb #126d6a87
 class TrialLogger:
-    "Writes trials into the logbook while training goes on. A context manager."
+    "Logs trials to the tracking store while training goes on. A context manager."
 
     def __init__(self, folder: Path):
-        self.folder, self.writer, self.trouble = folder, ThreadPoolExecutor(1), ""
+        self.folder, self.writer, self.problem = folder, ThreadPoolExecutor(1), ""
 
     def __enter__(self) -> "TrialLogger":
         self.writer.submit(self._try, self._open)
         return self
 
     def _try(self, work: Callable[..., None], *arguments: Any) -> None:
-        if self.trouble:
+        if self.problem:
             return  # waiting once for a server that is gone is enough
         try:
             work(*arguments)
         except Exception as error:
-            self.trouble = describe_mlflow_error(error)
+            self.problem = describe_mlflow_error(error)
 
     def _open(self) -> None:
         self.client, self.experiment, self.parent = connect_run(self.folder)
@@ -199,9 +199,9 @@ class TrialLogger:
 
     def __exit__(self, *_: Any) -> None:
         self.writer.shutdown(wait=True)
-        if self.trouble:
+        if self.problem:
             with edit_journal(self.folder) as journal:
-                journal["logbook"] = self.trouble
+                journal["tracking_error"] = self.problem
 
 # %% ../../nbs/registry/01_tracking.ipynb #1404350d
 def _log(client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
@@ -221,18 +221,18 @@ def _log(client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mappi
 def log_run(
     folder: Path,  # a run folder whose stages have run
 ) -> None:
-    "Write the run into the logbook."
+    "Log the run to the tracking store."
     client, _, run_id = connect_run(folder)
     journal = read_journal(folder)
     _log(client, run_id, journal.get("parameters", {}), _read_metrics(folder))
-    for path in _table_of_trials(folder):
+    for path in _logged_files(folder):
         place = str(path.parent.relative_to(folder)) if path.parent != folder else None
         client.log_artifact(run_id, str(path), place)
     failed = any(record.get("state") == "failed" for record in journal["stages"].values())
     client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
 
-def _table_of_trials(folder: Path) -> list[Path]:
+def _logged_files(folder: Path) -> list[Path]:
     artifacts, notebooks = (folder / "artifacts").glob("*.json"), (folder / "notebooks").glob("*.ipynb")
     return [*sorted(artifacts), *sorted(notebooks), *folder.glob("report.html")]
 

@@ -25,7 +25,7 @@ def resolve_kept_columns(
     columns: Sequence[str],  # of the table that is scored
     keep: str = "auto",  # names with | between them, or auto, all, none
 ) -> list[str]:
-    "The columns that go along with the answers. SettingsError: there is no such column."
+    "The columns that go along with the predictions. SettingsError: there is no such column."
     if keep in ("all", "none"):
         return [*columns] if keep == "all" else []
     if keep == "auto":
@@ -44,28 +44,28 @@ def make_prediction_table(
     frame: pd.DataFrame,  # the same rows, raw; the index counts from 0
     kept: Sequence[str],  # columns that go along
 ) -> pa.Table:
-    "A prediction for each row that was not refused."
-    fine = ~batch.refused()
+    "A prediction for each row that was not rejected."
+    fine = ~batch.rejected()
     some = batch if fine.all() else ParsedFrame(batch.numbers[fine], batch.words[fine], [])
     classes = predictor.task.classes
     output = predictor.output(some) if fine.any() else np.empty((0, len(classes)) if classes else 0)
     kind = pa.string() if classes else pa.float64()
-    answers: list[tuple[str, Any]] = [("row", frame.index.to_numpy()[fine] + 1)]
-    answers += [(name, pa.Array.from_pandas(frame[name][fine])) for name in kept]
-    answers.append(("prediction", pa.array(predictor.labels(output), kind)))
-    answers += [(f"probability.{label}", output[:, place]) for place, label in enumerate(classes)]
+    columns: list[tuple[str, Any]] = [("row", frame.index.to_numpy()[fine] + 1)]
+    columns += [(name, pa.Array.from_pandas(frame[name][fine])) for name in kept]
+    columns.append(("prediction", pa.array(predictor.labels(output), kind)))
+    columns += [(f"probability.{label}", output[:, place]) for place, label in enumerate(classes)]
     odd = [text or None for text in _violation_texts(batch, "warn")[fine]]
-    answers.append(("warnings", pa.array(odd, pa.string())))
-    names = _distinct_names(name for name, _ in answers)
-    return pa.table([values for _, values in answers], names)
+    columns.append(("warnings", pa.array(odd, pa.string())))
+    names = _distinct_names(name for name, _ in columns)
+    return pa.table([values for _, values in columns], names)
 
 
 def _violation_texts(batch: ParsedFrame, action: str) -> np.ndarray:
-    "What is wrong with each row, as one text."
+    "The violations of each row that have an action, as one text."
     texts = np.full(len(batch.numbers), "", dtype=object)
-    for trouble, rows in batch.troubles:
-        if trouble.action == action and not rows.all():
-            texts[rows] += trouble.message + "; "
+    for violation, rows in batch.violations:
+        if violation.action == action and not rows.all():
+            texts[rows] += violation.message + "; "
     return np.array([text.removesuffix("; ") for text in texts], dtype=object) if texts.any() else texts
 
 
@@ -83,9 +83,9 @@ def make_rejected_table(
     batch: ParsedFrame,  # rows that were read
     frame: pd.DataFrame,  # the same rows, raw
 ) -> pa.Table:
-    "The rows that were not answered, and why."
-    bad = batch.refused()
-    told = [
+    "The rejected rows, each with its reason."
+    bad = batch.rejected()
+    columns: list[tuple[str, Any]] = [
         ("row", frame.index.to_numpy()[bad] + 1),
         ("reason", pa.array(_violation_texts(batch, "error")[bad], pa.string())),
     ]
@@ -95,5 +95,5 @@ def make_rejected_table(
 
     lost = frame[bad]
     cells = [(name, texts(lost[name])) for name in lost]
-    names = _distinct_names(name for name, _ in told + cells)
-    return pa.table([values for _, values in told + cells], names)
+    names = _distinct_names(name for name, _ in columns + cells)
+    return pa.table([values for _, values in columns + cells], names)

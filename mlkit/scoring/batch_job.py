@@ -34,14 +34,14 @@ __all__ = ['MAX_CHUNK_CELLS', 'MAX_CHUNK_ROWS', 'ProgressListener', 'PortablePre
 # %% ../../nbs/scoring/03_batch_job.ipynb #9e4eb037
 @dataclass
 class PortablePredictor:
-    "A predictor that can be sent."
+    "A predictor that can be pickled and sent to another machine."
 
     predictor: Predictor
 
     def __getstate__(self) -> dict[str, Any]:
         folder = self.predictor.folder
         graph = "model.onnx" if (folder / "model.onnx").exists() else "model.joblib"
-        names = ("problem.json", "table.json", "schema.json", graph)
+        names = ("task.json", "table_spec.json", "schema.json", graph)
         return {
             "manifest": self.predictor.manifest,
             "version": self.predictor.version,
@@ -56,35 +56,38 @@ class PortablePredictor:
 
 
 class InputChunk(NamedTuple):
-    "Some rows to be answered."
+    "Some rows to be predicted."
 
     number: int
     frame: pd.DataFrame
-    kept: list[str]
-    mark: str  # of what the rows are
+    kept_columns: list[str]
+    source_digest: str  # of the file, or of the rows
 
 
 def score_chunk(shared: PortablePredictor, some: InputChunk) -> OutputChunk:
-    "The work on one slice, wherever it is done."
+    "Predict one chunk, wherever that is done."
     batch = shared.predictor.read_frame(some.frame)
     warned = {
-        trouble.message: int(rows.sum()) for trouble, rows in batch.troubles if trouble.action == "warn"
+        violation.message: int(rows.sum())
+        for violation, rows in batch.violations
+        if violation.action == "warn"
     }
-    answers = make_prediction_table(shared.predictor, batch, some.frame, some.kept)
-    return OutputChunk(some.number, answers, make_rejected_table(batch, some.frame), some.mark, warned)
+    predictions = make_prediction_table(shared.predictor, batch, some.frame, some.kept_columns)
+    rejected = make_rejected_table(batch, some.frame)
+    return OutputChunk(some.number, predictions, rejected, some.source_digest, warned)
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #9ef56162
-MAX_CHUNK_CELLS, MAX_CHUNK_ROWS = 1_500_000, 50_000  # of a slice
+MAX_CHUNK_CELLS, MAX_CHUNK_ROWS = 1_500_000, 50_000
 
 
 def read_input_chunks(
     source: str,  # a file, a folder, an address
-    how: ReadOptions,  # what there is to say about reading it
-    facts: ReadReport,  # takes note of what is found
+    how: ReadOptions,  # how it is read
+    facts: ReadReport,  # filled with what is found
     predictor: Predictor,
     keep: str = "auto",  # as for `resolve_kept_columns`
 ) -> Iterator[InputChunk]:
-    "The rows of a source, some at a time."
+    "The rows of a source, chunk by chunk."
     frames = stream_source(source, how, facts, "source")
     first = next(frames)
     kept = resolve_kept_columns(predictor, list(map(str, first.columns)), keep)
@@ -101,37 +104,36 @@ def _frame_digest(frame: pd.DataFrame) -> str:
 # %% ../../nbs/scoring/03_batch_job.ipynb #c3485edd
 @dataclass(frozen=True)
 class ScoringResult:
-    "What a job did."
+    "The result of a scoring job."
 
     model: str
     version: str
-    manifest: str  # digest of the package's manifest
-    data: str  # digest of what was read; empty: it has none, such as a query
-    rows: int  # answered
-    refused: int
+    manifest_digest: str  # of the package
+    data_digest: str  # of what was read; empty: it has none, such as a query
+    rows: int  # predicted
+    rejected: int
     warnings: dict[str, int]  # how many rows each one concerns
     seconds: float
     output: str
-    trouble: str = ""  # with the cluster
+    cluster_error: str = ""  # why the cluster did less than it should
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
         return asdict(self)
 
     @property
-    def rate(self) -> float:
-        "Rows a second."
-        return (self.rows + self.refused) / self.seconds if self.seconds else 0.0
+    def rows_per_second(self) -> float:
+        return (self.rows + self.rejected) / self.seconds if self.seconds else 0.0
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #eae79072
-ProgressListener = Callable[[int, float], None]  # told of the rows that are done, and of the seconds
+ProgressListener = Callable[[int, float], None]  # called with the rows that are done, and the seconds
 
 
 class _ScoringProgress:
-    "How far a job is."
+    "The progress of a job."
 
     def __init__(self, on_rows: ProgressListener):
-        self.on_rows, self.began, self.rows, self.slices = on_rows, time.monotonic(), 0, 0
+        self.on_rows, self.began, self.rows, self.chunks = on_rows, time.monotonic(), 0, 0
 
     @property
     def seconds(self) -> float:
@@ -143,13 +145,13 @@ class _ScoringProgress:
 
 
 def _pending_chunks(
-    every: Iterator[InputChunk], parts: ChunkedOutput, clock: _ScoringProgress
+    every: Iterator[InputChunk], chunks: ChunkedOutput, progress: _ScoringProgress
 ) -> Iterator[InputChunk]:
-    "The slices whose pieces are not there yet."
+    "The input chunks whose output is not there yet."
     for some in every:
-        clock.slices += 1
-        if parts.has(some.number, some.mark):
-            clock.add(len(some.frame))
+        progress.chunks += 1
+        if chunks.has_chunk(some.number, some.source_digest):
+            progress.add(len(some.frame))
         else:
             yield some
 
@@ -157,24 +159,24 @@ def _pending_chunks(
 def job_identity(
     predictor: Predictor, source: str, output: str, how: ReadOptions, keep: str, into: str
 ) -> dict[str, Any]:
-    "What the answers depend on."
+    "What the predictions depend on."
     return {
         "model": predictor.digest,
         "source": source,
         "output": output,
-        "how": asdict(how),
+        "read_options": asdict(how),
         "keep": keep,
-        "into": into,
+        "database_table": into,
     }
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #92acb3ea
 def score_source(
     predictor: Predictor,  # from `load_predictor`
     source: str,  # what to predict: a file, a folder, an address
-    output: str,  # where the answers go: .csv, .parquet, a folder, an address
+    output: str,  # where the predictions go: .csv, .parquet, a folder, an address
     how: ReadOptions = ReadOptions(),  # noqa: B008 - what there is to say about reading the source; it cannot change
     keep: str = "auto",  # columns that go along, with | between them; auto: identifiers; all; none
-    into: str = "predictions",  # of a database: the table that the answers go to
+    into: str = "predictions",  # of a database: the table that the predictions go to
     overwrite: bool = False,  # may an output that is there be replaced?
     jobs: int = 0,  # cores; 0: all
     cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
@@ -182,41 +184,41 @@ def score_source(
 ) -> ScoringResult:
     "Predict every row of a source. What was done is kept, and a job that was stopped goes on from there."
     parse_location(source, "source")  # a secret in it is refused before anything is written down
-    address, facts, clock = parse_location(output, "output"), ReadReport(), _ScoringProgress(on_rows)
+    address, facts, progress = parse_location(output, "output"), ReadReport(), _ScoringProgress(on_rows)
     place, job = _chunk_folder(address), job_identity(predictor, source, output, how, keep, into)
     with (
-        ChunkedOutput(place.with_name(f"{place.name}.parts"), job) as parts,
+        ChunkedOutput(place.with_name(f"{place.name}.chunks"), job) as chunks,
         WorkerPool(jobs, cluster) as workers,
     ):
-        check_output(address, overwrite or parts.complete)
-        todo = _pending_chunks(read_input_chunks(source, how, facts, predictor, keep), parts, clock)
-        for piece in workers.stream(score_chunk, PortablePredictor(predictor), todo):
-            parts.add(piece)
-            clock.add(piece.answers.num_rows + piece.refused.num_rows)
-        parts.close(clock.slices)
-        rows, refused, warned = parts.totals()
+        check_output(address, overwrite or chunks.is_complete)
+        todo = _pending_chunks(read_input_chunks(source, how, facts, predictor, keep), chunks, progress)
+        for chunk in workers.stream(score_chunk, PortablePredictor(predictor), todo):
+            chunks.add_chunk(chunk)
+            progress.add(chunk.predictions.num_rows + chunk.rejected.num_rows)
+        chunks.trim(progress.chunks)
+        rows, rejected, warned = chunks.totals()
         done = ScoringResult(
             predictor.name,
             predictor.version,
             predictor.digest,
             facts.sha256 or "",
             rows,
-            refused,
+            rejected,
             dict(warned),
-            clock.seconds,
-            address.shown,
-            workers.trouble,
+            progress.seconds,
+            address.display_name,
+            workers.cluster_error,
         )
-        _finish_job(parts, address, into, done)
+        _finish_job(chunks, address, into, done)
     return done
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #ab7013b1
 def _chunk_folder(
     address: DataLocation,  # of the output
 ) -> Path:
-    "Where the pieces are put together: beside the output, or in the user's cache."
-    if address.place == "disk":
-        return Path(address.real)
+    "Where the chunks are kept: beside the output, or in the user's cache."
+    if address.kind == "disk":
+        return Path(address.resolved)
     from platformdirs import user_cache_path
 
     digest = sha256(address.original.encode()).hexdigest()[:12]
@@ -225,22 +227,22 @@ def _chunk_folder(
 
 def _sidecar_path(
     address: DataLocation,  # of the output
-    ending: str,  # .score.json or .refused.csv
+    ending: str,  # .scoring.json or .rejected.csv
 ) -> Path:
     "A file beside the output."
     stem = address.name.removesuffix(split_suffixes(address.name)[0]) or "predictions"
-    return (Path(address.real).parent if address.place == "disk" else Path()) / f"{stem}{ending}"
+    return (Path(address.resolved).parent if address.kind == "disk" else Path()) / f"{stem}{ending}"
 
 
-def _finish_job(parts: ChunkedOutput, address: DataLocation, into: str, done: ScoringResult) -> None:
-    "Deliver, and write down what was done."
-    parts.mark_complete()
-    deliver_output(parts, address, into, sha256(json.dumps(parts.job).encode()).hexdigest())
-    refused = _sidecar_path(address, ".refused.csv")
-    if done.refused:
-        write_output_file(parts.tables("refused"), refused)
+def _finish_job(chunks: ChunkedOutput, address: DataLocation, into: str, done: ScoringResult) -> None:
+    "Deliver the output, and write down what was done."
+    chunks.mark_complete()
+    deliver_output(chunks, address, into, sha256(json.dumps(chunks.job).encode()).hexdigest())
+    rejected = _sidecar_path(address, ".rejected.csv")
+    if done.rejected:
+        write_output_file(chunks.tables("rejected"), rejected)
     else:
-        refused.unlink(missing_ok=True)
-    with atomic_write(_sidecar_path(address, ".score.json")) as temporary:
+        rejected.unlink(missing_ok=True)
+    with atomic_write(_sidecar_path(address, ".scoring.json")) as temporary:
         temporary.write_text(json.dumps(asdict(done), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    parts.remove()
+    chunks.remove()

@@ -41,176 +41,157 @@ from .telemetry import METRICS_MEDIA_TYPE, ServerMetrics, render_metrics
 from .web_page import load_web_page
 
 # %% auto #0
-__all__ = ['PredictionHandlers', 'HealthHandlers', 'ModelInfoHandlers', 'make_endpoints', 'EndpointRouter', 'create_app']
+__all__ = ['PredictionHandlers', 'ModelInfoHandlers', 'make_endpoints', 'EndpointRouter', 'create_app']
 
 # %% ../../nbs/serving/12_app.ipynb #7225e8db
-_MAX_INLINE_ROWS, _MAX_INLINE_BYTES = 20, 20_000  # what is answered at once
+_MAX_INLINE_ROWS, _MAX_INLINE_BYTES = 20, 20_000  # of a request that is predicted in the event loop
 
 
-class _RowHandlers:
-    "How a request becomes rows, and rows become answers."
+class PredictionHandlers:
+    "POST /predict, /explain and /feedback."
 
     def __init__(self, service: ModelService):
-        self.service, self.limits, self.together = service, service.limits, MicroBatcher()
+        self.service, self.limits, self.batcher = service, service.limits, MicroBatcher()
 
-    async def read(self, call: Request) -> tuple[Any, int]:
+    async def read_json(self, request: Request) -> tuple[Any, int]:
         "The JSON of a request, and its size."
-        if call.kind() not in ("application/json", ""):
+        if request.media_type() not in ("application/json", ""):
             raise RequestError(415, "the body should be JSON; send Content-Type: application/json")
-        body = await call.body(self.limits)
+        body = await request.body(self.limits)
         return parse_json(body), len(body)
 
-    async def answer(
-        self, call: Request, rows: list[Any], size: int
+    async def predict_rows(
+        self, request: Request, rows: list[Any], size: int
     ) -> tuple[list[dict[str, Any]], LoadedModel]:
-        "Answers to rows, and the model that gave them."
-        service = self.service
-        if len(rows) > _MAX_INLINE_ROWS or size > _MAX_INLINE_BYTES or not service.active_model.model.is_fast:
-            return await asyncio.to_thread(service.predict, rows, call.started)
-        model, reads = service.read_rows(rows, call.started)
-        said = await self.together.ask(model.predictor, reads)
-        return service.complete_predictions(model, rows, reads, said, call.started), model
+        "Predictions for rows, and the model that made them."
+        service, inline = self.service, len(rows) <= _MAX_INLINE_ROWS and size <= _MAX_INLINE_BYTES
+        if not inline or not service.active_model.model.is_fast:
+            return await asyncio.to_thread(service.predict, rows, request.started)
+        model, reads = service.read_rows(rows, request.started)
+        output = await self.batcher.submit(model.predictor, reads)
+        return service.complete_predictions(model, rows, reads, output, request.started), model
 
-# %% ../../nbs/serving/12_app.ipynb #b169eb65
-class PredictionHandlers(_RowHandlers):
-    "The addresses of a service, without the conventions of other servers."
-
-    async def predict(self, call: Request) -> Response:
+    async def predict(self, request: Request) -> Response:
         "POST /predict"
-        value, size = await self.read(call)
+        value, size = await self.read_json(request)
         many = type(value) is list
-        answers, model = await self.answer(call, value if many else [value], size)
-        version = model.predictor.version
+        predictions, model = await self.predict_rows(request, value if many else [value], size)
+        version, headers = model.predictor.version, warning_header(predictions)
         if many:
-            return json_response(
-                {"predictions": answers, "version": version}, headers=warning_header(answers)
-            )
-        call.id, answers[0]["version"] = answers[0]["id"], version
-        return json_response(answers[0], headers=warning_header(answers))
+            return json_response({"predictions": predictions, "version": version}, headers=headers)
+        request.id, predictions[0]["version"] = predictions[0]["id"], version
+        return json_response(predictions[0], headers=headers)
 
-    async def explain(self, call: Request) -> Response:
+    async def explain(self, request: Request) -> Response:
         "POST /explain"
-        value, size = await self.read(call)
+        value, size = await self.read_json(request)
         try:
             from mlkit.serving.online_explanations import explain_row
         except ImportError:
             raise RequestError(501, "explanations are not available on this server") from None
-        (answer,), model = await self.answer(call, [value], size)
-        why = await asyncio.to_thread(explain_row, model.predictor, value)
-        return json_response(
-            answer | {"version": model.predictor.version} | why, headers=warning_header([answer])
-        )
+        (prediction,), model = await self.predict_rows(request, [value], size)
+        explanation = await asyncio.to_thread(explain_row, model.predictor, value)
+        content = prediction | {"version": model.predictor.version} | explanation
+        return json_response(content, headers=warning_header([prediction]))
 
-    async def feedback(self, call: Request) -> Response:
+    async def feedback(self, request: Request) -> Response:
         "POST /feedback"
-        value, _ = await self.read(call)
-        return json_response(
-            {"accepted": record_feedback(self.service, value if type(value) is list else [value])}
-        )
+        value, _ = await self.read_json(request)
+        accepted = record_feedback(self.service, value if type(value) is list else [value])
+        return json_response({"accepted": accepted})
 
 # %% ../../nbs/serving/12_app.ipynb #ed855b8e
-class HealthHandlers:
-    "How a service is."
+class ModelInfoHandlers:
+    "Health, metrics, the descriptions of the model, and the web page."
 
-    def __init__(self, service: ModelService):
-        self.service = service
+    def __init__(self, service: ModelService, keys: bool):
+        self.service, self.keys = service, keys  # does the server need API keys?
+        self.documents: dict[str, tuple[LoadedModel, Response]] = {}
 
-    async def live(self, call: Request) -> Response:
+    async def live(self, request: Request) -> Response:
         "GET /health/live"
         return json_response({"status": "live"})
 
-    async def ready(self, call: Request) -> Response:
+    async def ready(self, request: Request) -> Response:
         "GET /health/ready"
         log = self.service.log
-        if log is not None and log.full:
+        if log is not None and log.is_full:
             raise RequestError(503, "the prediction log is full")
-        return json_response(
-            {"status": "ready", "version": self.service.active_model.model.predictor.version}
-        )
+        version = self.service.active_model.model.predictor.version
+        return json_response({"status": "ready", "version": version})
 
-    async def metrics(self, call: Request) -> Response:
+    async def metrics(self, request: Request) -> Response:
         "GET /metrics"
         predictor = self.service.active_model.model.predictor
         facts = {"name": predictor.name, "version": predictor.version, "task": predictor.task.type}
-        return Response(
-            200, await asyncio.to_thread(render_metrics, self.service.meters, facts), METRICS_MEDIA_TYPE
-        )
+        page = await asyncio.to_thread(render_metrics, self.service.metrics, facts)
+        return Response(200, page, METRICS_MEDIA_TYPE)
 
-# %% ../../nbs/serving/12_app.ipynb #9168d884
-class ModelInfoHandlers(HealthHandlers):
-    "What a service says about itself."
-
-    def __init__(self, service: ModelService, keys: bool):
-        super().__init__(service)
-        self.keys = keys
-        self.documents: dict[str, tuple[LoadedModel, Response]] = {}
-
-    async def model(self, call: Request) -> Response:
+    async def model(self, request: Request) -> Response:
         "GET /model"
         return self._document("model", model_description)
 
-    async def openapi(self, call: Request) -> Response:
+    async def openapi(self, request: Request) -> Response:
         "GET /openapi.json"
         return self._document("openapi", lambda model: make_openapi(model, self.keys))
 
-    def _document(self, name: str, make: Callable[[LoadedModel], dict[str, Any]]) -> Response:
-        "What is said about a model, made once."
-        model, (known, answer) = self.service.active_model.model, self.documents.get(name, (None, None))
-        if answer is None or known is not model:
-            answer = json_response(make(model))
-            self.documents[name] = model, answer
-        return answer
-
-    async def home(self, call: Request) -> Response:
+    async def home(self, request: Request) -> Response:
         "GET /"
         html, headers = load_web_page()
         return Response(200, html, b"text/html; charset=utf-8", headers)
 
+    def _document(self, name: str, make: Callable[[LoadedModel], dict[str, Any]]) -> Response:
+        "A description of the active model, made once."
+        model, (known, response) = self.service.active_model.model, self.documents.get(name, (None, None))
+        if response is None or known is not model:
+            response = json_response(make(model))
+            self.documents[name] = model, response
+        return response
+
 # %% ../../nbs/serving/12_app.ipynb #af83a0fc
-async def _not_found(call: Request) -> Response:
-    "Any other address."
+async def _not_found(request: Request) -> Response:
+    "Any other path."
     raise RequestError(404, "there is no such address; GET /openapi.json lists all")
 
 # %% ../../nbs/serving/12_app.ipynb #992df255
 _HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
 
-def make_endpoints(service: ModelService, gate: RequestPolicy) -> list[Endpoint]:
-    "Every address, with the role that it needs."
-    doing, telling = PredictionHandlers(service), ModelInfoHandlers(service, gate.keyring is not None)
-    mlflow, inference = MLflowHandlers(service, doing.answer), OpenInferenceHandlers(service, doing.answer)
+def make_endpoints(service: ModelService, policy: RequestPolicy) -> list[Endpoint]:
+    "Every path, with the role that it needs."
+    rows, info = PredictionHandlers(service), ModelInfoHandlers(service, policy.keyring is not None)
+    mlflow = MLflowHandlers(service, rows.predict_rows)
+    inference = OpenInferenceHandlers(service, rows.predict_rows)
     model, version = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
     return [
-        Endpoint("/predict", gate, "predict", POST=doing.predict),
-        Endpoint("/explain", gate, "explain", POST=doing.explain),
-        Endpoint("/feedback", gate, "feedback", POST=doing.feedback),
-        Endpoint("/model", gate, "", GET=telling.model),
-        Endpoint("/openapi.json", gate, "", GET=telling.openapi),
-        Endpoint("/metrics", gate, None, GET=telling.metrics),
-        Endpoint("/health/live", gate, None, GET=telling.live),
-        Endpoint("/health/ready", gate, None, GET=telling.ready),
-        Endpoint("/", gate, None, GET=telling.home),
-        Endpoint("/invocations", gate, "predict", POST=mlflow.invocations),
-        Endpoint("/ping", gate, None, GET=mlflow.ping),
-        Endpoint("/version", gate, None, GET=mlflow.version),
-        Endpoint("/v2", gate, None, GET=inference.server),
-        Endpoint("/v2/health/live", gate, None, GET=telling.live),
-        Endpoint("/v2/health/ready", gate, None, GET=telling.ready),
-        *(Endpoint(place + "/infer", gate, "predict", POST=inference.infer) for place in (model, version)),
-        *(Endpoint(place + "/ready", gate, None, GET=inference.ready) for place in (model, version)),
-        *(Endpoint(place, gate, "", GET=inference.model) for place in (model, version)),
-        Endpoint("/{path:path}", gate, None, **dict.fromkeys(_HTTP_METHODS, _not_found)),
+        Endpoint("/predict", policy, "predict", POST=rows.predict),
+        Endpoint("/explain", policy, "explain", POST=rows.explain),
+        Endpoint("/feedback", policy, "feedback", POST=rows.feedback),
+        Endpoint("/model", policy, "", GET=info.model),
+        Endpoint("/openapi.json", policy, "", GET=info.openapi),
+        Endpoint("/metrics", policy, None, GET=info.metrics),
+        Endpoint("/health/live", policy, None, GET=info.live),
+        Endpoint("/health/ready", policy, None, GET=info.ready),
+        Endpoint("/", policy, None, GET=info.home),
+        Endpoint("/invocations", policy, "predict", POST=mlflow.invocations),
+        Endpoint("/ping", policy, None, GET=mlflow.ping),
+        Endpoint("/version", policy, None, GET=mlflow.version),
+        Endpoint("/v2", policy, None, GET=inference.server),
+        Endpoint("/v2/health/live", policy, None, GET=info.live),
+        Endpoint("/v2/health/ready", policy, None, GET=info.ready),
+        *(Endpoint(place + "/infer", policy, "predict", POST=inference.infer) for place in (model, version)),
+        *(Endpoint(place + "/ready", policy, None, GET=inference.ready) for place in (model, version)),
+        *(Endpoint(place, policy, "", GET=inference.model) for place in (model, version)),
+        Endpoint("/{path:path}", policy, None, **dict.fromkeys(_HTTP_METHODS, _not_found)),
     ]
 
 # %% ../../nbs/serving/12_app.ipynb #3401f2aa
 class EndpointRouter:
-    "Sends a request to its endpoint: directly where the address is a fixed one, else through Starlette."
+    "The ASGI application: sends a request to its endpoint, by a dictionary where the path is fixed, else by Starlette."
 
-    def __init__(self, site: Starlette, all_of_them: list[Endpoint]):
-        self.app = site
-        self.fixed_routes: dict[str, Any] = {
-            each.route: each for each in all_of_them if "{" not in each.route
-        }
+    def __init__(self, app: Starlette, endpoints: list[Endpoint]):
+        self.app = app
+        self.fixed_routes: dict[str, Any] = {each.path: each for each in endpoints if "{" not in each.path}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         chosen = self.fixed_routes.get(scope["path"], self.app) if scope["type"] == "http" else self.app
@@ -218,22 +199,21 @@ class EndpointRouter:
 
 # %% ../../nbs/serving/12_app.ipynb #77e9c6bf
 def create_app(settings: ServeSettings) -> EndpointRouter:  # an ASGI application
-    "The server. SettingsError, PackageError: it cannot be started so."
+    "The server's application. SettingsError, PackageError: it cannot be made with these settings."
     keyring = None if settings.keys == "off" else ApiKeyring(settings.keys)
-    current, meters = ActiveModel(settings.model), ServerMetrics()
+    active, metrics = ActiveModel(settings.model), ServerMetrics()
     log = None if settings.log in ("none", "") else PredictionLog(resolve_log_url(settings.log))
-    service = ModelService(current, meters, settings.limits, log, settings.log_share)
-    gate = RequestPolicy(meters, keyring, settings.limits, settings.access)
-    every = make_endpoints(service, gate)
+    service = ModelService(active, metrics, settings.limits, log, settings.log_share)
+    policy = RequestPolicy(metrics, keyring, settings.limits, settings.access)
+    endpoints = make_endpoints(service, policy)
 
     @asynccontextmanager
-    async def living(site: Starlette) -> AsyncIterator[None]:
-        keeper = ServiceMaintenance(service, settings.reload)
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        maintenance = ServiceMaintenance(service, settings.reload)
         gc.collect()
-        gc.freeze()  # what is there now stays: it need not be looked through again and again
+        gc.freeze()  # what is there now stays, so the collector need not look through it again and again
         yield
-        await asyncio.to_thread(keeper.close)
+        await asyncio.to_thread(maintenance.close)
 
-    return EndpointRouter(
-        Starlette(routes=[Route(each.route, each) for each in every], lifespan=living), every
-    )
+    routes = [Route(each.path, each) for each in endpoints]
+    return EndpointRouter(Starlette(routes=routes, lifespan=lifespan), endpoints)

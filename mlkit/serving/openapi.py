@@ -25,16 +25,16 @@ def _example_cell(
     column: ColumnSpec,
     cells: list[Any],  # of the package's background
 ) -> Any:  # None: there is none to show
-    "A usual cell of a column, one that the schema is content with."
+    "A usual cell of a column, without a violation."
     if column.kind == "text":
         return "some words"
     if column.name in model.predictor.personal:
         return None
-    look = model.predictor.reader.cell_parsers[column.name]
+    parse = model.predictor.reader.cell_parsers[column.name]
     if column.kind == "number" and not column.units:
         cells = [_plain_number(column, cell) for cell in cells]
     known = [*cells, *model.predictor.schema.rules.get(column.name, Rule()).categories, *column.categories]
-    fine = [cell for cell in known if cell not in (None, "") and not look(cell).troubles]
+    fine = [cell for cell in known if cell not in (None, "") and not parse(cell).violations]
     if not fine:
         return None
     if all(type(cell) in (int, float) for cell in fine):
@@ -43,9 +43,9 @@ def _example_cell(
 
 # %% ../../nbs/serving/08_openapi.ipynb #c0a99d03
 def _column_description(model: LoadedModel, column: ColumnSpec, cells: list[Any]) -> dict[str, Any]:
-    "What may stand in a column."
+    "What a column may hold, for people."
     rule = model.predictor.schema.rules.get(column.name, Rule())
-    said = {
+    facts = {
         "name": column.name,
         "kind": column.kind,
         "unit": column.unit or column.currency,
@@ -56,7 +56,7 @@ def _column_description(model: LoadedModel, column: ColumnSpec, cells: list[Any]
         "may_be_empty": rule.missing is None or rule.missing > 0,
         "example": _example_cell(model, column, cells),
     }
-    return {name: value for name, value in said.items() if value not in ("", [], None)}
+    return {name: value for name, value in facts.items() if value not in ("", [], None)}
 
 # %% ../../nbs/serving/08_openapi.ipynb #1087cf1e
 def _plain_number(column: ColumnSpec, cell: Any) -> Any:
@@ -69,16 +69,16 @@ _SCORE = ("metric", "direction", "score", "interval", "baseline", "goal")
 
 
 def model_description(model: LoadedModel) -> dict[str, Any]:
-    "What `GET /model` says."
+    "The content of `GET /model`."
     predictor, task = model.predictor, model.predictor.task
     score, cells = (
         _optional_artifact(model, "metrics"),
         _optional_artifact(model, "background").get("columns", {}),
     )
-    told = {
+    facts = {
         "name": predictor.name,
         "version": predictor.version,
-        "made": predictor.manifest.get("made"),
+        "created": predictor.manifest.get("created"),
         "task": task.type,
         "target": task.target,
         "classes": task.classes,
@@ -88,11 +88,11 @@ def model_description(model: LoadedModel) -> dict[str, Any]:
         **{name: score.get(name) for name in _SCORE},
         "columns": [_column_description(model, each, cells.get(each.name, [])) for each in predictor.columns],
     }
-    return {name: value for name, value in told.items() if value not in ("", [], None)}
+    return {name: value for name, value in facts.items() if value not in ("", [], None)}
 
 
 def _optional_artifact(model: LoadedModel, name: str) -> dict[str, Any]:
-    "A part of the package that need not be there."
+    "A JSON file of the package that need not be there."
     try:
         return json.loads((model.predictor.folder / f"{name}.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -104,11 +104,13 @@ _HUGE = 1e30  # more than any column holds
 
 
 def _cell_schema(model: LoadedModel, column: ColumnSpec) -> dict[str, Any]:  # JSON schema
-    "What a cell of a column can be."
+    "JSON schema of a cell."
     schema = model.predictor.schema
     rule = schema.rules.get(column.name, Rule())
-    errors = {name for name in ("kind", "range", "category", "missing") if schema.action(name) == "error"}
-    null = [] if rule.missing == 0 and "missing" in errors else [{"type": "null"}]
+    errors = {
+        name for name in ("kind", "range", "category", "missing_value") if schema.action(name) == "error"
+    }
+    null = [] if rule.missing == 0 and "missing_value" in errors else [{"type": "null"}]
     kind = rule.kind or column.kind
     if "kind" not in errors or kind not in _CELLS:
         if not (rule.categories and "category" in errors):
@@ -130,7 +132,7 @@ def _number(column: ColumnSpec, rule: Rule, strict: bool) -> list[dict[str, Any]
         "maximum": _HUGE if high is None else high,
     }
     plain = {"type": "string", "pattern": "^([0-9]{1,9})?$", "description": "a text that shows a number"}
-    return [number] if strict or "" not in column._prepared.factors else [number, plain]
+    return [number] if strict or "" not in column.lookups.factors else [number, plain]
 
 
 def _date(column: ColumnSpec, rule: Rule, strict: bool) -> list[dict[str, Any]]:
@@ -145,44 +147,44 @@ _CELLS = {"number": _number, "date": _date, "boolean": _boolean}
 
 # %% ../../nbs/serving/08_openapi.ipynb #76e4c257
 def row_schema(model: LoadedModel) -> dict[str, Any]:  # JSON schema
-    "What a row can be."
+    "JSON schema of a row."
     predictor = model.predictor
     action, columns = predictor.schema.action, predictor.columns
     cells = {each.name: _cell_schema(model, each) for each in columns}
     example = {each["name"]: each.get("example") for each in model_description(model)["columns"]}
-    said: dict[str, Any] = {"type": "object", "properties": cells, "examples": [example]}
-    if action("absent") == "error":
-        said["required"] = [*cells]
-    others = dict.fromkeys(predictor.reader.known - cells.keys(), _ANY)  # known, and not looked at
-    if action("unknown") == "error":
-        said |= {"properties": cells | others, "additionalProperties": False}
+    schema: dict[str, Any] = {"type": "object", "properties": cells, "examples": [example]}
+    if action("missing_column") == "error":
+        schema["required"] = [*cells]
+    others = dict.fromkeys(predictor.reader.known_names - cells.keys(), _ANY)  # known, and not read
+    if action("unknown_column") == "error":
+        schema |= {"properties": cells | others, "additionalProperties": False}
     else:
-        said |= {"additionalProperties": _ANY, "maxProperties": len(predictor.reader.names) + 50}
-    return said
+        schema |= {"additionalProperties": _ANY, "maxProperties": len(predictor.reader.names) + 50}
+    return schema
 
 # %% ../../nbs/serving/08_openapi.ipynb #5900e1e1
 def response_schemas(model: LoadedModel) -> dict[str, Any]:
-    "The parts of the document that describe what is sent back, by name."
+    "JSON schemas of feedback and of all responses, by name."
     task, text = model.predictor.task, {"type": "string"}
     label = {"type": "string", "enum": task.classes} if task.classes else {"type": "number"}
     chance = {"type": "number", "minimum": 0, "maximum": 1.0001}
     given = {"id": text, "prediction": label, "warnings": {"type": "array", "items": text}}
     if task.classes:
         given["probabilities"] = _object(dict.fromkeys(task.classes, chance))
-    effect = _object({"column": text, "value": text, "effect": {"type": "number"}})
-    reasons = {
+    contribution = _object({"column": text, "value": text, "contribution": {"type": "number"}})
+    explanation = {
         "class": {"type": ["string", "null"]},
-        "base": {"type": "number"},
+        "base_value": {"type": "number"},
         "output": {"type": "number"},
-        "effects": {"type": "array", "items": effect},
+        "contributions": {"type": "array", "items": contribution},
     }
     one, id = given | {"version": text}, text | {"pattern": "^[0-9a-f]{32}$"}
     return {
-        "Answer": _object(one),
-        "Explanation": _object(one | reasons, [*one]),
-        "Answers": _object({"predictions": _list(_object(given)), "version": text}),
-        "Truth": _object({"id": id, "truth": label}) | {"additionalProperties": False},
-        "Error": _object({"error": text, "request": text}),
+        "Prediction": _object(one),
+        "Explanation": _object(one | explanation, [*one]),
+        "Predictions": _object({"predictions": _list(_object(given)), "version": text}),
+        "Feedback": _object({"id": id, "truth": label}) | {"additionalProperties": False},
+        "Error": _object({"error": text, "request_id": text}),
     }
 
 
@@ -206,7 +208,7 @@ _STATUS_DESCRIPTIONS = {
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the body is of another type",
-    422: "the rows cannot be answered",
+    422: "the rows cannot be predicted",
     500: "a fault of the server",
     501: "not available on this server",
     503: "not now; come back in a second",
@@ -216,25 +218,25 @@ _BODY, _KEY = (400, 408, 413, 415, 422, 500, 503), (401, 403)
 # %% ../../nbs/serving/08_openapi.ipynb #b86a9a3b
 def _operation(
     summary: str,
-    answer: dict[str, Any],  # JSON schema, or {"text": media type}
+    response: dict[str, Any],  # JSON schema, or {"text": media type}
     body: dict[str, Any] | None = None,  # media type -> JSON schema
     statuses: tuple[int, ...] = (500,),  # that it may give besides 200
     role: str | None = None,  # that a key needs; None: everybody may
-    more: dict[str, Any] | None = None,  # media types of the answer besides JSON
+    more: dict[str, Any] | None = None,  # media types of the response besides JSON
 ) -> dict[str, Any]:
-    "One address with one method."
+    "One path with one method."
     text = {"schema": {"type": "string"}}
-    given = {answer["text"]: text} if "text" in answer else _content(_json_body(answer))
-    answers = {"200": {"description": "the answer", "content": given | (more or {})}}
+    content = {response["text"]: text} if "text" in response else _content(_json_body(response))
+    responses = {"200": {"description": "the response", "content": content | (more or {})}}
     error = _content(_json_body(_ref("Error")))
     for status in sorted({*statuses, *(_KEY if role is not None else ())}):
-        answers[str(status)] = {"description": _STATUS_DESCRIPTIONS[status], "content": error}
-    said: dict[str, Any] = {"summary": summary, "responses": answers}
+        responses[str(status)] = {"description": _STATUS_DESCRIPTIONS[status], "content": error}
+    operation: dict[str, Any] = {"summary": summary, "responses": responses}
     if body:
-        said["requestBody"] = {"required": True, "content": _content(body)}
+        operation["requestBody"] = {"required": True, "content": _content(body)}
     if role is not None:
-        said["security"] = [{"bearer": []}, {"header": []}]
-    return said
+        operation["security"] = [{"bearer": []}, {"header": []}]
+    return operation
 
 
 def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -246,31 +248,37 @@ def _content(schemas: dict[str, Any]) -> dict[str, Any]:
 
 # %% ../../nbs/serving/08_openapi.ipynb #210424cb
 def _mlkit_paths() -> dict[str, Any]:
-    "The addresses of mlkit itself."
+    "The paths of mlkit itself."
     rows = {"anyOf": [_ref("Row"), _list(_ref("Row"))]}
-    truths = {"anyOf": [_ref("Truth"), _list(_ref("Truth"))]}
-    answers, anything = {"anyOf": [_ref("Answer"), _ref("Answers")]}, {"type": "object"}
+    feedback = {"anyOf": [_ref("Feedback"), _list(_ref("Feedback"))]}
+    predictions, anything = {"anyOf": [_ref("Prediction"), _ref("Predictions")]}, {"type": "object"}
     row, some = _json_body(_ref("Row")), (*_BODY, 501)
     return {
         "/predict": {
-            "post": _operation("Predict one row, or many", answers, _json_body(rows), _BODY, "predict")
+            "post": _operation("Predict one row, or many", predictions, _json_body(rows), _BODY, "predict")
         },
         "/explain": {
-            "post": _operation("Predict one row and say why", _ref("Explanation"), row, some, "explain")
+            "post": _operation(
+                "Predict one row and explain the prediction", _ref("Explanation"), row, some, "explain"
+            )
         },
         "/feedback": {
-            "post": _operation("Tell what really happened", anything, _json_body(truths), some, "feedback")
+            "post": _operation(
+                "Report the truth for earlier predictions", anything, _json_body(feedback), some, "feedback"
+            )
         },
-        "/model": {"get": _operation("What the model is, and what it takes", anything, role="")},
+        "/model": {"get": _operation("The description of the model and its columns", anything, role="")},
         "/openapi.json": {"get": _operation("This document", anything, role="")},
-        "/metrics": {"get": _operation("Figures for Prometheus", {"text": "text/plain"})},
-        "/health/live": {"get": _operation("Does the process answer?", anything)},
-        "/health/ready": {"get": _operation("May it get requests?", anything, statuses=(500, 503))},
+        "/metrics": {"get": _operation("Metrics for Prometheus", {"text": "text/plain"})},
+        "/health/live": {"get": _operation("Liveness: does the process respond?", anything)},
+        "/health/ready": {
+            "get": _operation("Readiness: may it get requests?", anything, statuses=(500, 503))
+        },
     }
 
 # %% ../../nbs/serving/08_openapi.ipynb #1052e533
 def _mlflow_paths() -> dict[str, Any]:
-    "The addresses that MLflow's clients know."
+    "The paths of MLflow's scoring server."
     rows = {"type": "array", "items": _ref("Row"), "minItems": 1}
 
     def array(of: str) -> dict[str, Any]:
@@ -284,14 +292,16 @@ def _mlflow_paths() -> dict[str, Any]:
     body = {"application/json": {"anyOf": tables}, "text/csv": {"type": "string"}}
     record = _object({"predictions": {"type": "array", "items": {"type": "object"}}})
     return {
-        "/invocations": {"post": _operation("Predict, as MLflow asks", record, body, _BODY, "predict")},
-        "/ping": {"get": _operation("Does it answer?", {"type": "object"})},
+        "/invocations": {
+            "post": _operation("Predict a table in MLflow's format", record, body, _BODY, "predict")
+        },
+        "/ping": {"get": _operation("Liveness, as MLflow's server has it", {"type": "object"})},
         "/version": {"get": _operation("The version of mlkit", {"text": "text/plain"})},
     }
 
 # %% ../../nbs/serving/08_openapi.ipynb #be92e6ad
 def _open_inference_paths(model: LoadedModel) -> dict[str, Any]:
-    "The addresses of the Open Inference Protocol."
+    "The paths of the Open Inference Protocol."
     anything, text, many = {"type": "object"}, {"type": "string"}, {"type": "array"}
     served = {"name": model.predictor.name, "version": model.predictor.version}
     shape, kind = many | {"items": {"type": "integer"}}, {"enum": [*TENSOR_DATATYPES]}
@@ -299,15 +309,22 @@ def _open_inference_paths(model: LoadedModel) -> dict[str, Any]:
     body = _json_body(_object({"inputs": _list(tensor)}))
     octets = {"application/octet-stream": {"schema": {"type": "string"}}}
     paths: dict[str, Any] = {
-        "/v2": {"get": _operation("What the server is", anything)},
-        "/v2/health/live": {"get": _operation("Does the process answer?", anything)},
-        "/v2/health/ready": {"get": _operation("May it get requests?", anything, statuses=(500, 503))},
+        "/v2": {"get": _operation("Server metadata", anything)},
+        "/v2/health/live": {"get": _operation("Liveness: does the process respond?", anything)},
+        "/v2/health/ready": {
+            "get": _operation("Readiness: may it get requests?", anything, statuses=(500, 503))
+        },
     }
     for place in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
         infer = _operation(
-            "Predict, as the Open Inference Protocol asks", anything, body, (*_BODY, 404), "predict", octets
+            "Predict tensors in the format of the Open Inference Protocol",
+            anything,
+            body,
+            (*_BODY, 404),
+            "predict",
+            octets,
         )
-        paths[place] = {"get": _operation("What the model takes", anything, statuses=(404, 500), role="")}
+        paths[place] = {"get": _operation("Model metadata", anything, statuses=(404, 500), role="")}
         paths[place + "/ready"] = {"get": _operation("Is the model ready?", anything, statuses=(404, 500))}
         paths[place + "/infer"] = {"post": infer}
     for place, item in paths.items():

@@ -24,13 +24,13 @@ __all__ = ['app', 'configure_logging', 'run_server']
 
 # %% ../../nbs/serving/13_server.ipynb #a17bfc77
 def app() -> EndpointRouter:
-    "For `uvicorn --factory mlkit.serving.server:app`, told by the environment."
+    "The application for `uvicorn --factory mlkit.serving.server:app`, configured by the environment."
     configure_logging()
     return create_app(read_serve_settings(os.environ))
 
 
 def configure_logging() -> None:
-    "What the server has to say goes to standard error; lines with addresses of others do not."
+    "Log to standard error, without uvicorn's own access log, which has the addresses of clients."
     logger, handler = logging.getLogger("mlkit"), logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     if not logger.handlers:
@@ -50,10 +50,10 @@ def run_server(
     workers: int = 1,  # processes
     tls_cert: str = "",  # file of a certificate: HTTPS
     tls_key: str = "",  # file of its private key
-    keys: str = "",  # file of API keys; empty: everybody is welcome, on this machine only
+    keys: str = "",  # file of API keys; empty: no key is needed, on this machine only
     **more: Any,  # other fields of `ServeSettings`
 ) -> None:
-    "Serve until it is stopped. SettingsError, PackageError: it cannot be started so."
+    "Run the server until it is stopped. SettingsError, PackageError: it cannot be started with these settings."
     import uvicorn
 
     if not keys and host not in _LOOPBACK_HOSTS:
@@ -65,7 +65,7 @@ def run_server(
         raise SettingsError("--tls-cert and --tls-key go together; give both")
     settings = read_serve_settings(ServeSettings(str(model), keys or "off", **more).variables())
     configure_logging()
-    how: dict[str, Any] = {
+    options: dict[str, Any] = {
         "host": host,
         "port": port,
         "ssl_certfile": tls_cert or None,
@@ -73,20 +73,21 @@ def run_server(
         "server_header": False,
         "access_log": False,
         "ws": "none",
+        "timeout_keep_alive": 75,  # seconds; load balancers give up an idle connection after 60
         "timeout_graceful_shutdown": 15,
     }
     if workers == 1:
-        return uvicorn.run(create_app(settings), **how)
+        return uvicorn.run(create_app(settings), **options)
     with _multiprocess_environment(settings):
-        uvicorn.run("mlkit.serving.server:app", factory=True, workers=workers, **how)
+        uvicorn.run("mlkit.serving.server:app", factory=True, workers=workers, **options)
 
 # %% ../../nbs/serving/13_server.ipynb #e23067cc
 @contextmanager
 def _multiprocess_environment(settings: ServeSettings) -> Iterator[None]:
-    "What several processes need: their settings, and a folder for their figures."
+    "The environment of several processes: their settings, and a folder for their metrics."
     if settings.keys != "off":
         ApiKeyring(settings.keys)
     open_loaded_model(find_package_location(Path(settings.model)))
-    with TemporaryDirectory(prefix="mlkit-meters-") as folder:
+    with TemporaryDirectory(prefix="mlkit-metrics-") as folder:
         os.environ |= settings.variables() | {"PROMETHEUS_MULTIPROC_DIR": folder}
         yield

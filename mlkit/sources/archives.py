@@ -38,7 +38,7 @@ def split_suffixes(
 def file_kind(
     name: str,  # of a file
 ) -> tuple[str, str]:  # as `split_suffixes`
-    "What a file is, by its ending. DataError: an ending that is not known."
+    "The kind of a file, by its ending. DataError: an ending that is not known."
     suffix, packed = split_suffixes(name)
     if suffix in TEXT_SUFFIXES or suffix in TYPED_SUFFIXES:
         return suffix, packed

@@ -31,7 +31,7 @@ class Provenance:
     bytes: int | None = None  # size of the file, or of all files
     sha256: str | None = None  # of the file, or of the hashes of all files
     files: int = 0  # that were read; 0: the source is none
-    above: int = 0  # lines above the header that were left out
+    lines_above_header: int = 0  # lines above the header that were left out
     query: str = ""  # that a database was asked
     joins: tuple[dict[str, Any], ...] = ()  # what each join did
 
@@ -75,7 +75,7 @@ def collect(
         facts.bytes,
         facts.sha256,
         facts.files,
-        facts.above,
+        facts.lines_above_header,
         query,
         joins,
     )

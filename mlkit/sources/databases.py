@@ -47,15 +47,15 @@ def open_database(address: DataLocation) -> Any:
     import sqlalchemy as sa
 
     try:
-        url = sa.make_url(address.real)
+        url = sa.make_url(address.resolved)
         missing = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-        if missing and "file:" not in address.real and not Path(str(url.database)).is_file():
-            raise DataError(f"no such file: {address.shown}; check the path")
+        if missing and "file:" not in address.resolved and not Path(str(url.database)).is_file():
+            raise DataError(f"no such file: {address.display_name}; check the path")
         return sa.create_engine(url)
     except sa.exc.NoSuchModuleError:
         known = _DRIVER_PACKAGES.get(address.scheme.partition("+")[0])
         if known:
-            raise DataError(f"{address.shown} needs a driver: pip install {known}") from None
+            raise DataError(f"{address.display_name} needs a driver: pip install {known}") from None
         raise DataError(
             f"{address.scheme}:// is not known; give a file, https://, s3://, gs://, az://, "
             f"or the address of a database, such as postgresql://"
@@ -63,7 +63,7 @@ def open_database(address: DataLocation) -> Any:
     except ImportError as error:
         driver = error.name or address.scheme
         known = _DRIVER_PACKAGES.get(driver, driver)
-        raise DataError(f"{address.shown} needs a driver: pip install {known}") from None
+        raise DataError(f"{address.display_name} needs a driver: pip install {known}") from None
     except (sa.exc.ArgumentError, ValueError):
         raise DataError(
             f"{address.scheme}:// is followed by no address of a database; "
@@ -72,11 +72,11 @@ def open_database(address: DataLocation) -> Any:
 
 # %% ../../nbs/sources/08_databases.ipynb #f3c435f4
 def describe_database_error(address: DataLocation, error: Exception) -> str:
-    "What a database says is wrong, in one line and without the password."
+    "A database's error in one line, without the password."
     import sqlalchemy as sa
 
     text = first_error_line(getattr(error, "orig", None) or error)
-    password = sa.make_url(address.real).password
+    password = sa.make_url(address.resolved).password
     return text.replace(str(password), "...") if password else text
 
 # %% ../../nbs/sources/08_databases.ipynb #b2ef25f1

@@ -33,7 +33,7 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
 class Dialect(NamedTuple):
-    "How cells are kept apart."
+    "Delimiter, quote and escape character of a delimited file."
 
     delimiter: str  # one character
     quote: str = '"'
@@ -66,7 +66,7 @@ def score_dialect(
     text: str,  # the first lines of a file
     dialect: Dialect,
 ) -> tuple[float, int]:  # share of rows as long as the header, and length of the header
-    "How evenly a dialect cuts a text into columns; (0, 0) when it does not cut the header."
+    "Score how evenly a dialect cuts a text into columns; (0, 0) when it does not cut the header."
     try:
         lengths = [len(row) for _, row in _parse_rows(text, dialect)]
     except csv.Error:
@@ -114,7 +114,7 @@ def sniff_dialect(
     text: str,  # the first lines of a table
     delimiter: str = "",  # empty: find it
 ) -> Dialect:
-    "What keeps cells apart: the dialect that cuts rows most evenly, and into most pieces."
+    "Detect the dialect of a text: the one that cuts rows most evenly, and into most pieces."
     choices = [delimiter] if delimiter else [*DELIMITERS]
     quotes = ['"', "'"] if "'" in text else ['"']
     fitting = [
@@ -144,7 +144,7 @@ def count_lines_above_header(
     text: str,  # the first lines of a table
     delimiter: str,  # one character
 ) -> int:
-    "How many lines stand above the header; 0 where it is not certain."
+    "Count the lines above the header; 0 where it is not certain."
     rows = [*islice(_parse_rows(text, Dialect(delimiter)), 1000)]
     width = len(rows[-1][1]) if rows else 0
 
@@ -169,12 +169,12 @@ _SAMPLE_CHARACTERS = 1_000_000  # letters that tell the layout
 
 @dataclass(frozen=True)
 class FileLayout:
-    "How a text file is to be read."
+    "Encoding, dialect, column names and lines above the header of a text file."
 
     encoding: str
     dialect: Dialect
     names: tuple[str, ...]  # as the header has them
-    above: int  # lines above the header
+    lines_above_header: int  # lines above the header
     size: int  # bytes, unpacked
     lines: int
 
@@ -228,7 +228,7 @@ def detect_layout(
     encoding: str = "auto",  # auto, or a name
     delimiter: str = "auto",  # auto, tab, or one character
 ) -> FileLayout:
-    "How a text file is to be read. DataError: it is no text, or empty; SettingsError: a wrong parameter."
+    "Detect the layout of a text file. DataError: it is no text, or empty; SettingsError: a wrong parameter."
     given = "" if delimiter == "auto" else _resolve_delimiter(delimiter)
     encoding, found = resolve_encoding(open, encoding)
     text = _read_sample(open, encoding)
@@ -259,7 +259,7 @@ def _parse_blocks(
 
     types = {f"f{place}": pa.large_string() for place in range(len(layout.names))}
     read = fast.ReadOptions(
-        column_names=list(types), block_size=block, use_threads=False, skip_rows=layout.above
+        column_names=list(types), block_size=block, use_threads=False, skip_rows=layout.lines_above_header
     )
     parse = fast.ParseOptions(
         delimiter=layout.dialect.delimiter,
@@ -309,7 +309,7 @@ def _describe_uneven_row(open: FileOpener, layout: FileLayout) -> str:
     try:
         with open_text(open, layout.encoding) as file:
             for line, row in _parse_rows(file, layout.dialect):
-                if line <= layout.above or len(row) == wide:
+                if line <= layout.lines_above_header or len(row) == wide:
                     continue
                 count += 1
                 first = first or f"line {line} has {pluralise(len(row), 'field')} where the header has {wide}"

@@ -83,18 +83,18 @@ def web_file_name(
 ) -> str:
     "The name of a file on the web, with an ending that tells its kind. DataError: nothing tells it."
     told = re.search(r"filename\*?=(?:UTF-8'')?\"?([^\";]+)", headers.get("Content-Disposition", ""))
-    plain = unquote(PurePosixPath(urlsplit(address.real).path).name)
+    plain = unquote(PurePosixPath(urlsplit(address.resolved).path).name)
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     for name in (plain, unquote(told[1]) if told else ""):
         if split_suffixes(name)[0] not in TEXT_SUFFIXES + TYPED_SUFFIXES:
             continue
-        return name if address.real == address.original else address.name + "".join(split_suffixes(name))
+        return name if address.resolved == address.original else address.name + "".join(split_suffixes(name))
     if kind in _SUFFIX_BY_MEDIA_TYPE:
         return address.name + _SUFFIX_BY_MEDIA_TYPE[kind]
     if kind == "text/html":
-        raise DataError(f"{address.shown} is a web page and no table; check the address")
+        raise DataError(f"{address.display_name} is a web page and no table; check the address")
     raise DataError(
-        f"{address.shown}: neither its ending nor its type ({kind or 'none'}) tells what it is; "
+        f"{address.display_name}: neither its ending nor its type ({kind or 'none'}) tells what it is; "
         f"download it, and give it an ending such as .csv"
     )
 
@@ -114,26 +114,26 @@ def check_http_status(
     else:
         what = "fails at its server" if status >= 500 else "is refused by its server"
         way_out = "try again later" if status >= 500 else "check the address"
-    raise DataError(f"{address.shown} {what} (HTTP {status}); {way_out}")
+    raise DataError(f"{address.display_name} {what} (HTTP {status}); {way_out}")
 
 
 def describe_network_error(
     address: DataLocation,
     error: Exception,  # from requests or urllib3
 ) -> str:
-    "What went wrong on the way, in one line and without the address's secrets."
+    "A network error in one line, without the address's secrets."
     text = repr(error)
     if "Timeout" in text or "timed out" in text:
-        return f"{address.shown} does not answer within {_HTTP_TIMEOUTS[1]:g} s; try again, or download it by hand"
+        return f"{address.display_name} does not answer within {_HTTP_TIMEOUTS[1]:g} s; try again, or download it by hand"
     if "IncompleteRead" in text:
-        return f"{address.shown} broke off before its end; try again"
+        return f"{address.display_name} broke off before its end; try again"
     if "NameResolution" in text or "getaddrinfo" in text:
         why = "unknown name, or no network"
     elif "refused" in text:
         why = "connection refused"
     else:
         why = "no trusted certificate" if "SSL" in text or "CERTIFICATE" in text else type(error).__name__
-    return f"{address.shown} cannot be reached ({why}); check the address and the network"
+    return f"{address.display_name} cannot be reached ({why}); check the address and the network"
 
 # %% ../../nbs/sources/04_downloads.ipynb #119fd6ed
 def silence_http_logs() -> None:
@@ -155,7 +155,10 @@ def fetch_from_web(address: DataLocation) -> Iterator[LocalCopy]:
             with (
                 _session() as session,
                 session.get(
-                    address.real, stream=True, timeout=_HTTP_TIMEOUTS, headers={"Accept-Encoding": "identity"}
+                    address.resolved,
+                    stream=True,
+                    timeout=_HTTP_TIMEOUTS,
+                    headers={"Accept-Encoding": "identity"},
                 ) as answer,
             ):
                 check_http_status(address, answer.status_code)
@@ -208,19 +211,19 @@ def describe_store_error(
     address: DataLocation,
     error: Exception,  # from fsspec, or from what it uses
 ) -> str:
-    "What is wrong with an object store, in one line."
+    "An error of an object store in one line."
     package, text = STORE_PACKAGES[address.scheme], f"{type(error).__name__} {error}".lower()
     if re.search("bucket.*not exist|nosuchbucket|container.*not|no such bucket", text):
-        return f"{address.shown}: there is no such bucket; check the address"
+        return f"{address.display_name}: there is no such bucket; check the address"
     if isinstance(error, FileNotFoundError):
-        return f"{address.shown} is not there; check the address"
+        return f"{address.display_name} is not there; check the address"
     if re.search("credential|anonymous|account_name|accountname|defaultazure|token", text):
-        return f"{address.shown}: there are no credentials; set {_CREDENTIAL_VARIABLES[package]}"
+        return f"{address.display_name}: there are no credentials; set {_CREDENTIAL_VARIABLES[package]}"
     if isinstance(error, PermissionError) or re.search("forbidden|denied|unauthorized|401|403", text):
-        return f"{address.shown}: access is denied; check {_CREDENTIAL_VARIABLES[package]}"
+        return f"{address.display_name}: access is denied; check {_CREDENTIAL_VARIABLES[package]}"
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     reason = re.sub(r"\S*(?:sig|token|key|secret)\S*=\S+", "...", said)
-    return f"{address.shown} cannot be read: {reason[:150].rstrip('.')}; check the address and the network"
+    return f"{address.display_name} cannot be read: {reason[:150].rstrip('.')}; check the address and the network"
 
 # %% ../../nbs/sources/04_downloads.ipynb #e2f12af6
 def require_store_package(address: DataLocation) -> None:
@@ -241,7 +244,7 @@ def _list_store_files(address: DataLocation) -> list[Fetcher]:
 
         store = fsspec.filesystem(address.scheme, skip_instance_cache=True)
         store.retries = 2  # by themselves they try for more than a minute where there is no network
-        path = address.real.partition("://")[2]
+        path = address.resolved.partition("://")[2]
         if is_pattern(path):
             paths = sorted(store.glob(path))
         elif store.isdir(path):
@@ -257,7 +260,7 @@ def _list_store_files(address: DataLocation) -> list[Fetcher]:
     except Exception as error:
         raise DataError(describe_store_error(address, error)) from None
     if not paths:
-        raise DataError(f"{address.shown}: there is no table; check the address")
+        raise DataError(f"{address.display_name}: there is no table; check the address")
     return [_from_store(address, store, path) for path in paths]
 
 # %% ../../nbs/sources/04_downloads.ipynb #778352df
@@ -275,7 +278,7 @@ def _from_store(address: DataLocation, store: Any, path: str) -> Fetcher:
             except Exception as error:
                 raise DataError(describe_store_error(address, error)) from None
             if local.stat().st_size != size:
-                raise DataError(f"{address.shown} broke off before its end; try again")
+                raise DataError(f"{address.display_name} broke off before its end; try again")
             yield LocalCopy(name, local)
 
     return bring
@@ -284,12 +287,12 @@ def _from_store(address: DataLocation, store: Any, path: str) -> Fetcher:
 def make_fetchers(
     address: DataLocation,  # on a disk, on the web, or in an object store
 ) -> list[Fetcher]:  # one or more
-    "How to bring the files that an address names. DataError: there are none."
-    if address.place == "store":
+    "The fetchers for the files that an address names. DataError: there are none."
+    if address.kind == "store":
         return _list_store_files(address)
-    if address.place == "web":
+    if address.kind == "web":
         return [lambda: fetch_from_web(address)]
-    return [_on_disk(path) for path in find_source_files(address.real)]
+    return [_on_disk(path) for path in find_source_files(address.resolved)]
 
 
 def _on_disk(path: Path) -> Fetcher:

@@ -39,7 +39,7 @@ _ASCII_COMPATIBLE = {
 
 @dataclass
 class TextSurvey:
-    "What one pass over the bytes of a text file has found."
+    "Size, lines, quotes, zero bytes and invalid bytes of a text file, found in one pass."
 
     size: int = 0  # bytes
     lines: int = 0  # ends of lines
@@ -47,7 +47,7 @@ class TextSurvey:
     first_null_line: int = 0  # the first line with a byte of value zero; 0: none
     first_invalid_byte: tuple[int, int] | None = None  # line and byte where the encoding does not hold
 
-    def note(self, text: bytes | str) -> None:
+    def count_block(self, text: bytes | str) -> None:
         "Count what is in a block."
 
         def count(sign: str) -> int:
@@ -85,7 +85,7 @@ def survey_text(
                 ends = error.object.count(b"\n", 0, error.start)
                 found.first_invalid_byte = (found.lines + ends + 1, error.object[error.start])
                 return found
-            found.note(block if plain else text)
+            found.count_block(block if plain else text)
             if not block:
                 return found
 
@@ -144,21 +144,23 @@ class EncodingCensus:
     "The lines of a file that are not plain ASCII."
 
     total: int = 0
-    first: list[bytes] = field(default_factory=list)  # some of them
+    sample_lines: list[bytes] = field(default_factory=list)  # some of them
     valid_lines: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_ENCODING_EVIDENCE, 0))
-    odd: dict[str, int] = field(default_factory=dict)  # the first line that does not fit, by encoding
+    evidence_lines: dict[str, int] = field(
+        default_factory=dict
+    )  # the first line that does not fit, by encoding
 
     def add(self, number: int, line: bytes) -> None:
         "Take note of one line."
         self.total += 1
-        if len(self.first) < 500:
-            self.first.append(line[: 2**16])
+        if len(self.sample_lines) < 500:
+            self.sample_lines.append(line[: 2**16])
         for kind, proof in _ENCODING_EVIDENCE.items():
             encoding = kind.removeprefix("wide ")
             try:
                 line.decode(encoding)
             except UnicodeDecodeError:
-                self.odd.setdefault(encoding, number)
+                self.evidence_lines.setdefault(encoding, number)
             else:
                 self.valid_lines[kind] += bool(proof.search(line))
 
@@ -189,7 +191,7 @@ def guess_legacy_encoding(
     "The old encoding whose letters make the most sensible words; it decodes all of the content."
     from charset_normalizer import from_bytes
 
-    sample = b"".join(census.first)
+    sample = b"".join(census.sample_lines)
     best = from_bytes(sample, cp_isolation=list(_LEGACY_ENCODINGS)).best()
     likely = [best.encoding] if best else []
     if _EUC_KANA.search(sample) and _is_mostly_half_width(sample):
@@ -215,13 +217,13 @@ def check_single_encoding(
     )
     for kind, enough in kinds.items():
         fits, encoding = census.valid_lines[kind], kind.removeprefix("wide ")
-        if not fits or fits < enough * census.total or encoding not in census.odd:
+        if not fits or fits < enough * census.total or encoding not in census.evidence_lines:
             continue
         if enough > 0.1 and fits < 2:
             continue
         others = pluralise(fits, "other line") + (" is" if fits == 1 else " are")
         raise DataError(
-            f"line {census.odd[encoding]} is not {encoding.upper()} while {others}: "
+            f"line {census.evidence_lines[encoding]} is not {encoding.upper()} while {others}: "
             f"the file mixes encodings; save all of it in one, or set collect.encoding"
         )
 

@@ -31,7 +31,7 @@ __all__ = ['FrameStream', 'ReadOptions', 'ReadReport', 'make_column_names', 'nor
 # %% ../../nbs/sources/07_file_formats.ipynb #3ad48f2a
 @dataclass(frozen=True)
 class ReadOptions:
-    "What the user says about reading a source."
+    "The options for reading a source."
 
     query: str = ""  # of a database: SELECT ..., or the name of a table
     encoding: str = "auto"  # of a text file: auto, or a name
@@ -41,15 +41,15 @@ class ReadOptions:
 # %% ../../nbs/sources/07_file_formats.ipynb #d652c21f
 @dataclass
 class ReadReport:
-    "What was found out while reading."
+    "What was found out while a source was read: encoding, delimiter, files and their digest."
 
     encoding: str | None = None  # of a text file
     delimiter: str | None = None
-    above: int = 0  # lines above the header that were left out
+    lines_above_header: int = 0  # lines above the header that were left out
     files: int = 0
     bytes: int | None = None  # of all files together
     sha256: str | None = None  # of the file; of several: of the hash so far and that of the next one
-    weight: int = 0  # bytes that the file being read will take in memory, as far as one can tell
+    memory_bytes: int = 0  # bytes that the file being read will take in memory, as far as one can tell
 
     def add_file(self, path: Path) -> None:
         "Take note of a file that is read."
@@ -129,7 +129,10 @@ def text_frames(open: FileOpener, how: ReadOptions, facts: ReadReport) -> FrameS
     "The table in a text file, every cell as written. DataError: it is empty or broken."
     layout = detect_layout(open, how.encoding, how.delimiter)
     facts.add_layout(layout.encoding, layout.dialect.delimiter)
-    facts.above, facts.weight = layout.above, layout.size + 8 * layout.lines * len(layout.names)
+    facts.lines_above_header, facts.memory_bytes = (
+        layout.lines_above_header,
+        layout.size + 8 * layout.lines * len(layout.names),
+    )
     names = make_column_names(list(layout.names))
     yield pd.DataFrame(columns=names, dtype="str")
     for frame in read_text_batches(open, layout):
@@ -139,7 +142,7 @@ def text_frames(open: FileOpener, how: ReadOptions, facts: ReadReport) -> FrameS
 def json_frames(open: FileOpener, how: ReadOptions, facts: ReadReport, rows: int = 20_000) -> FrameStream:
     "The table in JSON lines, or in one JSON list of records. DataError: a record is broken."
     encoding, found = resolve_encoding(open, how.encoding)
-    facts.weight = 2 * found.size
+    facts.memory_bytes = 2 * found.size
     with open_text(open, encoding) as file:
         start = file.read(2**16).lstrip()
     if not start:
@@ -198,7 +201,7 @@ def parquet_frames(path: Path, how: ReadOptions, facts: ReadReport) -> FrameStre
             raise DataError("this is no Parquet file, or only a part of one; make it once more")
     with parquet.ParquetFile(path, pre_buffer=False) as file:  # else what was read stays in memory
         groups = range(file.metadata.num_row_groups)
-        facts.weight = sum(file.metadata.row_group(group).total_byte_size for group in groups)
+        facts.memory_bytes = sum(file.metadata.row_group(group).total_byte_size for group in groups)
         if not file.metadata.num_rows:
             yield file.schema_arrow.empty_table().to_pandas()
         for batch in file.iter_batches(50_000):

@@ -26,7 +26,7 @@ __all__ = ['Join', 'parse_joins', 'join_key_column', 'mask_keys', 'JoinedTable',
 # %% ../../nbs/sources/10_joins.ipynb #696db84b
 @dataclass(frozen=True)
 class Join:
-    "What to join, and on which key."
+    "A source to join, and the key to join it on."
 
     source: str  # as the user wrote it
     keys: tuple[tuple[str, str], ...]  # column of the first table, and that of this one
@@ -79,7 +79,7 @@ def join_key_column(
 
 
 def mask_keys(keys: pd.Series) -> str:
-    "How keys look, without showing one: digits as 9, letters as A."
+    "The commonest form of keys, without showing one: digits as 9, letters as A."
     texts = [re.sub(r"\d", "9", text).replace("\x1f", ", ") for text in keys[keys != ""].head(1000)]
     shapes = pd.Series([re.sub(r"[^\W\d_]", "A", text) for text in texts])
     return shorten(shapes.mode()[0], 30) if len(shapes) else "nothing"
@@ -91,7 +91,7 @@ class JoinedTable:
     def __init__(self, join: Join, table: pd.DataFrame):
         self.join, self.name = join, source_short_name(join.source)
         mine, theirs = zip(*join.keys, strict=True)
-        self.keys, self.rows, self.found, self.shape = list(mine), 0, 0, "nothing"
+        self.keys, self.rows, self.matched_rows, self.shape = list(mine), 0, 0, "nothing"
         others = [find_key_column(name, table, f"{self.name} (collect.join)") for name in theirs]
         key = join_key_column(table, others)
         repeated = key[key != ""].duplicated()
@@ -109,7 +109,7 @@ class JoinedTable:
         mine = [find_key_column(name, frame, "the first table (collect.join)") for name in self.keys]
         key = join_key_column(frame, mine)
         places = self.index.get_indexer(key)
-        self.rows, self.found = self.rows + len(frame), self.found + int((places >= 0).sum())
+        self.rows, self.matched_rows = self.rows + len(frame), self.matched_rows + int((places >= 0).sum())
         if self.shape == "nothing":
             self.shape = mask_keys(key)
         partners = self.added.reset_index(drop=True).reindex(places).set_axis(frame.index)
@@ -121,9 +121,9 @@ class JoinedTable:
 def join_report(
     partner: JoinedTable,  # that has been added to all rows
 ) -> dict[str, Any]:
-    "What a join did. DataError: nothing."
+    "The counts of a join, for the snapshot. DataError: no row found a match."
     join = partner.join
-    if not partner.found:
+    if not partner.matched_rows:
         raise DataError(
             f"{partner.name}: no row finds a partner on {join.on}: keys look like {partner.shape} in the "
             f"first table and like {partner.theirs} here; check collect.join"
@@ -133,7 +133,7 @@ def join_report(
         "on": join.on,
         "rows_before": partner.rows,
         "rows_after": partner.rows,
-        "partners": partner.found / partner.rows,
+        "partners": partner.matched_rows / partner.rows,
         "columns": partner.added.shape[1],
     }
 
@@ -187,7 +187,7 @@ def add_joined_columns(
     frames: FrameStream,  # parts of the first table
     partners: list[JoinedTable],
 ) -> FrameStream:
-    "The same rows with the columns of their partners."
+    "Add the columns of the joined tables to a stream of tables."
     for frame in frames:
         for partner in partners:
             frame = partner.add_to(frame)

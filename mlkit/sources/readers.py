@@ -25,10 +25,10 @@ from .locations import DataLocation, parse_location
 
 # %% ../../nbs/sources/09_readers.ipynb #e206fd2b
 def example_frames(address: DataLocation, how: ReadOptions, facts: ReadReport) -> FrameStream:
-    "A built-in table."
+    "Read a built-in example table."
     from mlkit.sources.examples import load_example
 
-    yield load_example(address.real.partition(":")[2])
+    yield load_example(address.resolved.partition(":")[2])
 
 
 def openml_frames(address: DataLocation, how: ReadOptions, facts: ReadReport) -> FrameStream:
@@ -37,7 +37,7 @@ def openml_frames(address: DataLocation, how: ReadOptions, facts: ReadReport) ->
 
     from sklearn.datasets import fetch_openml
 
-    number = address.real.partition(":")[2].strip()
+    number = address.resolved.partition(":")[2].strip()
     if not number.isdecimal():
         raise DataError(f"openml:{shorten(number)} is no number of a table; write one such as openml:61")
     try:
@@ -64,8 +64,8 @@ def stream_source(
 ) -> FrameStream:
     "The rows of a source, some at a time. DataError: it cannot be read; SettingsError: a wrong parameter."
     address, rows = parse_location(source, parameter), 0
-    if address.place in _READER_BY_SCHEME:
-        frames = _READER_BY_SCHEME[address.place](address, how, facts)
+    if address.kind in _READER_BY_SCHEME:
+        frames = _READER_BY_SCHEME[address.kind](address, how, facts)
     else:
         frames = folder_frames(make_fetchers(address), how, facts)
     for frame in frames:
@@ -76,14 +76,14 @@ def stream_source(
             yield frame
     if rows:
         return
-    if address.place == "database":
+    if address.kind == "database":
         raise DataError(f"{address.name}: the query gives no row; check collect.query")
     raise DataError(f"{address.name}: there is a header but no row; export the table with its rows")
 
 
 def _one_column(address: DataLocation, name: str) -> str:
     way_out = "if there are more, say what is between them: -p collect.delimiter=..."
-    if address.place == "database":
+    if address.kind == "database":
         way_out = "ask for more in collect.query"
     return f"{address.name}: there is one column only, {shorten(name, 60)!r}; {way_out}"
 
@@ -106,7 +106,7 @@ def rebatch(
     frames: FrameStream,
     rows: int,  # in each table, but for the last
 ) -> FrameStream:
-    "The same rows in tables of one length."
+    "Cut a stream of tables into tables of one length."
     waiting, count, start = list[pd.DataFrame](), 0, 0
     for frame in frames:
         while count + len(frame) >= rows:
@@ -171,7 +171,7 @@ def read_all_frames(
     for frame in rebatch(frames, _CHUNK_ROWS):
         size = int(frame.memory_usage(index=False).sum())
         taken, rows = taken + size, rows + len(frame)
-        check_memory(max(facts.weight - taken, 2 * size), taken / rows)
+        check_memory(max(facts.memory_bytes - taken, 2 * size), taken / rows)
         if not columns:
             columns = [[] for _ in frame.columns]
         for place, parts in enumerate(columns):

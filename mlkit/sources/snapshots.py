@@ -67,7 +67,7 @@ def make_snapshot(
     data: pd.DataFrame,  # the table as it goes into the run
     origin: Provenance,  # where it came from
 ) -> dict[str, Any]:  # for snapshot.json
-    "What must be known to say later which data a model has seen."
+    "Make the snapshot that says later which data a model has seen."
     size = {"rows": len(data), "columns": data.shape[1], "rows_in_source": origin.rows}
     return asdict(origin) | {"joins": list(origin.joins)} | size | {"data_hash": data_hash(data)}
 
@@ -76,7 +76,7 @@ def describe_snapshot(
     data: pd.DataFrame,  # the table as it goes into the run
     origin: Provenance,  # where it came from
 ) -> str:
-    "The same in one sentence."
+    "The provenance of a table in one sentence."
     found = f"{len(data):,} of " if len(data) < origin.rows else ""
     size = f"{found}{pluralise(origin.rows, 'row')} x {pluralise(data.shape[1], 'column')}"
     what = f"{pluralise(origin.files, 'file')} of {origin.name}" if origin.files > 1 else origin.name
@@ -84,8 +84,8 @@ def describe_snapshot(
     if origin.encoding is not None:
         between = DELIMITERS.get(origin.delimiter or "", repr(origin.delimiter))
         text += f" as {origin.encoding.upper().replace('_', '-')}, {between}-separated"
-    if origin.above:
-        text += f", without {pluralise(origin.above, 'line')} above the header"
+    if origin.lines_above_header:
+        text += f", without {pluralise(origin.lines_above_header, 'line')} above the header"
     for each in origin.joins:
         text += f", joined with {source_short_name(each['source'])} ({each['partners']:.1%} of the rows)"
     return text
@@ -95,7 +95,7 @@ def compare_snapshots(
     before: dict[str, Any],  # an earlier snapshot; empty: there is none
     now: dict[str, Any],
 ) -> str:  # `; the same data as before`, or what changed; nothing at the first time
-    "What became of the data since the last time."
+    "Compare two snapshots: is the data the same, or how did it change?"
     if not before:
         return ""
     if before.get("data_hash") == now["data_hash"]:

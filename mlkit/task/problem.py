@@ -8,14 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from ..core.errors import SettingsError, did_you_mean
 from .metrics import METRICS, TaskType, metric_names_for
-from .task import TASK_TYPES
+from .task import TASK_TYPES, Task
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
 
 # %% auto #0
-__all__ = ['Problem', 'name_problem', 'metric_problem', 'goal_problem', 'cost_problem', 'state_problem']
+__all__ = ['Problem', 'name_problem', 'metric_problem', 'goal_problem', 'cost_problem', 'state_problem', 'show_problem']
 
 # %% ../../nbs/task/06_problem.ipynb #00589815
 @dataclass(frozen=True)
@@ -124,3 +128,37 @@ def state_problem(
     if wrong:
         raise SettingsError("\n".join(f"[problem] {sentence}" for sentence in wrong))
     return problem
+
+# %% ../../nbs/task/06_problem.ipynb #a32253ee
+def _problem_lines(problem: Problem | Task) -> dict[str, str]:
+    "What there is to say about a problem, line by line."
+    task, reason = (problem.task, "") if isinstance(problem, Problem) else (problem.type, problem.reason)
+    metric, later = METRICS.get(problem.metric), "inferred from the data"
+    needless, missed = problem.cost_false_positive, problem.cost_false_negative
+    better = "higher is better" if metric and metric.greater_is_better else "lower is better"
+    costs = f"{needless:g} for a false positive, {missed:g} for a false negative"
+    return {
+        "Decision": problem.decision,
+        "Target": problem.target,
+        "Task": later if task == "auto" else task,
+        "Positive class": problem.positive,
+        "Metric": f"{metric.label} ({better})" if metric else later,
+        "Goal": "none stated" if problem.goal is None else f"{problem.goal:g}",
+        "Cost of errors": costs if task in ("auto", "binary") else "",
+        "Reason": reason,
+    }
+
+# %% ../../nbs/task/06_problem.ipynb #e15edf4e
+def show_problem(
+    problem: Problem | Task,  # stated, or settled by the data
+) -> HTML:
+    "The problem as a small table."
+    from IPython.display import HTML
+
+    left = "style='text-align:left'"
+    lines = [
+        f"<tr><th {left}>{name}</th><td {left}>{escape(text)}</td></tr>"
+        for name, text in _problem_lines(problem).items()
+        if text
+    ]
+    return HTML(f"<table>{''.join(lines)}</table>")

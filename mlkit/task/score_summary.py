@@ -5,7 +5,6 @@
 # %% ../../nbs/task/08_score_summary.ipynb #1cb50596
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -52,7 +51,7 @@ class ScoreSummary:
 
 # %% ../../nbs/task/08_score_summary.ipynb #0733af5f
 def _finite(value: Any) -> float | None:
-    fine = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    fine = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
     return float(value) if fine else None
 
 

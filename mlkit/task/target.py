@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.cells import is_missing
-from ..data.column_spec import ColumnSpec, read_cell, read_column
+from ..data.column_reader import read_column
+from ..data.column_spec import ColumnSpec, read_cell
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -66,8 +66,8 @@ def mlkit(package: Path, source: Path) -> tuple[float, float]:
             "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)")  # fmt: skip
     command = [sys.executable, "-c", code, "score", str(package), str(source), str(output), "--overwrite"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    note = json.loads(output.with_suffix(".score.json").read_text())
-    assert note["refused"] == 0
+    note = json.loads(output.with_suffix(".scoring.json").read_text())
+    assert note["rejected"] == 0
     return note["rows"] / note["seconds"], float(said.split()[-1])
 
 

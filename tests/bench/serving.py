@@ -271,7 +271,7 @@ def first_answer(process: subprocess.Popen, competitor: Competitor, port: int, r
         client = ServerClient(port)
         client.headers = competitor.headers
         try:
-            heard = client.ask("POST", competitor.path, competitor.body(row))
+            heard = client.request("POST", competitor.path, competitor.body(row))
             if heard.status == 200:
                 return heard.value
             if heard.status not in (404, 500, 502, 503):

@@ -32,19 +32,13 @@ from mlkit.data.cells import (
     to_python,
     tokenise_text,
 )
-from mlkit.data.column_spec import (
-    ISO_TIME_PATTERN,
-    KINDS,
-    ColumnSpec,
-    input_cell,
-    input_columns,
-    input_names,
-    read_cell,
-    read_column,
-)
+from mlkit.data.column_reader import ISO_TIME_PATTERN, read_column
+from mlkit.data.column_spec import KINDS, ColumnSpec, read_cell
+from mlkit.data.model_inputs import input_cell, input_columns, input_names
+from mlkit.data.ordered_categories import ordered_categories
 from mlkit.data.sentinels import find_sentinels
 from mlkit.data.table_spec import DerivedInput, TableSpec
-from mlkit.data.type_inference import infer_column, infer_kind, infer_table_spec, ordered_categories
+from mlkit.data.type_inference import infer_column, infer_kind, infer_table_spec
 from mlkit.sources.examples import EXAMPLES, load_example, make_customers
 
 # ---------------------------------------------------------------- cells
@@ -448,12 +442,12 @@ COLUMNS = st.builds(
     unit=st.sampled_from(["", "kg", "h", "%"]),
     units=st.sampled_from([{}, {"g": 0.001, "lb": 0.45359237}, {"m": 1 / 60, "": 1.0}, {"": 100.0}]),
     currency=st.sampled_from(["", "USD"]),
-    shapes=st.sampled_from([(), ("#-#-#",), ("#-#", "#.#.#"), ("#kg",)]),
-    order=st.sampled_from(["", "day", "month"]),
-    hours=st.booleans(),
-    exact=st.booleans(),
+    number_patterns=st.sampled_from([(), ("#-#-#",), ("#-#", "#.#.#"), ("#kg",)]),
+    date_order=st.sampled_from(["", "day", "month"]),
+    has_time=st.booleans(),
+    exact_match=st.booleans(),
     categories=st.sampled_from([(), ("Basic", "Gold"), ("1", "0401")]),
-    other=st.sampled_from(["", "(other)"]),
+    other_category=st.sampled_from(["", "(other)"]),
     spellings=st.sampled_from([{}, {"BASIC": "Basic"}]),
     missing=st.sampled_from([MISSING_MARKERS, (*MISSING_MARKERS, "unknown", "-1", "2020-02-29", "5kg")]),
 )
@@ -495,13 +489,15 @@ def test_executors_agree_on_mixed_cells(column, cells):
         *(ColumnSpec("a", kind, has_time=True, categories=("Basic", "1")) for kind in KINDS),
         ColumnSpec("a", "number", decimal=","),
         ColumnSpec("a", "number", unit="kg"),
-        ColumnSpec("a", "date", order="day"),
-        ColumnSpec("a", "date", order="month"),
+        ColumnSpec("a", "date", date_order="day"),
+        ColumnSpec("a", "date", date_order="month"),
     ],
-    ids=lambda column: column.kind + column.unit + column.order + column.decimal,
+    ids=lambda column: column.kind + column.unit + column.date_order + column.decimal,
 )
 def test_executors_agree_on_ugly_cells(declared):
-    more = replace(declared, missing=(*MISSING_MARKERS, "unknown", "-1", "2020-02-29", "401"), other="rest")
+    more = replace(
+        declared, missing=(*MISSING_MARKERS, "unknown", "-1", "2020-02-29", "401"), other_category="rest"
+    )
     for column in (declared, more):
         check_agreement(column, pd.Series([cell for cell in UGLY if cell != "\ud800"], dtype="str"))
         check_agreement(column, pd.Series([-1.0, 401.0, 20200229.0, 1e39, math.inf, None]))
@@ -754,8 +750,8 @@ def many(cell, count=100):
 )
 def test_kinds(series, kind):
     column = infer_column(series)
-    assert (column.kind, infer_kind(series)) == (kind, kind), column.why
-    assert column.why and bool(column.reason) != column.use
+    assert (column.kind, infer_kind(series)) == (kind, kind), column.kind_reason
+    assert column.kind_reason and bool(column.unused_reason) != column.use
     assert not (column.use and kind in ("identifier", "constant", "empty"))
 
 
@@ -768,10 +764,10 @@ def test_what_was_seen_along_with_a_kind_is_declared():
     size = infer_column(many(lambda n: "Varies" if n % 5 == 0 else f"{n / 10}M"))
     assert "varies" in size.missing and read_cell(size, "VARIES") is None
     american = infer_column(texts("12/25/2020", "03/04/2020"))
-    assert american.order == "month" and read_cell(american, "03/04/2020") == datetime(2020, 3, 4)
-    assert infer_column(texts("25/12/2020", "03/04/2020")).order == "day"
-    assert infer_column(texts("05.06.2020", "03.04.2020")).order == "day"
-    assert "assumed" in infer_column(texts("05/06/2020", "03/04/2020")).why
+    assert american.date_order == "month" and read_cell(american, "03/04/2020") == datetime(2020, 3, 4)
+    assert infer_column(texts("25/12/2020", "03/04/2020")).date_order == "day"
+    assert infer_column(texts("05.06.2020", "03.04.2020")).date_order == "day"
+    assert "assumed" in infer_column(texts("05/06/2020", "03/04/2020")).kind_reason
     assert not infer_column(texts("2020-01-01", "2020-01-02")).has_time
     assert infer_column(texts("2020-01-01", "2020-01-02 10:00")).has_time
 
@@ -784,7 +780,7 @@ def test_one_typing_error_does_not_turn_a_column_into_decimal_commas():
 def test_spellings_are_joined_and_rare_categories_put_together():
     cells = ["Basic"] * 60 + ["basic "] * 30 + ["ＢＡＳＩＣ"] * 5 + ["Pro"] * 50 + ["x", "y"]
     column = infer_column(pd.Series(cells, name="plan"))
-    assert column.categories == ("Basic", "Pro") and column.other == "(other)"
+    assert column.categories == ("Basic", "Pro") and column.other_category == "(other)"
     assert column.spellings == {"basic": "Basic", "ＢＡＳＩＣ": "Basic"}
     cells = [read_cell(column, text) for text in (" BASIC", "x", "never seen", "?")]
     assert cells == ["Basic", "(other)", "(other)", None]
@@ -792,19 +788,19 @@ def test_spellings_are_joined_and_rare_categories_put_together():
 
 def test_unseen_categories_are_missing_where_none_was_rare():
     column = infer_column(pd.Series(["a", "b", "c"] * 50, name="plan"))
-    assert column.other == "" and read_cell(column, "z") is None
+    assert column.other_category == "" and read_cell(column, "z") is None
 
 
 def test_the_label_of_the_others_is_no_category():
     column = infer_column(pd.Series(["(other)", "b", "c"] * 50 + ["z"], name="plan"))
-    assert column.other == "((other))" and read_cell(column, "z") == "((other))"
+    assert column.other_category == "((other))" and read_cell(column, "z") == "((other))"
 
 
 def test_at_most_two_hundred_categories_are_learned_and_none_is_no_use():
     column = infer_column(pd.Series([f"c{n % 300}" for n in range(9000)], name="plan"))
     assert len(column.categories) == 200 and column.use
     rare = infer_column(pd.Series([f"c{n % 700}" for n in range(2100)], name="plan"))
-    assert not rare.use and rare.reason
+    assert not rare.use and rare.unused_reason
 
 
 def test_missing_markers_may_be_declared():
@@ -822,13 +818,13 @@ def test_a_declared_kind_is_not_questioned():
     table = infer_table_spec(frame, kinds={"calls": "category", "id": "number"})
     assert table["calls"].categories == ("1", "2", "3")
     assert table.input_kinds == {"calls": "category", "id": "number"}
-    assert infer_column(texts("5", "x", "y"), "number").why.startswith("1 of 3")
+    assert infer_column(texts("5", "x", "y"), "number").kind_reason.startswith("1 of 3")
     assert not infer_column(texts("5", "x"), "identifier").use
 
 
 def test_units_are_converted_where_they_can_be():
     weight = infer_column(many(lambda n: f"{n} {'kg' if n % 3 else 'g'}"))
-    assert weight.kind == "number" and weight.unit == "kg" and "converted from g" in weight.why
+    assert weight.kind == "number" and weight.unit == "kg" and "converted from g" in weight.kind_reason
     assert [read_cell(weight, text) for text in ("2 KG", "500g", "1 lb", "7")] == [2, 0.5, None, None]
     flight = infer_column(many(lambda n: f"{n % 9}h {n % 7 * 5}m" if n % 4 else f"{n % 12}h"))
     assert [read_cell(flight, text) for text in ("2h 30m", "3 h", "45m")] == [2.5, 3, 0.75]
@@ -838,7 +834,7 @@ def test_units_are_converted_where_they_can_be():
 
 def test_units_that_do_not_convert_are_left_out_or_no_numbers():
     few = infer_column(many(lambda n: f"{10 + n / 7:.1f} {'kmpl' if n % 20 else 'km/kg'}"))
-    assert few.unit == "kmpl" and "'10.0 km/kg', are taken as missing" in few.why
+    assert few.unit == "kmpl" and "'10.0 km/kg', are taken as missing" in few.kind_reason
     assert [read_cell(few, text) for text in ("12.5 kmpl", "12.5 km/kg")] == [12.5, None]
     assert infer_column(many(lambda n: f"{n} {'kmpl' if n % 3 else 'km/kg'}")).kind != "number"
     euros = infer_column(many(lambda n: f"€{n}" if n % 20 == 0 else f"${n}"))
@@ -852,17 +848,17 @@ def test_percents_and_shares_do_not_mix_quietly():
         12,
         12,
         12,
-    ] and "shares of 1" in shares.why
+    ] and "shares of 1" in shares.kind_reason
     plain = infer_column(many(lambda n: f"{n}%" if n % 3 else f"{n}"))
     assert [read_cell(plain, text) for text in ("12%", "12")] == [
         12,
         12,
-    ] and "taken to be percent" in plain.why
+    ] and "taken to be percent" in plain.kind_reason
 
 
 def test_points_between_thousands_are_no_decimal_points():
     rent = infer_column(many(lambda n: f"{300 + n * 27:,} €".replace(",", ".")))
-    assert read_cell(rent, "1.234 €") == 1234 and "points between thousands" in rent.why
+    assert read_cell(rent, "1.234 €") == 1234 and "points between thousands" in rent.kind_reason
     assert read_cell(infer_column(many(lambda n: f"{n / 1000:.3f}")), "1.234") == 1.234
 
 
@@ -914,7 +910,10 @@ def test_words_for_nothing_are_answers_where_they_have_to_be():
     assert set(infer_column(texts("single", "double", "None")).categories) == {"single", "double", "None"}
     assert set(infer_column(texts("US", "JP", "NA")).categories) == {"US", "JP", "NA"}
     assert infer_column(texts("yes", "no", "unknown")).kind == "boolean"
-    assert "'unknown' in 2 rows taken as missing" in infer_column(texts("a", "b", "Unknown", "unknown")).why
+    assert (
+        "'unknown' in 2 rows taken as missing"
+        in infer_column(texts("a", "b", "Unknown", "unknown")).kind_reason
+    )
 
 
 @pytest.mark.parametrize(
@@ -1013,11 +1012,11 @@ def test_planted_sentinels_are_found(name, codes):
 def test_a_sentinel_is_missing_for_both_executors():
     column = infer_column(pd.Series([*map(str, range(400)), *["-1"] * 300]))
     assert column.kind == "number" and read_cell(column, -1.0) is None and read_cell(column, "-1") is None
-    assert "-1 in 300 rows of 700 (the only negative value, beside 0 to 399)" in column.why
+    assert "-1 in 300 rows of 700 (the only negative value, beside 0 to 399)" in column.kind_reason
     left = infer_column(
         pd.Series([*pd.date_range("2020-01-01", periods=90).astype(str), *["9999-12-31"] * 9])
     )
-    assert read_cell(left, "9999-12-31") is None and "9999-12-31 in 9 rows of 99" in left.why
+    assert read_cell(left, "9999-12-31") is None and "9999-12-31 in 9 rows of 99" in left.kind_reason
 
 
 # ---------------------------------------------------------------- tables
@@ -1038,8 +1037,10 @@ def test_a_column_that_says_the_same_as_an_earlier_one_is_not_used():
     )
     table = infer_table_spec(frame)
     assert table.input_names == ("sex", "size", "nearly")
-    assert table["male"].reason == table["Geschlecht"].reason == "the same as 'sex' in every row"
-    assert table["again"].reason == "the same as 'size' in every row"
+    assert (
+        table["male"].unused_reason == table["Geschlecht"].unused_reason == "the same as 'sex' in every row"
+    )
+    assert table["again"].unused_reason == "the same as 'size' in every row"
     assert infer_table_spec(frame.head(10)).input_names == tuple(frame)  # too few rows to tell
 
 
@@ -1056,7 +1057,7 @@ def test_long_columns_are_told_alike_in_any_order():
     frame.loc[:399, "number"] = [f"broken {n}" for n in range(400)]
     table = infer_table_spec(frame)
     assert [column.kind for column in table.columns] == ["number", "identifier", "identifier", "number"]
-    assert "29,600 of 30,000" in table["number"].why
+    assert "29,600 of 30,000" in table["number"].kind_reason
     assert infer_table_spec(frame.sample(frac=1, random_state=1)) == table
 
 
@@ -1121,9 +1122,9 @@ def test_columns_that_lack_or_double_are_named():
 def test_a_dropped_column_keeps_its_reason():
     table = infer_table_spec(make_customers(200)).drop({"note": "not known at the time"})
     assert not any(name.startswith("note") for name in table.input_names)
-    assert table["note"].reason == "not known at the time"
+    assert table["note"].unused_reason == "not known at the time"
     assert "no: not known at the time" in table.to_frame().used.tolist()
-    assert TableSpec.from_dict(table.to_dict())["note"].reason == "not known at the time"
+    assert TableSpec.from_dict(table.to_dict())["note"].unused_reason == "not known at the time"
     with pytest.raises(DataError, match="no column 'nte'"):
         table.drop({"nte": ""})
 
@@ -1135,7 +1136,7 @@ def test_a_derived_column_needs_two_numbers_that_the_model_gets():
         ColumnSpec("c", "text"),
         ColumnSpec("a / b", "number"),
     )
-    table = TableSpec((*columns, ColumnSpec("d", "number", use=False, reason="leaks")))
+    table = TableSpec((*columns, ColumnSpec("d", "number", use=False, unused_reason="leaks")))
     derived = table.with_derived([DerivedInput("", "a", "/", "b"), DerivedInput("sum", "a", "+", "b")])
     assert derived.input_names[-2:] == ("a / b.", "sum") and derived.input_kinds["sum"] == "number"
     assert derived.row_inputs({"a": "1,000", "b": "8"})["a / b."] == 125
@@ -1168,7 +1169,7 @@ def test_every_example_goes_there_and_back(name):
         ({"knd": "number"}, "column 'a': 'knd' is no field; did you mean 'kind'"),
         ({"kind": "numbr"}, "column 'a': 'kind' cannot be 'numbr'; choose 'number'"),
         ({"use": "no"}, "column 'a': 'use' cannot be 'no'"),
-        ({"order": "year"}, "column 'a': 'order' cannot be 'year'"),
+        ({"date_order": "year"}, "column 'a': 'date_order' cannot be 'year'"),
         ({"name": None}, "'name' cannot be None"),
         ({"categories": "abc"}, "'categories' cannot be 'abc'"),
     ],

@@ -27,11 +27,11 @@ TABLE = TableSpec(
         ColumnSpec("price", "number", decimal=",", currency="€"),
         ColumnSpec("member", "boolean"),
         ColumnSpec("since", "date", has_time=True),
-        ColumnSpec("day", "date", order="day"),
-        ColumnSpec("plan", "category", categories=("basic", "pro"), other="basic"),
+        ColumnSpec("day", "date", date_order="day"),
+        ColumnSpec("plan", "category", categories=("basic", "pro"), other_category="basic"),
         ColumnSpec("city", "category", categories=("Bern", "Zürich"), spellings={"Zurich": "Zürich"}),
         ColumnSpec("note", "text"),
-        ColumnSpec("code", "identifier", use=False, reason="it tells rows apart"),
+        ColumnSpec("code", "identifier", use=False, unused_reason="it tells rows apart"),
     )
 ).with_derived([DerivedInput("", "age", "/", "price")])
 SCHEMA = Schema({
@@ -67,13 +67,13 @@ def test_a_row_is_read_as_the_slow_way_reads_it(row):
     numbers = [float(value) for name, value in slow.items() if not is_text_input(kinds[name])]
     assert parts(read)[0] == [None if value != value else value for value in numbers]
     assert read.words == [value for name, value in slow.items() if is_text_input(kinds[name])]
-    broken = {(trouble.column, trouble.message) for trouble in read.troubles
-              if trouble.situation not in ("unknown", "absent")}  # fmt: skip
+    broken = {(violation.column, violation.message) for violation in read.violations
+              if violation.check not in ("unknown_column", "missing_column")}  # fmt: skip
     assert {column for column, _ in broken} == {
         column for column, _ in row_violations(READER.schema, TABLE, row)
     }
-    assert {t.column for t in read.troubles if t.situation == "unknown"} == {*row} & {"other"}
-    absent = {t.column for t in read.troubles if t.situation == "absent"}
+    assert {t.column for t in read.violations if t.check == "unknown_column"} == {*row} & {"other"}
+    absent = {t.column for t in read.violations if t.check == "missing_column"}
     assert absent == {column.name for column in TABLE.used} - {*row}
 
 
@@ -86,8 +86,8 @@ def test_a_table_is_read_as_its_rows_are(rows):
         read = READER.read(row)
         assert np.array_equal(batch.numbers[place], np.array(read.numbers, "float32"), equal_nan=True)
         assert batch.words[place].tolist() == read.words
-        assert {trouble for trouble, where in batch.troubles if where[place]} == {*read.troubles}
-    assert batch.refused().tolist() == [bool(READER.read(row).refused) for row in rows]
+        assert {violation for violation, where in batch.violations if where[place]} == {*read.violations}
+    assert batch.rejected().tolist() == [bool(READER.read(row).errors) for row in rows]
 
 
 @pytest.mark.parametrize("name", ["customers", "wine", "breast_cancer"])
@@ -104,32 +104,32 @@ def test_typed_columns_are_read_as_their_cells_are(name):
             assert batch.words[place].tolist() == read.words
 
 
-@pytest.mark.parametrize("row, situation, column", [
-    ({"age": 400}, "range", "age"), ({"age": "forty"}, "kind", "age"), ({"age": None}, "missing", "age"),
+@pytest.mark.parametrize("row, check, column", [
+    ({"age": 400}, "range", "age"), ({"age": "forty"}, "kind", "age"), ({"age": None}, "missing_value", "age"),
     ({"plan": "premium"}, "category", "plan"), ({"city": "bern"}, "pattern", "city"),
-    ({"agee": 3}, "unknown", "agee"), ({}, "absent", "plan"),
+    ({"agee": 3}, "unknown_column", "agee"), ({}, "missing_column", "plan"),
     ({"since": datetime(1990, 1, 1)}, "range", "since"),
-    ({"age": 50, "weight": 3}, "relation", "age, weight"), ({"age": [1, {"a": 2}]}, "kind", "age"),
+    ({"age": 50, "weight": 3}, "constraint", "age, weight"), ({"age": [1, {"a": 2}]}, "kind", "age"),
     ({"member": "perhaps"}, "kind", "member"),
 ])  # fmt: skip
-def test_each_surprise_has_its_situation(row, situation, column):
-    found = [trouble for trouble in READER.read(row).troubles if trouble.situation == situation]
-    assert column in [trouble.column for trouble in found]
-    assert all(trouble.action == DEFAULT_ACTIONS[situation] for trouble in found)
+def test_each_violation_has_its_check(row, check, column):
+    found = [violation for violation in READER.read(row).violations if violation.check == check]
+    assert column in [violation.column for violation in found]
+    assert all(violation.action == DEFAULT_ACTIONS[check] for violation in found)
 
 
 @pytest.mark.parametrize("action", VIOLATION_ACTIONS)
-def test_the_schema_says_what_a_surprise_means(action):
-    said = SCHEMA.to_dict() | {"serving": {"range": action, "unknown": "error"}}
+def test_the_schema_says_what_a_violation_means(action):
+    said = SCHEMA.to_dict() | {"serving": {"range": action, "unknown_column": "error"}}
     reader = RowReader(TABLE, make_schema(said), "target")
     read = reader.read({"age": 400, "other": 1})
-    assert ("age" in [t.column for t in read.refused]) == (action == "error")
+    assert ("age" in [t.column for t in read.errors]) == (action == "error")
     assert ("age" in [t.column for t in read.warnings]) == (action == "warn")
-    assert "other" in [t.column for t in read.refused]
+    assert "other" in [t.column for t in read.errors]
 
 
 @pytest.mark.parametrize("serving, said", [
-    ({"rang": "warn"}, "serving: there is no situation 'rang'; did you mean 'range'?"),
+    ({"rang": "warn"}, "serving: there is no check 'rang'; did you mean 'range'?"),
     ({"range": "ignore"}, "serving: range is one of error, warn, default, not ignore"),
     (["range"], "serving is an object"),
 ])  # fmt: skip
@@ -141,7 +141,7 @@ def test_a_schema_that_cannot_be_meant_is_refused(serving, said):
 def test_a_message_never_repeats_a_cell():
     secret = "4929 1234 5678 9012"
     row = dict.fromkeys(NAMES, secret) | {"age": secret, "since": secret}
-    assert all(secret not in trouble.message for trouble in READER.read(row).troubles)
+    assert all(secret not in violation.message for violation in READER.read(row).violations)
 
 
 def test_long_texts_and_many_values_do_not_stay_in_memory():

@@ -16,7 +16,7 @@ from mlkit.core.errors import PackageError
 from mlkit.core.files import file_digest
 from mlkit.inference.signing import find_signing_keys, make_signing_key, sign_package, verify_package
 
-FILES = {"model.onnx": b"\x00\x01graph", "table.json": b'{"columns": []}', "card.md": b"# Card",
+FILES = {"model.onnx": b"\x00\x01graph", "table_spec.json": b'{"columns": []}', "card.md": b"# Card",
          "extra/note.txt": b"a note", "extra/deep/empty.bin": b""}  # fmt: skip
 SEALED = [*FILES, "manifest.json", "signature"]
 
@@ -83,7 +83,9 @@ def refusal(package: Path) -> str:
 # ---------------------------------------- what is whole
 def test_the_manifest_tells_what_was_told_and_the_digest_of_every_file(package):
     manifest = verify_package(package)
-    assert manifest["name"] == "customers" and manifest["format"] == 1 and manifest["made"].endswith("+00:00")
+    assert (
+        manifest["name"] == "customers" and manifest["format"] == 2 and manifest["created"].endswith("+00:00")
+    )
     assert manifest["files"] == {name: file_digest(package / name) for name in FILES}
 
 
@@ -159,8 +161,8 @@ def test_a_file_that_was_added_is_named(package, name):
 
 def test_two_files_that_were_swapped_are_refused(package):
     (package / "card.md").rename(package / "other")
-    (package / "table.json").rename(package / "card.md")
-    (package / "other").rename(package / "table.json")
+    (package / "table_spec.json").rename(package / "card.md")
+    (package / "other").rename(package / "table_spec.json")
     assert "is not what was signed" in refusal(package)
 
 
@@ -232,11 +234,26 @@ def test_a_signature_that_is_only_written_differently_is_refused(package):
         assert "'signature' is not what was signed" in refusal(package)
 
 
-@pytest.mark.parametrize("content", ["[]", '{"format": 1}', '{"format": 2, "files": {}}', "no json"])
+@pytest.mark.parametrize("content", ["[]", '{"format": 2}', '{"format": 3, "files": {}}', "no json"])
 def test_a_manifest_of_another_kind_is_refused_even_when_it_is_signed(package, keys, content):
     (package / "manifest.json").write_text(content)
     sign_list(package, keys / "mine.key", {n: file_digest(package / n) for n in [*FILES, "manifest.json"]})
-    assert "manifest" in refusal(package) or "format 2" in refusal(package)
+    assert "manifest" in refusal(package) or "format 3" in refusal(package)
+
+
+@pytest.mark.parametrize("facts, maker, advice", [
+    ({"format": 1, "packages": {"mlkit": "0.0.9"}}, "by mlkit 0.0.9 in package format 1", "make it anew from its run"),
+    ({"format": 1}, "by mlkit of an unknown version in package format 1", "make it anew from its run"),
+    ({"format": 7, "mlkit": "4.0"}, "by mlkit 4.0 in package format 7", "upgrade mlkit"),
+])  # fmt: skip
+def test_a_package_of_another_format_is_refused_in_one_line_with_its_maker(
+    package, keys, facts, maker, advice
+):
+    digests = {name: file_digest(package / name) for name in FILES}
+    (package / "manifest.json").write_text(json.dumps(facts | {"files": digests}))
+    sign_list(package, keys / "mine.key", {n: file_digest(package / n) for n in [*FILES, "manifest.json"]})
+    said = refusal(package)
+    assert maker in said and advice in said and "\n" not in said and "reads format 2" in said
 
 
 def test_a_folder_that_is_not_there_is_no_package(tmp_path):

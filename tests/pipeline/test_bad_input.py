@@ -534,7 +534,7 @@ def test_a_bad_table_and_then_a_damaged_artifact_are_mended_by_the_way_that_is_t
     assert "01_problem   starts (problem is damaged)" in again.out and "✓ 03_validate" in again.out
     assert (run / "artifacts" / "problem.json").read_bytes() == whole
     [line] = [line for line in again.out.splitlines() if line.startswith("!")]
-    assert line.startswith(f"! the logbook was not written: MLflow cannot use {stranger} (")
+    assert line.startswith(f"! the tracking store could not be written: MLflow cannot use {stranger} (")
     assert line.endswith("); check MLFLOW_TRACKING_URI")
     assert "Traceback" not in again.out + again.err
 
@@ -647,7 +647,7 @@ def test_training_outlives_its_logbook(tmp_path, monkeypatch):
     with TrialLogger(tmp_path / "run") as log:
         for trial in range(50):
             log.add(f"trial {trial}", {"depth": trial}, {"validation": 0.5})
-    trouble = read_journal(tmp_path / "run")["logbook"]
+    trouble = read_journal(tmp_path / "run")["tracking_error"]
     assert trouble.startswith("MLflow cannot use http://127.0.0.1:9 (")
     assert trouble.endswith("); check MLFLOW_TRACKING_URI")
     assert time.monotonic() - started < 60

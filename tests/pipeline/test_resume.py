@@ -58,8 +58,8 @@ def assert_as_undisturbed(life: Lifecycle, undisturbed: Lifecycle) -> None:
     assert life.content() == undisturbed.content()
     assert (life.folder / "report.html").exists()
     left = {path.name for path in life.folder.rglob(".*") if "deploy" not in path.parts}
-    assert left <= {".run.lock", ".journal.lock", ".telling"}
-    assert not life.journal().get("logbook")
+    assert left <= {".run.lock", ".journal.lock", ".progress"}
+    assert not life.journal().get("tracking_error")
     trials = len(pd.read_parquet(life.artifacts / "trials.parquet"))
     assert state_in_logbook(life) == ("FINISHED", trials), "one page, and each trial once"
 

@@ -3,13 +3,22 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import SettingsError
-from mlkit.pipeline.settings import Parameter, parse_parameters, parse_value, project_name, resolve_settings
+from mlkit.pipeline.notebooks import check_parameters, list_stages
+from mlkit.pipeline.settings import (
+    PARAMETER_LIMITS,
+    Parameter,
+    parse_parameters,
+    parse_value,
+    project_name,
+    resolve_settings,
+)
 
 STAGES = {
     "collect": parse_parameters("""
@@ -67,7 +76,12 @@ def test_a_parameters_cell_is_read_in_order_with_types_defaults_and_comments() -
         "n: int = None",
         "n: list = []",
         "n: str = f()",
+        "n: Literal = 'a'",
+        "n: Literal[1] = 1",
+        "n: Literal['a', 'b'] = 'c'",
+        "n: Literal['a'] = None",
         "import os",
+        "from typing import Literal, Any",
         "n: int = 1\nn: int = 2",
         "n: int = (",
         "x.n: int = 1",
@@ -129,6 +143,116 @@ def test_a_near_miss_is_told_how_to_write_it(kind: str, text: str, hint: str) ->
 @pytest.mark.parametrize("text", ["true", "YES", " On ", "1"])
 def test_truth_has_four_words_in_any_case(text: str) -> None:
     assert parse_value(text, parameter("bool"), "") is True
+
+
+# ---- choices and limits ----
+
+
+def test_a_literal_is_a_choice_of_words() -> None:
+    cell = 'from typing import Literal\n\nx: Literal["a", "b"] | None = None  # which\ny: Literal["a"] = "a"'
+    x, y = parse_parameters(cell).values()
+    assert (x.choices, x.kind, x.optional, x.default) == (("a", "b"), "str", True, None)
+    assert (y.choices, y.kind, y.optional, y.default) == (("a",), "str", False, "a")
+    assert (parse_value("b", x), parse_value("none", x)) == ("b", None)
+    with pytest.raises(SettingsError, match="^here: must be one of a, b, not 'B'; did you mean 'b'"):
+        parse_value("B", x, "here")
+
+
+def library_choices() -> dict[str, tuple[str, ...]]:
+    "What the library knows, by parameter."
+    from mlkit.deployment.targets import DEPLOYMENT_TARGETS
+    from mlkit.features.column_options import OPTION_CHOICES
+    from mlkit.models.calibration import CALIBRATION_METHODS
+    from mlkit.models.families import FAMILIES
+    from mlkit.quality.splitting import SPLIT_METHODS
+    from mlkit.task.metrics import METRICS
+    from mlkit.task.task import TASK_TYPES
+
+    options = {name: tuple(word for word in OPTION_CHOICES[name] if word != "ordinal") for name in
+               ("impute", "scale", "encode")}  # fmt: skip
+    return {
+        "problem.task": ("auto", *TASK_TYPES),
+        "problem.metric": ("auto", *METRICS),
+        "validate.split": tuple(SPLIT_METHODS),
+        **{f"prepare.{name}": words for name, words in options.items()},
+        "train.models": tuple(FAMILIES),
+        "evaluate.recalibrate": tuple(CALIBRATION_METHODS),
+        "deploy.targets": tuple(DEPLOYMENT_TARGETS),
+    }
+
+
+def test_the_choices_of_settings_are_those_of_the_library() -> None:
+    for name, words in library_choices().items():
+        stage, _, parameter = name.partition(".")
+        declared = list_stages()[stage].parameters[parameter]
+        assert (declared.choices or declared.limit.known) == words, name  # type: ignore[union-attr]
+
+
+def test_every_limit_is_of_a_parameter_and_holds_for_its_default() -> None:
+    names = {f"{stage.name}.{name}" for stage in list_stages().values() for name in stage.parameters}
+    names |= {name.partition(".")[2] for name in names}
+    assert set(PARAMETER_LIMITS) <= names
+    for stage in list_stages().values():
+        check_parameters(stage.name, {name: each.default for name, each in stage.parameters.items()})
+
+
+WRONG: dict[str, Any] = {
+    "train.models": "liner",
+    "train.choose": "bst",
+    "deploy.targets": "heroku",
+    "validate.split": "foo",
+    "problem.metric": "mape",
+    "validate.test_size": 20.0,
+    "evaluate.resamples": 10,
+    "evaluate.confidence": 1.0,
+    "explain.samples": 5000,
+    "train.jobs": -1,
+}
+
+
+def test_all_wrong_choices_of_all_stages_come_in_one_message() -> None:
+    known = {name: stage.parameters for name, stage in list_stages().items()}
+    with pytest.raises(SettingsError) as caught:
+        resolve_settings(known, None, {}, [f"{name}={value}" for name, value in WRONG.items()])
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [f"-p {name}" for name in WRONG]
+    assert all(f"not '{value}'" in line for line, value in zip(lines, WRONG.values(), strict=True))
+    hints = [line.split("did you mean ")[1] for line in lines if "did you mean" in line]
+    assert hints == ["'linear'?", "'best'?", "'mae'?"]
+
+
+def test_a_stage_holds_its_own_parameters_to_their_types_choices_and_limits() -> None:
+    check_parameters(
+        "train", {"trials": 3, "budget": 1, "models": "linear sklearn.svm.SVC", "other": object()}
+    )
+    with pytest.raises(SettingsError) as caught:
+        check_parameters("train", {"trials": "3", "choose": "bst", "jobs": -1, "run": 3})
+    assert str(caught.value).splitlines() == [
+        "train.trials: must be int, not '3'",
+        "train.choose: must be one of best, one_se, not 'bst'; did you mean 'best'?",
+        "train.jobs: must be from 0 to 1024, not '-1'",
+    ]
+
+
+def test_stock_papermill_reads_the_parameters_cells_and_sets_a_choice(tmp_path: Path) -> None:
+    from papermill import inspect_notebook
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    for stage in list_stages().values():
+        # Its regular expression knows no quotes and no `|` in a type; the others are all there.
+        plain = {name for name, each in stage.parameters.items() if each.type.isidentifier()}
+        assert set(inspect_notebook(stage.path)) == plain
+    train = load_notebook_node(str(list_stages()["train"].path))
+    cells = parameterize_notebook(train, {"choose": "one_se"}).cells
+    assert any(
+        'choose = "one_se"' in c.source for c in cells if "injected-parameters" in c.metadata.get("tags", [])
+    )
+    scope: dict[str, Any] = {}
+    for cell in cells:
+        if {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])):
+            exec(cell.source, scope)
+    assert scope["choose"] == "one_se"
 
 
 # ---- who wins ----

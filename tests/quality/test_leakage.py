@@ -118,7 +118,7 @@ def test_the_target_under_another_name_is_found(kind, seed):
     if seed % 3 == 2:
         copy = copy.mask(random.random(len(copy)) < 0.1)
     frame = frame.assign(alias=copy)[random.permutation([*frame, "alias"])]
-    assert audited(frame).columns == ["alias"]
+    assert audited(frame).leaking_columns == ["alias"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -135,7 +135,7 @@ def test_a_neighbours_answer_is_found(kind, seed):
         frame["last"] = frame["y"].shift([1, -1, 2][seed % 3])
         if seed % 4:
             frame = frame.sample(frac=1, random_state=seed, ignore_index=True)
-    assert audited(frame).columns == ["last"]
+    assert audited(frame).leaking_columns == ["last"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -149,7 +149,7 @@ def test_what_is_filled_in_afterwards_is_found(kind, seed):
         if seed % 3 == 1:
             filled &= random.random(len(frame)) < 0.5
     value = pd.Series(random.normal(size=len(frame)) if seed % 2 else random.choice(["a", "b"], len(frame)))
-    assert audited(frame.assign(when=value.where(filled))).columns == ["when"]
+    assert audited(frame.assign(when=value.where(filled))).leaking_columns == ["when"]
 
 
 FORMULAS = {
@@ -176,7 +176,7 @@ def test_the_target_in_parts_is_found(formula, seed):
     if seed == 3:
         numbers[random.random((rows, 8)) < 0.05] = np.nan
     found = find_formulas(answer, numbers, list("abcdefgh"))
-    assert [tuple(sorted(formula.places)) for formula in found] == [wanted]
+    assert [tuple(sorted(formula.columns)) for formula in found] == [wanted]
 
 
 def test_parts_of_a_count_leave_and_known_ones_stay():
@@ -185,10 +185,13 @@ def test_parts_of_a_count_leave_and_known_ones_stay():
                           "registered": random.poisson(120, 600)})  # fmt: skip
     bikes["y"] = bikes["casual"] + bikes["registered"]
     found = audited(bikes)
-    assert found.columns == ["casual", "registered"] and "'casual' + 'registered'" in found.leaks[0].why
-    train, test, left = handle_leaks(found, bikes, bikes[: len(found.copies)])
-    assert list(train) == ["hour", "y"] == list(test) and left == found.columns
-    assert audited(bikes, known="casual|registered").columns == []
+    assert (
+        found.leaking_columns == ["casual", "registered"]
+        and "'casual' + 'registered'" in found.leaks[0].reason
+    )
+    train, test, left = handle_leaks(found, bikes, bikes[: len(found.is_copied_test_row)])
+    assert list(train) == ["hour", "y"] == list(test) and left == found.leaking_columns
+    assert audited(bikes, known="casual|registered").leaking_columns == []
 
 
 # ---------------------------------------- rows on both sides, and splits that tell
@@ -200,7 +203,7 @@ def test_copied_rows_are_found_and_chance_meetings_are_not(seed):
     )
     double = double.sample(frac=1, random_state=seed, ignore_index=True)
     found = audited(double)
-    assert [leak.kind for leak in found.leaks] == ["copies"] and found.copies.sum() >= 1
+    assert [leak.kind for leak in found.leaks] == ["copies"] and found.is_copied_test_row.sum() >= 1
     few = pd.DataFrame(random.choice(list("abc"), (600, 4)), columns=list("pqrs")).assign(
         y=random.choice(["n", "y"], 600)
     )
@@ -212,7 +215,7 @@ def test_a_customer_on_both_sides_is_told_with_the_setting():
     orders = pd.DataFrame({"customer_id": np.repeat(np.arange(100), 6), "size": random.normal(size=600),
                            "y": random.choice(["no", "yes"], 600)})  # fmt: skip
     [leak] = audited(orders).leaks
-    assert leak.kind == "entity" and "validate.group_column = customer_id" in leak.why
+    assert leak.kind == "entity" and "validate.group_column = customer_id" in leak.reason
     assert not audited(orders, way=SplitStrategy("group", "customer_id")).leaks
     assert choose_split_strategy(orders, "y", (orders["y"] == "yes").to_numpy()).column == "customer_id"
 
@@ -230,7 +233,7 @@ def test_time_that_runs_backwards_is_told():
     bank = pd.DataFrame({"year": year, "age": random.normal(40, 9, 900),
                          "y": np.where(random.random(900) < (year - 2023) / 5, "yes", "no")})  # fmt: skip
     [leak] = audited(bank).leaks
-    assert leak.kind == "time" and "validate.time_column = year" in leak.why
+    assert leak.kind == "time" and "validate.time_column = year" in leak.reason
     assert not audited(bank.sample(frac=1, random_state=0, ignore_index=True)).leaks
 
 
@@ -242,4 +245,4 @@ def test_rows_that_only_a_leaking_column_makes_alike_are_no_copies():
     frame = pd.DataFrame({"kind": [f"kind {k}" for k in kind], "part": [f"part {k % 5}" for k in kind],
                           "cost": np.round(price * 0.75, 1), "price": price})  # fmt: skip
     found = audited(frame, "price")
-    assert [leak.columns for leak in found.leaks] == [["cost"]] and not found.copies.any()
+    assert [leak.columns for leak in found.leaks] == [["cost"]] and not found.is_copied_test_row.any()

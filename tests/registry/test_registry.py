@@ -43,7 +43,7 @@ from mlkit.task.problem import Problem
 from mlkit.task.task_inference import complete_task
 
 AGE, PLAN = ColumnSpec("age", "number"), ColumnSpec("plan", "category", categories=("basic", "pro"))
-TABLE = TableSpec((AGE, PLAN, ColumnSpec("joined", "date", use=False, reason="not needed")))
+TABLE = TableSpec((AGE, PLAN, ColumnSpec("joined", "date", use=False, unused_reason="not needed")))
 SCHEMA = Schema(
     {"age": Rule("number", low=18, high=98), "plan": Rule("category", categories=("basic", "pro"))}
 )
@@ -72,8 +72,8 @@ def make_package(folder: Path, score: float = 0.8, bias: float = -1.0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     task = complete_task(Problem(target="churned", positive="yes"), "binary", {"no": 70, "yes": 30}, "")
     said = {
-        "table": TABLE.to_dict(), "schema": SCHEMA.to_dict(),
-        "problem": {"task": task.to_dict(), "threshold": 0.5, "personal": []},
+        "table_spec": TABLE.to_dict(), "schema": SCHEMA.to_dict(),
+        "task": {"task": task.to_dict(), "threshold": 0.5, "personal": []},
         "metrics": {"metric": "roc_auc", "direction": "maximize", "score": score, "interval": [0.7, 0.9]},
     }  # fmt: skip
     for name, value in said.items():
@@ -81,7 +81,7 @@ def make_package(folder: Path, score: float = 0.8, bias: float = -1.0) -> Path:
     onnx.save(graph(bias), folder / "model.onnx")
     facts = {
         "name": "customers", "git": {"commit": "c" * 40, "dirty": True}, "model": {"family": "linear"},
-        "data": {"sha256": "d" * 64, "rows": 100}, "packages": {"numpy": np.__version__}}  # fmt: skip
+        "data": {"hash": "d" * 64, "rows": 100}, "packages": {"numpy": np.__version__}}  # fmt: skip
     sign_package(folder, facts)
     return folder
 
@@ -152,7 +152,9 @@ def test_the_first_version_is_champion_and_the_next_ones_challenge(registered, n
 def test_the_same_package_again_is_the_same_version(registered, name, packages):
     assert register_package(packages[1], packages[1].parent, name) == "2"
     assert len(load_history(name).versions) == 3
-    assert load_history(name).alias("challenger").number == "2"  # the last one that was asked for
+    assert (
+        load_history(name).version_with_alias("challenger").number == "2"
+    )  # the last one that was asked for
 
 
 def test_a_version_tells_where_it_comes_from(registered, name, packages, home):
@@ -161,7 +163,7 @@ def test_a_version_tells_where_it_comes_from(registered, name, packages, home):
     assert entry.tags == {
         "metric": "roc_auc", "direction": "maximize", "score": "0.81", "low": "0.7", "high": "0.9",
         "data": "d" * 64, "commit": "c" * 40 + "+", "run": package.parent.name,
-        "manifest": file_digest(package / "manifest.json"), "made": verify_package(package)["made"]}  # fmt: skip
+        "manifest": file_digest(package / "manifest.json"), "created": verify_package(package)["created"]}  # fmt: skip
     assert str(home) not in json.dumps([entry.tags, entry.description])
 
 
@@ -182,8 +184,8 @@ def test_a_name_that_could_not_be_written_later_is_refused(home, tmp_path, wrong
 
 def test_a_damaged_package_is_not_registered(home, name):
     package = make_package(home / "runs" / name / "model")
-    (package / "table.json").write_text("{}")
-    with pytest.raises(PackageError, match="'table.json' is not what was signed"):
+    (package / "table_spec.json").write_text("{}")
+    with pytest.raises(PackageError, match="'table_spec.json' is not what was signed"):
         register_package(package, package.parent, name)
     with pytest.raises(PackageError, match="no model .* is registered"):
         load_history(name)
@@ -239,9 +241,9 @@ ROOT = str(Path(__file__).parents[2])
 # ---------------------------------------- promote, roll back, history
 def test_the_challenger_becomes_champion_and_is_no_challenger_any_more(registered, name):
     done = promote_version(name)
-    assert (done.version, done.before) == ("3", "1")
+    assert (done.version, done.previous_version) == ("3", "1")
     told = load_history(name)
-    assert told.champion.number == "3" and told.alias("challenger") is None
+    assert told.champion.number == "3" and told.version_with_alias("challenger") is None
     assert "a better score (0.820 against 0.800)" in str(done) and f"mlkit rollback {name}" in str(done)
 
 
@@ -280,7 +282,7 @@ def test_a_model_without_champion_can_be_given_one(registered, name):
     with pytest.raises(PackageError, match="has no champion; choose one"):
         rollback_champion(name)
     assert "no champion" in str(load_history(name))
-    assert promote_version(name, "2").before == "" and load_history(name).champion.number == "2"
+    assert promote_version(name, "2").previous_version == "" and load_history(name).champion.number == "2"
 
 
 def test_two_who_promote_at_once_both_leave_their_trace(registered, name):
@@ -340,11 +342,12 @@ def test_a_package_is_found_by_each_of_its_names(registered, name, packages):
 @pytest.mark.usefixtures("nothing_fetched")
 def test_what_was_fetched_is_not_fetched_again_unless_it_is_damaged(registered, name):
     place, version = fetch_package(ModelReference(name, "2"))
-    before = (place / "table.json").stat()
+    before = (place / "table_spec.json").stat()
     assert (
-        fetch_package(ModelReference(name, "2")) == (place, "2") and (place / "table.json").stat() == before
+        fetch_package(ModelReference(name, "2")) == (place, "2")
+        and (place / "table_spec.json").stat() == before
     )
-    (place / "table.json").write_text("{}")
+    (place / "table_spec.json").write_text("{}")
     assert fetch_package(ModelReference(name, "2")) == (place, "2") and verify_package(place)
     assert [path.name for path in place.parent.iterdir() if path.name.startswith(".")] == []
 

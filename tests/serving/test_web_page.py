@@ -67,8 +67,8 @@ def odd_package(folder: Path) -> Path:
     amounts = pd.Series([1.5 * step for step in range(40)], name="total")
     task = make_task(Problem("total", decision=f"How much? {EVIL}"), amounts)
     files = {
-        "problem": {"task": task.to_dict(), "threshold": 0.5, "personal": ["remark"]},
-        "table": table.to_dict(),
+        "task": {"task": task.to_dict(), "threshold": 0.5, "personal": ["remark"]},
+        "table_spec": table.to_dict(),
         "schema": {"columns": {column.name: {"kind": column.kind} for column in table.columns}},
         "background": {"columns": cells},
         "metrics": {"metric": "r2", "direction": "maximize", "score": 0.5, "interval": None},
@@ -156,12 +156,16 @@ def test_a_person_fills_in_the_form_and_sees_prediction_and_reasons_side_by_side
     page.click("#predict")
     late = delay_probability(20, 800, "express")
     assert predicted(page) == f"late: {'yes' if late >= 0.5 else 'no'}, {100 * max(late, 1 - late):.1f} %"
-    why = server.client().ask("POST", "/explain", {"weight": 20, "distance": 800, "service": "express"}).value
-    bars = page.locator("ul[aria-labelledby=why] li").all_inner_texts()
-    for bar, effect in zip(bars, why["effects"], strict=True):
+    why = (
+        server.client()
+        .request("POST", "/explain", {"weight": 20, "distance": 800, "service": "express"})
+        .value
+    )
+    bars = page.locator("ul[aria-labelledby=explanation] li").all_inner_texts()
+    for bar, effect in zip(bars, why["contributions"], strict=True):
         assert effect["column"] in bar and effect["value"] in bar
-        sign = "−" if effect["effect"] < 0 else "+"
-        assert f"{sign}{abs(100 * effect['effect']):.1f} points" in bar
+        sign = "−" if effect["contribution"] < 0 else "+"
+        assert f"{sign}{abs(100 * effect['contribution']):.1f} points" in bar
     form, result = (page.locator(name).bounding_box() for name in ("#form", "#result"))
     assert form["x"] + form["width"] <= result["x"] and abs(form["y"] - result["y"]) < 2
     assert not page.complaints
@@ -240,7 +244,7 @@ def test_each_kind_of_column_gets_its_own_kind_of_field(look, odd):
     fill(page, amount="1,000", member="true", since="2024-02-29", remark="hello")
     page.click("#predict")
     assert predicted(page) == "total: 3,030"  # 1,000 + 1 + 2024 + 5 characters
-    bars = page.locator("ul[aria-labelledby=why] li").all_inner_texts()
+    bars = page.locator("ul[aria-labelledby=explanation] li").all_inner_texts()
     said = dict(text.split("\n")[0].split(" ", 1) for text in bars if not text.startswith("<"))
     assert said["since"] == "2024-02-29" and said["member"] == "yes" and said["remark"] == "•••"
 
@@ -305,8 +309,8 @@ def test_a_server_that_has_gone_is_told_in_words(look, parcels):
         page = look(server)
         page.click("#example")
     page.click("#predict")
-    page.wait_for_selector("#trouble:not([hidden])")
-    assert "does not answer" in page.inner_text("#trouble")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "does not respond" in page.inner_text("#problem")
 
 
 # ------------------------------------ keys
@@ -318,7 +322,7 @@ def test_a_key_is_asked_for_and_kept_in_the_page_only(look, parcels, tmp_path):
         assert page.evaluate("document.activeElement.id") == "key" and page.locator("#form").is_hidden()
         page.keyboard.type("mlk_wrong")
         page.keyboard.press("Enter")
-        page.wait_for_selector("text=This key does not open it.")
+        page.wait_for_selector("text=This key is not accepted.")
         page.fill("#key", part)
         page.keyboard.press("Enter")
         page.wait_for_selector("#form >> visible=true")
@@ -335,7 +339,7 @@ def test_a_key_is_asked_for_and_kept_in_the_page_only(look, parcels, tmp_path):
         page.click("#example")
         page.click("#predict")
         predicted(page)
-        assert page.locator("ul[aria-labelledby=why] li").count() == 3
+        assert page.locator("ul[aria-labelledby=explanation] li").count() == 3
         assert part not in page.content() and whole not in page.content()
 
 
@@ -347,7 +351,7 @@ def test_every_control_has_a_name_and_what_happens_is_read_aloud(look, odd):
     assert unnamed == 0
     assert (
         page.get_attribute("#status", "role") == "status"
-        and page.get_attribute("#trouble", "role") == "alert"
+        and page.get_attribute("#problem", "role") == "alert"
     )
     described = page.evaluate("""[...document.querySelectorAll('[aria-describedby]')]
         .flatMap(it => it.getAttribute('aria-describedby').split(' '))

@@ -294,12 +294,12 @@ def test_a_server_runs_with_nothing_but_what_the_image_holds(made, tmp_path):
         assert server.poll() is None, server.stderr.read()
         client = ServerClient(port, key)
         assert client.predict(ROW)["probabilities"]["yes"] == pytest.approx(LATE, abs=1e-6)
-        why = client.ask("POST", "/explain", ROW)
+        why = client.request("POST", "/explain", ROW)
         assert why.status == 200 and len(why.value["effects"]) == 3
         for path in ("/", "/metrics", "/openapi.json", "/model", "/v2/health/ready"):
-            assert client.ask("GET", path).status == 200, path
-        assert client.ask("POST", "/feedback", {"id": why.value["id"], "truth": "yes"}).status == 200
-        assert ServerClient(port).ask("POST", "/predict", ROW).status == 401
+            assert client.request("GET", path).status == 200, path
+        assert client.request("POST", "/feedback", {"id": why.value["id"], "truth": "yes"}).status == 200
+        assert ServerClient(port).request("POST", "/predict", ROW).status == 401
     finally:
         server.terminate()
         server.wait(20)
@@ -427,8 +427,8 @@ def test_another_package_takes_the_place_of_the_first_one(package, tmp_path):
 
 def test_a_copy_with_another_byte_is_refused(package, tmp_path):
     write_deployment("docker", package, tmp_path)
-    (tmp_path / "model/table.json").write_text("{}")
-    with pytest.raises(RunError, match="table.json is not what was put there"):
+    (tmp_path / "model/table_spec.json").write_text("{}")
+    with pytest.raises(RunError, match="table_spec.json is not what was put there"):
         write_deployment("docker", package, tmp_path)
 
 
@@ -465,8 +465,8 @@ def test_a_changed_package_is_refused(package, tmp_path):
 @pytest.mark.parametrize(
     "settings, words",
     [({"target": "dokcer"}, "did you mean 'docker'"), ({"image": "Acme/Parcels"}, "no name of an image"),
-     ({"image": "x; rm -rf /"}, "no name of an image"), ({"least": 5, "most": 2}, "least = 5"),
-     ({"least": 0}, "least = 0")],
+     ({"image": "x; rm -rf /"}, "no name of an image"), ({"min_replicas": 5, "max_replicas": 2}, "least = 5"),
+     ({"min_replicas": 0}, "least = 0")],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_is_refused_before_anything_is_written(package, tmp_path, settings, words):
     with pytest.raises(SettingsError, match=words):

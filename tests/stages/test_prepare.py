@@ -334,7 +334,7 @@ def test_all_wrong_wishes_are_told_at_once():
         "prepare.columns: 'size': order names 'lage', which is no value of it; did you mean 'large'?",
         "prepare.columns: 'size': order lacks 'large'",
         "prepare.columns: 'flag': fill=x is no number",
-        f"prepare.columns: 'same': it cannot be used as it is: {TABLE['same'].reason}; "
+        f"prepare.columns: 'same': it cannot be used as it is: {TABLE['same'].unused_reason}; "
         "say what it is with kind=…",
     ]
 

@@ -19,9 +19,8 @@ from sklearn import metrics as sk
 
 from mlkit.core.errors import DataError, MLKitError, SettingsError
 from mlkit.pipeline.settings import parse_parameters
-from mlkit.problem import problem_table
 from mlkit.task.metrics import METRICS, metric_names_for, predicted_codes
-from mlkit.task.problem import Problem, state_problem
+from mlkit.task.problem import Problem, show_problem, state_problem
 from mlkit.task.task import (
     TASK_TYPES,
     Task,
@@ -428,9 +427,9 @@ def test_problem_and_task_come_back_from_json() -> None:
 
 
 def test_the_table_shows_names_as_they_are() -> None:
-    shown = problem_table(state_problem("<b>&", "Whom?", goal=0.8)).data
+    shown = show_problem(state_problem("<b>&", "Whom?", goal=0.8)).data
     assert "&lt;b&gt;&amp;" in shown and "Whom?" in shown and "0.8" in shown
-    assert "because" in problem_table(settled(["yes", "no"] * 2)).data
+    assert "because" in show_problem(settled(["yes", "no"] * 2)).data
 
 
 def test_the_stage_states_every_parameter_and_its_lesson_touches_none() -> None:

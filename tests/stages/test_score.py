@@ -54,10 +54,14 @@ def test_every_row_gets_the_answer_of_the_model(predictor, rows, tmp_path, endin
     assert (answers["customer_id"].to_numpy() == rows["customer_id"].to_numpy()).all()
     assert np.allclose(answers[["probability.no", "probability.yes"]], expected(predictor, rows), atol=1e-6)
     assert answers["prediction"].tolist() == predictor.labels(expected(predictor, rows))
-    note = json.loads((tmp_path / "out.score.json").read_text())
-    assert note["manifest"] == predictor.digest and len(note["data"]) == 64 and note["rows"] == len(rows)
+    note = json.loads((tmp_path / "out.scoring.json").read_text())
+    assert (
+        note["manifest_digest"] == predictor.digest
+        and len(note["data_digest"]) == 64
+        and note["rows"] == len(rows)
+    )
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == sorted(
-        ["new.parquet", f"out.{ending}", "out.score.json"]
+        ["new.parquet", f"out.{ending}", "out.scoring.json"]
     )
 
 
@@ -123,24 +127,24 @@ def test_bad_rows_are_set_aside_with_a_reason_and_the_rest_goes_on(predictor, ro
     rows.to_csv(tmp_path / "new.csv", index=False)
     done = score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"))
     answers = pd.read_csv(tmp_path / "out.csv")
-    refused = pd.read_csv(tmp_path / "out.refused.csv")
-    assert (done.rows, done.refused) == (199, 1) and 4 not in answers["row"].tolist()
+    refused = pd.read_csv(tmp_path / "out.rejected.csv")
+    assert (done.rows, done.rejected) == (199, 1) and 4 not in answers["row"].tolist()
     assert refused["row"].tolist() == [4] and refused["reason"].tolist() == ["'age' should be a number"]
     assert refused["age"].tolist() == ["forty"] and refused["customer_id"][0] == rows["customer_id"].iloc[3]
     assert answers.loc[answers["row"] == 8, "warnings"].tolist() == ["'plan' should be a known category"]
     rows.iloc[3, rows.columns.get_loc("age")] = 40  # mended
     rows.iloc[[3]].to_csv(tmp_path / "new.csv", index=False)
     assert (
-        score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"), overwrite=True).refused
+        score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"), overwrite=True).rejected
         == 0
     )
-    assert not (tmp_path / "out.refused.csv").exists()
+    assert not (tmp_path / "out.rejected.csv").exists()
 
 
 def test_rows_that_are_all_bad_are_no_fault(predictor, rows, tmp_path):
     rows.head(50).astype(object).assign(age="forty").to_csv(tmp_path / "new.csv", index=False)
     done = score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"))
-    assert (done.rows, done.refused) == (0, 50) and pd.read_csv(tmp_path / "out.csv").empty
+    assert (done.rows, done.rejected) == (0, 50) and pd.read_csv(tmp_path / "out.csv").empty
 
 
 @pytest.mark.parametrize(
@@ -171,7 +175,7 @@ def test_a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been(package
         return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def pieces():
-        return len([*(tmp_path / "stormy.parquet.parts").glob("[0-9]*.answers.parquet")])
+        return len([*(tmp_path / "stormy.parquet.chunks").glob("[0-9]*.predictions.parquet")])
 
     assert start("calm.parquet").wait() == 0
     chance, kills = random.Random(5), 0
@@ -188,7 +192,7 @@ def test_a_job_that_is_killed_again_and_again_ends_as_if_it_had_not_been(package
         for name in ("calm", "stormy")
     )
     assert calm.equals(stormy) and calm["row"].is_unique and len(calm) == len(many)
-    assert not list(tmp_path.glob("*.parts"))
+    assert not list(tmp_path.glob("*.chunks"))
 
 
 def test_pieces_of_other_rows_or_another_model_are_not_used(predictor, rows, tmp_path, monkeypatch):
@@ -201,7 +205,7 @@ def test_pieces_of_other_rows_or_another_model_are_not_used(predictor, rows, tmp
         patch.setattr(stage, "deliver_output", die)
         with pytest.raises(KeyboardInterrupt):
             score_source(predictor, str(tmp_path / "new.parquet"), str(tmp_path / "out.parquet"))
-    assert list((tmp_path / "out.parquet.parts").glob("*.answers.parquet"))
+    assert list((tmp_path / "out.parquet.chunks").glob("*.predictions.parquet"))
     rows["age"] = 33.0
     rows.to_parquet(tmp_path / "new.parquet")
     score_source(predictor, str(tmp_path / "new.parquet"), str(tmp_path / "out.parquet"))
@@ -213,7 +217,7 @@ def test_two_processes_do_not_do_the_same_job_at_once(predictor, rows, tmp_path)
     rows.to_parquet(tmp_path / "new.parquet")
     from filelock import FileLock
 
-    with FileLock(tmp_path / ".out.parquet.parts.lock"), pytest.raises(RunError, match="another process"):
+    with FileLock(tmp_path / ".out.parquet.chunks.lock"), pytest.raises(RunError, match="another process"):
         score_source(predictor, str(tmp_path / "new.parquet"), str(tmp_path / "out.parquet"))
 
 

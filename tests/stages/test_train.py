@@ -413,7 +413,7 @@ def test_all_rows_can_teach_and_the_metrics_say_so():
     model = fit(frame, "target", trials=3, budget=0, models=FAST, test_size=0)
     assert model.metrics["rows"] == {"train": 200, "test": 0}
     assert model.metrics["score"] == model.metrics["validation"]
-    assert "no rows were locked away" in model.metrics["note"]
+    assert "there are no test rows" in model.metrics["note"]
 
 
 def test_after_the_exam_the_same_model_may_learn_from_all_rows():

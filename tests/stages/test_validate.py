@@ -45,7 +45,7 @@ RULES = {"columns": {
     "gross": {"kind": "number", "missing": 0},
     "start": {"kind": "date", "low": "2024-06-01", "high": "2026-06-01"},
     "plan": {"kind": "category", "categories": ["basic", "plus"]}, "paid": {"kind": "boolean"}},
-    "relations": ["net + tax = gross", "start <= end", "net / tax > 2"]}  # fmt: skip
+    "constraints": ["net + tax = gross", "start <= end", "net / tax > 2"]}  # fmt: skip
 
 
 @settings(max_examples=25, deadline=None)
@@ -66,10 +66,10 @@ def test_a_row_alone_breaks_what_it_breaks_among_others(rows):
        st.lists(st.tuples(*[st.one_of(st.just(float("nan")), st.sampled_from([0.0, 1.0, -2.5, 0.1, 0.2, 0.3]),
                                       st.floats(-1e300, 1e300))] * 3), min_size=1, max_size=5))  # fmt: skip
 def test_a_relation_is_the_same_for_one_row_and_for_all(text, rows):
-    relation = parse_constraint(text)
+    constraint = parse_constraint(text)
     columns = {name: np.array([row[place] for row in rows]) for place, name in enumerate("abc")}
-    alone = [not is_satisfied(relation, dict(zip("abc", row, strict=True))) for row in rows]
-    assert violation_mask(relation, columns).tolist() == alone
+    alone = [not is_satisfied(constraint, dict(zip("abc", row, strict=True))) for row in rows]
+    assert violation_mask(constraint, columns).tolist() == alone
 
 
 @pytest.mark.parametrize("text",
@@ -85,7 +85,7 @@ def test_a_schema_goes_to_a_file_and_back(tmp_path):
     frame = loans()
     schema = infer_schema(infer_table_spec(frame), frame)
     said = schema.to_dict()
-    assert list(said["columns"]) == list(frame) and said["relations"] == ["start <= end"]
+    assert list(said["columns"]) == list(frame) and said["constraints"] == ["start <= end"]
     assert said["columns"]["loan"]["pattern"] == "L00[0-9]{3}" or said["columns"]["loan"]["unique"]
     assert said["columns"]["plan"]["categories"] == ["basic", "plus"]
     (tmp_path / "schema.json").write_text(json.dumps(said), encoding="utf-8")
@@ -97,13 +97,13 @@ def test_everything_wrong_with_a_schema_file_is_told_at_once(tmp_path):
     path = tmp_path / "schema.json"
     path.write_text(json.dumps({"colums": {}, "columns": {
         "startt": {}, "net": {"kind": "nmber", "lo": 3, "missing": 7}, "tax": {"low": 9, "high": 1},
-        "loan": {"pattern": "(["}}, "relations": ["net < ", "start <= ende"]}), encoding="utf-8")  # fmt: skip
+        "loan": {"pattern": "(["}}, "constraints": ["net < ", "start <= ende"]}), encoding="utf-8")  # fmt: skip
     with pytest.raises(SettingsError) as caught:
         load_schema(path, loans(1))
     told = str(caught.value)
     for part in ("'colums'; did you mean 'columns'?", "'startt'; did you mean 'start'?",
                  "did you mean 'number'?", "no rule 'lo'", "missing is",
-                 "low = 9 is above high = 1", "pattern is a regular expression", "relation 'net < '",
+                 "low = 9 is above high = 1", "pattern is a regular expression", "constraint 'net < '",
                  "no column 'ende'; did you mean 'end'?"):  # fmt: skip
         assert part in told
     assert all(line.startswith("schema.json: ") for line in told.splitlines())
@@ -121,7 +121,7 @@ def test_a_given_schema_holds_for_all_rows_and_tells_strange_columns(tmp_path):
     frame.loc[3, "net"], frame.loc[250, "gross"] = 99_999, 5
     rules = {
         "columns": {"net": {"kind": "number", "high": 1000}, "branch": {}},
-        "relations": ["net + tax = gross"],
+        "constraints": ["net + tax = gross"],
     }
     (tmp_path / "s.json").write_text(json.dumps(rules), encoding="utf-8")
     checked = check_schema(frame[:200], frame[200:], str(tmp_path / "s.json"))
@@ -173,23 +173,23 @@ def task_of(frame, target="paid"):
 def test_rows_in_time_are_split_by_time_and_others_by_chance():
     frame = loans().sort_values("start", ignore_index=True).drop(columns="end")
     train, test, way = split_train_test(frame, task_of(frame))
-    assert (way.how, way.column) == ("time", "start") and train["start"].max() < test["start"].min()
+    assert (way.method, way.column) == ("time", "start") and train["start"].max() < test["start"].min()
     way = split_train_test(loans(), task_of(frame))[2]
-    assert way.how == "chance" and way.to_dict().keys() == {"how", "column", "why"}
-    assert split_train_test(frame, task_of(frame), split="chance")[2].why == "it was stated"
+    assert way.method == "chance" and way.to_dict().keys() == {"how", "column", "why"}
+    assert split_train_test(frame, task_of(frame), split="chance")[2].reason == "it was stated"
 
 
 def test_rows_of_one_customer_stay_together():
     frame = loans().assign(customer_id=np.random.default_rng(0).integers(0, 60, 300))
     train, test, way = split_train_test(frame, task_of(frame))
-    assert way.how == "group" and not set(train["customer_id"]) & set(test["customer_id"])
+    assert way.method == "group" and not set(train["customer_id"]) & set(test["customer_id"])
 
 
 def test_a_class_that_would_be_missing_from_training_falls_back_to_chance():
     frame = loans().sort_values("start", ignore_index=True).drop(columns="end")
     frame["paid"] = np.where(frame.index >= 260, "late", frame["paid"])
     train, _, way = split_train_test(frame, task_of(frame))
-    assert way.how == "chance" and "class 'late'" in way.why and "late" in set(train["paid"])
+    assert way.method == "chance" and "class 'late'" in way.reason and "late" in set(train["paid"])
 
 
 def test_a_number_keeps_its_shares_on_both_sides():
@@ -209,4 +209,4 @@ def test_an_entity_whose_rows_agree_groups_the_rows_and_feeds_no_model():
     frame = pd.DataFrame({"patient_id": patients, "dose": random.normal(ill, 2), "ill": ill})
     model = fit(frame, "ill", budget=0, trials=1, models="linear")
     column = model.table["patient_id"]
-    assert not column.use and "whose row" in column.reason
+    assert not column.use and "whose row" in column.unused_reason
