@@ -11,6 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export PYTHONUTF8 := 1
 unexport VIRTUAL_ENV
+unexport PYTHONDONTWRITEBYTECODE
 ifneq ($(OS),Windows_NT)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 endif
@@ -93,7 +94,8 @@ tests: $(READY_DEV)
 # ---------------------------------------------------------------------------------------------- the environment
 # One .venv in two steps: a user's, and on top of it an author's. Each is made once, and gone through again when
 # pyproject.toml or constraints.txt change; what is there already stays. uv is used where it is, because it is faster.
-# Nothing is compiled ahead: most modules are never imported, and Python compiles the others when they are.
+# Nothing is compiled ahead: that takes longer than all the rest, and three modules of four are never imported. Python
+# compiles the others when they first are, and keeps that (hence no PYTHONDONTWRITEBYTECODE).
 ifeq ($(UV),)
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 else
