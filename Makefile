@@ -102,7 +102,14 @@ else
 INSTALL := uv pip install --quiet --python .venv
 endif
 
+# Who stops pip or uv leaves packages that look installed and are not whole. A mark tells, and .venv is made anew.
+UNFINISHED := .venv/unfinished
+define install
+@touch $(UNFINISHED); trap 'exit 130' HUP INT TERM; $(INSTALL) $(1) || { rm $(UNFINISHED); exit 1; }; rm $(UNFINISHED)
+endef
+
 $(READY): pyproject.toml constraints.txt
+	@if [ -e $(UNFINISHED) ]; then echo "The last set-up was interrupted."; rm -rf .venv; fi
 	@echo "Setting up .venv for users; the first time takes a minute or two."
 ifeq ($(UV),)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.13 run" >&2; exit 1; }
@@ -113,11 +120,12 @@ else
 	  then uv venv --quiet --allow-existing --python $(PYTHON) .venv; else uv venv --quiet --allow-existing .venv; fi
 endif
 	@$(BIN)/python tools/constraints.py users > .venv/users.txt
-	@$(INSTALL) --require-hashes -r .venv/users.txt
+	$(call install,--require-hashes -r .venv/users.txt)
 	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(READY_DEV): $(READY)
+	@if [ -e $(UNFINISHED) ]; then rm $(READY); $(MAKE) --no-print-directory $(READY); fi
 	@echo "Setting up .venv for authors; the first time takes another minute."
-	@$(INSTALL) --require-hashes -r constraints.txt
+	$(call install,--require-hashes -r constraints.txt)
 	@touch $@
