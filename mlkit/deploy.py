@@ -5,6 +5,7 @@
 # %% ../nbs/11_deploy.ipynb #dbf3b260
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,26 +14,27 @@ from .deployment.facts import deployment_problem
 # %% auto #0
 __all__ = ['folder_tree', 'summarise']
 
-# %% ../nbs/11_deploy.ipynb #7064830a
+# %% ../nbs/11_deploy.ipynb #669daefe
+_COUNTED_FOLDERS = ("mlkit", "model")  # shown by the number of their files
+
+
+def _shown_path(path: Path) -> str:
+    "The path, or the counted folder that it is in."
+    for place, part in enumerate(path.parts[:-1], start=1):
+        if part in _COUNTED_FOLDERS:
+            return Path(*path.parts[:place]).as_posix() + "/"
+    return path.as_posix()
+
+
 def folder_tree(folder: Path) -> str:
     "What is in a folder; the modules of mlkit and the package only by their number."
-    lines: list[str] = []
-    counted: dict[str, int] = {}
-    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).parts):
-        parts = path.relative_to(folder).parts
-        whole = next((place for place, part in enumerate(parts[:-1]) if part in ("mlkit", "model")), None)
-        if not path.is_file() or path.name == ".mlkit.json":
-            continue
-        if whole is None:
-            lines.append("/".join(parts))
-        else:
-            name = "/".join(parts[: whole + 1])
-            counted[name] = counted.get(name, 0) + 1
-            if counted[name] == 1:
-                lines.append(name)
-    return "\n".join(f"{line}  ({counted[line]} files)" if line in counted else line for line in lines)
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    counts = Counter(_shown_path(path) for path in files if path.name != ".mlkit.json")
+    return "\n".join(
+        f"{name}  ({counts[name]} files)" if name[-1] == "/" else name for name in sorted(counts)
+    )
 
-
+# %% ../nbs/11_deploy.ipynb #bd11ea27
 def summarise(
     done: Mapping[str, str],  # from `write_deployments`
     package: Path,

@@ -19,22 +19,19 @@ from .explanation.row_report import RowReport
 __all__ = ['dependence_columns', 'summarise', 'check_settings']
 
 # %% ../nbs/07_explain.ipynb #0dbd1d4a
+_DRAWN_KINDS = ("number", "boolean", "category", "date")
+
+
 def dependence_columns(
     pool: PerturbationPool,
     table: pd.DataFrame,  # from `importance_table`
     personal: dict[str, str],  # columns whose values are not shown
     most: int = 3,
 ) -> list[str]:
-    "The most moving columns whose values can be put in a row and shown."
-    kinds = ("number", "boolean", "category", "date")
-    shown = [
-        name
-        for name in table.column
-        if pool.model.table[name].kind in kinds
-        and name not in personal
-        and pool.cells[name].iloc[: pool.known].replace("", None).nunique() > 1
-    ]
-    return shown[:most]
+    "The most important columns whose values can be put in a row and shown."
+    spec, cells = pool.model.table, pool.cells[: pool.known]
+    possible = [name for name in table.column if spec[name].kind in _DRAWN_KINDS and name not in personal]
+    return [name for name in possible if cells[name].replace("", None).nunique() > 1][:most]
 
 # %% ../nbs/07_explain.ipynb #b827b059
 def summarise(
@@ -44,10 +41,8 @@ def summarise(
     "What this stage found, for the command line."
     sure = [one.explanation.trust for one in told]
     agree = sum(one.first in one.shared for one in sure)
-    return (
-        f"mostly {join_with_and(list(table.column[:TOP_COLUMNS]))}; SHAP and LIME agree on the first reason in "
-        f"{agree} of {len(sure)} rows"
-    )
+    columns = join_with_and(list(table.column[:TOP_COLUMNS]))
+    return f"mostly {columns}; SHAP and LIME agree on the first reason in {agree} of {len(sure)} rows"
 
 # %% ../nbs/07_explain.ipynb #f4fe4271
 def check_settings(
@@ -55,10 +50,11 @@ def check_settings(
     background: int,  # training rows that stand for "not known"
 ) -> None:
     "SettingsError, with a line for each setting that cannot be."
-    checks = {
-        f"samples = {samples} is not from 10 to 2000; write 100": 10 <= samples <= 2000,
-        f"background = {background} is not from 10 to 1000; write 100": 10 <= background <= 1000,
-    }
-    wrong = [f"[explain] {problem}" for problem, fine in checks.items() if not fine]
+    limits = {"samples": (samples, 2000), "background": (background, 1000)}
+    wrong = [
+        f"[explain] {name} = {value} is not from 10 to {most}; write 100"
+        for name, (value, most) in limits.items()
+        if not 10 <= value <= most
+    ]
     if wrong:
         raise SettingsError("\n".join(wrong))

@@ -33,17 +33,17 @@ FILE_PURPOSES = {
     "card.md": "the model card",
     "card.html": "the model card, as a page",
     "manifest.json": "where it comes from, and the digest of every file",
-    "signature": "who says so",
+    "signature": "who made it",
 }
 
-
+# %% ../nbs/08_package.ipynb #d02848b6
 def show_package(folder: Path) -> pd.DataFrame:
     "The files of a package, what they are for, and how large they are."
     there = [name for name in FILE_PURPOSES if (folder / name).exists()]
     sizes = [f"{(folder / name).stat().st_size / 1024:,.1f}" for name in there]
     return pd.DataFrame({"what for": [FILE_PURPOSES[name] for name in there], "kB": sizes}, index=there)
 
-# %% ../nbs/08_package.ipynb #4ec55368
+# %% ../nbs/08_package.ipynb #f9262f7c
 def registered_model_name(
     name: str,  # as it was set
     run: Any,  # mlkit.core.run_folder.RunFolder
@@ -51,43 +51,38 @@ def registered_model_name(
     "The name of the model; not set: the project's."
     return name.strip() or read_journal(run.folder).get("project") or "mlkit"
 
-
+# %% ../nbs/08_package.ipynb #c9124b92
 def load_previous_manifest(
     run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> dict[str, Any] | None:
-    "What the last package of this run has said of itself."
+    "The manifest of the last package of this run."
     try:
         return run.load("package").get("content") if run.has("package") else None
     except RunError:
         return None  # it is damaged, and will be written anew
 
-
+# %% ../nbs/08_package.ipynb #424690bb
 def package_record(
     folder: Path,  # of the package
     manifest: dict[str, Any],
     version: str,  # of the registry; empty: it is not registered
 ) -> dict[str, Any]:
     "What the stage hands on."
-    return {
-        "name": manifest["name"],
-        "version": version,
-        "folder": folder.name,
-        "parity": manifest["parity"],
-        "manifest": file_digest(folder / MANIFEST_FILE),
-        "content": manifest,
-    }
+    record = {"name": manifest["name"], "version": version, "folder": folder.name}
+    digest = file_digest(folder / MANIFEST_FILE)
+    return record | {"parity": manifest["parity"], "manifest": digest, "content": manifest}
 
-
+# %% ../nbs/08_package.ipynb #63174282
 def summarise(
     record: dict[str, Any],  # from `package_record`
 ) -> str:  # one line
     "What this stage found, for the command line."
     parity = record["parity"]
-    proved = f"ONNX equals the model on {parity['rows']:,} rows" if parity["onnx"] else "not as ONNX"
+    same = f"ONNX equals the model on {parity['rows']:,} rows" if parity["onnx"] else "not as ONNX"
     version = f"version {record['version']}" if record["version"] else "not registered"
-    return f"{record['name']}, {version}; {proved}"
+    return f"{record['name']}, {version}; {same}"
 
-
+# %% ../nbs/08_package.ipynb #4dd03e5e
 def describe_version(
     record: dict[str, Any],  # from `package_record`
 ) -> str:  # Markdown

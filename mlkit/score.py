@@ -20,55 +20,53 @@ __all__ = ['describe_scoring', 'summarise', 'evaluation_rows_path', 'describe_pr
 # %% ../nbs/09_score.ipynb #ab1b1536
 def describe_scoring(done: ScoringResult) -> str:  # some lines
     "What was done, and what to look at."
+    model = f"{done.model} version {done.version}"
     lines = [
-        f"{done.rows:,} rows answered by {done.model} version {done.version} at {done.rows_per_second:,.0f} rows a "
-        f"second: {done.output}"
+        f"{done.rows:,} rows predicted by {model} at {done.rows_per_second:,.0f} rows a second: {done.output}"
     ]
     if done.rejected:
         lines.append(
-            f"{done.rejected:,} rows could not be answered; they stand beside it in the file that "
-            "ends in .rejected.csv, each with its reason. Mend them, and score that file."
+            f"{done.rejected:,} rows were rejected; they stand beside it in the file that ends in .rejected.csv, "
+            "each with its reason. Mend them, and score that file."
         )
-    worst = Counter(done.warnings).most_common(3)
-    for message, rows in worst:
+    for message, rows in Counter(done.warnings).most_common(3):
         lines.append(f"Warning for {rows:,} rows: {message}.")
-    return "\n".join(lines + ([done.cluster_error] if done.cluster_error else []))
+    return "\n".join([*lines, done.cluster_error] if done.cluster_error else lines)
 
-
+# %% ../nbs/09_score.ipynb #5c1a0aca
 def summarise(done: ScoringResult) -> str:  # one line
     "What this stage did, for the command line."
-    bad = f", {done.rejected:,} refused" if done.rejected else ""
-    return f"{done.rows:,} rows answered at {done.rows_per_second:,.0f} a second{bad}"
+    bad = f", {done.rejected:,} rejected" if done.rejected else ""
+    return f"{done.rows:,} rows predicted at {done.rows_per_second:,.0f} a second{bad}"
 
-# %% ../nbs/09_score.ipynb #300509f7
+# %% ../nbs/09_score.ipynb #20209138
 def evaluation_rows_path(
     run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> str:  # a path
-    "The file of the rows that the evaluation has judged by."
+    "The file of the test rows."
     run.load("test")  # so that the run knows of it
     return str(run.artifacts / "test.parquet")
 
-
+# %% ../nbs/09_score.ipynb #8f9f1a4d
 def describe_prediction_match(
     run: Any,  # mlkit.core.run_folder.RunFolder
-    output: str,  # where the answers to its test rows are
+    output: str,  # where the predictions of its test rows are
 ) -> str:
-    "Whether the answers are those of the evaluation."
-    model, test = run.load("final"), run.load("test")
-    answers = pd.read_parquet(output)
-    expected = model.output(test.iloc[answers["row"] - 1])
+    "Whether the predictions are those of the evaluation."
+    model, answers = run.load("final"), pd.read_parquet(output)
+    expected = model.output(run.load("test").iloc[answers["row"] - 1])
     columns = [f"probability.{label}" for label in model.task.classes] or "prediction"
-    said = answers[columns].to_numpy()
-    apart = float(np.abs(said - expected).max()) / (1 if model.task.classes else float(np.ptp(expected)) or 1)
+    scale = 1 if model.task.classes else float(np.ptp(expected)) or 1
+    apart = float(np.abs(answers[columns].to_numpy() - expected).max()) / scale
     verdict = "the same as" if apart <= 1e-5 else "NOT the same as"
-    return f"The answers are {verdict} in the evaluation (largest difference {apart:.1g})."
+    return f"The predictions are {verdict} in the evaluation (largest difference {apart:.1g})."
 
-
+# %% ../nbs/09_score.ipynb #e05f4aff
 def preview_predictions(
     output: str,  # where they are
     rows: int = 5,
 ) -> pd.DataFrame | None:
-    "The first answers, if they stand in a file on this machine."
+    "The first predictions, if they stand in a file on this machine."
     path = Path(output)
     if path.suffix == ".parquet" and path.is_file():
         return pd.read_parquet(path).head(rows)

@@ -20,7 +20,7 @@ from ..core.errors import MLKitError, SettingsError, did_you_mean
 
 app = typer.Typer(
     name="mlkit",
-    help="From a table to a model that is deployed, watched and retrained.",
+    help="Train, evaluate, package, serve and deploy models for tabular data.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -232,17 +232,17 @@ def run(
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        _option("-p", metavar="STAGE.PARAMETER=VALUE", help="Set one parameter; may be repeated."),
+        _option("-p", metavar="STAGE.PARAMETER=VALUE", help="Set a stage's parameter; may be repeated."),
     ] = None,
     out: Annotated[Path | None, _option(help="Run folder; default: runs/NAME.")] = None,
-    first: Annotated[str | None, _option("--from", metavar="STAGE", help="Start here.")] = None,
-    last: Annotated[str | None, _option("--to", metavar="STAGE", help="End here.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Run also what has not changed.")] = False,
+    first: Annotated[str | None, _option("--from", metavar="STAGE", help="First stage to run.")] = None,
+    last: Annotated[str | None, _option("--to", metavar="STAGE", help="Last stage to run.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run stages again that have not changed.")] = False,
     engine: Annotated[
         str, typer.Option(help="mlkit (warm kernels) or papermill (stock; the whole notebooks).")
     ] = "mlkit",
 ) -> None:
-    "Run the lifecycle on a table, or go on with a run."
+    "Run the stages on a table, or resume a run."
     if engine not in ("mlkit", "papermill"):
         raise SettingsError(f"--engine is mlkit or papermill, not '{engine}'")
     chosen = choose_stages(names or [], first, last)
@@ -287,7 +287,7 @@ def show(
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
-    "Say where the report of a run is."
+    "Print the path of a run's report."
     folder = folder or _newest_run()
     report = folder / "report.html"
     if not report.is_file():
@@ -306,7 +306,7 @@ def _newest_run() -> Path:
 # %% ../../nbs/cli/02_main.ipynb #318ec8ab
 @app.command()
 def doctor() -> None:
-    "Say what is installed, what is missing, and how to mend it."
+    "Check the installation, and say how to mend what is missing."
     findings = check_environment()
     for good, what, mend in findings:
         typer.echo(f"✓ {what}" if good else f"✗ {what} -> {mend}")

@@ -5,7 +5,6 @@
 # %% ../../nbs/cli/01_model_commands.ipynb #3ec97b26
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -17,20 +16,23 @@ import typer
 
 @contextmanager
 def show_row_progress() -> Iterator[Callable[[int, float], None]]:
-    "Something to be told of rows and seconds, which shows them."
-    told = [0.0]
+    "A function to report rows and seconds to: a live line in a terminal, elsewhere one every 30 seconds."
+    from rich.console import Console
 
-    def tell(rows: int, seconds: float) -> None:
-        live = sys.stderr.isatty()
-        if seconds - told[0] < (0.2 if live else 30):
-            return
-        told[0] = seconds
+    console = Console(stderr=True, highlight=False, soft_wrap=True, force_jupyter=False)
+    status, printed = console.status("starting"), 0.0
+
+    def report(rows: int, seconds: float) -> None:
+        nonlocal printed
         line = f"{rows:,} rows, {rows / seconds:,.0f} a second"
-        print(f"\r{line:<60}" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)
+        if console.is_terminal:
+            status.update(line)
+        elif seconds - printed >= 30:
+            printed = seconds
+            console.print(line)
 
-    yield tell
-    if told[0] and sys.stderr.isatty():
-        print(f"\r{'':<60}\r", end="", file=sys.stderr)
+    with status if console.is_terminal else nullcontext():
+        yield report
 
 # %% auto #0
 __all__ = ['keys_app', 'show_row_progress', 'score', 'serve', 'deploy', 'keys_add', 'keys_list', 'keys_remove', 'history',
@@ -61,21 +63,21 @@ def score(
     keep: Annotated[
         str,
         typer.Option(
-            metavar="COLUMNS", help=("Columns that go along, with | between; auto: identifiers; all; none.")
+            metavar="COLUMNS", help="Input columns to keep, | between them; auto: identifiers; all; none."
         ),
     ] = "auto",
-    query: Annotated[str, _option(help="Of a database: SELECT ..., or a table.")] = "",
+    query: Annotated[str, _option(help="Database input: SELECT ..., or the name of a table.")] = "",
     into: Annotated[
-        str, typer.Option(metavar="TABLE", help="Of a database: where answers go.")
+        str, typer.Option(metavar="TABLE", help="Database output: the table that is written.")
     ] = "predictions",
-    encoding: Annotated[str, typer.Option(help="Of a text file.")] = "auto",
-    delimiter: Annotated[str, typer.Option(help="Of a text file.")] = "auto",
-    sheet: Annotated[str, _option(help="Of an Excel file; default: the first.")] = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
-    jobs: Annotated[int, typer.Option(help="Cores; 0: all.")] = 0,
+    encoding: Annotated[str, typer.Option(help="Encoding of a text file.")] = "auto",
+    delimiter: Annotated[str, typer.Option(help="Delimiter of a text file.")] = "auto",
+    sheet: Annotated[str, _option(help="Sheet of an Excel file; default: the first.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    jobs: Annotated[int, typer.Option(help="Processor cores; 0: all.")] = 0,
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
 ) -> None:
-    "Predict for every row of a table."
+    "Predict every row of a table and write the predictions."
     from mlkit.score import describe_scoring
     from mlkit.scoring.batch_job import score_source as predict
     from mlkit.sources.file_formats import ReadOptions
@@ -90,12 +92,14 @@ def score(
 # %% ../../nbs/cli/01_model_commands.ipynb #52efce8b
 def serve(
     model: _Model,
-    host: Annotated[str, typer.Option(help="0.0.0.0: every address of this machine.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option()] = 8080,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
-    keys: Annotated[str, _option(metavar="FILE", help="API keys; needed where others can connect.")] = "",
-    tls_cert: Annotated[str, _option(metavar="FILE", help="Certificate, for https.")] = "",
-    tls_key: Annotated[str, _option(metavar="FILE", help="Its private key.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    workers: Annotated[int, typer.Option(help="Server processes.")] = 1,
+    keys: Annotated[
+        str, _option(metavar="FILE", help="API keys; required unless --host is this machine only.")
+    ] = "",
+    tls_cert: Annotated[str, _option(metavar="FILE", help="TLS certificate, for https.")] = "",
+    tls_key: Annotated[str, _option(metavar="FILE", help="Private key of the certificate.")] = "",
     log: Annotated[
         str,
         typer.Option(
@@ -103,10 +107,10 @@ def serve(
         ),
     ] = "predictions.db",
     log_share: Annotated[float, typer.Option(help="Share of the predictions that are logged.")] = 1.0,
-    max_rows: Annotated[int, typer.Option(help="Rows in a request, at most.")] = 10_000,
-    access: Annotated[bool, typer.Option("--access", help="A line for each request.")] = False,
+    max_rows: Annotated[int, typer.Option(help="Maximum rows in a request.")] = 10_000,
+    access: Annotated[bool, typer.Option("--access", help="Log a line for each request.")] = False,
 ) -> None:
-    "Answer over HTTP: predictions, explanations, and a page for people."
+    "Serve predictions, explanations and a web page over HTTP."
     from mlkit.registry.fetching import find_package, parse_model_reference
     from mlkit.serving.server import run_server as answer
 
@@ -156,28 +160,28 @@ def deploy(
         str, _argument(metavar="TARGET", help="docker, compose, kubernetes, aws, gcp or azure.")
     ],
     model: _Model,
-    folder: Annotated[Path, _argument(metavar="DIR", help="Where the files go.")],
-    image: Annotated[str, _option(help="Name of the image; default: the model's.")] = "",
+    folder: Annotated[Path, _argument(metavar="DIR", help="Folder to write to.")],
+    image: Annotated[str, _option(help="Name of the container image; default: the model's.")] = "",
 ) -> None:
-    "Write what is needed to run the server elsewhere."
+    "Write the files that deploy the server to a target."
     from mlkit.deployment.targets import write_deployment as write
     from mlkit.registry.fetching import find_package
 
     typer.echo(write(target, find_package(model), folder, image))
 
 # %% ../../nbs/cli/01_model_commands.ipynb #0ea265d6
-keys_app = typer.Typer(help="API keys of a server.", no_args_is_help=True, rich_markup_mode=None)
-_File = Annotated[Path, typer.Option("--file", metavar="FILE", help="The file of keys.")]
-_Name = Annotated[str, _argument(metavar="NAME", help="Whose key it is.")]
+keys_app = typer.Typer(help="Manage the API keys of a server.", no_args_is_help=True, rich_markup_mode=None)
+_File = Annotated[Path, typer.Option("--file", metavar="FILE", help="File of keys.")]
+_Name = Annotated[str, _argument(metavar="NAME", help="Who uses the key.")]
 
 
 @keys_app.command("add")
 def keys_add(
     name: _Name,
-    roles: Annotated[str, typer.Option(help="What it may: predict, explain, feedback, admin.")] = "predict",
+    roles: Annotated[str, typer.Option(help="Roles: predict, explain, feedback, admin.")] = "predict",
     file: _File = Path("keys.json"),
 ) -> None:
-    "Make a key, and show it this once."
+    "Create a key and show it, this once."
     from mlkit.serving.api_keys import add_key
 
     key = add_key(file, name, roles.replace(",", " ").split())
@@ -189,7 +193,7 @@ def keys_add(
 
 @keys_app.command("list")
 def keys_list(file: _File = Path("keys.json")) -> None:
-    "Say who has a key, and what it may."
+    "List who has a key, with its roles."
     from mlkit.serving.api_keys import list_keys
 
     for key in list_keys(file):
@@ -198,18 +202,18 @@ def keys_list(file: _File = Path("keys.json")) -> None:
 
 @keys_app.command("remove")
 def keys_remove(name: _Name, file: _File = Path("keys.json")) -> None:
-    "Take a key away; a running server knows within a second."
+    "Revoke a key; running servers follow within a second."
     from mlkit.serving.api_keys import remove_key
 
     remove_key(file, name)
-    typer.echo(f"the key of {name} opens nothing any more")
+    typer.echo(f"the key of {name} is revoked")
 
 # %% ../../nbs/cli/01_model_commands.ipynb #3dc59114
-_Registered = Annotated[str, _argument(metavar="NAME", help="Of a registered model.")]
+_Registered = Annotated[str, _argument(metavar="NAME", help="Name of a registered model.")]
 
 
 def history(name: _Registered) -> None:
-    "Show every version of a model, and which was in use when."
+    "List the versions of a model, and when each was champion."
     from mlkit.registry.history import load_history as told
 
     typer.echo(told(name))
@@ -217,16 +221,18 @@ def history(name: _Registered) -> None:
 
 def promote(
     name: _Registered,
-    version: Annotated[str, _argument(metavar="[VERSION]", help="A number or an alias.")] = "challenger",
+    version: Annotated[
+        str, _argument(metavar="[VERSION]", help="Number or alias; default: challenger.")
+    ] = "challenger",
 ) -> None:
-    "Make a version the champion: the one in use."
+    "Make a version the champion, which servers and jobs use."
     from mlkit.registry.model_versions import promote_version as crown
 
     typer.echo(crown(name, version))
 
 
 def rollback(name: _Registered) -> None:
-    "Go back to the champion before this one."
+    "Make the previous champion the champion again."
     from mlkit.registry.model_versions import rollback_champion as back
 
     typer.echo(back(name))

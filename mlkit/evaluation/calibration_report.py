@@ -5,7 +5,7 @@
 # %% ../../nbs/evaluation/06_calibration_report.ipynb #8e69fecc
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from ..core.theme import BLUE, GREY, ORANGE
 from .reference_models import OutOfFold
 from mlkit.models.calibration import (
     CalibrationCheck,
+    CalibrationMethod,
     Calibrator,
     FinalModel,
     assign_probability_bins,
@@ -28,49 +29,8 @@ from ..task.intervals import proportion_interval
 from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['fit_calibrator', 'show_calibration', 'reliability_table', 'brier_decomposition', 'plot_reliability',
-           'describe_calibration']
-
-# %% ../../nbs/evaluation/06_calibration_report.ipynb #2a080f97
-def fit_calibrator(
-    data: TrainingData,
-    held: OutOfFold,  # what was said of rows held back
-    recalibrate: str = "auto",  # auto, none, sigmoid or isotonic
-    seed: int = 42,
-) -> Calibrator | None:  # None: the probabilities stay as they are
-    "The calibrator to ship, learned from rows held back in training."
-    if data.task.type == "regression":
-        return None
-    return choose_calibrator(data.truth[held.rows], held.output, recalibrate, seed)
-
-
-def show_calibration(
-    task: Task,
-    final: FinalModel,
-    truth: np.ndarray,  # codes or numbers of the test rows
-    before: np.ndarray,  # what the estimator says of them
-    output: np.ndarray,  # what the final model says of them
-    seed: int = 42,
-) -> list[Any]:  # to be displayed
-    "Whether the probabilities keep their word on the test rows, before and after."
-    from IPython.display import Markdown
-
-    if task.type == "regression":
-        return [Markdown("A number has no probability to be checked.")]
-    said = describe_calibration(
-        check_calibration(truth, before, seed), check_calibration(truth, output, seed), final.calibrator
-    )
-    if task.type == "binary":
-        parts = brier_decomposition(truth, output)
-        broken, told, open_ = (
-            format_number(parts[name]) for name in ("reliability", "resolution", "uncertainty")
-        )
-        said += (
-            f" Of the Brier score of {format_number(parts['brier'])}, {broken} comes from broken words; "
-            f"telling rows apart took {told} off the {open_} that one starts from."
-        )
-    changed = before if final.calibrator is not None else None
-    return [plot_reliability(task, truth, output, changed), Markdown(said)]
+__all__ = ['reliability_table', 'brier_decomposition', 'plot_reliability', 'describe_calibration', 'fit_calibrator',
+           'show_calibration']
 
 # %% ../../nbs/evaluation/06_calibration_report.ipynb #0b1f9fbb
 def reliability_table(
@@ -169,3 +129,44 @@ def describe_calibration(
         f"({calibrator.method}). Before, they were off by {off(before)} on the test rows. "
         f"**{now}: {off(after)}**."
     )
+
+# %% ../../nbs/evaluation/06_calibration_report.ipynb #2a080f97
+def fit_calibrator(
+    data: TrainingData,
+    held: OutOfFold,  # what was said of rows held back
+    recalibrate: CalibrationMethod | Literal["auto", "none"] = "auto",
+    seed: int = 42,
+) -> Calibrator | None:  # None: the probabilities stay as they are
+    "The calibrator to ship, learned from rows held back in training."
+    if data.task.type == "regression":
+        return None
+    return choose_calibrator(data.truth[held.rows], held.output, recalibrate, seed)
+
+
+def show_calibration(
+    task: Task,
+    final: FinalModel,
+    truth: np.ndarray,  # codes or numbers of the test rows
+    before: np.ndarray,  # what the estimator says of them
+    output: np.ndarray,  # what the final model says of them
+    seed: int = 42,
+) -> list[Any]:  # to be displayed
+    "Whether the probabilities keep their word on the test rows, before and after."
+    from IPython.display import Markdown
+
+    if task.type == "regression":
+        return [Markdown("A number has no probability to be checked.")]
+    said = describe_calibration(
+        check_calibration(truth, before, seed), check_calibration(truth, output, seed), final.calibrator
+    )
+    if task.type == "binary":
+        parts = brier_decomposition(truth, output)
+        broken, told, open_ = (
+            format_number(parts[name]) for name in ("reliability", "resolution", "uncertainty")
+        )
+        said += (
+            f" Of the Brier score of {format_number(parts['brier'])}, {broken} comes from broken words; "
+            f"telling rows apart took {told} off the {open_} that one starts from."
+        )
+    changed = before if final.calibrator is not None else None
+    return [plot_reliability(task, truth, output, changed), Markdown(said)]

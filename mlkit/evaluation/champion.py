@@ -14,39 +14,13 @@ import pandas as pd
 from ..core.errors import DataError, MLKitError, RunError, SettingsError
 from ..core.files import file_digest
 from ..core.formatting import format_number
-from ..core.run_folder import read_journal
+from ..core.run_folder import RunFolder, read_journal
 from ..task.comparison import CHAMPION_ARTIFACTS, compare_outputs
 from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['load_and_compare_champion', 'champion_score', 'find_champion_file', 'load_champion', 'predict_with_champion',
-           'compare_with_champion', 'describe_champion']
-
-# %% ../../nbs/evaluation/03_champion.ipynb #b13c090d
-def load_and_compare_champion(
-    task: Task,
-    champion: str,  # run folder or model file; empty: none
-    test: pd.DataFrame,  # raw test rows
-    truth: np.ndarray,  # codes or numbers
-    output: np.ndarray,  # what the new model says
-    threshold: float = 0.5,  # of the new model
-    confidence: float = 0.95,
-    run: Any = None,  # mlkit.core.run_folder.RunFolder, which notes that it depends on the file
-) -> dict[str, Any] | None:  # from `compare_with_champion`; None: there is no champion
-    "The champion on the same test rows. SettingsError or RunError: it is not there, or cannot be opened."
-    if not champion:
-        return None
-    file = find_champion_file(champion)
-    if run is not None:
-        run.depends_on_file(file)
-    return compare_with_champion(task, load_champion(file), test, truth, output, threshold, confidence)
-
-# %% ../../nbs/evaluation/03_champion.ipynb #26d02880
-def champion_score(
-    facing: dict[str, Any] | None,  # from `load_and_compare_champion`
-) -> float | None:
-    "The champion's score, where there is a champion that could be asked."
-    return facing.get("score") if facing else None
+__all__ = ['find_champion_file', 'load_champion', 'predict_with_champion', 'compare_with_champion', 'describe_champion',
+           'load_and_compare_champion', 'champion_score']
 
 # %% ../../nbs/evaluation/03_champion.ipynb #5530fd07
 def find_champion_file(
@@ -145,3 +119,29 @@ def describe_champion(
     if "score" not in facing:
         return f"**Not comparable**: {facing['words']}."
     return f"**Against the champion** ({format_number(facing['score'])} on the same rows): {facing['words']}."
+
+# %% ../../nbs/evaluation/03_champion.ipynb #b13c090d
+def load_and_compare_champion(
+    task: Task,
+    champion: str,  # run folder or model file; empty: none
+    test: pd.DataFrame,  # raw test rows
+    truth: np.ndarray,  # codes or numbers
+    output: np.ndarray,  # what the new model says
+    threshold: float = 0.5,  # of the new model
+    confidence: float = 0.95,
+    run: RunFolder | None = None,  # notes that its results depend on the file
+) -> dict[str, Any] | None:  # from `compare_with_champion`; None: there is no champion
+    "The champion on the same test rows. SettingsError or RunError: it is not there, or cannot be opened."
+    if not champion:
+        return None
+    file = find_champion_file(champion)
+    if run is not None:
+        run.depends_on_file(file)
+    return compare_with_champion(task, load_champion(file), test, truth, output, threshold, confidence)
+
+# %% ../../nbs/evaluation/03_champion.ipynb #26d02880
+def champion_score(
+    facing: dict[str, Any] | None,  # from `load_and_compare_champion`
+) -> float | None:
+    "The champion's score, where there is a champion that could be asked."
+    return facing.get("score") if facing else None

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.formatting import without_nan
+from .fit_diagnosis import FitVerdict
 from .second_search import SecondSearch
 from ..models.calibration import FinalModel, check_calibration
 from ..task.metrics import predicted_codes
@@ -26,7 +27,7 @@ def metrics_json(
     scores: pd.DataFrame,  # from `score_intervals`
     baseline: float,  # the score of no model on the test rows
     choice: dict[str, Any],  # family, train, validation and rows, as training noted them
-    fit: str,  # good, overfit or underfit
+    fit: FitVerdict | str,  # another text where the fit was not diagnosed
     rows: int,  # test rows
     threshold: float = 0.5,  # binary: positive from this probability on
     more: dict[str, Any] | None = None,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..features.encoders import PreprocessingPlan
 from ..models.cross_validation import estimator_output, fit_estimator
 from ..models.families import FAMILIES, make_estimator
 from ..task.comparison import ScoreDifference, compare_outputs
@@ -23,10 +24,12 @@ __all__ = ['FoldRows', 'MAX_DIAGNOSIS_ROWS', 'REFERENCE_FAMILIES', 'stratified_o
            'evaluate_out_of_fold', 'ReferenceModel', 'evaluate_reference_models', 'compare_reference_models']
 
 # %% ../../nbs/evaluation/04_reference_models.ipynb #3ff5f950
-FoldRows = Sequence[tuple[np.ndarray, np.ndarray]]  # rows to learn from and to be judged on, from `fold_rows`
+FoldRows = Sequence[
+    tuple[np.ndarray, np.ndarray]
+]  # training and validation rows of each fold, from `fold_rows`
 
 # %% ../../nbs/evaluation/04_reference_models.ipynb #51abb7ed
-MAX_DIAGNOSIS_ROWS = 20_000  # rows that a fold learns from, and is judged on
+MAX_DIAGNOSIS_ROWS = 20_000  # training rows of a fold, and validation rows, at most
 
 
 def stratified_order(
@@ -62,13 +65,13 @@ def sample_folds(
 # %% ../../nbs/evaluation/04_reference_models.ipynb #d80ffce2
 @dataclass
 class OutOfFold:
-    "How one estimator does on rows that it learned, and what it says of rows held back."
+    "The scores of an estimator in k-fold cross-validation, with its out-of-fold predictions."
 
     name: str
-    train: list[float]  # a fold each: the score on rows learned
-    validation: list[float]  # a fold each: the score on rows held back
-    rows: np.ndarray  # positions of the rows held back, ascending
-    output: np.ndarray  # what was said of them by models that had not learned them
+    train: list[float]  # a fold each: the score on its training rows
+    validation: list[float]  # a fold each: the score on its validation rows
+    rows: np.ndarray  # positions of the validation rows, ascending
+    output: np.ndarray  # the output for them, each by a model that was not fitted on the row
 
 
 def evaluate_out_of_fold(
@@ -80,7 +83,7 @@ def evaluate_out_of_fold(
     name: str = "",
     seed: int = 42,  # of the choice of rows where there are more than `MAX_DIAGNOSIS_ROWS`
 ) -> OutOfFold:
-    "Learn from each fold, and speak about the rest."
+    "Cross-validate an estimator: its scores in each fold, and out-of-fold predictions for all rows."
     train, validation, parts = [], [], []
     for learn, judge in sample_folds(task, truth, folds, seed):
         fitted = fit_estimator(estimator, inputs.iloc[learn], truth[learn])
@@ -101,24 +104,24 @@ REFERENCE_FAMILIES = (
 
 @dataclass(frozen=True)
 class ReferenceModel:
-    "A usual model beside the one that is judged."
+    "A reference model beside the one that is evaluated."
 
     name: str
-    train: float  # mean score on rows learned
-    validation: float  # mean score on rows held back
-    lead: ScoreDifference  # how much better it is than the model, on the same rows held back
+    train: float  # mean score on training rows
+    validation: float  # mean score on validation rows
+    lead: ScoreDifference  # how much better it is than the model, on the same validation rows
 
 # %% ../../nbs/evaluation/04_reference_models.ipynb #2794b3bf
 def evaluate_reference_models(
     task: Task,
-    plan: Any,  # mlkit.prepare.Plan
+    plan: PreprocessingPlan,
     inputs: pd.DataFrame,
     truth: np.ndarray,
     folds: FoldRows,
     seed: int = 42,
     seconds: float = 30.0,  # none is begun after that
 ) -> list[OutOfFold]:
-    "The usual models on the same folds; one that this table does not allow for is left out."
+    "The reference models on the same folds; one that this table does not allow for is left out."
     started, found = time.monotonic(), list[OutOfFold]()
     for name in REFERENCE_FAMILIES:
         if time.monotonic() - started > seconds:
@@ -137,11 +140,11 @@ def compare_reference_models(
     held: OutOfFold,  # the model that is judged
     others: Sequence[OutOfFold],  # from `evaluate_reference_models`
 ) -> list[ReferenceModel]:  # the best one first
-    "How far the usual models are ahead of the one that is judged, row by row."
-    sign, rivals = 1 if task.direction == "maximize" else -1, []
+    "How far the reference models are ahead, by a paired comparison of the same rows."
+    rivals = []
     for other in others:
         ahead = compare_outputs(task, truth[held.rows], other.output, held.output)
         rivals.append(
             ReferenceModel(other.name, float(np.mean(other.train)), float(np.mean(other.validation)), ahead)
         )
-    return sorted(rivals, key=lambda rival: -sign * rival.validation)
+    return sorted(rivals, key=lambda rival: -task.sign * rival.validation)

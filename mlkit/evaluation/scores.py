@@ -21,7 +21,7 @@ from ..task.metrics import METRICS, Metric
 from ..task.task import Task, encode_target, is_better, is_goal_reached, target_values
 
 # %% auto #0
-__all__ = ['ALIGN_LEFT', 'predict_test_rows', 'describe_score', 'show_scores', 'plot_score']
+__all__ = ['ALIGN_LEFT', 'predict_test_rows', 'describe_test_score', 'show_scores', 'plot_score']
 
 # %% ../../nbs/evaluation/08_scores.ipynb #e6c03715
 def predict_test_rows(
@@ -33,7 +33,7 @@ def predict_test_rows(
     return encode_target(task, target_values(task, test[task.target])), model.output(test)
 
 # %% ../../nbs/evaluation/08_scores.ipynb #e502c16b
-def describe_score(
+def describe_test_score(
     task: Task,
     own: pd.Series,  # value, low and high of the task's metric
     baseline: float,  # the score of no model on the same rows
@@ -41,7 +41,7 @@ def describe_score(
     rows: int,  # test rows
 ) -> str:  # Markdown
     "What the score means: against chance, no model, the goal, and what cross-validation promised."
-    worst, best = (own.low, own.high) if task.direction == "maximize" else (own.high, own.low)
+    worst, best = (own.low, own.high)[:: task.sign]
     said = [
         f"**{METRICS[task.metric].label} is {format_number(own.value)}** on {rows:,} rows that nothing had "
         f"looked at; other rows would give between {format_number(own.low)} and {format_number(own.high)}."
@@ -97,7 +97,7 @@ def show_scores(
     "Every metric with its interval and its baseline; the task's own in bold."
 
     def label(metric: Metric) -> str:
-        return metric.label + (" ↓" if metric.direction == "minimize" else "")
+        return metric.label + ("" if metric.greater_is_better else " ↓")
 
     shown = pd.DataFrame(
         {

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from ..core.formatting import format_number
-from .fit_diagnosis import diagnose_scores
+from .fit_diagnosis import FitVerdict, diagnose_scores
 from mlkit.evaluation.reference_models import (
     REFERENCE_FAMILIES,
     OutOfFold,
@@ -31,8 +31,8 @@ from ..task.metrics import METRICS
 from ..task.task import Task, baseline_output, score_output
 
 # %% auto #0
-__all__ = ['FitDiagnosis', 'diagnose_fit', 'retrain_on_verdict', 'second_search_families', 'SecondSearch', 'run_second_search',
-           'train_second_model', 'show_second_search']
+__all__ = ['FitDiagnosis', 'diagnose_fit', 'second_search_families', 'SecondSearch', 'run_second_search', 'train_second_model',
+           'show_second_search', 'retrain_on_verdict']
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #78c85ce9
 @dataclass
@@ -41,7 +41,7 @@ class FitDiagnosis:
 
     out_of_fold: OutOfFold  # what it says of rows held back
     references: list[ReferenceModel]  # usual models beside it, the best one first
-    fit: str  # good, overfit or underfit
+    fit: FitVerdict
     words: str  # Markdown
 
 
@@ -58,27 +58,6 @@ def diagnose_fit(
     baseline = score_output(task, data.truth, baseline_output(task, data.truth, len(data.truth)))
     means = float(np.mean(held.train)), float(np.mean(held.validation))
     return FitDiagnosis(held, rivals, *diagnose_scores(task, *means, held.validation, baseline, rivals))
-
-# %% ../../nbs/evaluation/09_second_search.ipynb #3ff75766
-def retrain_on_verdict(
-    on_verdict: str,  # tell or retrain
-    judged: FitDiagnosis,
-    data: TrainingData,
-    model: Model,
-    choice: dict[str, Any],  # family, train, validation, folds and rows, as training noted them
-    others: Sequence[OutOfFold],  # from `evaluate_reference_models`
-    seed: int = 42,
-) -> tuple[
-    Model, dict[str, Any], FitDiagnosis, SecondSearch | None
-]:  # as they are from here on; and the second search
-    "Follow the advice if that is wanted and the fit is not good. The test rows have no say in it."
-    if on_verdict != "retrain" or judged.fit == "good":
-        return model, choice, judged, None
-    second = run_second_search(data, judged.fit, choice["family"], choice["folds"], seed=seed)
-    if not second.kept:
-        return model, choice, judged, second
-    model, choice = train_second_model(second, data, model, seed=seed)
-    return model, choice, diagnose_fit(data, model.estimator, others, seed), second
 
 # %% ../../nbs/evaluation/09_second_search.ipynb #9dd246de
 _SECOND_SEARCH_TRIALS, _SECOND_SEARCH_SECONDS = 12, 60.0  # how long the second search may take
@@ -164,23 +143,44 @@ def show_second_search(task: Task, second: SecondSearch) -> list[Any]:  # to be 
             {
                 "": when,
                 "family": family,
-                "rows held back": np.mean(folds),
-                "worst fold": (min if task.direction == "maximize" else max)(folds),
-                "best fold": (max if task.direction == "maximize" else min)(folds),
+                "validation": np.mean(folds),
+                "worst fold": min(folds, key=lambda score: task.sign * score),
+                "best fold": max(folds, key=lambda score: task.sign * score),
             }
             for when, family, folds in lines
         ]
     )
-    digits: Any = dict.fromkeys(["rows held back", "worst fold", "best fold"], format_number)
+    digits: Any = dict.fromkeys(["validation", "worst fold", "best fold"], format_number)
     style = shown.style.hide().format(digits).set_uuid("second")
     style = style.set_caption(f"A second search: {METRICS[task.metric].label} on the same folds")
     told = "On the folds," if second.found.verdict == "unclear" else "The new model is"
     does = f"{told} {second.found}"
-    kept = "**It takes the place of the first one**" if second.kept else "**The first model stays**"
+    kept = "**The new model replaces the first**" if second.kept else "**The new model is discarded**"
     return [
         style,
         Markdown(
             f"{does}; by chance that happens in {second.chance:.1%} of cases. {kept}. "
-            "The test rows had no say in it."
+            "The test rows were not used for this."
         ),
     ]
+
+# %% ../../nbs/evaluation/09_second_search.ipynb #3ff75766
+def retrain_on_verdict(
+    on_verdict: Literal["tell", "retrain"],
+    judged: FitDiagnosis,
+    data: TrainingData,
+    model: Model,
+    choice: dict[str, Any],  # family, train, validation, folds and rows, as training noted them
+    others: Sequence[OutOfFold],  # from `evaluate_reference_models`
+    seed: int = 42,
+) -> tuple[
+    Model, dict[str, Any], FitDiagnosis, SecondSearch | None
+]:  # as they are from here on; and the second search
+    "Follow the advice if that is wanted and the fit is not good. The test rows have no say in it."
+    if on_verdict != "retrain" or judged.fit == "good":
+        return model, choice, judged, None
+    second = run_second_search(data, judged.fit, choice["family"], choice["folds"], seed=seed)
+    if not second.kept:
+        return model, choice, judged, second
+    model, choice = train_second_model(second, data, model, seed=seed)
+    return model, choice, diagnose_fit(data, model.estimator, others, seed), second

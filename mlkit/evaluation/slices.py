@@ -10,6 +10,7 @@ __all__ = ['MIN_SLICE_ROWS', 'slice_groups', 'find_slices', 'slice_metric', 'lim
 
 # %% ../../nbs/evaluation/01_slices.ipynb #ed4a4dd5
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 
 from ..core.errors import SettingsError, did_you_mean
 from ..core.figures import Plot, new_plot
-from ..core.formatting import SIGNIFICANCE_LEVEL, format_number
+from ..core.formatting import SIGNIFICANCE_LEVEL, format_number, split_list
 from ..core.theme import BLUE, GREY
 from ..models.calibration import apply_temperature, fit_temperature
 from ..task.intervals import proportion_interval, score_interval
@@ -122,7 +123,7 @@ def score_slices(
         parts = [score_output(metric, truth[rows], output[rows], threshold) for *_, rows in groups]
         return np.array(parts) - score_output(metric, truth, output, threshold)
 
-    whole, sign = score_output(metric, truth, output, threshold), 1 if metric.greater_is_better else -1
+    whole, sign = score_output(metric, truth, output, threshold), metric.sign
     answers = (simulate_truth(task, truth, output, fair, rng) for _ in range(draws))
     drawn = pd.DataFrame([above(*answer) for answer in answers], dtype=float)
     lines = [(column, group, len(rows)) for column, group, rows in groups]
@@ -229,11 +230,7 @@ def score_over_time(
     table = pd.DataFrame(lines, columns=["from", "to", "rows"])
     if not parts:
         return table, math.nan
-    seen, usual, sign = (
-        scores(truth, output),
-        np.nanmean(drawn, axis=0),
-        1 if metric.greater_is_better else -1,
-    )
+    seen, usual, sign = (scores(truth, output), np.nanmean(drawn, axis=0), metric.sign)
     table = table.assign(
         score=seen, expected=usual, low=[low for low, _ in ends], high=[high for _, high in ends]
     )
@@ -311,12 +308,12 @@ def show_score_over_time(
 
 # %% ../../nbs/evaluation/01_slices.ipynb #5a3c8d6d
 def parse_sensitive_columns(
-    text: str,  # as it was set, with | between names
+    sensitive: Sequence[str],  # names of columns; one text is split at |
     frame: pd.DataFrame,  # raw test rows
 ) -> list[str]:
     "The sensitive columns. SettingsError for one that is not there."
     names = {str(name).strip(): str(name) for name in frame}
-    wanted = [name.strip() for name in text.split("|") if name.strip()]
+    wanted = [name.strip() for name in split_list(sensitive)]
     for name in wanted:
         if name in names:
             continue
@@ -458,7 +455,7 @@ def show_fairness_gaps(
 
 # %% ../../nbs/evaluation/01_slices.ipynb #33872586
 def read_sensitive_columns(
-    sensitive: str,  # columns, | between them
+    sensitive: Sequence[str],  # names of columns; one text is split at |
     test: pd.DataFrame,  # raw test rows
     typed: pd.DataFrame,  # the same rows as the model reads them
 ) -> pd.DataFrame:  # typed columns; those that the model does not read, as it would

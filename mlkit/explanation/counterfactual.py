@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import SettingsError, did_you_mean
-from ..core.formatting import join_with_and
+from ..core.formatting import join_with_and, split_list
 from ..data.column_spec import format_cell
 from .global_importance import format_effect, format_output
 from .perturbation import PerturbationPool
@@ -26,10 +26,10 @@ __all__ = ['RARE_VALUE_SHARE', 'changeable_columns', 'alternative_values', 'near
 def changeable_columns(
     pool: PerturbationPool,
     personal: dict[str, str],  # columns whose values are not shown
-    fixed: str = "",  # columns that nobody can change, with | between them
+    fixed: Sequence[str] = (),  # columns that nobody can change; one text is split at |
 ) -> list[str]:
     "The columns that a change may use. SettingsError for a fixed one that is not there."
-    kept, known = [name.strip() for name in fixed.split("|") if name.strip()], list(map(str, pool.rows))
+    kept, known = [name.strip() for name in split_list(fixed)], list(map(str, pool.rows))
     for name in kept:
         if name in map(str.strip, known):
             continue

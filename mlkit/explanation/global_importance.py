@@ -248,7 +248,7 @@ def dependence_grid(
     if pool.model.table[name].kind in ("number", "date"):
         order = cells.dropna().sort_values(kind="stable")
         inner = np.linspace(0.02, 0.98, points) * max(0, len(order) - 1)
-        places = order.index[np.unique(inner.round().astype(int))] if len(order) else []
+        places = order.index[np.unique(inner.round().astype(int))].tolist() if len(order) else []
     else:
         places = [
             group.index[0]
@@ -257,7 +257,7 @@ def dependence_grid(
                 key=lambda pair: (-len(pair[1]), str(pair[0])),
             )
         ]
-    first = pd.Series(list(places), dtype=int).groupby(cells.loc[list(places)].to_numpy(), sort=False).first()
+    first = pd.Series(places, dtype=int).groupby(cells.loc[places].to_numpy(), sort=False).first()
     return [int(place) for place in first[:points]]
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #ad826f0e

@@ -150,15 +150,12 @@ TOP_COLUMNS = 3  # columns that a reader will remember
 def rank_correlation(
     a: np.ndarray,
     b: np.ndarray,  # of the same length
-) -> float:  # -1 to 1; 1 where there is no order in either
-    "How far two lists put their columns into the same order (Spearman 1904)."
-    from scipy.stats import rankdata
+) -> float:  # -1 to 1
+    "Spearman's rank correlation, also where scipy has none: 1 where both are constant, 0 where one is."
+    from scipy.stats import spearmanr
 
-    ranks = [rankdata(values) - (len(values) + 1) / 2 for values in (a, b)]
-    spread = float(np.sqrt((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum()))
-    if not spread:
-        return float(not ranks[0].any() and not ranks[1].any())
-    return float((ranks[0] * ranks[1]).sum() / spread)
+    constant = [len(np.unique(values)) < 2 for values in (a, b)]
+    return float(all(constant)) if any(constant) else float(spearmanr(a, b).statistic)
 
 # %% ../../nbs/explanation/02_local_attributions.ipynb #a3580d73
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ import pandas as pd
 from ..data.column_spec import format_cell
 from ..data.model_inputs import input_names
 from ..data.table_spec import DerivedInput, TableSpec
+from ..models.model import Model
 
 
 def input_source_columns(
@@ -34,7 +34,7 @@ class PerturbationPool:
 
     def __init__(
         self,
-        model: Any,  # mlkit.models.model.Model
+        model: Model,
         rows: pd.DataFrame,  # raw rows, as the model takes them
         background: int = 0,  # so many of the first rows stand for "not known"; 0: all
     ):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_predict
 
 from ..core.errors import SettingsError, did_you_mean
+from ..core.formatting import split_list
 from ..data.column_spec import ColumnSpec
 from ..data.model_inputs import input_names
 from ..data.ordered_categories import ordered_categories
@@ -34,7 +36,7 @@ from .interactions import find_interactions, parse_interactions, sample_position
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
-__all__ = ['MAX_SYMMETRIC_SKEWNESS', 'MIN_POWER_SKEWNESS', 'CONSTANT_REASON', 'IMPUTATION_LABELS', 'SCALING_LABELS',
+__all__ = ['MAX_SYMMETRIC_SKEWNESS', 'MIN_POWER_SKEWNESS', 'CONSTANT_REASON', 'IMPUTATION_LABELS', 'SCALING_LABELS', 'FoldMethod',
            'PLAN_TABLE_STYLE', 'infer_feature_specs', 'skewness', 'plan_number', 'plan_date_part', 'plan_category',
            'plan_text', 'is_text_informative', 'target_as_numbers', 'add_interactions', 'make_plan', 'make_folds',
            'make_target_frame']
@@ -43,9 +45,9 @@ __all__ = ['MAX_SYMMETRIC_SKEWNESS', 'MIN_POWER_SKEWNESS', 'CONSTANT_REASON', 'I
 def infer_feature_specs(
     train: pd.DataFrame,  # raw training rows
     task: Task,
-    leave_out: str = "",  # columns that the model must not use, with | between them
+    leave_out: Sequence[str] = (),  # columns that the model must not use; one text is split at |
     columns: str = "",  # what to do otherwise, such as `pdays: missing=-1 | code: kind=category`
-    split: Mapping[str, str] | None = None,  # how the exam was locked away: `how` and `column`
+    split: Mapping[str, str] | None = None,  # how the test rows were chosen: `how` and `column`
 ) -> TableSpec:
     "How the cells of the features are read. SettingsError, a line for each thing that cannot be done."
     names = [str(name) for name in train if name != task.target]
@@ -77,10 +79,10 @@ def infer_feature_specs(
     )
 
 
-def _left_out(text: str, known: list[str]) -> tuple[set[str], list[str]]:
+def _left_out(leave_out: Sequence[str], known: list[str]) -> tuple[set[str], list[str]]:
     "The columns that are named, and a line for each that there is not."
     names = {name.strip(): name for name in known}
-    said = [name.strip() for name in text.split("|") if name.strip()]
+    said = [name.strip() for name in split_list(leave_out)]
 
     def hint(name: str) -> str:
         return did_you_mean(name, names) or f"; the table has {', '.join(known[:20])}"
@@ -384,15 +386,18 @@ def _without_uninformative_text(
     return treated | {name: InputPlan("text", why, models="none")}
 
 # %% ../../nbs/features/04_plan.ipynb #d2756204
+FoldMethod: TypeAlias = Literal["chance", "time", "group"]
+
+
 def make_folds(
     truth: np.ndarray,  # codes or numbers of the training rows
     task: Task,
     folds: int = 5,
-    how: str = "chance",  # chance, time (rows are in order of time) or group
+    how: FoldMethod = "chance",  # time: rows are in order of time
     groups: pd.Series | None = None,  # by group: what keeps rows together
     seed: int = 42,
-) -> np.ndarray:  # number of the fold of each row; -1: learned from, but never judged on
-    "Which fold judges which row. SettingsError for more folds than the rows allow."
+) -> np.ndarray:  # the fold in which each row is a validation row; -1: in none, it is only trained on
+    "The folds of k-fold cross-validation: stratified, grouped or by time. SettingsError for too many."
     most = len(truth) // 2 if groups is None else groups.nunique()
     if not 2 <= folds <= most:
         rows = f"{len(truth)} training rows{' in groups' if groups is not None else ''}"
@@ -419,10 +424,10 @@ def make_target_frame(
     task: Task,
     train: pd.DataFrame,  # raw training rows
     folds: int = 5,
-    split: dict[str, str] | None = None,  # how the exam was locked away: `how` and `column`
+    split: Mapping[str, Any] | None = None,  # how the test rows were chosen: `how` and `column`
     seed: int = 42,
 ) -> pd.DataFrame:  # columns target (codes or numbers) and fold
-    "What is to be predicted for each training row, and which fold judges it."
+    "The encoded target and the fold of each training row."
     truth = encode_target(task, target_values(task, train[task.target]))
     way = split or {"how": "chance", "column": ""}
     groups = train[way["column"]].astype("str").fillna("") if way["how"] == "group" else None

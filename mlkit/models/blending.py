@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .cross_validation import TRAIN_SAMPLE_ROWS, TrainingData, sample_rows, search_folds
+from .cross_validation import TRAIN_SAMPLE_ROWS, TrainingData, sample_rows
 from .ensemble import choose_ensemble_weights
 from .search import estimate_training_seconds
 from .trials import Trial, best_trial_by_family
@@ -36,10 +36,7 @@ def blend_trials(
 ) -> Trial | None:  # None where no ensemble is better than the best trial alone
     "An ensemble of the best trials, as one trial more."
     started, pool = time.perf_counter(), _candidate_trials(trials, data)
-    places = [
-        sample_rows(unseen, _MAX_WEIGHT_ROWS // len(search_folds(data)), 0)
-        for _, unseen in search_folds(data)
-    ]
+    places = [sample_rows(unseen, _MAX_WEIGHT_ROWS // len(data.folds), 0) for _, unseen in data.folds]
     weights = _weights(pool, data, np.concatenate(places))
     while (
         sum(estimate_training_seconds(t, data) for t in _members(pool, weights)) / cores > seconds
@@ -60,14 +57,16 @@ def blend_trials(
     }
     mixed.output = _weighted_mean([trial.output for trial in pool], weights)
     mixed.seconds = time.perf_counter() - started
-    room = 0.1 * mixed.spread * (1 if data.task.direction == "maximize" else -1)  # a mean is the safer bet
+    room = 0.1 * mixed.spread * data.task.sign  # a mean is the safer bet
     return mixed if is_better(data.task, mixed.score, _cross_validated_best(pool, data.task) - room) else None
 
 # %% ../../nbs/models/07_blending.ipynb #975dbee6
 def _candidate_trials(trials: Sequence[Trial], data: TrainingData) -> list[Trial]:
     "The best trials, and the best of each family, the best first."
-    sign = -1 if data.task.direction == "maximize" else 1
-    done = sorted((trial for trial in trials if trial.state == "done"), key=lambda trial: sign * trial.score)
+    sign = -data.task.sign
+    done = sorted(
+        (trial for trial in trials if trial.state == "complete"), key=lambda trial: sign * trial.score
+    )
     best = [trial.number for trial in best_trial_by_family(done, data.task)]
     return [trial for place, trial in enumerate(done) if place < _MAX_CANDIDATES or trial.number in best]
 
@@ -77,7 +76,7 @@ def _members(pool: Sequence[Trial], weights: np.ndarray) -> list[Trial]:
 
 
 def _weights(pool: Sequence[Trial], data: TrainingData, rows: np.ndarray) -> np.ndarray:
-    sign = 1 if data.task.direction == "maximize" else -1
+    sign = data.task.sign
 
     def judge(output: np.ndarray) -> float:
         return sign * score_output(data.task, data.truth[rows], output)
@@ -89,8 +88,8 @@ def _score_ensemble(
     pool: Sequence[Trial], data: TrainingData, places: Sequence[np.ndarray], number: int
 ) -> Trial:
     "The scores of an ensemble; each fold has its own weights, which the other folds have chosen."
-    mixed = Trial(number, "ensemble", {}, "done")
-    for place, (learn, unseen) in enumerate(search_folds(data)):
+    mixed = Trial(number, "ensemble", {}, "complete")
+    for place, (learn, unseen) in enumerate(data.folds):
         others = [rows for other, rows in enumerate(places) if other != place] or list(places)
         weights = _weights(pool, data, np.concatenate(others))
         known = sample_rows(learn, TRAIN_SAMPLE_ROWS, place)
@@ -111,7 +110,7 @@ def _cross_validated_best(pool: Sequence[Trial], task: Task) -> float:
     scores = np.array([trial.validation for trial in pool])
     if scores.shape[1] < 2:
         return pool[0].score
-    sign, judged = 1 if task.direction == "maximize" else -1, []
+    sign, judged = task.sign, []
     for place in range(scores.shape[1]):
         others = np.nanmean(np.delete(scores, place, axis=1), axis=1)
         judged.append(scores[int(np.nanargmax(sign * others)), place])

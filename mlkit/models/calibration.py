@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
+from ..core.errors import SettingsError
 from .model import Model
 from ..task.metrics import predicted_codes
 from ..task.task import score_output
 
 # %% auto #0
-__all__ = ['MIN_BIN_ROWS', 'CALIBRATION_METHODS', 'assign_probability_bins', 'calibration_error', 'CalibrationCheck',
-           'check_calibration', 'Calibrator', 'fit_sigmoid', 'fit_isotonic', 'apply_temperature', 'fit_temperature',
-           'choose_calibrator', 'FinalModel', 'finalise_model']
+__all__ = ['MIN_BIN_ROWS', 'CalibrationMethod', 'CALIBRATION_METHODS', 'assign_probability_bins', 'calibration_error',
+           'CalibrationCheck', 'check_calibration', 'Calibrator', 'fit_sigmoid', 'fit_isotonic', 'apply_temperature',
+           'fit_temperature', 'choose_calibrator', 'FinalModel', 'finalise_model']
 
 # %% ../../nbs/models/09_calibration.ipynb #947e380e
 MIN_BIN_ROWS = 20  # rows in a group
@@ -107,17 +109,25 @@ def _log_odds(probability: np.ndarray) -> np.ndarray:
     return np.log(inside / (1 - inside))
 
 
+CalibrationMethod: TypeAlias = Literal["sigmoid", "isotonic", "temperature"]
+
+
 @dataclass(frozen=True)
 class Calibrator:
-    "From what a model says to what it means. Plain numbers, so that it can be written down anywhere."
+    "Maps outputs to calibrated probabilities. Plain numbers, so that it can be written down anywhere."
 
-    method: str  # sigmoid, isotonic or temperature
+    method: CalibrationMethod
     values: tuple[
         float, ...
     ]  # sigmoid: slope, offset; temperature: T; isotonic: what was said, then what is meant
 
+    def __post_init__(self) -> None:
+        if self.method not in get_args(CalibrationMethod):
+            known = ", ".join(get_args(CalibrationMethod))
+            raise SettingsError(f"Calibrator: method is '{self.method}'; choose one of {known}")
+
     def __call__(self, output: np.ndarray) -> np.ndarray:
-        "Probabilities put right, in the same shape."
+        "Calibrated probabilities, in the same shape."
         if self.method == "temperature":
             return apply_temperature(output, self.values[0])
         said = output[:, 1].astype(np.float64)
@@ -135,7 +145,7 @@ class Calibrator:
 # %% ../../nbs/models/09_calibration.ipynb #96468cd7
 def fit_sigmoid(
     truth: np.ndarray,  # codes of two classes
-    output: np.ndarray,  # probabilities of rows that the model had not learned
+    output: np.ndarray,  # out-of-fold probabilities
 ) -> Calibrator:
     "Slope and offset of the log odds (Platt 1999, Advances in Large Margin Classifiers, 61)."
     from scipy.optimize import minimize
@@ -156,7 +166,7 @@ def fit_sigmoid(
 # %% ../../nbs/models/09_calibration.ipynb #a9d0ac5b
 def fit_isotonic(
     truth: np.ndarray,  # codes of two classes
-    output: np.ndarray,  # probabilities of rows that the model had not learned
+    output: np.ndarray,  # out-of-fold probabilities
 ) -> Calibrator:
     "Centred isotonic regression (Oron and Flournoy 2017, Statistics in Biopharmaceutical Research 9, 258)."
     from sklearn.isotonic import IsotonicRegression
@@ -185,7 +195,7 @@ def apply_temperature(
 
 def fit_temperature(
     truth: np.ndarray,  # codes
-    output: np.ndarray,  # probabilities of rows that the model had not learned
+    output: np.ndarray,  # out-of-fold probabilities
 ) -> Calibrator:
     "The temperature under which what happened was likeliest (Guo and others 2017, ICML)."
     from scipy.optimize import minimize_scalar
@@ -205,16 +215,20 @@ _MIN_ISOTONIC_ROWS = (
 )
 
 
-_FIT_FUNCTIONS = {"sigmoid": fit_sigmoid, "isotonic": fit_isotonic, "temperature": fit_temperature}
+_FIT_FUNCTIONS: dict[str, Callable[[np.ndarray, np.ndarray], Calibrator]] = {
+    "sigmoid": fit_sigmoid,
+    "isotonic": fit_isotonic,
+    "temperature": fit_temperature,
+}
 
 
 def _cross_calibrate(
-    method: str,  # sigmoid, isotonic or temperature
+    method: CalibrationMethod,
     truth: np.ndarray,  # codes
     output: np.ndarray,  # probabilities
     folds: int = 5,
-) -> np.ndarray:  # probabilities, put right by a calibrator that had not seen the row
-    "What a calibrator does to rows that it has not learned."
+) -> np.ndarray:  # probabilities, each by a calibrator not fitted on the row
+    "Out-of-fold calibrated probabilities."
     mended, fold = np.empty_like(output, dtype=float), np.arange(len(truth)) % folds
     for number in range(folds):
         mended[fold == number] = _FIT_FUNCTIONS[method](truth[fold != number], output[fold != number])(
@@ -225,21 +239,23 @@ def _cross_calibrate(
 # %% ../../nbs/models/09_calibration.ipynb #039bc5b2
 def choose_calibrator(
     truth: np.ndarray,  # codes of training rows
-    output: np.ndarray,  # probabilities from models that had not learned them
-    recalibrate: str = "auto",  # auto, none, or a method
+    output: np.ndarray,  # out-of-fold probabilities
+    recalibrate: CalibrationMethod | Literal["auto", "none"] = "auto",
     seed: int = 42,
 ) -> Calibrator | None:  # None: the probabilities stay as they are
     "The calibrator to use. With two classes a temperature is a sigmoid; with more there is nothing but that."
     if recalibrate == "none" or len(truth) < 2 * MIN_BIN_ROWS:
         return None
-    usual = "sigmoid" if output.shape[1] == 2 else "temperature"
+    usual: CalibrationMethod = "sigmoid" if output.shape[1] == 2 else "temperature"
     if recalibrate != "auto":
         return _FIT_FUNCTIONS[usual if output.shape[1] > 2 else recalibrate](truth, output)
     if check_calibration(truth, output, seed).kept:
         return None
-    methods = [usual, "isotonic"] if output.shape[1] == 2 and len(truth) >= _MIN_ISOTONIC_ROWS else [usual]
+    methods: list[CalibrationMethod] = (
+        [usual, "isotonic"] if output.shape[1] == 2 and len(truth) >= _MIN_ISOTONIC_ROWS else [usual]
+    )
     mended = {method: _cross_calibrate(method, truth, output) for method in methods}
-    best = usual
+    best: CalibrationMethod = usual
     if len(methods) > 1 and _has_clearly_lower_loss(truth, mended["isotonic"], mended[usual]):
         best = "isotonic"
     return (

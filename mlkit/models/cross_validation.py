@@ -10,7 +10,9 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,30 +102,32 @@ class TrainingData:
     plan: PreprocessingPlan
     task: Task
     is_time_ordered: bool = False
-    folds: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
-    parts: dict[tuple[int, str], EncodedFold] = field(default_factory=dict, repr=False, compare=False)
+    # filled by `encode_fold` as folds are needed, on each machine for itself
+    encoded_folds: dict[tuple[int, str], EncodedFold] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        "Each machine encodes for itself."
-        return self.__dict__ | {"parts": {}}
+        "Without encoded folds: each machine encodes for itself."
+        return self.__dict__ | {"encoded_folds": {}}
+
+    @cached_property
+    def folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        "Training and validation rows of each fold, as `search_folds` chooses them."
+        return search_folds(self)
 
 # %% ../../nbs/models/05_cross_validation.ipynb #ca986e81
 def search_folds(
     data: TrainingData,
 ) -> list[tuple[np.ndarray, np.ndarray]]:  # rows to learn from, rows to be judged on
     "The folds of a search: five of a small table, three of a large one; in time, the latest first."
-    if data.folds:
-        return data.folds
     folds = [rows for rows in fold_rows(data.fold, data.is_time_ordered) if _is_usable_fold(data, *rows)]
     if data.is_time_ordered:
         folds = folds[::-1]
     if not folds:
         raise DataError("in no fold can a model learn and be judged; take fewer prepare.folds, or more rows")
     few = folds[:3] if len(data.truth) > 2 * MULTITHREAD_ROWS else folds
-    data.folds = [
+    return [
         (sample_rows(learn, MAX_FOLD_ROWS, 0), sample_rows(unseen, MAX_FOLD_ROWS, 1)) for learn, unseen in few
     ]
-    return data.folds
 
 
 def _is_usable_fold(data: TrainingData, learn: np.ndarray, unseen: np.ndarray) -> bool:
@@ -143,15 +147,15 @@ def encode_fold(
     wants: str,  # scaled, filled or raw
 ) -> EncodedFold:
     "One fold, encoded as a family wants it."
-    if (place, wants) in data.parts:
-        return data.parts[place, wants]
-    learn, unseen = search_folds(data)[place]
+    if (place, wants) in data.encoded_folds:
+        return data.encoded_folds[place, wants]
+    learn, unseen = data.folds[place]
     known, encoder = sample_rows(learn, TRAIN_SAMPLE_ROWS, place), make_encoder(data.plan, wants, data.task)
     learned = encoder.fit_transform(data.inputs.iloc[learn], data.truth[learn])
     views = [encoder.transform(data.inputs.iloc[part]) for part in (unseen, known)]
     part = EncodedFold(learned, data.truth[learn], views[0], data.truth[unseen], views[1], data.truth[known])
     if psutil.virtual_memory().available > 20 * learned.nbytes:
-        data.parts[place, wants] = part
+        data.encoded_folds[place, wants] = part
     return part
 
 # %% ../../nbs/models/05_cross_validation.ipynb #359697af
@@ -213,45 +217,47 @@ def _fit_fold(data: TrainingData, piece: FoldJob) -> tuple[Any, int]:
     return fit_with_early_stopping(model, part.learned, part.truth, part.unseen, part.answers, most)
 
 # %% ../../nbs/models/05_cross_validation.ipynb #812c4861
-_FIRST_FOLDS = 2  # folds that judge first: they decide whether the others need to
+_FIRST_FOLDS = 2  # folds that are evaluated first: they decide whether the others are
 
 
 def evaluate_trials(
-    trials: Sequence[Trial],  # are filled
+    trials: Sequence[Trial],  # not evaluated yet
     data: TrainingData,
     workers: WorkerPool | None = None,  # who does the work; none: one core of this machine
     seed: int = 42,
-    go_on: Callable[[Trial], bool] = lambda trial: True,  # asked when the first folds have judged
+    go_on: Callable[[Trial], bool] = lambda trial: (
+        True
+    ),  # prunes a trial after the first folds, as successive halving does
     until: float = math.inf,  # time.time() after which no fold is begun
-) -> Sequence[Trial]:  # the same trials
-    "Cross-validate some choices of settings, all folds of all of them side by side."
+) -> list[Trial]:  # copies with their scores
+    "k-fold cross-validation of several trials side by side, the first folds of all before the others."
     if workers is None:
         with WorkerPool(1) as workers:
             return evaluate_trials(trials, data, workers, seed, go_on, until)
-    places = list(range(len(search_folds(data))))
+    filled, places = deepcopy(list(trials)), list(range(len(data.folds)))
     for some in (places[:_FIRST_FOLDS], places[_FIRST_FOLDS:]):
-        for trial in trials:
+        for trial in filled:
             if trial.validation and trial.state == "running" and not go_on(trial):
-                trial.state = "cut"
-        waiting = [(trial, place) for trial in trials if trial.state == "running" for place in some]
+                trial.state = "pruned"
+        waiting = [(trial, place) for trial in filled if trial.state == "running" for place in some]
         pieces = [FoldJob(trial.family, trial.settings, place, seed) for trial, place in waiting]
         with silence_fit_warnings():
             verdicts = workers.map(evaluate_fold, data, pieces, until)
         for (trial, place), verdict in zip(waiting, verdicts, strict=True):
             _record_fold_result(trial, data, place, verdict)
-        for trial in trials:
+        for trial in filled:
             _fix_steps(trial)
-    for trial in trials:
+    for trial in filled:
         if trial.state == "running":
-            trial.state = "done" if math.isfinite(trial.score) else "cut"
-    return trials
+            trial.state = "complete" if math.isfinite(trial.score) else "pruned"
+    return filled
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b5496f10
 def _record_fold_result(trial: Trial, data: TrainingData, place: int, verdict: FoldResult | None) -> None:
     "Write down what a fold said."
     if verdict is None:
         if trial.state == "running":
-            trial.state, trial.note = "cut", "out of time"
+            trial.state, trial.note = "pruned", "out of time"
         return
     trial.seconds += verdict.seconds
     if verdict.note:
@@ -265,7 +271,7 @@ def _record_fold_result(trial: Trial, data: TrainingData, place: int, verdict: F
         trial.steps.append(verdict.steps)
     if trial.output is None:
         trial.output = np.full((len(data.truth), *verdict.output.shape[1:]), np.nan, dtype=np.float32)
-    trial.output[search_folds(data)[place][1]] = verdict.output
+    trial.output[data.folds[place][1]] = verdict.output
 
 
 def _fix_steps(trial: Trial) -> None:

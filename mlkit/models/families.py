@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -34,14 +34,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..core.errors import SettingsError, did_you_mean
+from ..core.formatting import split_list
 from ..features.encoders import PreprocessingPlan, make_encoder
 from ..features.plan import MIN_POWER_SKEWNESS, skewness
 from ..task.metrics import METRICS
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['MAX_BOOSTING_STEPS', 'FAMILIES', 'DatasetTraits', 'dataset_traits', 'Family', 'LogTargetRegressor', 'import_lightgbm',
-           'fit_with_early_stopping', 'get_family', 'choose_families', 'make_model', 'make_estimator']
+__all__ = ['MAX_BOOSTING_STEPS', 'FAMILIES', 'DEFAULT_FAMILIES', 'DatasetTraits', 'dataset_traits', 'Family',
+           'LogTargetRegressor', 'import_lightgbm', 'fit_with_early_stopping', 'get_family', 'choose_families',
+           'make_model', 'make_estimator']
 
 # %% ../../nbs/models/01_families.ipynb #fb726554
 class DatasetTraits(NamedTuple):
@@ -377,6 +379,7 @@ FAMILIES: dict[str, Family] = {  # from simple to complex
     "forest": Family("filled", _forest, _forest_space, _forest_starts),
     "neural": Family("scaled", _neural, _neural_space, _neural_starts, last={"networks": 3}),
 }
+DEFAULT_FAMILIES = ("linear", "tree", "forest", "boosting", "neural")
 
 # %% ../../nbs/models/01_families.ipynb #6aff2a98
 @cache
@@ -448,11 +451,11 @@ def get_family(
 
 # %% ../../nbs/models/01_families.ipynb #3bda4481
 def choose_families(
-    models: str,  # names and import paths, with blanks between them
+    models: Sequence[str],  # names and import paths; one text is split at its blanks
     task: Task | None = None,  # to check that they fit it
 ) -> list[str]:  # from simple to complex, and import paths as they are given
     "The families to try. SettingsError for one that there is not, or that does not fit the task."
-    names = list(dict.fromkeys(models.replace(",", " ").split()))
+    names = list(dict.fromkeys(split_list(models, " ")))
     for name in names:
         if name in FAMILIES:
             continue

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,9 +27,9 @@ from mlkit.models.cross_validation import (
     sample_rows,
 )
 from .ensemble import ClassifierEnsemble, RegressorEnsemble
-from .families import get_family, make_estimator, make_model
+from .families import DEFAULT_FAMILIES, get_family, make_estimator, make_model
 from .search import TrialListener, search_trials
-from .trials import Trial, check_choice_rule, choose_trial
+from .trials import ChoiceRule, Trial, check_choice_rule, choose_trial
 from ..task.task import Task, is_better, score_output
 
 # %% auto #0
@@ -106,7 +107,7 @@ def train_model(
     On rows that it learned, a model does at least as well as others did on rows that they had not seen.
     A network that starts from an unlucky point can go astray; then it starts from another one.
     """
-    sign, parts = 1 if data.task.direction == "maximize" else -1, best.settings.get("members", [])
+    sign, parts = data.task.sign, best.settings.get("members", [])
     cores = WorkerPool(jobs).jobs if parts or len(data.truth) >= MULTITHREAD_ROWS else 1
     lucky = "neural" in (best.family, *(part["family"] for part in parts))
     known = sample_rows(np.arange(len(data.truth)), 10 * TRAIN_SAMPLE_ROWS, seed)
@@ -145,11 +146,11 @@ class SearchResult(NamedTuple):
 def find_model(
     data: TrainingData,
     table: TableSpec,
-    models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
+    models: Sequence[str] = DEFAULT_FAMILIES,  # and import paths; one text is split at its blanks
     trials: int = 30,  # at most
     budget: float = 60.0,  # seconds at most; 0: no limit
     ensemble: bool = True,  # several models together, where that is better than the best one alone
-    choose: str = "best",  # best, or one_se: the simplest within one standard error of the best
+    choose: ChoiceRule = "best",  # one_se: the simplest within one standard error of the best
     jobs: int = 0,  # cores; 0: all
     cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
     seed: int = 42,

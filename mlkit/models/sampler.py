@@ -21,21 +21,21 @@ __all__ = ['is_promising', 'TrialSampler']
 
 # %% ../../nbs/models/04_sampler.ipynb #4cfa8efd
 def is_promising(trial: Trial, best: Trial | None, task: Task) -> bool:
-    "Compared on the same folds, the trial is not clearly behind: by more than the best one's spread."
+    "On the same folds the trial is not clearly behind the best one (successive halving keeps such trials)."
     if best is None:
         return True
     same = float(np.nanmean(best.validation[: len(trial.validation)]))
     room = best.spread if math.isfinite(best.spread) else 0.0
-    return is_better(task, trial.score, same - room if task.direction == "maximize" else same + room)
+    return is_better(task, trial.score, same - task.sign * room)
 
 # %% ../../nbs/models/04_sampler.ipynb #62355cf6
 class TrialSampler:
-    "Decides what is tried next. With the same answers it asks the same."
+    "Decides which trial comes next: the families' starting points, then TPE (Bergstra and others 2011) by Optuna."
 
     def __init__(
         self,
         task: Task,
-        facts: DatasetTraits,  # from `facts_of`
+        facts: DatasetTraits,  # from `dataset_traits`
         names: Sequence[str],  # families
         seed: int = 42,
     ):
@@ -106,11 +106,11 @@ def _competitive_families(done: Sequence[Trial], task: Task, names: Sequence[str
 
 
 def _tell_study(study: Any, proposal: Any, trial: Trial, best: Trial | None) -> None:
-    "Tell Optuna the score; that of a trial that was cut is what it would have been, seen from the best one."
+    "Tell Optuna the score; for a pruned trial, the one that it would have had beside the best one."
     import optuna
 
     value = trial.score
-    if best and trial.state == "cut" and trial.validation:
+    if best and trial.state == "pruned" and trial.validation:
         value += best.score - float(np.nanmean(best.validation[: len(trial.validation)]))
     known = trial.state != "failed" and math.isfinite(value)
     study.tell(proposal, value if known else None, None if known else optuna.trial.TrialState.FAIL)

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..core.errors import DataError, SettingsError
 from ..core.parallel import WorkerPool
-from .cross_validation import TrainingData, evaluate_trials, search_folds
-from .families import choose_families, dataset_traits, get_family
+from .cross_validation import TrainingData, evaluate_trials
+from .families import DEFAULT_FAMILIES, choose_families, dataset_traits, get_family
 from .sampler import TrialSampler, is_promising
 from .trials import Trial, best_trial, best_trial_by_family
 from ..task.task import score_output
@@ -35,7 +35,7 @@ _WAVE_TRIALS, _FIRST_WAVES = 4, (1, 2)  # trials that are judged side by side, a
 
 def search_trials(
     data: TrainingData,
-    models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
+    models: Sequence[str] = DEFAULT_FAMILIES,  # and import paths; one text is split at its blanks
     trials: int = 30,  # at most
     budget: float = 60.0,  # seconds at most, the last training included; 0: no limit
     jobs: int = 0,  # cores; 0: all
@@ -61,7 +61,9 @@ def search_trials(
             if not wave:
                 break
             waves += 1
-            evaluate_trials(wave, data, team, seed, partial(is_promising, best=best, task=data.task), until)
+            wave = evaluate_trials(
+                wave, data, team, seed, partial(is_promising, best=best, task=data.task), until
+            )
             for trial in wave:
                 done.append(trial)
                 asker.tell(trial, best)
@@ -103,6 +105,6 @@ def estimate_final_seconds(
 
 def estimate_training_seconds(trial: Trial, data: TrainingData) -> float:
     "How long it takes to train on all rows what was trained in the folds."
-    learned = np.mean([len(learn) for learn, _ in search_folds(data)])
+    learned = np.mean([len(learn) for learn, _ in data.folds])
     times = get_family(trial.family).last.get("networks", 1)
     return times * trial.seconds / max(1, len(trial.validation)) * len(data.truth) / float(learned)

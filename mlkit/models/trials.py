@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -23,26 +23,36 @@ from ..task.comparison import compare_folds
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['Trial', 'best_trial', 'best_trial_by_family', 'corrected_t_test', 'trial_interval', 'choose_trial',
-           'check_choice_rule', 'trials_frame', 'compare_families', 'format_hyperparameters', 'show_family_comparison',
-           'show_choice', 'plot_search', 'plot_budget']
+__all__ = ['TrialState', 'ChoiceRule', 'Trial', 'best_trial', 'best_trial_by_family', 'corrected_t_test', 'trial_interval',
+           'choose_trial', 'check_choice_rule', 'trials_frame', 'compare_families', 'format_hyperparameters',
+           'show_family_comparison', 'show_choice', 'plot_search', 'plot_budget']
 
 # %% ../../nbs/models/03_trials.ipynb #80c0d7e5
+# Optuna's words; pruned: not worth finishing, or out of time
+TrialState: TypeAlias = Literal["running", "complete", "pruned", "failed"]
+
+
 @dataclass
 class Trial:
-    "What came out of one choice of settings."
+    "One set of hyperparameters with its cross-validation scores."
 
     number: int
     family: str
     settings: dict[str, Any]
-    state: str = "running"  # done, cut (not worth finishing, or out of time), failed
-    validation: list[float] = field(default_factory=list)  # score of each fold
-    train: list[float] = field(default_factory=list)  # score on the rows learned
+    state: TrialState = "running"
+    validation: list[float] = field(default_factory=list)  # score of each fold on its validation rows
+    train: list[float] = field(default_factory=list)  # score of each fold on its training rows
     seconds: float = 0.0  # of one core
     note: str = ""
-    steps: list[int] = field(default_factory=list, repr=False)  # trees that the first folds asked for
-    output: np.ndarray | None = field(default=None, repr=False)  # of each row, by who had not seen it
-    known: list[np.ndarray] = field(default_factory=list, repr=False)  # for some learned rows of each fold
+    steps: list[int] = field(
+        default_factory=list, repr=False
+    )  # trees that early stopping chose in the first folds
+    output: np.ndarray | None = field(
+        default=None, repr=False
+    )  # out-of-fold predictions: of each row, by a model not fitted on it
+    known: list[np.ndarray] = field(
+        default_factory=list, repr=False
+    )  # output for some training rows of each fold
 
     @property
     def score(self) -> float:
@@ -55,19 +65,17 @@ class Trial:
         return float(np.std(defined, ddof=1)) if len(defined) > 1 else math.nan
 
 # %% ../../nbs/models/03_trials.ipynb #677d4982
-def best_trial(trials: Sequence[Trial], task: Task) -> Trial | None:  # nothing when no trial was finished
-    "The finished trial with the best score on unseen rows."
-    done = [trial for trial in trials if trial.state == "done"]
-    choose = max if task.direction == "maximize" else min
-    return choose(done, key=lambda trial: trial.score, default=None)
+def best_trial(trials: Sequence[Trial], task: Task) -> Trial | None:  # None: no trial is complete
+    "The complete trial with the best validation score."
+    done = [trial for trial in trials if trial.state == "complete"]
+    return max(done, key=lambda trial: task.sign * trial.score, default=None)
 
 
 def best_trial_by_family(trials: Sequence[Trial], task: Task) -> list[Trial]:  # the best family first
-    "The best finished trial of each family."
+    "The best complete trial of each family."
     names = dict.fromkeys(trial.family for trial in trials)
     found = [best_trial([trial for trial in trials if trial.family == name], task) for name in names]
-    sign = -1 if task.direction == "maximize" else 1
-    return sorted((trial for trial in found if trial), key=lambda trial: sign * trial.score)
+    return sorted((trial for trial in found if trial), key=lambda trial: -task.sign * trial.score)
 
 # %% ../../nbs/models/03_trials.ipynb #faf6a91e
 def corrected_t_test(
@@ -89,7 +97,7 @@ def _corrected_variance(values: np.ndarray) -> float:
 def trial_interval(
     trial: Trial, confidence: float = 0.95
 ) -> tuple[float, float]:  # NaN where there are fewer than two folds
-    "Where the score on other rows may lie, with the same correction."
+    "The confidence interval of the score, with the same correction (Nadeau and Bengio 2003)."
     values = np.array([value for value in trial.validation if math.isfinite(value)])
     if len(values) < 2:
         return math.nan, math.nan
@@ -97,14 +105,16 @@ def trial_interval(
     return trial.score - half, trial.score + half
 
 # %% ../../nbs/models/03_trials.ipynb #f4fda35c
-_CHOICE_RULES = ("best", "one_se")
+ChoiceRule: TypeAlias = Literal["best", "one_se"]
+_CHOICE_RULES: tuple[ChoiceRule, ...] = get_args(ChoiceRule)
 
 
 def choose_trial(
     trials: Sequence[Trial],
     task: Task,
-    rule: str = "best",  # best, or one_se: the simplest that is within one standard error of the best
-) -> Trial | None:  # nothing when no trial was finished
+    # one_se: the simplest within one standard error of the best (Breiman and others 1984)
+    rule: ChoiceRule = "best",
+) -> Trial | None:  # None: no trial is complete
     "The trial to go on with."
     check_choice_rule(rule)
     best = best_trial(trials, task)
@@ -113,7 +123,7 @@ def choose_trial(
     room = best.spread / math.sqrt(len(best.validation))
 
     def near(trial: Trial) -> bool:
-        return trial.state == "done" and abs(trial.score - best.score) <= room
+        return trial.state == "complete" and abs(trial.score - best.score) <= room
 
     simplest = min(
         (trial for trial in trials if near(trial)), key=lambda trial: _family_complexity(trial.family)
@@ -169,14 +179,13 @@ def compare_families(
 def _family_line(best: Trial, mine: Sequence[Trial], task: Task, chosen: Trial) -> dict[str, Any]:
     if best.family == chosen.family:
         best = chosen
-    sign = 1 if task.direction == "maximize" else -1
     low, high = trial_interval(best)
     return {
         "family": best.family,
         task.metric: best.score,
         "from": low,
         "to": high,
-        "behind": sign * (chosen.score - best.score),
+        "behind": task.sign * (chosen.score - best.score),
         "by chance": math.nan if best is chosen else corrected_t_test(chosen.validation, best.validation),
         "on learned rows": float(np.mean(best.train)),
         "trials": len(mine),
@@ -215,7 +224,7 @@ def show_choice(
     from IPython.display import Markdown
 
     failed = {t.family: t.note for t in trials if t.state == "failed"}
-    finished = sum(t.state == "done" for t in trials)
+    finished = sum(t.state == "complete" for t in trials)
     words = (
         f"**{best.family}** is chosen: {task.metric} {best.score:.4g} on unseen rows, "
         f"give or take {best.spread:.2g}, with {format_hyperparameters(best.settings)}. "
@@ -236,12 +245,12 @@ def _families_in(trials: Sequence[Trial]) -> list[str]:
 def plot_search(trials: Sequence[Trial], task: Task) -> Plot:
     "How the search went: every finished trial, and the best so far."
     plot, axes = new_plot(height=3.0)
-    done = [t for t in trials if t.state == "done"]
+    done = [t for t in trials if t.state == "complete"]
     colours = PALETTE[1:] * (len(trials) // len(PALETTE) + 1)
     for colour, name in zip(colours, _families_in(done), strict=False):
         mine = [t for t in done if t.family == name]
         axes.scatter([t.number for t in mine], [t.score for t in mine], color=colour, label=name, zorder=3)
-    so_far = (np.maximum if task.direction == "maximize" else np.minimum).accumulate([t.score for t in done])
+    so_far = task.sign * np.maximum.accumulate([task.sign * t.score for t in done])
     axes.step([t.number for t in done], so_far, where="post", color=BLUE, label="best so far")
     axes.set(title="The search", xlabel="trial", ylabel=f"{task.metric} on unseen rows")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -254,7 +263,7 @@ def plot_budget(trials: Sequence[Trial]) -> Plot:
     families = _families_in([t for t in trials if t.family != "ensemble"])[::-1]
     plot, axes = new_plot(height=0.8 + 0.3 * len(families))
     start = np.zeros(len(families))
-    for state, colour in (("done", BLUE), ("cut", ORANGE), ("failed", VERMILION)):
+    for state, colour in (("complete", BLUE), ("pruned", ORANGE), ("failed", VERMILION)):
         spent = [sum(t.seconds for t in trials if (t.family, t.state) == (name, state)) for name in families]
         axes.barh(families, spent, left=start, color=colour, label=state)
         start += np.array(spent)

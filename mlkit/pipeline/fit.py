@@ -6,38 +6,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlkit.data.table_spec import TableSpec
+    from mlkit.models.cross_validation import TrainingData
     from mlkit.models.model import Model
+    from mlkit.models.trials import Trial
 
 # %% auto #0
 __all__ = ['fit', 'split_and_prepare']
 
 # %% ../../nbs/pipeline/04_fit.ipynb #3d78a159
 def fit(
-    frame: pd.DataFrame,  # rows to learn from, raw as they are
+    frame: pd.DataFrame,  # raw rows
     target: str,  # the column to predict
     budget: float = 60.0,  # seconds to train; 0: no limit
     trials: int = 100,  # settings to try at most
     models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
     metric: str = "auto",  # auto, or a name from `mlkit.task.metrics.METRICS`
-    test_size: float = 0.2,  # share of the rows that is locked away for the evaluation; 0: none
+    test_size: float = 0.2,  # share of the rows for the test; 0: none
     ensemble: bool = True,  # several models together, where that is better than the best one alone
-    choose: str = "best",  # best, or one_se: the simplest within one standard error of the best
+    # one_se: the simplest within one standard error of the best
+    choose: Literal["best", "one_se"] = "best",
     refit: bool = False,  # after the evaluation, train the same once more on all rows
     jobs: int = 0,  # processor cores; 0: all
     seed: int = 42,
 ) -> Model:  # with predict, predict_proba, classes_ and metrics
     """Learn to predict `target` from the other columns of `frame`.
 
-    `model.metrics` says what it reaches on the rows locked away, or, if there are none, in cross-validation.
-    With `refit` the model that is returned has learned from those rows too: the metrics are then those of
-    its twin, which had not. DataError or SettingsError says in one line what stands in the way.
+    `model.metrics` holds the scores on the test rows, or, if there are none, those of cross-validation.
+    With `refit` the returned model is trained on the test rows too; its metrics are those of the model
+    before. DataError or SettingsError says in one line what is wrong.
     """
     from mlkit.models.model import choice_json, find_model, train_model
 
@@ -55,11 +59,11 @@ def fit(
 # %% ../../nbs/pipeline/04_fit.ipynb #06faebca
 def _evaluate_on_test_rows(
     model: Model,
-    data: Any,  # mlkit.models.cross_validation.TrainingData: what the model has learned from
-    test: pd.DataFrame,  # raw rows that were locked away
+    data: TrainingData,  # what the model was trained on
+    test: pd.DataFrame,  # raw test rows
     choice: dict[str, Any],  # from `mlkit.models.model.choice_json`
 ) -> dict[str, Any]:  # the contract of `metrics.json`
-    "Stage 06: the score on rows that the model has not seen, with its interval and the verdict on the fit."
+    "Stage 06: the score on the test rows, with its interval and the verdict on the fit."
     from mlkit.evaluation.metrics_file import metrics_json
     from mlkit.evaluation.scores import predict_test_rows
     from mlkit.task.intervals import score_intervals
@@ -72,18 +76,19 @@ def _evaluate_on_test_rows(
 
 # %% ../../nbs/pipeline/04_fit.ipynb #5e28bf8e
 def _evaluate_out_of_fold(
-    data: Any,  # mlkit.models.cross_validation.TrainingData
-    chosen: Any,  # mlkit.models.trials.Trial
+    data: TrainingData,
+    chosen: Trial,
     choice: dict[str, Any],  # from `mlkit.models.model.choice_json`
 ) -> dict[str, Any]:  # the contract of `metrics.json`
-    "The same from cross-validation alone, when no rows were locked away."
+    "The same from cross-validation alone, when there are no test rows."
     import numpy as np
 
     from mlkit.core.formatting import without_nan
     from mlkit.models.trials import trial_interval
     from mlkit.task.task import baseline_output, is_goal_reached, score_all_metrics, score_output
 
-    task, judged = data.task, np.isfinite(chosen.output.reshape(len(data.truth), -1)[:, 0])
+    task, output = data.task, np.asarray(chosen.output)  # out of fold
+    judged = np.isfinite(output.reshape(len(data.truth), -1)[:, 0])
     truth, nothing = data.truth[judged], baseline_output(data.task, data.truth, int(judged.sum()))
     return without_nan(
         {
@@ -102,14 +107,14 @@ def _evaluate_out_of_fold(
             "model": choice["family"],
             "rows": {"train": choice["rows"], "test": 0},
             "threshold": 0.5 if task.type == "binary" else None,
-            "test": score_all_metrics(task, truth, chosen.output[judged]),
-            "note": "no rows were locked away: these are scores of cross-validation, which a search flatters",
+            "test": score_all_metrics(task, truth, output[judged]),
+            "note": "there are no test rows: these are scores of cross-validation, which a search flatters",
         }
     )
 
 
 def _diagnose_fit(
-    data: Any,  # mlkit.models.cross_validation.TrainingData
+    data: TrainingData,
     choice: dict[str, Any],  # from `mlkit.models.model.choice_json`
 ) -> str:  # good, overfit or underfit
     "The verdict on the fit."
@@ -121,11 +126,13 @@ def _diagnose_fit(
 
 # %% ../../nbs/pipeline/04_fit.ipynb #65631a94
 def split_and_prepare(
-    frame: pd.DataFrame, target: str, metric: str, test_size: float, seed: int
-) -> tuple[
-    Any, Any, pd.DataFrame
-]:  # mlkit.models.cross_validation.TrainingData, mlkit.data.table_spec.TableSpec, test rows
-    "Stages 01 to 04: settle the problem, lock rows away, leave leaks out, read and plan."
+    frame: pd.DataFrame,  # raw rows
+    target: str,  # the column to predict
+    metric: str,  # auto, or a name from METRICS
+    test_size: float,  # share of the rows for the test; 0: none
+    seed: int,
+) -> tuple[TrainingData, TableSpec, pd.DataFrame]:  # the last: raw test rows
+    "Stages 01 to 04: state the problem, split off test rows, drop what leaks, read the columns, plan."
     import pandas as pd
 
     from mlkit.features.plan import (

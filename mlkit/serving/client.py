@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -68,6 +69,8 @@ class ServerClient:
             body = json.dumps(body).encode()
         if body is not None:
             more = {"Content-Type": "application/json"} | more
+        if (idle := self._connection.sock) and select.select([idle], [], [], 0)[0]:
+            self._connection.close()  # so has the server, after some idle seconds; a new one is opened
         self._connection.request(method, path, body, self.headers | more)
         response = self._connection.getresponse()
         names = {name.lower(): value for name, value in response.getheaders()}

@@ -73,6 +73,7 @@ def run_server(
         "server_header": False,
         "access_log": False,
         "ws": "none",
+        "timeout_keep_alive": 75,  # seconds; load balancers give up an idle connection after 60
         "timeout_graceful_shutdown": 15,
     }
     if workers == 1:

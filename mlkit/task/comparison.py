@@ -9,6 +9,7 @@ __all__ = ['CHAMPION_ARTIFACTS', 'score_gain', 'ScoreDifference', 'compare_outpu
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def score_gain(
     b: float,  # another one
 ) -> float:  # in units of the metric; negative: `a` is worse
     "How much better `a` is than `b`."
-    return a - b if task.direction == "maximize" else b - a
+    return task.sign * (a - b)
 
 # %% ../../nbs/task/05_comparison.ipynb #2ac20c9a
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class ScoreDifference:
     high: float
 
     @property
-    def verdict(self) -> str:  # better, worse, or unclear
+    def verdict(self) -> Literal["better", "worse", "unclear"]:
         "Whether chance can be left out."
         return "better" if self.low > 0 else "worse" if self.high < 0 else "unclear"
 
@@ -55,8 +56,8 @@ class ScoreDifference:
 def compare_outputs(
     task: Task,
     truth: np.ndarray,  # codes or numbers
-    a: np.ndarray,  # what one model says
-    b: np.ndarray,  # what the other one says of the same rows
+    a: np.ndarray,  # the output of one model
+    b: np.ndarray,  # the output of the other one for the same rows
     confidence: float = 0.95,
     thresholds: tuple[float, float] = (0.5, 0.5),  # binary: positive from this probability on
 ) -> ScoreDifference:
@@ -85,8 +86,8 @@ def compare_outputs(
 def compare_folds(
     a: Sequence[float],  # scores of one model, a fold each
     b: Sequence[float],  # scores of another one on the same folds
-    train_rows: float,  # rows that a fold learned from
-    test_rows: float,  # rows that it was judged on
+    train_rows: float,  # training rows of a fold
+    test_rows: float,  # its validation rows
     confidence: float = 0.95,
 ) -> tuple[ScoreDifference, float]:  # of `a` and `b` as they are, and how often chance does as much (p)
     """The corrected resampled t-test (Nadeau and Bengio 2003, Machine Learning 52, 239).

@@ -177,7 +177,7 @@ def test_a_second_search_makes_an_overfit_model_room_for_a_better_one():
     ],
 )
 def test_what_is_better_by_chance_only_is_not_kept(metric, before, after, monkeypatch):
-    trial = Trial(0, "linear", {}, "done", after, after)
+    trial = Trial(0, "linear", {}, "complete", after, after)
     monkeypatch.setattr(second_search, "search_trials", lambda *given, **more: [trial])
     task = task_of("binary", metric)
     data = TrainingData(pd.DataFrame({"x": range(30)}), np.arange(30) % 2, np.arange(30) % 3, None, task)

@@ -165,7 +165,7 @@ def test_a_person_fills_in_the_form_and_sees_prediction_and_reasons_side_by_side
     for bar, effect in zip(bars, why["contributions"], strict=True):
         assert effect["column"] in bar and effect["value"] in bar
         sign = "−" if effect["contribution"] < 0 else "+"
-        assert f"{sign}{abs(100 * effect['effect']):.1f} points" in bar
+        assert f"{sign}{abs(100 * effect['contribution']):.1f} points" in bar
     form, result = (page.locator(name).bounding_box() for name in ("#form", "#result"))
     assert form["x"] + form["width"] <= result["x"] and abs(form["y"] - result["y"]) < 2
     assert not page.complaints

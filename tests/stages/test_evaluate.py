@@ -11,7 +11,7 @@ from mlkit.core.errors import SettingsError
 from mlkit.evaluate import check_settings, summarise
 from mlkit.evaluation.champion import champion_score, load_and_compare_champion
 from mlkit.evaluation.metrics_file import metrics_details_json, metrics_json
-from mlkit.evaluation.scores import describe_score, plot_score, show_scores
+from mlkit.evaluation.scores import describe_test_score, plot_score, show_scores
 from mlkit.evaluation.slices import read_sensitive_columns
 from mlkit.evaluation.threshold import cheapest_threshold, choose_threshold, cost_table, describe_costs
 from mlkit.models.calibration import Calibrator, FinalModel
@@ -28,7 +28,7 @@ def own_of(task, value, low, high):
 # ---------------------------------------- what the score means
 def test_the_score_is_set_against_baseline_goal_and_promise():
     task = task_of("binary", goal=0.8)
-    said = describe_score(task, own_of(task, 0.86, 0.84, 0.88), 0.5, 0.87, 400)
+    said = describe_test_score(task, own_of(task, 0.86, 0.84, 0.88), 0.5, 0.87, 400)
     for part in ("AUC-ROC is 0.860", "400 rows", "between 0.840 and 0.880", "0.500, which is clearly worse"):
         assert part in said
     assert "**The goal of 0.8 is reached**, by the whole interval." in said and "confirm." in said
@@ -50,7 +50,9 @@ def test_the_score_is_set_against_baseline_goal_and_promise():
 )
 def test_the_score_in_words(metric, own, goal, part):
     task = task_of("binary", metric, goal=goal)
-    assert part in describe_score(task, own_of(task, *own), 0.5 if metric == "roc_auc" else 0.69, 0.8, 50)
+    assert part in describe_test_score(
+        task, own_of(task, *own), 0.5 if metric == "roc_auc" else 0.69, 0.8, 50
+    )
 
 
 def test_the_table_marks_the_own_metric_and_what_should_be_small():

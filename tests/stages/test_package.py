@@ -85,7 +85,7 @@ def test_a_package_is_whole_and_says_what_it_is(made):
     assert manifest["parity"]["rows"] >= 1500 and manifest["parity"]["largest_difference"] <= 1e-5
     assert manifest["packages"]["scikit-learn"] and manifest["model"]["score"] > 0.6
     recorded = RunFolder(made).load("package")
-    assert recorded["manifest"] == file_digest(made / "model" / "manifest.json")
+    assert recorded["manifest_digest"] == file_digest(made / "model" / "manifest.json")
     assert (recorded["folder"], recorded["version"]) == ("model", "")
 
 

@@ -633,22 +633,32 @@ def test_schemathesis_finds_no_fault_and_no_answer_that_is_not_declared(package,
         assert said.returncode == 0, said.stdout[-4000:] + server.output[-1000:]
 
 
-def test_it_is_light(package):
-    """What the image holds must be enough, so nothing else may be imported."""
+def test_it_is_light(package, tmp_path):
+    """What the image holds must be enough, so nothing else may be imported: by the whole server, with keys,
+    log, metrics and explanations."""
+    key = add_key(tmp_path / "keys.json", "all", ["admin"])
     code = """
 import asyncio, json, sys
 from mlkit.serving.server_settings import ServeSettings
 from mlkit.serving.app import create_app
-app = create_app(ServeSettings(sys.argv[1], "off", log="none"))
-async def receive(): return {"type": "http.request", "body": b'{"weight": 2}'}
-async def send(message): assert message.get("status", 200) == 200
-for path, method in ("/predict", "POST"), ("/openapi.json", "GET"), ("/model", "GET"), ("/metrics", "GET"):
-    asyncio.run(app({"type": "http", "path": path, "method": method, "headers": []}, receive, send))
+package, key, folder = sys.argv[1:]
+app = create_app(ServeSettings(package, folder + "/keys.json", log=folder + "/log.db", access=True))
+bodies = {
+    "/predict": {"weight": 2}, "/explain": {"weight": 2}, "/feedback": {"id": "0123456789", "truth": "no"},
+    "/invocations": {"instances": [{"weight": 2}]}, "/openapi.json": None, "/model": None, "/metrics": None,
+    "/health/ready": None, "/": None,
+}
+async def send(message): assert message.get("status", 200) == 200, message
+for path, body in bodies.items():
+    async def receive(): return {"type": "http.request", "body": json.dumps(body).encode()}
+    scope = {"type": "http", "path": path, "method": "GET" if body is None else "POST"}
+    asyncio.run(app(scope | {"headers": [(b"x-api-key", key.encode())]}, receive, send))
 heavy = {"pandas", "sklearn", "scipy", "mlflow", "pydantic", "fastapi", "matplotlib", "IPython", "onnx",
          "joblib", "requests", "pyarrow", "typer", "model_signing"}
 print(json.dumps(sorted(heavy & sys.modules.keys())))
 """
-    done = subprocess.run([sys.executable, "-c", code, str(package)], capture_output=True, text=True)
+    command = [sys.executable, "-c", code, str(package), key, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == []
 

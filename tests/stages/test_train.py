@@ -108,7 +108,7 @@ def test_with_the_same_seed_a_search_repeats_exactly_whatever_the_number_of_core
     data = prepared(frame_of(300, "binary"), "target")[0]
     made = []
     for jobs in (1, 3):
-        data.parts.clear()
+        data.encoded_folds.clear()
         tried = search_trials(
             data, "linear tree forest boosting neural", trials=14, budget=0, jobs=jobs, seed=7
         )
@@ -130,7 +130,7 @@ def test_every_family_learns_every_task(kind):
     tried = evaluate_trials([Trial(place, name, family.start) for place, name, family in numbered()], data)
     nothing = score_output(data.task, data.truth, baseline_output(data.task, data.truth, len(data.truth)))
     for trial in tried:
-        assert trial.state == "done", f"{trial.family}: {trial.note}"
+        assert trial.state == "complete", f"{trial.family}: {trial.note}"
         assert trial.score > nothing + 0.1
         model = train_model(trial, data, table, jobs=1)
         assert np.isfinite(model.output_of_inputs(data.inputs)).all()
@@ -173,7 +173,7 @@ def test_a_search_ends_when_there_is_nothing_left_to_try():
 
 def test_time_goes_where_it_pays(customers):
     tried = search_trials(customers[0], "linear tree", trials=16, budget=0)
-    best = min(tried, key=lambda trial: -trial.score if trial.state == "done" else 0)
+    best = min(tried, key=lambda trial: -trial.score if trial.state == "complete" else 0)
     later = [trial.family for trial in tried[4:]]
     assert later.count(best.family) > len(later) / 2
 
@@ -230,7 +230,7 @@ def test_an_ensemble_of_guesses_is_no_better_than_a_guess():
         guesses = []
         for number in range(12):
             chance = rng.random(300)
-            trial = Trial(number, "linear", {}, "done", output=np.column_stack([1 - chance, chance]))
+            trial = Trial(number, "linear", {}, "complete", output=np.column_stack([1 - chance, chance]))
             trial.known = [rng.random((len(learn), 2)) for learn, _ in search_folds(data)]
             for _, unseen in search_folds(data):
                 trial.validation.append(score_output(data.task, data.truth[unseen], trial.output[unseen]))
@@ -257,9 +257,9 @@ def test_weights_sum_to_one_are_few_and_do_no_harm(models, most, seed):
 
 def test_one_standard_error_prefers_the_simple_and_best_the_best(customers):
     task = customers[0].task
-    linear = Trial(0, "linear", {}, "done", [0.80, 0.82, 0.79, 0.83, 0.81], [0.8] * 5)
-    boosting = Trial(1, "boosting", {}, "done", [0.81, 0.83, 0.79, 0.83, 0.82], [0.9] * 5)
-    ensemble = Trial(2, "ensemble", {"members": []}, "done", [0.82, 0.83, 0.80, 0.83, 0.82], [0.9] * 5)
+    linear = Trial(0, "linear", {}, "complete", [0.80, 0.82, 0.79, 0.83, 0.81], [0.8] * 5)
+    boosting = Trial(1, "boosting", {}, "complete", [0.81, 0.83, 0.79, 0.83, 0.82], [0.9] * 5)
+    ensemble = Trial(2, "ensemble", {"members": []}, "complete", [0.82, 0.83, 0.80, 0.83, 0.82], [0.9] * 5)
     tried = [boosting, ensemble, linear]
     assert choose_trial(tried, task).family == "ensemble"
     assert choose_trial(tried, task, "one_se").family == "boosting"
@@ -292,7 +292,7 @@ def test_the_corrected_t_test_keeps_its_level_where_the_ordinary_one_does_not():
 
 def test_without_folds_to_compare_there_is_no_interval_and_no_test():
     assert np.isnan(corrected_t_test([0.8], [0.7]))
-    assert np.isnan(trial_interval(Trial(0, "linear", {}, "done", [0.8]))[0])
+    assert np.isnan(trial_interval(Trial(0, "linear", {}, "complete", [0.8]))[0])
 
 
 # ---------------------------------------- families
@@ -347,7 +347,7 @@ def test_boosting_goes_on_without_lightgbm(monkeypatch):
     data = prepared(frame_of(200, "binary"), "target")[0]
     monkeypatch.setattr(families, "import_lightgbm", lambda: None)
     trial = evaluate_trials([Trial(0, "boosting", {})], data)[0]
-    assert trial.state == "done" and trial.settings["steps"] > 1
+    assert trial.state == "complete" and trial.settings["steps"] > 1
     assert "Hist" in repr(make_estimator("boosting", trial.settings, data.plan, data.task)[-1])
 
 
@@ -413,7 +413,7 @@ def test_all_rows_can_teach_and_the_metrics_say_so():
     model = fit(frame, "target", trials=3, budget=0, models=FAST, test_size=0)
     assert model.metrics["rows"] == {"train": 200, "test": 0}
     assert model.metrics["score"] == model.metrics["validation"]
-    assert "no rows were locked away" in model.metrics["note"]
+    assert "there are no test rows" in model.metrics["note"]
 
 
 def test_after_the_exam_the_same_model_may_learn_from_all_rows():
