@@ -10,7 +10,6 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pandas as pd
     from IPython.display import HTML
 from .task.metrics import METRICS
 from .task.problem import Problem

@@ -60,7 +60,7 @@ def alternative_values(
     "The values that a column could have instead."
     column, own = pool.model.table[name], pool.cells[name].iloc[place]
     cells = pool.cells[name].iloc[: pool.known].reset_index(drop=True)
-    known = cells[cells.notna() & ~cells.isin(["", column.other])].sort_values(kind="stable")
+    known = cells[cells.notna() & ~cells.isin(["", column.other_category])].sort_values(kind="stable")
     if not len(known):
         return []
     if column.kind != "number":
