@@ -11,6 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 export PYTHONUTF8 := 1
 unexport VIRTUAL_ENV
+unexport PYTHONDONTWRITEBYTECODE
 ifneq ($(OS),Windows_NT)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 endif
@@ -93,14 +94,22 @@ tests: $(READY_DEV)
 # ---------------------------------------------------------------------------------------------- the environment
 # One .venv in two steps: a user's, and on top of it an author's. Each is made once, and gone through again when
 # pyproject.toml or constraints.txt change; what is there already stays. uv is used where it is, because it is faster.
-# Nothing is compiled ahead: most modules are never imported, and Python compiles the others when they are.
+# Nothing is compiled ahead: that takes longer than all the rest, and three modules of four are never imported. Python
+# compiles the others when they first are, and keeps that (hence no PYTHONDONTWRITEBYTECODE).
 ifeq ($(UV),)
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 else
 INSTALL := uv pip install --quiet --python .venv
 endif
 
+# Who stops pip or uv leaves packages that look installed and are not whole. A mark tells, and .venv is made anew.
+UNFINISHED := .venv/unfinished
+define install
+@touch $(UNFINISHED); trap 'exit 130' HUP INT TERM; $(INSTALL) $(1) || { rm $(UNFINISHED); exit 1; }; rm $(UNFINISHED)
+endef
+
 $(READY): pyproject.toml constraints.txt
+	@if [ -e $(UNFINISHED) ]; then echo "The last set-up was interrupted."; rm -rf .venv; fi
 	@echo "Setting up .venv for users; the first time takes a minute or two."
 ifeq ($(UV),)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than Python 3.11. Name a newer one: make PYTHON=python3.13 run" >&2; exit 1; }
@@ -111,11 +120,12 @@ else
 	  then uv venv --quiet --allow-existing --python $(PYTHON) .venv; else uv venv --quiet --allow-existing .venv; fi
 endif
 	@$(BIN)/python tools/constraints.py users > .venv/users.txt
-	@$(INSTALL) --require-hashes -r .venv/users.txt
+	$(call install,--require-hashes -r .venv/users.txt)
 	@PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(READY_DEV): $(READY)
+	@if [ -e $(UNFINISHED) ]; then rm $(READY); $(MAKE) --no-print-directory $(READY); fi
 	@echo "Setting up .venv for authors; the first time takes another minute."
-	@$(INSTALL) --require-hashes -r constraints.txt
+	$(call install,--require-hashes -r constraints.txt)
 	@touch $@

@@ -20,19 +20,19 @@ __all__ = ['choose_ensemble_weights', 'Ensemble', 'RegressorEnsemble', 'Classifi
 
 # %% ../../nbs/models/02_ensemble.ipynb #3b125697
 def choose_ensemble_weights(
-    outputs: Sequence[np.ndarray],  # of each model, on rows that it has not learned
-    judge: Callable[[np.ndarray], float],  # how good an output is; greater is better
+    outputs: Sequence[np.ndarray],  # out-of-fold predictions of each model
+    score: Callable[[np.ndarray], float],  # of an output; greater is better
     rounds: int = 25,  # models that are added, at most
     patience: int = 5,  # rounds without progress after which it ends
     most: int = 6,  # different models
 ) -> np.ndarray:  # a weight for each model; they sum to 1
-    "Which models to ask, and how much each one counts."
+    "Weights by ensemble selection with replacement (Caruana and others 2004, ICML)."
     counts, total = np.zeros(len(outputs), dtype=int), np.zeros_like(outputs[0], dtype=np.float64)
     chosen, best, since = counts.copy(), -np.inf, 0
     for size in range(1, rounds + 1):
         full = np.count_nonzero(counts) >= most
         open_to = [place for place, count in enumerate(counts) if count or not full]
-        scores = [judge((total + outputs[place]) / size) for place in open_to]
+        scores = [score((total + outputs[place]) / size) for place in open_to]
         scores = [value if np.isfinite(value) else -np.inf for value in scores]
         place = open_to[int(np.argmax(scores))]
         counts[place] += 1
@@ -75,11 +75,11 @@ class Ensemble(BaseEstimator):
     def _mean(self, inputs: pd.DataFrame, method: str) -> np.ndarray:
         encoded = {wants: encoder.transform(inputs) for wants, encoder in self.encoders_.items()}
         parts = zip(self.weights, self.members, self.models_, strict=True)
-        answers = [weight * getattr(model, method)(encoded[wants]) for weight, (_, wants, _), model in parts]
-        return np.sum(answers, axis=0)
+        outputs = [weight * getattr(model, method)(encoded[wants]) for weight, (_, wants, _), model in parts]
+        return np.sum(outputs, axis=0)
 
     def show(self) -> pd.DataFrame:  # columns member, weight, model
-        "Who is asked, and how much each one counts."
+        "The members and their weights, the heaviest first."
         lines = [
             {"member": name, "weight": weight, "model": model}
             for (name, _, model), weight in zip(self.members, self.weights, strict=True)
@@ -99,7 +99,7 @@ class RegressorEnsemble(RegressorMixin, Ensemble):
 
 
 class ClassifierEnsemble(ClassifierMixin, Ensemble):
-    "The weighted mean of several opinions on how probable each class is."
+    "The weighted mean of several models' probabilities (soft voting)."
 
     def predict_proba(self, inputs: pd.DataFrame) -> np.ndarray:
         return self._mean(inputs, "predict_proba")

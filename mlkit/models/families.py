@@ -47,9 +47,9 @@ __all__ = ['MAX_BOOSTING_STEPS', 'FAMILIES', 'DEFAULT_FAMILIES', 'DatasetTraits'
 
 # %% ../../nbs/models/01_families.ipynb #fb726554
 class DatasetTraits(NamedTuple):
-    "What good settings depend on."
+    "What good hyperparameters depend on."
 
-    rows: int  # to learn from
+    rows: int  # training rows
     classes: int  # 0: a number is predicted
     is_skewed: bool = False  # a number that is never negative, with a long tail of large values
     labels: bool = False  # the metric judges labels, so rare classes may need weight
@@ -63,7 +63,7 @@ def dataset_traits(
     truth: np.ndarray,  # codes or numbers
     task: Task,
 ) -> DatasetTraits:
-    "What there is to know before settings are chosen."
+    "The traits of the training rows."
     if task.type == "regression":
         return DatasetTraits(
             len(truth), 0, bool(truth.min() >= 0 and skewness(pd.Series(truth)) > MIN_POWER_SKEWNESS / 2)
@@ -72,7 +72,7 @@ def dataset_traits(
 
 # %% ../../nbs/models/01_families.ipynb #82106d97
 class Family(NamedTuple):
-    "A kind of model: how to build it, what can be set, and which numbers it takes."
+    "A kind of model: how to build it, its search space, and which form of inputs it takes."
 
     wants: str  # scaled, filled or raw: what `make_encoder` has to give it
     build: Callable[[bool, dict[str, Any], int, int], Any]  # of regression, settings, jobs, seed
@@ -81,9 +81,9 @@ class Family(NamedTuple):
     )  # of an Optuna trial; None: nothing is searched
     starts: Callable[
         [DatasetTraits], list[dict[str, Any]]
-    ]  # settings to begin with, the most promising first
-    stops_early: bool = False  # takes steps, and the rows held back tell when to stop
-    last: dict[str, Any] = {}  # settings for the last training on all rows, where time is well spent
+    ]  # starting points of the search, the most promising first
+    stops_early: bool = False  # boosting steps are stopped early by validation rows
+    last: dict[str, Any] = {}  # hyperparameters of the last training on all rows, where time is well spent
 
     @property
     def start(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _linear_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
 
 # %% ../../nbs/models/01_families.ipynb #1d6eb445
 class LogTargetRegressor(RegressorMixin, BaseEstimator):
-    "Learns the logarithm of numbers from 0 on."
+    "A regressor of log(1 + target), as scikit-learn's `TransformedTargetRegressor`, kept within the range seen."
 
     def __init__(self, regressor: Any = None):
         self.regressor = regressor
@@ -305,30 +305,30 @@ def _boosting_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
 # %% ../../nbs/models/01_families.ipynb #1b8069c3
 def fit_with_early_stopping(
     model: Any,  # from the boosting family, not fitted
-    inputs: Any,  # encoded rows to learn from
+    inputs: Any,  # encoded training rows
     truth: np.ndarray,
-    unseen: Any,  # encoded rows that were held back
-    answers: np.ndarray,
+    validation_inputs: Any,  # encoded validation rows
+    validation_truth: np.ndarray,
     most: int = MAX_BOOSTING_STEPS,
 ) -> tuple[Any, int]:  # the fitted model, stopped where it was best, and the number of trees
-    "Grow until the rows held back stop gaining."
+    "Early stopping: boost until the validation score stops improving."
     if isinstance(model, LogTargetRegressor):
         grown = LogTargetRegressor(model.regressor)
         grown.highest_, grown.n_features_in_ = float(np.max(truth)), np.shape(inputs)[1]
-        logs = np.log1p(truth), unseen, np.log1p(answers)
+        logs = np.log1p(truth), validation_inputs, np.log1p(validation_truth)
         grown.regressor_, steps = fit_with_early_stopping(model.regressor, inputs, *logs, most)
         return grown, steps
-    known = np.isin(answers, truth) if is_classifier(model) else np.full(len(answers), True)
-    unseen, answers = unseen[known], answers[known]
+    known = np.isin(validation_truth, truth) if is_classifier(model) else np.full(len(validation_truth), True)
+    validation_inputs, validation_truth = validation_inputs[known], validation_truth[known]
     if hasattr(model, "n_estimators"):
         stop = import_lightgbm().early_stopping(_EARLY_STOPPING_STEPS, verbose=False)
         light = clone(model).set_params(n_estimators=most)
-        light.fit(inputs, truth, eval_X=unseen, eval_y=answers, callbacks=[stop])
+        light.fit(inputs, truth, eval_X=validation_inputs, eval_y=validation_truth, callbacks=[stop])
         return light, max(1, light.best_iteration_)
     patient = clone(model).set_params(
         max_iter=most, early_stopping=True, n_iter_no_change=_EARLY_STOPPING_STEPS
     )
-    patient.fit(inputs, truth, X_val=unseen, y_val=answers)
+    patient.fit(inputs, truth, X_val=validation_inputs, y_val=validation_truth)
     steps = max(1, int(np.argmax(patient.validation_score_)))
     return clone(model).set_params(max_iter=steps).fit(inputs, truth), steps
 

@@ -37,85 +37,7 @@ from ..data.table_spec import TableSpec
 from ..data.type_inference import infer_table_spec
 
 # %% auto #0
-__all__ = ['SchemaCheck', 'check_schema', 'handle_invalid_rows', 'row_violations', 'to_pandera_schema', 'find_violations']
-
-# %% ../../nbs/quality/10_schema_check.ipynb #516eefbe
-@dataclass(frozen=True)
-class SchemaCheck:
-    "A table after it was held to its schema."
-
-    schema: Schema
-    violations: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
-    checked_rows: pd.DataFrame  # those that were checked
-
-
-def check_schema(
-    train: pd.DataFrame,  # raw
-    test: pd.DataFrame,  # raw
-    path: str = "",  # of a schema file; empty: the schema is inferred
-) -> SchemaCheck:
-    "Find what the rows break. SettingsError for a schema file that cannot be meant."
-    given = load_schema(path, train.columns) if path else None
-    kinds = dict.fromkeys(personal_columns(train), "identifier")  # whose values no file shall hold
-    if given:
-        kinds |= {name: kind for name, kind in given.kinds.items() if name in train}
-    table = infer_table_spec(train, kinds=kinds)
-    schema, rows = given or infer_schema(table, train), pd.concat([train, test]) if given else test
-    broken = pd.concat(
-        [find_violations(schema, table, rows), _unmatched_columns(schema, rows)], ignore_index=True
-    )
-    return SchemaCheck(schema, _hide_personal_examples(broken, rows), rows)
-
-
-def _unmatched_columns(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
-    "Columns that only the schema or only the table has."
-    lines: list[tuple] = [
-        (name, "a column of the table", len(rows), "", []) for name in schema.rules if name not in rows
-    ]
-    lines += [
-        (str(name), "in the schema", len(rows), "", []) for name in rows if str(name) not in schema.rules
-    ]
-    return pd.DataFrame(lines, columns=["column", "rule", "rows", "examples", "where"])
-
-
-def _hide_personal_examples(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    "No examples of columns that tell about persons."
-    personal = personal_columns(rows, doubtful=True)
-
-    def secret(names: str) -> bool:
-        return not {names, *names.split(", ")}.isdisjoint(personal)
-
-    covered = broken["column"].map(secret).astype(bool)
-    return broken.assign(examples=broken["examples"].mask(covered, "•••"))
-
-# %% ../../nbs/quality/10_schema_check.ipynb #89d43112
-def handle_invalid_rows(
-    checked: SchemaCheck,
-    on_invalid: str = "warn",  # warn, quarantine or fail
-) -> pd.Series:  # a reason for each row to set aside, by index
-    "Do with invalid rows what the setting says. DataError when it says fail."
-    if on_invalid not in ("warn", "quarantine", "fail"):
-        near = did_you_mean(on_invalid, ("warn", "quarantine", "fail"))
-        raise SettingsError(f"validate.on_invalid is warn, quarantine or fail, not '{on_invalid}'{near}")
-    if on_invalid == "fail" and len(checked.violations):
-        lines = [_describe_violation(row) for row in checked.violations.head(8).itertuples()]
-        more = f"; and {len(checked.violations) - 8} more rules" if len(checked.violations) > 8 else ""
-        raise DataError(
-            f"the table breaks its schema: {'; '.join(lines)}{more}; "
-            "mend the rows, or use on_invalid = quarantine"
-        )
-    reasons: dict[Any, list[str]] = {}
-    lines_of: Any = checked.violations.itertuples() if on_invalid == "quarantine" else ()
-    for row in lines_of:
-        for label in checked.checked_rows.index[list(row.where)].tolist():
-            reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
-    return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
-
-
-def _describe_violation(row: Any) -> str:  # row: of `Checked.broken`
-    "A broken rule as part of a sentence."
-    some = f" (such as {row.examples})" if row.examples else ""
-    return f"'{format_value(row.column)}' is not {format_value(row.rule)} in {row.rows:,} row{'s'[: row.rows != 1]}{some}"
+__all__ = ['row_violations', 'to_pandera_schema', 'find_violations', 'SchemaCheck', 'check_schema', 'handle_invalid_rows']
 
 # %% ../../nbs/quality/10_schema_check.ipynb #e9836401
 def row_violations(
@@ -290,3 +212,81 @@ def _example_cells(
     cells = data[name].iloc[where[:200]]
     texts = list(dict.fromkeys(as_text(to_python(cell)) for cell in cells if as_text(to_python(cell))))
     return ", ".join(text if len(text) <= 24 else text[:23] + "…" for text in texts[:3])
+
+# %% ../../nbs/quality/10_schema_check.ipynb #516eefbe
+@dataclass(frozen=True)
+class SchemaCheck:
+    "A table after it was held to its schema."
+
+    schema: Schema
+    violations: pd.DataFrame  # a row a broken rule: column, rule, rows, examples, where (positions in `rows`)
+    checked_rows: pd.DataFrame  # those that were checked
+
+
+def check_schema(
+    train: pd.DataFrame,  # raw
+    test: pd.DataFrame,  # raw
+    path: str = "",  # of a schema file; empty: the schema is inferred
+) -> SchemaCheck:
+    "Find what the rows break. SettingsError for a schema file that cannot be meant."
+    given = load_schema(path, train.columns) if path else None
+    kinds = dict.fromkeys(personal_columns(train), "identifier")  # whose values no file shall hold
+    if given:
+        kinds |= {name: kind for name, kind in given.kinds.items() if name in train}
+    table = infer_table_spec(train, kinds=kinds)
+    schema, rows = given or infer_schema(table, train), pd.concat([train, test]) if given else test
+    broken = pd.concat(
+        [find_violations(schema, table, rows), _unmatched_columns(schema, rows)], ignore_index=True
+    )
+    return SchemaCheck(schema, _hide_personal_examples(broken, rows), rows)
+
+
+def _unmatched_columns(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
+    "Columns that only the schema or only the table has."
+    lines: list[tuple] = [
+        (name, "a column of the table", len(rows), "", []) for name in schema.rules if name not in rows
+    ]
+    lines += [
+        (str(name), "in the schema", len(rows), "", []) for name in rows if str(name) not in schema.rules
+    ]
+    return pd.DataFrame(lines, columns=["column", "rule", "rows", "examples", "where"])
+
+
+def _hide_personal_examples(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    "No examples of columns that tell about persons."
+    personal = personal_columns(rows, doubtful=True)
+
+    def secret(names: str) -> bool:
+        return not {names, *names.split(", ")}.isdisjoint(personal)
+
+    covered = broken["column"].map(secret).astype(bool)
+    return broken.assign(examples=broken["examples"].mask(covered, "•••"))
+
+# %% ../../nbs/quality/10_schema_check.ipynb #89d43112
+def handle_invalid_rows(
+    checked: SchemaCheck,
+    on_invalid: str = "warn",  # warn, quarantine or fail
+) -> pd.Series:  # a reason for each row to set aside, by index
+    "Do with invalid rows what the setting says. DataError when it says fail."
+    if on_invalid not in ("warn", "quarantine", "fail"):
+        near = did_you_mean(on_invalid, ("warn", "quarantine", "fail"))
+        raise SettingsError(f"validate.on_invalid is warn, quarantine or fail, not '{on_invalid}'{near}")
+    if on_invalid == "fail" and len(checked.violations):
+        lines = [_describe_violation(row) for row in checked.violations.head(8).itertuples()]
+        more = f"; and {len(checked.violations) - 8} more rules" if len(checked.violations) > 8 else ""
+        raise DataError(
+            f"the table breaks its schema: {'; '.join(lines)}{more}; "
+            "mend the rows, or use on_invalid = quarantine"
+        )
+    reasons: dict[Any, list[str]] = {}
+    lines_of: Any = checked.violations.itertuples() if on_invalid == "quarantine" else ()
+    for row in lines_of:
+        for label in checked.checked_rows.index[list(row.where)].tolist():
+            reasons.setdefault(label, []).append(f"{row.column}: not {row.rule}")
+    return pd.Series({label: "; ".join(why) for label, why in reasons.items()}, dtype="str")
+
+
+def _describe_violation(row: Any) -> str:  # row: of `Checked.broken`
+    "A broken rule as part of a sentence."
+    some = f" (such as {row.examples})" if row.examples else ""
+    return f"'{format_value(row.column)}' is not {format_value(row.rule)} in {row.rows:,} row{'s'[: row.rows != 1]}{some}"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from .metrics import METRICS, Metric, confusion_matrix, predicted_codes
 from .task import Task, score_all_metrics, score_output
@@ -22,18 +23,18 @@ from .task import Task, score_all_metrics, score_output
 def normal_quantile(
     confidence: float,  # 0.95: the middle 95 %
 ) -> float:
-    "How many standard errors to either side hold so much of a normal distribution."
+    "The normal quantile of a two-sided interval: 1.96 for 95 %."
     from scipy.special import ndtri
 
     return float(ndtri((1 + confidence) / 2))
 
 
 def proportion_interval(
-    hits: Any,  # how many; a number or an array
-    rows: Any,  # of how many
+    hits: ArrayLike,  # a number or an array
+    rows: ArrayLike,  # of how many
     confidence: float = 0.95,
 ) -> tuple[np.ndarray, np.ndarray]:  # low, high; 0 to 1 where there are no rows
-    "The interval of a share (Wilson 1927, Journal of the American Statistical Association 22, 209)."
+    "The Wilson score interval of a share (Wilson 1927, Journal of the American Statistical Association 22, 209)."
     z, rows = normal_quantile(confidence), np.asarray(rows, dtype=float)
     share = np.divide(hits, rows, out=np.full(rows.shape, 0.5), where=rows > 0)
     middle, wide = share * rows + z * z / 2, z * np.sqrt(share * (1 - share) * rows + z * z / 4)
@@ -105,25 +106,25 @@ def _loss_influence(name: str, truth: np.ndarray, output: np.ndarray) -> np.ndar
 
 # %% ../../nbs/task/04_intervals.ipynb #9c3158b6
 def placements(
-    wanted: np.ndarray,  # True for the rows that should stand above
+    positive: np.ndarray,  # True for the rows that should stand above
     value: np.ndarray,  # what they are ordered by
 ) -> np.ndarray:  # one a row, from 0 to 1
     "The share of the rows of the other kind that each row is on the right side of; ties count half."
-    above, below = np.sort(value[wanted]), np.sort(value[~wanted])
+    above, below = np.sort(value[positive]), np.sort(value[~positive])
 
     def beaten(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
         sides = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
         return np.sum([*sides], axis=0) / (2 * max(1, len(ordered)))
 
     placed = np.empty(len(value))
-    placed[wanted], placed[~wanted] = beaten(below, value[wanted]), 1 - beaten(above, value[~wanted])
+    placed[positive], placed[~positive] = beaten(below, value[positive]), 1 - beaten(above, value[~positive])
     return placed
 
 
-def _area_influence(wanted: np.ndarray, value: np.ndarray) -> np.ndarray:
+def _area_influence(positive: np.ndarray, value: np.ndarray) -> np.ndarray:
     "Of the area under the ROC curve."
-    placed, many = placements(wanted, value), wanted.sum()
-    return (placed - placed[wanted].mean()) * len(value) / np.where(wanted, many, len(value) - many)
+    placed, many = placements(positive, value), positive.sum()
+    return (placed - placed[positive].mean()) * len(value) / np.where(positive, many, len(value) - many)
 
 # %% ../../nbs/task/04_intervals.ipynb #ce460e68
 def _precision_influence(truth: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, float]:
@@ -168,7 +169,7 @@ def influence_values(
     output: np.ndarray,  # probabilities or numbers
     threshold: float = 0.5,  # binary: positive from this probability on
 ) -> np.ndarray:  # one a row, 0 on average; the score of other rows differs by the mean of theirs
-    "How far each row pulls the score up or down (Hampel 1974; DeLong and others 1988 for areas)."
+    "The influence of each row on the score (Hampel 1974; DeLong and others 1988 for areas under the curve)."
     if metric in ("mae", "rmse", "r2"):
         return _number_influence(metric, truth, output)
     if metric in ("log_loss", "brier"):
@@ -239,26 +240,26 @@ def expected_auc_spread(
 
 def observed_auc_spread(
     placed: np.ndarray,  # from `placements`
-    wanted: np.ndarray,  # True for the rows that should stand above
+    positive: np.ndarray,  # True for the rows that should stand above
 ) -> tuple[float, float]:  # variance, and its degrees of freedom (Welch 1947)
     "How far the area spreads by what the rows show (DeLong and others 1988, Biometrics 44, 837)."
-    sides = [side for side in (placed[wanted], placed[~wanted]) if len(side) > 1]
+    sides = [side for side in (placed[positive], placed[~positive]) if len(side) > 1]
     spreads = [float(side.var(ddof=1)) / len(side) for side in sides]
     unsure = sum(spread**2 / (len(side) - 1) for spread, side in zip(spreads, sides, strict=True))
     return sum(spreads), min(sum(spreads) ** 2 / unsure, len(placed) - 2) if unsure else 0.0
 
 # %% ../../nbs/task/04_intervals.ipynb #3a49a31d
 def auc_interval(
-    wanted: np.ndarray,  # True for the rows that should stand above
+    positive: np.ndarray,  # True for the rows that should stand above
     value: np.ndarray,  # what they are ordered by
     confidence: float = 0.95,
 ) -> tuple[float, float]:  # low, high
     "The interval of AUC-ROC (as Newcombe 2006, Statistics in Medicine 25, 559, with the spread moderated)."
     from scipy.optimize import brentq
 
-    placed, many, others = placements(wanted, value), int(wanted.sum()), int((~wanted).sum())
-    area = (placed[wanted].mean() * many * others + 0.5) / (many * others + 1)
-    (seen, sure), usual = observed_auc_spread(placed, wanted), expected_auc_spread(area, many, others)
+    placed, many, others = placements(positive, value), int(positive.sum()), int((~positive).sum())
+    area = (placed[positive].mean() * many * others + 0.5) / (many * others + 1)
+    (seen, sure), usual = observed_auc_spread(placed, positive), expected_auc_spread(area, many, others)
     more = (
         (sure * seen + _PRIOR_WEIGHT * usual)
         / (sure + _PRIOR_WEIGHT)
@@ -310,7 +311,7 @@ def score_interval(
     confidence: float = 0.95,
     threshold: float = 0.5,  # binary: positive from this probability on
 ) -> tuple[float, float]:  # low, high; NaN where the score is undefined
-    "Which scores are in keeping with these rows."
+    "The confidence interval of a score."
     value = score_output(metric, truth, output, threshold)
     if not math.isfinite(value) or len(truth) < 2:
         return math.nan, math.nan

@@ -96,7 +96,6 @@ def test_modules_are_imported_and_not_rooms():
 HEAVY = ("pandas", "sklearn", "mlflow", "scipy", "matplotlib", "pyarrow", "shap", "optuna")
 
 
-@pytest.mark.xfail(strict=True, reason="core.formatting loads pandas")
 def test_a_server_stays_light():
     code = f"import sys, {SERVER}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -139,7 +138,6 @@ def test_rooms_and_folders_of_notebooks_are_the_same():
 
 
 # ---------------------------------------- sizes
-@pytest.mark.xfail(strict=True, reason="schema, report, leakage and others are being split")
 def test_modules_are_short():
     long = [each for each in LIBRARY.modules.values() if each.source.count("\n") > MOST_LINES]
     faults = [f"{place(each.path)}: {each.source.count(chr(10))} lines" for each in long]
@@ -164,7 +162,6 @@ def test_folders_are_short():
     fail_with(faults, f"split the room; at most {MOST_FILES} notebooks or modules a folder")
 
 
-@pytest.mark.xfail(strict=True, reason="machinery is still in the stages")
 def test_exported_cells_of_stages_are_short():
     lines = []
     for path in ROOT.glob("nbs/[0-9][0-9]_*.ipynb"):

@@ -325,7 +325,7 @@ def test_the_history_is_for_people(registered, name):
     text = str(load_history(name))
     assert f"{name}: 3 versions; version 2 is the champion since" in text
     assert "0.820 (0.700 to 0.900)" in text and "dddddddd" in text and "ccccccc+" in text
-    assert "Version 3 challenges it, with a better score (0.820 against 0.810); to put it in use" in text
+    assert "Version 3 is the challenger, with a better score (0.820 against 0.810); to put it in use" in text
     assert all(len(line) < 150 for line in text.splitlines())
 
 
@@ -493,7 +493,7 @@ def test_what_cannot_be_trusted_changes_nothing_and_is_told_once(registered, nam
         rollback_champion(name)
         promote_version(name, "3")
         assert until(lambda: points_to(tmp_path, "3"))
-    assert caplog.text.count("schema.json") == 1 and "the model in use stays" in caplog.text
+    assert caplog.text.count("schema.json") == 1 and "the active model stays" in caplog.text
 
 
 def test_a_follower_outlives_whatever_happens(registered, name, tmp_path, monkeypatch, caplog):
@@ -502,7 +502,7 @@ def test_a_follower_outlives_whatever_happens(registered, name, tmp_path, monkey
 
     monkeypatch.setattr(fetching, "write_pointer", trouble)
     with following(ModelReference(name, "champion"), tmp_path):
-        assert until(lambda: "//shop.example is gone; the model in use stays" in caplog.text)
+        assert until(lambda: "//shop.example is gone; the active model stays" in caplog.text)
         monkeypatch.undo()
         assert until(lambda: points_to(tmp_path, "1"))
     assert "secret" not in caplog.text

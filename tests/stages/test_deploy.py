@@ -295,7 +295,7 @@ def test_a_server_runs_with_nothing_but_what_the_image_holds(made, tmp_path):
         client = ServerClient(port, key)
         assert client.predict(ROW)["probabilities"]["yes"] == pytest.approx(LATE, abs=1e-6)
         why = client.request("POST", "/explain", ROW)
-        assert why.status == 200 and len(why.value["effects"]) == 3
+        assert why.status == 200 and len(why.value["contributions"]) == 3
         for path in ("/", "/metrics", "/openapi.json", "/model", "/v2/health/ready"):
             assert client.request("GET", path).status == 200, path
         assert client.request("POST", "/feedback", {"id": why.value["id"], "truth": "yes"}).status == 200

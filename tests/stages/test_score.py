@@ -228,7 +228,7 @@ def test_two_processes_do_not_do_the_same_job_at_once(predictor, rows, tmp_path)
         ("new.csv", "out.xlsx", "should end in .csv or .parquet"),
         ("new.csv", "new.csv", "new.csv is there already; choose another name, or say --overwrite"),
         ("new.csv", "https://example.com/out.csv", "cannot be written to"),
-        ("new.csv", "nonsense://user@host/out", "the database does not take the answers"),
+        ("new.csv", "nonsense://user@host/out", "the database does not take the predictions"),
         ("new.csv", "missing/out.csv", ""),
         ("postgresql://me:secret@host/db", "out.csv", "has a password"),
     ],
@@ -290,7 +290,7 @@ def test_a_cluster_gives_the_same_answers(predictor, rows, tmp_path, cluster):
         done = score_source(
             predictor, str(tmp_path / "new.parquet"), str(tmp_path / f"{name}.csv"), cluster=where
         )
-        assert not done.trouble
+        assert not done.cluster_error
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
 
 
@@ -316,5 +316,5 @@ def test_a_cluster_that_dies_in_the_middle_costs_no_row(predictor, rows, tmp_pat
         cluster=made.scheduler_address,
         on_rows=end_it,
     )
-    assert "this machine went on" in done.trouble
+    assert "this machine went on" in done.cluster_error
     assert pd.read_csv(tmp_path / "out.csv")["row"].tolist() == list(range(1, 5 * len(rows) + 1))
