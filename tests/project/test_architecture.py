@@ -74,7 +74,6 @@ def arrows(of_stages: bool) -> list[str]:
     return found
 
 
-@pytest.mark.xfail(strict=True, reason="run sections of validate and evaluate import earlier stages")
 def test_no_stage_imports_a_stage():
     fail_with(arrows(of_stages=True), "move what both need into a room; stages meet in the run folder only")
 
