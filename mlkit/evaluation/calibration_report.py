@@ -74,7 +74,7 @@ def plot_reliability(
     task: Task,
     truth: np.ndarray,  # codes
     output: np.ndarray,  # probabilities as they are shipped
-    before: np.ndarray | None = None,  # as the model said them first, when they were put right
+    before: np.ndarray | None = None,  # as the model said them first, when they were calibrated
     confidence: float = 0.95,
 ) -> Plot:
     "What was said against what happened, for two classes; for more, of the likeliest class."
@@ -120,12 +120,12 @@ def describe_calibration(
         if before.kept:
             return f"**The probabilities keep their word**: off by {off(before)}."
         return (
-            f"**The probabilities are off by {off(before)}**. Nothing was put right: rows held back in "
+            f"**The probabilities are off by {off(before)}**. They were left as they are: validation rows in "
             "training did not show it clearly enough, or `recalibrate` is `none`."
         )
     now = "Now they keep their word" if after.kept else "They are still off"
     return (
-        f"On rows held back in training the probabilities broke their word, so they were put right "
+        f"On validation rows the probabilities were off, so they were calibrated "
         f"({calibrator.method}). Before, they were off by {off(before)} on the test rows. "
         f"**{now}: {off(after)}**."
     )
@@ -133,11 +133,11 @@ def describe_calibration(
 # %% ../../nbs/evaluation/06_calibration_report.ipynb #2a080f97
 def fit_calibrator(
     data: TrainingData,
-    held: OutOfFold,  # what was said of rows held back
+    held: OutOfFold,  # what was said of validation rows
     recalibrate: CalibrationMethod | Literal["auto", "none"] = "auto",
     seed: int = 42,
 ) -> Calibrator | None:  # None: the probabilities stay as they are
-    "The calibrator to ship, learned from rows held back in training."
+    "The calibrator to ship, learned from validation rows."
     if data.task.type == "regression":
         return None
     return choose_calibrator(data.truth[held.rows], held.output, recalibrate, seed)

@@ -44,11 +44,13 @@ def standard_error(
     return float(np.std(folds, ddof=1) / math.sqrt(len(folds))) if len(folds) > 1 else 0.0
 
 # %% ../../nbs/evaluation/05_fit_diagnosis.ipynb #2dd27a4c
-_MIN_GAIN_SHARE = 0.1  # of what there is to gain: a model that gains less on learned rows has learned nothing
+_MIN_GAIN_SHARE = (
+    0.1  # of what there is to gain: a model that gains less on training rows has learned nothing
+)
 
 
 _OVERFIT_LOSS_SHARE = (
-    0.5  # of the gain on learned rows: a model that loses more on others has learned them by heart
+    0.5  # of the gain on training rows: a model that loses more on others has learned them by heart
 )
 
 
@@ -58,7 +60,7 @@ _NOTABLE_LOSS_SHARE = 0.2  # of the same: less than that is not worth a word
 _CLEAR_LEAD_SHARE = 0.15  # of what a rival gains: if it is ahead by more than that, something was left undone
 
 
-_OVERFIT_LEAD_SHARE = 0.1  # the same, where a notable part of the gain on learned rows is memory
+_OVERFIT_LEAD_SHARE = 0.1  # the same, where a notable part of the gain on training rows is memory
 
 
 def diagnose_scores(
@@ -114,8 +116,8 @@ def _find_clear_leader(
 
 def _keeps_up_with_references(
     task: Task,
-    gain: float,  # of the model over no model, on rows learned
-    gap: float,  # what of it does not hold on rows held back
+    gain: float,  # of the model over no model, on training rows
+    gap: float,  # what of it does not hold on validation rows
     rivals: Sequence[ReferenceModel],
     baseline: float,  # the score of no model
 ) -> bool:  # False where there are no rivals
@@ -130,12 +132,12 @@ def _describe_diagnosis(
     train: float,
     validation: float,
     baseline: float,
-    lost: float,  # the part of the gain on learned rows that rows held back do not confirm
+    lost: float,  # the part of the gain on training rows that validation rows do not confirm
     best: ReferenceModel | None = None,  # a rival that is clearly ahead
 ) -> str:  # Markdown
     "What the fit is, so what, and what to do."
     both = (
-        f"{format_number(train)} on rows that it learned, {format_number(validation)} on rows held back, "
+        f"{format_number(train)} on its training rows, {format_number(validation)} on validation rows, "
         f"{format_number(baseline)} with no model"
     )
     other = f" A usual *{best.name}* model gets {format_number(best.validation)} there." if best else ""
@@ -145,9 +147,9 @@ def _describe_diagnosis(
     if fit == "overfit":
         return (
             f"**Overfit**: {both}.{other} Of what it seems to know, {min(lost, 1):.0%} does not hold elsewhere: "
-            "it has learned rows by heart. Count on the lower score."
+            "it has training rows by heart. Count on the lower score."
         )
-    memory = f"{lost:.0%} of what it shows on learned rows is memory, as is usual for forests and boosting"
+    memory = f"{lost:.0%} of what it shows on training rows is memory, as is usual for forests and boosting"
     what = memory if lost > _NOTABLE_LOSS_SHARE else "What it learned holds elsewhere"
     return f"**Good fit**: {both}. {what}; count on {format_number(validation)}."
 
@@ -160,7 +162,7 @@ def suggest_improvements(
 ) -> list[str]:  # short sentences, the most useful first
     "What would make the model better."
     ahead = [rival for rival in rivals[:1] if rival.lead.low > 0]
-    other = f": {ahead[0].name} gets {format_number(ahead[0].validation)} on rows held back" if ahead else ""
+    other = f": {ahead[0].name} gets {format_number(ahead[0].validation)} on validation rows" if ahead else ""
     advice = []
     if fit == "underfit" and ahead:
         advice.append(f"A richer model{other}.")

@@ -91,7 +91,7 @@ _NEAR_PERFECT = 0.05  # a distance from 1 at which there is little left to gain
 def classify_learning_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
-) -> str:  # rising, full (little is left to gain), memory (rows learned do much better), flat, or unknown
+) -> str:  # rising, full (little is left to gain), memory (training rows do much better), flat, or unknown
     "What the end of the curve shows."
     steps = curve.pivot(index="rows", columns="fold", values="validation")
     if len(steps) < 2:
@@ -127,7 +127,7 @@ def describe_learning_curve(
     rows = int(means.index[-1])
     note = f" (To save time, measured on {rows:,} of {available:,} rows.)" if rows < available / 2 else ""
     return (
-        f"From {means.index[-2]:,} to {rows:,} rows, the score on rows held back went from "
+        f"From {means.index[-2]:,} to {rows:,} rows, the score on validation rows went from "
         f"{format_number(means.iloc[-2])} to {format_number(means.iloc[-1])}. **{_CURVE_SENTENCES[reading]}{note}"
     )
 
@@ -136,16 +136,16 @@ def plot_learning_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
 ) -> Plot:
-    "Scores by the number of rows learned from; the bands reach from the worst fold to the best."
+    "Scores by the number of training rows from; the bands reach from the worst fold to the best."
     plot, axes = new_plot(height=3.2)
-    for part, label, color in (("train", "rows learned", ORANGE), ("validation", "rows held back", BLUE)):
+    for part, label, color in (("train", "training rows", ORANGE), ("validation", "validation rows", BLUE)):
         sizes = curve.groupby("rows")[part].agg(["mean", "min", "max"])
         axes.fill_between(sizes.index, sizes["min"], sizes["max"], color=color, alpha=0.15, linewidth=0)
         axes.plot(sizes.index, sizes["mean"], "o-", color=color, label=label)
     axes.set_xscale("log")
     axes.set_xticks(sizes.index, [f"{rows:,}" for rows in sizes.index])
     axes.minorticks_off()
-    axes.set(title="Would more rows help?", xlabel="rows learned from", ylabel=METRICS[task.metric].label)
+    axes.set(title="Would more rows help?", xlabel="training rows from", ylabel=METRICS[task.metric].label)
     axes.legend(frameon=False)
     return plot
 

@@ -29,7 +29,7 @@ def predict_test_rows(
     model: Model,
     test: pd.DataFrame,  # raw rows that the model has not seen, with the target
 ) -> tuple[np.ndarray, np.ndarray]:  # truth (codes or numbers), output (probabilities or numbers)
-    "What is true of the test rows, and what the model says. DataError: no answer in a row, or a new class."
+    "What is true of the test rows, and the model's output. DataError: no answer in a row, or a new class."
     return encode_target(task, target_values(task, test[task.target])), model.output(test)
 
 # %% ../../nbs/evaluation/08_scores.ipynb #e502c16b
@@ -119,13 +119,13 @@ def plot_score(
     own: pd.Series,  # value, low and high of the task's metric
     baseline: float,  # the score of no model
     train: float,  # mean score on the rows that the folds learned from
-    validation: float,  # mean score on the rows that they held back
+    validation: float,  # mean score on their validation rows
     folds: Sequence[float],  # the scores behind `validation`
     champion: float | None = None,  # the score of the model in use on the same rows
 ) -> Plot:
     "The test score between baseline and goal, next to what training promised."
     metric, marks = METRICS[task.metric], [own.value, validation, train, baseline]
-    names = ["test rows", "rows held back", "rows learned", "no model"]
+    names = ["test rows", "validation rows", "training rows", "no model"]
     if champion is not None:
         marks, names = [*marks, champion], [*names, "champion"]
     plot, axes = new_plot(height=2.6 if champion is None else 3.0)

@@ -39,7 +39,7 @@ __all__ = ['FitDiagnosis', 'diagnose_fit', 'second_search_families', 'SecondSear
 class FitDiagnosis:
     "What the folds say of a model."
 
-    out_of_fold: OutOfFold  # what it says of rows held back
+    out_of_fold: OutOfFold  # what it says of validation rows
     references: list[ReferenceModel]  # usual models beside it, the best one first
     fit: FitVerdict
     words: str  # Markdown

@@ -70,7 +70,8 @@ def choose_threshold(
     task: Task,
     threshold: str = "auto",  # auto, or a number from 0 to 1
     truth: np.ndarray | None = None,  # codes of training rows
-    output: np.ndarray | None = None,  # what was said of them, put right, by models that had not learned them
+    output: np.ndarray
+    | None = None,  # what was said of them, calibrated, by models that had not learned them
 ) -> dict[str, float]:  # used, and for two classes theory and held_back
     "From which probability on a row counts as positive; auto is where the two mistakes weigh the same."
     if task.type != "binary":
@@ -99,7 +100,7 @@ def describe_final_model(task: Task, final: FinalModel) -> str:  # Markdown
     "What leaves the run, before the test rows are opened."
     if task.type == "regression":
         return f"**{final.family}** leaves the run as it was trained."
-    kept = "as the model says them" if final.calibrator is None else f"put right ({final.calibrator.method})"
+    kept = "as the model says them" if final.calibrator is None else f"calibrated ({final.calibrator.method})"
     acts = f"; '{task.positive}' is predicted from {final.threshold:.3g} on" if task.type == "binary" else ""
     return f"**{final.family}** leaves the run. Its probabilities are {kept}{acts}."
 
@@ -110,9 +111,9 @@ def cost_table(
     output: np.ndarray,  # probabilities
     thresholds: dict[str, float],  # from `choose_threshold`
 ) -> pd.DataFrame:  # way, acted (share of the rows), cost (of 1,000 rows, in the unit of the task's costs)
-    "What mistakes cost: without a model, from 0.5 on, by theory, by rows held back; the used one last."
+    "What mistakes cost: without a model, from 0.5 on, by theory, by validation rows; the used one last."
     ways = {"act on none": math.inf, "act on all": -math.inf, "act from 0.5 on": 0.5}
-    names = {"theory": "by theory", "held_back": "cheapest on rows held back"}
+    names = {"theory": "by theory", "held_back": "cheapest on validation rows"}
     ways |= {
         f"act from {thresholds[key]:.3g} on ({name})": thresholds[key]
         for key, name in names.items()

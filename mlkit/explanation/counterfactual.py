@@ -137,7 +137,7 @@ class Counterfactual:
 
     turned: bool  # does it turn the decision, or move the number by what was wanted?
     changes: dict[str, tuple[str, str]]  # column -> its cell, and what it would be instead
-    before: np.ndarray  # what the model says of the row: probabilities, or one number
+    before: np.ndarray  # the model's output for the row: probabilities, or one number
     after: np.ndarray  # what it would say
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #bf4e645f
@@ -186,7 +186,7 @@ def find_counterfactual(
 # %% ../../nbs/explanation/04_counterfactual.ipynb #9aa58b40
 def decision_gain(
     task: Task,
-    before: np.ndarray,  # what the model says of the row
+    before: np.ndarray,  # the model's output for the row
     threshold: float = 0.5,  # binary: positive from this probability on
     wanted: float = 0.0,  # regression: by how much the number should move
 ) -> Callable[[np.ndarray], np.ndarray]:  # for `find_counterfactual`

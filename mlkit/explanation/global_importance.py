@@ -263,7 +263,7 @@ def dependence_grid(
 # %% ../../nbs/explanation/03_global_importance.ipynb #ad826f0e
 @dataclass(frozen=True)
 class PartialDependence:
-    "What the model says when a column has this value or that."
+    "The model's output when a column has this value or that."
 
     column: str
     kind: str  # number, date, boolean or category

@@ -22,7 +22,7 @@ class Attribution:
 
     columns: list[str]
     values: np.ndarray  # one for each column
-    base: float  # what the model says of the background, on average
+    base: float  # the model's output for the background, on average
     output: float  # what it says of the row
     fit: float = 1.0  # how much of what the model does nearby the values account for: R², at most 1
 
@@ -96,7 +96,7 @@ def shap_values(
     return Attribution(pool.columns, values, base, base + float(values.sum()))
 
 # %% ../../nbs/explanation/02_local_attributions.ipynb #9157a93f
-_FILL_DRAWS = 16  # background rows that fill in for each neighbour; the mean of what the model says is taken
+_FILL_DRAWS = 16  # background rows that fill in for each neighbour; the mean of the model's output is taken
 
 
 def lime_values(

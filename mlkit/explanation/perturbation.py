@@ -54,7 +54,7 @@ class PerturbationPool:
         return _merge_pools(self, PerturbationPool(self.model, rows))
 
     def output(self, places: np.ndarray) -> np.ndarray:  # places: (rows, columns) of the pool
-        "What the model says of rows with such cells: probabilities (rows, classes), or numbers (rows,)."
+        "The model's output for rows with such cells: probabilities (rows, classes), or numbers (rows,)."
         return self.model.output_of_inputs(perturbed_inputs(self, places))
 
     def output_for_class(

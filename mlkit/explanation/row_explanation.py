@@ -59,7 +59,7 @@ class RowExplanation:
 # %% ../../nbs/explanation/05_row_explanation.ipynb #e3bab9b0
 def classes_to_explain(
     task: Task,
-    output: np.ndarray,  # what the model says: probabilities or numbers
+    output: np.ndarray,  # the model's output: probabilities or numbers
 ) -> list[int]:  # for each row
     "The class to explain: of two the one that is looked for, of more the predicted one."
     return output.argmax(axis=1).tolist() if task.type == "multiclass" else [1] * len(output)

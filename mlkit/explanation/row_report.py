@@ -34,7 +34,7 @@ __all__ = ['choose_explained_rows', 'ExplainedRows', 'read_explained_rows', 'Row
 # %% ../../nbs/explanation/07_row_report.ipynb #b1ab764c
 def choose_explained_rows(
     task: Task,
-    output: np.ndarray,  # what the model says of all test rows
+    output: np.ndarray,  # the model's output for all test rows
     rows: str = "",  # numbers from 1, with blanks between them; empty: three telling ones
     threshold: float = 0.5,  # binary: positive from this probability on
 ) -> list[int]:  # positions in the test rows

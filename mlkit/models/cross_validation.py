@@ -79,7 +79,7 @@ def estimator_output(
 MAX_FOLD_ROWS = 100_000  # rows that a fold learns from at most, while settings are compared
 
 
-TRAIN_SAMPLE_ROWS = 1_000  # learned rows that show how much was learned by heart
+TRAIN_SAMPLE_ROWS = 1_000  # training rows that show how much was learned by heart
 
 
 class EncodedFold(NamedTuple):
@@ -89,7 +89,7 @@ class EncodedFold(NamedTuple):
     truth: np.ndarray
     unseen: Any  # rows to be judged on
     answers: np.ndarray
-    known: Any  # some of the rows learned, as others would see them
+    known: Any  # some of the training rows, as others would see them
     train_sample_truth: np.ndarray
 
 
@@ -163,10 +163,10 @@ def encode_fold(
 class FoldResult(NamedTuple):
     "What one fold says of a choice of settings."
 
-    unseen: float = math.nan  # score on rows held back
-    learned: float = math.nan  # score on rows learned
-    output: np.ndarray | None = None  # for the rows held back
-    known: np.ndarray | None = None  # for some rows learned
+    unseen: float = math.nan  # score on validation rows
+    learned: float = math.nan  # score on training rows
+    output: np.ndarray | None = None  # for the validation rows
+    known: np.ndarray | None = None  # for some training rows
     steps: int = 0  # trees that were grown, where the number was found here
     seconds: float = 0.0
     note: str = ""  # what went wrong
@@ -182,7 +182,7 @@ class FoldJob(NamedTuple):
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b7db9224
 def evaluate_fold(data: TrainingData, piece: FoldJob) -> FoldResult:
-    "Train on a fold's learning rows; score on those and on the rows held back."
+    "Train on a fold's learning rows; score on those and on the validation rows."
     started, task = time.perf_counter(), data.task
 
     def seconds() -> float:

@@ -104,7 +104,7 @@ def train_model(
 ) -> Model:
     """Train the chosen settings on all training rows.
 
-    On rows that it learned, a model does at least as well as others did on rows that they had not seen.
+    On its training rows, a model does at least as well as others did on rows that they had not seen.
     A network that starts from an unlucky point can go astray; then it starts from another one.
     """
     sign, parts = data.task.sign, best.settings.get("members", [])

@@ -187,7 +187,7 @@ def _family_line(best: Trial, mine: Sequence[Trial], task: Task, chosen: Trial) 
         "to": high,
         "behind": task.sign * (chosen.score - best.score),
         "by chance": math.nan if best is chosen else corrected_t_test(chosen.validation, best.validation),
-        "on learned rows": float(np.mean(best.train)),
+        "on training rows": float(np.mean(best.train)),
         "trials": len(mine),
         "seconds": sum(t.seconds for t in mine),
         "settings": format_hyperparameters(best.settings),
@@ -207,7 +207,7 @@ def format_hyperparameters(settings: dict[str, Any]) -> str:
 
 def show_family_comparison(trials: Sequence[Trial], task: Task, chosen: Trial) -> Any:  # pandas Styler
     "The comparison as a table: scores on unseen rows with 95 % intervals."
-    digits: dict[Any, Any] = dict.fromkeys((task.metric, "from", "to", "on learned rows"), "{:.4g}")
+    digits: dict[Any, Any] = dict.fromkeys((task.metric, "from", "to", "on training rows"), "{:.4g}")
     digits |= {"behind": "{:.2g}", "by chance": "{:.0%}", "seconds": "{:.1f}"}
     style = compare_families(trials, task, chosen).style.hide().format(digits, na_rep="")
     caption = "Scores on unseen rows with 95 % intervals, corrected for the folds' dependence"

@@ -48,7 +48,7 @@ with _without_module("rfc3987_syntax"):
     import nbformat
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #9ca18edd
-def notebook_folder() -> Path:  # a folder with ../task/06_problem.ipynb and the others
+def notebook_folder() -> Path:  # a folder with 01_problem.ipynb and the others
     "Where the stage notebooks are: inside the installed package, or beside it in a checkout."
     carried = package_folder() / "notebooks"
     return carried if carried.is_dir() else package_folder().parent / "nbs"

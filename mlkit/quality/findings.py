@@ -92,7 +92,7 @@ def show_split(
 
     lost = ", ".join(f"{count:,} rows {reason}" for reason, count in gone.items() if count) or "no row"
     how = f"by {way.method}" + (f" ({way.column})" if way.column else "")
-    table = pd.DataFrame([row("train", train), row("test (locked away)", test)])
+    table = pd.DataFrame([row("train", train), row("test", test)])
     return (
         table.style.hide()
         .format(precision=3, thousands=",")

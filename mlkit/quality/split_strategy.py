@@ -235,7 +235,7 @@ def choose_split_strategy(
     fixed = entity is not None and _has_one_target_per_group(encode_texts(rows[entity.column]), answers)
     if clock and not (entity and fixed):
         both = f"; each '{entity.column}' comes again, but will be met again later, too" if entity else ""
-        return SplitStrategy("time", clock.column, f"{clock}: the newest are locked away{both}")
+        return SplitStrategy("time", clock.column, f"{clock}: the newest are the test rows{both}")
     if entity:
         both = f"; '{clock.column}' orders them, but all rows of one have the same answer" if clock else ""
         return SplitStrategy("group", entity.column, f"{entity}: rows of one stay together{both}")

@@ -37,7 +37,7 @@ from tests.judging import BINARY, MANY, drawn, task_of
 
 # ---------------------------------------- fit
 def cross_validated(task, estimator, inputs, truth):
-    """Mean score on learned rows, mean score on others, the latter one by one, and the baseline."""
+    """Mean score on training rows, mean score on others, the latter one by one, and the baseline."""
     rows, learned, others = np.arange(len(truth)), [], []
     for fold in range(5):
         learn, judge = rows[rows % 5 != fold], rows[rows % 5 == fold]
@@ -141,7 +141,7 @@ def test_advice_says_what_would_help():
     ahead = [rival(0.2, 0.15)]
     assert (
         suggest_improvements(BINARY, "underfit", ahead, "flat")[0]
-        == "A richer model: boosting gets 0.850 on rows held back."
+        == "A richer model: boosting gets 0.850 on validation rows."
     )
     assert suggest_improvements(BINARY, "overfit", ahead)[0].startswith("Stricter settings")
     assert suggest_improvements(BINARY, "good", [], "rising") == [

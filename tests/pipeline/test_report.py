@@ -29,7 +29,8 @@ from mlkit.pipeline.html import (
 from mlkit.pipeline.notebooks import list_stages
 from mlkit.pipeline.report import write_report
 from mlkit.pipeline.score_scale import make_score_scale
-from mlkit.task.metrics import METRICS, metric_label
+from mlkit.task.metric_labels import metric_label
+from mlkit.task.metrics import METRICS
 from mlkit.task.score_summary import read_score_summary
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -453,7 +454,7 @@ def test_only_light_libraries_are_loaded(tmp_path):
     code = (
         "import sys; from pathlib import Path; from mlkit.pipeline.report import write_report; "
         f"write_report(Path({str(folder)!r})); "
-        "print({'pandas', 'matplotlib', 'sklearn', 'IPython', 'mlflow'} & set(sys.modules))"
+        "print({'numpy', 'pandas', 'matplotlib', 'sklearn', 'IPython', 'mlflow'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -89,7 +89,7 @@ def of_customers(target, family):
 
 @pytest.fixture(scope="module")
 def churn():
-    """A boosting of customers, their table, and a pool: 800 rows learned, 400 not."""
+    """A boosting of customers, their table, and a pool: 800 training rows, 400 not."""
     model, frame = of_customers("churned", "boosting")
     return model, frame, make_training_pool(model, frame[:800]).with_rows(frame[800:])
 
