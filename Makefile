@@ -35,10 +35,12 @@ check: lint types layers project  ## what takes no minute: code, types, layers, 
 
 test: check lessons tests  ## check, then every notebook and every test: all that continuous integration runs
 
-notebooks: format  ## after editing a notebook: format, export the library, clean the notebooks, make README.md
+notebooks: format  ## after editing a notebook: format, export the library, clean the notebooks, make README.md and docs
 	@$(BIN)/nbdev-export
 	@$(BIN)/nbdev-clean
 	@$(BIN)/python tools/readme.py > README.md.new && mv README.md.new README.md
+	@$(BIN)/python tools/api.py
+	@$(BIN)/python tools/house.py
 
 format: $(READY_DEV)  ## format notebooks, tests and tools, and sort their imports
 	@$(BIN)/ruff check --quiet --select I --fix .

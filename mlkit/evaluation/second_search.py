@@ -64,15 +64,14 @@ _SECOND_SEARCH_TRIALS, _SECOND_SEARCH_SECONDS = 12, 60.0  # how long the second 
 
 
 def second_search_families(
-    fit: str,  # overfit or underfit
+    fit: FitVerdict,  # overfit or underfit
     family: str,  # of the model as it is
-) -> str:  # names, with blanks between them
-    "Which kinds of model the second search tries."
+) -> list[str]:
+    "The families that the second search tries."
     names = list(FAMILIES)
     at = names.index(family) if family in names else (len(names) - 1 if fit == "overfit" else 0)
-    return " ".join(
-        dict.fromkeys([*(names[: at + 1] if fit == "overfit" else names[at:]), *REFERENCE_FAMILIES])
-    )
+    nearby = names[: at + 1] if fit == "overfit" else names[at:]
+    return list(dict.fromkeys([*nearby, *REFERENCE_FAMILIES]))
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class SecondSearch:
 # %% ../../nbs/evaluation/09_second_search.ipynb #935d1953
 def run_second_search(
     data: TrainingData,  # training rows
-    fit: str,  # overfit or underfit
+    fit: FitVerdict,  # overfit or underfit
     family: str,  # of the model as it is
     before: Sequence[float],  # its scores, a fold each
     jobs: int = 0,
@@ -110,12 +109,8 @@ def run_second_search(
     best = best_trial(tried, data.task)
     assert best is not None, "search returns with a finished trial or not at all"
     judged = int(np.sum(data.fold >= 0)) / max(1, len(best.validation))
-    pair = (
-        (best.validation, list(before))
-        if data.task.direction == "maximize"
-        else (list(before), best.validation)
-    )
-    found, chance = compare_folds(*pair, max(1.0, len(data.truth) - judged), judged)
+    better, worse = (best.validation, list(before))[:: data.task.sign]
+    found, chance = compare_folds(better, worse, max(1.0, len(data.truth) - judged), judged)
     return SecondSearch(family, list(before), best, found, chance)
 
 

@@ -165,7 +165,7 @@ def test_a_second_search_makes_an_overfit_model_room_for_a_better_one():
     assert (
         second.kept
         and second.found.value > 0.05
-        and second.after.family in second_search_families("overfit", "tree").split()
+        and second.after.family in second_search_families("overfit", "tree")
     )
 
 
@@ -186,9 +186,9 @@ def test_what_is_better_by_chance_only_is_not_kept(metric, before, after, monkey
 
 
 def test_families_of_a_second_search():
-    assert "neural" not in second_search_families("overfit", "linear").split()
-    assert {"boosting", "neural"} <= set(second_search_families("underfit", "tree").split())
-    assert set(REFERENCE_FAMILIES) <= set(second_search_families("overfit", "sklearn.svm.SVC").split())
+    assert "neural" not in second_search_families("overfit", "linear")
+    assert {"boosting", "neural"} <= set(second_search_families("underfit", "tree"))
+    assert set(REFERENCE_FAMILIES) <= set(second_search_families("overfit", "sklearn.svm.SVC"))
 
 
 # ---------------------------------------- learning curve

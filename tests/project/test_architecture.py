@@ -74,7 +74,6 @@ def arrows(of_stages: bool) -> list[str]:
     return found
 
 
-@pytest.mark.xfail(strict=True, reason="run sections of validate and evaluate import earlier stages")
 def test_no_stage_imports_a_stage():
     fail_with(arrows(of_stages=True), "move what both need into a room; stages meet in the run folder only")
 
@@ -188,9 +187,9 @@ def test_a_class_has_a_name_of_its_own():
 
 
 # ---------------------------------------- dependencies
-@pytest.mark.xfail(
-    strict=True, reason="ipython, markupsafe, numba and urllib3 come with other libraries only"
-)
+UNDECLARED = {"numba"}  # shap brings it where it needs it; where it is not, shap is imported without
+
+
 def test_imports_are_declared():
     project = PYPROJECT["project"]
     extra = [each for group in project["optional-dependencies"].values() for each in group]
@@ -200,7 +199,7 @@ def test_imports_are_declared():
     for module in LIBRARY.modules.values():
         for each in LIBRARY.imports(module):
             top = each.target.split(".")[0]
-            if top in ("mlkit", "") or top in sys.stdlib_module_names:
+            if top in ("mlkit", "", *UNDECLARED) or top in sys.stdlib_module_names:
                 continue
             names = {canonicalize_name(name) for name in providers.get(top, [])}
             if not names & declared:

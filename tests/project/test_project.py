@@ -67,10 +67,11 @@ def test_a_stage_has_one_parameters_cell(path):
             f"{name(path)} has {len(tagged)} cells tagged 'parameters', and needs exactly one",
             "make lab, open the property inspector beside the cell, and set its tags",
         )
-    if not "".join(tagged[0]["source"]).startswith('run: str = ""'):
+    declared = re.sub(r"\A(?:from typing import .*\n\s*)?", "", "".join(tagged[0]["source"]))
+    if not declared.startswith('run: str = ""'):
         mend(
             f"{name(path)}: the parameters cell does not begin with 'run'",
-            'make its first line run: str = ""',
+            'make its first parameter run: str = ""',
         )
 
 
