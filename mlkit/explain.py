@@ -9,14 +9,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from .core.errors import SettingsError
 from .core.formatting import join_with_and
 from .explanation.local_attributions import TOP_COLUMNS
 from .explanation.perturbation import PerturbationPool
 from .explanation.row_report import RowReport
 
 # %% auto #0
-__all__ = ['dependence_columns', 'summarise', 'check_settings']
+__all__ = ['dependence_columns', 'summarise']
 
 # %% ../nbs/07_explain.ipynb #0dbd1d4a
 _DRAWN_KINDS = ("number", "boolean", "category", "date")
@@ -43,18 +42,3 @@ def summarise(
     agree = sum(one.first in one.shared for one in sure)
     columns = join_with_and(list(table.column[:TOP_COLUMNS]))
     return f"mostly {columns}; SHAP and LIME agree on the first reason in {agree} of {len(sure)} rows"
-
-# %% ../nbs/07_explain.ipynb #f4fe4271
-def check_settings(
-    samples: int,  # test rows behind the summary
-    background: int,  # training rows that stand for "not known"
-) -> None:
-    "SettingsError, with a line for each setting that cannot be."
-    limits = {"samples": (samples, 2000), "background": (background, 1000)}
-    wrong = [
-        f"[explain] {name} = {value} is not from 10 to {most}; write 100"
-        for name, (value, most) in limits.items()
-        if not 10 <= value <= most
-    ]
-    if wrong:
-        raise SettingsError("\n".join(wrong))

@@ -57,9 +57,10 @@ def load_previous_manifest(
 ) -> dict[str, Any] | None:
     "The manifest of the last package of this run."
     try:
-        return run.load("package").get("content") if run.has("package") else None
+        manifest = run.load("package").get("manifest") if run.has("package") else None
     except RunError:
         return None  # it is damaged, and will be written anew
+    return manifest if isinstance(manifest, dict) else None  # former records hold its digest there
 
 # %% ../nbs/08_package.ipynb #424690bb
 def package_record(
@@ -70,7 +71,7 @@ def package_record(
     "What the stage hands on."
     record = {"name": manifest["name"], "version": version, "folder": folder.name}
     digest = file_digest(folder / MANIFEST_FILE)
-    return record | {"parity": manifest["parity"], "manifest": digest, "content": manifest}
+    return record | {"parity": manifest["parity"], "manifest": manifest, "manifest_digest": digest}
 
 # %% ../nbs/08_package.ipynb #63174282
 def summarise(

@@ -8,25 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .core.errors import SettingsError
 from .serving.client import LatencyStats, describe_latency
 
 # %% auto #0
-__all__ = ['check_settings', 'benchmark_json', 'summarise', 'preview_predictions']
-
-# %% ../nbs/10_serve.ipynb #6197e25d
-def check_settings(
-    rows: int,  # test rows to ask about
-    log_share: float,  # of the predictions that are written down
-) -> None:
-    "SettingsError, with a line for each setting that cannot be."
-    wrong = []
-    if rows < 1:
-        wrong.append(f"[serve] rows = {rows} asks for nothing; write 200")
-    if not 0 <= log_share <= 1:
-        wrong.append(f"[serve] log_share = {log_share} is not from 0 to 1; write 1")
-    if wrong:
-        raise SettingsError("\n".join(wrong))
+__all__ = ['benchmark_json', 'summarise', 'preview_predictions']
 
 # %% ../nbs/10_serve.ipynb #62707cd4
 def benchmark_json(
@@ -34,7 +19,13 @@ def benchmark_json(
     difference: float,  # the largest, between a served prediction and the model's own
 ) -> dict[str, Any]:
     "What this stage hands on."
-    return speed._asdict() | {"largest_difference": difference}
+    return {
+        "requests": speed.requests,
+        "p50_seconds": speed.p50,
+        "p99_seconds": speed.p99,
+        "requests_per_second": speed.requests_per_second,
+        "largest_difference": difference,
+    }
 
 
 def summarise(

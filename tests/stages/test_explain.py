@@ -15,7 +15,6 @@ from mlkit.data.column_spec import format_cell
 from mlkit.data.personal import personal_columns
 from mlkit.data.table_spec import DerivedInput
 from mlkit.data.type_inference import infer_table_spec
-from mlkit.explain import check_settings
 from mlkit.explanation.counterfactual import (
     changeable_columns,
     decision_gain,
@@ -60,7 +59,7 @@ from mlkit.packaging.model_card import (
     public_source_name,
     render_card_page,
 )
-from mlkit.pipeline.notebooks import list_stages, run_in_process
+from mlkit.pipeline.notebooks import check_parameters, list_stages, run_in_process
 from mlkit.sources.examples import make_customers_with_truth
 from mlkit.task.problem import state_problem
 from mlkit.task.task import encode_target, target_values
@@ -481,8 +480,8 @@ def test_rows_are_chosen_in_their_order(churn):
 def test_a_fixed_column_that_is_not_there_is_named(churn):
     with pytest.raises(SettingsError, match="names 'contrakt', which is no column; did you mean 'contract'?"):
         changeable_columns(churn[2], {}, "age|contrakt")
-    with pytest.raises(SettingsError, match="samples = 5 is not from 10 to 2000"):
-        check_settings(5, 100)
+    with pytest.raises(SettingsError, match="explain.samples: must be from 10 to 2000, not '5'"):
+        check_parameters("explain", {"samples": 5, "background": 100})
 
 
 def test_the_rows_that_are_looked_at_stay_few(churn):
