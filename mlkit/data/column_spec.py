@@ -38,7 +38,7 @@ __all__ = ['ColumnKind', 'KINDS', 'DecimalMark', 'DateOrder', 'COLUMN_CHOICES', 
 ColumnKind = Literal[
     "number", "numbers", "boolean", "date", "category", "text", "identifier", "constant", "empty"
 ]
-KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)
+KINDS: tuple[ColumnKind, ...] = get_args(ColumnKind)  # the kinds of column that there are
 DecimalMark = Literal[".", ","]
 DateOrder = Literal["", "day", "month"]
 COLUMN_CHOICES: dict[str, tuple[str, ...]] = {  # the fields of `ColumnSpec` that take one of few values

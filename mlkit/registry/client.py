@@ -20,7 +20,8 @@ __all__ = ['CHAMPION', 'CHALLENGER', 'ANY_RUN', 'TIME_FORMAT', 'registry_client'
            'alias_changes', 'champion_lineage', 'champion_terms', 'to_minute']
 
 # %% ../../nbs/registry/03_client.ipynb #23e49edf
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION = "champion"  # alias of the version in use
+CHALLENGER = "challenger"  # alias of a version that may replace it
 
 # %% ../../nbs/registry/03_client.ipynb #6ebad2f0
 ANY_RUN = Path("runs", "any")  # stands for all runs of this folder

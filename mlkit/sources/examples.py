@@ -275,7 +275,7 @@ def make_customers(
     return make_customers_with_truth(rows, seed, leak=leak, drift=drift)[0]
 
 # %% ../../nbs/sources/01_examples.ipynb #ec975664
-EXAMPLES = {
+EXAMPLES = {  # the tables that are built in, by name
     "customers": "made-up customers of a subscription service; who leaves (yes, no)",
     "customers_plan": "the same customers; which plan they choose next (basic, plus, pro)",
     "customers_spend": "the same customers; what they spend in the next quarter, in yen",

@@ -219,7 +219,7 @@ def _metric(name: str, tasks: tuple[TaskType, ...], *rest: Any, **more: Any) -> 
     return Metric(name, METRIC_LABELS[name], tasks, name not in LOWER_IS_BETTER, *rest, **more)
 
 
-METRICS: dict[str, Metric] = {
+METRICS: dict[str, Metric] = {  # by name
     metric.name: metric
     for metric in (
         _metric("roc_auc", _TWO, "probability", roc_auc),

@@ -39,7 +39,7 @@ __all__ = ['TASK_TYPES', 'Task', 'target_values', 'encode_target', 'score_output
            'is_better', 'is_goal_reached', 'break_even_threshold', 'mean_cost']
 
 # %% ../../nbs/task/04_task.ipynb #136544f0
-TASK_TYPES: tuple[TaskType, ...] = get_args(TaskType)
+TASK_TYPES: tuple[TaskType, ...] = get_args(TaskType)  # binary, multiclass, regression
 
 # %% ../../nbs/task/04_task.ipynb #b560996c
 @dataclass(frozen=True)

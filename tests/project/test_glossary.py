@@ -108,7 +108,6 @@ def test_the_table_is_whole():
     assert len(ROWS) > 20
 
 
-@pytest.mark.xfail(strict=True, reason="some fields and methods are still to be renamed")
 def test_what_the_glossary_names_exists():
     known, faults = ends(known_names()), []
     for term, _, where, _ in ROWS:
@@ -128,7 +127,6 @@ def test_no_public_name_is_one_that_the_glossary_rejects():
     fail_with(faults, "rename it in its notebook, or correct the last column of docs/glossary.md")
 
 
-@pytest.mark.xfail(strict=True, reason="texts still say it in their own words")
 def test_no_text_has_a_phrase_that_the_glossary_rejects():
     found = [(" ".join(text.split()).lower(), place) for text, place in texts()]
     faults = []

@@ -87,7 +87,6 @@ def test_stages_and_rooms_are_public():
     assert {*LIBRARY.rooms, *LIBRARY.stages} <= LIBRARY.public("mlkit").keys()
 
 
-@pytest.mark.xfail(strict=True, reason="some public constants have no comment beside them")
 def test_everything_public_says_what_it_is():
     bare = re.findall(r"^\| (`.*`) \|  \|", api(LIBRARY), re.M)
     fail_with(bare, "a docstring, or a comment beside the constant, in its notebook")
