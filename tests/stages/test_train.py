@@ -431,9 +431,8 @@ def test_training_does_not_look_at_the_test_rows(undisturbed, project, tmp_path)
     import json
     import shutil
 
-    from conftest import Lifecycle
-
     from mlkit.core.files import file_digest
+    from tests.conftest import Lifecycle
 
     folder = tmp_path / "runs" / "garbage"
     shutil.copytree(undisturbed.folder, folder)
