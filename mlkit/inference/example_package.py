@@ -139,8 +139,8 @@ def make_parcel_package(
         "reached": True,
     }
     files = {
-        "task": {"task": PARCEL_TASK.to_dict(), "threshold": 0.5, "personal": ["sender"]},
-        "table_spec": PARCEL_TABLE_SPEC.to_dict(),
+        "problem": {"task": PARCEL_TASK.to_dict(), "threshold": 0.5, "personal": ["sender"]},
+        "table": PARCEL_TABLE_SPEC.to_dict(),
         "schema": PARCEL_SCHEMA.to_dict(),
         "metrics": score,
         "background": {"columns": cells},

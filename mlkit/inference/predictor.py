@@ -176,9 +176,9 @@ def open_verified_package(
     "Open a package that was verified already."
     content = {
         name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("task", "table_spec", "schema")
+        for name in ("problem", "table", "schema")
     }
-    decision, table = content["task"], TableSpec.from_dict(content["table_spec"])
+    decision, table = content["problem"], TableSpec.from_dict(content["table"])
     graph = folder / "model.onnx"
     engine = (
         load_onnx_engine(graph, threads)

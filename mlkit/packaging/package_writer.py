@@ -84,10 +84,10 @@ def package_declarations(
     schema: Schema,  # of the run
     personal: Mapping[str, str],  # columns whose values are neither logged nor shown
 ) -> dict[str, Any]:  # the content of files, by name
-    "What a package declares about its rows and predictions: table_spec, schema and task."
+    "What a package declares about its rows and predictions: table, schema and problem."
     own = schema.only(column.name for column in model.table.used)
-    task = {"task": model.task.to_dict(), "threshold": model.threshold, "personal": [*personal]}
-    return {"table_spec": model.table.to_dict(), "schema": own.to_dict(), "task": task}
+    problem = {"task": model.task.to_dict(), "threshold": model.threshold, "personal": [*personal]}
+    return {"table": model.table.to_dict(), "schema": own.to_dict(), "problem": problem}
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #84a7c302
 def replace_package(

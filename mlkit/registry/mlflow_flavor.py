@@ -89,8 +89,8 @@ def read_package_spec(
     def read(name: str) -> Any:
         return json.loads((package / f"{name}.json").read_text(encoding="utf-8"))
 
-    task = Task.from_dict(read("task")["task"])
-    return PackageSpec(TableSpec.from_dict(read("table_spec")), make_schema(read("schema")), task)
+    task = Task.from_dict(read("problem")["task"])
+    return PackageSpec(TableSpec.from_dict(read("table")), make_schema(read("schema")), task)
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #81b0ef39
 _PREDICTION_COLUMN, _PROBABILITY_PREFIX = "prediction", "probability."  # the columns of an answer

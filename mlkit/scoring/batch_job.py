@@ -41,7 +41,7 @@ class PortablePredictor:
     def __getstate__(self) -> dict[str, Any]:
         folder = self.predictor.folder
         graph = "model.onnx" if (folder / "model.onnx").exists() else "model.joblib"
-        names = ("task.json", "table_spec.json", "schema.json", graph)
+        names = ("problem.json", "table.json", "schema.json", graph)
         return {
             "manifest": self.predictor.manifest,
             "version": self.predictor.version,

@@ -16,7 +16,7 @@ from mlkit.core.errors import PackageError
 from mlkit.core.files import file_digest
 from mlkit.inference.signing import find_signing_keys, make_signing_key, sign_package, verify_package
 
-FILES = {"model.onnx": b"\x00\x01graph", "table_spec.json": b'{"columns": []}', "card.md": b"# Card",
+FILES = {"model.onnx": b"\x00\x01graph", "table.json": b'{"columns": []}', "card.md": b"# Card",
          "extra/note.txt": b"a note", "extra/deep/empty.bin": b""}  # fmt: skip
 SEALED = [*FILES, "manifest.json", "signature"]
 
@@ -161,8 +161,8 @@ def test_a_file_that_was_added_is_named(package, name):
 
 def test_two_files_that_were_swapped_are_refused(package):
     (package / "card.md").rename(package / "other")
-    (package / "table_spec.json").rename(package / "card.md")
-    (package / "other").rename(package / "table_spec.json")
+    (package / "table.json").rename(package / "card.md")
+    (package / "other").rename(package / "table.json")
     assert "is not what was signed" in refusal(package)
 
 

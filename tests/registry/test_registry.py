@@ -184,8 +184,8 @@ def test_a_name_that_could_not_be_written_later_is_refused(home, tmp_path, wrong
 
 def test_a_damaged_package_is_not_registered(home, name):
     package = make_package(home / "runs" / name / "model")
-    (package / "table_spec.json").write_text("{}")
-    with pytest.raises(PackageError, match="'table_spec.json' is not what was signed"):
+    (package / "table.json").write_text("{}")
+    with pytest.raises(PackageError, match="'table.json' is not what was signed"):
         register_package(package, package.parent, name)
     with pytest.raises(PackageError, match="no model .* is registered"):
         load_history(name)
@@ -342,12 +342,11 @@ def test_a_package_is_found_by_each_of_its_names(registered, name, packages):
 @pytest.mark.usefixtures("nothing_fetched")
 def test_what_was_fetched_is_not_fetched_again_unless_it_is_damaged(registered, name):
     place, version = fetch_package(ModelReference(name, "2"))
-    before = (place / "table_spec.json").stat()
+    before = (place / "table.json").stat()
     assert (
-        fetch_package(ModelReference(name, "2")) == (place, "2")
-        and (place / "table_spec.json").stat() == before
+        fetch_package(ModelReference(name, "2")) == (place, "2") and (place / "table.json").stat() == before
     )
-    (place / "table_spec.json").write_text("{}")
+    (place / "table.json").write_text("{}")
     assert fetch_package(ModelReference(name, "2")) == (place, "2") and verify_package(place)
     assert [path.name for path in place.parent.iterdir() if path.name.startswith(".")] == []
 

@@ -46,7 +46,7 @@ def numbers(size: int) -> TableSpec:
 
 
 def effects_of(why: dict) -> dict[str, float]:
-    return {each["column"]: each["effect"] for each in why["effects"]}
+    return {each["column"]: each["contribution"] for each in why["contributions"]}
 
 
 AMOUNTS = [1.5 * step for step in range(40)]
@@ -72,7 +72,7 @@ def test_a_sum_is_taken_apart_exactly(tmp_path_factory, size, behind, seed):
     known = rates * (row - np.nan_to_num(cells).mean(axis=0))
     found = effects_of(why)
     assert np.allclose([found[name] for name in background], known, atol=1e-5)
-    assert np.isclose(why["base"], (np.nan_to_num(cells) @ rates).mean(), atol=1e-5)
+    assert np.isclose(why["base_value"], (np.nan_to_num(cells) @ rates).mean(), atol=1e-5)
     assert "class" not in why
 
 
@@ -95,10 +95,10 @@ def test_base_and_effects_add_up_to_the_output(tmp_path_factory, size, classes, 
         ModelInputs(np.array([[row[name] for name in background]], dtype=np.float32), np.empty((1, 0)))
     )
     label = 1 if classes == 2 else int(said[0].argmax())
-    sizes = [abs(each["effect"]) for each in why["effects"]]
+    sizes = [abs(each["contribution"]) for each in why["contributions"]]
     assert why["class"] == tried.task.classes[label]
     assert np.isclose(why["output"], said[0, label], atol=1e-6)
-    assert np.isclose(why["base"] + sum(effects_of(why).values()), why["output"], atol=1e-9)
+    assert np.isclose(why["base_value"] + sum(effects_of(why).values()), why["output"], atol=1e-9)
     assert sizes == sorted(sizes, reverse=True) and len(sizes) == size
     assert explain_row(tried, row) == why
 
@@ -151,13 +151,13 @@ def both(customers, size: int, row: int) -> tuple[dict, np.ndarray, np.ndarray, 
 @pytest.mark.parametrize("row", [100, 500, 699])
 def test_few_columns_get_what_the_library_shap_gives_them(customers, row):
     why, light, full, base = both(customers, 5, row)
-    assert np.allclose(light, full, atol=1e-6) and np.isclose(why["base"], base, atol=1e-6)
+    assert np.allclose(light, full, atol=1e-6) and np.isclose(why["base_value"], base, atol=1e-6)
 
 
 @pytest.mark.parametrize("row", [100, 699])
 def test_more_columns_get_it_within_the_error_of_drawing(customers, row):
     why, light, full, base = both(customers, 9, row)
-    assert np.isclose(why["base"], base, atol=1e-6)
+    assert np.isclose(why["base_value"], base, atol=1e-6)
     assert np.abs(light - full).max() < 0.1 * np.abs(full).max()
 
 
@@ -204,9 +204,9 @@ def test_personal_cells_are_dots_and_others_are_said_in_words(tmp_path):
     background = {"fee": [1.0, 2.0], "since": ["2020-01-31", None], "note": ["fine", "late again"]}
     tried = predictor_of(tmp_path, table, background, linear, AMOUNTS, personal=frozenset(["note"]))
     row = {"fee": "1,240", "since": "2025-03-01", "note": "please call Ada on 555"}
-    said = {each["column"]: each["value"] for each in explain_row(tried, row)["effects"]}
+    said = {each["column"]: each["value"] for each in explain_row(tried, row)["contributions"]}
     assert said == {"fee": "1,240", "since": "2025-03-01", "note": "•••"}
-    said = {each["column"]: each["value"] for each in explain_row(tried, {"fee": 3})["effects"]}
+    said = {each["column"]: each["value"] for each in explain_row(tried, {"fee": 3})["contributions"]}
     assert said["since"] == "missing" and said["note"] == "•••"
 
 

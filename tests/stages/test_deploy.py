@@ -427,8 +427,8 @@ def test_another_package_takes_the_place_of_the_first_one(package, tmp_path):
 
 def test_a_copy_with_another_byte_is_refused(package, tmp_path):
     write_deployment("docker", package, tmp_path)
-    (tmp_path / "model/table_spec.json").write_text("{}")
-    with pytest.raises(RunError, match="table_spec.json is not what was put there"):
+    (tmp_path / "model/table.json").write_text("{}")
+    with pytest.raises(RunError, match="table.json is not what was put there"):
         write_deployment("docker", package, tmp_path)
 
 

@@ -79,7 +79,7 @@ def parts(folder: Path):
 def test_a_package_is_whole_and_says_what_it_is(made):
     manifest = verify_package(made / "model")
     assert {path.name for path in (made / "model").iterdir()} == set(FILE_PURPOSES)
-    assert manifest["format"] == 1 and manifest["name"] == "mlkit"
+    assert manifest["format"] == 2 and manifest["name"] == "mlkit"
     assert manifest["data"] == {"hash": RunFolder(made).load("snapshot")["data_hash"], "rows": 600}
     assert manifest["parity"] == manifest["parity"] | {"onnx": True, "changed_labels": 0, "reason": ""}
     assert manifest["parity"]["rows"] >= 1500 and manifest["parity"]["largest_difference"] <= 1e-5
@@ -122,7 +122,7 @@ def test_only_columns_of_the_model_are_told(made):
     reference = pd.read_parquet(made / "model" / "reference.parquet")
     assert list(reference) == [*used, "output.no", "output.yes"]
     assert len(reference) == len(train) and {len(cells) for cells in background["columns"].values()} == {60}
-    problem = json.loads((made / "model" / "task.json").read_text())
+    problem = json.loads((made / "model" / "problem.json").read_text())
     assert {"name", "email"} <= set(problem["personal"]) and problem["threshold"] == model.threshold
 
 
@@ -170,7 +170,7 @@ def test_a_graph_that_differs_is_not_shipped_and_the_manifest_says_why(own, monk
     monkeypatch.setattr(parity, "to_onnx", lambda model: wrong)
     proof = export_and_check(model, train, test)
     assert proof.graph is None and not proof.to_dict()["onnx"]
-    assert proof.to_dict()["largest_difference"] > 1e-5 and "not the model" in proof.to_dict()["reason"]
+    assert proof.to_dict()["largest_difference"] > 1e-5 and "parity fails" in proof.to_dict()["reason"]
 
 
 def test_a_model_that_cannot_be_written_ships_in_the_other_formats(own, monkeypatch):
@@ -184,7 +184,7 @@ def test_a_model_that_cannot_be_written_ships_in_the_other_formats(own, monkeypa
     assert not (own / "model" / "model.onnx").exists()
     assert manifest["parity"] == {
         "onnx": False, "rows": 0, "largest_difference": 0.0, "changed_labels": 0,
-        "reason": "There is no graph: Dice cannot be written as ONNX: nobody knows it."}  # fmt: skip
+        "reason": "There is no ONNX model: Dice cannot be written as ONNX: nobody knows it."}  # fmt: skip
     model, _, test = parts(own)
     assert np.abs(load_predictor(own / "model").predict(test) - model.output(test)).max() < 1e-9
     assert read_journal(own)["stages"]["package"]["summary"] == "mlkit, not registered; not as ONNX"
@@ -197,7 +197,7 @@ def test_a_graph_that_does_not_run_is_not_shipped(made, monkeypatch):
     monkeypatch.setattr(parity, "check_parity", refuse)
     proof = export_and_check(*parts(made))
     reason = proof.to_dict()["reason"]
-    assert proof.graph is None and reason.startswith("There is no graph: [ONNXRuntimeError]")
+    assert proof.graph is None and reason.startswith("There is no ONNX model: [ONNXRuntimeError]")
     assert "\n" not in proof.description
 
 
