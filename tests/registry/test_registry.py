@@ -72,8 +72,8 @@ def make_package(folder: Path, score: float = 0.8, bias: float = -1.0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     task = complete_task(Problem(target="churned", positive="yes"), "binary", {"no": 70, "yes": 30}, "")
     said = {
-        "table_spec": TABLE.to_dict(), "schema": SCHEMA.to_dict(),
-        "task": {"task": task.to_dict(), "threshold": 0.5, "personal": []},
+        "table": TABLE.to_dict(), "schema": SCHEMA.to_dict(),
+        "problem": {"task": task.to_dict(), "threshold": 0.5, "personal": []},
         "metrics": {"metric": "roc_auc", "direction": "maximize", "score": score, "interval": [0.7, 0.9]},
     }  # fmt: skip
     for name, value in said.items():

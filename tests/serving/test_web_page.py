@@ -67,8 +67,8 @@ def odd_package(folder: Path) -> Path:
     amounts = pd.Series([1.5 * step for step in range(40)], name="total")
     task = make_task(Problem("total", decision=f"How much? {EVIL}"), amounts)
     files = {
-        "task": {"task": task.to_dict(), "threshold": 0.5, "personal": ["remark"]},
-        "table_spec": table.to_dict(),
+        "problem": {"task": task.to_dict(), "threshold": 0.5, "personal": ["remark"]},
+        "table": table.to_dict(),
         "schema": {"columns": {column.name: {"kind": column.kind} for column in table.columns}},
         "background": {"columns": cells},
         "metrics": {"metric": "r2", "direction": "maximize", "score": 0.5, "interval": None},
