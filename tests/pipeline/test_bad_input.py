@@ -175,7 +175,7 @@ AT_ONCE = {  # these are answered without loading anything heavy
     ),
     "a journal of something else": (
         [*TABLE, "--out", "strange"],
-        "strange/run.json is damaged (it tells of no run); delete it, and the stages run again",
+        "strange/run.json is damaged (it is no journal); delete it, and the stages run again",
     ),
 }
 BEFORE_KERNELS = {  # these need a look at a file, a folder or a server
