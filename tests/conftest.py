@@ -37,7 +37,7 @@ STAGES = [
     "serve",
     "deploy",
 ]
-TIMED = ("package.json", "scored.json", "served.json")  # they tell when and how quickly
+TIMED = ("package.json", "scoring.json", "serving_benchmark.json")  # they tell when and how quickly
 COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]
 
 

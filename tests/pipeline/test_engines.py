@@ -123,6 +123,6 @@ def test_a_model_saved_in_a_notebook_predicts_in_a_fresh_process(stock):
     command = [sys.executable, "-c", PREDICT, str(life.folder)]
     done = subprocess.run(command, env=life.environment, capture_output=True, text=True, check=True)
     module, kind, said, truth = json.loads(done.stdout)
-    assert (module, kind) == ("mlkit.train", "Model")
+    assert (module, kind) == ("mlkit.models.model", "Model")
     right = [str(one) == str(other) for one, other in zip(said, truth, strict=True)]
     assert sum(right) / len(right) == pytest.approx(life.load("metrics")["test"]["accuracy"])

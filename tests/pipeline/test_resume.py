@@ -187,8 +187,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
 
 # ---------------------------------------- what runs again, and what does not
 def edit(project: Path, function: str, *lines: str, docstring: str | None = None) -> None:
-    """Put lines at the start of a function of `mlkit.prepare`, or give it another docstring."""
-    path = project / "mlkit" / "prepare.py"
+    """Put lines at the start of a function of `mlkit.features.plan`, or give it another docstring."""
+    path = project / "mlkit" / "features" / "plan.py"
     code = path.read_text(encoding="utf-8")
     [node] = [node for node in ast.parse(code).body if getattr(node, "name", "") == function]
     said, text = node.body[0], code.splitlines()
@@ -221,7 +221,7 @@ class Rerun:
 
     def __call__(self, *arguments: str, expect: int = 0) -> list[str]:
         """The stages that ran."""
-        for known in (notebook.list_stages, source_code.module_code):
+        for known in (notebook.list_stages, source_code.read_module_code):
             known.cache_clear()  # a person starts a new process
         before = self.life.attempts()
         self.monkeypatch.setattr(sys, "argv", ["mlkit", "run", *self.life.asked, *arguments])
@@ -260,14 +260,14 @@ def test_a_parameter_of_a_stage_concerns_this_stage_alone(rerun):
 
 
 def test_new_prose_runs_nothing_and_new_code_runs_all_that_uses_it(rerun):
-    edit(rerun.life.project, "in_short", "# Why it is so.", docstring="The same in other words.")
+    edit(rerun.life.project, "make_plan", "# Why it is so.", docstring="The same in other words.")
     assert rerun() == []
-    edit(rerun.life.project, "in_short", "table = table")
+    edit(rerun.life.project, "make_plan", "unused = None")
     assert rerun() == STAGES[3:]
 
 
 def test_code_that_is_edited_while_a_stage_runs_has_not_run(rerun):
-    rerun.meanwhile = lambda: edit(rerun.life.project, "in_short", "table = table")
+    rerun.meanwhile = lambda: edit(rerun.life.project, "make_plan", "unused = None")
     assert rerun("prepare", "--fresh") == ["prepare"]
     rerun.meanwhile = lambda: None
     assert rerun("prepare") == ["prepare"]
@@ -336,7 +336,7 @@ def test_a_run_that_ended_before_its_report_was_written_still_writes_it(rerun, m
 
 # ---------------------------------------- a stage that fails
 def test_the_command_that_a_fault_prints_goes_on_from_there(copy, undisturbed):
-    good = (copy.project / "mlkit" / "prepare.py").read_bytes()
+    good = (copy.project / "mlkit" / "features" / "plan.py").read_bytes()
     helper = "import subprocess; subprocess.Popen(['sleep', '600'])"
     edit(copy.project, "make_plan", helper, "raise ZeroDivisionError('seven by zero')")
     assert copy.run(expect=1) == ["prepare"]
@@ -348,6 +348,6 @@ def test_the_command_that_a_fault_prints_goes_on_from_there(copy, undisturbed):
     assert told, line
     assert "seven by zero" in Path(told[1]).read_text(encoding="utf-8")
     assert copy.journal()["stages"]["prepare"]["error"] in line
-    (copy.project / "mlkit" / "prepare.py").write_bytes(good)
+    (copy.project / "mlkit" / "features" / "plan.py").write_bytes(good)
     assert copy.run(command=[*COMMAND, *shlex.split(told[2])[1:]]) == ["prepare"]
     assert copy.content() == undisturbed.content()

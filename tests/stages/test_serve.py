@@ -296,7 +296,7 @@ def test_it_answers_over_tls(package, tmp_path):
 
 # ---------------------------------------- the log
 def test_the_log_has_what_the_model_needs_and_no_personal_column(package, tmp_path):
-    own = changed(shutil.copytree(package, tmp_path / "own"), "task", personal=["sender", "distance"])
+    own = changed(shutil.copytree(package, tmp_path / "own"), "problem", personal=["sender", "distance"])
     with running_server(own, log=str(tmp_path / "log.db")) as server, closing(server.client()) as client:
         answer = client.predict(ROW | {"sender": "ann@example.com", "colour": "red"})
         said = client.request("POST", "/feedback", [{"id": answer["id"], "truth": "NO"}])
