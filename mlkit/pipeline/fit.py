@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mlkit.models.trials import Trial
     from mlkit.quality.leakage import LeakageAudit
 
-
 # %% auto #0
 __all__ = ['fit', 'PreparedTable', 'split_and_prepare']
 
@@ -67,7 +66,6 @@ def fit(
         whole = split_and_prepare(frame, target, metric, 0.0, seed, on_leak, names, duplicates)
         model = train_model(found.chosen, whole.data, whole.table, jobs, seed)
     return replace(model, metrics=metrics | {"dropped": made.dropped}, labels=made.labels)
-
 
 # %% ../../nbs/pipeline/04_fit.ipynb #06faebca
 def _evaluate_on_test_rows(
@@ -145,7 +143,9 @@ class PreparedTable(NamedTuple):
     table: TableSpec
     test: pd.DataFrame  # raw test rows
     labels: Any  # the classes in the type of the target column; None: a number is predicted
-    dropped: dict[str, dict[str, Any]]  # `columns` with the reason of each, `rows` by reason, `leaks` that stay
+    dropped: dict[
+        str, dict[str, Any]
+    ]  # `columns` with the reason of each, `rows` by reason, `leaks` that stay
 
 
 def _describe_dropped(
@@ -176,7 +176,9 @@ def _warn_of_dropped(made: PreparedTable) -> None:
     stays = "; ".join(made.dropped["leaks"].values())
     text += f"{'. ' if text else ''}The target may leak: {stays}" if stays else ""
     if text:
-        warnings.warn(f"{text}. See metrics['dropped'] and the parameters on_leak, known, duplicates", stacklevel=3)
+        warnings.warn(
+            f"{text}. See metrics['dropped'] and the parameters on_leak, known, duplicates", stacklevel=3
+        )
 
 
 def _check_arguments(
@@ -190,12 +192,14 @@ def _check_arguments(
     check_search_settings(trials, budget, jobs)
     check_choice_rule(choose)
     choose_families(models)
-    words = {"on_leak": (on_leak, ("drop", "warn", "fail")), "duplicates": (duplicates, ("auto", "keep", "drop"))}
+    words = {
+        "on_leak": (on_leak, ("drop", "warn", "fail")),
+        "duplicates": (duplicates, ("auto", "keep", "drop")),
+    }
     for name, (value, choices) in words.items():
         if value not in choices:
             near = did_you_mean(str(value), choices)
             raise SettingsError(f"{name} is one of {', '.join(choices)}, not {value!r}{near}")
-
 
 # %% ../../nbs/pipeline/04_fit.ipynb #65631a94
 def split_and_prepare(
@@ -266,4 +270,3 @@ def split_and_prepare(
     data = TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.method == "time")
     labels = original_labels(task, written, cells)
     return PreparedTable(data, table, test, labels, _describe_dropped(found, table, gone, on_leak))
-
