@@ -14,7 +14,21 @@ from mlkit.core.distribution import DISTRIBUTION, check_distribution, own_distri
 from mlkit.core.errors import RunError
 from tools.on_a_copy import ROOT
 
-TEXTS = {".py", ".ipynb", ".md", ".j2", ".toml", ".txt", ".yml", ".yaml", ".ini", ".cfg", ".json", ".html", ""}
+TEXTS = {
+    ".py",
+    ".ipynb",
+    ".md",
+    ".j2",
+    ".toml",
+    ".txt",
+    ".yml",
+    ".yaml",
+    ".ini",
+    ".cfg",
+    ".json",
+    ".html",
+    "",
+}
 # a requirement or a command by which pip, uv or conda would ask for it; not the folder, nor the command mlkit
 ASKED = re.compile(
     r"""(?:\binstall|\badd|\bdownload|\bpipx\ run|\buvx)\b(?:[ ]+-{1,2}[\w=-]+)*[ ]+\\?["']?mlkit(?![\w/.-])(?!\ +(?:run|ser|sco))
@@ -25,7 +39,9 @@ ASKED = re.compile(
 
 
 def tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout.decode()
     return [ROOT / name for name in listed.split("\0") if name and Path(name).suffix in TEXTS]
 
 
@@ -73,7 +89,9 @@ def test_what_pip_knows_of_us_is_found():
 def test_a_strangers_package_is_named_with_its_place(stranger, monkeypatch):
     check_distribution()
     monkeypatch.syspath_prepend(str(stranger))
-    with pytest.raises(RunError, match=f"'mlkit' 0.1.0 is installed in {re.escape(str(stranger))}.*pip uninstall mlkit"):
+    with pytest.raises(
+        RunError, match=f"'mlkit' 0.1.0 is installed in {re.escape(str(stranger))}.*pip uninstall mlkit"
+    ):
         check_distribution()
 
 
@@ -83,9 +101,14 @@ def test_a_strangers_package_is_named_with_its_place(stranger, monkeypatch):
 ])  # fmt: skip
 def test_command_and_library_say_so_in_one_line(stranger, code):
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(stranger)])}
-    done = subprocess.run([sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, env=env
+    )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("mlkit: somebody else's package 'mlkit' 0.1.0") and done.stderr.count("\n") == 1
+    assert (
+        done.stderr.startswith("mlkit: somebody else's package 'mlkit' 0.1.0")
+        and done.stderr.count("\n") == 1
+    )
 
 
 # ---------------------------------------- an MLflow model brings its code
