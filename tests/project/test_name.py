@@ -52,7 +52,8 @@ def test_the_distribution_has_a_name_of_its_own():
 
 @pytest.mark.parametrize(("text", "asks"), [
     ("pip install mlkit", True), ("uv pip install -U mlkit", True), ("pip install 'mlkit[cloud]'", True),
-    ("mlkit==0.1.0", True), ("uv add mlkit", True), ("- mlkit>=0.1", True), ("RUN pip install --no-cache-dir mlkit", True),
+    ("mlkit==0.1.0", True), ("uv add mlkit", True), ("- mlkit>=0.1", True),
+    ("RUN pip install --no-cache-dir mlkit", True),
     ("pip install .", False), ("pip install mlkit-notebooks", False), ("COPY mlkit /opt/mlkit", False),
     ("pip uninstall mlkit,", False), ("mlkit run --data x", False), ("import mlkit", False),
 ])  # fmt: skip
