@@ -31,7 +31,7 @@ TEXTS = {
 }
 # a requirement or a command by which pip, uv or conda would ask for it; not the folder, nor the command mlkit
 ASKED = re.compile(
-    r"""(?:\binstall|\badd|\bdownload|\bpipx\ run|\buvx)\b(?:[ ]+-{1,2}[\w=-]+)*[ ]+\\?["']?mlkit(?![\w/.-])(?!\ +(?:run|ser|sco))
+    r"""(?:\binstall|\badd|\bdownload|\bpipx\ run|\buvx)\b(?:[ ]+-{1,2}[\w=-]+)*[ ]+\\?["']?mlkit(?![\w/.-])
       | (?<![\w/.-])mlkit\[\w+[\w,]*\]
       | (?<![\w/.-])mlkit\ ?(?:==|>=|~=|@\ ?http)""",
     re.VERBOSE,
