@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..core.errors import DataError
 from ..sources.joins import find_key_column
-from ..task.target import map_distinct_values, normalise_label
+from ..task.target import missing_targets
 from ..task.task import Task, target_values
 
 # %% auto #0
@@ -54,7 +54,7 @@ def drop_unusable_rows(
     drop_duplicates: bool = True,  # of several identical rows keep one
 ) -> tuple[pd.DataFrame, dict[str, int]]:  # what is left, with the index of `data`; how many went, by reason
     "Rows that have a target, each once. DataError when too few are left."
-    missing = pd.isna(pd.Series(map_distinct_values(normalise_label, data[target], None), index=data.index))
+    missing = pd.Series(missing_targets(data[target]), index=data.index)
     repeated = data.duplicated() & ~missing if drop_duplicates else missing & False
     kept = data[~missing & ~repeated]
     if missing.all():
