@@ -5,7 +5,6 @@
 # %% ../../nbs/serving/08_openapi.ipynb #017d3402
 from __future__ import annotations
 
-import json
 from collections import Counter
 from importlib.metadata import version
 from typing import Any
@@ -93,10 +92,7 @@ def model_description(model: LoadedModel) -> dict[str, Any]:
 
 def _optional_artifact(model: LoadedModel, name: str) -> dict[str, Any]:
     "A JSON file of the package that need not be there."
-    try:
-        return json.loads((model.predictor.folder / f"{name}.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+    return model.predictor.content(f"{name}.json") or {}
 
 # %% ../../nbs/serving/08_openapi.ipynb #fac3cf20
 _ANY = {"type": ["string", "number", "boolean", "null"]}
