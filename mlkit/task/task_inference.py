@@ -233,8 +233,8 @@ def choose_positive_class(
     if stated:
         label = label_text(stated)
         ways = [*((name, name) for name in groups), *(spellings or {}).items()]
-        for same in (str, class_key, str.casefold):
-            if match := [name for text, name in ways if same(text) == same(label)]:
+        for same in (str, class_key, str.casefold, parse_boolean):
+            if match := [name for text, name in ways if same(text) == same(label) is not None]:
                 return match[0], "it was stated"
         hint = did_you_mean(stated, groups)
         raise DataError(f"positive = {stated} is no class; there are {' and '.join(groups)}{hint}")
