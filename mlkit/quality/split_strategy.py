@@ -200,6 +200,16 @@ def detect_unnamed_entity(
     return found if (alike >= 0.3 or fixed if hinted else alike >= _NEAR_ALL_ALIKE and fixed) else None
 
 
+def _has_one_target_per_group(
+    groups: np.ndarray,  # codes
+    answers: np.ndarray,  # codes or numbers
+) -> bool:
+    "Do all rows of a group have the same answer, with hardly an exception that chance would not make?"
+    counts = pd.DataFrame({"group": groups, "answer": answers}).value_counts().reset_index()
+    others = 1 - counts.groupby("group")["count"].max().sum() / len(groups)
+    return bool(others <= 0.1 * (1 - np.unique(answers, return_counts=True)[1].max() / len(answers)))
+
+
 def _has_fixed_answer(rows: pd.DataFrame, column: str, answers: Iterable[str]) -> bool:
     "Do all rows of a value have one class? A number that follows from another one is no person's."
     codes = encode_texts(rows[column])
@@ -315,16 +325,6 @@ class SplitStrategy:
     def to_dict(self) -> dict[str, str]:
         "The content of `split.json`."
         return {"how": self.method, "column": self.column, "why": self.reason}
-
-
-def _has_one_target_per_group(
-    groups: np.ndarray,  # codes
-    answers: np.ndarray,  # codes or numbers
-) -> bool:
-    "Do all rows of a group have the same answer, with hardly an exception that chance would not make?"
-    counts = pd.DataFrame({"group": groups, "answer": answers}).value_counts().reset_index()
-    others = 1 - counts.groupby("group")["count"].max().sum() / len(groups)
-    return bool(others <= 0.1 * (1 - np.unique(answers, return_counts=True)[1].max() / len(answers)))
 
 
 def choose_split_strategy(

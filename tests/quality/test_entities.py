@@ -23,6 +23,7 @@ def persons(seed=0, count=80, visits=8):
     return frame.round(3).assign(sick=np.where((random.random(count) < 0.5)[who], "yes", "no")), who, random
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 IDS = {
     "pid": lambda who, random: 7000 + who, "uid": lambda who, random: random.permutation(10**6)[who],
     "custid": lambda who, random: who + 1, "userno": lambda who, random: who.astype(float),
@@ -30,7 +31,7 @@ IDS = {
     "who": lambda who, random: 7 * who, "Fall": lambda who, random: random.permutation(5000)[who],
     "e_mail": lambda who, random: [f"a{n}.b@example.org" for n in who],
     "phone": lambda who, random: [f"03-{1000 + n}-{2000 + n}" for n in who],
-    "name": lambda who, random: [f"{'Anna Bert Carl Dora'.split()[n % 4]} {chr(65 + n % 26)}{'abcdefghij'[n // 8]}son" for n in who],
+    "name": lambda who, random: [f"{'Anna Bert Carl Dora'.split()[n % 4]} {LETTERS[n % 26]}{LETTERS[n // 8]}son" for n in who],
 }  # fmt: skip
 
 
@@ -49,7 +50,8 @@ def test_what_is_nobody_groups_nothing():
     frame, who, random = persons()
     rows = len(frame)
     frame = frame[["m0"]].assign(
-        row=range(rows), age=random.integers(18, 90, rows), visits=random.poisson(30, rows), paid=random.integers(0, 50, rows),
+        row=range(rows), age=random.integers(18, 90, rows), visits=random.poisson(30, rows),
+        paid=random.integers(0, 50, rows),
         year=random.integers(1960, 2020, rows), cents=random.integers(0, 5000, rows), zip=random.integers(1000, 1080, rows),
         score=random.normal(50, 9, rows).round(), first_name=random.choice([f"N{chr(97 + n)}" for n in range(25)], rows),
         city=random.choice([f"City {n}" for n in range(40)], rows), hour=random.integers(0, 24, rows),
