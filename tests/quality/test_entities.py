@@ -31,7 +31,7 @@ IDS = {
     "who": lambda who, random: 7 * who, "Fall": lambda who, random: random.permutation(5000)[who],
     "e_mail": lambda who, random: [f"a{n}.b@example.org" for n in who],
     "phone": lambda who, random: [f"03-{1000 + n}-{2000 + n}" for n in who],
-    "name": lambda who, random: [f"{'Anna Bert Carl Dora'.split()[n % 4]} {LETTERS[n % 26]}{LETTERS[n // 8]}son" for n in who],
+    "name": lambda who, random: [f"{'Anna Bert'.split()[n % 2]} {LETTERS[n % 26]}{LETTERS[n // 8]}son" for n in who],
 }  # fmt: skip
 
 
