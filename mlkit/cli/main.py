@@ -340,9 +340,10 @@ add_model_commands(app)
 
 
 def _requirements() -> list[str]:
-    from importlib import metadata
+    from mlkit.core.distribution import own_distribution
 
-    return [text for text in metadata.requires("mlkit") or [] if "extra ==" not in text]
+    found = own_distribution()
+    return [text for text in (found.requires if found else None) or [] if "extra ==" not in text]
 
 
 def _package(requirement: str) -> tuple[bool, str, str]:
@@ -360,7 +361,10 @@ def _package(requirement: str) -> tuple[bool, str, str]:
 # %% ../../nbs/cli/02_main.ipynb #a604c479
 def main() -> None:
     "The command `mlkit`."
+    from mlkit.core.distribution import check_distribution
+
     try:
+        check_distribution()
         code = app(prog_name="mlkit", standalone_mode=False)
     except typer.Abort:
         _stop("stopped; the same command goes on from here", 130)

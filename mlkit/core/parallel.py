@@ -160,7 +160,7 @@ def connect_cluster(
     try:
         from distributed import Client
     except ImportError as error:
-        mend = "pip install 'mlkit[dask]', or leave it empty"
+        mend = "pip install dask distributed, or leave it empty"
         raise SettingsError(f"train.cluster needs Dask; {mend}") from error
     for name in ("distributed", "distributed.core", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -49,6 +49,8 @@ def lazy_imports(
 
     def __getattr__(name: str) -> Any:
         own = sys.modules[package]
+        if package == "mlkit" and not name.startswith("__"):
+            import_module("mlkit.core.distribution").check_distribution()
         if name == "__all__":
             value: Any = sorted(names())
         elif name.startswith("__") or name not in names():

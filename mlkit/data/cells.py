@@ -34,12 +34,17 @@ def _numpy_scalar(value: Any) -> Any:
     return None if isinstance(value, int) else value  # an int: a year that Python's datetime does not have
 
 
+_MAX_BITS = 13_000  # of an integer; Python writes no more than 4,300 digits
+
+
 def to_python(
     value: Any,  # a cell as a file, a database or a request brings it
 ) -> Any:  # str, bool, int, float, datetime (UTC, without zone) or None
     "Convert a cell to Python's own types: None for every typed missing value, text for types that are not known."
     if isinstance(value, float):
         return None if math.isnan(value) else float(value)
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return math.inf if value > 0 else -math.inf
     if value is None or isinstance(value, (str, int)):
         return value
     if type(value).__name__ in ("NAType", "NaTType"):
@@ -59,9 +64,9 @@ def to_python(
             return value / timedelta(microseconds=1) / 1e6
         if isinstance(value, (Decimal, Rational)):
             return to_python(float(value))
+        return str(value)
     except (ValueError, OverflowError):
         return None
-    return str(value)
 
 # %% ../../nbs/data/01_cells.ipynb #89576347
 def as_text(
@@ -74,7 +79,7 @@ def as_text(
         return str(int(cell))
     if isinstance(cell, datetime):
         return str(cell).removesuffix(" 00:00:00")
-    text = str(cell).strip()
+    text = str(cell).strip() if not isinstance(cell, int) or abs(cell) < 10**4000 else repr(math.inf)
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -182,10 +187,11 @@ def normalise_width(
         wide = unicodedata.decomposition(sign).startswith(("<wide>", "<narrow>", "<noBreak>"))
         return unicodedata.normalize("NFKC", sign) if wide or sign.isspace() else sign
 
-    return "".join(map(plain, text)).translate(_MINUS).strip()
+    table = {sign: plain(sign).translate(_MINUS) for sign in set(text)}
+    return "".join(map(table.__getitem__, text)).strip()
 
 # %% ../../nbs/data/01_cells.ipynb #a307d49c
-PLAIN_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+PLAIN_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _CURRENCY_CODES = "USD|EUR|GBP|JPY|CNY|CHF|CAD|AUD|NZD|HKD|INR|KRW|TWD|SGD|SEK|NOK|DKK|PLN|BRL|MXN|ZAR"
 _CURRENCY = rf"(?:[A-Z]{{0,2}}[$]|[€£¥₩₹元円]|Rs\.?|{_CURRENCY_CODES})"
 _MAGNITUDES = {"k": 3, "K": 3, "M": 6, "B": 9, "千": 3, "万": 4, "億": 8, "兆": 12}
@@ -239,9 +245,11 @@ def split_units(
     text: str,  # a cell as it is written
 ) -> list[tuple[str, str]]:  # numbers as they are written, each with what stands behind it
     "The pieces of a cell like `2h 50m`."
-    return [
-        (number.strip(), unit.strip()) for number, unit in _NUMBER_AND_UNIT.findall(normalise_width(text))
-    ]
+    text, end, pieces = normalise_width(text), 0, []
+    while found := _NUMBER_AND_UNIT.match(text, end):  # not findall, which tries again at each later letter
+        pieces.append((found[1].strip(), found[2].strip()))
+        end = found.end()
+    return pieces
 
 
 def normalise_unit(

@@ -187,7 +187,7 @@ def _read_times(column: ColumnSpec, series: pd.Series) -> np.ndarray:
     else:
         return _read_each(column, series)
     gone = np.isin(moments, np.array([*column.lookups.sentinels], dtype=_DTYPES["date"]))
-    return np.where(gone, np.datetime64("NaT"), moments)
+    return np.where(gone, np.datetime64("NaT", "us"), moments)
 
 # %% ../../nbs/data/03_column_reader.ipynb #11e75602
 def read_column(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..core.errors import PackageError
 from ..data.column_spec import ColumnSpec
 from ..data.schema import Schema, make_schema
 from ..data.table_spec import TableSpec
 from .frame_reader import ParsedFrame, read_frame
 from .row_reader import ParsedRow, RowReader, is_text_input
-from .signing import verify_package
+from .signing import VerifiedPackage, read_verified_package
 from ..task.metrics import predicted_codes
 from ..task.task import Task
 
@@ -44,7 +46,7 @@ def stack_rows(
 
 # %% auto #0
 __all__ = ['InferenceEngine', 'ModelInputs', 'stack_rows', 'load_onnx_engine', 'load_sklearn_engine', 'Predictor',
-           'manifest_digest', 'load_predictor', 'open_verified_package']
+           'manifest_digest', 'load_predictor', 'read_predictor_files', 'open_verified_package', 'check_successor']
 
 # %% ../../nbs/inference/04_predictor.ipynb #fbe5f021
 InferenceEngine = Callable[[Any], np.ndarray]  # of inputs or a batch: whatever has numbers and words
@@ -72,14 +74,17 @@ def load_onnx_engine(
 
 
 def load_sklearn_engine(
-    path: Path,  # model.joblib
+    file: Path | bytes,  # model.joblib, or what is in it
     table: TableSpec,
 ) -> InferenceEngine:
     "The scikit-learn model; needs a full installation of mlkit."
+    from io import BytesIO
+
     import joblib
     import pandas as pd
 
-    model, kinds = joblib.load(path), table.input_kinds
+    source = BytesIO(file) if isinstance(file, bytes) else file
+    model, kinds = joblib.load(source), table.input_kinds
     words = [name for name, kind in kinds.items() if is_text_input(kind)]
     numbers = [name for name in kinds if name not in set(words)]
 
@@ -110,6 +115,9 @@ class Predictor:
     schema: Schema
     engine: InferenceEngine
     version: str  # of the registry; else the beginning of the manifest's digest
+    files: Mapping[str, bytes] = field(
+        default_factory=dict, repr=False
+    )  # as they were when they were checked
 
     @property
     def name(self) -> str:
@@ -124,6 +132,10 @@ class Predictor:
     def columns(self) -> tuple[ColumnSpec, ...]:
         "The raw columns that feed the model."
         return self.table.used
+
+    def content(self, name: str) -> Any:
+        "What a JSON file of the package held when it was checked; None: there is no such file."
+        return json.loads(self.files[name]) if name in self.files else None
 
     @cached_property
     def reader(self) -> RowReader:
@@ -164,35 +176,75 @@ def load_predictor(
     version: str = "",  # of the registry, if it comes from there
 ) -> Predictor:
     "Verify and open a package. PackageError: it is damaged, unsigned, signed by somebody unknown, or of an older format."
-    return open_verified_package(Path(folder), verify_package(Path(folder)), threads, version)
+    return open_verified_package(Path(folder), read_predictor_files(Path(folder)), threads, version)
+
+
+_DECLARATIONS = ("problem.json", "table.json", "schema.json", "metrics.json", "background.json")
+_GRAPH, _OBJECT = "model.onnx", "model.joblib"
+
+
+def read_predictor_files(
+    folder: Path,  # a package
+) -> VerifiedPackage:
+    "Verify a package, and read what a predictor is made of. PackageError: as for `load_predictor`."
+    package = read_verified_package(folder, (*_DECLARATIONS, _GRAPH))
+    return package if _GRAPH in package.files else read_verified_package(folder, (*_DECLARATIONS, _OBJECT))
 
 
 def open_verified_package(
-    folder: Path,
-    manifest: dict[str, Any],  # what `verify_package` gave
+    folder: Path,  # where it came from; nothing is read there any more
+    package: VerifiedPackage,  # from `read_predictor_files`
     threads: int = 1,
     version: str = "",
 ) -> Predictor:
     "Open a package that was verified already."
-    content = {
-        name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("problem", "table", "schema")
-    }
-    decision, table = content["problem"], TableSpec.from_dict(content["table"])
-    graph = folder / "model.onnx"
-    engine = (
-        load_onnx_engine(graph, threads)
-        if graph.exists()
-        else load_sklearn_engine(folder / "model.joblib", table)
-    )
+    manifest, files = package
+    decision, table, schema = (json.loads(files[name]) for name in _DECLARATIONS[:3])
+    spec = TableSpec.from_dict(table)
+    if _GRAPH in files:
+        engine = load_onnx_engine(files[_GRAPH], threads)
+    else:
+        engine = load_sklearn_engine(files[_OBJECT], spec)
     return Predictor(
         folder,
         manifest,
         Task.from_dict(decision["task"]),
         decision["threshold"],
         frozenset(decision["personal"]),
-        table,
-        make_schema(content["schema"]),
+        spec,
+        make_schema(schema),
         engine,
         version or manifest_digest(manifest)[:8],
+        {name: files[name] for name in _DECLARATIONS if name in files},
     )
+
+# %% ../../nbs/inference/04_predictor.ipynb #bc49e752
+def check_successor(
+    new: Predictor,  # that would take over
+    old: Predictor,  # that predicts now
+    chosen: bool = False,  # somebody has promoted it, or rolled back to it; then it may be older
+) -> None:
+    "PackageError: a package is of another name, target or task than the one whose place it would take, or is older."
+    facts = {
+        "name": (new.name, old.name),
+        "target": (new.task.target, old.task.target),
+        "task": (new.task.type, old.task.type),
+    }
+    for what, (theirs, ours) in facts.items():
+        if theirs != ours:
+            raise PackageError(
+                f"{new.folder} is of another {what} ('{theirs}', not '{ours}'); start a server of its own for it"
+            )
+    if not chosen and _created(new) < _created(old):
+        raise PackageError(
+            f"{new.folder} was made before the package in use ({new.manifest['created']}); "
+            f"to go back on purpose: mlkit rollback, or mlkit promote {new.name} VERSION"
+        )
+
+
+def _created(predictor: Predictor) -> float:
+    "When a package was made, in seconds; 0: it does not say."
+    try:
+        return datetime.fromisoformat(predictor.manifest["created"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return 0.0

@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['MANIFEST_FILE', 'SIGNATURE_FILE', 'PACKAGE_FORMAT', 'make_signing_key', 'find_signing_keys', 'sign_package',
-           'verify_package']
+           'VerifiedPackage', 'read_verified_package', 'verify_package']
 
 # %% ../../nbs/inference/01_signing.ipynb #f7de2001
 import hashlib
 import json
 import os
 from base64 import b64decode, b64encode
+from collections.abc import Collection
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from .. import __version__
 from ..core.errors import PackageError
 from ..core.files import atomic_write, file_digest
 
@@ -133,13 +134,7 @@ def sign_package(
         (folder / name).unlink(missing_ok=True)
     files = {name: file_digest(path) for name, path in sorted(_files_in(folder).items())}
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = {
-        "format": PACKAGE_FORMAT,
-        "mlkit": _mlkit_version(),
-        "created": created,
-        **facts,
-        "files": files,
-    }
+    manifest = {"format": PACKAGE_FORMAT, "mlkit": __version__, "created": created, **facts, "files": files}
     with atomic_write(folder / MANIFEST_FILE) as temporary:
         temporary.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     every = hashing.Config().set_ignored_paths(paths=[SIGNATURE_FILE], ignore_git_paths=False)
@@ -147,13 +142,6 @@ def sign_package(
     with atomic_write(folder / SIGNATURE_FILE) as temporary:
         signer.sign(folder, temporary)
     return manifest
-
-
-def _mlkit_version() -> str:
-    try:
-        return version("mlkit")
-    except PackageNotFoundError:
-        return "unknown"  # a server's image holds the modules alone
 
 # %% ../../nbs/inference/01_signing.ipynb #abae8eb1
 def _signed_files(folder: Path) -> dict[str, str]:
@@ -259,17 +247,25 @@ def _untrusted_error(folder: Path, owner: str) -> str:
     )
 
 # %% ../../nbs/inference/01_signing.ipynb #bdad8248
-def verify_package(
+class VerifiedPackage(NamedTuple):
+    "A package that was checked, and the content of files exactly as it was when they were checked."
+
+    manifest: dict[str, Any]
+    files: dict[str, bytes]  # by name
+
+
+def read_verified_package(
     folder: Path,  # a package
-) -> dict[str, Any]:  # the manifest
-    "Check that a package is whole, its signer trusted, and its format known. PackageError names what is not right."
+    names: Collection[str] = (),  # files whose content is wanted; those that are not there are left out
+) -> VerifiedPackage:
+    "Check a package and read files of it, each once. PackageError names what is not right."
     folder = Path(folder)
     found = _files_in(folder)
     for name in (MANIFEST_FILE, SIGNATURE_FILE):
         if name not in found:
             raise PackageError(f"{folder} is not signed (it has no '{name}'); {_PACKAGE_ADVICE}")
     try:
-        return _verify_files(folder, found)
+        return _verify_files(folder, found, names)
     except OSError as error:
         name = Path(str(error.filename)).name
         raise PackageError(
@@ -277,17 +273,26 @@ def verify_package(
         ) from error
 
 
-def _verify_files(folder: Path, found: dict[str, Path]) -> dict[str, Any]:
+def verify_package(
+    folder: Path,  # a package
+) -> dict[str, Any]:  # the manifest
+    "Check that a package is whole, its signer trusted, and its format known. PackageError names what is not right."
+    return read_verified_package(folder).manifest
+
+
+def _verify_files(folder: Path, found: dict[str, Path], names: Collection[str]) -> VerifiedPackage:
     signed = _signed_files(folder)
-    text = found.pop(MANIFEST_FILE).read_bytes()
-    digests = {MANIFEST_FILE: hashlib.sha256(text).hexdigest()}
     del found[SIGNATURE_FILE]
-    _compare_names(folder, signed, {MANIFEST_FILE, *found})
-    digests |= {name: file_digest(path) for name, path in found.items()}
+    _compare_names(folder, signed, found)
+    content = {name: path.read_bytes() for name, path in found.items() if name in {MANIFEST_FILE, *names}}
+    digests = {
+        name: hashlib.sha256(content[name]).hexdigest() if name in content else file_digest(path)
+        for name, path in found.items()
+    }
     for name, digest in digests.items():
         if signed[name] != f"sha256:{digest}":
             raise PackageError(_changed_error(folder, name))
-    return _read_manifest(folder, text, digests)
+    return VerifiedPackage(_read_manifest(folder, content[MANIFEST_FILE], digests), content)
 
 # %% ../../nbs/inference/01_signing.ipynb #8cce55b7
 def _compare_names(folder: Path, listed: Any, found: Any) -> None:
@@ -329,5 +334,5 @@ def _format_error(folder: Path, manifest: dict[str, Any]) -> str:
     )
     return (
         f"{folder} was made by mlkit {maker} in package format {format}, "
-        f"and mlkit {_mlkit_version()} reads format {PACKAGE_FORMAT}; {do}"
+        f"and mlkit {__version__} reads format {PACKAGE_FORMAT}; {do}"
     )

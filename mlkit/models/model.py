@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -30,10 +31,11 @@ from .ensemble import ClassifierEnsemble, RegressorEnsemble
 from .families import DEFAULT_FAMILIES, get_family, make_estimator, make_model
 from .search import TrialListener, search_trials
 from .trials import ChoiceRule, Trial, check_choice_rule, choose_trial
-from ..task.task import Task, is_better, score_output
+from ..task.task import Task, is_better, score_output, target_values
 
 # %% auto #0
-__all__ = ['Model', 'make_trial_estimator', 'train_model', 'use_one_core', 'SearchResult', 'find_model', 'choice_json']
+__all__ = ['Model', 'original_labels', 'make_trial_estimator', 'train_model', 'use_one_core', 'SearchResult', 'find_model',
+           'choice_json']
 
 # %% ../../nbs/models/08_model.ipynb #a38cb084
 @dataclass
@@ -46,10 +48,12 @@ class Model:
     family: str
     settings: dict[str, Any]
     metrics: dict[str, Any] = field(default_factory=dict)
+    labels: np.ndarray | None = None  # the classes in the type of the target column; None: as text
 
     @property
     def classes_(self) -> np.ndarray:
-        return np.array(self.task.classes, dtype=object)
+        "The labels in the order of the probabilities."
+        return np.array(self.task.classes, dtype=object) if self.labels is None else self.labels
 
     def output(self, frame: pd.DataFrame) -> np.ndarray:
         "Probabilities (rows, classes), or numbers (rows,)."
@@ -60,7 +64,7 @@ class Model:
         return estimator_output(self.estimator, self.task, inputs)
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        "Labels or numbers, one a row of raw cells."
+        "Labels, in the type of `classes_`, or numbers; one a row of raw cells."
         output = self.output(frame)
         return output if self.task.type == "regression" else self.classes_[output.argmax(axis=1)]
 
@@ -69,6 +73,38 @@ class Model:
         if self.task.type == "regression":
             raise DataError(f"'{self.task.target}' is a number; there are no probabilities, use predict")
         return self.output(frame)
+
+# %% ../../nbs/models/08_model.ipynb #f1323294
+def original_labels(
+    task: Task,
+    raw: pd.Series,  # the target column as the program holds it
+    cells: pd.Series,  # the same rows as text files or plain columns have them
+) -> np.ndarray | None:  # one a class, in the order of `task.classes`; None: a number is predicted
+    "The classes in the type of the target column; of several spellings the one that is used most."
+    if task.type == "regression":
+        return None
+    names, values = target_values(task, cells), raw.astype(object).tolist()
+    try:
+        pairs = Counter(zip(names, values, strict=True))
+    except TypeError:  # lists and the like are no keys
+        return None
+    spelled: dict[str, Any] = {}
+    for (name, value), _ in pairs.most_common():
+        spelled.setdefault(name, value)
+    labels = [spelled.get(name, name) for name in task.classes]
+    return _as_label_array(labels, raw.dtype)
+
+
+def _as_label_array(labels: list[Any], dtype: Any) -> np.ndarray:
+    "Labels as numpy holds them: whole numbers, numbers and truth values in their type, others as objects."
+    dtype = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+    dtype = dtype.subtype if isinstance(dtype, pd.SparseDtype) else dtype
+    plain = getattr(dtype, "numpy_dtype", dtype)
+    if isinstance(plain, np.dtype) and plain.kind in "biuf":
+        return np.array(labels, dtype=plain)
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array
 
 # %% ../../nbs/models/08_model.ipynb #07872ee8
 def make_trial_estimator(

@@ -34,7 +34,6 @@ def git_state(
 
 
 _VERSIONED_LIBRARIES = (
-    "mlkit",
     "joblib",
     "lightgbm",
     "numpy",

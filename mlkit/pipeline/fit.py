@@ -5,10 +5,12 @@
 # %% ../../nbs/pipeline/04_fit.ipynb #fb2c1ca9
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..core.errors import DataError
+from ..core.errors import DataError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
     from mlkit.models.cross_validation import TrainingData
     from mlkit.models.model import Model
     from mlkit.models.trials import Trial
+    from mlkit.quality.leakage import LeakageAudit
 
 # %% auto #0
-__all__ = ['fit', 'split_and_prepare']
+__all__ = ['fit', 'PreparedTable', 'split_and_prepare']
 
 # %% ../../nbs/pipeline/04_fit.ipynb #3d78a159
 def fit(
@@ -36,25 +39,33 @@ def fit(
     refit: bool = False,  # after the evaluation, train the same once more on all rows
     jobs: int = 0,  # processor cores; 0: all
     seed: int = 42,
+    on_leak: Literal["drop", "warn", "fail"] = "drop",  # what to do with columns that give the target away
+    known: str | Sequence[str] = "",  # columns that are known when the prediction is made; a text: | between
+    duplicates: Literal["auto", "keep", "drop"] = "auto",  # rows that are equal in every column
 ) -> Model:  # with predict, predict_proba, classes_ and metrics
     """Learn to predict `target` from the other columns of `frame`.
 
     `model.metrics` holds the scores on the test rows, or, if there are none, those of cross-validation.
     With `refit` the returned model is trained on the test rows too; its metrics are those of the model
-    before. DataError or SettingsError says in one line what is wrong.
+    before. What was left out is said in a warning and stands in `metrics["dropped"]`.
+    DataError or SettingsError says in one line what is wrong.
     """
     from mlkit.models.model import choice_json, find_model, train_model
 
-    data, table, test = split_and_prepare(frame, target, metric, test_size, seed)
-    found = find_model(data, table, models, trials, budget, ensemble, choose, jobs, "", seed)
-    model, choice = found.model, choice_json(found.chosen, data)
-    if not len(test):
-        return replace(model, metrics=_evaluate_out_of_fold(data, found.chosen, choice))
-    metrics = _evaluate_on_test_rows(model, data, test, choice)
-    if refit:
-        whole, table, _ = split_and_prepare(frame, target, metric, 0.0, seed)
-        model = train_model(found.chosen, whole, table, jobs, seed)
-    return replace(model, metrics=metrics | {"refit": refit})
+    _check_arguments(budget, trials, models, choose, jobs, on_leak, duplicates)
+    names = known if isinstance(known, str) else "|".join(known)
+    made = split_and_prepare(frame, target, metric, test_size, seed, on_leak, names, duplicates)
+    _warn_of_dropped(made)
+    found = find_model(made.data, made.table, models, trials, budget, ensemble, choose, jobs, "", seed)
+    model, choice = found.model, choice_json(found.chosen, made.data)
+    if len(made.test):
+        metrics = _evaluate_on_test_rows(model, made.data, made.test, choice) | {"refit": refit}
+    else:
+        metrics = _evaluate_out_of_fold(made.data, found.chosen, choice)
+    if refit and len(made.test):
+        whole = split_and_prepare(frame, target, metric, 0.0, seed, on_leak, names, duplicates)
+        model = train_model(found.chosen, whole.data, whole.table, jobs, seed)
+    return replace(model, metrics=metrics | {"dropped": made.dropped}, labels=made.labels)
 
 # %% ../../nbs/pipeline/04_fit.ipynb #06faebca
 def _evaluate_on_test_rows(
@@ -124,6 +135,72 @@ def _diagnose_fit(
     nothing = score_output(data.task, data.truth, baseline_output(data.task, data.truth, len(data.truth)))
     return diagnose_scores(data.task, choice["train"], choice["validation"], choice["folds"], nothing)[0]
 
+# %% ../../nbs/pipeline/04_fit.ipynb #3ee2320a
+class PreparedTable(NamedTuple):
+    "A table that is ready for training, and what became of the rest of it."
+
+    data: TrainingData  # what is learned from
+    table: TableSpec
+    test: pd.DataFrame  # raw test rows
+    labels: Any  # the classes in the type of the target column; None: a number is predicted
+    dropped: dict[
+        str, dict[str, Any]
+    ]  # `columns` with the reason of each, `rows` by reason, `leaks` that stay
+
+
+def _describe_dropped(
+    found: LeakageAudit,
+    table: TableSpec,
+    gone: dict[str, int],  # rows that went, by reason
+    on_leak: str,
+) -> dict[str, dict[str, Any]]:
+    "What was left out and why, in plain values."
+    from mlkit.quality.leakage import COLUMN_LEAK_KINDS
+
+    leaks = {name: leak.reason for leak in found.leaks for name in leak.columns}
+    leaving = {} if on_leak == "warn" else {name: leaks[name] for name in found.leaking_columns}
+    mended = () if on_leak == "warn" else (*COLUMN_LEAK_KINDS, "copies")
+    unused = {column.name: column.unused_reason for column in table.columns if not column.use}
+    return {
+        "columns": leaving | {name: reason for name, reason in unused.items() if name not in leaving},
+        "rows": {reason: int(count) for reason, count in gone.items() if count},
+        "leaks": {leak.kind: leak.reason for leak in found.leaks if leak.kind not in mended},
+    }
+
+
+def _warn_of_dropped(made: PreparedTable) -> None:
+    "One warning with everything that was left out, and with leaks that stay in."
+    parts = [f"column '{name}' ({reason})" for name, reason in made.dropped["columns"].items()]
+    parts += [f"{count:,} rows {reason}" for reason, count in made.dropped["rows"].items()]
+    text = f"left out: {'; '.join(parts)}" if parts else ""
+    stays = "; ".join(made.dropped["leaks"].values())
+    text += f"{'. ' if text else ''}The target may leak: {stays}" if stays else ""
+    if text:
+        warnings.warn(
+            f"{text}. See metrics['dropped'] and the parameters on_leak, known, duplicates", stacklevel=3
+        )
+
+
+def _check_arguments(
+    budget: float, trials: int, models: str, choose: str, jobs: int, on_leak: str, duplicates: str
+) -> None:
+    "SettingsError for what cannot be, before anything is read."
+    from mlkit.models.families import choose_families
+    from mlkit.models.search import check_search_settings
+    from mlkit.models.trials import check_choice_rule
+
+    check_search_settings(trials, budget, jobs)
+    check_choice_rule(choose)
+    choose_families(models)
+    words = {
+        "on_leak": (on_leak, ("drop", "warn", "fail")),
+        "duplicates": (duplicates, ("auto", "keep", "drop")),
+    }
+    for name, (value, choices) in words.items():
+        if value not in choices:
+            near = did_you_mean(str(value), choices)
+            raise SettingsError(f"{name} is one of {', '.join(choices)}, not {value!r}{near}")
+
 # %% ../../nbs/pipeline/04_fit.ipynb #65631a94
 def split_and_prepare(
     frame: pd.DataFrame,  # raw rows
@@ -131,7 +208,10 @@ def split_and_prepare(
     metric: str,  # auto, or a name from METRICS
     test_size: float,  # share of the rows for the test; 0: none
     seed: int,
-) -> tuple[TrainingData, TableSpec, pd.DataFrame]:  # the last: raw test rows
+    on_leak: str = "drop",  # drop, warn or fail
+    known: str = "",  # columns that are known when the prediction is made; | between them
+    duplicates: str = "auto",  # auto, keep or drop
+) -> PreparedTable:
     "Stages 01 to 04: state the problem, split off test rows, drop what leaks, read the columns, plan."
     import pandas as pd
 
@@ -143,6 +223,7 @@ def split_and_prepare(
         target_as_numbers,
     )
     from mlkit.models.cross_validation import TrainingData
+    from mlkit.models.model import original_labels
     from mlkit.quality.findings import handle_leaks
     from mlkit.quality.leakage import audit_leakage
     from mlkit.quality.row_filters import (
@@ -160,19 +241,25 @@ def split_and_prepare(
     if not hasattr(frame, "columns"):
         raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
     problem = state_problem(target, metric=metric)
-    frame = normalise_table(frame).reset_index(drop=True)
+    raw, frame = frame, normalise_table(frame).reset_index(drop=True)
     problem = replace(problem, target=require_columns(frame, target)[0])
-    frame, _ = exclude_rows(frame, find_shifted_rows(frame))
-    rows, _ = drop_unusable_rows(frame, problem.target)
+    written = raw.iloc[:, list(frame).index(problem.target)]
+    cells = frame[problem.target]
+    frame, shifted = exclude_rows(frame, find_shifted_rows(frame))
+    rows, gone = drop_unusable_rows(frame, problem.target, duplicates != "keep")
     task = make_task(problem, rows[problem.target])
-    train, test, way = split_train_test(
-        drop_unreadable_targets(rows, task), task, test_size=test_size or 0.2, seed=seed
-    )
+    readable = drop_unreadable_targets(rows, task)
+    train, test, way = split_train_test(readable, task, test_size=test_size or 0.2, seed=seed)
     if not test_size:
         train, test = pd.concat([train, test]), test.head(0)
-    train, test, _ = handle_leaks(
-        audit_leakage(infer_feature_specs(train, task), train, test, task, way), train, test
-    )
+    found = audit_leakage(infer_feature_specs(train, task), train, test, task, way, known)
+    before = len(test)
+    train, test, _ = handle_leaks(found, train, test, on_leak)
+    gone = gone | {
+        "shifted": len(shifted),
+        "with a target that is no number": len(rows) - len(readable),
+        "of the test set that are copies of training rows": before - len(test),
+    }
     train, test = train.reset_index(drop=True), test.reset_index(drop=True)
     table, combined = add_interactions(
         infer_feature_specs(train, task, split=way.to_dict()), train, task, seed=seed
@@ -180,4 +267,6 @@ def split_and_prepare(
     inputs, answers = table.inputs(train), make_target_frame(task, train, split=way.to_dict(), seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
     plan = make_plan(table, inputs, combined=combined, answer=target_as_numbers(task, train), seed=seed)
-    return TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.method == "time"), table, test
+    data = TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.method == "time")
+    labels = original_labels(task, written, cells)
+    return PreparedTable(data, table, test, labels, _describe_dropped(found, table, gone, on_leak))

@@ -110,7 +110,9 @@ def list_stages() -> dict[str, Stage]:  # by name, in order
     "All stages of the lifecycle."
     paths = sorted(notebook_folder().glob("[0-9][0-9]_*.ipynb"))
     if not paths:
-        raise MLKitError(f"no stage notebooks in {notebook_folder()}; install mlkit again")
+        raise MLKitError(
+            f"no stage notebooks in {notebook_folder()}; install this package again from where it came"
+        )
     return {stage.name: stage for stage in map(Stage, paths)}
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #6a7d238c

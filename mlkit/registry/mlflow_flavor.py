@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import __version__
+from ..core.distribution import DISTRIBUTION
 from ..core.errors import DataError
+from ..core.files import file_digest
+from ..core.source_code import package_folder, reachable_code
 from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule, Schema, make_schema
 from ..data.table_spec import TableSpec
@@ -24,7 +31,8 @@ if TYPE_CHECKING:
     from mlflow.models import Model, ModelSignature
 
 # %% auto #0
-__all__ = ['make_example_rows', 'PackageSpec', 'read_package_spec', 'make_signature', 'save_model', 'PackageModel']
+__all__ = ['make_example_rows', 'PackageSpec', 'read_package_spec', 'make_signature', 'copy_model_code', 'code_digest',
+           'model_requirements', 'save_model', 'PackageModel']
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #15bf41a3
 def _numbers(low: float | None, high: float | None, turn: int) -> float:
@@ -109,6 +117,49 @@ def make_signature(table: TableSpec, task: Task) -> ModelSignature:
     return ModelSignature(Columns([*takes]), Columns([*answers]))
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #f927e457
+_LOADER = "mlkit.registry.mlflow_flavor"
+_CODE_ROOTS = (_LOADER, "mlkit.core.public_api", "mlkit.core.distribution", "mlkit.models.calibration")
+
+
+def copy_model_code(
+    folder: Path,  # where a folder `mlkit` is made
+) -> str:  # SHA-256 over the names and the content of all files
+    "Copy what a package needs of mlkit's own code, so that nobody has to ask a package index for it."
+    modules = reachable_code([f"import {name}" for name in _CODE_ROOTS])
+    names = {f"{module.partition('.')[2].replace('.', '/')}.py" for module in modules if module != "mlkit"}
+    names |= {"__init__.py"} | {
+        f"{Path(name).parent.as_posix()}/__init__.py" for name in names if "/" in name
+    }
+    for name in sorted(names):
+        place = folder / "mlkit" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        copyfile(package_folder() / name, place)
+    return code_digest(folder)
+
+
+def code_digest(
+    folder: Path,  # that holds `mlkit`: the folder `code` of an MLflow model
+) -> str:  # SHA-256, hexadecimal
+    "The digest of the code in an MLflow model, which its metadata names."
+    files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.py"))
+    return sha256("\n".join(f"{name} {file_digest(path)}" for name, path in files).encode()).hexdigest()
+
+# %% ../../nbs/registry/02_mlflow_flavor.ipynb #031aaf2b
+_LIGHT_LIBRARIES = ("cryptography", "filelock", "numpy", "onnxruntime", "pandas", "platformdirs")
+
+
+def model_requirements(
+    manifest: dict[str, Any],  # of the package
+) -> list[str]:  # such as numpy==2.4.6
+    "The libraries that an MLflow model asks an index for: others' only, mlkit's own code lies beside it."
+    from importlib import metadata
+
+    wanted = {name: metadata.version(name) for name in _LIGHT_LIBRARIES} | (manifest.get("packages") or {})
+    return [
+        f"{name}=={number}" for name, number in sorted(wanted.items()) if name not in (DISTRIBUTION, "mlkit")
+    ]
+
+
 def save_model(
     package: Path,  # a package
     folder: Path,  # where the MLflow model is written
@@ -118,17 +169,21 @@ def save_model(
     import pandas as pd
     from mlflow import pyfunc
 
-    wanted = verify_package(package).get("packages", {})
+    manifest = verify_package(package)
     table, schema, task = read_package_spec(package)
-    pyfunc.save_model(
-        path=str(folder),
-        data_path=str(package),
-        loader_module="mlkit.registry.mlflow_flavor",
-        mlflow_model=mlflow_model,
-        signature=make_signature(table, task),
-        input_example=pd.DataFrame(make_example_rows(table, schema)),
-        pip_requirements=[f"{name}=={version}" for name, version in wanted.items()],
-    )
+    with TemporaryDirectory() as code:
+        digest = copy_model_code(Path(code))
+        pyfunc.save_model(
+            path=str(folder),
+            data_path=str(package),
+            code_paths=[str(Path(code, "mlkit"))],
+            metadata={"mlkit": __version__, "mlkit_code_sha256": digest},
+            loader_module=_LOADER,
+            mlflow_model=mlflow_model,
+            signature=make_signature(table, task),
+            input_example=pd.DataFrame(make_example_rows(table, schema)),
+            pip_requirements=model_requirements(manifest),
+        )
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #6ba253d6
 class PackageModel:

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ..core.errors import PackageError
 from ..core.files import atomic_write
 from ..core.parallel import WorkerPool
-from ..inference.predictor import Predictor, open_verified_package
+from ..inference.predictor import Predictor, open_verified_package, read_predictor_files
 from .answers import make_prediction_table, make_rejected_table, resolve_kept_columns
 from .chunks import ChunkedOutput, OutputChunk, check_output, deliver_output, write_output_file
 from ..sources.archives import split_suffixes
@@ -40,19 +40,13 @@ class PortablePredictor:
 
     def __getstate__(self) -> dict[str, Any]:
         folder = self.predictor.folder
-        graph = "model.onnx" if (folder / "model.onnx").exists() else "model.joblib"
-        names = ("problem.json", "table.json", "schema.json", graph)
-        return {
-            "manifest": self.predictor.manifest,
-            "version": self.predictor.version,
-            "files": {name: (folder / name).read_bytes() for name in names},
-        }
+        package = read_predictor_files(folder)
+        if package.manifest != self.predictor.manifest:
+            raise PackageError(f"{folder} was replaced by another package meanwhile; start again")
+        return {"folder": folder, "package": package, "version": self.predictor.version}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        folder = Path(mkdtemp(prefix="mlkit-model-"))
-        for name, content in state["files"].items():
-            (folder / name).write_bytes(content)
-        self.predictor = open_verified_package(folder, state["manifest"], version=state["version"])
+        self.predictor = open_verified_package(state["folder"], state["package"], version=state["version"])
 
 
 class InputChunk(NamedTuple):

@@ -5,7 +5,6 @@
 # %% ../../nbs/serving/01_online_explanations.ipynb #f40e71a8
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -193,7 +192,11 @@ class OnlineExplainer:
 
     def __init__(self, predictor: Predictor, seed: int = 42):
         self.layout = InputLayout(predictor.table)
-        content = json.loads((predictor.folder / "background.json").read_text(encoding="utf-8"))
+        content = predictor.content("background.json")
+        if content is None:
+            raise DataError(
+                f"the package of {predictor.name} has no background.json; make it anew to explain rows"
+            )
         size = len(self.layout.columns)
         rows = background_rows(content)[: max(_MIN_BACKGROUND_ROWS, _MAX_PERTURBED_ROWS // size)]
         self.background, self.coalitions = (

@@ -240,7 +240,7 @@ def require_store_package(address: DataLocation) -> None:
 
     package = STORE_PACKAGES[address.scheme]
     if not find_spec(package):
-        raise DataError(f"{address.scheme}:// needs the package {package}: pip install 'mlkit[cloud]'")
+        raise DataError(f"{address.scheme}:// needs the package {package}: pip install {package}")
 
 
 def _list_store_files(address: DataLocation) -> list[Fetcher]:

@@ -431,8 +431,8 @@ TYPED = st.one_of(
     st.booleans().map(np.bool_),
     st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)).map(pd.Timestamp),
     st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)).map(np.datetime64),
-    st.sampled_from([np.datetime64("NaT"), np.datetime64(20000, "Y"), np.timedelta64(5, "m")]),
-    st.sampled_from([[1], {"a": 1}, b"x", 1j, 10**400, Decimal("sNaN")]),
+    st.sampled_from([np.datetime64("NaT", "us"), np.datetime64(20000, "Y"), np.timedelta64(5, "m")]),
+    st.sampled_from([[1], {"a": 1}, b"x", 1j, 10**400, -(10**5000), [10**5000], Decimal("sNaN")]),
 )
 COLUMNS = st.builds(
     ColumnSpec,

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mlkit import fit
+from mlkit.core.errors import DataError, SettingsError
 
 ROWS = 200
 CHANCE = np.random.default_rng(0)
@@ -102,3 +103,100 @@ def test_text_from_a_file_and_typed_columns_give_the_same_inputs():
     written = typed.astype("str")
     ours, theirs = learned(typed), learned(written)
     pd.testing.assert_frame_equal(ours.table.inputs(typed), theirs.table.inputs(written))
+
+
+CLASSES = np.where(ANSWER, 1, 0)
+LABELS = {
+    "int64": pd.Series(CLASSES),
+    "int8": pd.Series(CLASSES.astype("int8")),
+    "bool": pd.Series(ANSWER),
+    "float64": pd.Series(CLASSES.astype("float64")),
+    "float64 with gaps": pd.Series(CLASSES).mask(GAPS),
+    "str": pd.Series(WORDS),
+    "object of words": pd.Series(WORDS, dtype=object),
+    "digits with a zero before": pd.Series(np.where(ANSWER, "01", "02")),
+    "blanks around": pd.Series(np.where(ANSWER, " on ", "off")),
+    "object of truth values": pd.Series(ANSWER).astype(object).mask(GAPS),
+    "boolean": pd.Series(ANSWER).astype("boolean").mask(GAPS),
+    "Int64": pd.Series(CLASSES).astype("Int64").mask(GAPS),
+    "Float64": pd.Series(CLASSES).astype("Float64"),
+    "string[pyarrow]": pd.Series(WORDS, dtype=pd.StringDtype("pyarrow")),
+    "arrow bool": pd.Series(ANSWER, dtype="bool[pyarrow]"),
+    "category of words": pd.Series(WORDS).astype("category"),
+    "category of numbers": pd.Series(CLASSES).astype("category"),
+    "category of truth values": pd.Series(ANSWER).astype("category"),
+    "sparse": pd.Series(pd.arrays.SparseArray(CLASSES)),
+    "big numbers": pd.Series(np.where(ANSWER, 10**17 + 1, 10**17 + 3)),
+    "dates": pd.Series(np.where(ANSWER, DAYS[0], DAYS[1])),
+    "intervals": pd.Series(pd.cut(CLASSES, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_come_back_in_the_type_of_the_target(kind):
+    target = LABELS[kind]
+    frame = pd.DataFrame({"number": NUMBER, "other": WHOLE, "answer": target})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model = fit(frame, "answer", budget=0, trials=1, models="linear")
+    said, known = model.predict(frame), target.notna().to_numpy()
+    same = pd.Series(said == target, dtype="object").fillna(False).to_numpy(dtype=bool)
+    assert same[known].mean() > 0.7
+    assert set(said) <= set(model.classes_) <= set(target[known])
+    assert {type(value) for value in said.tolist()} <= {type(value) for value in target[known].tolist()}
+    assert said.dtype == model.classes_.dtype
+    if kind in ("int64", "int8", "bool", "float64"):
+        assert said.dtype == target.dtype
+
+
+def leaking_table() -> pd.DataFrame:
+    "The column `ended` is filled where the answer is 1; ten rows come twice; five have no answer."
+    ended = pd.Series(np.where(ANSWER, "2024-05-01", None))
+    frame = pd.DataFrame({"number": NUMBER, "other": WHOLE, "ended": ended, "answer": pd.Series(CLASSES)})
+    frame = pd.concat([frame, frame.head(10)], ignore_index=True)
+    frame["answer"] = frame["answer"].mask(frame.index.isin(range(20, 25)))
+    return frame
+
+
+def told(**more):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = fit(leaking_table(), "answer", budget=0, trials=1, models="linear", **more)
+    return model, " ".join(str(one.message) for one in caught if one.category is UserWarning)
+
+
+def test_fit_says_what_it_dropped_and_why():
+    model, text = told(duplicates="drop")
+    dropped = model.metrics["dropped"]
+    assert "ended" in dropped["columns"] and "ended" in text
+    assert {5, 10} <= set(dropped["rows"].values()) and "10 rows" in text and "5 rows" in text
+
+
+def test_fit_keeps_what_the_user_vouches_for():
+    assert "ended" not in told(known="ended")[0].metrics["dropped"]["columns"]
+    assert "ended" not in told(known=["ended", "other"])[0].metrics["dropped"]["columns"]
+    model, text = told(on_leak="warn")
+    assert "ended" not in model.metrics["dropped"]["columns"] and "ended" in text and "leak" in text
+    assert 10 not in told(duplicates="keep")[0].metrics["dropped"]["rows"].values()
+    with pytest.raises(DataError, match="ended"):
+        told(on_leak="fail")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"on_leak": "dropp"}, {"duplicates": "kep"}, {"choose": "bes"}, {"models": "boostin"}, {"trials": 0}],
+)
+def test_a_wrong_argument_is_told_before_anything_runs(wrong):
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        fit(leaking_table(), "answer", **wrong)
+
+
+def test_an_honest_table_gives_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frame = pd.DataFrame({"number": NUMBER, "other": WHOLE, "answer": WORDS})
+        assert fit(frame, "answer", budget=0, trials=1, models="linear").metrics["dropped"] == {
+            "columns": {},
+            "rows": {},
+            "leaks": {},
+        }

@@ -34,11 +34,12 @@ from mlkit.task.task_inference import make_task
 
 def predictor_of(folder: Path, table, background: dict, engine, target: list, **more) -> Predictor:
     """A predictor with any function of the inputs for a model."""
-    (folder / "background.json").write_text(json.dumps({"columns": background}), encoding="utf-8")
+    files = {"background.json": json.dumps({"columns": background}).encode()}
     task = make_task(Problem("target"), pd.Series(target, name="target"))
     parts = {"manifest": {"name": "tried"}, "threshold": 0.5, "personal": frozenset(), "version": "1"}
     schema = make_schema({"columns": {name: {"kind": table[name].kind} for name in background}})
-    return Predictor(folder=folder, task=task, table=table, schema=schema, engine=engine, **{**parts, **more})
+    return Predictor(folder=folder, task=task, table=table, schema=schema, engine=engine, files=files,
+                     **{**parts, **more})  # fmt: skip
 
 
 def numbers(size: int) -> TableSpec:

@@ -269,14 +269,8 @@ def test_formulas_that_nobody_has_worked_out_are_an_error(tmp_path):
 
 
 def test_errors_and_dates_in_cells(tmp_path):
-    rows = [
-        [
-            "#N/A" if n == 3 else "#REF!" if n == 4 else n,
-            pd.Timestamp(2026, 1, 1 + n % 28).to_pydatetime(),
-            "x",
-        ]
-        for n in range(40)
-    ]
+    errors = {3: "#N/A", 4: "#REF!"}
+    rows = [[errors.get(n, n), datetime(2026, 1, 1 + n % 28), "x"] for n in range(40)]
     data, origin = collect(book(tmp_path / "x.xlsx", ("S", [["n", "day", "k"], *rows])))
     assert data.n.isna().sum() == 2 and data.day.dtype.kind == "M"
     assert origin.notes == ("cells that hold an error of Excel (#N/A, #REF!) count as missing (2)",)

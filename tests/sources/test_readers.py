@@ -508,7 +508,7 @@ def test_a_store_without_credentials_says_which(bucket, monkeypatch, tmp_path):
 
 def test_a_store_whose_package_is_missing(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    said = "gs:// needs the package gcsfs: pip install 'mlkit[cloud]'"
+    said = "gs:// needs the package gcsfs: pip install gcsfs"
     assert refused("gs://bucket/x.csv") == said
     with pytest.raises(DataError, match="pip install"):
         precheck_source(collect_parameters(None, "gs://bucket/x.csv", "x", []))

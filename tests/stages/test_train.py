@@ -80,7 +80,7 @@ class Needy(ClassifierMixin, BaseEstimator):
 
 
 def prepared(frame: pd.DataFrame, target: str, metric: str = "auto") -> tuple[TrainingData, object]:
-    data, table, _ = split_and_prepare(frame, target, metric, 0.0, 42)
+    data, table, *_ = split_and_prepare(frame, target, metric, 0.0, 42)
     return data, table
 
 
