@@ -344,8 +344,16 @@ def test_records_in_parquet_become_columns_too(tmp_path):
 
 
 # ---------------------------------------- archives
-BESIDE = {"__MACOSX/data/._x.csv": b"\0\5\26\7", ".DS_Store": b"\0", "data/Thumbs.db": b"\0",
-          "data/desktop.ini": b"[x]", "data/._x.csv": b"\0", "data/.hidden/y.csv": b"q", "data/README.txt": b"read me", "data/~$x.xlsx": b""}  # fmt: skip
+BESIDE = {
+    "__MACOSX/data/._x.csv": b"\0\5\26\7",
+    ".DS_Store": b"\0",
+    "data/Thumbs.db": b"\0",
+    "data/desktop.ini": b"[x]",
+    "data/._x.csv": b"\0",
+    "data/.hidden/y.csv": b"q",
+    "data/README.txt": b"read me",
+    "data/~$x.xlsx": b"",
+}
 
 
 def packed(kind: str, files: dict[str, bytes]) -> bytes:
