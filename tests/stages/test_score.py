@@ -373,7 +373,9 @@ SAME = [
 
 @pytest.mark.skipif(os.name != "posix", reason="links")
 @pytest.mark.parametrize(("source", "output"), SAME)
-def test_an_output_that_is_its_source_or_part_of_it_is_refused(predictor, rows, tmp_path, monkeypatch, source, output):
+def test_an_output_that_is_its_source_or_part_of_it_is_refused(
+    predictor, rows, tmp_path, monkeypatch, source, output
+):
     monkeypatch.chdir(tmp_path)
     rows.head(30).to_csv("new.csv", index=False)
     rows.head(30).to_parquet("new.parquet")
@@ -384,7 +386,9 @@ def test_an_output_that_is_its_source_or_part_of_it_is_refused(predictor, rows, 
     os.symlink(".", "linked")
     os.link("new.csv", "hard.csv")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(SettingsError, match="is read as the source|holds 'part-000000.parquet', which is no prediction"):
+    with pytest.raises(
+        SettingsError, match="is read as the source|holds 'part-000000.parquet', which is no prediction"
+    ):
         score_source(predictor, source.format(here=tmp_path), output, overwrite=True)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -393,7 +397,9 @@ def test_an_output_that_is_its_source_or_part_of_it_is_refused(predictor, rows, 
     ("customers", "customers"), ("select * from customers", "customers"),
     ('SELECT * FROM "customers" WHERE 1', "Customers"), ("select a.* from main.customers a", "customers"),
 ])  # fmt: skip
-def test_a_database_table_that_is_source_and_target_is_refused(predictor, rows, tmp_path, monkeypatch, query, into):
+def test_a_database_table_that_is_source_and_target_is_refused(
+    predictor, rows, tmp_path, monkeypatch, query, into
+):
     monkeypatch.chdir(tmp_path)
     with sqlite3.connect("shop.db") as shop:
         rows.head(20).to_sql("customers", shop, index=False)
@@ -414,7 +420,9 @@ def test_a_database_table_that_is_source_and_target_is_refused(predictor, rows, 
     ("/proc/1/no/out.csv", "", "cannot write into"), ("/proc/out.csv", "", "cannot write into"),
     ("new.tsv/out.csv", "", "cannot write into"),
 ])  # fmt: skip
-def test_a_place_that_cannot_take_predictions_is_named(predictor, rows, tmp_path, monkeypatch, output, there, said):
+def test_a_place_that_cannot_take_predictions_is_named(
+    predictor, rows, tmp_path, monkeypatch, output, there, said
+):
     monkeypatch.chdir(tmp_path)
     rows.head(20).to_csv("new.tsv", index=False, sep="\t")
     if there.endswith("/"):
@@ -452,7 +460,9 @@ def test_formulas_do_not_run_in_a_spreadsheet(predictor, rows, tmp_path, formula
     rows["age"] = ["40"] * len(cells) + ["=forty"] * len(cells)
     rows.to_parquet(tmp_path / "new.parquet")
     for name in ("out.csv", "out.parquet"):
-        score_source(predictor, str(tmp_path / "new.parquet"), str(tmp_path / name), keep="=note", formulas=formulas)
+        score_source(
+            predictor, str(tmp_path / "new.parquet"), str(tmp_path / name), keep="=note", formulas=formulas
+        )
     mark = "'" if formulas == "neutralise" else ""
     expected = [f"{mark}{cell}" for cell in FORMULAS] + HARMLESS
     for name in ("out.csv", "out.rejected.csv"):
