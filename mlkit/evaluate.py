@@ -21,6 +21,8 @@ def summarise(
     numbers = metrics["score"], *metrics["interval"], metrics["baseline"]
     value, low, high, baseline = map(format_number, numbers)
     text = f"{metrics['metric']} {value} ({low} to {high}); baseline {baseline}; fit: {metrics['fit']}"
+    if few := metrics.get("few_test_rows"):
+        text += f"; {few}"
     champion = metrics.get("champion")
     return f"{text}; champion: {champion['words']}" if champion else text
 

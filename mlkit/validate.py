@@ -12,7 +12,8 @@ import pandas as pd
 from .core.formatting import format_value, pluralise
 from .quality.leakage import COLUMN_LEAK_KINDS, LeakageAudit
 from .quality.schema_check import SchemaCheck
-from .task.task import Task
+from .quality.splitting import describe_test_classes
+from .task.task import Task, encode_target, target_values
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -74,5 +75,7 @@ def summarise(
     classes = f" ({len(task.classes)} classes)" if task.type == "multiclass" else ""
     rows = f"{len(train):,} training rows, {len(test):,} test rows"
     rows += f", {len(excluded):,} excluded" if len(excluded) else ""
+    few = describe_test_classes(task, encode_target(task, target_values(task, test[task.target])))
+    rows += f"; {few}" if few else ""
     violations = f"{pluralise(len(checked.violations), 'violation')} of the schema"
     return f"{task.type} of {task.target}{classes}; {rows}; {violations}{_describe_leaks(found, dropped)}"

@@ -76,6 +76,9 @@ def score(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     jobs: Annotated[int, typer.Option(help="Processor cores; 0: all.")] = 0,
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
+    formulas: Annotated[
+        str, typer.Option(help="CSV cells that a spreadsheet would run: neutralise, or keep.")
+    ] = "neutralise",
 ) -> None:
     "Predict every row of a table and write the predictions."
     from mlkit.score import describe_scoring
@@ -85,7 +88,17 @@ def score(
     how = ReadOptions(query, encoding, delimiter, sheet)
     with show_row_progress() as tell:
         done = predict(
-            _load_named_predictor(model), source, output, how, keep, into, overwrite, jobs, cluster, tell
+            _load_named_predictor(model),
+            source,
+            output,
+            how,
+            keep,
+            into,
+            overwrite,
+            jobs,
+            cluster,
+            tell,
+            formulas,
         )
     typer.echo(describe_scoring(done))
 
@@ -109,6 +122,15 @@ def serve(
     log_share: Annotated[float, typer.Option(help="Share of the predictions that are logged.")] = 1.0,
     max_rows: Annotated[int, typer.Option(help="Maximum rows in a request.")] = 10_000,
     access: Annotated[bool, typer.Option("--access", help="Log a line for each request.")] = False,
+    durable: Annotated[
+        bool, typer.Option("--durable", help="Answer only when the prediction is in the log.")
+    ] = False,
+    hosts: Annotated[
+        str,
+        _option(
+            metavar="NAMES", help="Names that requests may call the server, for a proxy on this machine."
+        ),
+    ] = "",
 ) -> None:
     "Serve predictions, explanations and a web page over HTTP."
     from mlkit.registry.fetching import find_package, parse_model_reference
@@ -129,6 +151,8 @@ def serve(
             log_share=log_share,
             max_rows=max_rows,
             access=access,
+            **({"durable": True} if durable else {}),
+            **({"hosts": hosts} if hosts else {}),
         )
 
 
@@ -142,17 +166,17 @@ def _followed_package(
     from tempfile import TemporaryDirectory
 
     from mlkit.registry.fetching import follow_alias, write_pointer
+    from mlkit.serving.follower import Follower
 
     apart = get_context("spawn")  # MLflow takes 200 MB that a server has no use for
     with TemporaryDirectory(prefix="mlkit-serve-") as place:
         with ProcessPoolExecutor(1, apart) as pool:
             pool.submit(write_pointer, named, Path(place)).result()
-        follower = apart.Process(target=follow_alias, args=(named, Path(place)), daemon=True)
-        follower.start()
+        follower = Follower("@".join(named), follow_alias, named, Path(place), folder=Path(place))
         try:
             yield Path(place)
         finally:
-            follower.terminate()
+            follower.close()
 
 # %% ../../nbs/cli/01_model_commands.ipynb #77935644
 def deploy(

@@ -33,6 +33,7 @@ from mlkit.features.column_options import (
 )
 from .encoders import InputPlan, PreprocessingPlan, single_threaded, text_steps
 from .interactions import find_interactions, parse_interactions, sample_positions
+from ..task.repeated_rows import copy_groups
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
@@ -396,8 +397,12 @@ def make_folds(
     how: FoldMethod = "chance",  # time: rows are in order of time
     groups: pd.Series | None = None,  # by group: what keeps rows together
     seed: int = 42,
+    copies: np.ndarray | None = None,  # by chance: codes, the same for rows that stay together
 ) -> np.ndarray:  # the fold in which each row is a validation row; -1: in none, it is only trained on
     "The folds of k-fold cross-validation: stratified, grouped or by time. SettingsError for too many."
+    if how == "chance" and copies is not None:
+        first = np.unique(copies, return_index=True)[1]
+        return make_folds(truth[first], task, folds, how, seed=seed)[copies]
     most = len(truth) // 2 if groups is None else groups.nunique()
     if not 2 <= folds <= most:
         rows = f"{len(truth)} training rows{' in groups' if groups is not None else ''}"
@@ -431,7 +436,9 @@ def make_target_frame(
     truth = encode_target(task, target_values(task, train[task.target]))
     way = split or {"how": "chance", "column": ""}
     groups = train[way["column"]].astype("str").fillna("") if way["how"] == "group" else None
-    return pd.DataFrame({"target": truth, "fold": make_folds(truth, task, folds, way["how"], groups, seed)})
+    copies = copy_groups(train, task.target) if way["how"] == "chance" else None
+    number = make_folds(truth, task, folds, way["how"], groups, seed, copies)
+    return pd.DataFrame({"target": truth, "fold": number})
 
 # %% ../../nbs/features/04_plan.ipynb #811cf6f0
 PLAN_TABLE_STYLE = [

@@ -18,8 +18,7 @@ from ..task.task import Task, encode_target, score_output, target_values
 # %% auto #0
 __all__ = ['MAX_AUDIT_ROWS', 'AUDIT_METRICS', 'ROW_OFFSETS', 'Leak', 'AuditData', 'make_audit_data', 'predict_with_tree',
            'add_absent_classes', 'predict_by_single_columns', 'score_single_columns', 'majority_class_by_value',
-           'row_orders', 'candidate_groups', 'describe_row_offset', 'hash_cells', 'second_largest_class',
-           'without_known_columns']
+           'row_orders', 'candidate_groups', 'describe_row_offset', 'second_largest_class', 'without_known_columns']
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #7d6b8114
 MAX_AUDIT_ROWS = 5_000  # rows are enough to see a leak
@@ -214,20 +213,6 @@ def describe_row_offset(steps: int) -> str:
     "So many rows before or behind, in words."
     rows = "the row" if abs(steps) == 1 else f"{abs(steps)} rows"
     return f"{rows} {'before' if steps > 0 else 'behind'}"
-
-# %% ../../nbs/quality/04_leakage_evidence.ipynb #96e64e1e
-def hash_cells(
-    typed: pd.DataFrame,  # typed rows
-) -> np.ndarray:  # one column a column, unsigned whole numbers
-    "A number for each cell that is the same for the same cell of the same column."
-    keys = [pd.util.hash_pandas_object(typed[name], index=False).to_numpy() for name in typed]
-    with np.errstate(over="ignore"):
-        return np.column_stack(
-            [
-                (key ^ np.uint64(place * 0x9E3779B97F4A7C15 % 2**64)) * np.uint64(0xBF58476D1CE4E5B9)
-                for place, key in enumerate(keys)
-            ]
-        )
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #1cc24791
 def second_largest_class(task: Task, truth: np.ndarray) -> str:

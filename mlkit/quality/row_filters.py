@@ -5,15 +5,19 @@
 # %% ../../nbs/quality/09_row_filters.ipynb #8e69fecc
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import pandas as pd
 
 from ..core.errors import DataError
 from ..sources.joins import find_key_column
-from ..task.target import map_distinct_values, normalise_label
+from ..task.repeated_rows import find_repeated_rows
+from ..task.target import missing_targets
 from ..task.task import Task, target_values
 
 # %% auto #0
-__all__ = ['require_columns', 'exclude_rows', 'drop_unusable_rows', 'drop_unreadable_targets']
+__all__ = ['DuplicateOption', 'require_columns', 'exclude_rows', 'drop_unusable_rows', 'describe_repeated_rows',
+           'drop_unreadable_targets']
 
 # %% ../../nbs/quality/09_row_filters.ipynb #7ea103d6
 _MIN_TABLE_ROWS = 20  # rows; below this neither a fold nor a test set says anything
@@ -48,14 +52,17 @@ def exclude_rows(
     return rows[~leaving], aside
 
 # %% ../../nbs/quality/09_row_filters.ipynb #50500bc1
+DuplicateOption: TypeAlias = Literal["auto", "keep", "drop"]
+
+
 def drop_unusable_rows(
     data: pd.DataFrame,  # raw rows
     target: str,  # column to predict
-    drop_duplicates: bool = True,  # of several identical rows keep one
+    duplicates: DuplicateOption = "auto",  # of equal rows: auto drops copies, keep none, drop all but one
 ) -> tuple[pd.DataFrame, dict[str, int]]:  # what is left, with the index of `data`; how many went, by reason
-    "Rows that have a target, each once. DataError when too few are left."
-    missing = pd.isna(pd.Series(map_distinct_values(normalise_label, data[target], None), index=data.index))
-    repeated = data.duplicated() & ~missing if drop_duplicates else missing & False
+    "Rows that have a target, copies once. DataError when too few are left."
+    missing = pd.Series(missing_targets(data[target]), index=data.index)
+    repeated = _repeated_rows(data, duplicates) & ~missing
     kept = data[~missing & ~repeated]
     if missing.all():
         raise DataError(
@@ -69,6 +76,48 @@ def drop_unusable_rows(
             f"are too few to learn from and to test on; at least {_MIN_TABLE_ROWS} are needed"
         )
     return kept, {"without target": int(missing.sum()), "repeated": int(repeated.sum())}
+
+
+def _repeated_rows(data: pd.DataFrame, duplicates: DuplicateOption) -> pd.Series:  # True for a row that goes
+    "Rows that are equal to an earlier one, and that the setting wants dropped."
+    found = find_repeated_rows(data)
+    gone = duplicates == "drop" or (duplicates == "auto" and found.origin == "copies")
+    return pd.Series(found.codes, index=data.index).duplicated() & gone
+
+# %% ../../nbs/quality/09_row_filters.ipynb #2c7c608b
+def _target_shift(before: pd.Series, after: pd.Series) -> str:  # empty: it hardly moves
+    "How the shares of the classes, or the mean, change."
+    if before.dtype.kind in "iuf" and before.nunique() > 20:
+        told = f"its mean goes from {before.mean():.4g} to {after.mean():.4g}"
+        return told if abs(after.mean() - before.mean()) > 0.02 * before.std() else ""
+    shares = [values.value_counts(normalize=True) for values in (after, before)]
+    last, first = shares[0].sort_values().align(shares[1], fill_value=0.0)
+    moved = (last - first).abs().round(6).to_numpy()
+    if not len(moved) or moved.max() < 0.005:
+        return ""
+    place = int(moved.argmax())
+    return f"the share of {last.index[place]} goes from {first.iloc[place]:.1%} to {last.iloc[place]:.1%}"
+
+
+def describe_repeated_rows(
+    data: pd.DataFrame,  # raw rows
+    rows: pd.DataFrame,  # what is left of them
+    target: str,
+) -> str:  # a sentence; empty: no row is repeated
+    "How many rows are equal to an earlier one, what became of them, and what that does to the target."
+    found = find_repeated_rows(data)
+    left = find_repeated_rows(rows).count if found.count else 0
+    if left:
+        why = {"chance": "as chance makes them with so few different values"}.get(
+            found.origin,
+            "more often than chance makes them; copies stay on one side of the split and in one fold",
+        )
+        return f"{left:,} rows are equal to an earlier one and are kept, {why}"
+    if not found.count:
+        return ""
+    shift = _target_shift(data[target].dropna(), rows[target])
+    effect = f": {shift} in '{target}' (duplicates = keep keeps them)" if shift else ""
+    return f"{found.count:,} rows that repeat an earlier one were dropped{effect}"
 
 # %% ../../nbs/quality/09_row_filters.ipynb #f53003b7
 def drop_unreadable_targets(

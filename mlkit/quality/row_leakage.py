@@ -18,7 +18,6 @@ from mlkit.quality.leakage_evidence import (
     AuditData,
     Leak,
     describe_row_offset,
-    hash_cells,
     majority_class_by_value,
     row_orders,
     second_largest_class,
@@ -30,6 +29,7 @@ from mlkit.quality.split_strategy import (
     parse_times,
     split_name,
 )
+from ..task.repeated_rows import DEPENDENCE_FACTOR, hash_cells
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
@@ -111,9 +111,6 @@ def shift_within_groups(values: np.ndarray, owner: np.ndarray, steps: int) -> np
     return np.where(same, moved, np.nan)
 
 # %% ../../nbs/quality/07_row_leakage.ipynb #9826944d
-_DEPENDENCE_FACTOR = 5  # columns that hang together meet so many times more often than strangers
-
-
 def find_copied_rows(
     train: pd.DataFrame,  # typed, with the answer
     test: pd.DataFrame,  # the same columns
@@ -131,7 +128,7 @@ def find_copied_rows(
         near = pairs(learned - ours[:, place], asked - theirs[:, place]) - twins
         counts = pd.Series(ours[:, place]).value_counts().to_numpy()
         meet = float((counts * (counts - 1.0)).sum() / (len(ours) * (len(ours) - 1.0)))
-        by_chance = max(by_chance, float(near.sum()) * min(1.0, _DEPENDENCE_FACTOR * meet))
+        by_chance = max(by_chance, float(near.sum()) * min(1.0, DEPENDENCE_FACTOR * meet))
     return twins > 0 if twins.sum() > 3 * by_chance else np.zeros(len(asked), dtype=bool)
 
 # %% ../../nbs/quality/07_row_leakage.ipynb #f80db696

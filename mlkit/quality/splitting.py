@@ -14,10 +14,12 @@ from ..core.errors import DataError, SettingsError, did_you_mean
 from ..data.type_inference import infer_table_spec
 from .row_filters import require_columns
 from .split_strategy import SplitMethod, SplitStrategy, choose_split_strategy
+from ..task.repeated_rows import copy_groups
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
-__all__ = ['SPLIT_METHODS', 'split_randomly', 'split_by_time', 'split_by_group', 'resolve_split_strategy', 'split_train_test']
+__all__ = ['SPLIT_METHODS', 'split_randomly', 'split_by_time', 'split_by_group', 'resolve_split_strategy', 'split_train_test',
+           'describe_test_classes']
 
 # %% ../../nbs/quality/12_splitting.ipynb #20600f8e
 SPLIT_METHODS = ("auto", "chance", "time", "group")
@@ -26,21 +28,38 @@ SPLIT_METHODS = ("auto", "chance", "time", "group")
 _TARGET_STRATA = 10  # numbers keep the shares of their tenths
 
 
+_ENOUGH_TEST_ROWS = 5  # of a class; a rarer one gives up to a third of its rows
+
+
 def split_randomly(
     strata: np.ndarray | None,  # class of each row; None: a number is predicted
     rows: int,  # how many there are
     test_size: float,  # share, between 0 and 1
     seed: int,
+    copies: np.ndarray | None = None,  # codes, the same for rows that stay together
 ) -> np.ndarray:  # True for the rows of the test set
-    "Choose rows at random; classes keep their shares."
+    "Choose rows at random; classes keep their shares, and copies stay together."
     from sklearn.model_selection import train_test_split
 
+    if copies is not None:
+        first = np.unique(copies, return_index=True)[1]
+        chosen = split_randomly(None if strata is None else strata[first], len(first), test_size, seed)
+        return chosen[copies]
+    chosen = np.zeros(rows, dtype=bool)
     if strata is not None and np.bincount(strata).min() < 2:
         strata = None
     if strata is not None:
-        test_size = max(test_size, len(np.unique(strata)) / rows)
-    _, chosen = train_test_split(np.arange(rows), test_size=test_size, random_state=seed, stratify=strata)
-    return np.isin(np.arange(rows), chosen)
+        test_size = max(test_size, len(np.unique(strata)) / rows, _rare_class_share(strata, test_size))
+    _, places = train_test_split(np.arange(rows), test_size=test_size, random_state=seed, stratify=strata)
+    chosen[places] = True
+    return chosen
+
+
+def _rare_class_share(strata: np.ndarray, test_size: float) -> float:
+    "Of two classes: the share of the rows that gives the rarer one enough test rows, a third at most."
+    counts = np.bincount(strata)
+    enough = min(_ENOUGH_TEST_ROWS, counts.min() // 3)
+    return enough / counts.min() if len(counts) == 2 else test_size
 
 # %% ../../nbs/quality/12_splitting.ipynb #82f0c6ce
 def split_by_time(
@@ -61,19 +80,32 @@ def split_by_time(
     return newest
 
 
+_GROUP_DRAWS = 20  # choices of groups to compare
+
+
 def split_by_group(
     groups: pd.Series,  # what keeps rows together
     test_size: float,  # share, between 0 and 1
     seed: int,
+    strata: np.ndarray | None = None,  # class of each row
 ) -> np.ndarray:  # True for the rows of the test set
-    "Choose whole groups at random."
+    "Choose whole groups at random; of some choices the one in which the classes keep their shares best."
     from sklearn.model_selection import GroupShuffleSplit
 
     names = groups.astype("str").fillna("")
     if names.nunique() < 2:
         raise DataError(f"'{groups.name}' has one value only; it cannot split rows into groups")
-    _, chosen = next(GroupShuffleSplit(1, test_size=test_size, random_state=seed).split(groups, groups=names))
-    return np.isin(np.arange(len(groups)), chosen)
+    draws = GroupShuffleSplit(1 if strata is None else _GROUP_DRAWS, test_size=test_size, random_state=seed)
+    tests = [np.isin(np.arange(len(groups)), places) for _, places in draws.split(groups, groups=names)]
+    return tests[0] if strata is None else min(tests, key=lambda exam: _share_distance(strata, exam))
+
+
+def _share_distance(strata: np.ndarray, exam: np.ndarray) -> float:
+    "How far the shares of the classes are apart on the two sides; far more where a side lacks one."
+    classes = int(strata.max()) + 1
+    train, test = (np.bincount(strata[side], minlength=classes) for side in (~exam, exam))
+    lacking = int(((train == 0) | (test == 0)).sum())
+    return lacking + float(np.abs(train / train.sum() - test / test.sum()).sum()) / 2
 
 # %% ../../nbs/quality/12_splitting.ipynb #35f4da73
 def _check_split(split: str, test_size: float, seed: int) -> None:
@@ -155,18 +187,41 @@ def split_train_test(
         resolve_split_strategy(rows, task, split, time_column, group_column),
         _target_codes(task, rows),
     )
+    copies = copy_groups(rows, task.target)
     if way.method == "time":
         exam = split_by_time(_read_times(rows[way.column]), test_size)
     elif way.method == "group":
-        exam = split_by_group(rows[way.column], test_size, seed)
+        exam = split_by_group(rows[way.column], test_size, seed, codes if task.type != "regression" else None)
     else:
-        exam = split_randomly(_strata(task, codes), len(rows), test_size, seed)
+        exam = split_randomly(_strata(task, codes), len(rows), test_size, seed, copies)
     if task.type != "regression" and (gone := set(codes) - set(codes[~exam])):
         why = f"by {way.method} ({way.column}) no row of class '{task.classes[min(gone)]}' would be left"
         way, exam = (
             SplitStrategy("chance", reason=why),
-            split_randomly(_strata(task, codes), len(rows), test_size, seed),
+            split_randomly(_strata(task, codes), len(rows), test_size, seed, copies),
         )
     if way.method == "time":
         rows, exam = _sort_by_time(rows, _read_times(rows[way.column]), exam)
     return rows[~exam], rows[exam], way
+
+# %% ../../nbs/quality/12_splitting.ipynb #014e0c6a
+_FEW_TEST_ROWS = 10  # of a class, below which a score is rough
+
+
+def describe_test_classes(
+    task: Task,
+    codes: np.ndarray,  # of the test rows, from `encode_target`
+) -> str:  # a sentence; empty: there are enough of each class
+    "Which classes have no test row, or only a few."
+    if task.type == "regression" or not len(codes):
+        return ""
+    counts = dict(zip(task.classes, np.bincount(codes, minlength=len(task.classes)).tolist(), strict=True))
+    none = [name for name, count in counts.items() if not count]
+    few = [f"{count} of class '{name}'" for name, count in counts.items() if 0 < count < _FEW_TEST_ROWS]
+    told = [
+        f"none of the test rows are of class {', '.join(map(repr, none[:3]))}: scores that need it are undefined"
+    ]
+    told = told if none else []
+    if few:
+        told.append(f"few of the test rows are of a rare class ({', '.join(few[:3])}): the score is rough")
+    return "; ".join(told)

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import SettingsError, did_you_mean
 from ..core.files import atomic_write
 
 # %% auto #0
-__all__ = ['ROLES', 'ApiKey', 'hash_key', 'list_keys', 'add_key', 'remove_key', 'ApiKeyring']
+__all__ = ['ROLES', 'ApiKey', 'hash_key', 'list_keys', 'name_problem', 'add_key', 'remove_key', 'ApiKeyring']
 
 # %% ../../nbs/serving/02_api_keys.ipynb #dabc9ed5
 ROLES = ("predict", "explain", "feedback", "admin")
@@ -59,9 +62,39 @@ def list_keys(
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SettingsError(f"{path} is no file of keys; {mend}, in another file") from error
     try:
-        return [ApiKey(**{**each, "roles": tuple(each["roles"])}) for each in stored]
-    except (KeyError, TypeError) as error:
+        keys = [ApiKey(**{**each, "roles": tuple(_list_of(each["roles"]))}) for each in _list_of(stored)]
+        problems = [problem for key in keys if (problem := _entry_problem(key))]
+    except (KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"{path} has an entry that is no key; remove it, or {mend}") from error
+    if len({key.sha256 for key in keys}) < len(keys):
+        problems.append("the same key stands there twice")
+    if problems:
+        raise SettingsError(f"{path} has an entry that is no key ({problems[0]}); remove it, or {mend}")
+    return keys
+
+
+def _list_of(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise TypeError
+    return value
+
+
+def _entry_problem(key: ApiKey) -> str:
+    "What is wrong with an entry of the file; empty: nothing."
+    if problem := name_problem(key.name):
+        return problem
+    if not key.roles or any(role not in ROLES for role in key.roles):
+        return f"the roles are {', '.join(ROLES)}"
+    return "" if re.fullmatch("[0-9a-f]{64}", key.sha256) else "sha256 is no digest"
+
+
+def name_problem(
+    name: str,  # whose a key is
+) -> str:
+    "What is wrong with the name of a key: it stands in one line of messages and logs. Empty: nothing."
+    if not name.strip():
+        return "a key needs a name: whose it is"
+    return "" if name.isprintable() and len(name) <= 100 else "a name is one line of at most 100 characters"
 
 
 def _write(path: Path, keys: Sequence[ApiKey]) -> None:
@@ -85,8 +118,8 @@ def add_key(
             raise SettingsError(f"there is no role '{role}'{hint}")
     if not roles:
         raise SettingsError(f"a key needs a role; the roles are {', '.join(ROLES)}")
-    if not name.strip():
-        raise SettingsError("a key needs a name: whose it is")
+    if problem := name_problem(name):
+        raise SettingsError(problem)
     if any(each.name == name for each in keys):
         raise SettingsError(f"there is a key '{name}' already; remove it first: mlkit keys remove {name}")
     key = f"mlk_{secrets.token_urlsafe(32)}"
@@ -136,4 +169,8 @@ class ApiKeyring:
         try:
             self.known = {key.sha256: key for key in list_keys(self.path)} if stamp else {}
         except SettingsError as error:
-            self.problem = str(error)
+            self.known, self.problem = {}, str(error)
+            _log.error("nobody is let in, because %s", error)
+
+
+_log = logging.getLogger("mlkit.serve")

@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from .api_keys import ApiKeyring
+from .callers import CallerRates, KnownSites
+from .connections import guard_connections
 from mlkit.serving.http import (
     Endpoint,
     Request,
@@ -22,6 +24,7 @@ from mlkit.serving.http import (
     RequestPolicy,
     Response,
     json_response,
+    parse_body,
     parse_json,
     warning_header,
 )
@@ -55,10 +58,10 @@ class PredictionHandlers:
 
     async def read_json(self, request: Request) -> tuple[Any, int]:
         "The JSON of a request, and its size."
-        if request.media_type() not in ("application/json", ""):
+        if request.media_type() != "application/json":
             raise RequestError(415, "the body should be JSON; send Content-Type: application/json")
         body = await request.body(self.limits)
-        return parse_json(body), len(body)
+        return await parse_body(parse_json, body), len(body)
 
     async def predict_rows(
         self, request: Request, rows: list[Any], size: int
@@ -66,8 +69,8 @@ class PredictionHandlers:
         "Predictions for rows, and the model that made them."
         service, inline = self.service, len(rows) <= _MAX_INLINE_ROWS and size <= _MAX_INLINE_BYTES
         if not inline or not service.active_model.model.is_fast:
-            return await asyncio.to_thread(service.predict, rows, request.started)
-        model, reads = service.read_rows(rows, request.started)
+            return await asyncio.to_thread(service.predict, rows, request.started, size)
+        model, reads = service.read_rows(rows, request.started, size)
         output = await self.batcher.submit(model.predictor, reads)
         return service.complete_predictions(model, rows, reads, output, request.started), model
 
@@ -76,7 +79,7 @@ class PredictionHandlers:
         value, size = await self.read_json(request)
         many = type(value) is list
         predictions, model = await self.predict_rows(request, value if many else [value], size)
-        version, headers = model.predictor.version, warning_header(predictions)
+        version, headers = model.predictor.version, (*model.headers, *warning_header(predictions))
         if many:
             return json_response({"predictions": predictions, "version": version}, headers=headers)
         request.id, predictions[0]["version"] = predictions[0]["id"], version
@@ -92,7 +95,7 @@ class PredictionHandlers:
         (prediction,), model = await self.predict_rows(request, [value], size)
         explanation = await asyncio.to_thread(explain_row, model.predictor, value)
         content = prediction | {"version": model.predictor.version} | explanation
-        return json_response(content, headers=warning_header([prediction]))
+        return json_response(content, headers=(*model.headers, *warning_header([prediction])))
 
     async def feedback(self, request: Request) -> Response:
         "POST /feedback"
@@ -204,7 +207,9 @@ def create_app(settings: ServeSettings) -> EndpointRouter:  # an ASGI applicatio
     active, metrics = ActiveModel(settings.model), ServerMetrics()
     log = None if settings.log in ("none", "") else PredictionLog(resolve_log_url(settings.log))
     service = ModelService(active, metrics, settings.limits, log, settings.log_share)
-    policy = RequestPolicy(metrics, keyring, settings.limits, settings.access)
+    sites, rates = KnownSites(settings.hosts.split()), CallerRates(settings.key_rate, settings.address_rate)
+    guard_connections(settings.connection_limits, metrics)
+    policy = RequestPolicy(metrics, keyring, settings.limits, settings.access, sites, rates)
     endpoints = make_endpoints(service, policy)
 
     @asynccontextmanager

@@ -8,23 +8,26 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import orjson
 
 from ..core.errors import MLKitError
 from .api_keys import ApiKeyring
+from .callers import CallerRates, KnownSites, RateLimit, network_of
 from .prediction_log import new_id
 from .telemetry import ServerMetrics
 
 # %% auto #0
 __all__ = ['Headers', 'Handler', 'RequestError', 'Response', 'json_response', 'warning_header', 'parse_json', 'RequestLimits',
-           'check_request_rows', 'Request', 'RequestPolicy', 'Endpoint', 'ensure_request_id']
+           'check_request_rows', 'Request', 'parse_body', 'RequestPolicy', 'Endpoint', 'ensure_request_id']
 
 # %% ../../nbs/serving/05_http.ipynb #3d32d869
 Headers = Sequence[tuple[bytes, bytes]]
@@ -66,22 +69,27 @@ def parse_json(body: bytes) -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise RequestError(400, f"the body is no JSON: {error}") from error
+    texts = _texts_in(value, _MAX_DEPTH)
     if b"\\" in body:
         _check_each(body)
-    elif body.count(b'"') != 2 * _texts_in(value):
+    elif body.count(b'"') != 2 * texts:
         raise RequestError(400, _TWICE)
     return value
 
 
 _TWICE = "the body is no good JSON: a name comes twice in an object"
+_MAX_DEPTH = 32  # lists and objects inside of each other; no protocol here needs more than six
 
 
-def _texts_in(value: Any) -> int:
-    "How many texts there are, names of objects among them."
+def _texts_in(value: Any, depth: int) -> int:
+    "How many texts there are, names of objects among them. RequestError: it is nested deeper than that."
     if type(value) is str:
         return 1
+    if depth < 0:
+        message = f"the body is nested more than {_MAX_DEPTH} levels deep; a row is {{column: cell}}"
+        raise RequestError(422, message)
     if type(value) is list:
-        return sum(map(_texts_in, value))
+        return sum(map(_texts_in, value, repeat(depth - 1)))
     if type(value) is not dict:
         return 0
     texts = len(value)
@@ -89,7 +97,7 @@ def _texts_in(value: Any) -> int:
         if type(each) is str:
             texts += 1
         elif type(each) is dict or type(each) is list:
-            texts += _texts_in(each)
+            texts += _texts_in(each, depth - 1)
     return texts
 
 
@@ -100,10 +108,7 @@ def _check_each(body: bytes) -> None:
         if len({name for name, _ in pairs}) < len(pairs):
             raise RequestError(400, _TWICE)
 
-    try:
-        json.loads(body, object_pairs_hook=once)
-    except RecursionError as error:
-        raise RequestError(400, "the body is nested too deeply") from error
+    json.loads(body, object_pairs_hook=once)
 
 # %% ../../nbs/serving/05_http.ipynb #7c7c3211
 @dataclass(frozen=True)
@@ -113,6 +118,7 @@ class RequestLimits:
     bytes: int = 10_000_000  # of a body
     rows: int = 10_000  # in a request
     seconds: float = 30.0  # to send a body, and to answer it
+    cell: int = 100_000  # characters of a text
 
 
 _CELL = frozenset((str, int, float, bool, type(None)))
@@ -122,6 +128,7 @@ def check_request_rows(
     rows: Sequence[Any],
     limits: RequestLimits,
     most: int,  # columns in a row
+    size: int = 0,  # of the request in bytes; long texts are looked for only where there can be one
 ) -> None:
     "RequestError: something is no row, or there are too many."
     if len(rows) > limits.rows:
@@ -135,6 +142,17 @@ def check_request_rows(
             raise RequestError(422, _nested(number, row))
         if len(row) > most:
             raise RequestError(422, f"row {number} has {len(row):,} columns; {most:,} are the most")
+        if size > limits.cell:
+            _check_lengths(number, row, limits.cell)
+
+
+def _check_lengths(number: int, row: Mapping[str, Any], most: int) -> None:
+    for name, cell in row.items():
+        if type(cell) is str and len(cell) > most:
+            message = (
+                f"row {number}: the cell of '{name[:60]}' has {len(cell):,} characters; {most:,} are the most"
+            )
+            raise RequestError(422, message)
 
 
 def _nested(number: int, row: Mapping[str, Any]) -> str:
@@ -173,6 +191,11 @@ class Request:
                 late.cancel()
         return body
 
+    def address(self) -> str:
+        "The network address that it came from; empty: it is not known."
+        client = self.scope.get("client")
+        return network_of(client[0]) if client else ""
+
     def media_type(self) -> str:
         "The media type of the body, without its parameters."
         return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
@@ -194,12 +217,25 @@ async def _read_body(receive: Callable[[], Awaitable[Any]], limits: RequestLimit
     return bytes(body)
 
 
+_MAX_INLINE_BYTES = 20_000
+
+
+async def parse_body(parse: Callable, body: bytes, *more: Any) -> Any:
+    "What a parser makes of a body; of a large one in a thread, so that nobody else waits for it."
+    if len(body) <= _MAX_INLINE_BYTES:
+        return parse(body, *more)
+    return await asyncio.to_thread(parse, body, *more)
+
+
 def _too_large(limits: RequestLimits) -> RequestError:
     return RequestError(
         413, f"the body is larger than {limits.bytes:,} bytes; send fewer rows at a time", _CLOSE
     )
 
 # %% ../../nbs/serving/05_http.ipynb #49b26976
+_log = logging.getLogger("mlkit.serve")
+
+
 @dataclass
 class RequestPolicy:
     "What all endpoints share: authorisation, limits, metrics, access log."
@@ -208,24 +244,64 @@ class RequestPolicy:
     keyring: ApiKeyring | None = None  # None: no key is needed
     limits: RequestLimits = RequestLimits()
     access_log: bool = False  # one line a request in the log `mlkit.access`
+    sites: KnownSites = field(default_factory=KnownSites)  # which browsers may come
+    rates: CallerRates = field(default_factory=CallerRates)  # how often a caller may come
+
+    def admit(self, request: Request, role: str) -> None:
+        "RequestError: the client may not do this, or comes too often."
+        if self.rates.by_address is not None:
+            _check_rate(self.rates.by_address, request.address())
+        self.authorise(request, role)
+        if self.rates.by_key is not None and request.key_name:
+            _check_rate(self.rates.by_key, request.key_name)
 
     def authorise(self, request: Request, role: str) -> None:
         "RequestError: the client may not do this."
         if self.keyring is None:
             return
-        headers = request.headers
-        sent = headers.get(b"x-api-key") or b""
-        if not sent and headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
-            sent = headers[b"authorization"][7:].strip()
+        sent = _key_sent(request.headers)
         key = self.keyring.find(sent) if sent else None
         if key is None:
-            why = "this key is not known" if sent else "a key is needed"
-            raise RequestError(
-                401, f"{why}; send Authorization: Bearer KEY", ((b"www-authenticate", b"Bearer"),)
-            )
-        if not key.has_role(role):
+            self.refuse_key(request, bool(sent))
+        elif not key.has_role(role):
+            self.metrics.count_refused_key("role")
             raise RequestError(403, f"the key '{key.name}' may not {role}; ask for one with this role")
-        request.key_name = key.name
+        else:
+            request.key_name = key.name
+
+    def refuse_key(self, request: Request, was_sent: bool) -> None:
+        "RequestError: no key was sent, or one that is not known."
+        self.metrics.count_refused_key("unknown" if was_sent else "missing")
+        why = "this key is not known" if was_sent else "a key is needed"
+        if self.keyring and self.keyring.problem:
+            why = "the file of keys is damaged, so no key is known"
+        elif was_sent:
+            address = request.address()
+            if wait := self.rates.failures.take(address):
+                raise _too_many("keys that are not known", wait)
+            if not self.rates.log_lines.take(""):
+                _log.warning("a key that is not known came from %s", address or "nowhere")
+        raise RequestError(401, f"{why}; send Authorization: Bearer KEY", ((b"www-authenticate", b"Bearer"),))
+
+# %% ../../nbs/serving/05_http.ipynb #d0f57a61
+def _key_sent(headers: Mapping[bytes, bytes]) -> bytes:
+    "The key that came with a request; empty: there is none."
+    sent = headers.get(b"x-api-key") or b""
+    if not sent and headers.get(b"authorization", b"")[:7].lower() == b"bearer ":
+        sent = headers[b"authorization"][7:].strip()
+    return sent
+
+
+def _check_rate(limit: RateLimit, caller: str) -> None:
+    if wait := limit.take(caller):
+        raise _too_many("requests", wait)
+
+
+def _too_many(what: str, wait: float) -> RequestError:
+    seconds = math.ceil(wait)
+    return RequestError(
+        429, f"too many {what}; come back in {seconds} s", ((b"retry-after", b"%d" % seconds),)
+    )
 
 # %% ../../nbs/serving/05_http.ipynb #be49b9fc
 Handler = Callable[[Request], Awaitable[Response]]
@@ -245,8 +321,10 @@ class Endpoint:
             if handler is None:
                 message = f"{self.path} takes {self.allowed.decode()}"
                 raise RequestError(405, message, ((b"allow", self.allowed),))
+            if problem := self.policy.sites.problem(request.headers):
+                raise RequestError(*problem)
             if self.role is not None:
-                self.policy.authorise(request, self.role)
+                self.policy.admit(request, self.role)
             response = await handler(request)
         except RequestError as error:
             response = _error_response(request, error.status_code, str(error), error.headers)
@@ -275,7 +353,7 @@ class Endpoint:
         await send({"type": "http.response.body", "body": response.body})
 
 # %% ../../nbs/serving/05_http.ipynb #305e55ef
-_log, _access = logging.getLogger("mlkit.serve"), logging.getLogger("mlkit.access")
+_access = logging.getLogger("mlkit.access")
 _is_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
 
 

@@ -199,24 +199,26 @@ def _ref(name: str) -> dict[str, Any]:
 _STATUS_DESCRIPTIONS = {
     400: "the body cannot be read",
     401: "a key is needed",
-    403: "the key may not do this",
+    403: "the key may not do this, or a page of another site asks",
     404: "there is no such thing here",
     408: "the body came too slowly",
     413: "the body is too large",
     415: "the body is of another type",
+    421: "this server has another name",
     422: "the rows cannot be predicted",
+    429: "too many requests; come back later",
     500: "a fault of the server",
     501: "not available on this server",
     503: "not now; come back in a second",
 }
-_BODY, _KEY = (400, 408, 413, 415, 422, 500, 503), (401, 403)
+_BODY, _KEY = (400, 408, 413, 415, 422, 500, 503), (401, 429)
 
 # %% ../../nbs/serving/08_openapi.ipynb #b86a9a3b
 def _operation(
     summary: str,
     response: dict[str, Any],  # JSON schema, or {"text": media type}
     body: dict[str, Any] | None = None,  # media type -> JSON schema
-    statuses: tuple[int, ...] = (500,),  # that it may give besides 200
+    statuses: tuple[int, ...] = (500,),  # that it may give besides 200, 403 and 421
     role: str | None = None,  # that a key needs; None: everybody may
     more: dict[str, Any] | None = None,  # media types of the response besides JSON
 ) -> dict[str, Any]:
@@ -225,7 +227,7 @@ def _operation(
     content = {response["text"]: text} if "text" in response else _content(_json_body(response))
     responses = {"200": {"description": "the response", "content": content | (more or {})}}
     error = _content(_json_body(_ref("Error")))
-    for status in sorted({*statuses, *(_KEY if role is not None else ())}):
+    for status in sorted({403, 421, *statuses, *(_KEY if role is not None else ())}):
         responses[str(status)] = {"description": _STATUS_DESCRIPTIONS[status], "content": error}
     operation: dict[str, Any] = {"summary": summary, "responses": responses}
     if body:

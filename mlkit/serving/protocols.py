@@ -22,6 +22,7 @@ from mlkit.serving.http import (
     RequestError,
     Response,
     json_response,
+    parse_body,
     parse_json,
     warning_header,
 )
@@ -129,17 +130,17 @@ class MLflowHandlers:
         kind, body = request.media_type(), await request.body(self.service.limits)
         columns = [column.name for column in self.service.active_model.model.predictor.columns]
         if kind == "text/csv":
-            rows = parse_csv_rows(body)
-        elif kind in ("application/json", ""):
-            rows = parse_mlflow_rows(parse_json(body), columns)
+            rows = await parse_body(parse_csv_rows, body)
+        elif kind == "application/json":
+            rows = parse_mlflow_rows(await parse_body(parse_json, body), columns)
         else:
-            raise RequestError(415, "the body should be application/json or text/csv")
-        predictions, _ = await self.predict(request, rows, len(body))
+            raise RequestError(415, "send Content-Type: application/json, or text/csv")
+        predictions, model = await self.predict(request, rows, len(body))
         content = {
             "predictions": [flatten_prediction(each) for each in predictions],
             "ids": [each["id"] for each in predictions],
         }
-        return json_response(content, headers=warning_header(predictions))
+        return json_response(content, headers=(*model.headers, *warning_header(predictions)))
 
     async def ping(self, request: Request) -> Response:
         "GET /ping"
@@ -220,6 +221,11 @@ def _object(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
+def _optional_object(value: Any, what: str) -> dict[str, Any]:
+    "An object that may be left out; some clients write null for it."
+    return {} if value is None else _object(value, what)
+
+
 def _list(value: Any, what: str) -> list[Any]:
     if type(value) is not list:
         raise RequestError(400, f"{what} is no list")
@@ -236,7 +242,7 @@ def _tensor(said: Any, tail: bytes) -> tuple[str, list[Any], bytes]:
     sizes = _list(shape, f"the shape of {where}")
     if [*map(type, sizes)] not in ([int], [int, int]) or sizes[0] < 0 or sizes[1:] not in ([], [1]):
         raise RequestError(400, f"{where} should be of shape [rows] or [rows, 1]")
-    size = _object(said.get("parameters", {}), "parameters").get("binary_data_size")
+    size = _optional_object(said.get("parameters"), "parameters").get("binary_data_size")
     if size is None:
         values = _flat(_list(said.get("data"), f"the data of {where}"))
     elif type(size) is int and 0 <= size <= len(tail):
@@ -268,20 +274,21 @@ def parse_inference_request(
         inputs[name] = values
     if tail:
         raise RequestError(400, "there are bytes that belong to no input")
-    every = _object(said.get("parameters", {}), "parameters").get("binary_data_output") is True
+    every = _optional_object(said.get("parameters"), "parameters").get("binary_data_output") is True
+    id = said.get("id")
     return InferenceRequest(
-        str(said.get("id", ""))[:64], inputs, _requested_outputs(said.get("outputs", []), every)
+        "" if id is None else str(id)[:64], inputs, _requested_outputs(said.get("outputs"), every)
     )
 
 # %% ../../nbs/serving/07_protocols.ipynb #1ab30888
 def _requested_outputs(outputs: Any, every: bool) -> dict[str, bool]:
     "The outputs that are asked for, and whether as bytes."
     wanted = {}
-    for each in _list(outputs, "outputs"):
+    for each in [] if outputs is None else _list(outputs, "outputs"):
         name = _object(each, "an output").get("name")
         if type(name) is not str or name not in _OUTPUT_TENSORS:
             raise RequestError(400, f"there is no such output; they are {', '.join(_OUTPUT_TENSORS)}")
-        how = _object(each.get("parameters", {}), "parameters")
+        how = _optional_object(each.get("parameters"), "parameters")
         if "classification" in how:
             raise RequestError(400, "classification is not offered; ask for probabilities")
         wanted[name] = every if "binary_data" not in how else how["binary_data"] is True
@@ -367,6 +374,12 @@ class OpenInferenceHandlers:
             raise RequestError(404, f"there is no such version here; this is '{model.predictor.version}'")
         return model
 
+    def _is_json(self, request: Request) -> bool:
+        "Whether the body is declared as JSON. Triton's client declares nothing; a page in a browser must."
+        if request.media_type() == "application/json":
+            return True
+        return b"content-type" not in request.headers and b"sec-fetch-mode" not in request.headers
+
     async def server(self, request: Request) -> Response:
         "GET /v2"
         extensions = ["binary_tensor_data"]
@@ -384,13 +397,15 @@ class OpenInferenceHandlers:
         "POST /v2/models/{name}/infer"
         self._model(request)
         header = request.headers.get(b"inference-header-content-length")
-        if header is None and request.media_type() not in ("application/json", ""):
-            raise RequestError(415, "the body should be JSON; for bytes set Inference-Header-Content-Length")
+        if header is None and not self._is_json(request):
+            message = "send Content-Type: application/json; for bytes set Inference-Header-Content-Length"
+            raise RequestError(415, message)
         body = await request.body(self.service.limits)
-        tensors = parse_inference_request(body, header)
+        tensors = await parse_body(parse_inference_request, body, header)
         predictions, model = await self.predict(request, tensor_rows(tensors.inputs), len(body))
         content, size = make_inference_response(tensors, predictions, model)
+        headers = (*model.headers, *warning_header(predictions))
         if size is None:
-            return Response(200, content, headers=warning_header(predictions))
+            return Response(200, content, headers=headers)
         length: Headers = ((b"inference-header-content-length", b"%d" % size),)
-        return Response(200, content, b"application/octet-stream", (*length, *warning_header(predictions)))
+        return Response(200, content, b"application/octet-stream", (*length, *headers))

@@ -5,27 +5,38 @@
 # %% ../../nbs/serving/13_server.ipynb #8e69fecc
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import signal
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from uvicorn.supervisors import Multiprocess
+
 from ..core.errors import SettingsError
 from .api_keys import ApiKeyring
 from .app import EndpointRouter, create_app
-from .server_settings import ServeSettings, read_serve_settings
+from .callers import LOOPBACK_HOSTS
+from .follower import end_with_parent
+from .server_settings import ServeSettings, as_variables, read_serve_settings
 from .service import find_package_location, open_loaded_model
 
 # %% auto #0
-__all__ = ['app', 'configure_logging', 'run_server']
+__all__ = ['app', 'configure_logging', 'run_server', 'open_listeners', 'stopped_by_signals']
 
 # %% ../../nbs/serving/13_server.ipynb #a17bfc77
 def app() -> EndpointRouter:
     "The application for `uvicorn --factory mlkit.serving.server:app`, configured by the environment."
     configure_logging()
+    end_with_parent()
     return create_app(read_serve_settings(os.environ))
 
 
@@ -40,9 +51,6 @@ def configure_logging() -> None:
     other.handlers, other.propagate = [], False
 
 # %% ../../nbs/serving/13_server.ipynb #97ee5753
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
-
-
 def run_server(
     model: str | Path,  # a package, a run, or a folder with current.json
     host: str = "127.0.0.1",  # 0.0.0.0: every address of this machine
@@ -56,18 +64,14 @@ def run_server(
     "Run the server until it is stopped. SettingsError, PackageError: it cannot be started with these settings."
     import uvicorn
 
-    if not keys and host not in _LOOPBACK_HOSTS:
-        raise SettingsError(
-            f"on {host} others can reach the server, so it needs keys; make one: mlkit keys add NAME, and serve "
-            "with --keys keys.json"
-        )
-    if bool(tls_cert) != bool(tls_key):
-        raise SettingsError("--tls-cert and --tls-key go together; give both")
-    settings = read_serve_settings(ServeSettings(str(model), keys or "off", **more).variables())
+    settings = _checked_settings(str(model), host, keys, more)
+    _check_listening(host, port, workers, tls_cert, tls_key)
     configure_logging()
     options: dict[str, Any] = {
         "host": host,
         "port": port,
+        "http": "mlkit.serving.connections:GuardedProtocol",
+        "loop": "mlkit.serving.connections:new_event_loop",
         "ssl_certfile": tls_cert or None,
         "ssl_keyfile": tls_key or None,
         "server_header": False,
@@ -76,10 +80,147 @@ def run_server(
         "timeout_keep_alive": 75,  # seconds; load balancers give up an idle connection after 60
         "timeout_graceful_shutdown": 15,
     }
-    if workers == 1:
-        return uvicorn.run(create_app(settings), **options)
-    with _multiprocess_environment(settings):
-        uvicorn.run("mlkit.serving.server:app", factory=True, workers=workers, **options)
+    with open_listeners(host, port) as listeners, stopped_by_signals():
+        _log.info("listening on %s, port %d", host, listeners[0].getsockname()[1])
+        if workers == 1:
+            return _run_here(uvicorn.Server(uvicorn.Config(create_app(settings), **options)), listeners)
+        options |= {"factory": True, "workers": workers}
+        with _multiprocess_environment(settings):
+            _Workers(uvicorn.Config("mlkit.serving.server:app", **options), listeners).run()
+
+
+def _run_here(server: Any, listeners: list[socket.socket]) -> None:
+    if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, server.handle_exit)  # a terminal that is closed: finish, as on SIGTERM
+    server.run(listeners)
+    if not server.started:
+        raise SystemExit(1)
+
+
+class _Workers(Multiprocess):
+    "Several processes. Without this, one that a closed terminal should end would start them anew."
+
+    def handle_hup(self) -> None:
+        self.handle_term()
+
+
+_log = logging.getLogger("mlkit.serve")
+
+# %% ../../nbs/serving/13_server.ipynb #861ba620
+def _checked_settings(model: str, host: str, keys: str, more: dict[str, Any]) -> ServeSettings:
+    "The settings of a server at this host. SettingsError: they are wrong, or leave it open to others."
+    keys, is_local = keys or os.environ.get("MLKIT_SERVE_KEYS", ""), host in LOOPBACK_HOSTS
+    keys = "" if keys == "off" else keys
+    if not keys and not is_local:
+        raise SettingsError(
+            f"on {host} others can reach the server, so it needs keys; make one: mlkit keys add NAME, and serve "
+            "with --keys keys.json"
+        )
+    settings = read_serve_settings(os.environ | as_variables({"model": model, "keys": keys or "off"} | more))
+    if not is_local:
+        return settings
+    return replace(settings, hosts=" ".join([*LOOPBACK_HOSTS, settings.hosts]).strip())
+
+
+def _check_listening(host: str, port: int, workers: int, tls_cert: str, tls_key: str) -> None:
+    "SettingsError: nobody can listen there, or with this certificate."
+    if not 0 <= port <= 65_535:
+        raise SettingsError(f"--port {port} is no port; they go from 1 to 65535 (0: any that is free)")
+    if not 1 <= workers <= 256:
+        raise SettingsError(f"--workers {workers} is out of range; give 1 to 256 processes")
+    if bool(tls_cert) != bool(tls_key):
+        raise SettingsError("--tls-cert and --tls-key go together; give both")
+    for option, path in (("--tls-cert", tls_cert), ("--tls-key", tls_key)):
+        if path and (problem := _file_problem(path)):
+            raise SettingsError(f"{option} {path} cannot be read ({problem}); name a file in PEM form")
+    if tls_cert:
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls_cert, tls_key, password=_no_password)
+        except (ssl.SSLError, ValueError, OSError) as error:
+            reason = getattr(error, "reason", None) or str(error)
+            raise SettingsError(
+                f"{tls_cert} and {tls_key} are no certificate with its private key ({reason}); "
+                "both are needed in PEM form, the key without a password"
+            ) from error
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")
+
+
+def _file_problem(path: str) -> str:
+    "Why a file cannot be read; empty: it can."
+    try:
+        with open(path, "rb"):
+            return ""
+    except OSError as error:
+        return error.strerror or type(error).__name__
+
+# %% ../../nbs/serving/13_server.ipynb #db72d3c1
+@contextmanager
+def open_listeners(
+    host: str,
+    port: int,  # 0: any that is free
+) -> Iterator[list[socket.socket]]:
+    "Sockets that take connections. SettingsError: there is no such address, or somebody listens there already."
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"--host {host} is no address of this machine ({error}); 127.0.0.1 is") from error
+    with ExitStack() as stack:
+        listeners: list[socket.socket] = []
+        for family, _, _, _, address in dict.fromkeys(found):
+            try:
+                listeners.append(stack.enter_context(_open_listener(family, address)))
+            except OSError as error:
+                if listeners and error.errno != errno.EADDRINUSE:
+                    continue  # localhost of IPv6, on a machine without
+                raise SettingsError(
+                    f"cannot listen on {host}, port {port} ({error.strerror}); stop whoever listens there, or choose "
+                    "another --port"
+                ) from error
+            if port == 0:
+                break
+        yield listeners
+
+
+def _open_listener(family: int, address: Any) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+        listener.listen(2_048)
+        listener.set_inheritable(True)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    "SIGTERM and SIGHUP end the block like an error would, so that everything is cleared away; the exit code is 0."
+
+    def stop(number: int, frame: Any) -> None:
+        raise SystemExit(0)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), stop) for name in names}
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code:
+            raise
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
 
 # %% ../../nbs/serving/13_server.ipynb #e23067cc
 @contextmanager

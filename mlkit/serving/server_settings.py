@@ -10,10 +10,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ..core.errors import SettingsError, did_you_mean
+from .connections import ConnectionLimits
 from .http import RequestLimits
 
 # %% auto #0
-__all__ = ['ServeSettings', 'read_serve_settings']
+__all__ = ['ServeSettings', 'as_variables', 'read_serve_settings']
 
 # %% ../../nbs/serving/11_server_settings.ipynb #59ec0ffa
 _ENVIRONMENT_PREFIX = "MLKIT_SERVE_"
@@ -27,21 +28,47 @@ class ServeSettings:
     keys: str  # file of API keys; off: no key is needed
     log: str = "predictions.db"  # prediction log: a path, a URL, env:NAME, or none
     log_share: float = 1.0  # of the predictions that are logged
+    log_bytes: int = 10_000_000_000  # of a log in a file; the oldest predictions go first. 0: without end
+    log_cell: int = 1_000  # characters of a text in the log; longer ones are cut
+    durable: bool = False  # answer only when the prediction is in the log, on disk
     max_bytes: int = 10_000_000  # of a request
     max_rows: int = 10_000  # in a request
+    max_cell: int = 100_000  # characters of a text
+    hosts: str = ""  # names that requests may call this server, blanks between them; empty: any
+    key_rate: float = 0.0  # requests a second of one key; 0: as many as come
+    address_rate: float = 0.0  # requests a second from one address; 0: as many as come
     timeout: float = 30.0  # seconds to send a request, and to respond to it
+    max_connections: int = 4_000  # at a time, in one process
+    max_address_connections: int = 1_000  # of them, from one address
+    max_head_bytes: int = 32_768  # of the first line and the headers of a request
+    max_url_bytes: int = 8_192  # of the address in the first line
+    head_timeout: float = 10.0  # seconds to send the head, and for the handshake of TLS
     reload: float = 1.0  # seconds between two checks for a new model; 0: never
     access: bool = False  # a line a request on standard error
 
     @property
     def limits(self) -> RequestLimits:
-        return RequestLimits(self.max_bytes, self.max_rows, self.timeout)
+        return RequestLimits(self.max_bytes, self.max_rows, self.timeout, self.max_cell)
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        return ConnectionLimits(
+            self.max_connections,
+            self.max_address_connections,
+            self.max_head_bytes,
+            self.max_url_bytes,
+            self.head_timeout,
+            self.timeout,
+        )
 
     def variables(self) -> dict[str, str]:
         "The settings as environment variables."
-        return {
-            _ENVIRONMENT_PREFIX + each.name.upper(): str(getattr(self, each.name)) for each in fields(self)
-        }
+        return as_variables({each.name: getattr(self, each.name) for each in fields(self)})
+
+
+def as_variables(settings: Mapping[str, Any]) -> dict[str, str]:
+    "Some settings as environment variables."
+    return {_ENVIRONMENT_PREFIX + name.upper(): str(value) for name, value in settings.items()}
 
 # %% ../../nbs/serving/11_server_settings.ipynb #9282078f
 _READ: dict[str, Callable[[str], Any]] = {
@@ -79,7 +106,11 @@ def read_serve_settings(environment: Mapping[str, str]) -> ServeSettings:
 
 def _out_of_range(values: Mapping[str, Any]) -> list[str]:
     "The settings that are out of range, in sentences."
-    least = {"max_bytes": 100, "max_rows": 1, "timeout": 0.1, "reload": 0, "log_share": 0}
+    least = {
+        **{"max_bytes": 100, "max_rows": 1, "max_cell": 1, "timeout": 0.1},
+        **{"reload": 0, "log_share": 0, "key_rate": 0, "address_rate": 0, "head_timeout": 0.1},
+        **{"max_connections": 1, "max_address_connections": 1, "max_head_bytes": 1_000, "max_url_bytes": 100},
+    }
     wrong = [
         f"{_ENVIRONMENT_PREFIX}{name.upper()} = {values[name]} is below {low}"
         for name, low in least.items()

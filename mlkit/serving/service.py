@@ -12,7 +12,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,10 +20,9 @@ from typing import Any, NamedTuple
 from ..core.errors import MLKitError, PackageError
 from ..inference.predictor import Predictor, load_predictor, stack_rows
 from ..inference.row_reader import ParsedRow
-from .http import RequestError, RequestLimits, check_request_rows
+from .http import Headers, RequestError, RequestLimits, check_request_rows
 from .prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, new_id
 from .telemetry import ServerMetrics
-from ..task.target import class_key, normalise_label
 from ..task.task import Task
 
 # %% auto #0
@@ -73,6 +72,8 @@ class LoadedModel(NamedTuple):
     predictor: Predictor
     logged_columns: tuple[str, ...]  # columns that the log may hold
     is_fast: bool  # an ONNX model predicts in far less than a millisecond
+    known_columns: frozenset[str] = frozenset()  # columns that the model reads
+    headers: Headers = ()  # of every response with a prediction
 
 
 def open_loaded_model(place: PackageLocation) -> LoadedModel:
@@ -85,7 +86,14 @@ def open_loaded_model(place: PackageLocation) -> LoadedModel:
         raise PackageError(f"{place.folder} was opened, and does not predict ({why})") from error
     names = (column.name for column in predictor.columns)
     logged = tuple(name for name in names if name not in predictor.personal)
-    return LoadedModel(predictor, logged, (place.folder / "model.onnx").exists())
+    version = predictor.version.encode("ascii", "backslashreplace").replace(b"\r", b"").replace(b"\n", b"")
+    return LoadedModel(
+        predictor,
+        logged,
+        (place.folder / "model.onnx").exists(),
+        frozenset(column.name for column in predictor.columns),
+        ((b"x-model-version", version),),
+    )
 
 # %% ../../nbs/serving/06_service.ipynb #74318374
 class ActiveModel:
@@ -186,20 +194,23 @@ class ModelService:
         self,
         rows: Sequence[dict[str, Any]],
         started: float,  # when the request came, by `time.perf_counter`
+        size: int = 0,  # of the request, in bytes
     ) -> tuple[list[dict[str, Any]], LoadedModel]:  # the predictions, and the model that made them
         "Predict rows. RequestError: they are too many, or one of them is rejected."
-        model, reads = self.read_rows(rows, started)
+        model, reads = self.read_rows(rows, started, size)
         output = predict_rows(model.predictor, reads)
         return self.complete_predictions(model, rows, reads, output, started), model
 
     def read_rows(
-        self, rows: Sequence[dict[str, Any]], started: float
+        self, rows: Sequence[dict[str, Any]], started: float, size: int = 0
     ) -> tuple[LoadedModel, list[ParsedRow]]:
         "Check and read rows, for the model that is active now. RequestError: they cannot be predicted."
         model = self.active_model.model
         if self.log is not None and self.log.is_full:
             raise _log_full_error()
-        check_request_rows(rows, self.limits, len(model.predictor.reader.names) + 50)
+        check_request_rows(rows, self.limits, len(model.predictor.reader.names) + 50, size)
+        if all(map(model.known_columns.isdisjoint, rows)):
+            raise RequestError(422, _strange_columns(model.known_columns))
         reads, end = [], started + self.limits.seconds
         for row in rows:
             read = model.predictor.read_row(row)
@@ -236,6 +247,14 @@ class ModelService:
 _TIMEOUT_MESSAGE = "the rows could not be predicted within {:g} s; send fewer at a time"
 
 
+def _strange_columns(known: Iterable[str]) -> str:
+    "The message for a request in which no column is known."
+    names = [name[:60] for name in sorted(known)]
+    return f"no column of the request is known; the model reads {', '.join(names[:10])}" + (
+        f" and {len(names) - 10} more" if len(names) > 10 else ""
+    )
+
+
 def _log_full_error() -> RequestError:
     return RequestError(503, "the prediction log is full; come back in a second", ((b"retry-after", b"1"),))
 
@@ -253,10 +272,8 @@ def _parse_feedback(
     if type(id) is not str or not 8 <= len(id) <= 64 or not id.isalnum():
         raise RequestError(422, f"truth {number} has no id of a prediction")
     if task.classes:
-        spelled = {class_key(name): name for name in task.classes}
-        label = normalise_label(truth) if type(truth) in (str, int, float, bool) else None
-        known = spelled.get(class_key(label or ""))
-        if known is None:
+        known = task.read_class(truth) if type(truth) in (str, int, float, bool) else None
+        if known not in task.classes:
             raise RequestError(422, f"truth {number} is no class; they are {', '.join(task.classes[:20])}")
         return FeedbackRecord(id, now, known)
     if type(truth) not in (int, float):

@@ -53,6 +53,12 @@ class ServerMetrics:
         self._log_rows = Counter(
             "mlkit_prediction_log_rows", "rows of the prediction log", ["result"], registry=own
         )
+        self._refused_keys = Counter(
+            "mlkit_refused_keys", "requests without a key that may do this", ["reason"], registry=own
+        )
+        self._closed_connections = Counter(
+            "mlkit_closed_connections", "connections that were closed by a limit", ["reason"], registry=own
+        )
         self._reloads = Counter(
             "mlkit_model_reloads", "attempts to load a new model", ["result"], registry=own
         )
@@ -76,6 +82,14 @@ class ServerMetrics:
     def count_violation(self, check: str) -> None:
         "Count a violation by the check that failed."
         self._violations.labels(check).inc()
+
+    def count_refused_key(self, reason: str) -> None:
+        "Count a request that was refused for its key: missing, unknown or role."
+        self._refused_keys.labels(reason).inc()
+
+    def count_closed_connection(self, reason: str) -> None:
+        "Count a connection that was closed: too_many, head_late, head_size, read_late or invalid."
+        self._closed_connections.labels(reason).inc()
 
     def count_reload(self, result: str) -> None:
         "Count an attempt to load a new model: success or failure."

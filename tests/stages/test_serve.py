@@ -201,7 +201,10 @@ def test_other_types_methods_and_addresses_are_refused(client):
 def test_a_body_that_does_not_come_is_not_waited_for(package):
     with running_server(package, log="none", timeout=0.5) as server:
         with socket.create_connection(("127.0.0.1", server.port)) as slow:
-            slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+            slow.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 50\r\n\r\n{"
+            )
             said = slow.recv(4096)
         assert said.startswith(b"HTTP/1.1 408")
 
@@ -210,7 +213,7 @@ def test_a_body_in_pieces_is_measured_as_it_comes(server):
     with closing(http.client.HTTPConnection("127.0.0.1", server.port)) as connection:
         pieces = (b"x" * 100_000 for _ in range(4))
         connection.request("POST", "/predict", body=pieces, encode_chunked=True,
-                           headers={"Transfer-Encoding": "chunked"})  # fmt: skip
+                           headers={"Transfer-Encoding": "chunked", "Content-Type": "application/json"})  # fmt: skip
         assert connection.getresponse().status == 413
 
 
@@ -652,7 +655,8 @@ async def send(message): assert message.get("status", 200) == 200, message
 for path, body in bodies.items():
     async def receive(): return {"type": "http.request", "body": json.dumps(body).encode()}
     scope = {"type": "http", "path": path, "method": "GET" if body is None else "POST"}
-    asyncio.run(app(scope | {"headers": [(b"x-api-key", key.encode())]}, receive, send))
+    headers = [(b"x-api-key", key.encode()), (b"content-type", b"application/json")]
+    asyncio.run(app(scope | {"headers": headers}, receive, send))
 heavy = {"pandas", "sklearn", "scipy", "mlflow", "pydantic", "fastapi", "matplotlib", "IPython", "onnx",
          "joblib", "requests", "pyarrow", "typer", "model_signing"}
 print(json.dumps(sorted(heavy & sys.modules.keys())))
