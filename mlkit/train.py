@@ -68,4 +68,3 @@ def summarise(found: SearchResult) -> str:  # one line
     what = f"{best.family}, {found.model.task.metric} {best.score:.4g} on validation rows"
     trouble = describe_trouble(found)
     return f"{what}; best of {len(tried)} trials{f'; {trouble}' if trouble else ''}"
-

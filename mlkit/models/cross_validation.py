@@ -165,7 +165,6 @@ def with_fold_rows(
     ]
     return smaller
 
-
 # %% ../../nbs/models/05_cross_validation.ipynb #31bd6f41
 def encode_fold(
     data: TrainingData,

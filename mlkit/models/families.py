@@ -324,7 +324,10 @@ def fit_with_early_stopping(
     known = np.isin(validation_truth, truth) if is_classifier(model) else np.full(len(validation_truth), True)
     validation_inputs, validation_truth = validation_inputs[known], validation_truth[known]
     if hasattr(model, "n_estimators"):
-        stop = [import_lightgbm().early_stopping(_EARLY_STOPPING_STEPS, verbose=False), *stop_growing_at(until)]
+        stop = [
+            import_lightgbm().early_stopping(_EARLY_STOPPING_STEPS, verbose=False),
+            *stop_growing_at(until),
+        ]
         light = clone(model).set_params(n_estimators=most)
         light.fit(inputs, truth, eval_X=validation_inputs, eval_y=validation_truth, callbacks=stop)
         return light, max(1, light.best_iteration_)

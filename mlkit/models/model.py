@@ -258,7 +258,6 @@ def estimate_chosen_seconds(
     trials = [t for t in tried if t.settings in members] if members else [chosen]
     return sum(estimate_training_seconds(trial, data) for trial in trials)
 
-
 # %% ../../nbs/models/08_model.ipynb #d979f372
 def choice_json(
     best: Trial,

@@ -99,7 +99,6 @@ def _wave_end(
         return until
     return now + max(0.0, until - now) * len(wave) / (len(wave) + max(1, waiting))
 
-
 # %% ../../nbs/models/06_search.ipynb #3b8f6360
 def check_search_settings(trials: int, budget: float, jobs: int) -> None:
     "SettingsError for what cannot be."
@@ -138,7 +137,10 @@ def estimate_training_seconds(trial: Trial, data: TrainingData) -> float:
     return times * trial.seconds / max(1, len(trial.validation)) * len(data.truth) / float(learned)
 
 # %% ../../nbs/models/06_search.ipynb #f203e550
-_PILOT_ROWS, _PILOT_SHARE = 2_000, 0.05  # rows of the measurement, and the share of the budget that it may take
+_PILOT_ROWS, _PILOT_SHARE = (
+    2_000,
+    0.05,
+)  # rows of the measurement, and the share of the budget that it may take
 _STARTS_SHARE = 0.4  # of the budget: what the first trial of each family may take together
 
 
@@ -180,4 +182,3 @@ def unreached_families(
 def _is_judged(trial: Trial) -> bool:
     "Whether a trial was cut short because it was behind, and not because of the time."
     return trial.state == "pruned" and bool(trial.validation) and trial.note != OUT_OF_TIME
-

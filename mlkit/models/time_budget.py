@@ -47,7 +47,11 @@ def fit_until(
         return model.fit(inputs, truth)
     if type(inner).__module__.startswith("lightgbm"):
         return model.fit(inputs, truth, callbacks=stop_growing_at(until))
-    if inner is model and hasattr(model, "warm_start") and type(model).__module__ == "sklearn.ensemble._forest":
+    if (
+        inner is model
+        and hasattr(model, "warm_start")
+        and type(model).__module__ == "sklearn.ensemble._forest"
+    ):
         return _grow_forest(model, inputs, truth, until)
     return model.fit(inputs, truth)
 
