@@ -210,7 +210,7 @@ def split_and_prepare(
     seed: int,
     on_leak: str = "drop",  # drop, warn or fail
     known: str = "",  # columns that are known when the prediction is made; | between them
-    duplicates: str = "auto",  # auto, keep or drop
+    duplicates: Literal["auto", "keep", "drop"] = "auto",  # rows that are equal in every column
 ) -> PreparedTable:
     "Stages 01 to 04: state the problem, split off test rows, drop what leaks, read the columns, plan."
     import pandas as pd
@@ -246,7 +246,7 @@ def split_and_prepare(
     written = raw.iloc[:, list(frame).index(problem.target)]
     cells = frame[problem.target]
     frame, shifted = exclude_rows(frame, find_shifted_rows(frame))
-    rows, gone = drop_unusable_rows(frame, problem.target, duplicates != "keep")
+    rows, gone = drop_unusable_rows(frame, problem.target, duplicates)
     task = make_task(problem, rows[problem.target])
     readable = drop_unreadable_targets(rows, task)
     train, test, way = split_train_test(readable, task, test_size=test_size or 0.2, seed=seed)
