@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import pkgutil
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -37,6 +38,7 @@ from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import split_list
 from ..features.encoders import PreprocessingPlan, make_encoder
 from ..features.plan import MIN_POWER_SKEWNESS, skewness
+from .time_budget import stop_growing_at
 from ..task.metrics import METRICS
 from ..task.task import Task
 
@@ -310,20 +312,24 @@ def fit_with_early_stopping(
     validation_inputs: Any,  # encoded validation rows
     validation_truth: np.ndarray,
     most: int = MAX_BOOSTING_STEPS,
+    until: float = math.inf,  # time.time() when growing stops
 ) -> tuple[Any, int]:  # the fitted model, stopped where it was best, and the number of trees
     "Early stopping: boost until the validation score stops improving."
     if isinstance(model, LogTargetRegressor):
         grown = LogTargetRegressor(model.regressor)
         grown.highest_, grown.n_features_in_ = float(np.max(truth)), np.shape(inputs)[1]
         logs = np.log1p(truth), validation_inputs, np.log1p(validation_truth)
-        grown.regressor_, steps = fit_with_early_stopping(model.regressor, inputs, *logs, most)
+        grown.regressor_, steps = fit_with_early_stopping(model.regressor, inputs, *logs, most, until)
         return grown, steps
     known = np.isin(validation_truth, truth) if is_classifier(model) else np.full(len(validation_truth), True)
     validation_inputs, validation_truth = validation_inputs[known], validation_truth[known]
     if hasattr(model, "n_estimators"):
-        stop = import_lightgbm().early_stopping(_EARLY_STOPPING_STEPS, verbose=False)
+        stop = [
+            import_lightgbm().early_stopping(_EARLY_STOPPING_STEPS, verbose=False),
+            *stop_growing_at(until),
+        ]
         light = clone(model).set_params(n_estimators=most)
-        light.fit(inputs, truth, eval_X=validation_inputs, eval_y=validation_truth, callbacks=[stop])
+        light.fit(inputs, truth, eval_X=validation_inputs, eval_y=validation_truth, callbacks=stop)
         return light, max(1, light.best_iteration_)
     patient = clone(model).set_params(
         max_iter=most, early_stopping=True, n_iter_no_change=_EARLY_STOPPING_STEPS

@@ -109,6 +109,7 @@ PARAMETER_LIMITS: dict[str, NumberRange | WordList] = {
     "evaluate.curve_points": NumberRange(0),
     "explain.samples": NumberRange(10, 2000),
     "explain.background": NumberRange(10, 1000),
+    "score.formulas": WordList(("neutralise", "keep")),
     "serve.rows": NumberRange(1),
     "serve.log_share": NumberRange(0, 1),
     "serve.max_bytes": NumberRange(100),

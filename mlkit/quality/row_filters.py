@@ -12,7 +12,7 @@ import pandas as pd
 from ..core.errors import DataError
 from ..sources.joins import find_key_column
 from ..task.repeated_rows import find_repeated_rows
-from ..task.target import map_distinct_values, normalise_label
+from ..task.target import missing_targets
 from ..task.task import Task, target_values
 
 # %% auto #0
@@ -61,7 +61,7 @@ def drop_unusable_rows(
     duplicates: DuplicateOption = "auto",  # of equal rows: auto drops copies, keep none, drop all but one
 ) -> tuple[pd.DataFrame, dict[str, int]]:  # what is left, with the index of `data`; how many went, by reason
     "Rows that have a target, copies once. DataError when too few are left."
-    missing = pd.isna(pd.Series(map_distinct_values(normalise_label, data[target], None), index=data.index))
+    missing = pd.Series(missing_targets(data[target]), index=data.index)
     repeated = _repeated_rows(data, duplicates) & ~missing
     kept = data[~missing & ~repeated]
     if missing.all():

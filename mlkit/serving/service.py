@@ -23,7 +23,6 @@ from ..inference.row_reader import ParsedRow
 from .http import Headers, RequestError, RequestLimits, check_request_rows
 from .prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, new_id
 from .telemetry import ServerMetrics
-from ..task.target import class_key, normalise_label
 from ..task.task import Task
 
 # %% auto #0
@@ -280,10 +279,8 @@ def _parse_feedback(
     if type(id) is not str or not 8 <= len(id) <= 64 or not id.isalnum():
         raise RequestError(422, f"truth {number} has no id of a prediction")
     if task.classes:
-        spelled = {class_key(name): name for name in task.classes}
-        label = normalise_label(truth) if type(truth) in (str, int, float, bool) else None
-        known = spelled.get(class_key(label or ""))
-        if known is None:
+        known = task.read_class(truth) if type(truth) in (str, int, float, bool) else None
+        if known not in task.classes:
             raise RequestError(422, f"truth {number} is no class; they are {', '.join(task.classes[:20])}")
         return FeedbackRecord(id, now, known)
     if type(truth) not in (int, float):

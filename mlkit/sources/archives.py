@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import DataError
 
 # %% auto #0
-__all__ = ['TEXT_SUFFIXES', 'TYPED_SUFFIXES', 'COMPRESSED_SUFFIXES', 'split_suffixes', 'file_kind', 'check_unpacked_size',
-           'open_unpacked']
+__all__ = ['TEXT_SUFFIXES', 'TYPED_SUFFIXES', 'ARCHIVE_SUFFIXES', 'COMPRESSED_SUFFIXES', 'split_suffixes', 'file_kind',
+           'check_unpacked_size', 'is_system_file', 'find_member', 'content_kind', 'open_unpacked']
 
 # %% ../../nbs/sources/02_archives.ipynb #7d66cfe3
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
@@ -23,16 +22,19 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 TYPED_SUFFIXES = (".parquet", ".pq", ".xlsx", ".xlsm", ".json", ".jsonl", ".ndjson")
 
 
-COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", *ARCHIVE_SUFFIXES)
 
 
 def split_suffixes(
     name: str,  # of a file
 ) -> tuple[str, str]:  # ending that tells the kind, and that of the compression (or nothing)
     "The endings of a file's name, in small letters."
-    path = PurePosixPath(name)
-    packed = path.suffix.lower() if path.suffix.lower() in COMPRESSED_SUFFIXES else ""
-    return (PurePosixPath(path.stem) if packed else path).suffix.lower(), packed
+    plain = PurePosixPath(name).name.lower()
+    packed = max((each for each in COMPRESSED_SUFFIXES if plain.endswith(each)), key=len, default="")
+    return PurePosixPath(plain.removesuffix(packed)).suffix, packed
 
 
 def file_kind(
@@ -86,6 +88,103 @@ def check_unpacked_size(unpacked: int, packed: int) -> None:
             f"unpack it yourself if you trust it"
         )
 
+# %% ../../nbs/sources/02_archives.ipynb #56c7354f
+_SYSTEM_FILES = (
+    "__macosx",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "$recycle.bin",
+    "lost+found",
+    "icon\r",
+)
+
+
+def is_system_file(
+    name: str,  # path of a file in an archive, or its name in a folder
+) -> bool:
+    "Is this a file that nobody has put there: one of the system, a hidden one, or a program's lock or copy?"
+    parts = [part.lower() for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return any(
+        part in _SYSTEM_FILES or part.startswith((".", "~$", ".~")) or part.endswith("~") for part in parts
+    )
+
+# %% ../../nbs/sources/02_archives.ipynb #32857f99
+def _members(path: Path, packed: str) -> list[str]:
+    "The files in an archive. DataError: they are far too large."
+    import tarfile
+    import zipfile
+
+    if packed == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            return [each.filename for each in archive.infolist() if not each.is_dir()]
+    names, total, size = list[str](), 0, path.stat().st_size
+    with tarfile.open(path) as tar:
+        for member in tar:  # to go on to the next one is to unpack this one
+            check_unpacked_size(total := total + member.size, size)
+            names += [member.name] if member.isfile() else []
+    return names
+
+
+def find_member(
+    path: Path,  # a file
+    name: str,  # of it; its ending tells whether it is an archive
+) -> str:  # name of the table in it; empty: it is no archive
+    "The one table in an archive. DataError: there is none, or there are several."
+    packed = split_suffixes(name)[1]
+    if packed not in ARCHIVE_SUFFIXES:
+        return ""
+    files = [each for each in _members(path, packed) if not is_system_file(each)]
+    known = [each for each in files if split_suffixes(each)[0] in TEXT_SUFFIXES + TYPED_SUFFIXES]
+    tables = [each for each in known if not _is_read_me(each)] or known
+    if len(files) == 1 or len(tables) == 1:
+        return (tables or files)[0]
+    some = ", ".join(PurePosixPath(each).name for each in (tables or files)[:5])
+    what = f"and has {len(tables or files)} ({some})" if files else "and has none"
+    raise DataError(f"the archive must have one file {what}; unpack it, and name a file or a folder")
+
+
+def _is_read_me(name: str) -> bool:
+    stem = PurePosixPath(name).stem.lower().replace("_", "").replace("-", "")
+    return name.lower().endswith(".txt") and stem.startswith(
+        ("readme", "license", "licence", "note", "changelog", "copyright")
+    )
+
+# %% ../../nbs/sources/02_archives.ipynb #90855010
+def content_kind(
+    name: str,  # of a file
+    inner: str = "",  # name of the table in it, if it is an archive
+) -> tuple[str, str]:  # as `split_suffixes`
+    "The kind of a file's content. DataError: an ending that is not known."
+    suffix = split_suffixes(inner)[0] if inner else ""
+    if suffix in TEXT_SUFFIXES or suffix in TYPED_SUFFIXES:
+        return suffix, split_suffixes(name)[1]
+    return file_kind(name if split_suffixes(name)[0] or not inner else inner)
+
+
+class _Member:
+    "A file in a tar archive, which is closed with it."
+
+    def __init__(self, tar: Any, name: str):
+        self.tar, self.file = tar, tar.extractfile(name)
+
+    def read(self, size: int) -> bytes:
+        return self.file.read(size)
+
+    def close(self) -> None:
+        self.tar.close()
+
+
+def _open_member(path: Path, packed: str) -> Any:
+    import tarfile
+    import zipfile
+
+    name = find_member(path, f"x{packed}")
+    if packed != ".zip":
+        return _Member(tarfile.open(path), name)
+    with zipfile.ZipFile(path) as archive:
+        return archive.open(name)
+
 # %% ../../nbs/sources/02_archives.ipynb #d6d39740
 def open_unpacked(
     path: Path,  # a file
@@ -102,20 +201,10 @@ def _unpacked(path: Path, packed: str) -> Any:
     import gzip
     import lzma
 
-    if packed == ".zip":
-        return _only_file(path)
+    if packed in ARCHIVE_SUFFIXES:
+        return _open_member(path, packed)
     if packed != ".zst":
         return {".gz": gzip, ".bz2": bz2, ".xz": lzma}[packed].open(path, "rb")
     import pyarrow as pa
 
     return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
-
-
-def _only_file(path: Path) -> Any:
-    import zipfile
-
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not re.match("__MACOSX|.*/$", name)]
-        if len(names) != 1:
-            raise DataError(f"the archive must have one file and has {len(names)}; unpack it")
-        return archive.open(names[0])

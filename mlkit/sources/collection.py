@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import SettingsError
-from .file_formats import ReadOptions, ReadReport
+from .file_formats import ReadOptions, ReadReport, describe_notes
 from .joins import add_joined_columns, join_report, load_joined_tables
 from .locations import source_short_name
 from .readers import read_all_frames, sample_frames, stream_source
@@ -33,6 +33,7 @@ class Provenance:
     files: int = 0  # that were read; 0: the source is none
     lines_above_header: int = 0  # lines above the header that were left out
     query: str = ""  # that a database was asked
+    notes: tuple[str, ...] = ()  # what was set aside or filled while reading
     joins: tuple[dict[str, Any], ...] = ()  # what each join did
 
     @property
@@ -56,7 +57,7 @@ def collect(
     seed: int = 42,  # for the sample
     query: str = "",  # of a database: SELECT ..., or the name of a table
     join: str = "",  # more tables: SOURCE on KEY, with | between them
-    sheet: str = "",  # of an Excel file: its name; empty: the first
+    sheet: str = "",  # of an Excel file: its name; empty: the one with the table
 ) -> tuple[pd.DataFrame, Provenance]:  # raw cells, and where they came from
     "A table and its origin. DataError: it cannot be read; SettingsError: a parameter out of range."
     _check_sample_settings(rows, seed)
@@ -77,6 +78,7 @@ def collect(
         facts.files,
         facts.lines_above_header,
         query,
+        describe_notes(facts.notes),
         joins,
     )
 

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['DELIMITERS', 'EMPTY_FILE_MESSAGE', 'Dialect', 'score_dialect', 'sniff_dialect', 'count_lines_above_header',
-           'FileLayout', 'detect_layout', 'read_text_batches']
+           'trim_row', 'FileLayout', 'detect_layout', 'read_text_batches', 'describe_uneven_row']
 
 # %% ../../nbs/sources/06_delimited.ipynb #ec5ef8da
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
@@ -27,6 +28,7 @@ from mlkit.sources.encodings import (
     open_utf8,
     resolve_encoding,
 )
+from .stray_rows import make_header
 
 # %% ../../nbs/sources/06_delimited.ipynb #5fc2a23c
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -38,6 +40,7 @@ class Dialect(NamedTuple):
     delimiter: str  # one character
     quote: str = '"'
     escape: str = ""  # before a quote that does not end a cell; empty: such a quote is doubled
+    spaced: bool = False  # may blanks stand between a delimiter and a quote?
 
 
 def _parse_rows(
@@ -54,6 +57,7 @@ def _parse_rows(
         quotechar=dialect.quote,
         escapechar=dialect.escape or None,
         strict=strict,
+        skipinitialspace=dialect.spaced,
     )
     begin = 1
     for row in reader:
@@ -78,7 +82,7 @@ def score_dialect(
 # %% ../../nbs/sources/06_delimited.ipynb #8c24a434
 def _has_single_quotes(text: str, delimiter: str) -> bool:
     "Are cells put in single quotes, a cell a row at least, and none in double ones?"
-    edge = re.escape(delimiter)
+    edge, text = re.escape(delimiter), _close_up(text, delimiter, "'")
 
     def count(pattern: str) -> int:
         return len(re.findall(pattern, text, re.MULTILINE))
@@ -88,6 +92,21 @@ def _has_single_quotes(text: str, delimiter: str) -> bool:
         return False
     whole = count(rf"(?:^|{edge})'(?:[^'\r\n]|'')*'(?={edge}|\r?$)")
     return whole >= 0.9 * begun and whole >= text.strip().count("\n")
+
+
+def _close_up(text: str, delimiter: str, quote: str) -> str:
+    "The text without blanks between delimiters and quotes."
+    text = re.sub(f"{re.escape(delimiter)} {{1,20}}(?={quote})", lambda found: delimiter, text)
+    return re.sub(f"{quote} {{1,20}}(?={re.escape(delimiter)}|[\r\n])", quote, text)
+
+
+def _has_spaced_quotes(text: str, dialect: Dialect) -> bool:
+    "Do quotes make sense that stand behind a delimiter and a blank?"
+    if not re.search(f"{re.escape(dialect.delimiter)} {{1,20}}{dialect.quote}", text):
+        return False
+    tight = _close_up(text, dialect.delimiter, dialect.quote)
+    even = score_dialect(tight, dialect)[0] >= score_dialect(text, dialect)[0]
+    return even and not _has_misplaced_quote(tight, dialect)
 
 
 def _needs_escape(text: str, dialect: Dialect) -> bool:
@@ -124,7 +143,8 @@ def sniff_dialect(
         if quote == '"' or _has_single_quotes(text, each)
     ]
     best = max(fitting, key=lambda dialect: (*score_dialect(text, dialect), dialect.quote == "'"))
-    return best._replace(escape="\\") if "\\" in text and _needs_escape(text, best) else best
+    best = best._replace(escape="\\") if "\\" in text and _needs_escape(text, best) else best
+    return best._replace(spaced=_has_spaced_quotes(text, best))
 
 # %% ../../nbs/sources/06_delimited.ipynb #b6029d27
 _SEP_LINE = re.compile(r"sep=(.)\r?\n")
@@ -146,7 +166,9 @@ def count_lines_above_header(
 ) -> int:
     "Count the lines above the header; 0 where it is not certain."
     rows = [*islice(_parse_rows(text, Dialect(delimiter)), 1000)]
-    width = len(rows[-1][1]) if rows else 0
+    width = max(Counter(len(row) for _, row in rows).items(), key=lambda found: found[::-1], default=(0, 0))[
+        0
+    ]
 
     def is_title(row: list[str]) -> bool:
         alone = bool(row[0].strip()) and not any(cell.strip() for cell in row[1:])
@@ -156,9 +178,23 @@ def count_lines_above_header(
     table = [row for _, row in rows[above:]]
     if not 0 < above <= 20 or width < 2 or len(table) < 3:
         return 0
-    names = [name.strip() for name in table[0]]
-    telling = len({*names}) == width and all(name and not re.fullmatch(r"[-+\d.,]+", name) for name in names)
-    return rows[above][0] - 1 if telling and all(len(row) == width for row in table[:-1]) else 0
+    names = [name.strip() for name in trim_row(table[0], 2)]
+    telling = len({*names}) == len(names) and all(
+        name and not re.fullmatch(r"[-+\d.,]+", name) for name in names
+    )
+    uneven = [place for place, row in enumerate(table) if len(trim_row(row, len(names))) != len(names)]
+    last = all(place >= max(2, len(table) - len(uneven), len(table) - 5) for place in uneven)
+    return rows[above][0] - 1 if telling and len(names) > 1 and last else 0
+
+
+def trim_row(
+    row: list[str],  # the cells of a row
+    width: int,  # cells that it should have
+) -> list[str]:
+    "The row without empty cells beyond its width."
+    while len(row) > width and not row[-1].strip():
+        row = row[:-1]
+    return row
 
 # %% ../../nbs/sources/06_delimited.ipynb #a6b8163c
 EMPTY_FILE_MESSAGE = "the file is empty; export the table once more"
@@ -169,7 +205,7 @@ _SAMPLE_CHARACTERS = 1_000_000  # letters that tell the layout
 
 @dataclass(frozen=True)
 class FileLayout:
-    "Encoding, dialect, column names and lines above the header of a text file."
+    "Encoding, dialect, column names and lines above the rows of a text file."
 
     encoding: str
     dialect: Dialect
@@ -177,6 +213,10 @@ class FileLayout:
     lines_above_header: int  # lines above the header
     size: int  # bytes, unpacked
     lines: int
+    lines_above_rows: int = -1  # the header among them; -1: there are no rows
+    ragged: bool = False  # have rows empty cells beyond the last name?
+    header: tuple[str, ...] = ()  # cells of the header's first line
+    notes: tuple[tuple[str, int], ...] = ()  # what was set aside, and how many rows
 
 # %% ../../nbs/sources/06_delimited.ipynb #10f02133
 def _read_sample(open: FileOpener, encoding: str) -> str:
@@ -242,57 +282,109 @@ def detect_layout(
             given = [*DELIMITERS][counts.index(above)]
     table = "".join([*io.StringIO(text, newline="")][above:]) if above else text
     dialect = sniff_dialect(table, given)
-    header = next(_parse_rows(table, dialect), (0, [""]))[1]
-    layout = FileLayout(encoding, dialect, tuple(header), above, found.size, found.lines)
+    layout = _add_header(FileLayout(encoding, dialect, (), above, found.size, found.lines), table)
     _check_quotes(open, layout, found)
     return layout
+
+
+def _add_header(layout: FileLayout, table: str) -> FileLayout:
+    "The layout with its names, and with what stands between them and the rows."
+    rows = _parse_rows(table, layout.dialect)
+    _, names = next(rows, (0, [""]))
+    some = [*islice(rows, max(6, min(1000, 20_000 // len(names))))]
+    if layout.dialect.spaced:
+        names = [name.strip() for name in names]
+    short = trim_row(names, 2)
+    fits = sum(len(row) == len(short) for _, row in some)
+    names = short if 2 * fits > len(some) else names
+    cells = [trim_row(row, len(names)) for _, row in some]
+    longer = any(len(row) > len(names) == len(cell) for (_, row), cell in zip(some, cells, strict=True))
+    ragged = longer and sum(len(row) == len(names) for row in cells) > 0.5 * len(some)
+    first = layout.lines_above_header
+    even = [row for row in cells if len(row) == len(names)]
+    usual = even and cells[: len(even[:4])] == even[:4]
+    header = make_header([names, *(even if usual else [])], f"line {first + some[0][0]}" if some else "")
+    notes = dict(header.notes)
+    if ragged:
+        notes["a delimiter too many at the end of the rows left out"] = 1
+    begin = [line for line, _ in some][header.rows - 1 :]
+    return replace(
+        layout,
+        names=tuple(header.names),
+        lines_above_rows=first + begin[0] - 1 if begin else -1,
+        ragged=ragged,
+        header=tuple(names),
+        notes=tuple(notes.items()),
+    )
 
 # %% ../../nbs/sources/06_delimited.ipynb #e7419f5b
 def _parse_blocks(
     open: FileOpener,
     layout: FileLayout,
     block: int,  # bytes that are parsed in one go
-) -> Iterator[Any]:  # record batches of pyarrow, the header among their rows
+    strays: list[list[str]],  # filled with lines of another length that may be notes
+) -> Iterator[Any]:  # record batches of pyarrow
     "The rows of a file, a block at a time. pyarrow.ArrowInvalid: a row is too long or too short."
     import pyarrow as pa
     from pyarrow import csv as fast
 
     types = {f"f{place}": pa.large_string() for place in range(len(layout.names))}
     read = fast.ReadOptions(
-        column_names=list(types), block_size=block, use_threads=False, skip_rows=layout.lines_above_header
+        column_names=list(types), block_size=block, use_threads=False, skip_rows=layout.lines_above_rows
     )
     parse = fast.ParseOptions(
         delimiter=layout.dialect.delimiter,
         quote_char=layout.dialect.quote,
         escape_char=layout.dialect.escape or False,
         newlines_in_values=True,
+        invalid_row_handler=lambda row: _put_aside(row.text, layout, strays),
     )
     keep = fast.ConvertOptions(column_types=types, strings_can_be_null=False, check_utf8=False)
     with open_utf8(open, layout.encoding) as file:
         yield from fast.open_csv(file, read, parse, keep)
 
+
+def _put_aside(line: str, layout: FileLayout, strays: list[list[str]]) -> str:
+    "Whether a line of another length is an error, or may be a note below the table."
+    if len(strays) >= 5 or len(line) > 2000 or not re.search(r"[^\W\d_]", line):
+        return "error"
+    strays.append(next(_parse_rows(line, layout.dialect), (0, [""]))[1])
+    return "skip"
+
 # %% ../../nbs/sources/06_delimited.ipynb #9d3075fa
 def read_text_batches(
     open: FileOpener,
     layout: FileLayout,  # of the same file
+    strays: list[list[str]] | None = None,  # filled with last lines of another length; None: they are errors
 ) -> Iterator[pd.DataFrame]:
     "The rows of a text file, every cell as written, some at a time. DataError: a row of another length."
+    aside = [] if strays is None else strays
+    if layout.lines_above_rows < 0:
+        return
+    yield from (_read_slowly if layout.ragged or layout.dialect.spaced else _read_fast)(open, layout, aside)
+    if aside and (uneven := describe_uneven_row(open, layout, len(aside) if strays is not None else 0)):
+        raise DataError(uneven)
+
+
+def _read_fast(open: FileOpener, layout: FileLayout, strays: list[list[str]]) -> Iterator[pd.DataFrame]:
+    "The rows of a text file, by the parser of pyarrow."
     import pyarrow as pa
 
     block, done = 4 * BLOCK_BYTES, 0
     while True:
         at = 0
+        strays.clear()
         try:
-            for batch in _parse_blocks(open, layout, block):
-                fresh = max(done, 1) - at  # rows of the batch that came before; the header is the first row
+            for batch in _parse_blocks(open, layout, block, strays):
+                fresh = done - at  # rows of the batch that came before
                 at += len(batch)
-                if at > max(done, 1):
+                if at > done:
                     yield _batch_to_frame(batch.slice(max(fresh, 0)), layout.names)
                 done = max(at, done)
             return
         except pa.ArrowInvalid as error:
             if "straddling" not in str(error) or block >= 2**30:
-                raise DataError(_describe_uneven_row(open, layout) or first_error_line(error)) from error
+                raise DataError(describe_uneven_row(open, layout) or first_error_line(error)) from error
             block *= 8
 
 
@@ -302,20 +394,54 @@ def _batch_to_frame(batch: Any, names: tuple[str, ...]) -> pd.DataFrame:
 
     return pa.Table.from_batches([batch]).to_pandas().set_axis(list(names), axis=1)
 
-# %% ../../nbs/sources/06_delimited.ipynb #70f6f944
-def _describe_uneven_row(open: FileOpener, layout: FileLayout) -> str:
-    "What is wrong with the first row that is longer or shorter than the header, if there is one."
-    first, count, wide = "", 0, len(layout.names)
+# %% ../../nbs/sources/06_delimited.ipynb #c31b272d
+_SLOW_ROWS = 20_000  # rows in one table of the slower reader
+
+
+def _read_slowly(open: FileOpener, layout: FileLayout, strays: list[list[str]]) -> Iterator[pd.DataFrame]:
+    "The rows of a text file, by Python's own parser."
+    names, rows = list(layout.names), list[list[str]]()
     try:
         with open_text(open, layout.encoding) as file:
             for line, row in _parse_rows(file, layout.dialect):
+                row = trim_row(row, len(names))
+                if line <= layout.lines_above_rows or row == [""]:
+                    continue
+                if len(row) != len(names):
+                    if _put_aside(" ".join(row), layout, strays) == "error":
+                        raise DataError(describe_uneven_row(open, layout))
+                    strays[-1] = row
+                    continue
+                rows.append([cell.rstrip() for cell in row] if layout.dialect.spaced else row)
+                if len(rows) == _SLOW_ROWS:
+                    yield pd.DataFrame(rows, columns=names, dtype="str")
+                    rows = []
+    except csv.Error as error:
+        raise DataError(str(error)) from error
+    if rows:
+        yield pd.DataFrame(rows, columns=names, dtype="str")
+
+# %% ../../nbs/sources/06_delimited.ipynb #70f6f944
+def describe_uneven_row(open: FileOpener, layout: FileLayout, allowed: int = 0) -> str:
+    "What is wrong with the first row that is longer or shorter than the header; nothing of the last ones allowed."
+    first, count, wide, even = "", 0, len(layout.names), False
+    try:
+        with open_text(open, layout.encoding) as file:
+            for line, row in _parse_rows(file, layout.dialect):
+                if layout.ragged:
+                    row = trim_row(row, wide)
+                if layout.dialect.spaced and row == [""]:
+                    continue
                 if line <= layout.lines_above_header or len(row) == wide:
+                    even = even or (count > 0 and line > layout.lines_above_header)
+                    continue
+                if layout.lines_above_header < line <= layout.lines_above_rows:
                     continue
                 count += 1
                 first = first or f"line {line} has {pluralise(len(row), 'field')} where the header has {wide}"
     except csv.Error as error:
         return str(error)
-    if not first:
+    if not first or (count <= allowed and not even):
         return ""
     more = f" (and {pluralise(count - 1, 'more such row')})" if count > 1 else ""
     if wide == 1:

@@ -14,7 +14,13 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..core.errors import DataError
-from .archives import TEXT_SUFFIXES, TYPED_SUFFIXES, split_suffixes
+from mlkit.sources.archives import (
+    ARCHIVE_SUFFIXES,
+    TEXT_SUFFIXES,
+    TYPED_SUFFIXES,
+    is_system_file,
+    split_suffixes,
+)
 from .locations import STORE_PACKAGES, DataLocation, find_source_files, is_pattern
 
 # %% auto #0
@@ -74,6 +80,7 @@ _SUFFIX_BY_MEDIA_TYPE = {
     "application/jsonl": ".jsonl",
     "application/vnd.apache.parquet": ".parquet",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+    "application/zip": ".zip",
 }
 
 
@@ -86,7 +93,8 @@ def web_file_name(
     plain = unquote(PurePosixPath(urlsplit(address.resolved).path).name)
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     for name in (plain, unquote(told[1]) if told else ""):
-        if split_suffixes(name)[0] not in TEXT_SUFFIXES + TYPED_SUFFIXES:
+        suffix, packed = split_suffixes(name)
+        if suffix not in TEXT_SUFFIXES + TYPED_SUFFIXES and packed not in ARCHIVE_SUFFIXES:
             continue
         return name if address.resolved == address.original else address.name + "".join(split_suffixes(name))
     if kind in _SUFFIX_BY_MEDIA_TYPE:
@@ -246,12 +254,13 @@ def _list_store_files(address: DataLocation) -> list[Fetcher]:
         store.retries = 2  # by themselves they try for more than a minute where there is no network
         path = address.resolved.partition("://")[2]
         if is_pattern(path):
-            paths = sorted(store.glob(path))
+            paths = sorted(each for each in store.glob(path) if not is_system_file(PurePosixPath(each).name))
         elif store.isdir(path):
             paths = sorted(
                 each
                 for each in store.ls(path, detail=False)
                 if split_suffixes(each)[0] in TEXT_SUFFIXES + TYPED_SUFFIXES
+                and not is_system_file(PurePosixPath(each).name)
             )
         else:
             paths = [path] if store.info(path) else []

@@ -8,25 +8,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..core.errors import DataError, MLKitError, did_you_mean
+from ..core.errors import DataError, MLKitError
 from ..core.files import file_digest
 from ..core.formatting import first_error_line, shorten
-from .archives import TEXT_SUFFIXES, check_unpacked_size, file_kind, open_unpacked
-from .delimited import EMPTY_FILE_MESSAGE, detect_layout, read_text_batches
+from .archives import TEXT_SUFFIXES, content_kind, find_member, open_unpacked
+from .delimited import EMPTY_FILE_MESSAGE, describe_uneven_row, detect_layout, read_text_batches
 from .downloads import Fetcher, LocalCopy, check_disk_space, temporary_path
 from .encodings import FileOpener, open_text, resolve_encoding
+from .json_records import FieldSurvey, find_json_records, flatten_record
+from .stray_rows import drop_stray_rows
+from .workbooks import read_workbook
 
 # %% auto #0
-__all__ = ['FrameStream', 'ReadOptions', 'ReadReport', 'make_column_names', 'normalise_column', 'value_text', 'normalise_table',
-           'text_frames', 'json_frames', 'read_json_lines', 'read_json_list', 'parquet_frames', 'excel_frames',
-           'naming_errors', 'file_frames', 'folder_frames']
+__all__ = ['FrameStream', 'ReadOptions', 'ReadReport', 'describe_notes', 'make_column_names', 'normalise_column', 'value_text',
+           'normalise_table', 'text_frames', 'json_frames', 'parquet_frames', 'excel_frames', 'naming_errors',
+           'file_frames', 'folder_frames']
 
 # %% ../../nbs/sources/07_file_formats.ipynb #3ad48f2a
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class ReadOptions:
     query: str = ""  # of a database: SELECT ..., or the name of a table
     encoding: str = "auto"  # of a text file: auto, or a name
     delimiter: str = "auto"  # of a text file: auto, tab, or one character
-    sheet: str = ""  # of an Excel file: its name; empty: the first
+    sheet: str = ""  # of an Excel file: its name; empty: the one with the table
 
 # %% ../../nbs/sources/07_file_formats.ipynb #d652c21f
 @dataclass
@@ -49,6 +52,9 @@ class ReadReport:
     files: int = 0
     bytes: int | None = None  # of all files together
     sha256: str | None = None  # of the file; of several: of the hash so far and that of the next one
+    notes: dict[str, int] = field(
+        default_factory=dict
+    )  # what was set aside or filled, and how many rows or cells
     memory_bytes: int = 0  # bytes that the file being read will take in memory, as far as one can tell
 
     def add_file(self, path: Path) -> None:
@@ -59,6 +65,10 @@ class ReadReport:
         self.sha256 = hashlib.sha256(f"{self.sha256}{digest}".encode()).hexdigest() if self.files else digest
         self.files, self.bytes = self.files + 1, (self.bytes or 0) + path.stat().st_size
 
+    def add_note(self, text: str, count: int) -> None:
+        "Take note of something that was not read as it is written; the same of several files is added up."
+        self.notes[text] = self.notes.get(text, 0) + count
+
     def add_layout(self, encoding: str, delimiter: str) -> None:
         "Take note of how a text file is written; nothing is said of files that differ."
         same = self.files <= 1 or (self.encoding, self.delimiter) == (encoding, delimiter)
@@ -66,6 +76,13 @@ class ReadReport:
 
 
 FrameStream = Iterator[pd.DataFrame]
+
+
+def describe_notes(
+    notes: dict[str, int],  # of a `ReadReport`
+) -> tuple[str, ...]:  # a sentence for each
+    "What was set aside or filled while a source was read, with the figures."
+    return tuple(text if count == 1 else f"{text} ({count:,})" for text, count in notes.items())
 
 # %% ../../nbs/sources/07_file_formats.ipynb #c9848ef7
 def make_column_names(
@@ -133,61 +150,43 @@ def text_frames(open: FileOpener, how: ReadOptions, facts: ReadReport) -> FrameS
         layout.lines_above_header,
         layout.size + 8 * layout.lines * len(layout.names),
     )
-    names = make_column_names(list(layout.names))
+    names, strays = make_column_names(list(layout.names)), list[list[str]]()
+    for text, count in layout.notes:
+        facts.add_note(text, count)
     yield pd.DataFrame(columns=names, dtype="str")
-    for frame in read_text_batches(open, layout):
+    rows = read_text_batches(open, layout, strays)
+    explain = partial(describe_uneven_row, open, layout)
+    for frame in drop_stray_rows(rows, list(layout.header), strays, facts.add_note, explain):
         yield frame.set_axis(names, axis=1)
 
 # %% ../../nbs/sources/07_file_formats.ipynb #608f52d6
-def json_frames(open: FileOpener, how: ReadOptions, facts: ReadReport, rows: int = 20_000) -> FrameStream:
+def json_frames(
+    open: FileOpener,
+    how: ReadOptions,
+    facts: ReadReport,
+    rows: int = 20_000,  # in one table
+    lines: bool = False,  # does the file's ending say that each line is a record?
+) -> FrameStream:
     "The table in JSON lines, or in one JSON list of records. DataError: a record is broken."
     encoding, found = resolve_encoding(open, how.encoding)
     facts.memory_bytes = 2 * found.size
     with open_text(open, encoding) as file:
-        start = file.read(2**16).lstrip()
-    if not start:
-        raise DataError(EMPTY_FILE_MESSAGE)
-    source = partial(read_json_list if start[0] == "[" else read_json_lines, open, encoding)
-    names: dict[str, None] = {}
+        if not file.read(2**16).strip():
+            raise DataError(EMPTY_FILE_MESSAGE)
+    source = find_json_records(open, encoding, lines, facts.add_note)
+    survey = FieldSurvey()
     for record in source():
-        names |= dict.fromkeys(record)
+        survey.add(record)
+    for text, count in survey.notes.items():
+        facts.add_note(text, count)
     part: list[dict] = []
     for record in source():
-        part.append(record)
+        part.append(flatten_record(record, survey.whole))
         if len(part) == rows:
-            yield pd.DataFrame(part, columns=list(names))
+            yield pd.DataFrame(part, columns=survey.columns)
             part = []
-    if part or not names:
-        yield pd.DataFrame(part, columns=list(names))
-
-# %% ../../nbs/sources/07_file_formats.ipynb #6e6143dd
-def read_json_lines(open: FileOpener, encoding: str) -> Iterator[dict]:
-    "The records of JSON lines."
-    with open_text(open, encoding) as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield _check_json_record(_load_json_line(number, line), f"line {number}")
-
-
-def read_json_list(open: FileOpener, encoding: str) -> Iterator[dict]:
-    "The records of a JSON list."
-    with open_text(open, encoding) as file:
-        records = json.load(file)
-    for number, record in enumerate(records, start=1):
-        yield _check_json_record(record, f"record {number}")
-
-
-def _load_json_line(number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"line {number} is not JSON ({error.msg} at character {error.colno})") from error
-
-
-def _check_json_record(record: Any, where: str) -> dict:
-    if isinstance(record, dict):
-        return record
-    raise DataError(f'{where} is not of the form {{"column": value, ...}}')
+    if part or not survey.columns:
+        yield pd.DataFrame(part, columns=survey.columns)
 
 # %% ../../nbs/sources/07_file_formats.ipynb #4c07596a
 def parquet_frames(path: Path, how: ReadOptions, facts: ReadReport) -> FrameStream:
@@ -203,42 +202,30 @@ def parquet_frames(path: Path, how: ReadOptions, facts: ReadReport) -> FrameStre
         groups = range(file.metadata.num_row_groups)
         facts.memory_bytes = sum(file.metadata.row_group(group).total_byte_size for group in groups)
         if not file.metadata.num_rows:
-            yield file.schema_arrow.empty_table().to_pandas()
+            yield _flatten_table(file.schema_arrow.empty_table()).to_pandas()
         for batch in file.iter_batches(50_000):
-            frame = pa.Table.from_batches([batch]).to_pandas()
+            frame = _flatten_table(pa.Table.from_batches([batch])).to_pandas()
             named = [name for name in frame.index.names if name is not None]
             yield (frame.reset_index(level=named) if named else frame).reset_index(drop=True)
 
+# %% ../../nbs/sources/07_file_formats.ipynb #f5f648e9
+def _flatten_table(table: Any) -> Any:
+    "The table of pyarrow with a column for each field of its records, named with a dot."
+    import pyarrow as pa
+
+    for _ in range(8):
+        if any(pa.types.is_struct(kind) for kind in table.schema.types):
+            table = table.flatten().replace_schema_metadata(None)
+    return table
+
 # %% ../../nbs/sources/07_file_formats.ipynb #14d58ded
-_EMPTY_SHEET_MESSAGE = "the first sheet is empty"
-
-
 def excel_frames(path: Path, how: ReadOptions, facts: ReadReport) -> FrameStream:
-    "A sheet of a workbook; its first row that is not empty has the names."
-    import warnings
-    import zipfile
-
-    with zipfile.ZipFile(path) as archive:
-        check_unpacked_size(sum(each.file_size for each in archive.infolist()), path.stat().st_size)
-    with warnings.catch_warnings(), pd.ExcelFile(path) as book:
-        warnings.simplefilter("ignore")  # openpyxl tells of print areas and the like
-        name = _find_sheet(how.sheet, [str(each) for each in book.sheet_names])
-        sheet = book.parse(name, header=None, dtype=object, keep_default_na=False, na_values="")
-    sheet = sheet.dropna(how="all").dropna(how="all", axis=1)
-    if sheet.empty:
-        raise DataError(f"the sheet '{shorten(name, 60)}' is empty" if how.sheet else _EMPTY_SHEET_MESSAGE)
-    names = ["" if pd.isna(name) else str(name) for name in sheet.iloc[0]]
-    yield sheet.iloc[1:].set_axis(names, axis=1).infer_objects().reset_index(drop=True)
-
-
-def _find_sheet(wanted: str, names: list[str]) -> str:
-    "The sheet that is meant. DataError: there is none of that name."
-    if not wanted:
-        return names[0]
-    if wanted in names:
-        return wanted
-    hint = did_you_mean(wanted, names) or f"; there are {', '.join(shorten(name, 40) for name in names[:10])}"
-    raise DataError(f"there is no sheet '{shorten(wanted, 60)}'{hint}")
+    "The table in a workbook: on the sheet that is named, or on the first that looks like one."
+    made = read_workbook(path, how.sheet)
+    facts.lines_above_header = made.rows_above_header
+    for text, count in made.notes.items():
+        facts.add_note(text, count)
+    yield made.frame
 
 # %% ../../nbs/sources/07_file_formats.ipynb #b8ad094a
 _READER_BY_SUFFIX: dict[str, Callable[[Path, ReadOptions, ReadReport], FrameStream]] = {
@@ -271,7 +258,9 @@ def file_frames(
     facts: ReadReport,  # takes note of what is found
 ) -> FrameStream:
     "The table in a file. DataError: the file is broken."
-    suffix, packed = file_kind(here.name)
+    with naming_errors(here.name):
+        inner = find_member(here.path, here.name)
+    suffix, packed = content_kind(here.name, inner)
     with naming_errors(here.name):
         opener = partial(open_unpacked, here.path, packed)
         if not here.path.stat().st_size:
@@ -279,7 +268,8 @@ def file_frames(
         if suffix in TEXT_SUFFIXES:
             yield from text_frames(opener, how, facts)
         elif suffix not in _READER_BY_SUFFIX:
-            yield from map(normalise_table, json_frames(opener, how, facts))
+            lines = suffix in (".jsonl", ".ndjson")
+            yield from map(normalise_table, json_frames(opener, how, facts, lines=lines))
         else:
             with _unpacked_path(here, packed) as path:
                 yield from map(normalise_table, _READER_BY_SUFFIX[suffix](path, how, facts))

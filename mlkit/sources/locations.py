@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qsl, unquote
 
 from ..core.errors import DataError, SettingsError, did_you_mean
-from .archives import TEXT_SUFFIXES, TYPED_SUFFIXES, split_suffixes
+from .archives import TEXT_SUFFIXES, TYPED_SUFFIXES, is_system_file, split_suffixes
 
 # %% ../../nbs/sources/03_locations.ipynb #61199e2f
 _SECRET_PATTERN = re.compile(
@@ -152,6 +152,9 @@ def find_source_files(
         )
     if is_pattern(source):
         found = sorted(Path(each) for each in glob.glob(str(path), recursive=True) if os.path.isfile(each))
+        found = [
+            each for each in found if not is_system_file(each.name) and "__MACOSX" not in each.parts
+        ] or found
         if found:
             return found
         raise DataError(f"no file matches {source}; check the pattern")
@@ -164,6 +167,5 @@ def find_source_files(
 def _is_table_file(path: Path) -> bool:
     "Does a file in a folder look like a table?"
     suffix, _ = split_suffixes(path.name)
-    return (
-        path.is_file() and not path.name.startswith((".", "_")) and suffix in TEXT_SUFFIXES + TYPED_SUFFIXES
-    )
+    own = not path.name.startswith("_") and not is_system_file(path.name)
+    return path.is_file() and own and suffix in TEXT_SUFFIXES + TYPED_SUFFIXES

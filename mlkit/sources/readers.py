@@ -93,7 +93,7 @@ def read_batches(
     query: str = "",  # of a database: SELECT ..., or the name of a table
     encoding: str = "auto",  # of a text file: auto, or a name
     delimiter: str = "auto",  # of a text file: auto, tab, or one character
-    sheet: str = "",  # of an Excel file; empty: the first
+    sheet: str = "",  # of an Excel file; empty: the one with the table
     rows_per_batch: int = 20_000,
 ) -> FrameStream:  # raw cells; each table but the last has as many rows as asked for
     "A table as a stream, in memory that does not grow with it. DataError: it cannot be read."

@@ -69,7 +69,12 @@ def make_snapshot(
 ) -> dict[str, Any]:  # for snapshot.json
     "Make the snapshot that says later which data a model has seen."
     size = {"rows": len(data), "columns": data.shape[1], "rows_in_source": origin.rows}
-    return asdict(origin) | {"joins": list(origin.joins)} | size | {"data_hash": data_hash(data)}
+    return (
+        asdict(origin)
+        | {"joins": list(origin.joins), "notes": list(origin.notes)}
+        | size
+        | {"data_hash": data_hash(data)}
+    )
 
 
 def describe_snapshot(
@@ -86,6 +91,8 @@ def describe_snapshot(
         text += f" as {origin.encoding.upper().replace('_', '-')}, {between}-separated"
     if origin.lines_above_header:
         text += f", without {pluralise(origin.lines_above_header, 'line')} above the header"
+    for note in origin.notes:
+        text += f"; {note}"
     for each in origin.joins:
         text += f", joined with {source_short_name(each['source'])} ({each['partners']:.1%} of the rows)"
     return text

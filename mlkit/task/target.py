@@ -8,21 +8,24 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.cells import is_missing
+from ..data.cells import BOOLEAN_PAIRS, is_missing, parse_boolean
 from ..data.column_reader import read_column
 from ..data.column_spec import ColumnSpec, read_cell
+from ..data.sentinels import looks_like_code
+from ..data.spellings import carries_case
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['PLAIN_NUMBER_SPEC', 'normalise_label', 'class_key', 'parse_target_number', 'map_distinct_values', 'to_hashable',
-           'parse_target_numbers']
+__all__ = ['PLAIN_NUMBER_SPEC', 'label_text', 'normalise_label', 'class_key', 'missing_labels', 'class_keys',
+           'parse_target_number', 'map_distinct_values', 'to_hashable', 'missing_targets', 'parse_target_numbers']
 
 # %% ../../nbs/task/03_target.ipynb #73750957
 _MISSING_LABELS = (
@@ -38,16 +41,24 @@ _MISSING_LABELS = (
 )  # cells without a class, in lower case
 
 
-def normalise_label(
+def label_text(
     value: Any,  # a cell of the target
-) -> str | None:  # None: the target is missing
-    "The class that a cell names: Unicode NFKC, one blank between words, no `.0` behind whole numbers."
+) -> str:
+    "The text of a target cell: Unicode NFKC, one blank between words, no `.0` behind whole numbers."
+    if value is None:
+        return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = " ".join(unicodedata.normalize("NFKC", str(value)).split())
-    if is_missing(text, _MISSING_LABELS):
-        return None
     return re.sub(r"^(-?[0-9]+)\.0+$", r"\1", text)
+
+
+def normalise_label(
+    value: Any,  # a cell of the target
+) -> str | None:  # None: the target is missing
+    "The class that a cell names, unless it is a word for nothing."
+    text = label_text(value)
+    return None if is_missing(text, _MISSING_LABELS) else text
 
 
 def class_key(
@@ -55,6 +66,57 @@ def class_key(
 ) -> str:  # equal for labels of one class
     "Capital letters do not make another class, unless the label is a single letter."
     return label.casefold() if len(label) > 1 else label
+
+# %% ../../nbs/task/03_target.ipynb #aeb264e4
+def missing_labels(
+    labels: Mapping[str, int],  # text of a label -> rows
+) -> frozenset[str]:
+    "Which labels of a column stand for nothing."
+    said = {text for text in labels if is_missing(text, _MISSING_LABELS)}
+    others = labels.keys() - said
+    if others and all(re.fullmatch("[A-Z]{2}", text) for text in others):
+        said -= {"NA"}
+    if len({class_key(text) for text in others}) == 1:
+        said = {text for text in said if text.casefold() not in ("n/a", "na", "null")}
+    return frozenset(said | _code_labels(others))
+
+
+def _code_labels(labels: set[str]) -> set[str]:
+    "Numbers such as -999 beside a few small whole numbers."
+    whole = {text: int(text) for text in labels if re.fullmatch("-?[0-9]{1,9}", text)}
+    small = {number for number in whole.values() if 0 <= number <= 20}
+    far = {text for text, number in whole.items() if abs(number) >= 99 and looks_like_code(float(number))}
+    return far if len(small) > 1 and len(small) + len(far) == len(labels) else set()
+
+# %% ../../nbs/task/03_target.ipynb #890d262c
+def class_keys(
+    labels: Mapping[str, int],  # label -> rows, none of them missing
+) -> dict[str, str]:  # by label; equal for labels of one class
+    "Which labels of a column name the same class."
+    if _are_answers(labels):
+        return {label: "yes" if parse_boolean(label) else "no" for label in labels}
+    groups: dict[str, dict[str, int]] = {}
+    for label, rows in labels.items():
+        groups.setdefault(class_key(label), {})[label] = rows
+    if len(groups) == 1:
+        return {label: label for label in labels}
+    return {label: label if carries_case(group) else key for key, group in groups.items() for label in group}
+
+
+def _are_answers(labels: Mapping[str, int]) -> bool:
+    "Are these more than two words, all of them for yes or no?"
+    words = {label.casefold() for label in labels}
+    if len({class_key(label) for label in labels}) < 3 or {parse_boolean(word) for word in words} != {
+        True,
+        False,
+    }:
+        return False
+    pairs = {word for pair in BOOLEAN_PAIRS if words.issuperset(pair) for word in pair}
+    return all(len(word) > 1 or word in pairs or _begins_another(word, words) for word in words)
+
+
+def _begins_another(letter: str, words: set[str]) -> bool:
+    return any(len(word) > 1 and word.startswith(letter) for word in words)
 
 # %% ../../nbs/task/03_target.ipynb #fb27e86c
 PLAIN_NUMBER_SPEC = ColumnSpec("", "number")  # a decimal point, and no unit
@@ -85,6 +147,15 @@ def map_distinct_values(
 def to_hashable(target: pd.Series) -> pd.Series:
     "The same cells, as text where they could be lists."
     return target.astype(str) if target.dtype == object else target
+
+
+def missing_targets(
+    target: pd.Series,  # raw cells
+) -> np.ndarray:  # True where there is no target
+    "The rows without a target."
+    texts = map_distinct_values(label_text, target, "")
+    gone = missing_labels(Counter(texts))
+    return np.array([text in gone for text in texts], dtype=bool)
 
 
 def parse_target_numbers(

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 
 from ..core.errors import DataError, SettingsError, did_you_mean
+from ..data.cells import parse_boolean
 from ..data.column_spec import ColumnSpec
 from mlkit.task.metrics import (
     METRICS,
@@ -26,6 +29,7 @@ from mlkit.task.metrics import (
 from mlkit.task.target import (
     PLAIN_NUMBER_SPEC,
     class_key,
+    label_text,
     map_distinct_values,
     normalise_label,
     parse_target_numbers,
@@ -58,6 +62,7 @@ class Task:
     decision: str = ""  # what the prediction is used for
     reason: str = ""  # how type, positive class and metric were settled
     number_format: dict[str, Any] = field(default_factory=dict)  # how numbers are written: decimal, unit ...
+    spellings: dict[str, str] = field(default_factory=dict)  # other ways to write a class
 
     def __post_init__(self) -> None:
         _check_choice("type", self.type, TASK_TYPES)
@@ -74,7 +79,30 @@ class Task:
     @property
     def number_spec(self) -> ColumnSpec:
         "How the numbers of the target are read."
-        return replace(PLAIN_NUMBER_SPEC, **self.number_format)
+        written = dict(self.number_format)
+        missing = (*PLAIN_NUMBER_SPEC.missing, *written.pop("missing", ()))
+        return replace(PLAIN_NUMBER_SPEC, missing=missing, **written)
+
+    def read_class(
+        self,
+        value: Any,  # a cell of the target
+    ) -> str | None:  # None: it names none
+        "The class that a cell names, in the spelling of `classes`; a label that is no class stays as it is."
+        text = label_text(value)
+        exact, folded = self._class_by_label
+        if found := exact.get(text) or folded.get(class_key(text)):
+            return found
+        truth = parse_boolean(text) if self.type == "binary" else None
+        answers = {} if truth is None else {parse_boolean(name): name for name in self.classes}
+        return answers.get(truth) if len(answers.keys() - {None}) == 2 else normalise_label(value)
+
+    @cached_property
+    def _class_by_label(self) -> tuple[dict[str, str], dict[str, str]]:
+        "The classes by their spellings, and by those of their keys that only one of them has."
+        exact = self.spellings | {name: name for name in self.classes}
+        keys = {(class_key(text), name) for text, name in exact.items()}
+        times = Counter(key for key, _ in keys)
+        return exact, {key: name for key, name in keys if times[key] == 1}
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
@@ -99,13 +127,7 @@ def target_values(
     "The target values in a column, in the spelling of `task.classes`."
     if task.type == "regression":
         return parse_target_numbers(target, task.number_spec)
-    spelling = {class_key(name): name for name in task.classes}
-
-    def read(value: Any) -> str | None:
-        label = normalise_label(value)
-        return None if label is None else spelling.get(class_key(label), label)
-
-    return np.array(map_distinct_values(read, target, None), dtype=object)
+    return np.array(map_distinct_values(task.read_class, target, None), dtype=object)
 
 
 def encode_target(

@@ -12,20 +12,31 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import DataError, did_you_mean
-from ..data.cells import is_missing
+from ..data.cells import is_missing, parse_boolean
 from ..data.column_spec import ColumnSpec
+from ..data.ordered_categories import ordered_categories
+from ..data.sentinels import find_sentinels
 from ..data.type_inference import infer_column
 from .metrics import METRICS, TaskType, metric_names_for
 from .problem import Problem, goal_problem, metric_problem
-from .target import PLAIN_NUMBER_SPEC, class_key, normalise_label, parse_target_number, to_hashable
+from mlkit.task.target import (
+    PLAIN_NUMBER_SPEC,
+    class_key,
+    class_keys,
+    label_text,
+    missing_labels,
+    parse_target_number,
+    parse_target_numbers,
+    to_hashable,
+)
 from .task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['infer_number_format', 'count_labels', 'infer_task_type', 'class_problem', 'number_problem', 'choose_positive_class',
-           'make_task', 'complete_task']
+__all__ = ['infer_number_format', 'target_sentinels', 'count_labels', 'infer_task_type', 'looks_like_counts', 'class_problem',
+           'number_problem', 'choose_positive_class', 'make_task', 'complete_task']
 
 # %% ../../nbs/task/08_task_inference.ipynb #9f80a188
 def infer_number_format(
@@ -42,6 +53,17 @@ def infer_number_format(
         units=learned.units,
         currency=learned.currency,
     )
+
+
+def target_sentinels(
+    target: pd.Series,  # raw cells
+    number_spec: ColumnSpec,  # how numbers are written
+) -> dict[str, str]:  # why, by the value as it is written
+    "The numbers of a target that stand for nothing, such as -999."
+    import pandas as pd
+
+    found = find_sentinels(pd.Series(parse_target_numbers(target, number_spec)).dropna())
+    return {text.replace(".", number_spec.decimal): why for text, why in found.items()}
 
 
 def _number_format_json(number_spec: ColumnSpec) -> dict[str, Any]:
@@ -66,10 +88,9 @@ def count_labels(
     counts = to_hashable(target).value_counts(sort=False)
     labels: Counter[str] = Counter()
     for value, rows in counts.iloc[:: 1 + len(counts) // _MAX_SAMPLED_VALUES].items():
-        label = normalise_label(value)
-        if label is not None:
-            labels[label] += rows
-    return dict(labels)
+        labels[label_text(value)] += rows
+    gone = missing_labels(labels)
+    return {label: rows for label, rows in labels.items() if label not in gone}
 
 
 def _parse_label_numbers(
@@ -88,17 +109,46 @@ def infer_task_type(
     number_spec: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
 ) -> tuple[TaskType, str]:  # the type, and why
     "Whether a column holds two classes, several, or a quantity."
-    classes = {class_key(label) for label in counts}
+    classes = {*class_keys(counts).values()}
     if len(classes) == 2:
         return "binary", "it has two values"
     numbers, share = _parse_label_numbers(counts, number_spec)
     if share < _MIN_NUMBER_SHARE or any(re.fullmatch("0[0-9]+", label) for label in counts):
-        return "multiclass", f"it has {len(classes):,} different values"
+        return "multiclass", f"it has {len(classes):,} different values{_describe_scale(counts)}"
     if any(number % 1 for number in numbers):
         return "regression", "it holds numbers with fractions"
     if len(numbers) > _MAX_INTEGER_CLASSES:
         return "regression", f"it holds more than {_MAX_INTEGER_CLASSES} numbers"
-    return "multiclass", f"its {len(numbers)} different whole numbers are few enough to be classes"
+    rows = Counter(dict.fromkeys(numbers, 0))
+    for label, count in counts.items():
+        rows[parse_target_number(label, number_spec)] += count
+    if looks_like_counts({number: rows[number] for number in numbers}):
+        return "regression", "it holds counts with a tail (classes? state task = multiclass)"
+    ordered = f", in order from {numbers[0]:g} to {numbers[-1]:g}" if len(numbers) > 2 else ""
+    return "multiclass", f"its {len(numbers)} different whole numbers are few enough to be classes{ordered}"
+
+
+def _describe_scale(counts: dict[str, int]) -> str:
+    "The order of classes that form a well known scale."
+    names = {key: label for label, key in class_keys(counts).items()}
+    ordered = ordered_categories(names.values())
+    return f", which are ordered: {' < '.join(ordered)}" if ordered else ""
+
+
+def looks_like_counts(
+    rows: dict[float, int],  # whole number -> rows, the smallest number first
+) -> bool:
+    "Are whole numbers counts of something: from 0 or 1 on, then ever fewer rows, and few at the end?"
+    numbers, sizes = [*rows], [*rows.values()]
+    begins = numbers[0] == 0 or (numbers[0] == 1 and sizes[0] == max(sizes))
+    if not begins or len(numbers) < 5:
+        return False
+    after = sizes[sizes.index(max(sizes)) :]
+    slack = [2 * math.sqrt(size) for size in after]
+    falls = all(later <= size + room for size, later, room in zip(after, after[1:], slack, strict=False))
+    gap = numbers[-1] - numbers[0] >= len(numbers)
+    tail = len(after) > 3 and sizes[-1] <= 0.02 * sum(sizes)
+    return falls and tail and (gap or len(numbers) > 5)
 
 # %% ../../nbs/task/08_task_inference.ipynb #ffd834eb
 _MAX_CLASSES = 100  # more classes than this are an identifier or free text
@@ -106,18 +156,23 @@ _MAX_CLASSES = 100  # more classes than this are an identifier or free text
 
 def _group_spellings(
     counts: dict[str, int],  # label -> rows
-) -> dict[str, int]:  # class -> rows; numbers in their order, then words in theirs
-    "Labels that name the same class, under the spelling that is used most."
-    rows: Counter[str] = Counter()
-    spelling: dict[str, str] = {}
-    for label in sorted(counts, key=lambda label: (-counts[label], label)):
-        rows[spelling.setdefault(class_key(label), label)] += counts[label]
+) -> tuple[dict[str, int], dict[str, str]]:  # class -> rows, numbers in order, then words; other spellings
+    "Labels that name the same class, under the spelling that is used most; `y` is no name beside `yes`."
+    keys, rows, groups = class_keys(counts), Counter[str](), dict[str, list[str]]()
+    for label in sorted(counts, key=lambda label: (-counts[label], not label.islower(), label)):
+        groups.setdefault(keys[label], []).append(label)
+    spellings: dict[str, str] = {}
+    for group in groups.values():
+        words = [label for label in group if len(label) > 1 or parse_boolean(label) is None]
+        name = (words if len(group[0]) == 1 and group[0].isalpha() and words else group)[0]
+        rows[name] = sum(counts[label] for label in group)
+        spellings |= {label: name for label in group if label != name}
 
     def order(name: str) -> tuple[bool, float, str]:
         number = parse_target_number(name)
         return (True, 0.0, name) if math.isnan(number) else (False, number, name)
 
-    return {name: rows[name] for name in sorted(rows, key=order)}
+    return {name: rows[name] for name in sorted(rows, key=order)}, spellings
 
 # %% ../../nbs/task/08_task_inference.ipynb #77ef8b34
 def class_problem(
@@ -133,7 +188,9 @@ def class_problem(
     if len(groups) > max(rows / 2, 2):
         return f"has {len(groups)} different values in {rows} rows, like an identifier; choose another target"
     single = next((name for name in groups if groups[name] == 1), None)
+    number = task == "multiclass" and not any(math.isnan(parse_target_number(name)) for name in groups)
     few = f"has one row only of class '{single}', too few to learn and to test; add rows or merge classes"
+    few += ", or state problem.task = regression if these are amounts or counts" if number else ""
     return few if single is not None else ""
 
 
@@ -170,13 +227,15 @@ _POSITIVE_LABELS = {  # what names a positive class -> what has to stand beside 
 def choose_positive_class(
     groups: dict[str, int],  # class -> rows, two of them
     stated: str,  # as the problem states it; empty: find it out
+    spellings: dict[str, str] | None = None,  # other ways to write the two
 ) -> tuple[str, str]:  # the class, and why
     "The class that is looked for. DataError where the stated one is none of the two."
     if stated:
-        label = normalise_label(stated)
-        match = [name for name in groups if label is not None and class_key(name) == class_key(label)]
-        if match:
-            return match[0], "it was stated"
+        label = label_text(stated)
+        ways = [*((name, name) for name in groups), *(spellings or {}).items()]
+        for same in (str, class_key, str.casefold, parse_boolean):
+            if match := [name for text, name in ways if same(text) == same(label) is not None]:
+                return match[0], "it was stated"
         hint = did_you_mean(stated, groups)
         raise DataError(f"positive = {stated} is no class; there are {' and '.join(groups)}{hint}")
     for name, other in zip(groups, reversed(groups), strict=True):
@@ -197,19 +256,25 @@ def make_task(
     counts, name = count_labels(target), f"'{problem.target}'"
     if not counts:
         raise DataError(f"{name} is empty in all {len(target):,} rows; choose another target")
-    if len({class_key(label) for label in counts}) == 1:
+    if len({*class_keys(counts).values()}) == 1:
         raise DataError(f"{name} has one value only, '{next(iter(counts))}'; choose another target")
     number_spec = infer_number_format(target)
     type, why = infer_task_type(counts, number_spec)
     if problem.task != "auto":
         type, why = problem.task, "it was stated"
-    groups = {} if type == "regression" else _group_spellings(counts)
+    groups, spellings = ({}, {}) if type == "regression" else _group_spellings(counts)
     wrong = class_problem(groups, type) if groups else number_problem(counts, number_spec)
     if wrong:
         raise DataError(f"{name} {wrong}")
-    note = _describe_spellings(counts, groups) if groups else _describe_unreadable_rows(counts, number_spec)
-    task = complete_task(problem, type, groups, f"{name} is {type}, because {why}{note}")
-    return task if groups else replace(task, number_format=_number_format_json(number_spec))
+    if groups:
+        note = _describe_spellings(spellings)
+        return complete_task(problem, type, groups, f"{name} is {type}, because {why}{note}", spellings)
+    codes = target_sentinels(target, number_spec)
+    note = _describe_unreadable_rows(counts, number_spec)
+    note += "".join(f"; {text} {how} is taken as missing and left out" for text, how in codes.items())
+    task = complete_task(problem, type, {}, f"{name} is {type}, because {why}{note}")
+    missing = {"missing": [*codes]} if codes else {}
+    return replace(task, number_format=_number_format_json(number_spec) | missing)
 
 
 def _describe_unreadable_rows(counts: dict[str, int], number_spec: ColumnSpec) -> str:
@@ -218,11 +283,10 @@ def _describe_unreadable_rows(counts: dict[str, int], number_spec: ColumnSpec) -
     return f" ({1 - share:.1%} of the rows hold no number and are left out)" if share < 1 else ""
 
 
-def _describe_spellings(counts: dict[str, int], groups: dict[str, int]) -> str:
+def _describe_spellings(spellings: dict[str, str]) -> str:
     "A note on classes that come in several spellings."
-    names = {class_key(name): name for name in groups}
-    other = [f"'{label}' as '{names[class_key(label)]}'" for label in counts if label not in groups]
-    return f" (taking {', '.join(other[:3])})" if other else ""
+    other = [f"'{label}' as '{name}'" for label, name in spellings.items()]
+    return f" (taking {', '.join(other[:5])})" if other else ""
 
 # %% ../../nbs/task/08_task_inference.ipynb #91489354
 def complete_task(
@@ -230,11 +294,12 @@ def complete_task(
     type: TaskType,
     groups: dict[str, int],  # class -> rows; regression: none
     reason: str,  # why this type
+    spellings: dict[str, str] | None = None,  # other ways to write a class
 ) -> Task:
     "The task, with its positive class and metric. DataError where what was stated does not fit."
     subject, positive, classes = f"'{problem.target}'", "", list(groups)
     if type == "binary":
-        positive, why = choose_positive_class(groups, problem.positive)
+        positive, why = choose_positive_class(groups, problem.positive, spellings)
         classes = [*(name for name in groups if name != positive), positive]
         reason += f"; '{positive}' is looked for, because {why}"
     elif problem.positive:
@@ -256,4 +321,5 @@ def complete_task(
         problem.cost_false_negative,
         problem.decision,
         reason,
+        spellings=spellings or {},
     )
