@@ -107,7 +107,9 @@ def test_all_wrong_settings_come_in_one_message():
     with pytest.raises(SettingsError) as error:
         check_parameters("evaluate", wrong)
     assert {line.split(":")[0] for line in str(error.value).splitlines()} == {f"evaluate.{n}" for n in wrong}
-    check_parameters("evaluate", {"resamples": 100, "confidence": 0.9, "threshold": "auto", "curve_points": 0})
+    check_parameters(
+        "evaluate", {"resamples": 100, "confidence": 0.9, "threshold": "auto", "curve_points": 0}
+    )
 
 
 @settings(deadline=None)
