@@ -23,7 +23,7 @@ from ..inference.predictor import Predictor, open_verified_package, read_predict
 from .answers import make_prediction_table, make_rejected_table, resolve_kept_columns
 from .chunks import ChunkedOutput, OutputChunk, check_output, deliver_output, write_output_file
 from ..sources.archives import split_suffixes
-from ..sources.file_formats import ReadOptions, ReadReport
+from ..sources.file_formats import ReadOptions, ReadReport, describe_notes
 from ..sources.locations import DataLocation, parse_location
 from ..sources.readers import rebatch, stream_source
 
@@ -110,6 +110,7 @@ class ScoringResult:
     seconds: float
     output: str
     cluster_error: str = ""  # why the cluster did less than it should
+    reading: tuple[str, ...] = ()  # what was set aside or filled while the source was read
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
@@ -202,6 +203,7 @@ def score_source(
             progress.seconds,
             address.display_name,
             workers.cluster_error,
+            describe_notes(facts.notes),
         )
         _finish_job(chunks, address, into, done)
     return done
