@@ -16,12 +16,13 @@ import pandas as pd
 
 from ..data.cells import as_text, parse_date, to_python
 from ..data.column_reader import read_column
+from ..data.personal import dtype_name, personal_columns
 from ..data.type_inference import infer_column
 
 # %% auto #0
-__all__ = ['SplitMethod', 'split_name', 'entity_in_name', 'EntityColumn', 'encode_texts', 'detect_entity', 'find_entity_columns',
-           'parse_times', 'is_monotonic', 'find_restart_column', 'TimeColumn', 'find_time_columns', 'SplitStrategy',
-           'choose_split_strategy']
+__all__ = ['SplitMethod', 'split_name', 'entity_in_name', 'EntityColumn', 'encode_texts', 'detect_entity',
+           'share_of_alike_columns', 'detect_unnamed_entity', 'find_entity_columns', 'parse_times', 'is_monotonic',
+           'find_restart_column', 'TimeColumn', 'find_time_columns', 'SplitStrategy', 'choose_split_strategy']
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #3dda8362
 _ID_WORDS = set("id ids uuid guid".split())
@@ -30,13 +31,20 @@ _ENTITY_WORDS = set(
     """
     customer client user member patient subject person household account student employee driver player
     speaker participant respondent passenger visitor owner order invoice session booking trip visit contract
-    loan device machine engine sensor vehicle animal individual""".split()
+    loan device machine engine sensor vehicle animal individual
+    subj subjects cust usr pat pt ptid emp mbr acct cli pers kunde kunden klant cliente paciente persona
+    utilisateur usuario mitarbeiter mrn ssn""".split()
 )
 _CATEGORY_WORDS = set(
     """
     zip postal postcode type kind class category segment status state country city region area zone district
-    product item article brand model genre plan channel department language currency""".split()
+    product item article brand model genre plan channel department language currency
+    store shop branch hotel school team site station route warehouse vendor supplier sku""".split()
 )
+_NO_IDS = re.compile(
+    "(?:p|s|r|m|l)aid|[abklm]id|avid|acid|arid|grid|void|fluid|rapid|humid|solid|valid|vivid|covid|android"
+)
+_KEY_ENDING = re.compile("(?P<stem>[a-z]+?)(?:id|no|nr|num|number|nummer|key|code|ref)")
 
 
 def split_name(
@@ -49,14 +57,26 @@ def split_name(
 
 def entity_in_name(
     name: str,  # of a column
-) -> str:  # id, somebody, thing, or nothing
+) -> str:  # id, perhaps (an id), somebody, thing, or nothing
     "Infer from a column's name whether it names an entity."
     words = split_name(name)
     if words & _CATEGORY_WORDS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name):
         return "thing"
     if words & _ID_WORDS or re.search("番号|(?<![a-zA-Z])ID", unicodedata.normalize("NFKC", name)):
         return "id"
+    if len(words) == 1 and (abbreviated := _abbreviated_id(*words)):
+        return abbreviated
     return "somebody" if words & _ENTITY_WORDS and words <= _ENTITY_WORDS | _NUMBER_WORDS else ""
+
+
+def _abbreviated_id(word: str) -> str:  # id, perhaps an id, or nothing
+    "Names written in one: `custid`, `userno`, `pid`."
+    found = _KEY_ENDING.fullmatch(word)
+    if not found or _NO_IDS.fullmatch(word) or found["stem"] in _CATEGORY_WORDS:
+        return ""
+    if found["stem"] in _ENTITY_WORDS:
+        return "id"
+    return "perhaps" if word.endswith("id") and len(word) <= 6 else ""
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #362f7385
 @dataclass(frozen=True)
@@ -86,18 +106,31 @@ def encode_texts(
     return pd.factorize(cells)[0]
 
 
+def _comes_again(
+    counts: pd.Series,  # of each value
+    rows: int,  # of the table
+    least: int = 10,  # different values
+) -> bool:
+    "Are there many values, nearly all of them in several rows?"
+    counts = counts[counts > 0]
+    return (
+        len(counts) >= least
+        and counts.sum() >= 0.95 * rows
+        and counts[counts > 1].sum() >= 0.8 * counts.sum()
+    )
+
+
 def detect_entity(
     cells: pd.Series,  # raw cells of one column
 ) -> EntityColumn | None:
     "The entity that a column names, if it clearly does and comes again."
     name, said = str(cells.name), entity_in_name(str(cells.name))
-    if said == "thing" or cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"):
+    if said in ("thing", "perhaps") or cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"):
         return None
-    counts = cells.value_counts()
+    if not _comes_again(counts := cells.value_counts(), len(cells)):
+        return None
+    rows, values = int(counts.sum()), int((counts > 0).sum())
     counts = counts[counts > 0]
-    rows, values = int(counts.sum()), len(counts)
-    if values < 10 or rows < 0.95 * len(cells) or counts[counts > 1].sum() < 0.8 * rows:
-        return None
     keys = [
         bool(re.fullmatch(r"[A-Za-z]{0,6}[-_ ]?[0-9][0-9A-Za-z-]*", str(text))) for text in counts.index[:500]
     ]
@@ -107,14 +140,95 @@ def detect_entity(
     clear = said == "id" or (coded and (said == "somebody" or (letters and values >= 0.05 * rows)))
     return EntityColumn(name, values, rows) if clear and 2 <= rows / values <= most else None
 
+# %% ../../nbs/quality/02_split_strategy.ipynb #64fd742e
+def share_of_alike_columns(
+    rows: pd.DataFrame,  # raw
+    column: str,  # that may name somebody
+    ignore: Iterable[str] = (),  # columns that are not asked, such as the target
+    limit: int = 30,  # columns to ask
+) -> float:  # from 0 to 1
+    "The share of the other columns in which rows of one value are far more alike than rows of neighbouring values."
+    codes = pd.factorize(rows[column], sort=rows[column].dtype.kind in "iuf")[0]
+    mixed = np.random.default_rng(0).permutation(np.flatnonzero(codes >= 0))  # not in the order of the file
+    order = mixed[np.argsort(codes[mixed], kind="stable")]
+    same = np.diff(codes[order]) == 0
+    alike = []
+    for name in [str(name) for name in rows if str(name) not in {column, *ignore}][:limit]:
+        cells = rows[name].iloc[order]
+        if cells.nunique() < 2:
+            continue
+        if cells.dtype.kind in "iuf":
+            apart = np.abs(np.diff(cells.rank().to_numpy()))
+        else:
+            apart = (np.diff(encode_texts(cells)) != 0).astype(float)
+        within, across = np.nanmean(apart[same]), np.nanmean(apart[~same])
+        alike.append(bool(within < 0.5 * across))
+    return float(np.mean(alike)) if len(alike) > 1 else 0.0
+
+# %% ../../nbs/quality/02_split_strategy.ipynb #da6a1a5d
+_MOST_CLASSES = 20  # of an answer that may be a person's
+
+
+_NEAR_ALL_ALIKE = 0.6  # of the other columns, where neither the name nor the cells say who somebody is
+
+
+def detect_unnamed_entity(
+    rows: pd.DataFrame,  # raw
+    column: str,
+    ignore: Iterable[str] = (),  # the target
+) -> EntityColumn | None:
+    "The entity behind a column that does not say so: rows of one value are alike, or have one answer."
+    cells, said = rows[column], entity_in_name(column)
+    if (
+        said == "thing"
+        or cells.dtype.kind in "Mbm"
+        or (cells.dtype.kind == "f" and (cells.dropna() % 1).any())
+    ):
+        return None
+    who = personal_columns(cells.to_frame()).get(column, "") if dtype_name(cells) == "text" else ""
+    hinted = said == "perhaps" or who == "name"
+    counts = cells.value_counts()
+    values = int((counts > 0).sum())
+    if not _comes_again(counts, len(rows), 10 if hinted or who else 20) or counts.sum() < 2 * values:
+        return None
+    found = EntityColumn(column, values, int(counts.sum()))
+    if who in ("e-mail", "telephone"):
+        return found if found.rows_per_value <= 100 else None
+    if found.rows_per_value > 50 or not (hinted or cells.dtype.kind in "iuf" or dtype_name(cells) == "text"):
+        return None
+    alike, fixed = share_of_alike_columns(rows, column, ignore), _has_fixed_answer(rows, column, ignore)
+    return found if (alike >= 0.3 or fixed if hinted else alike >= _NEAR_ALL_ALIKE and fixed) else None
+
+
+def _has_one_target_per_group(
+    groups: np.ndarray,  # codes
+    answers: np.ndarray,  # codes or numbers
+) -> bool:
+    "Do all rows of a group have the same answer, with hardly an exception that chance would not make?"
+    counts = pd.DataFrame({"group": groups, "answer": answers}).value_counts().reset_index()
+    others = 1 - counts.groupby("group")["count"].max().sum() / len(groups)
+    return bool(others <= 0.1 * (1 - np.unique(answers, return_counts=True)[1].max() / len(answers)))
+
+
+def _has_fixed_answer(rows: pd.DataFrame, column: str, answers: Iterable[str]) -> bool:
+    "Do all rows of a value have one class? A number that follows from another one is no person's."
+    codes = encode_texts(rows[column])
+    few = [name for name in answers if name in rows and rows[name].nunique() <= _MOST_CLASSES]
+    return any(_has_one_target_per_group(codes, encode_texts(rows[name])) for name in few)
+
 # %% ../../nbs/quality/02_split_strategy.ipynb #4bc8eed0
 def find_entity_columns(
     rows: pd.DataFrame,  # raw
     ignore: Iterable[str] = (),  # columns that are none, such as the target
 ) -> list[EntityColumn]:  # the widest first
     "Columns that name somebody who comes again."
+    ignore = list(ignore)
     names = [str(name) for name in rows if name not in set(ignore)]
-    found = [entity for name in names if (entity := detect_entity(rows[name]))]
+    found = [
+        entity
+        for name in names
+        if (entity := detect_entity(rows[name]) or detect_unnamed_entity(rows, name, ignore))
+    ]
     return sorted(found, key=lambda entity: (entity.value_count, names.index(entity.column)))
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #0a27d3c0
@@ -211,16 +325,6 @@ class SplitStrategy:
     def to_dict(self) -> dict[str, str]:
         "The content of `split.json`."
         return {"how": self.method, "column": self.column, "why": self.reason}
-
-
-def _has_one_target_per_group(
-    groups: np.ndarray,  # codes
-    answers: np.ndarray,  # codes or numbers
-) -> bool:
-    "Do all rows of a group have the same answer, with hardly an exception that chance would not make?"
-    counts = pd.DataFrame({"group": groups, "answer": answers}).value_counts().reset_index()
-    others = 1 - counts.groupby("group")["count"].max().sum() / len(groups)
-    return bool(others <= 0.1 * (1 - np.unique(answers, return_counts=True)[1].max() / len(answers)))
 
 
 def choose_split_strategy(

@@ -256,16 +256,15 @@ def auc_interval(
 ) -> tuple[float, float]:  # low, high
     "The interval of AUC-ROC (as Newcombe 2006, Statistics in Medicine 25, 559, with the spread moderated)."
     from scipy.optimize import brentq
+    from scipy.special import stdtrit
 
     placed, many, others = placements(positive, value), int(positive.sum()), int((~positive).sum())
     area = (placed[positive].mean() * many * others + 0.5) / (many * others + 1)
     (seen, sure), usual = observed_auc_spread(placed, positive), expected_auc_spread(area, many, others)
-    more = (
-        (sure * seen + _PRIOR_WEIGHT * usual)
-        / (sure + _PRIOR_WEIGHT)
-        / usual
-        * normal_quantile(confidence) ** 2
-    )
+    if min(many, others) < 2:
+        sure = 0  # one row says nothing of its side's spread
+    quantile = stdtrit(sure + _PRIOR_WEIGHT, (1 + confidence) / 2)
+    more = (sure * seen + _PRIOR_WEIGHT * usual) / (sure + _PRIOR_WEIGHT) / usual * quantile**2
 
     def surprise(truth: float) -> float:
         return (area - truth) ** 2 - more * expected_auc_spread(truth, many, others)
@@ -301,6 +300,9 @@ def median_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float
     return float(ordered[first - 1]), float(ordered[rows - first])
 
 # %% ../../nbs/task/05_intervals.ipynb #4d350e3f
+_FEW_POSITIVES = 5  # below that an average precision is as uncertain as a share of so many rows at least
+
+
 _MACRO_METRICS = ("balanced_accuracy", "recall_macro", "precision_macro", "f1_macro")
 
 
@@ -327,6 +329,9 @@ def score_interval(
     pulls, flattered = influence_values(metric, truth, output), 0.0
     if metric == "average_precision":
         pulls, flattered = _precision_influence(truth, output[:, 1])
+        if (many := int(truth.sum())) < _FEW_POSITIVES:
+            wide = _bounded_interval(value, flattered, pulls, "0 to 1", confidence)
+            return _widest(wide, proportion_interval(value * many, many, confidence))
     scale = "up to 1" if metric == "r2" else "0 to 1" if METRICS[metric].greater_is_better else "from 0"
     return _bounded_interval(value, flattered, pulls, scale, confidence)
 
@@ -363,6 +368,10 @@ def _label_interval(
 
 def _with_value_inside(value: float, low: float, high: float) -> tuple[float, float]:
     return min(low, value), max(high, value)
+
+
+def _widest(one: tuple[float, float], other: tuple[Any, Any]) -> tuple[float, float]:
+    return min(one[0], float(other[0])), max(one[1], float(other[1]))
 
 
 def _bounded_interval(

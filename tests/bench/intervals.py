@@ -1,6 +1,7 @@
 """Do the intervals keep their word? Many made-up tables with a known truth, and how many intervals hold it.
 
-`python tests/bench/intervals.py [TABLES]` (500 by default) prints a line for each metric, kind of table and
+`python tests/bench/intervals.py [TABLES]` (500 by default) prints first, for one to eight positives among 600
+rows, the same for every metric of two classes (BENCH_FEW=0: not). Then it prints a line for each metric, kind of table and
 number of test rows: the share of the 95 % intervals that hold the truth, and how many lie wholly above
 or below it. `*` marks what is outside of 93 to 97 %. The truth is the score of two million rows.
 BENCH_METRICS picks
@@ -106,6 +107,94 @@ def coverage(
     return 1 - above - below, above, below, float(np.mean(high - low))
 
 
+# ---------------------------------------- a handful of positives
+FEW = (1, 2, 3, 5, 8)
+NEGATIVES = 600
+
+
+def few_areas(shape: str, area: float) -> Callable[..., Made]:
+    """So many positives among 600 rows, ordered with that true area under the ROC curve."""
+    from scipy.stats import norm
+
+    def make(rng: np.random.Generator, positives: int) -> Made:
+        below, above = rng.normal(size=NEGATIVES), rng.normal(size=positives)
+        if shape == "one spread":
+            above = above + norm.ppf(area) * np.sqrt(2)
+        elif shape == "two spreads":
+            above = 2 * above + norm.ppf(area) * np.sqrt(5)
+        elif shape == "some are plain":
+            above = above + 10 * (rng.random(positives) < 2 * area - 1)
+        else:
+            above, below = rng.exponential(area / (1 - area), positives), rng.exponential(size=NEGATIVES)
+        truth = (np.arange(positives + NEGATIVES) < positives).astype(int)
+        return truth, two(np.concatenate([above, below]))
+
+    return make
+
+
+SHAPES = ("one spread", "two spreads", "some are plain", "exponential")
+AREAS = (0.6, 0.75, 0.9, 0.97)
+
+
+def few_coverage(shape: str, area: float, positives: int, tables: int) -> tuple[float, float]:
+    """The share of the intervals of AUC-ROC that hold the truth, and their mean width."""
+    rng, make = np.random.default_rng(positives), few_areas(shape, area)
+    ends = np.array([score_interval("roc_auc", *make(rng, positives)) for _ in range(tables)])
+    return float(np.mean((ends[:, 0] <= area) & (area <= ends[:, 1]))), float(
+        np.mean(ends[:, 1] - ends[:, 0])
+    )
+
+
+def few_scores(metric: str, strength: float, positives: int, tables: int) -> tuple[float, float]:
+    """The same of another metric, for rows from a logistic model with that share of positives."""
+    from scipy.optimize import brentq
+
+    rng, share = np.random.default_rng(0), positives / (positives + NEGATIVES)
+    odds = strength * rng.normal(size=1_000_000)
+    odds += brentq(lambda offset: sigmoid(odds[:200_000] + offset).mean() - share, -25, 5)
+    drawn = rng.random(len(odds)) < sigmoid(odds)
+    yes, no = sigmoid(odds[drawn]), sigmoid(odds[~drawn])
+    cut, some = float(np.median(yes)), min(len(yes), len(no) * positives // NEGATIVES)
+
+    def made(above: np.ndarray, below: np.ndarray) -> Made:
+        return (np.arange(len(above) + len(below)) < len(above)).astype(int), two(
+            np.concatenate([above, below])
+        )
+
+    known = score_output(metric, *made(yes[:some], no[: some * NEGATIVES // positives]), cut)
+    ends = np.array([
+        score_interval(metric, *made(rng.choice(yes, positives), rng.choice(no, NEGATIVES)), threshold=cut)
+        for _ in range(tables)
+    ])  # fmt: skip
+    return float(np.mean((ends[:, 0] <= known) & (known <= ends[:, 1]))), float(
+        np.mean(ends[:, 1] - ends[:, 0])
+    )
+
+
+def print_few(tables: int) -> None:
+    for positives in FEW:
+        for shape in SHAPES:
+            found = [few_coverage(shape, area, positives, tables) for area in AREAS]
+            told = "  ".join(
+                f"{area}: {holds:6.1%} ({width:.2f})"
+                for area, (holds, width) in zip(AREAS, found, strict=True)
+            )
+            print(f"roc_auc, {positives} positives, {shape:15} {told}", flush=True)
+    for metric in (
+        "average_precision",
+        "log_loss",
+        "brier",
+        "f1",
+        "balanced_accuracy",
+        "precision",
+        "recall",
+    ):
+        for positives in FEW:
+            found = [few_scores(metric, strength, positives, tables) for strength in (1.0, 3.0)]
+            told = "  ".join(f"{holds:6.1%} ({width:.3f})" for holds, width in found)
+            print(f"{metric:18} {positives} positives, weak and strong model: {told}", flush=True)
+
+
 def cases() -> Iterator[tuple[str, str, Callable[..., Made], float]]:
     wanted = os.environ.get("BENCH_METRICS", " ".join(METRICS)).split()
     for metric in wanted:
@@ -116,6 +205,8 @@ def cases() -> Iterator[tuple[str, str, Callable[..., Made], float]]:
 
 def main() -> None:
     tables = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    if os.environ.get("BENCH_FEW") != "0":
+        print_few(tables)
     print(f"{'metric':18} {'table':22} {'rows':>5}  holds  above  below  width")
     for metric, name, make, threshold in cases():
         known = truth_of(metric, make, threshold)

@@ -73,7 +73,8 @@ def test_three_rows_about_the_columns_are_no_data(put):
 
 
 @pytest.mark.parametrize("above", [
-    ["Sales of May", ""], ["Sales of May,,,", ",,,"], ['Sales "May", north', ""], ["# made by hand"], ["Shop:,7", "Date:,May", ""],
+    ["Sales of May", ""], ["Sales of May,,,", ",,,"], ['Sales "May", north', ""], ["# made by hand"],
+    ["Shop:,7", "Date:,May", ""],
 ])  # fmt: skip
 @pytest.mark.parametrize("rows", [1, 2, 40])
 def test_what_stands_above_the_header_is_skipped(put, above, rows):

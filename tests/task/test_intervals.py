@@ -20,7 +20,17 @@ from mlkit.task.intervals import (
 )
 from mlkit.task.metrics import metric_names_for
 from mlkit.task.task import score_all_metrics, score_output
-from tests.bench.intervals import MANY, NUMBER, TWO, coverage, truth_of
+from tests.bench.intervals import (
+    AREAS,
+    MANY,
+    NUMBER,
+    SHAPES,
+    TWO,
+    coverage,
+    few_coverage,
+    few_scores,
+    truth_of,
+)
 from tests.judging import BINARY, TARGETS, example, task_of, two
 
 
@@ -66,6 +76,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say(metric, tables, name, row
     assert (
         0.925 <= holds <= 0.98 and max(above, below) < 0.06
     )  # 93 to 97 %, and what 500 tables leave to chance
+
+
+@pytest.mark.parametrize("positives", [1, 2, 3, 5])
+def test_intervals_hold_the_truth_with_a_handful_of_positives(positives):
+    """Alone, 200 tables leave 4 points to chance; all shapes and areas together, hardly one."""
+    holds = [few_coverage(shape, area, positives, 200)[0] for shape in SHAPES for area in AREAS]
+    assert min(holds) >= 0.88 and np.mean(holds) >= 0.945
+    assert few_scores("average_precision", 3.0, positives, 200)[0] >= 0.93
 
 
 @settings(max_examples=20, deadline=None)
