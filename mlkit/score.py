@@ -26,8 +26,8 @@ def describe_scoring(done: ScoringResult) -> str:  # some lines
     ]
     if done.rejected:
         lines.append(
-            f"{done.rejected:,} rows were rejected; they stand beside it in the file that ends in .rejected.csv, "
-            "each with its reason. Mend them, and score that file."
+            f"{done.rejected:,} rows were rejected; they stand in {done.rejected_file or 'the file .rejected.csv'}, "
+            "each with its reason. Mend a copy of it, and score that."
         )
     for message, rows in Counter(done.warnings).most_common(3):
         lines.append(f"Warning for {rows:,} rows: {message}.")

@@ -76,6 +76,9 @@ def score(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     jobs: Annotated[int, typer.Option(help="Processor cores; 0: all.")] = 0,
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
+    formulas: Annotated[
+        str, typer.Option(help="CSV cells that a spreadsheet would run: neutralise, or keep.")
+    ] = "neutralise",
 ) -> None:
     "Predict every row of a table and write the predictions."
     from mlkit.score import describe_scoring
@@ -85,7 +88,17 @@ def score(
     how = ReadOptions(query, encoding, delimiter, sheet)
     with show_row_progress() as tell:
         done = predict(
-            _load_named_predictor(model), source, output, how, keep, into, overwrite, jobs, cluster, tell
+            _load_named_predictor(model),
+            source,
+            output,
+            how,
+            keep,
+            into,
+            overwrite,
+            jobs,
+            cluster,
+            tell,
+            formulas,
         )
     typer.echo(describe_scoring(done))
 

@@ -64,7 +64,7 @@ def _violation_texts(batch: ParsedFrame, action: str) -> np.ndarray:
     "The violations of each row that have an action, as one text."
     texts = np.full(len(batch.numbers), "", dtype=object)
     for violation, rows in batch.violations:
-        if violation.action == action and not rows.all():
+        if violation.action == action:
             texts[rows] += violation.message + "; "
     return np.array([text.removesuffix("; ") for text in texts], dtype=object) if texts.any() else texts
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -16,13 +16,20 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ..core.errors import PackageError
-from ..core.files import atomic_write
+from ..core.errors import PackageError, SettingsError
+from ..core.files import atomic_write, file_digest
 from ..core.parallel import WorkerPool
 from ..inference.predictor import Predictor, open_verified_package, read_predictor_files
 from .answers import make_prediction_table, make_rejected_table, resolve_kept_columns
-from .chunks import ChunkedOutput, OutputChunk, check_output, deliver_output, write_output_file
-from ..sources.archives import split_suffixes
+from mlkit.scoring.chunks import (
+    ChunkedOutput,
+    OutputChunk,
+    check_output,
+    deliver_output,
+    output_path,
+    write_output_file,
+)
+from .output_safety import SideFiles, check_apart, find_side_files
 from ..sources.file_formats import ReadOptions, ReadReport
 from ..sources.locations import DataLocation, parse_location
 from ..sources.readers import rebatch, stream_source
@@ -110,6 +117,9 @@ class ScoringResult:
     seconds: float
     output: str
     cluster_error: str = ""  # why the cluster did less than it should
+    rejected_file: str = ""  # where the rejected rows are
+    rejected_digest: str = ""  # SHA-256 of that file
+    output_digest: str = ""  # SHA-256 of the output, if it is a file on this machine
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
@@ -175,16 +185,21 @@ def score_source(
     jobs: int = 0,  # cores; 0: all
     cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
     on_rows: ProgressListener = lambda rows, seconds: None,
+    formulas: str = "neutralise",  # cells of CSV output that a spreadsheet would run: neutralise or keep
 ) -> ScoringResult:
     "Predict every row of a source. What was done is kept, and a job that was stopped goes on from there."
-    parse_location(source, "source")  # a secret in it is refused before anything is written down
+    if formulas not in ("neutralise", "keep"):
+        raise SettingsError(f"formulas is '{formulas[:40]}', which cannot be; choose neutralise or keep")
+    origin = parse_location(source, "source")  # a secret in it is refused before anything is written down
     address, facts, progress = parse_location(output, "output"), ReadReport(), _ScoringProgress(on_rows)
-    place, job = _chunk_folder(address), job_identity(predictor, source, output, how, keep, into)
-    with (
-        ChunkedOutput(place.with_name(f"{place.name}.chunks"), job) as chunks,
-        WorkerPool(jobs, cluster) as workers,
-    ):
-        check_output(address, overwrite or chunks.is_complete)
+    job = job_identity(predictor, source, output, how, keep, into) | {"formulas": formulas}
+    check_output(address, True)  # a name that cannot be
+    place = _chunk_folder(address)
+    waiting = ChunkedOutput(place.with_name(f"{place.name}.chunks"), job)
+    check_output(address, overwrite or waiting.is_complete)
+    check_apart(origin, address, how.query, into)
+    beside = find_side_files(address, waiting.note)
+    with waiting as chunks, WorkerPool(jobs, cluster) as workers:
         todo = _pending_chunks(read_input_chunks(source, how, facts, predictor, keep), chunks, progress)
         for chunk in workers.stream(score_chunk, PortablePredictor(predictor), todo):
             chunks.add_chunk(chunk)
@@ -203,8 +218,7 @@ def score_source(
             address.display_name,
             workers.cluster_error,
         )
-        _finish_job(chunks, address, into, done)
-    return done
+        return _finish_job(chunks, address, into, done, beside)
 
 # %% ../../nbs/scoring/03_batch_job.ipynb #ab7013b1
 def _chunk_folder(
@@ -212,31 +226,28 @@ def _chunk_folder(
 ) -> Path:
     "Where the chunks are kept: beside the output, or in the user's cache."
     if address.kind == "disk":
-        return Path(address.resolved)
+        return output_path(address)
     from platformdirs import user_cache_path
 
     digest = sha256(address.original.encode()).hexdigest()[:12]
     return user_cache_path("mlkit", appauthor=False) / "score" / f"{digest}-{address.name}"
 
 
-def _sidecar_path(
-    address: DataLocation,  # of the output
-    ending: str,  # .scoring.json or .rejected.csv
-) -> Path:
-    "A file beside the output."
-    stem = address.name.removesuffix(split_suffixes(address.name)[0]) or "predictions"
-    return (Path(address.resolved).parent if address.kind == "disk" else Path()) / f"{stem}{ending}"
-
-
-def _finish_job(chunks: ChunkedOutput, address: DataLocation, into: str, done: ScoringResult) -> None:
+def _finish_job(
+    chunks: ChunkedOutput, address: DataLocation, into: str, done: ScoringResult, beside: SideFiles
+) -> ScoringResult:
     "Deliver the output, and write down what was done."
-    chunks.mark_complete()
-    deliver_output(chunks, address, into, sha256(json.dumps(chunks.job).encode()).hexdigest())
-    rejected = _sidecar_path(address, ".rejected.csv")
+    formulas = chunks.job["formulas"]
+    chunks.mark_complete(beside.summary.name)
+    deliver_output(chunks, address, into, sha256(json.dumps(chunks.job).encode()).hexdigest(), formulas)
     if done.rejected:
-        write_output_file(chunks.tables("rejected"), rejected)
+        write_output_file(chunks.tables("rejected"), beside.rejected, formulas)
+        done = replace(done, rejected_file=str(beside.rejected), rejected_digest=file_digest(beside.rejected))
     else:
-        rejected.unlink(missing_ok=True)
-    with atomic_write(_sidecar_path(address, ".scoring.json")) as temporary:
+        beside.rejected.unlink(missing_ok=True)
+    if address.kind == "disk" and output_path(address).is_file():
+        done = replace(done, output_digest=file_digest(output_path(address)))
+    with atomic_write(beside.summary) as temporary:
         temporary.write_text(json.dumps(asdict(done), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     chunks.remove()
+    return done

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
+import re
+import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +22,10 @@ from pyarrow import parquet
 
 from ..core.errors import DataError, RunError, SettingsError
 from ..core.files import atomic_write
+from .formulas import neutralise_formulas
 from ..sources.archives import split_suffixes
 from ..sources.downloads import describe_store_error, require_store_package
-from ..sources.locations import DataLocation
+from ..sources.locations import DataLocation, local_path
 
 
 @dataclass
@@ -51,7 +56,8 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         return {}
 
 # %% auto #0
-__all__ = ['OutputChunk', 'ChunkedOutput', 'check_output', 'write_output_file', 'write_to_database', 'deliver_output']
+__all__ = ['OutputChunk', 'ChunkedOutput', 'check_output', 'output_path', 'write_output_file', 'write_to_database',
+           'deliver_output']
 
 # %% ../../nbs/scoring/02_chunks.ipynb #f571cbb4
 class ChunkedOutput:
@@ -65,35 +71,65 @@ class ChunkedOutput:
         self.folder, self.job = folder, job
 
     def __enter__(self) -> ChunkedOutput:
-        from filelock import FileLock, Timeout
-
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.folder.parent).close()
+            self._acquire_lock()
         except OSError as error:
             raise RunError(
-                f"cannot write into {self.folder.parent}: {error.strerror}; choose another output"
+                f"cannot write into {self.folder.parent}: {error.strerror or error}; choose another output"
             ) from error
-        self.lock = FileLock(self.folder.with_name(f".{self.folder.name}.lock"))
+        try:
+            self._take_folder()
+        except BaseException:
+            self._release_lock()
+            raise
+        return self
+
+    def _acquire_lock(self) -> None:
+        from filelock import FileLock, Timeout
+
+        path = self.folder.with_name(f".{self.folder.name}.lock")
+        if path.is_file() and path.stat().st_size:
+            raise RunError(_not_ours(path))
+        self.lock = FileLock(path)
         try:
             self.lock.acquire(timeout=0)
         except Timeout:
             raise RunError(
                 f"another process is working on {self.folder.name}; wait for it, or stop it"
             ) from None
+
+    def _take_folder(self) -> None:
+        if (self.folder.exists() or self.folder.is_symlink()) and not self._is_own_folder():
+            raise RunError(_not_ours(self.folder))
+        if not self._is_same_job:
+            self.remove()
+            new = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex[:8]}")
+            new.mkdir()
+            _write_text(new / "job.json", json.dumps(self.job))
+            os.rename(new, self.folder)
+
+    def _is_own_folder(self) -> bool:
+        "Does the folder hold what jobs write, and nothing else?"
+        if self.folder.is_symlink() or not self.folder.is_dir():
+            return False
+        names = [path.name for path in self.folder.iterdir()]
+        return "job.json" in names and all(map(_OWN_NAME.fullmatch, names))
+
+    @property
+    def _is_same_job(self) -> bool:
         path = self.folder / "job.json"
-        same = path.is_file() and path.read_text(encoding="utf-8") == json.dumps(self.job)
-        if not same:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(exist_ok=True)
-        if not same:
-            _write_text(path, json.dumps(self.job))
-        return self
+        return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == json.dumps(self.job)
+
+    def _release_lock(self) -> None:
+        self.lock.release()
+        Path(self.lock.lock_file).unlink(missing_ok=True)
 
     def __exit__(self, *_: Any) -> None:
         if not any(self.folder.glob("*.parquet")):
             self.remove()  # there is nothing to go on with
-        self.lock.release()
-        Path(self.lock.lock_file).unlink(missing_ok=True)
+        self._release_lock()
 
     def has_chunk(self, number: int, source_digest: str) -> bool:
         "Whether a chunk is done, and was made from the same rows."
@@ -125,11 +161,16 @@ class ChunkedOutput:
     @property
     def is_complete(self) -> bool:
         "Whether all chunks were there once; then the output may have been delivered already."
-        return (self.folder / "complete").exists()
+        return self._is_same_job and (self.folder / "complete").exists()
 
-    def mark_complete(self) -> None:
+    def mark_complete(self, note: str = "") -> None:
         "Note that all chunks are there."
-        (self.folder / "complete").touch()
+        _write_text(self.folder / "complete", note)
+
+    @property
+    def note(self) -> str:
+        "What was said when all chunks were there."
+        return (self.folder / "complete").read_text(encoding="utf-8") if self.is_complete else ""
 
     def totals(self) -> tuple[int, int, Counter[str]]:
         "Rows predicted, rows rejected, and how many rows each warning concerns."
@@ -142,11 +183,26 @@ class ChunkedOutput:
         return predicted, rejected, warned
 
     def remove(self) -> None:
-        "The job is done and delivered."
-        shutil.rmtree(self.folder, ignore_errors=True)
+        "The job is done and delivered. What others have put into its folder stays."
+        if self.folder.is_symlink() or not self.folder.is_dir():
+            return
+        for path in [*self.folder.iterdir()]:
+            if _OWN_NAME.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def _path(self, number: int, kind: str = "predictions") -> Path:
         return self.folder / f"{number:06d}.{kind}.parquet"
+
+
+_OWN_NAME = re.compile(
+    r"\d{6}\.(predictions|rejected)\.parquet|job\.json|complete|delivery\.\w+|\..+\.[0-9a-f]{8}"
+)
+
+
+def _not_ours(path: Path) -> str:
+    return f"{path} is there and was not made by mlkit score; move it away, or choose another output"
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -188,17 +244,44 @@ def check_output(
             f"{address.display_name} should end in {' or '.join(_OUTPUT_SUFFIXES)}"
             f"{'' if address.kind == 'store' else ', or be a folder'}"
         )
-    path = Path(address.resolved)
-    taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
-    if address.kind == "disk" and taken and not overwrite:
-        raise SettingsError(
-            f"{address.display_name} is there already; choose another name, or say --overwrite"
-        )
+    if address.kind == "disk":
+        _check_file_output(output_path(address), bool(suffix), address.display_name, overwrite)
+
+
+def output_path(
+    address: DataLocation,  # on this machine
+) -> Path:  # absolute; a link at its end is not followed
+    "Where an output lies on this machine."
+    return Path(os.path.abspath(local_path(address.resolved)))
+
+
+def _check_file_output(path: Path, is_file: bool, name: str, overwrite: bool) -> None:
+    if not path.name:
+        raise SettingsError(f"{name} is no name for an output; give a file, or a folder of its own")
+    if is_file and path.is_dir() or not is_file and path.exists() and not path.is_dir():
+        kinds = ("a folder", "a file") if is_file else ("a file", "a folder")
+        raise SettingsError(f"{name} is {kinds[0]}, and the predictions need {kinds[1]}; choose another name")
+    taken = path.is_symlink() or path.is_file() or (path.is_dir() and any(path.iterdir()))
+    if taken and not overwrite:
+        raise SettingsError(f"{name} is there already; choose another name, or say --overwrite")
+    for each in [] if is_file or not taken else path.iterdir():
+        if not each.name.startswith(".") and not _is_own_part(each):
+            raise SettingsError(
+                f"{name} holds '{each.name}', which is no prediction of mlkit; choose another folder"
+            )
+
+
+def _is_own_part(path: Path) -> bool:
+    "Was a file in an output folder written by a job?"
+    if path.name == "_SUCCESS":
+        return path.is_file() and not path.stat().st_size
+    return bool(re.fullmatch(r"part-\d{6}\.parquet", path.name) and _read_metadata(path))
 
 
 def write_output_file(
     tables: Iterator[pa.Table],
     path: Path,  # .csv or .parquet
+    formulas: str = "neutralise",  # cells of a CSV file that a spreadsheet would run: neutralise or keep
 ) -> None:
     "One file of all chunks, which is there as a whole or not at all."
     from pyarrow import csv
@@ -206,6 +289,8 @@ def write_output_file(
     with atomic_write(path) as temporary:
         writer: Any = None
         for table in tables:
+            if path.suffix.lower() != ".parquet" and formulas != "keep":
+                table = neutralise_formulas(table)
             if writer is None and path.suffix.lower() == ".parquet":
                 writer = parquet.ParquetWriter(temporary, table.schema)
             elif writer is None:
@@ -255,12 +340,13 @@ def _write_to_object_store(
     tables: Iterator[pa.Table],
     address: DataLocation,
     scratch: Path,  # a folder on this machine
+    formulas: str,  # as for `write_output_file`
 ) -> None:
     "A file, sent to an object store. DataError: it does not arrive."
     import fsspec
 
     local = scratch / f"delivery{split_suffixes(address.name)[0]}"
-    write_output_file(tables, local)
+    write_output_file(tables, local, formulas)
     try:
         store = fsspec.filesystem(address.scheme, skip_instance_cache=True)
         store.retries = 2
@@ -272,11 +358,14 @@ def _write_to_object_store(
 def _write_output_folder(chunks: ChunkedOutput, folder: Path) -> None:
     "A file for each chunk; the last one says that all are there."
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("part-*.parquet"):
-        old.unlink()
+    (folder / "_SUCCESS").unlink(missing_ok=True)
+    old = {path for path in folder.glob("part-*.parquet") if _is_own_part(path)}
     for number, table in enumerate(chunks.tables()):
-        with atomic_write(folder / f"part-{number:06d}.parquet") as path:
-            parquet.write_table(table, path)
+        path = folder / f"part-{number:06d}.parquet"
+        _write(table, path, {"part": number})
+        old.discard(path)
+    for path in old:
+        path.unlink()
     _write_text(folder / "_SUCCESS", "")
 
 # %% ../../nbs/scoring/02_chunks.ipynb #c9626abf
@@ -285,13 +374,14 @@ def deliver_output(
     address: DataLocation,  # from `parse_location`, of the output
     into: str = "predictions",  # of a database: the table
     job: str = "",  # of a database: what tells this job from others
+    formulas: str = "neutralise",  # of a CSV file: as for `write_output_file`
 ) -> None:
     "Put the chunks together and deliver them."
     if address.kind == "database":
         write_to_database(chunks.tables(), address, into, job)
     elif address.kind == "store":
-        _write_to_object_store(chunks.tables(), address, chunks.folder)
+        _write_to_object_store(chunks.tables(), address, chunks.folder, formulas)
     elif split_suffixes(address.name)[0] in _OUTPUT_SUFFIXES:
-        write_output_file(chunks.tables(), Path(address.resolved))
+        write_output_file(chunks.tables(), output_path(address), formulas)
     else:
-        _write_output_folder(chunks, Path(address.resolved))
+        _write_output_folder(chunks, output_path(address))

@@ -318,3 +318,156 @@ def test_a_cluster_that_dies_in_the_middle_costs_no_row(predictor, rows, tmp_pat
     )
     assert "this machine went on" in done.cluster_error
     assert pd.read_csv(tmp_path / "out.csv")["row"].tolist() == list(range(1, 5 * len(rows) + 1))
+
+
+# ---------------------------------------- nobody else's files, and never the source
+OTHERS = ["out.csv.chunks/mine.txt", "out.csv.chunks/000000.predictions.parquet", ".out.csv.chunks.lock",
+          "out.rejected.csv", "out.scoring.json", "out.csv.chunks"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("bad", [False, True])
+def test_files_that_a_job_has_not_made_stay(predictor, rows, tmp_path, name, bad):
+    rows = rows.head(30).astype(object)
+    rows.loc[rows.index[:1], "age"] = "forty" if bad else 40
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    own = tmp_path / name
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("[1, 2]")
+    try:
+        done = score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"), overwrite=True)
+        assert done.rows == 30 - bad and bool(done.rejected_file) is bad
+        assert not bad or len(pd.read_csv(done.rejected_file)) == 1
+    except RunError as error:
+        assert "was not made by mlkit score; move it away" in str(error)
+    assert own.read_text() == "[1, 2]"
+
+
+def test_rejected_rows_that_were_mended_in_place_stay(predictor, rows, tmp_path):
+    rows.head(30).astype(object).assign(age=["forty"] + [40] * 29).to_csv(tmp_path / "new.csv", index=False)
+    for _ in range(2):  # the job's own are replaced
+        score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"), overwrite=True)
+    mended = (tmp_path / "out.rejected.csv").read_text().replace("forty", "40")
+    (tmp_path / "out.rejected.csv").write_text(mended)
+    score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"), overwrite=True)
+    assert (tmp_path / "out.rejected.csv").read_text() == mended
+    assert len(pd.read_csv(tmp_path / "out.csv.rejected.csv")) == 1
+
+
+def test_two_outputs_of_one_stem_have_a_summary_each(predictor, rows, tmp_path):
+    rows.head(30).to_csv(tmp_path / "new.csv", index=False)
+    for name in ("out.csv", "out.parquet", "out.csv"):
+        score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / name), overwrite=True)
+    notes = [json.loads((tmp_path / f"{name}.scoring.json").read_text()) for name in ("out", "out.parquet")]
+    assert [os.path.basename(note["output"]) for note in notes] == ["out.csv", "out.parquet"]
+
+
+SAME = [
+    ("new.csv", "new.csv"), ("new.csv", "./sub/../new.csv"), ("new.csv", "link.csv"), ("link.csv", "new.csv"),
+    ("new.csv", "hard.csv"), ("new.csv", "linked/new.csv"), ("linked/*.csv", "scores.csv"), ("*.csv", "scores.csv"),
+    (".", "scores.csv"), (".", "scores.parquet"), ("linked", "scores.csv"), ("**/*.csv", "sub/scores.csv"),
+    ("*.parquet", "scores.parquet"), ("file://{here}/new.csv", "new.csv"), ("parts", "parts"),
+    ("parts/part-000000.parquet", "parts"), (".", "folder_of_parts"), ("*.csv", "scores.parquet"),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+@pytest.mark.parametrize(("source", "output"), SAME)
+def test_an_output_that_is_its_source_or_part_of_it_is_refused(
+    predictor, rows, tmp_path, monkeypatch, source, output
+):
+    monkeypatch.chdir(tmp_path)
+    rows.head(30).to_csv("new.csv", index=False)
+    rows.head(30).to_parquet("new.parquet")
+    for folder in ("sub", "parts"):
+        os.mkdir(folder)
+    rows.head(30).to_parquet("parts/part-000000.parquet")
+    os.symlink("new.csv", "link.csv")
+    os.symlink(".", "linked")
+    os.link("new.csv", "hard.csv")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(
+        SettingsError, match="is read as the source|holds 'part-000000.parquet', which is no prediction"
+    ):
+        score_source(predictor, source.format(here=tmp_path), output, overwrite=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(("query", "into"), [
+    ("customers", "customers"), ("select * from customers", "customers"),
+    ('SELECT * FROM "customers" WHERE 1', "Customers"), ("select a.* from main.customers a", "customers"),
+])  # fmt: skip
+def test_a_database_table_that_is_source_and_target_is_refused(
+    predictor, rows, tmp_path, monkeypatch, query, into
+):
+    monkeypatch.chdir(tmp_path)
+    with sqlite3.connect("shop.db") as shop:
+        rows.head(20).to_sql("customers", shop, index=False)
+    how = ReadOptions(query)
+    with pytest.raises(SettingsError, match=f"table {into} of .* is read as the source"):
+        score_source(predictor, "sqlite:///shop.db", f"sqlite:///{tmp_path}/shop.db", how, into=into)
+    assert score_source(predictor, "sqlite:///shop.db", "sqlite:///shop.db", how, into="answers").rows == 20
+    with sqlite3.connect("shop.db") as shop:
+        assert shop.execute("select count(*) from customers").fetchone() == (20,)
+
+
+@pytest.mark.parametrize(("output", "there", "said"), [
+    ("out.csv", "out.csv/", "is a folder, and the predictions need a file"),
+    ("out", "out", "is a file, and the predictions need a folder"),
+    ("out", "out/notes.csv", "holds 'notes.csv', which is no prediction of mlkit"),
+    ("/", "", "is no name for an output"), (".", "", "holds 'new.tsv', which is no prediction"),
+    ("out.csv.gz", "", "should end in .csv or .parquet"), ("out.jsonl", "", "should end in .csv or .parquet"),
+    ("/proc/1/no/out.csv", "", "cannot write into"), ("/proc/out.csv", "", "cannot write into"),
+    ("new.tsv/out.csv", "", "cannot write into"),
+])  # fmt: skip
+def test_a_place_that_cannot_take_predictions_is_named(
+    predictor, rows, tmp_path, monkeypatch, output, there, said
+):
+    monkeypatch.chdir(tmp_path)
+    rows.head(20).to_csv("new.tsv", index=False, sep="\t")
+    if there.endswith("/"):
+        os.mkdir(there)
+    elif there:
+        os.makedirs(os.path.dirname(there) or ".", exist_ok=True)
+        open(there, "w").close()
+    with pytest.raises(MLKitError, match=said) as caught:
+        score_source(predictor, "new.tsv", output, overwrite=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_predictions_may_be_replaced_by_a_shorter_one(predictor, rows, tmp_path):
+    for number in (1_200, 50):
+        rows.head(number).to_csv(tmp_path / "new.csv", index=False)
+        score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out"), overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_SUCCESS", "part-000000.parquet"]
+
+
+def test_a_warning_stands_beside_each_row_that_it_concerns(predictor, rows, tmp_path):
+    rows.head(30).drop(columns="age").to_csv(tmp_path / "new.csv", index=False)
+    score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"))
+    assert pd.read_csv(tmp_path / "out.csv")["warnings"].str.contains("'age' is not there").all()
+    assert json.loads((tmp_path / "out.scoring.json").read_text())["warnings"]["'age' is not there"] == 30
+
+
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1+1"]
+HARMLESS = ["-5", "+4930123456", "-1.5e-3", "a=b", "-", "x", "12%"]
+
+
+@pytest.mark.parametrize("formulas", ["neutralise", "keep"])
+def test_formulas_do_not_run_in_a_spreadsheet(predictor, rows, tmp_path, formulas):
+    cells = FORMULAS + HARMLESS
+    rows = rows.head(2 * len(cells)).assign(**{"=note": cells * 2})
+    rows["age"] = ["40"] * len(cells) + ["=forty"] * len(cells)
+    rows.to_parquet(tmp_path / "new.parquet")
+    for name in ("out.csv", "out.parquet"):
+        score_source(
+            predictor, str(tmp_path / "new.parquet"), str(tmp_path / name), keep="=note", formulas=formulas
+        )
+    mark = "'" if formulas == "neutralise" else ""
+    expected = [f"{mark}{cell}" for cell in FORMULAS] + HARMLESS
+    for name in ("out.csv", "out.rejected.csv"):
+        read = pd.read_csv(tmp_path / name, dtype=str, keep_default_na=False, lineterminator="\n")
+        assert read[f"{mark}=note"].tolist() == expected
+    assert pd.read_parquet(tmp_path / "out.parquet")["=note"].tolist() == cells
+    with pytest.raises(SettingsError, match="formulas is 'drop', which cannot be; choose neutralise or keep"):
+        score_source(predictor, str(tmp_path / "new.parquet"), str(tmp_path / "x.csv"), formulas="drop")
