@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlkit.registry.tracking import TrialLogger
 
 # %% auto #0
-__all__ = ['make_trial_listener', 'summarise']
+__all__ = ['make_trial_listener', 'describe_trouble', 'summarise']
 
 # %% ../nbs/05_train.ipynb #dea67a51
 def _trial_progress(
@@ -53,11 +53,18 @@ def make_trial_listener(
     return listen
 
 # %% ../nbs/05_train.ipynb #47f1eaf0
+def describe_trouble(found: SearchResult) -> str:  # phrases with ; between them, or nothing
+    "Families that were asked for and are not judged, and what else went wrong."
+    failed = [name for name, why in found.unreached.items() if why.startswith("failed")]
+    late = [name for name in found.unreached if name not in failed]
+    some = sorted({t.family for t in found.tried if t.state == "failed"} | set(failed))
+    notes = [f"not reached: {', '.join(late)}" if late else "", f"failed: {', '.join(some)}" if some else ""]
+    return "; ".join(note for note in (*notes, found.trouble) if note)
+
+
 def summarise(found: SearchResult) -> str:  # one line
     "What this stage found, for the command line."
     best, tried = found.chosen, [trial for trial in found.tried if trial.family != "ensemble"]
-    failed = sorted({t.family for t in tried if t.state == "failed"})
-    notes = [f"failed: {', '.join(failed)}" if failed else "", found.trouble]
-    trouble = "".join(f"; {note}" for note in notes if note)
     what = f"{best.family}, {found.model.task.metric} {best.score:.4g} on validation rows"
-    return f"{what}; best of {len(tried)} trials{trouble}"
+    trouble = describe_trouble(found)
+    return f"{what}; best of {len(tried)} trials{f'; {trouble}' if trouble else ''}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +30,7 @@ from mlkit.data.cells import (
     split_units,
     to_python,
 )
+from .spellings import fold_category
 
 # %% auto #0
 __all__ = ['ColumnKind', 'KINDS', 'DecimalMark', 'DateOrder', 'COLUMN_CHOICES', 'ColumnSpec', 'CellLookups', 'read_cell',
@@ -90,17 +92,24 @@ class CellLookups:
     "Dictionaries and sets by which the cells of one column are read, made once from its spec."
 
     def __init__(self, column: ColumnSpec):
-        self.fold = str.strip if column.exact_match else normalise_text
+        self.fold = str.strip if column.exact_match else fold_category
         self.markers = frozenset(map(normalise_text, column.missing))
-        self.category_of = {
-            self.fold(text): category
-            for text, category in [*column.spellings.items(), *((text, text) for text in column.categories)]
-        }
+        self.exact_category = {**column.spellings, **{text: text for text in column.categories}}
+        folded = {(self.fold(text), category) for text, category in self.exact_category.items()}
+        times = Counter(text for text, _ in folded)
+        self.folded_category = {text: category for text, category in folded if times[text] == 1}
         factors = {column.unit: 1.0, **({} if column.units else {"": 1.0}), **column.units}
         self.factors = {normalise_unit(unit): factor for unit, factor in factors.items()}
         self.bare_factor = self.factors.get("", 1.0)  # of a number without a unit
         self.number_patterns = frozenset(column.number_patterns)
         self.column = column
+
+    def category(
+        self,
+        text: str,  # from `as_text`
+    ) -> str:  # empty: it is none that was learned
+        "The category that a text names: as it is written, or else as the only one of that folded form."
+        return self.exact_category.get(text) or self.folded_category.get(self.fold(text), "")
 
     @cached_property
     def sentinels(self) -> frozenset[Any]:
@@ -191,7 +200,7 @@ def read_cell(
         return None
     if column.kind != "category":
         return text
-    return lookups.category_of.get(lookups.fold(text), column.other_category) or None
+    return lookups.category(text) or column.other_category or None
 
 # %% ../../nbs/data/02_column_spec.ipynb #2bd44e3b
 def format_cell(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import format_value
-from .cells import as_text, is_missing, normalise_text, parse_date, to_python
+from .cells import as_text, is_missing, parse_date, to_python
 from .column_reader import read_column
 from .column_spec import KINDS, ColumnKind, ColumnSpec, read_cell
 from .constraints import EPOCH, RowConstraint, days_since_epoch, parse_constraint
@@ -120,7 +120,7 @@ def is_empty_cell(
 
 def allowed_texts(column: ColumnSpec, rule: Rule) -> frozenset[str]:
     "The categories in the form in which they are compared, other spellings among them."
-    same: Callable[[str], str] = str.strip if column.exact_match else normalise_text
+    same = column.lookups.fold
     named = {same(text) for text in rule.categories}
     return frozenset(named | {same(text) for text, name in column.spellings.items() if same(name) in named})
 
@@ -143,8 +143,7 @@ def broken_rules(
             broken.append("low")
         if high is not None and number > high:
             broken.append("high")
-    same = text.strip() if column.exact_match else normalise_text(text)
-    if rule.categories and same not in allowed_texts(column, rule):
+    if rule.categories and column.lookups.fold(text) not in allowed_texts(column, rule):
         broken.append("categories")
     if rule.pattern and not re.fullmatch(rule.pattern, text):
         broken.append("pattern")

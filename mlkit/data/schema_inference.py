@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from .cells import as_text, normalise_text, to_python
+from .cells import as_text, to_python
 from .column_spec import ColumnSpec
 from .constraints import parse_constraint
 from .schema import Rule, Schema, is_empty_cell
@@ -115,12 +116,14 @@ def _infer_categories(
 ) -> tuple[str, ...]:  # the categories; empty: there may be others
     "The categories of a column, when the rows show that there are no others."
     counts: dict[str, dict[str, int]] = {}
+    folds = Counter(map(column.lookups.fold, column.categories))
+    named = {text for text in column.categories if folds[column.lookups.fold(text)] > 1}
     for cell, count in cells.value_counts().items():
         if count == 0 or is_empty_cell(column, cell):
             continue
         text = as_text(to_python(cell))
         same = counts.setdefault(
-            text if column.exact_match else normalise_text(column.spellings.get(text, text)), {}
+            column.spellings.get(text, text) if text in named else column.lookups.fold(text), {}
         )
         same[text] = same.get(text, 0) + int(count)
     sizes = [sum(spellings.values()) for spellings in counts.values()]

@@ -37,6 +37,7 @@ from mlkit.data.column_stats import (
 from .model_inputs import input_columns, input_names, possible_parts
 from .quantities import infer_hours_column, infer_number_column, infer_numbers_column
 from .sentinels import find_date_sentinels, find_sentinels
+from .spellings import answers_differ, carries_case, fold_category
 from .table_spec import TableSpec, columns_by_name, require_known
 
 if TYPE_CHECKING:
@@ -58,8 +59,14 @@ def _as_empty(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     )
 
 
+def _differ_in_case(counts: Mapping[str, int]) -> bool:
+    "Are there two frequent spellings that differ in capitals?"
+    often = [text for text, rows in counts.items() if rows >= max(5, 0.05 * sum(counts.values()))]
+    return len({" ".join(unicodedata.normalize("NFKC", text).split()) for text in often}) > 1
+
+
 def _as_constant(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    if len({normalise_text(text) for text in facts.text_counts}) > 1:
+    if len({normalise_text(text) for text in facts.text_counts}) > 1 or _differ_in_case(facts.text_counts):
         return None
     word = quote_cell(min(facts.text_counts))
     if facts.known_rows < facts.rows:
@@ -140,8 +147,11 @@ def _names_a_code(name: str) -> bool:
 
 
 def _as_code(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    named = _names_a_code(blank.name)
+    if named and facts.mostly_accepted(re.compile(r"[0-9]+\.0").fullmatch):
+        facts = replace(facts, text_counts={fold_category(text): n for text, n in facts.text_counts.items()})
     digits = [text for text in facts.text_counts if _is_digits(text)]
-    if _names_a_code(blank.name) and facts.mostly_accepted(_is_coded):
+    if named and facts.mostly_accepted(_is_coded):
         return replace(blank, kind="category", kind_reason="digits and letters that the name calls a code")
     if not facts.mostly_accepted(_is_digits):
         return None
@@ -149,7 +159,7 @@ def _as_code(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     numbers, all_digits = [float(text) for text in digits], len(digits) == len(facts.text_counts)
     if zeros >= 0.01 or (zeros and len({*map(len, digits)}) == 1):
         why = "digits with leading zeros"
-    elif all_digits and _names_a_code(blank.name):
+    elif all_digits and named:
         why = "whole numbers that the name calls a code"
     elif all_digits and facts.is_unique and max(numbers) - min(numbers) < 4 * facts.rows:
         why = "numbered rows"
@@ -285,15 +295,34 @@ def with_varying_parts(
 _MAX_CATEGORIES = 200
 
 
-def _spellings(column: ColumnSpec, series: pd.Series) -> dict[str, Counter[str]]:
-    "How often each category is written in which way, by its normalised form."
+def _spellings(column: ColumnSpec, series: pd.Series, answers: pd.Series | None) -> dict[str, Counter[str]]:
+    "How often each category is written in which way, by its normalised form, or as it is where capitals count."
     groups: dict[str, Counter[str]] = defaultdict(Counter)
     lookups, counts = column.lookups, count_values(series)
     for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True):
         text = as_text(to_python(cell))
         if normalise_text(text) not in lookups.markers:
             groups[lookups.fold(text)][text] += count
-    return groups
+    apart = {
+        key
+        for key, group in groups.items()
+        if len(group) > 1
+        and (
+            carries_case(group)
+            or (len(groups) == 1 and _differ_in_case(group))
+            or _matters(group, series, answers)
+        )
+    }
+    split = [groups.pop(key) for key in apart]
+    return groups | {text: Counter({text: rows}) for group in split for text, rows in group.items()}
+
+
+def _matters(group: Mapping[str, int], series: pd.Series, answers: pd.Series | None) -> bool:
+    "Do the answers differ between the spellings of a category?"
+    if answers is None or not _differ_in_case(group):
+        return False
+    texts = series[series.isin([*group])].astype("str").str.strip()
+    return answers_differ(texts, answers[texts.index])
 
 
 def _most_frequent(counts: Mapping[str, int]) -> list[str]:
@@ -301,9 +330,9 @@ def _most_frequent(counts: Mapping[str, int]) -> list[str]:
     return sorted(counts, key=lambda text: (-counts[text], text))
 
 # %% ../../nbs/data/12_type_inference.ipynb #512137b8
-def _with_categories(column: ColumnSpec, series: pd.Series) -> ColumnSpec:
+def _with_categories(column: ColumnSpec, series: pd.Series, answers: pd.Series | None = None) -> ColumnSpec:
     "The column with the categories that are frequent enough in its cells."
-    groups = {_most_frequent(group)[0]: group for group in _spellings(column, series).values()}
+    groups = {_most_frequent(group)[0]: group for group in _spellings(column, series, answers).values()}
     sizes = {name: group.total() for name, group in groups.items()}
     present = sum(sizes.values())
     needed = 1 if present < 20 else min(20, max(2, present // 100))
@@ -355,6 +384,7 @@ def infer_column(
     series: pd.Series,  # raw cells of the training rows, text as in the file or typed
     kind: str = "",  # one of `KINDS` to declare it; empty: infer it
     missing: Iterable[str] = (),  # more markers for missing values, such as "refused"
+    truth: pd.Series | None = None,  # the target in the same rows, which tells whether capitals count
 ) -> ColumnSpec:
     "Infer how to read a column from its cells, whatever their order. DataError: there is no such kind."
     import pandas as pd
@@ -374,7 +404,7 @@ def infer_column(
         cells = series if column.kind == "date" else pd.Series([*facts.text_counts], dtype="str")
         column = with_varying_parts(column, cells)
     if column.kind == "category":
-        column = _with_categories(column, series)
+        column = _with_categories(column, series, truth)
     return _with_marker_reason(column, facts)
 
 
@@ -443,6 +473,7 @@ def infer_table_spec(
     kinds: Mapping[str, str] | None = None,  # kinds that are declared rather than inferred, by column
     missing: Iterable[str] = (),  # more markers for missing values in all columns, such as "refused"
     markers: Mapping[str, Iterable[str]] | None = None,  # the same for one column, such as "-1", by column
+    truth: pd.Series | None = None,  # the target in the same rows, which tells whether capitals count
 ) -> TableSpec:
     "Learn from training rows how the raw cells of every column are read."
     series, ignore, missing = columns_by_name(frame), [*ignore], [*missing]
@@ -451,7 +482,7 @@ def infer_table_spec(
     require_known(kinds, series, "cannot declare a kind: there is no column")
     require_known(markers, series, "cannot declare what is missing: there is no column")
     columns = tuple(
-        infer_column(cells.rename(name), kinds.get(name, ""), [*missing, *markers.get(name, ())])
+        infer_column(cells.rename(name), kinds.get(name, ""), [*missing, *markers.get(name, ())], truth)
         for name, cells in series.items()
         if name not in ignore
     )

@@ -19,9 +19,17 @@ from ..task.metrics import predicted_codes
 from ..task.task import Task, is_goal_reached
 
 # %% auto #0
-__all__ = ['metrics_json', 'metrics_details_json']
+__all__ = ['lower_verdict', 'metrics_json', 'metrics_details_json']
 
 # %% ../../nbs/evaluation/10_metrics_file.ipynb #4f0311c9
+def lower_verdict(
+    fit: FitVerdict | str,  # what the scores say
+    choice: dict[str, Any],  # as training noted it
+) -> FitVerdict | str:
+    "A fit is not good while a family that was asked for was not tried: it may find what is missed."
+    return "underfit" if fit == "good" and choice.get("unreached") else fit
+
+
 def metrics_json(
     task: Task,
     scores: pd.DataFrame,  # from `score_intervals`
@@ -48,13 +56,14 @@ def metrics_json(
             "reached": is_goal_reached(task, own.value),
             "train": choice["train"],
             "validation": choice["validation"],
-            "fit": fit,
+            "fit": lower_verdict(fit, choice),
             "model": choice["family"],
             "rows": {"train": choice["rows"], "test": rows},
             "threshold": threshold if task.type == "binary" else None,
             "test": dict(zip(scores.metric, scores.value, strict=True)),
             "intervals": {line.metric: [line.low, line.high] for line in scores.itertuples()},
         }
+        | ({"unreached": choice["unreached"]} if choice.get("unreached") else {})
         | (more or {})
     )
 

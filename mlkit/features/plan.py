@@ -62,6 +62,7 @@ def infer_feature_specs(
         kinds=dict.fromkeys(personal, "identifier")
         | {name: wish.kind for name, wish in wishes.items() if wish.kind},
         markers={name: wish.missing for name, wish in wishes.items() if wish.missing},
+        truth=pd.Series(target_values(task, train[task.target]), index=train.index),
     )
     check_column_overrides(wishes, table, unknown + problems)
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -19,19 +19,22 @@ import numpy as np
 import pandas as pd
 import psutil
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from ..core.errors import DataError, MLKitError
 from ..core.parallel import MULTITHREAD_ROWS, WorkerPool, limit_threads
 from ..core.run_folder import RunFolder
 from ..features.encoders import PreprocessingPlan, make_encoder
+from .ensemble import Ensemble
 from .families import MAX_BOOSTING_STEPS, fit_with_early_stopping, get_family, make_model
+from .time_budget import fit_until, spread_deadlines
 from .trials import Trial
 from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['MAX_FOLD_ROWS', 'TRAIN_SAMPLE_ROWS', 'fold_rows', 'fit_estimator', 'silence_fit_warnings', 'estimator_output',
-           'EncodedFold', 'TrainingData', 'search_folds', 'sample_rows', 'encode_fold', 'FoldResult', 'FoldJob',
-           'evaluate_fold', 'evaluate_trials', 'load_training_data']
+__all__ = ['MAX_FOLD_ROWS', 'TRAIN_SAMPLE_ROWS', 'OUT_OF_TIME', 'fold_rows', 'fit_estimator', 'silence_fit_warnings',
+           'estimator_output', 'EncodedFold', 'TrainingData', 'search_folds', 'sample_rows', 'with_fold_rows',
+           'encode_fold', 'FoldResult', 'FoldJob', 'evaluate_fold', 'evaluate_trials', 'load_training_data']
 
 # %% ../../nbs/models/05_cross_validation.ipynb #854b2358
 def fold_rows(
@@ -47,10 +50,18 @@ def fit_estimator(
     estimator: Any,  # a scikit-learn pipeline over the model inputs
     inputs: pd.DataFrame,  # from `Table.inputs`
     truth: np.ndarray,  # codes or numbers
+    until: float = math.inf,  # time.time() when trees stop growing
 ) -> Any:  # a fitted copy
     "Fit a copy, so that what was given stays as it was."
+    copy = clone(estimator)
     with silence_fit_warnings(), limit_threads(len(inputs)):
-        return clone(estimator).fit(inputs, truth)
+        if isinstance(copy, Ensemble):
+            return copy.fit(inputs, truth, until)
+        if math.isinf(until) or not isinstance(copy, Pipeline):
+            return copy.fit(inputs, truth)
+        encoded = copy[:-1].fit_transform(inputs, truth)
+        fit_until(copy[-1], encoded, truth, until)
+        return copy
 
 
 @contextmanager
@@ -141,6 +152,19 @@ def sample_rows(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
+
+def with_fold_rows(
+    data: TrainingData,
+    most: int,  # rows that a fold learns from
+) -> TrainingData:  # the same rows, with smaller folds
+    "Folds that take less time: fewer rows to learn from, half as many to be judged on."
+    smaller = replace(data, encoded_folds={})
+    smaller.folds = [
+        (sample_rows(learn, most, 2), sample_rows(unseen, max(most // 2, TRAIN_SAMPLE_ROWS), 3))
+        for learn, unseen in data.folds
+    ]
+    return smaller
+
 # %% ../../nbs/models/05_cross_validation.ipynb #31bd6f41
 def encode_fold(
     data: TrainingData,
@@ -179,6 +203,7 @@ class FoldJob(NamedTuple):
     settings: dict[str, Any]
     place: int  # of the fold
     seed: int = 42
+    until: float = math.inf  # time.time() when it shall be done
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b7db9224
 def evaluate_fold(data: TrainingData, piece: FoldJob) -> FoldResult:
@@ -213,9 +238,11 @@ def _fit_fold(data: TrainingData, piece: FoldJob) -> tuple[Any, int]:
     part = encode_fold(data, piece.place, family.wants)
     model = make_model(piece.family, piece.settings, task, 1, piece.seed)
     if not family.stops_early or "steps" in piece.settings:
-        return model.fit(part.learned, part.truth), 0
+        return fit_until(model, part.learned, part.truth, piece.until), 0
     most = MAX_BOOSTING_STEPS if len(task.classes) < 6 else MAX_BOOSTING_STEPS // len(task.classes)
-    return fit_with_early_stopping(model, part.learned, part.truth, part.unseen, part.answers, most)
+    return fit_with_early_stopping(
+        model, part.learned, part.truth, part.unseen, part.answers, most, piece.until
+    )
 
 # %% ../../nbs/models/05_cross_validation.ipynb #812c4861
 _FIRST_FOLDS = 2  # folds that are evaluated first: they decide whether the others are
@@ -230,18 +257,24 @@ def evaluate_trials(
         True
     ),  # prunes a trial after the first folds, as successive halving does
     until: float = math.inf,  # time.time() after which no fold is begun
+    end: float = math.inf,  # time.time() when the folds shall be done: trees stop growing
 ) -> list[Trial]:  # copies with their scores
     "k-fold cross-validation of several trials side by side, the first folds of all before the others."
     if workers is None:
         with WorkerPool(1) as workers:
-            return evaluate_trials(trials, data, workers, seed, go_on, until)
+            return evaluate_trials(trials, data, workers, seed, go_on, until, end)
     filled, places = deepcopy(list(trials)), list(range(len(data.folds)))
     for some in (places[:_FIRST_FOLDS], places[_FIRST_FOLDS:]):
         for trial in filled:
             if trial.validation and trial.state == "running" and not go_on(trial):
                 trial.state = "pruned"
         waiting = [(trial, place) for trial in filled if trial.state == "running" for place in some]
-        pieces = [FoldJob(trial.family, trial.settings, place, seed) for trial, place in waiting]
+        later = len(filled) * (len(places) - _FIRST_FOLDS) if some == places[:_FIRST_FOLDS] else 0
+        ends = spread_deadlines(len(waiting), later, workers.jobs, end)
+        pieces = [
+            FoldJob(trial.family, trial.settings, place, seed, by)
+            for (trial, place), by in zip(waiting, ends, strict=True)
+        ]
         with silence_fit_warnings():
             verdicts = workers.map(evaluate_fold, data, pieces, until)
         for (trial, place), verdict in zip(waiting, verdicts, strict=True):
@@ -254,11 +287,14 @@ def evaluate_trials(
     return filled
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b5496f10
+OUT_OF_TIME = "out of time"  # the note of a trial that was not finished
+
+
 def _record_fold_result(trial: Trial, data: TrainingData, place: int, verdict: FoldResult | None) -> None:
     "Write down what a fold said."
     if verdict is None:
         if trial.state == "running":
-            trial.state, trial.note = "pruned", "out of time"
+            trial.state, trial.note = "pruned", OUT_OF_TIME
         return
     trial.seconds += verdict.seconds
     if verdict.note:

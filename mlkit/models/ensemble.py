@@ -5,6 +5,7 @@
 # %% ../../nbs/models/02_ensemble.ipynb #60d3a5db
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +15,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 
 from ..core.parallel import limit_threads
+from .time_budget import fit_until, spread_deadlines
 
 # %% auto #0
 __all__ = ['choose_ensemble_weights', 'Ensemble', 'RegressorEnsemble', 'ClassifierEnsemble']
@@ -57,17 +59,19 @@ class Ensemble(BaseEstimator):
     ):
         self.encoders, self.members, self.weights, self.jobs = encoders, members, weights, jobs
 
-    def fit(self, inputs: pd.DataFrame, truth: np.ndarray) -> Ensemble:
-        "Train every member on all rows."
+    def fit(self, inputs: pd.DataFrame, truth: np.ndarray, until: float = math.inf) -> Ensemble:
+        "Train every member on all rows; trees stop growing when it is `until` (time.time())."
         self.encoders_ = {wants: clone(encoder) for wants, encoder in self.encoders.items()}
         encoded = {wants: encoder.fit_transform(inputs, truth) for wants, encoder in self.encoders_.items()}
 
-        def train(wants: str, model: Any) -> Any:
+        def train(wants: str, model: Any, end: float) -> Any:
             with limit_threads(len(truth)):
-                return clone(model).fit(encoded[wants], truth)
+                return fit_until(clone(model), encoded[wants], truth, end)
 
         with ThreadPoolExecutor(self.jobs) as threads:
-            self.models_ = list(threads.map(lambda member: train(*member[1:]), self.members))
+            ends = spread_deadlines(len(self.members), 0, self.jobs, until)
+            parts = zip(self.members, ends, strict=True)
+            self.models_ = list(threads.map(lambda part: train(part[0][1], part[0][2], part[1]), parts))
         if isinstance(self, ClassifierMixin):
             self.classes_ = np.unique(truth)
         return self

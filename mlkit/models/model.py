@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -29,13 +29,21 @@ from mlkit.models.cross_validation import (
 )
 from .ensemble import ClassifierEnsemble, RegressorEnsemble
 from .families import DEFAULT_FAMILIES, get_family, make_estimator, make_model
-from .search import TrialListener, search_trials
+from mlkit.models.search import (
+    TrialListener,
+    check_search_settings,
+    estimate_training_seconds,
+    fit_folds_to_budget,
+    search_trials,
+    unreached_families,
+)
+from .time_budget import free_cores
 from .trials import ChoiceRule, Trial, check_choice_rule, choose_trial
 from ..task.task import Task, is_better, score_output, target_values
 
 # %% auto #0
-__all__ = ['Model', 'original_labels', 'make_trial_estimator', 'train_model', 'use_one_core', 'SearchResult', 'find_model',
-           'choice_json']
+__all__ = ['Model', 'original_labels', 'make_trial_estimator', 'affordable_rows', 'train_model', 'use_one_core', 'SearchResult',
+           'find_model', 'estimate_chosen_seconds', 'choice_json']
 
 # %% ../../nbs/models/08_model.ipynb #a38cb084
 @dataclass
@@ -126,6 +134,28 @@ def make_trial_estimator(
     kind = RegressorEnsemble if task.type == "regression" else ClassifierEnsemble
     return kind(encoders, members, [part["weight"] for part in parts], jobs)
 
+# %% ../../nbs/models/08_model.ipynb #9861bde2
+_MIN_FINAL_ROWS = 1_000  # rows that the last training gets in any case
+
+
+def affordable_rows(
+    truth: np.ndarray,  # codes or numbers
+    task: Task,
+    seconds: float,  # that training on all rows takes
+    until: float,  # time.time() when it shall be done
+    seed: int = 42,
+) -> np.ndarray:  # positions of rows, in order
+    "All rows, or as many as there is time for; every class keeps a row."
+    rows, left = np.arange(len(truth)), until - time.time()
+    if seconds <= left:
+        return rows
+    most = max(_MIN_FINAL_ROWS, int(len(truth) * max(left, 0) / seconds))
+    some = sample_rows(rows, most, seed)
+    if task.type == "regression":
+        return some
+    lost = [rows[truth == code][0] for code in np.setdiff1d(truth, truth[some])]
+    return np.union1d(some, np.array(lost, dtype=int))
+
 # %% ../../nbs/models/08_model.ipynb #cd8391ec
 _MAX_STARTS = 5  # how often a training that goes astray is begun, at most
 
@@ -136,20 +166,24 @@ def train_model(
     table: TableSpec,
     jobs: int = 0,  # cores; 0: all
     seed: int = 42,
-    until: float = math.inf,  # time.time() after which nothing is begun anew
+    until: float = math.inf,  # time.time() when it shall be done
+    seconds: float = 0.0,  # how long training on all rows takes, as far as is known
 ) -> Model:
     """Train the chosen settings on all training rows.
 
     On its training rows, a model does at least as well as others did on rows that they had not seen.
+    Where there is no time for all rows, some are drawn; trees stop growing when it is `until`.
     A network that starts from an unlucky point can go astray; then it starts from another one.
     """
     sign, parts = data.task.sign, best.settings.get("members", [])
-    cores = WorkerPool(jobs).jobs if parts or len(data.truth) >= MULTITHREAD_ROWS else 1
+    cores = free_cores(jobs) if parts or len(data.truth) >= MULTITHREAD_ROWS else 1
+    learn = affordable_rows(data.truth, data.task, seconds, until, seed)
     lucky = "neural" in (best.family, *(part["family"] for part in parts))
     known = sample_rows(np.arange(len(data.truth)), 10 * TRAIN_SAMPLE_ROWS, seed)
 
     def attempt(seed: int) -> tuple[float, Any]:
-        fitted = fit_estimator(make_trial_estimator(best, data, cores, seed), data.inputs, data.truth)
+        estimator = make_trial_estimator(best, data, cores, seed)
+        fitted = fit_estimator(estimator, data.inputs.iloc[learn], data.truth[learn], until)
         output = estimator_output(fitted, data.task, data.inputs.iloc[known])
         return score_output(data.task, data.truth[known], output), fitted
 
@@ -177,6 +211,7 @@ class SearchResult(NamedTuple):
     chosen: Trial
     tried: list[Trial]  # an ensemble is the last one
     trouble: str = ""  # what went wrong on the way
+    unreached: dict[str, str] = {}  # families that were asked for and not judged, and why
 
 
 def find_model(
@@ -194,22 +229,41 @@ def find_model(
 ) -> SearchResult:
     "Search, choose, and train what was chosen on all training rows."
     check_choice_rule(choose)
+    check_search_settings(trials, budget, jobs)
     end = time.time() + budget if budget else math.inf
     with WorkerPool(jobs, cluster) as workers:
-        tried = search_trials(data, models, trials, budget, workers.jobs, seed, on_trial, workers)
-    mixed = blend_trials(tried, data, end - time.time(), workers.jobs) if ensemble else None
+        judged = fit_folds_to_budget(data, models, budget, workers, seed)
+        left = max(0.05 * budget, end - time.time()) if budget else 0
+        tried = search_trials(judged, models, trials, left, workers.jobs, seed, on_trial, workers)
+    mixed = blend_trials(tried, judged, end - time.time(), workers.jobs) if ensemble else None
     if mixed:
         tried.append(mixed)
         on_trial(mixed, mixed, end - time.time())
     candidates = [mixed] if mixed and choose == "best" else tried
     chosen = choose_trial(candidates, data.task, choose)
     assert chosen is not None, "search returns with a finished trial or not at all"
-    return SearchResult(
-        train_model(chosen, data, table, jobs, seed, end), chosen, tried, workers.cluster_error
-    )
+    seconds = estimate_chosen_seconds(chosen, tried, judged) / workers.jobs if budget else 0.0
+    model = train_model(chosen, data, table, jobs, seed, end, seconds)
+    missing = unreached_families(tried, models, data.task)
+    return SearchResult(model, chosen, tried, workers.cluster_error, missing)
+
+
+def estimate_chosen_seconds(
+    chosen: Trial,
+    tried: Sequence[Trial],
+    data: TrainingData,  # whose folds the trials learned from
+) -> float:  # of one core
+    "How long training on all rows takes, all members of an ensemble together."
+    members = [part["settings"] for part in chosen.settings.get("members", [])]
+    trials = [t for t in tried if t.settings in members] if members else [chosen]
+    return sum(estimate_training_seconds(trial, data) for trial in trials)
 
 # %% ../../nbs/models/08_model.ipynb #d979f372
-def choice_json(best: Trial, data: TrainingData) -> dict[str, Any]:
+def choice_json(
+    best: Trial,
+    data: TrainingData,
+    unreached: Mapping[str, str] | None = None,  # families that were asked for and not judged, and why
+) -> dict[str, Any]:
     "What was chosen, and how it did on rows seen and unseen."
     return {
         "family": best.family,
@@ -218,4 +272,4 @@ def choice_json(best: Trial, data: TrainingData) -> dict[str, Any]:
         "validation": best.score,
         "folds": [value for value in best.validation if math.isfinite(value)],
         "rows": len(data.truth),
-    }
+    } | ({"unreached": dict(unreached)} if unreached else {})

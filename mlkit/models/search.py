@@ -15,14 +15,29 @@ import numpy as np
 
 from ..core.errors import DataError, SettingsError
 from ..core.parallel import WorkerPool
-from .cross_validation import TrainingData, evaluate_trials
-from .families import DEFAULT_FAMILIES, choose_families, dataset_traits, get_family
+from mlkit.models.cross_validation import (
+    OUT_OF_TIME,
+    FoldJob,
+    TrainingData,
+    evaluate_fold,
+    evaluate_trials,
+    silence_fit_warnings,
+    with_fold_rows,
+)
+from mlkit.models.families import (
+    DEFAULT_FAMILIES,
+    choose_families,
+    dataset_traits,
+    get_family,
+    import_lightgbm,
+)
 from .sampler import TrialSampler, is_promising
 from .trials import Trial, best_trial, best_trial_by_family
-from ..task.task import score_output
+from ..task.task import Task, score_output
 
 # %% auto #0
-__all__ = ['TrialListener', 'search_trials', 'check_search_settings', 'estimate_final_seconds', 'estimate_training_seconds']
+__all__ = ['TrialListener', 'search_trials', 'check_search_settings', 'estimate_final_seconds', 'estimate_training_seconds',
+           'fit_folds_to_budget', 'unreached_families']
 
 # %% ../../nbs/models/06_search.ipynb #0087c213
 TrialListener = Callable[
@@ -31,6 +46,7 @@ TrialListener = Callable[
 
 
 _WAVE_TRIALS, _FIRST_WAVES = 4, (1, 2)  # trials that are judged side by side, and how many in the first waves
+_FINAL_SHARE = 0.3  # of the budget: what is kept for the last training, at most
 
 
 def search_trials(
@@ -45,25 +61,22 @@ def search_trials(
 ) -> list[Trial]:  # in the order in which they were made
     "Look for the best model. DataError when none could be trained at all."
     check_search_settings(trials, budget, jobs)
-    names, facts, done = (
-        choose_families(models, data.task),
-        dataset_traits(data.truth, data.task),
-        list[Trial](),
-    )
-    asker = TrialSampler(data.task, facts, names, seed)
-    end, waves = time.time() + budget if budget else math.inf, 0
+    names, facts = choose_families(models, data.task), dataset_traits(data.truth, data.task)
+    asker, done, waves = TrialSampler(data.task, facts, names, seed), list[Trial](), 0
+    end = time.time() + budget if budget else math.inf
     with nullcontext(workers) if workers else WorkerPool(jobs) as team:
         while len(done) < trials:
             best = best_trial(done, data.task)
-            until = end - estimate_final_seconds(done, data, team.jobs, 0.3 * budget) if best else math.inf
+            final = estimate_final_seconds(done, data, team.jobs, _FINAL_SHARE * budget) if best else 0
+            until = end - final if best else end - _FINAL_SHARE * budget
             count = _FIRST_WAVES[waves] if waves < len(_FIRST_WAVES) else _WAVE_TRIALS
-            wave = asker.ask(done, min(count, trials - len(done))) if time.time() < until else []
+            wave = asker.ask(done, min(count, trials - len(done))) if time.time() < until or not best else []
             if not wave:
                 break
             waves += 1
-            wave = evaluate_trials(
-                wave, data, team, seed, partial(is_promising, best=best, task=data.task), until
-            )
+            promising = partial(is_promising, best=best, task=data.task)
+            by = _wave_end(wave, [*done, *wave], names, until)
+            wave = evaluate_trials(wave, data, team, seed, promising, until if best else math.inf, by)
             for trial in wave:
                 done.append(trial)
                 asker.tell(trial, best)
@@ -71,6 +84,20 @@ def search_trials(
     if not best_trial(done, data.task):
         raise _no_model_error(done)
     return done
+
+
+def _wave_end(
+    wave: Sequence[Trial],
+    asked: Sequence[Trial],  # so far, with the wave
+    names: Sequence[str],  # all families
+    until: float,  # time.time() when the search ends
+) -> float:  # time.time() when the wave shall be done
+    "Families that have not had their turn get their share of the time that is left."
+    waiting, now = len({*names} - {trial.family for trial in asked}), time.time()
+    first = len({trial.family for trial in asked}) == len(asked)
+    if math.isinf(until) or not first:
+        return until
+    return now + max(0.0, until - now) * len(wave) / (len(wave) + max(1, waiting))
 
 # %% ../../nbs/models/06_search.ipynb #3b8f6360
 def check_search_settings(trials: int, budget: float, jobs: int) -> None:
@@ -108,3 +135,50 @@ def estimate_training_seconds(trial: Trial, data: TrainingData) -> float:
     learned = np.mean([len(learn) for learn, _ in data.folds])
     times = get_family(trial.family).last.get("networks", 1)
     return times * trial.seconds / max(1, len(trial.validation)) * len(data.truth) / float(learned)
+
+# %% ../../nbs/models/06_search.ipynb #f203e550
+_PILOT_ROWS, _PILOT_SHARE = (
+    2_000,
+    0.05,
+)  # rows of the measurement, and the share of the budget that it may take
+_STARTS_SHARE = 0.4  # of the budget: what the first trial of each family may take together
+
+
+def fit_folds_to_budget(
+    data: TrainingData,
+    models: Sequence[str],  # families and import paths
+    budget: float,  # seconds; 0: no limit
+    workers: WorkerPool,
+    seed: int = 42,
+) -> TrainingData:  # with smaller folds, where the time would not be enough for each family
+    "Measure each family on few rows, and let folds learn from as many as there is time for."
+    names, learned = choose_families(models, data.task), max(len(learn) for learn, _ in data.folds)
+    if not budget or learned <= 2 * _PILOT_ROWS:
+        return data
+    facts, pilot = dataset_traits(data.truth, data.task), with_fold_rows(data, _PILOT_ROWS)
+    limit = time.time() + _PILOT_SHARE * budget
+    jobs = [FoldJob(name, get_family(name).starts(facts)[0], 0, seed, limit) for name in names]
+    import_lightgbm()  # loading it is not what is measured
+    with silence_fit_warnings():
+        measured = [result for result in workers.map(evaluate_fold, pilot, jobs) if result]
+    whole = sum(result.seconds for result in measured) * len(data.folds) / workers.jobs
+    rows = int(_PILOT_ROWS * _STARTS_SHARE * budget / max(whole, 1e-9))
+    return data if rows >= learned else with_fold_rows(data, max(_PILOT_ROWS, rows))
+
+
+def unreached_families(
+    tried: Sequence[Trial],
+    models: Sequence[str],  # families and import paths that were asked for
+    task: Task,
+) -> dict[str, str]:  # family -> why there is no score of it
+    "Families without a trial that was judged."
+    judged = {trial.family for trial in tried if trial.state == "complete" or _is_judged(trial)}
+    failed = {trial.family: f"failed: {trial.note}" for trial in tried if trial.state == "failed"}
+    late = {trial.family: trial.note for trial in tried if trial.note == OUT_OF_TIME}
+    names = [name for name in choose_families(models, task) if name not in judged]
+    return {name: failed.get(name) or late.get(name) or "its turn did not come" for name in names}
+
+
+def _is_judged(trial: Trial) -> bool:
+    "Whether a trial was cut short because it was behind, and not because of the time."
+    return trial.state == "pruned" and bool(trial.validation) and trial.note != OUT_OF_TIME

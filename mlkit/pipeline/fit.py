@@ -5,6 +5,7 @@
 # %% ../../nbs/pipeline/04_fit.ipynb #fb2c1ca9
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +29,7 @@ __all__ = ['fit', 'PreparedTable', 'split_and_prepare']
 def fit(
     frame: pd.DataFrame,  # raw rows
     target: str,  # the column to predict
-    budget: float = 60.0,  # seconds to train; 0: no limit
+    budget: float = 60.0,  # seconds in all, half of them at least to train; 0: no limit
     trials: int = 100,  # settings to try at most
     models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
     metric: str = "auto",  # auto, or a name from `mlkit.task.metrics.METRICS`
@@ -41,7 +42,9 @@ def fit(
     seed: int = 42,
     on_leak: Literal["drop", "warn", "fail"] = "drop",  # what to do with columns that give the target away
     known: str | Sequence[str] = "",  # columns that are known when the prediction is made; a text: | between
-    duplicates: Literal["auto", "keep", "drop"] = "auto",  # rows that are equal in every column
+    duplicates: Literal[
+        "auto", "keep", "drop"
+    ] = "auto",  # equal rows; auto: copies go, rows equal by chance stay
 ) -> Model:  # with predict, predict_proba, classes_ and metrics
     """Learn to predict `target` from the other columns of `frame`.
 
@@ -53,11 +56,14 @@ def fit(
     from mlkit.models.model import choice_json, find_model, train_model
 
     _check_arguments(budget, trials, models, choose, jobs, on_leak, duplicates)
+    started = time.monotonic()
     names = known if isinstance(known, str) else "|".join(known)
     made = split_and_prepare(frame, target, metric, test_size, seed, on_leak, names, duplicates)
     _warn_of_dropped(made)
-    found = find_model(made.data, made.table, models, trials, budget, ensemble, choose, jobs, "", seed)
-    model, choice = found.model, choice_json(found.chosen, made.data)
+    left = max(budget / 2, budget - (time.monotonic() - started))
+    found = find_model(made.data, made.table, models, trials, left, ensemble, choose, jobs, "", seed)
+    _warn_of_unreached(found.unreached)
+    model, choice = found.model, choice_json(found.chosen, made.data, found.unreached)
     if len(made.test):
         metrics = _evaluate_on_test_rows(model, made.data, made.test, choice) | {"refit": refit}
     else:
@@ -119,6 +125,7 @@ def _evaluate_out_of_fold(
             "rows": {"train": choice["rows"], "test": 0},
             "threshold": 0.5 if task.type == "binary" else None,
             "test": score_all_metrics(task, truth, output[judged]),
+            "unreached": choice.get("unreached", {}),
             "note": "there are no test rows: these are scores of cross-validation, which a search flatters",
         }
     )
@@ -130,10 +137,12 @@ def _diagnose_fit(
 ) -> str:  # good, overfit or underfit
     "The verdict on the fit."
     from mlkit.evaluation.fit_diagnosis import diagnose_scores
+    from mlkit.evaluation.metrics_file import lower_verdict
     from mlkit.task.task import baseline_output, score_output
 
     nothing = score_output(data.task, data.truth, baseline_output(data.task, data.truth, len(data.truth)))
-    return diagnose_scores(data.task, choice["train"], choice["validation"], choice["folds"], nothing)[0]
+    fit = diagnose_scores(data.task, choice["train"], choice["validation"], choice["folds"], nothing)[0]
+    return lower_verdict(fit, choice)
 
 # %% ../../nbs/pipeline/04_fit.ipynb #3ee2320a
 class PreparedTable(NamedTuple):
@@ -181,6 +190,13 @@ def _warn_of_dropped(made: PreparedTable) -> None:
         )
 
 
+def _warn_of_unreached(unreached: dict[str, str]) -> None:
+    "Say which families that were asked for were not judged."
+    if unreached:
+        parts = "; ".join(f"{name} ({why})" for name, why in unreached.items())
+        warnings.warn(f"not reached: {parts}. Give a larger budget, or more trials", stacklevel=3)
+
+
 def _check_arguments(
     budget: float, trials: int, models: str, choose: str, jobs: int, on_leak: str, duplicates: str
 ) -> None:
@@ -210,7 +226,7 @@ def split_and_prepare(
     seed: int,
     on_leak: str = "drop",  # drop, warn or fail
     known: str = "",  # columns that are known when the prediction is made; | between them
-    duplicates: str = "auto",  # auto, keep or drop
+    duplicates: Literal["auto", "keep", "drop"] = "auto",  # equal rows
 ) -> PreparedTable:
     "Stages 01 to 04: state the problem, split off test rows, drop what leaks, read the columns, plan."
     import pandas as pd
@@ -246,24 +262,25 @@ def split_and_prepare(
     written = raw.iloc[:, list(frame).index(problem.target)]
     cells = frame[problem.target]
     frame, shifted = exclude_rows(frame, find_shifted_rows(frame))
-    rows, gone = drop_unusable_rows(frame, problem.target, duplicates != "keep")
+    rows, gone = drop_unusable_rows(frame, problem.target, duplicates)
     task = make_task(problem, rows[problem.target])
     readable = drop_unreadable_targets(rows, task)
     train, test, way = split_train_test(readable, task, test_size=test_size or 0.2, seed=seed)
     if not test_size:
         train, test = pd.concat([train, test]), test.head(0)
-    found = audit_leakage(infer_feature_specs(train, task), train, test, task, way, known)
+    features = infer_feature_specs(train, task)
+    found = audit_leakage(features, train, test, task, way, known)
     before = len(test)
-    train, test, _ = handle_leaks(found, train, test, on_leak)
+    train, test, leaking = handle_leaks(found, train, test, on_leak)
+    if leaking or way.method == "group":
+        features = infer_feature_specs(train, task, split=way.to_dict())
     gone = gone | {
         "shifted": len(shifted),
         "with a target that is no number": len(rows) - len(readable),
         "of the test set that are copies of training rows": before - len(test),
     }
     train, test = train.reset_index(drop=True), test.reset_index(drop=True)
-    table, combined = add_interactions(
-        infer_feature_specs(train, task, split=way.to_dict()), train, task, seed=seed
-    )
+    table, combined = add_interactions(features, train, task, seed=seed)
     inputs, answers = table.inputs(train), make_target_frame(task, train, split=way.to_dict(), seed=seed)
     truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
     plan = make_plan(table, inputs, combined=combined, answer=target_as_numbers(task, train), seed=seed)

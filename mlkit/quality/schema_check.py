@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..core.errors import DataError, SettingsError, did_you_mean
 from ..core.formatting import format_value
-from ..data.cells import as_text, normalise_text, to_python
+from ..data.cells import as_text, to_python
 from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import is_satisfied, violation_mask
 from ..data.personal import personal_columns
@@ -119,7 +119,7 @@ def _pandera_inputs(
     yield "filled", ~empty
     if rule.categories:
         known = allowed_texts(column, rule)
-        same: Callable[[str], str] = str.strip if column.exact_match else normalise_text
+        same = column.lookups.fold
         yield (
             "known",
             ~readable | evaluate_where(cells, readable, lambda cell: same(as_text(to_python(cell))) in known),

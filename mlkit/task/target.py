@@ -18,12 +18,13 @@ from ..data.cells import BOOLEAN_PAIRS, is_missing, parse_boolean
 from ..data.column_reader import read_column
 from ..data.column_spec import ColumnSpec, read_cell
 from ..data.sentinels import looks_like_code
+from ..data.spellings import carries_case
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['PLAIN_NUMBER_SPEC', 'label_text', 'normalise_label', 'class_key', 'missing_labels', 'class_keys', 'carries_case',
+__all__ = ['PLAIN_NUMBER_SPEC', 'label_text', 'normalise_label', 'class_key', 'missing_labels', 'class_keys',
            'parse_target_number', 'map_distinct_values', 'to_hashable', 'missing_targets', 'parse_target_numbers']
 
 # %% ../../nbs/task/03_target.ipynb #73750957
@@ -100,16 +101,6 @@ def class_keys(
     if len(groups) == 1:
         return {label: label for label in labels}
     return {label: label if carries_case(group) else key for key, group in groups.items() for label in group}
-
-
-def carries_case(
-    spellings: Mapping[str, int],  # of one word -> rows
-) -> bool:
-    "Do capitals tell short labels apart, as in `AA`, `Aa` and `aa`?"
-    least = 0.1 * sum(spellings.values())
-    often = [text for text, rows in spellings.items() if rows >= least and parse_boolean(text) is None]
-    pairs = all(re.fullmatch(r"(?:([a-z])\1)+", text.casefold()) for text in spellings)
-    return len(spellings) > 2 and (pairs or len(often) > 2 and all(len(text) == 2 for text in often))
 
 
 def _are_answers(labels: Mapping[str, int]) -> bool:

@@ -1,0 +1,77 @@
+"""A budget is kept inside of a training too, and what was not reached is said."""
+
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlkit import fit
+from mlkit.models.cross_validation import FoldJob, evaluate_fold, with_fold_rows
+from mlkit.models.families import make_model
+from mlkit.models.model import affordable_rows, find_model
+from mlkit.models.time_budget import fit_until, spread_deadlines
+from mlkit.pipeline.fit import split_and_prepare
+
+ROWS = 6_000
+CHANCE = np.random.default_rng(0)
+TABLE = pd.DataFrame(CHANCE.normal(size=(ROWS, 4)), columns=list("abcd"))
+TABLE["answer"] = np.where(TABLE.a * TABLE.b + CHANCE.normal(size=ROWS) / 3 > 0, "yes", "no")
+
+
+@pytest.fixture(scope="module")
+def made():
+    return split_and_prepare(TABLE, "answer", "auto", 0.0, 42)
+
+
+def test_boosting_stops_growing_when_its_time_is_over(made):
+    late = evaluate_fold(made.data, FoldJob("boosting", {"learning_rate": 0.02}, 0, 42, time.time()))
+    free = evaluate_fold(made.data, FoldJob("boosting", {"learning_rate": 0.02}, 0, 42))
+    assert late.note == "" and late.steps <= 11 < free.steps and np.isfinite(late.unseen)
+
+
+def test_a_forest_in_pieces_is_the_same_forest(made):
+    inputs, truth = TABLE[list("abcd")].to_numpy(), made.data.truth
+
+    def forest():
+        return make_model("forest", {"n_estimators": 30}, made.data.task)
+
+    whole, pieces = forest().fit(inputs, truth), fit_until(forest(), inputs, truth, time.time() + 900)
+    assert np.array_equal(whole.predict_proba(inputs), pieces.predict_proba(inputs))
+    assert len(fit_until(forest(), inputs, truth, time.time()).estimators_) < 30
+
+
+def test_where_time_is_short_folds_are_smaller_and_fewer_rows_are_learned(made):
+    smaller = with_fold_rows(made.data, 2_000)
+    assert all(len(learn) == 2_000 for learn, _ in smaller.folds)
+    truth = np.r_[np.zeros(9_999, dtype=int), 1]
+    some = affordable_rows(truth, made.data.task, 100.0, time.time() + 20)
+    assert 1_000 < len(some) < 3_000 and set(truth[some]) == {0, 1}
+    assert len(affordable_rows(truth, made.data.task, 1.0, np.inf)) == 10_000
+
+
+def test_a_search_with_hardly_any_time_ends_with_a_model(made):
+    found = find_model(made.data, made.table, "boosting", trials=1_000, budget=1e-3)
+    assert found.chosen.family == "boosting" and len(found.tried) < 5
+    assert found.unreached == {}
+
+
+def test_a_fit_is_not_good_when_a_family_was_not_reached():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = fit(TABLE, "answer", models="linear boosting", trials=1, budget=0)
+    assert model.metrics["model"] == "linear" and model.metrics["fit"] != "good"
+    assert list(model.metrics["unreached"]) == ["boosting"]
+    assert any("not reached: boosting" in str(one.message) for one in caught)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reached = fit(TABLE, "answer", models="linear boosting", trials=2, budget=0)
+    assert "unreached" not in reached.metrics and reached.metrics["fit"] == "good"
+
+
+def test_deadlines_follow_each_other():
+    now = time.time()
+    ends = spread_deadlines(4, 2, 2, now + 30)
+    assert ends == sorted(ends) and ends[-1] < now + 25
+    assert spread_deadlines(2, 0, 1, np.inf) == [np.inf, np.inf]
