@@ -54,7 +54,9 @@ def _keys() -> list[bytes]:
     except OSError as error:
         if keys:
             return keys
-        raise RunError(f"this machine's key cannot be kept ({error}); set XDG_CONFIG_HOME to a folder") from error
+        raise RunError(
+            f"this machine's key cannot be kept ({error}); set XDG_CONFIG_HOME to a folder"
+        ) from error
 
 # %% auto #0
 __all__ = ['TRUST_VARIABLE', 'make_mark', 'is_own_mark', 'is_trusted_folder']

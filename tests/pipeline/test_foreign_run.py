@@ -59,7 +59,9 @@ def foreign(tmp_path, monkeypatch) -> Path:
 
 def test_an_object_of_another_machine_is_not_opened_and_data_are(foreign, tmp_path):
     run = RunFolder(foreign)
-    with pytest.raises(RunError, match="theirs was not made on this machine.*mlkit run --fresh.*MLKIT_TRUST_RUNS"):
+    with pytest.raises(
+        RunError, match="theirs was not made on this machine.*mlkit run --fresh.*MLKIT_TRUST_RUNS"
+    ):
         run.load("final")
     assert run.load("table")["a"].tolist() == [1] and run.load("facts") == {"score": 0.5}
     assert not (tmp_path / "code ran").exists()
@@ -134,7 +136,10 @@ def test_it_is_no_champion(foreign, tmp_path, named):
 def test_its_settings_are_not_carried_out(foreign, tmp_path):
     command = [sys.executable, "-c", MAIN, "run", "--out", str(foreign)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2 and "was not made on this machine, and its settings could run code" in done.stderr
+    assert (
+        done.returncode == 2
+        and "was not made on this machine, and its settings could run code" in done.stderr
+    )
     assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
     assert json.loads((foreign / "run.json").read_text())["request"]
 
