@@ -35,6 +35,7 @@ from mlkit.data.column_stats import (
     quote_cell,
 )
 from .model_inputs import input_columns, input_names, possible_parts
+from .moments import holds_epochs
 from .quantities import infer_hours_column, infer_number_column, infer_numbers_column
 from .sentinels import find_date_sentinels, find_sentinels
 from .spellings import answers_differ, carries_case, fold_category
@@ -126,6 +127,8 @@ def _with_words(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
 
 
 def _as_date(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    if not _names_a_code(blank.name) and holds_epochs(blank.name, facts.text_counts):
+        return replace(blank, kind="date", kind_reason=", counted since 1970")
     if not facts.mostly_accepted(_is_date, 0.5):
         return None
     column, share = _date_column(blank, facts)
