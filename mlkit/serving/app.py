@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,7 +30,7 @@ from mlkit.serving.http import (
     warning_header,
 )
 from .openapi import make_openapi, model_description
-from .prediction_log import PredictionLog, resolve_log_url
+from .prediction_log import LogLimits, PredictionLog, resolve_log_url
 from .protocols import MLflowHandlers, OpenInferenceHandlers
 from .server_settings import ServeSettings
 from mlkit.serving.service import (
@@ -38,6 +39,7 @@ from mlkit.serving.service import (
     MicroBatcher,
     ModelService,
     ServiceMaintenance,
+    log_error,
     record_feedback,
 )
 from .telemetry import METRICS_MEDIA_TYPE, ServerMetrics, render_metrics
@@ -48,6 +50,11 @@ __all__ = ['PredictionHandlers', 'ModelInfoHandlers', 'make_endpoints', 'Endpoin
 
 # %% ../../nbs/serving/12_app.ipynb #7225e8db
 _MAX_INLINE_ROWS, _MAX_INLINE_BYTES = 20, 20_000  # of a request that is predicted in the event loop
+
+
+def _set_done(future: asyncio.Future) -> None:
+    if not future.done():  # the request has not been given up meanwhile
+        future.set_result(None)
 
 
 class PredictionHandlers:
@@ -67,12 +74,52 @@ class PredictionHandlers:
         self, request: Request, rows: list[Any], size: int
     ) -> tuple[list[dict[str, Any]], LoadedModel]:
         "Predictions for rows, and the model that made them."
+        log = self.service.log
+        if log is None:
+            return await self._predict_rows(request, rows, size)
+        await self.wait_for_room(len(rows), size, request)
+        try:
+            answer = await self._predict_rows(request, rows, size)
+            if log.durable:
+                await self.wait_for_log(request)
+            return answer
+        finally:
+            log.release(len(rows), size)
+
+    async def wait_for_room(self, rows: int, size: int, request: Request) -> None:
+        "Reserve room in the log. RequestError: there is none in time."
+        log = self.service.log
+        while log is not None and not log.reserve(rows, size):
+            if time.perf_counter() - request.started > self.limits.seconds:
+                raise log_error("is full")
+            await asyncio.sleep(0.01)
+
+    async def wait_for_log(self, request: Request) -> None:
+        "Wait until what was predicted is written. RequestError: it is not in time."
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(_set_done, written)
+
+        assert self.service.log is not None
+        self.service.log.when_written(tell)
+        try:
+            await asyncio.wait_for(
+                written, max(0.1, request.started + self.limits.seconds - time.perf_counter())
+            )
+        except TimeoutError:
+            raise log_error("does not take rows now") from None
+
+    async def _predict_rows(
+        self, request: Request, rows: list[Any], size: int
+    ) -> tuple[list[dict[str, Any]], LoadedModel]:
         service, inline = self.service, len(rows) <= _MAX_INLINE_ROWS and size <= _MAX_INLINE_BYTES
         if not inline or not service.active_model.model.is_fast:
             return await asyncio.to_thread(service.predict, rows, request.started, size)
         model, reads = service.read_rows(rows, request.started, size)
         output = await self.batcher.submit(model.predictor, reads)
-        return service.complete_predictions(model, rows, reads, output, request.started), model
+        return service.complete_predictions(model, rows, reads, output, request.started, size), model
 
     async def predict(self, request: Request) -> Response:
         "POST /predict"
@@ -99,8 +146,17 @@ class PredictionHandlers:
 
     async def feedback(self, request: Request) -> Response:
         "POST /feedback"
-        value, _ = await self.read_json(request)
-        accepted = record_feedback(self.service, value if type(value) is list else [value])
+        value, size = await self.read_json(request)
+        truths = value if type(value) is list else [value]
+        if self.service.log is None:
+            raise RequestError(501, "there is no prediction log; serve with --log")
+        await self.wait_for_room(len(truths), size, request)
+        try:
+            accepted = record_feedback(self.service, truths)
+            if self.service.log.durable:
+                await self.wait_for_log(request)
+        finally:
+            self.service.log.release(len(truths), size)
         return json_response({"accepted": accepted})
 
 # %% ../../nbs/serving/12_app.ipynb #ed855b8e
@@ -118,8 +174,8 @@ class ModelInfoHandlers:
     async def ready(self, request: Request) -> Response:
         "GET /health/ready"
         log = self.service.log
-        if log is not None and log.is_full:
-            raise RequestError(503, "the prediction log is full")
+        if log is not None and log.is_stuck:
+            raise RequestError(503, "the prediction log is full, and the database takes nothing")
         version = self.service.active_model.model.predictor.version
         return json_response({"status": "ready", "version": version})
 
@@ -201,11 +257,16 @@ class EndpointRouter:
         await chosen(scope, receive, send)
 
 # %% ../../nbs/serving/12_app.ipynb #77e9c6bf
+def _open_log(settings: ServeSettings) -> PredictionLog:
+    limits = LogLimits(file_bytes=settings.log_bytes, cell=settings.log_cell)
+    return PredictionLog(resolve_log_url(settings.log), limits, durable=settings.durable)
+
+
 def create_app(settings: ServeSettings) -> EndpointRouter:  # an ASGI application
     "The server's application. SettingsError, PackageError: it cannot be made with these settings."
     keyring = None if settings.keys == "off" else ApiKeyring(settings.keys)
     active, metrics = ActiveModel(settings.model), ServerMetrics()
-    log = None if settings.log in ("none", "") else PredictionLog(resolve_log_url(settings.log))
+    log = None if settings.log in ("none", "") else _open_log(settings)
     service = ModelService(active, metrics, settings.limits, log, settings.log_share)
     sites, rates = KnownSites(settings.hosts.split()), CallerRates(settings.key_rate, settings.address_rate)
     guard_connections(settings.connection_limits, metrics)

@@ -5,12 +5,16 @@
 # %% ../../nbs/serving/03_prediction_log.ipynb #3822af70
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +26,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from ..core.errors import SettingsError
 
 # %% auto #0
-__all__ = ['DATABASE_METADATA', 'PREDICTIONS_TABLE', 'FEEDBACK_TABLE', 'resolve_log_url', 'open_log_database', 'new_id',
-           'PredictionRecord', 'FeedbackRecord', 'write_records', 'PredictionLog']
+__all__ = ['DATABASE_METADATA', 'PREDICTIONS_TABLE', 'FEEDBACK_TABLE', 'LogRecord', 'resolve_log_url', 'open_log_database',
+           'log_file', 'new_id', 'PredictionRecord', 'FeedbackRecord', 'write_records', 'LogFile', 'expire_records',
+           'LogLimits', 'PredictionLog']
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #c573c80e
 DATABASE_METADATA = MetaData()
@@ -69,14 +74,16 @@ def resolve_log_url(
 # %% ../../nbs/serving/03_prediction_log.ipynb #8142be8e
 def open_log_database(
     address: str,  # from `resolve_log_url`
+    durable: bool = False,  # a commit is on disk when it is over, and survives a power cut
 ) -> Engine:
     "The database, with its two tables. SettingsError: it cannot be opened."
     url = make_url(address)
     try:
         if url.get_backend_name() == "sqlite":
-            Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
-            event.listen(engine, "connect", _prepare_sqlite)
+            if path := log_file(address):
+                _make_private_file(path)
+            engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
+            event.listen(engine, "connect", partial(_prepare_sqlite, durable))
         else:
             engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
         DATABASE_METADATA.create_all(engine)
@@ -89,9 +96,31 @@ def open_log_database(
     return engine
 
 
-def _prepare_sqlite(connection: Any, record: Any) -> None:
+_BUSY_SECONDS = 5  # that SQLite waits for another writer
+
+
+def log_file(
+    address: str,  # from `resolve_log_url`
+) -> Path | None:  # None: it is no file
+    "The file of a log in SQLite."
+    url = make_url(address)
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)) if is_file else None
+
+
+def _make_private_file(path: Path) -> None:
+    "Only the owner may read what callers sent. SQLite gives its -wal and -shm the rights of the file."
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(FileNotFoundError, PermissionError):  # another one's file keeps its rights
+            os.chmod(each, 0o600)
+
+
+def _prepare_sqlite(durable: bool, connection: Any, record: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+    connection.execute("PRAGMA journal_size_limit=67108864")
 
 
 def _reason(error: BaseException) -> str:  # no data, one line
@@ -123,7 +152,7 @@ class PredictionRecord(NamedTuple):
     prediction: dict[str, Any]  # id, prediction, probabilities
     seconds: float
 
-    def to_row(self) -> tuple[Any, ...]:
+    def to_row(self, most: int = 1_000) -> tuple[Any, ...]:  # characters of a text; a longer one is cut
         "The values of its row in the table."
         row, prediction = self.row, self.prediction
         cells = {name: row[name] for name in self.logged_columns if name in row}
@@ -133,7 +162,7 @@ class PredictionRecord(NamedTuple):
             self.time,
             self.model,
             self.version,
-            _json(cells),
+            _json_of_cells(cells, most),
             _json(output),
             self.seconds,
         )
@@ -146,20 +175,41 @@ class FeedbackRecord(NamedTuple):
     time: float
     truth: Any
 
-    def to_row(self) -> tuple[Any, ...]:
+    def to_row(self, most: int = 1_000) -> tuple[Any, ...]:
         "The values of its row in the table."
         return self.id, self.time, _json(self.truth)
 
 
+LogRecord = PredictionRecord | FeedbackRecord
+
+
+def _json_of_cells(cells: dict[str, Any], most: int) -> str:
+    text = _json(cells)
+    if len(text) <= most:
+        return text
+    return _json({name: _cut(cell, most) for name, cell in cells.items()})
+
+
+def _cut(cell: Any, most: int) -> Any:
+    return f"{cell[:most]}…" if type(cell) is str and len(cell) > most else cell
+
+
 def _json(value: Any) -> str:
-    text = orjson.dumps(value).decode()
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # a number or a text that no request can hold; a log takes it all the same
+        text = json.dumps(value, default=str)
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text  # databases cannot read that one
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #6359d262
 _INSERT_ROWS = 100  # rows in one statement
 
 
-def write_records(engine: Engine, waiting: Sequence[PredictionRecord | FeedbackRecord]) -> None:
+def write_records(
+    engine: Engine,
+    waiting: Sequence[LogRecord],
+    most: int = 1_000,  # characters of a text
+) -> None:
     "Insert rows, all of them or none. SQLAlchemyError: the database does not take them now."
     placeholder = "?" if engine.dialect.name == "sqlite" else "%s"
     with engine.begin() as connection:
@@ -173,59 +223,207 @@ def write_records(engine: Engine, waiting: Sequence[PredictionRecord | FeedbackR
                     f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
                     f"{', '.join([group] * len(some))} ON CONFLICT DO NOTHING"
                 )
-                connection.exec_driver_sql(statement, tuple(cell for row in some for cell in row.to_row()))
+                connection.exec_driver_sql(
+                    statement, tuple(cell for row in some for cell in row.to_row(most))
+                )
+
+# %% ../../nbs/serving/03_prediction_log.ipynb #bc962147
+class LogFile:
+    "The file of a log in SQLite, which somebody may move, delete or replace while it is open."
+
+    def __init__(self, path: Path | None):  # None: it is no file
+        self.path = path
+        self.identity = self._numbers()
+
+    def _numbers(self) -> list[tuple[int, int]]:
+        "The numbers that the system has for the file and its -wal; none where there is no such file."
+        found = []
+        for name in (self.path, f"{self.path}-wal"):
+            with suppress(OSError):
+                stat = os.stat(name or "")
+                found.append((stat.st_dev, stat.st_ino))
+        return found
+
+    def remember(self) -> None:
+        "The file that has the name now is the one."
+        self.identity = self._numbers()
+
+    def is_replaced(self) -> bool:
+        "Whether another file has the name now, or none. To write on would be to write into nowhere."
+        return self.path is not None and self._numbers() != self.identity
+
+
+def expire_records(
+    engine: Engine,  # of SQLite
+    most: int,  # bytes of the file
+    rows: int,  # that go at a time
+    before: float,  # only predictions that are older than this moment
+) -> int:  # how many went
+    "Remove the oldest predictions if the log has become too large; their room in the file is used again."
+    with engine.begin() as connection:
+        pages, free, size = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() or 0
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        if (pages - free) * size <= most:
+            return 0
+        oldest = "SELECT id FROM predictions WHERE time < ? ORDER BY time LIMIT ?"
+        delete = f"DELETE FROM predictions WHERE id IN ({oldest})"
+        gone = connection.exec_driver_sql(delete, (before, rows)).rowcount
+        rest = "coalesce((SELECT min(time) FROM predictions), 9e99)"
+        connection.exec_driver_sql(f"DELETE FROM feedback WHERE time < {rest}")
+        return gone
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #9c6d5c46
+class LogLimits(NamedTuple):
+    "How much a log may hold."
+
+    rows: int = 20_000  # in the queue
+    bytes: int = 32_000_000  # of requests, in the queue
+    file_bytes: int = 10_000_000_000  # in the file of SQLite; then the oldest predictions go. 0: without end
+    cell: int = 1_000  # characters of a text
+
+
 class PredictionLog:
     "Writes predictions and feedback to the database from a thread; `add` never waits."
 
-    def __init__(self, address: str, limit: int = 20_000, interval: float = 0.2):
-        self.limit, self.interval = limit, interval  # rows in the queue; seconds between two writes
-        self.queue: deque[PredictionRecord | FeedbackRecord] = deque()
-        self.in_flight: list[PredictionRecord | FeedbackRecord] = []  # out of the queue, not yet written
-        self.engine, self.written, self.problem = open_log_database(address), 0, ""
-        self._stop = threading.Event()
+    def __init__(
+        self,
+        address: str,  # from `resolve_log_url`
+        limits: LogLimits | None = None,
+        interval: float = 0.2,  # seconds between two writes
+        durable: bool = False,  # written as soon as possible, and on disk when it is written
+    ):
+        self.address, self.limits, self.durable = address, limits or LogLimits(), durable
+        self.interval = interval
+        self.queue: deque[tuple[list[LogRecord], int]] = deque()  # records of a request, and its bytes
+        self.in_flight: list[LogRecord] = []  # out of the queue, not yet written
+        self.added = self.written = self.expired = 0  # rows
+        self.pending_bytes = self._bytes_in_flight = self._reserved_rows = self._reserved_bytes = 0
+        self.problem, self.last_progress = "", time.monotonic()
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._lock, self._wake, self._is_stopping = threading.Lock(), threading.Event(), False
+        self.file, self.engine = LogFile(log_file(address)), open_log_database(address, durable)
+        self.file.remember()
         self._thread = threading.Thread(target=self._work, name="prediction log", daemon=True)
         self._thread.start()
 
     @property
     def pending_count(self) -> int:
         "How many rows are not written yet."
-        return len(self.queue) + len(self.in_flight)
+        return self.added - self.written
 
     @property
     def is_full(self) -> bool:
         "Whether there is no room for another row."
-        return len(self.queue) + len(self.in_flight) >= self.limit
+        rows, size = self.pending_count + self._reserved_rows, self.pending_bytes + self._reserved_bytes
+        return rows >= self.limits.rows or size >= self.limits.bytes
 
-    def add(self, rows: Iterable[PredictionRecord | FeedbackRecord]) -> None:
+    @property
+    def is_stuck(self) -> bool:
+        "Whether it is full and the database takes nothing; a log that is only busy is not."
+        return self.is_full and bool(self.problem or time.monotonic() - self.last_progress > _BUSY_SECONDS)
+
+    def reserve(self, rows: int, size: int) -> bool:
+        "Keep room for the rows of a request, to be released. False: there is none now."
+        if self.is_full:
+            return False
+        self._reserved_rows += rows
+        self._reserved_bytes += size
+        return True
+
+    def release(self, rows: int, size: int) -> None:
+        "Give back what was reserved."
+        self._reserved_rows -= rows
+        self._reserved_bytes -= size
+
+    def add(self, rows: Iterable[LogRecord], size: int = 0) -> None:  # bytes of the request
         "Queue rows to be written soon."
-        self.queue.extend(rows)
+        records = list(rows)
+        with self._lock:
+            if self.pending_count == 0:
+                self.last_progress = time.monotonic()
+            self.queue.append((records, size))
+            self.added += len(records)
+            self.pending_bytes += size
+        if self.durable:
+            self._wake.set()
+
+    def when_written(self, done: Callable[[], None]) -> None:
+        "Call a function, from the log's thread, as soon as all rows that were added so far are written."
+        with self._lock:
+            if self.pending_count:
+                self._waiting.append((self.added, done))
+                return
+        done()
 
     def _work(self) -> None:
         pause = self.interval
-        while not self._stop.wait(pause) or self.pending_count:
+        while not self._is_stopping or self.pending_count:
+            self._wake.wait(pause)
+            self._wake.clear()
             pause = self.interval if self._write_queue() else min(pause * 2, 5.0)
-            if self._stop.is_set() and self.problem:
-                time.sleep(0.2)
+            if self._is_stopping and self.problem:
+                pause = 0.2
 
     def _write_queue(self) -> bool:
         "Write what waits. False: the database does not take it now."
         while self.queue or self.in_flight:
             while self.queue and len(self.in_flight) < 10 * _INSERT_ROWS:
-                self.in_flight.append(self.queue.popleft())
+                records, size = self.queue.popleft()
+                self.in_flight += records
+                self._bytes_in_flight += size
             try:
-                write_records(self.engine, self.in_flight)
-            except SQLAlchemyError as error:
+                self._write_in_flight()
+            except Exception as error:
                 self.problem = type(getattr(error, "orig", None) or error).__name__
                 return False
-            self.written += len(self.in_flight)
-            self.in_flight, self.problem = [], ""
+            self._count_written()
         return True
+
+    def _count_written(self) -> None:
+        with self._lock:
+            self.written += len(self.in_flight)
+            self.pending_bytes, self._bytes_in_flight = self.pending_bytes - self._bytes_in_flight, 0
+            self.in_flight, self.problem, self.last_progress = [], "", time.monotonic()
+            ready = []
+            while self._waiting and self._waiting[0][0] <= self.written:
+                ready.append(self._waiting.popleft()[1])
+        for done in ready:
+            done()
+
+    def _write_in_flight(self) -> None:
+        "Write rows, into the file that has the log's name when they are written."
+        if self.problem or self.file.is_replaced():
+            self._open_again()
+        write_records(self.engine, self.in_flight, self.limits.cell)
+        if self.file.is_replaced():
+            self._open_again()
+            write_records(self.engine, self.in_flight, self.limits.cell)
+        if self.file.path and self.limits.file_bytes:
+            begin, many = min(record.time for record in self.in_flight), 2 * len(self.in_flight) + 100
+            self.expired += expire_records(self.engine, self.limits.file_bytes, many, begin)
+
+    def _open_again(self) -> None:
+        if self.file.path is None:
+            return
+        if self.file.is_replaced():
+            _log.warning(
+                "the prediction log %s was moved, deleted or replaced; it goes on there", self.file.path
+            )
+            with suppress(SQLAlchemyError), self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")  # what is in the old -wal
+        self.engine.dispose()
+        self.engine = open_log_database(self.address, self.durable)
+        self.file.remember()
 
     def close(self, seconds: float = 10.0) -> int:  # rows that could not be written in that time
         "Write all that waits, and stop."
-        self._stop.set()
+        self._is_stopping = True
+        self._wake.set()
         self._thread.join(seconds)
         self.engine.dispose()
         return self.pending_count
+
+
+_log = logging.getLogger("mlkit.serve")

@@ -26,6 +26,7 @@ from .api_keys import ApiKeyring
 from .app import EndpointRouter, create_app
 from .callers import LOOPBACK_HOSTS
 from .follower import end_with_parent
+from .prediction_log import open_log_database, resolve_log_url
 from .server_settings import ServeSettings, as_variables, read_serve_settings
 from .service import find_package_location, open_loaded_model
 
@@ -81,11 +82,14 @@ def run_server(
         "timeout_graceful_shutdown": 15,
     }
     with open_listeners(host, port) as listeners, stopped_by_signals():
-        _log.info("listening on %s, port %d", host, listeners[0].getsockname()[1])
+        place = host, listeners[0].getsockname()[1]
         if workers == 1:
-            return _run_here(uvicorn.Server(uvicorn.Config(create_app(settings), **options)), listeners)
+            server = uvicorn.Server(uvicorn.Config(create_app(settings), **options))
+            _log.info("listening on %s, port %d", *place)
+            return _run_here(server, listeners)
         options |= {"factory": True, "workers": workers}
         with _multiprocess_environment(settings):
+            _log.info("listening on %s, port %d", *place)
             _Workers(uvicorn.Config("mlkit.serving.server:app", **options), listeners).run()
 
 
@@ -229,6 +233,8 @@ def _multiprocess_environment(settings: ServeSettings) -> Iterator[None]:
     if settings.keys != "off":
         ApiKeyring(settings.keys)
     open_loaded_model(find_package_location(Path(settings.model)))
+    if settings.log not in ("none", ""):
+        open_log_database(resolve_log_url(settings.log)).dispose()
     with TemporaryDirectory(prefix="mlkit-metrics-") as folder:
         os.environ |= settings.variables() | {"PROMETHEUS_MULTIPROC_DIR": folder}
         yield

@@ -110,6 +110,7 @@ def _out_of_range(values: Mapping[str, Any]) -> list[str]:
         **{"max_bytes": 100, "max_rows": 1, "max_cell": 1, "timeout": 0.1},
         **{"reload": 0, "log_share": 0, "key_rate": 0, "address_rate": 0, "head_timeout": 0.1},
         **{"max_connections": 1, "max_address_connections": 1, "max_head_bytes": 1_000, "max_url_bytes": 100},
+        **{"log_bytes": 0, "log_cell": 1},
     }
     wrong = [
         f"{_ENVIRONMENT_PREFIX}{name.upper()} = {values[name]} is below {low}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import MLKitError, PackageError
-from ..inference.predictor import Predictor, load_predictor, stack_rows
+from ..inference.predictor import Predictor, check_successor, load_predictor, stack_rows
 from ..inference.row_reader import ParsedRow
 from .http import Headers, RequestError, RequestLimits, check_request_rows
 from .prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, new_id
@@ -27,8 +27,8 @@ from ..task.task import Task
 
 # %% auto #0
 __all__ = ['PackageLocation', 'find_package_location', 'file_stamps', 'LoadedModel', 'open_loaded_model', 'ActiveModel',
-           'reject_violations', 'ModelOutput', 'predict_rows', 'make_predictions', 'ModelService', 'record_feedback',
-           'MicroBatcher', 'ServiceMaintenance']
+           'reject_violations', 'ModelOutput', 'predict_rows', 'make_predictions', 'ModelService', 'log_error',
+           'record_feedback', 'MicroBatcher', 'ServiceMaintenance']
 
 # %% ../../nbs/serving/06_service.ipynb #c132ce98
 class PackageLocation(NamedTuple):
@@ -90,7 +90,7 @@ def open_loaded_model(place: PackageLocation) -> LoadedModel:
     return LoadedModel(
         predictor,
         logged,
-        (place.folder / "model.onnx").exists(),
+        "model.onnx" in predictor.manifest["files"],
         frozenset(column.name for column in predictor.columns),
         ((b"x-model-version", version),),
     )
@@ -103,7 +103,7 @@ class ActiveModel:
         self.source = Path(source)
         place = find_package_location(self.source)
         self.stamp = self.last_seen = self._stamp(place)
-        self.model, self.problem = open_loaded_model(place), ""
+        self.place, self.model, self.problem = place, open_loaded_model(place), ""
 
     def _stamp(self, place: PackageLocation) -> tuple[Any, ...]:
         try:
@@ -123,9 +123,13 @@ class ActiveModel:
             return ""
         try:
             model = open_loaded_model(place)
+            chosen = (
+                bool(place.version) and place != self.place
+            )  # the pointer was moved, by promote or rollback
+            check_successor(model.predictor, self.model.predictor, chosen)
         except (MLKitError, OSError, ValueError, KeyError) as error:
             return self._reject(stamp, str(error))
-        self.model, self.stamp, self.problem = model, stamp, ""
+        self.place, self.model, self.stamp, self.problem = place, model, stamp, ""
         return "success"
 
     def _reject(self, stamp: tuple[Any, ...], problem: str) -> str:
@@ -199,15 +203,13 @@ class ModelService:
         "Predict rows. RequestError: they are too many, or one of them is rejected."
         model, reads = self.read_rows(rows, started, size)
         output = predict_rows(model.predictor, reads)
-        return self.complete_predictions(model, rows, reads, output, started), model
+        return self.complete_predictions(model, rows, reads, output, started, size), model
 
     def read_rows(
         self, rows: Sequence[dict[str, Any]], started: float, size: int = 0
     ) -> tuple[LoadedModel, list[ParsedRow]]:
         "Check and read rows, for the model that is active now. RequestError: they cannot be predicted."
         model = self.active_model.model
-        if self.log is not None and self.log.is_full:
-            raise _log_full_error()
         check_request_rows(rows, self.limits, len(model.predictor.reader.names) + 50, size)
         if all(map(model.known_columns.isdisjoint, rows)):
             raise RequestError(422, _strange_columns(model.known_columns))
@@ -229,6 +231,7 @@ class ModelService:
         reads: Sequence[ParsedRow],
         output: ModelOutput,
         started: float,
+        size: int = 0,
     ) -> list[dict[str, Any]]:
         "The predictions for an output, counted and logged."
         predictions = make_predictions(model.predictor, output, reads)
@@ -236,11 +239,12 @@ class ModelService:
         if self.log is not None:
             now, seconds, predictor = time.time(), time.perf_counter() - started, model.predictor
             facts, share = (now, predictor.name, predictor.version, model.logged_columns), self.log_share
-            self.log.add(
+            records = [
                 PredictionRecord(*facts, row, prediction, seconds)
                 for row, prediction in zip(rows, predictions, strict=True)
                 if share >= 1 or random.random() < share
-            )
+            ]
+            self.log.add(records, size)
         return predictions
 
 # %% ../../nbs/serving/06_service.ipynb #5deb381e
@@ -255,8 +259,11 @@ def _strange_columns(known: Iterable[str]) -> str:
     )
 
 
-def _log_full_error() -> RequestError:
-    return RequestError(503, "the prediction log is full; come back in a second", ((b"retry-after", b"1"),))
+def log_error(problem: str) -> RequestError:
+    "The response when the log has no room in time, or does not take what was predicted."
+    return RequestError(
+        503, f"the prediction log {problem}; come back in a second", ((b"retry-after", b"1"),)
+    )
 
 # %% ../../nbs/serving/06_service.ipynb #af6fdae8
 def _parse_feedback(
@@ -288,8 +295,6 @@ def record_feedback(
     "Log the truths of earlier predictions. RequestError: one of them cannot be read."
     if service.log is None:
         raise RequestError(501, "there is no prediction log; serve with --log")
-    if service.log.is_full:
-        raise _log_full_error()
     task, now = service.active_model.model.predictor.task, time.time()
     if not sent:
         raise RequestError(422, "there are no truths; send an object with id and truth")
@@ -350,7 +355,7 @@ class ServiceMaintenance:
 
     def __init__(self, service: ModelService, interval: float = 1.0):  # seconds; 0: the model stays
         self.service, self.interval = service, interval
-        self._stop, self._reported_rows = threading.Event(), 0
+        self._stop, self._reported_rows, self._expired = threading.Event(), 0, 0
         self._problems: dict[str, str] = {}
         self._thread = threading.Thread(target=self._work, name="maintenance", daemon=True)
         self._thread.start()
@@ -384,6 +389,12 @@ class ServiceMaintenance:
         written, self._reported_rows = log.written - self._reported_rows, log.written
         if written:
             metrics.count_log_rows("written", written)
+        if log.expired and not self._expired:
+            _log.warning(
+                "the prediction log has reached its limit of bytes; the oldest predictions make room"
+            )
+        metrics.count_log_rows("expired", log.expired - self._expired)
+        self._expired = log.expired
         wait = f"the prediction log does not take rows now ({log.problem}); they wait"
         self._report("log", wait if log.problem else "")
 

@@ -339,13 +339,16 @@ def test_a_share_of_the_predictions_can_be_logged(package, tmp_path):
 
 def test_a_full_log_refuses_rather_than_loses(package, tmp_path):
     database = tmp_path / "log.db"
-    with running_server(package, log=str(database)) as server, closing(server.client()) as client:
+    with running_server(package, log=str(database), timeout=1) as server, closing(server.client()) as client:
         with closing(sqlite3.connect(database, isolation_level=None)) as greedy:
             greedy.execute("BEGIN EXCLUSIVE")  # nobody else can write now
             accepted = 0
             while (heard := client.request("POST", "/predict", rows(5_000))).status == 200:
                 accepted += 5_000
             assert heard.status == 503 and heard.headers["retry-after"] == "1" and accepted >= 20_000
+            end = time.monotonic() + 20
+            while client.request("GET", "/health/ready").status == 200 and time.monotonic() < end:
+                time.sleep(0.1)
             assert client.request("GET", "/health/ready").status == 503
             assert client.request("GET", "/health/live").status == 200
             greedy.execute("ROLLBACK")
