@@ -32,7 +32,15 @@ def test_one_moment_is_one_moment(way):
 
 def test_a_date_and_its_midnight_are_one():
     column = ColumnSpec("when", "date")
-    cells = ["2024-05-19", "20240519", 20240519, 20240519.0, date(2024, 5, 19), "2024-05-19T00:00:00Z", 1716076800]
+    cells = [
+        "2024-05-19",
+        "20240519",
+        20240519,
+        20240519.0,
+        date(2024, 5, 19),
+        "2024-05-19T00:00:00Z",
+        1716076800,
+    ]
     assert {read_cell(column, cell) for cell in cells} == {datetime(2024, 5, 19)}
 
 
