@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import SettingsError
-from mlkit.evaluate import check_settings, summarise
+from mlkit.evaluate import summarise
 from mlkit.evaluation.champion import champion_score, load_and_compare_champion
 from mlkit.evaluation.metrics_file import metrics_details_json, metrics_json
 from mlkit.evaluation.scores import describe_test_score, plot_score, show_scores
 from mlkit.evaluation.slices import read_sensitive_columns
 from mlkit.evaluation.threshold import cheapest_threshold, choose_threshold, cost_table, describe_costs
 from mlkit.models.calibration import Calibrator, FinalModel
-from mlkit.pipeline.notebooks import list_stages
+from mlkit.pipeline.notebooks import check_parameters, list_stages
 from mlkit.task.intervals import score_intervals
 from mlkit.task.task import mean_cost
 from tests.judging import BINARY, MANY, NUMBER, example, task_of, two
@@ -97,19 +97,19 @@ def test_costs_of_acting_on_none_and_on_all_follow_from_the_shares():
 
 @pytest.mark.parametrize("text", ["30", "-0.1", "30 %", "", "nan", "inf", "Auto"])
 def test_what_is_no_threshold_is_refused(text):
-    with pytest.raises(SettingsError, match="no probability; write auto, or 0 to 1"):
-        check_settings(1000, 0.95, text, 4)
+    with pytest.raises(SettingsError, match="must be auto, or a probability from 0 to 1"):
+        check_parameters("evaluate", {"threshold": text})
 
 
 def test_all_wrong_settings_come_in_one_message():
+    wrong = {"resamples": 10, "confidence": 95.0, "threshold": "x", "curve_points": 1}
+    wrong |= {"on_verdict": "sleep", "recalibrate": "magic"}
     with pytest.raises(SettingsError) as error:
-        check_settings(10, 95, "x", 1, "sleep", "magic")
-    lines = str(error.value).splitlines()
-    assert [line.split(" = ")[0] for line in lines] == [
-        f"[evaluate] {name}"
-        for name in ("resamples", "confidence", "threshold", "curve_points", "on_verdict", "recalibrate")
-    ]
-    check_settings(100, 0.9, "auto", 0)
+        check_parameters("evaluate", wrong)
+    assert {line.split(":")[0] for line in str(error.value).splitlines()} == {f"evaluate.{n}" for n in wrong}
+    check_parameters(
+        "evaluate", {"resamples": 100, "confidence": 0.9, "threshold": "auto", "curve_points": 0}
+    )
 
 
 @settings(deadline=None)
