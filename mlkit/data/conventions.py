@@ -50,13 +50,14 @@ def date_order(
 _MAX_CELLS = 2_000  # different cells of a column that are looked at in one piece of a table
 
 
-def _cells_with(series: pd.Series, marks: str) -> list[str]:
+def _cells_with(series: pd.Series, marks: str) -> dict[str, int]:  # text -> rows
     "Different texts of a column that hold one of these marks."
     if not is_text_series(series):
-        return []
+        return {}
     texts = series.dropna()
     texts = texts[texts.str.contains(f"[{re.escape(marks)}]", regex=True).to_numpy(dtype=bool)]
-    return texts.drop_duplicates().head(_MAX_CELLS).tolist()
+    counts = texts.value_counts(sort=False).head(_MAX_CELLS)
+    return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
 
 
 def _marks(texts: Iterable[str]) -> list[str]:
@@ -72,7 +73,7 @@ def with_file_decimal(
     commas = {column.name for column in columns if column.kind == "number" and column.decimal == ","}
     found: dict[str, list[str]] = {}
     for name in [*open_ones, *commas, *(series.keys() - {column.name for column in columns})]:
-        found[name] = _marks(_cells_with(series[name], ".,")[:500])
+        found[name] = _marks([*_cells_with(series[name], ".,")][:500])
     comma = any("," in marks and "." not in marks for marks in found.values())
     if not comma or any("." in marks for marks in found.values()):
         return columns
@@ -115,12 +116,12 @@ class FileConventions:
         if not foreign:
             return
         seen = self.evidence.setdefault(column.name, _Evidence())
-        for text in foreign if dates else [*foreign, *_cells_with(cells, marks[1])]:
+        for text, rows in (foreign if dates else foreign | _cells_with(cells, marks[1])).items():
             said = [date_order(text)] if dates else _marks([text])
             own, other = (column.date_order, None) if dates else (column.decimal, marks[0])
-            seen.own += own in said
+            seen.own += rows * (own in said)
             if own not in said and any(said) and (dates or other in said):
-                seen.other += 1
+                seen.other += rows
                 seen.row = seen.row or 1 + int(cells.index[(cells == text).to_numpy(dtype=bool)][0])
 
     def problem(self) -> str:  # one sentence, or nothing
