@@ -22,7 +22,7 @@ from typing import Any
 
 from ..core.errors import MLKitError, RunError
 from ..core.files import file_digest, file_names_digest
-from ..core.run_folder import RunFolder, edit_journal, read_journal
+from ..core.run_folder import RunFolder, edit_journal, is_own_artifact, read_journal
 from ..core.source_code import package_folder, reachable_code
 from .settings import Parameter, check_values, parse_parameters
 
@@ -167,8 +167,10 @@ def reason_to_run(
     for source, digest in record["sources"].items():
         if change := _source_change_reason(source, digest):
             return change
-    broken = (name for name in record["writes"] if not _is_unchanged_artifact(folder, artifacts.get(name)))
-    return next((f"{name} is damaged" for name in broken), "")
+    broken = (
+        name for name in record["writes"] if not _is_unchanged_artifact(folder, name, artifacts.get(name))
+    )
+    return next((f"{name} is damaged, or of another machine" for name in broken), "")
 
 
 def _source_change_reason(source: str, digest: str) -> str:
@@ -184,11 +186,11 @@ def _source_change_reason(source: str, digest: str) -> str:
     return f"the files of {path.parent.name} changed" if many else f"{path.name} changed"
 
 
-def _is_unchanged_artifact(folder: Path, entry: dict | None) -> bool:
+def _is_unchanged_artifact(folder: Path, name: str, entry: dict | None) -> bool:
     if entry is None:
         return False
     path = folder / "artifacts" / entry["file"]
-    return path.exists() and file_digest(path) == entry["sha256"]
+    return path.exists() and file_digest(path) == entry["sha256"] and is_own_artifact(folder, name, entry)
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #e9a2d0b7
 def run_in_process(

@@ -31,7 +31,7 @@ from mlkit.scoring.chunks import (
     write_output_file,
 )
 from .output_safety import SideFiles, check_apart, find_side_files
-from ..sources.file_formats import ReadOptions, ReadReport
+from ..sources.file_formats import ReadOptions, ReadReport, describe_notes
 from ..sources.locations import DataLocation, parse_location
 from ..sources.readers import rebatch, stream_source
 
@@ -132,6 +132,7 @@ class ScoringResult:
     rejected_file: str = ""  # where the rejected rows are
     rejected_digest: str = ""  # SHA-256 of that file
     output_digest: str = ""  # SHA-256 of the output, if it is a file on this machine
+    reading: tuple[str, ...] = ()  # what was set aside or filled while the source was read
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
@@ -229,6 +230,7 @@ def score_source(
             progress.seconds,
             address.display_name,
             workers.cluster_error,
+            reading=describe_notes(facts.notes),
         )
         return _finish_job(chunks, address, into, done, beside)
 
