@@ -205,7 +205,6 @@ def _other_files(folder: Path) -> list[str]:
     ours = {name.split("/")[0] for name in written_files(folder)}
     return sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
 
-
 # %% ../../nbs/cli/01_model_commands.ipynb #0ea265d6
 keys_app = typer.Typer(help="Manage the API keys of a server.", no_args_is_help=True, rich_markup_mode=None)
 _File = Annotated[Path, typer.Option("--file", metavar="FILE", help="File of keys.")]
