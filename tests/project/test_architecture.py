@@ -7,13 +7,10 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from statistics import median
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from tools.house import STAGES, room_of
 from tools.library import ROOT, read_library
@@ -187,22 +184,3 @@ def test_a_class_has_a_name_of_its_own():
 
 
 # ---------------------------------------- dependencies
-UNDECLARED = {"numba"}  # shap brings it where it needs it; where it is not, shap is imported without
-
-
-def test_imports_are_declared():
-    project = PYPROJECT["project"]
-    extra = [each for group in project["optional-dependencies"].values() for each in group]
-    declared = {canonicalize_name(Requirement(text).name) for text in project["dependencies"] + extra}
-    providers = packages_distributions()
-    faults = []
-    for module in LIBRARY.modules.values():
-        for each in LIBRARY.imports(module):
-            top = each.target.split(".")[0]
-            if top in ("mlkit", "", *UNDECLARED) or top in sys.stdlib_module_names:
-                continue
-            names = {canonicalize_name(name) for name in providers.get(top, [])}
-            if not names & declared:
-                by = f"of {', '.join(sorted(names))}" if names else "which is not installed"
-                faults.append(f"{each.origin} imports {top}, {by}")
-    fail_with(sorted(set(faults)), "declare it in pyproject.toml and make constraints, or do without it")

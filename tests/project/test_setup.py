@@ -32,7 +32,7 @@ def names(requirements: list[str]) -> set[str]:
 DEPENDENCIES, LAB = names(PROJECT["dependencies"]), names(EXTRAS["lab"])
 USERS = DEPENDENCIES | LAB | names(GROUPS["setup"])
 DECLARED = DEPENDENCIES.union(*map(names, EXTRAS.values()))
-UNDECLARED = {"numba"}  # shap brings it where it needs it, and is imported another way where it does not
+UNDECLARED: set[str] = set()
 
 
 # ---------------------------------------- constraints.txt
@@ -112,6 +112,20 @@ NOTEBOOKS = sorted(ROOT.glob("nbs/**/[!.]*.ipynb"))
 def test_a_lesson_imports_what_a_learner_has(path, distributions):
     needed = set().union(*map(foreign, cells(path))) & distributions.keys()  # others are made in the lesson
     check_declared(path.relative_to(ROOT).as_posix(), needed, DECLARED, distributions)
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_what_is_imported_is_pinned_for_every_python(python):
+    """A marker must not leave out on one Python what the library imports on all of them."""
+    users, _ = split((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+    here = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+    here |= {"platform_machine": "x86_64", "platform_system": "Linux", "os_name": "posix"}
+    lines = [line.partition(" \\")[0] for line in users.splitlines() if re.match(r"[a-z0-9].*==", line)]
+    pins = [Requirement(line) for line in lines]
+    pinned = {canonicalize_name(pin.name) for pin in pins if not pin.marker or pin.marker.evaluate(here)}
+    wanted = [Requirement(text) for text in PROJECT["dependencies"]]
+    asked = {canonicalize_name(each.name) for each in wanted if not each.marker or each.marker.evaluate(here)}
+    assert asked == DEPENDENCIES and asked <= pinned, sorted(asked - pinned)
 
 
 # ---------------------------------------- what GitHub reads
