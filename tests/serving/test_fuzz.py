@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -46,7 +45,7 @@ BODIES = {
     "/v2/models/parcels/infer": st.fixed_dictionaries(
         {"inputs": st.lists(TENSORS, max_size=3) | ANY}, optional={"outputs": ANY, "id": ANY, "parameters": ANY}),
 }  # fmt: skip
-FUZZ = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
