@@ -46,7 +46,7 @@ format: $(READY_DEV)  ## format notebooks, tests and tools, and sort their impor
 	@$(BIN)/ruff check --quiet --select I --fix .
 	@$(BIN)/ruff format --quiet .
 
-bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, intervals, verdicts, and the quality of models
+bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, intervals, verdicts, leaks, and the quality of models
 	@$(BIN)/python tests/bench/pipeline.py
 	@$(BIN)/python tests/bench/table.py
 	@$(BIN)/python tests/bench/explain.py
@@ -54,6 +54,7 @@ bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, inter
 	@$(BIN)/python tests/bench/siege.py 60
 	@$(BIN)/python tests/bench/intervals.py
 	@$(BIN)/python tests/bench/verdicts.py
+	@$(BIN)/python tests/bench/leaks.py
 	@$(BIN)/python tests/bench/quality.py
 	@$(BIN)/python tests/bench/batch.py
 	@$(BIN)/python tests/bench/serving.py

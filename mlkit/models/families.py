@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import math
-import pkgutil
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier, is_regressor
-from sklearn.calibration import CalibratedClassifierCV
+from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -38,6 +35,7 @@ from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import split_list
 from ..features.encoders import PreprocessingPlan, make_encoder
 from ..features.plan import MIN_POWER_SKEWNESS, skewness
+from .imported_models import import_model_class, make_imported_model
 from .time_budget import stop_growing_at
 from ..task.metrics import METRICS
 from ..task.task import Task
@@ -387,60 +385,6 @@ FAMILIES: dict[str, Family] = {  # from simple to complex
 }
 DEFAULT_FAMILIES = ("linear", "tree", "forest", "boosting", "neural")
 
-# %% ../../nbs/models/01_families.ipynb #6aff2a98
-@cache
-def _import_model_class(
-    path: str,  # package.module.Class
-) -> type:
-    "The class behind an import path. SettingsError when there is none."
-    (place, _, name), named = path.rpartition("."), f"train.models names '{path[:60]}'"
-    try:
-        module = importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        near = _similar_module(place) or "; install it, or check the spelling"
-        raise SettingsError(f"{named}, but there is no module '{error.name}'{near}") from error
-    except Exception as error:
-        raise SettingsError(f"{named}, but importing '{place}' fails ({type(error).__name__})") from error
-    found = getattr(module, name, None)
-    if found is None:
-        near = did_you_mean(name, dir(module)) or "; check the spelling"
-        raise SettingsError(f"{named}, but '{place}' has no '{name}'{near}")
-    manners = all(hasattr(found, method) for method in ("fit", "predict", "get_params"))
-    if inspect.isclass(found) and manners:
-        return found
-    raise SettingsError(f"{named}, which is no scikit-learn estimator; it needs fit, predict and get_params")
-
-
-def _similar_module(place: str) -> str:
-    "A module that may have been meant."
-    parent = place.rpartition(".")[0]
-    try:
-        inside = importlib.import_module(parent) if parent else None
-    except Exception:
-        return ""
-    if inside is None:
-        return did_you_mean(place, ["sklearn", "lightgbm", "xgboost", "catboost"])
-    siblings = pkgutil.iter_modules(getattr(inside, "__path__", []))
-    return did_you_mean(place, [f"{parent}.{each.name}" for each in siblings])
-
-# %% ../../nbs/models/01_families.ipynb #a5bcabc4
-def _make_imported_model(path: str, regression: bool, jobs: int, seed: int) -> Any:
-    "An instance with seed and cores, and with probabilities where classes are predicted."
-    kind = _import_model_class(path)
-    try:
-        estimator = kind()
-    except Exception as error:
-        trouble = "which cannot be made without arguments; name a class that can"
-        raise SettingsError(f"train.models names '{path[:60]}', {trouble}") from error
-    known, own = estimator.get_params(deep=False), {"random_state": seed, "n_jobs": jobs}
-    estimator.set_params(**{name: value for name, value in own.items() if name in known})
-    if not (is_regressor if regression else is_classifier)(estimator):
-        asked, other = ("a number", "no regressor") if regression else ("a class", "no classifier")
-        raise SettingsError(f"train.models names '{path[:60]}', which is {other}; {asked} is to be predicted")
-    if regression or hasattr(estimator, "predict_proba"):
-        return estimator
-    return CalibratedClassifierCV(estimator, cv=3, ensemble=False)
-
 # %% ../../nbs/models/01_families.ipynb #c2d84523
 @cache
 def get_family(
@@ -451,7 +395,7 @@ def get_family(
         return FAMILIES[name]
 
     def build(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-        return _make_imported_model(name, regression, jobs, seed)
+        return make_imported_model(name, regression, jobs, seed)
 
     return Family("scaled", build, None, lambda facts: [{}])
 
@@ -469,9 +413,9 @@ def choose_families(
             near = did_you_mean(name, FAMILIES) or f"; there are {' '.join(FAMILIES)}, and import paths"
             raise SettingsError(f"train.models names '{name[:60]}', which is no family{near}")
         if task:
-            _make_imported_model(name, task.type == "regression", 1, 0)
+            make_imported_model(name, task.type == "regression", 1, 0)
         else:
-            _import_model_class(name)
+            import_model_class(name)
     if not names:
         raise SettingsError(f"train.models is empty; name at least one of {' '.join(FAMILIES)}")
     return [*(name for name in FAMILIES if name in names), *(name for name in names if name not in FAMILIES)]

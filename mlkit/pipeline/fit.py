@@ -42,7 +42,9 @@ def fit(
     seed: int = 42,
     on_leak: Literal["drop", "warn", "fail"] = "drop",  # what to do with columns that give the target away
     known: str | Sequence[str] = "",  # columns that are known when the prediction is made; a text: | between
-    duplicates: Literal["auto", "keep", "drop"] = "auto",  # rows that are equal in every column
+    duplicates: Literal[
+        "auto", "keep", "drop"
+    ] = "auto",  # equal rows; auto: copies go, rows equal by chance stay
 ) -> Model:  # with predict, predict_proba, classes_ and metrics
     """Learn to predict `target` from the other columns of `frame`.
 
@@ -224,7 +226,7 @@ def split_and_prepare(
     seed: int,
     on_leak: str = "drop",  # drop, warn or fail
     known: str = "",  # columns that are known when the prediction is made; | between them
-    duplicates: Literal["auto", "keep", "drop"] = "auto",  # rows that are equal in every column
+    duplicates: Literal["auto", "keep", "drop"] = "auto",  # equal rows
 ) -> PreparedTable:
     "Stages 01 to 04: state the problem, split off test rows, drop what leaks, read the columns, plan."
     import pandas as pd

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from .formula_search import find_border, find_formulas, find_threshold_formulas, is_sharp_border
+from .formula_search import find_border, find_formulas, is_sharp_border
 from .leakage_evidence import AuditData, Leak
+from .threshold_search import find_threshold_formulas
 from ..task.task import score_output
 
 # %% auto #0
 __all__ = ['MIN_CONCORDANCE', 'MAX_P_VALUE', 'has_too_few_errors', 'separate_classes', 'describe_class_match', 'pair_concordance',
            'abs_rank_correlation', 'describe_number_match', 'find_single_column_leaks', 'find_formula_leaks',
-           'find_missingness_leaks', 'missingness_separates']
+           'find_missingness_leaks', 'missingness_separates', 'default_cells', 'find_default_value_leaks']
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #c120add2
 _HONEST_ERROR_SHARE = 0.05  # share of a guess's errors that an honest column of correlation 0.95 still makes
@@ -177,11 +178,12 @@ def find_formula_leaks(
     names = [
         name
         for name in map(str, evidence.typed)
-        if evidence.typed[name].dtype.kind == "f" and name not in gone
+        if evidence.typed[name].dtype.kind in "fM" and name not in gone
     ]
     if len(names) < 2:
         return
     numbers = np.column_stack([evidence.as_numbers(name) for name in names])
+    dates = [place for place, name in enumerate(names) if evidence.typed[name].dtype.kind == "M"]
     if evidence.is_regression:
         for formula in find_formulas(evidence.truth, numbers, names):
             yield Leak(
@@ -190,7 +192,7 @@ def find_formula_leaks(
                 f"{formula.text} is '{target}' in {formula.share:.1%} of the rows: it is the answer in parts",
             )
     elif evidence.task.type == "binary":
-        for formula in find_threshold_formulas(evidence.truth == 1, numbers, names):
+        for formula in find_threshold_formulas(evidence.truth == 1, numbers, names, dates):
             yield Leak(
                 "formula",
                 [names[place] for place in formula.columns],
@@ -200,6 +202,9 @@ def find_formula_leaks(
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #6dd918af
 _MIN_CLASS_SHARE = 0.97  # share of one class from which filled or empty cells tell it
+
+
+_MIN_CLASS_COVERAGE = 0.1  # share of a class's rows that filled or empty cells tell; fewer carry no weight
 
 
 MAX_P_VALUE = 1e-6  # what is less likely than this is not chance
@@ -217,9 +222,9 @@ def _dominant_class(
     counts = np.bincount(truth[side], minlength=int(truth.max()) + 1)
     code, base = int(counts.argmax()), float(np.mean(truth == counts.argmax()))
     share, chance = counts[code] / side.sum(), binom.sf(counts[code] - 1, side.sum(), base)
-    return (
-        (code, float(share)) if base <= 0.8 and share >= _MIN_CLASS_SHARE and chance < MAX_P_VALUE else None
-    )
+    weight = counts[code] / max(1, (truth == code).sum())
+    clear = base <= 0.8 and share >= _MIN_CLASS_SHARE and chance < MAX_P_VALUE
+    return (code, float(share)) if clear and weight >= _MIN_CLASS_COVERAGE else None
 
 
 def find_missingness_leaks(
@@ -230,6 +235,7 @@ def find_missingness_leaks(
     task, gone = evidence.task, set(ignore)
     for name in map(str, evidence.typed):
         known = evidence.is_filled(name)
+        known = known | evidence.sentinel_cells.get(name, ~known & False)
         if name in gone or min(known.sum(), (~known).sum()) < 20:
             continue
         end = f": '{name}' is filled in only after the fact"
@@ -271,3 +277,61 @@ def missingness_separates(
         return False
     below = np.unique(answers[~upper])
     return len(below) == 1 or is_sharp_border(answers, upper)
+
+# %% ../../nbs/quality/05_column_leakage.ipynb #7f8bedb1
+_MIN_DEFAULT_SHARE = (
+    0.2  # of the rows, from which the smallest value may be what a column holds for want of another
+)
+
+
+def default_cells(
+    name: str,  # of a column
+    evidence: AuditData,
+) -> (
+    np.ndarray | None
+):  # True where a cell holds zero, or another value for `nothing yet`; None: there is no such value
+    "The cells of a number that are as they were before anything happened."
+    column, coded = evidence.typed[name], evidence.sentinel_cells.get(name)
+    if column.dtype.kind != "f":
+        return None
+    if coded is not None and coded.mean() >= 0.5:
+        return coded
+    counts = column.value_counts()
+    if len(counts) < 6:
+        return None
+    value = float(counts.index[0])
+    if counts.iloc[0] < _MIN_DEFAULT_SHARE * len(column) or (value != 0 and value != column.min()):
+        return None
+    return (column == value).to_numpy()
+
+
+def find_default_value_leaks(
+    evidence: AuditData,
+    ignore: Iterable[str] = (),  # columns that leak already
+) -> Iterator[Leak]:
+    "Numbers that are zero until the answer is known."
+    if evidence.is_regression:
+        return
+    task, truth = evidence.task, evidence.truth
+    for name in map(str, evidence.typed):
+        default = None if name in set(ignore) else default_cells(name, evidence)
+        if default is None:
+            continue
+        usual = evidence.typed[name][default].iloc[0]
+        value = "the code for nothing" if np.isnan(usual) else f"{usual:g}"
+        for side, word in ((~default, "is not"), (default, "is")):
+            found = _dominant_class(truth, side & (evidence.is_filled(name) | default))
+            if found and _tells_much(truth, side, *found):
+                yield Leak(
+                    "filled",
+                    [name],
+                    f"'{task.target}' is {task.classes[found[0]]} in {found[1]:.1%} of the {side.sum():,} rows where "
+                    f"'{name}' {word} {value}: it changes only after the fact",
+                )
+                break
+
+
+def _tells_much(truth: np.ndarray, side: np.ndarray, code: int, share: float) -> bool:
+    "Hardly an exception and much of the class; or a few exceptions and nearly all of the class."
+    weight = float(((truth == code) & side).sum() / (truth == code).sum())
+    return (share >= 0.995 and weight >= 0.4) or weight >= 0.9

@@ -17,8 +17,8 @@ _SUBSET_COUNT = 8  # how many such pieces; one row in a hundred may be wrong, so
 
 # %% auto #0
 __all__ = ['allowed_error', 'formula_holds', 'FormulaTerm', 'make_terms', 'term_residuals', 'fit_formula', 'simplify_formula',
-           'find_weighted_sum', 'Formula', 'format_sum', 'format_product', 'find_formulas', 'find_border',
-           'is_sharp_border', 'find_threshold_formulas']
+           'find_weighted_sum', 'Formula', 'format_sum', 'format_product', 'find_formulas', 'useful_columns',
+           'find_border', 'is_sharp_border']
 
 # %% ../../nbs/quality/03_formula_search.ipynb #6737eb2b
 def allowed_error(
@@ -361,7 +361,7 @@ def find_formulas(
     random = np.random.default_rng(seed)
     rows = np.sort(random.permutation(len(answers))[:_MAX_ROWS])
     answers, numbers = answers[rows], numbers[rows]
-    left = _useful_columns(answers, numbers)
+    left = useful_columns(answers, numbers)
     while len(left) > 1 and len(answers) >= _SUBSET_ROWS + 10:
         tried = numbers[:, left], [names[place] for place in left], random
         found = _find_pair_formula(answers, *tried) or _find_long_formula(answers, *tried)
@@ -371,7 +371,7 @@ def find_formulas(
         left = [place for at, place in enumerate(left) if at not in found.columns]
 
 
-def _useful_columns(
+def useful_columns(
     answers: np.ndarray,  # numbers
     numbers: np.ndarray,  # one column a number; NaN for missing
 ) -> list[int]:  # positions, in order
@@ -417,56 +417,3 @@ def is_sharp_border(
     if len(np.unique(number[near])) < 4:
         return False  # so coarse that a gap cannot be seen
     return bool((near & upper).sum() >= 8 and (near & ~upper).sum() >= 8 and right[near].mean() >= 0.96)
-
-# %% ../../nbs/quality/03_formula_search.ipynb #f60f9b69
-_MIN_THRESHOLD_ROWS = 500  # rows from which a threshold on two columns is looked for
-
-
-def find_threshold_formulas(
-    upper: np.ndarray,  # True for the rows of one class
-    numbers: np.ndarray,  # one column a number; NaN for missing
-    names: Sequence[str],  # of the columns
-    seed: int = 0,
-) -> Iterator[Formula]:  # at most three
-    "Two columns whose sum, difference, product or quotient parts two classes at a threshold."
-    left = _useful_columns(upper.astype(float), numbers)
-    if len(upper) < _MIN_THRESHOLD_ROWS or min(upper.sum(), (~upper).sum()) < 100:
-        return
-    piece, found = np.random.default_rng(seed).permutation(len(upper))[:300], 0
-    for i, j, sign in [
-        (i, j, sign) for i in left for j in left for sign in "+−×/" if i < j or (i > j and sign == "/")
-    ]:
-        value = _combine_columns(numbers[piece, i], numbers[piece, j], sign)
-        if _separated_share(value, upper[piece]) < 0.98:
-            continue
-        value = _combine_columns(numbers[:, i], numbers[:, j], sign)
-        known, alone = np.isfinite(value), max(_separated_share(numbers[:, place], upper) for place in (i, j))
-        share = _separated_share(value, upper)
-        if alone < 0.97 and share >= 0.99 and is_sharp_border(*_oriented(value[known], upper[known])):
-            yield Formula((min(i, j), max(i, j)), f"'{names[i]}' {sign} '{names[j]}'", share)
-            if (found := found + 1) == 3:
-                return
-
-
-def _combine_columns(first: np.ndarray, second: np.ndarray, sign: str) -> np.ndarray:  # sign: + − × /
-    "Two columns taken together; NaN where that is no number."
-    work = {"+": np.add, "−": np.subtract, "×": np.multiply, "/": np.divide}[sign]
-    with np.errstate(all="ignore"):
-        value = work(first, second)
-    return np.where(np.isfinite(value), value, np.nan)
-
-# %% ../../nbs/quality/03_formula_search.ipynb #7f2c2e5f
-def _separated_share(
-    value: np.ndarray,  # one a row; NaN for missing
-    upper: np.ndarray,  # True for the rows of one class
-) -> float:  # from 0.5 to 1; 0 when too little is known
-    "The share of the rows that the best threshold puts on the right side."
-    known = np.isfinite(value)
-    if known.sum() < 0.5 * len(value) or not 0 < upper[known].sum() < known.sum():
-        return 0.0
-    return 1 - find_border(*_oriented(value[known], upper[known]))[1] / int(known.sum())
-
-
-def _oriented(value: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "Turn the values so that the one class lies above the other."
-    return (value if np.median(value[upper]) >= np.median(value[~upper]) else -value), upper

@@ -14,7 +14,12 @@ import pandas as pd
 
 from ..core.errors import SettingsError, did_you_mean
 from ..data.table_spec import TableSpec
-from .column_leakage import find_formula_leaks, find_missingness_leaks, find_single_column_leaks
+from mlkit.quality.column_leakage import (
+    find_default_value_leaks,
+    find_formula_leaks,
+    find_missingness_leaks,
+    find_single_column_leaks,
+)
 from mlkit.quality.leakage_evidence import (
     Leak,
     make_audit_data,
@@ -90,6 +95,7 @@ def audit_leakage(
     rows = rows.iloc[np.argsort(rows.index.to_numpy(), kind="stable")]
     for search in (
         lambda gone: find_missingness_leaks(evidence, gone),
+        lambda gone: find_default_value_leaks(evidence, gone),
         lambda gone: find_formula_leaks(evidence, gone),
         lambda gone: find_neighbour_row_leaks(table, rows, task, gone),
     ):

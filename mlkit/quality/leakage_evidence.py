@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from ..data.cells import MISSING_MARKERS, as_text, parse_number, to_python
+from ..data.column_spec import ColumnSpec
 from ..data.table_spec import TableSpec
 from .split_strategy import encode_texts, find_entity_columns, is_monotonic, parse_times
+from ..task.target import map_distinct_values
 from ..task.task import Task, encode_target, score_output, target_values
 
 # %% auto #0
@@ -41,6 +44,8 @@ class AuditData:
     truth: np.ndarray  # codes or numbers, one a row
     task: Task
     text_columns: frozenset[str] = frozenset()  # columns that hold free text
+    # True where a cell holds a number that is read as not known, such as -999, by column
+    sentinel_cells: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def is_regression(self) -> bool:
@@ -75,7 +80,24 @@ def make_audit_data(
     used = [column.name for column in table.columns if column.use]
     texts = frozenset(column.name for column in table.columns if column.use and column.kind == "text")
     truth = encode_target(task, target_values(task, rows[task.target]))
-    return AuditData(table.read(rows)[used].reset_index(drop=True), truth, task, texts)
+    coded = {
+        column.name: _sentinel_cells(column, rows[column.name]) for column in table.columns if column.use
+    }
+    return AuditData(table.read(rows)[used].reset_index(drop=True), truth, task, texts, coded)
+
+
+def _sentinel_cells(column: ColumnSpec, cells: pd.Series) -> np.ndarray:
+    "Where a number stands that is read as not known: the cell was filled all the same."
+    codes = {code for code in set(column.missing) - set(MISSING_MARKERS) if parse_number(code) is not None}
+    if column.kind != "number" or not codes:
+        return np.zeros(len(cells), dtype=bool)
+    numbers = {parse_number(code) for code in codes}
+
+    def is_code(cell: object) -> bool:
+        text = as_text(cell)
+        return text in codes or parse_number(text) in numbers
+
+    return np.array(map_distinct_values(lambda cell: is_code(to_python(cell)), cells, False), dtype=bool)
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #9e54c1e6
 AUDIT_METRICS = {  # by task: the metric, its name for people, and what a column without use reaches

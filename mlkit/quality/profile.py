@@ -237,7 +237,7 @@ def _profile_row(look: ColumnProfile) -> dict[str, Any]:
     return {
         "column": look.name,
         "kind": look.kind,
-        "missing": 1 - float(look.known_counts.sum()) / len(look.cells),
+        "missing": 1 - float(look.known_counts.sum()) / max(1, len(look.cells)),
         "distinct": len(look.known_counts),
         "sketch": column_histogram(look),
         "examples": "•••" if look.personal else ", ".join(map(shorten, look.known_counts.index[:3])),

@@ -431,3 +431,68 @@ def test_settings_need_the_standard_library_only() -> None:
     code = "import sys, mlkit.pipeline.settings; print({'numpy', 'pandas', 'sklearn'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "set()\n"
+
+
+HARDER: dict[str, tuple[str, str]] = {  # a wrong value, and what the message must say
+    "train.models": ("xgbost", "xgboost.XGBClassifier"),
+    "collect.encoding": ("utf9", "encoding"),
+    "collect.delimiter": ("abc", "one character"),
+    "train.cluster": ("somewhere", "tcp://"),
+    "evaluate.threshold": ("2", "probability"),
+    "evaluate.curve_points": ("1", "0, or 2"),
+    "explain.rows": ("first", "row numbers"),
+    "package.rows": ("0", "1 or more"),
+    "prepare.max_categories": ("-3", "1 or more"),
+}
+
+
+def resolved(*overrides: str) -> dict[str, dict[str, Any]]:
+    known = {name: stage.parameters for name, stage in list_stages().items()}
+    return resolve_settings(known, None, {}, overrides)
+
+
+def test_forms_of_texts_are_checked_with_the_rest() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolved(*(f"{name}={value}" for name, (value, _) in HARDER.items()))
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [f"-p {name}" for name in HARDER]
+    assert all(hint in line for line, (_, hint) in zip(lines, HARDER.values(), strict=True))
+    fine = {
+        "collect.encoding": "cp932",
+        "collect.delimiter": ";",
+        "train.cluster": "tcp://10.0.0.1:8786",
+        "evaluate.threshold": "0.3",
+        "evaluate.curve_points": "0",
+        "explain.rows": "1 20 3",
+    }
+    resolved(*(f"{name}={value}" for name, value in fine.items()))
+    resolved("collect.delimiter=tab", "train.cluster=")
+
+
+def test_what_contradicts_itself_is_told_before_anything_runs() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolved("deploy.least=9", "deploy.most=2", "problem.task=regression", "problem.metric=f1")
+    assert "deploy.most" in str(caught.value) and "f1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("catboost.CatBoostClassifier", "pip install catboost"),
+        ("catbost.CatBoostClassifier", "did you mean 'catboost'"),
+        ("sklearn.svn.SVC", "sklearn.svm"),
+        ("sklearn.svm.SVX", "did you mean 'SVR'"),
+        ("nowhere_at_all.Model", "install nowhere_at_all"),
+    ],
+)
+def test_a_model_that_cannot_be_imported_is_told_before_anything_runs(path: str, hint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolved(f"train.models=linear {path}")
+    assert hint in str(caught.value)
+
+
+def test_an_own_model_beside_the_settings_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "from sklearn.linear_model import LogisticRegression\nclass Own(LogisticRegression):\n    pass\n"
+    (tmp_path / "own_model_beside.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert resolved("train.models=own_model_beside.Own")["train"]["models"] == "own_model_beside.Own"

@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import SettingsError
-from mlkit.evaluate import check_settings, summarise
+from mlkit.evaluate import summarise
 from mlkit.evaluation.champion import champion_score, load_and_compare_champion
+from mlkit.evaluation.fit_diagnosis import confirm_fit
 from mlkit.evaluation.metrics_file import metrics_details_json, metrics_json
 from mlkit.evaluation.scores import describe_test_score, plot_score, show_scores
 from mlkit.evaluation.slices import read_sensitive_columns
 from mlkit.evaluation.threshold import cheapest_threshold, choose_threshold, cost_table, describe_costs
 from mlkit.models.calibration import Calibrator, FinalModel
-from mlkit.pipeline.notebooks import list_stages
+from mlkit.pipeline.notebooks import check_parameters, list_stages
 from mlkit.task.intervals import score_intervals
 from mlkit.task.task import mean_cost
 from tests.judging import BINARY, MANY, NUMBER, example, task_of, two
@@ -97,19 +98,19 @@ def test_costs_of_acting_on_none_and_on_all_follow_from_the_shares():
 
 @pytest.mark.parametrize("text", ["30", "-0.1", "30 %", "", "nan", "inf", "Auto"])
 def test_what_is_no_threshold_is_refused(text):
-    with pytest.raises(SettingsError, match="no probability; write auto, or 0 to 1"):
-        check_settings(1000, 0.95, text, 4)
+    with pytest.raises(SettingsError, match="must be auto, or a probability from 0 to 1"):
+        check_parameters("evaluate", {"threshold": text})
 
 
 def test_all_wrong_settings_come_in_one_message():
+    wrong = {"resamples": 10, "confidence": 95.0, "threshold": "x", "curve_points": 1}
+    wrong |= {"on_verdict": "sleep", "recalibrate": "magic"}
     with pytest.raises(SettingsError) as error:
-        check_settings(10, 95, "x", 1, "sleep", "magic")
-    lines = str(error.value).splitlines()
-    assert [line.split(" = ")[0] for line in lines] == [
-        f"[evaluate] {name}"
-        for name in ("resamples", "confidence", "threshold", "curve_points", "on_verdict", "recalibrate")
-    ]
-    check_settings(100, 0.9, "auto", 0)
+        check_parameters("evaluate", wrong)
+    assert {line.split(":")[0] for line in str(error.value).splitlines()} == {f"evaluate.{n}" for n in wrong}
+    check_parameters(
+        "evaluate", {"resamples": 100, "confidence": 0.9, "threshold": "auto", "curve_points": 0}
+    )
 
 
 @settings(deadline=None)
@@ -223,3 +224,18 @@ def test_a_sensitive_column_that_the_model_does_not_read_is_read_all_the_same():
     test = pd.DataFrame({"sex": ["f", "m"] * 40, "age": ["30", "41"] * 40})
     frame = read_sensitive_columns("sex|age", test, pd.DataFrame({"age": [30.0, 41.0] * 40}))
     assert frame["age"].tolist() == [30.0, 41.0] * 40 and frame["sex"].tolist() == ["f", "m"] * 40
+
+
+@pytest.mark.parametrize("metric, validation, test, baseline, fit", [
+    ("roc_auc", 0.888, (0.553, 0.45, 0.65), 0.5, "overfit"), ("roc_auc", 0.80, (0.77, 0.70, 0.83), 0.5, "good"),
+    ("roc_auc", 0.62, (0.48, 0.3, 0.7), 0.5, "overfit"), ("roc_auc", 0.80, (0.78, 0.765, 0.79), 0.5, "good"),
+    ("log_loss", 0.30, (0.60, 0.5, 0.7), 0.69, "overfit"), ("log_loss", 0.30, (0.31, 0.25, 0.4), 0.69, "good"),
+    ("roc_auc", 0.80, (math.nan, math.nan, math.nan), math.nan, "good")])  # fmt: skip
+def test_no_fit_is_good_when_the_test_rows_contradict_it(metric, validation, test, baseline, fit):
+    folds = [validation - 0.01, validation + 0.01, validation]
+    said, why = confirm_fit(task_of("binary", metric), "good", validation, folds, test, baseline)
+    assert said == fit and ("do not confirm" in why) == (fit != "good")
+    assert confirm_fit(task_of("binary", metric), "underfit", validation, folds, test, baseline) == (
+        "underfit",
+        "",
+    )

@@ -17,7 +17,7 @@ from mlkit.data.type_inference import infer_table_spec
 from mlkit.quality.row_filters import exclude_rows
 from mlkit.quality.schema_check import check_schema, find_violations, handle_invalid_rows, row_violations
 from mlkit.quality.shifted_rows import find_shifted_rows
-from mlkit.quality.splitting import split_train_test
+from mlkit.quality.splitting import describe_test_classes, split_train_test
 from mlkit.task.problem import Problem
 from mlkit.task.task_inference import make_task
 
@@ -210,3 +210,23 @@ def test_an_entity_whose_rows_agree_groups_the_rows_and_feeds_no_model():
     model = fit(frame, "ill", budget=0, trials=1, models="linear")
     column = model.table["patient_id"]
     assert not column.use and "whose row" in column.unused_reason
+
+
+def test_a_rare_class_gets_test_rows_and_a_lack_is_said():
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=3000), "paid": ["yes"] * 6 + ["no"] * 2994})
+    train, test, _ = split_train_test(frame, task_of(frame))
+    assert (test["paid"] == "yes").sum() == 2 and (train["paid"] == "yes").sum() == 4
+    codes = (test["paid"] == "yes").to_numpy().astype(int)
+    assert "2 of class 'yes'" in describe_test_classes(task_of(frame), codes)
+    assert "none of the test rows are of class 'yes'" in describe_test_classes(task_of(frame), codes * 0)
+    assert describe_test_classes(task_of(frame), np.arange(100) % 2) == ""
+
+
+def test_groups_are_chosen_so_that_no_class_is_lost():
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"customer_id": np.repeat(np.arange(60), 5), "x": random.normal(size=300)})
+    frame["paid"] = np.where(frame["customer_id"] % 12 == 0, "no", "yes")
+    for seed in range(5):
+        train, test, way = split_train_test(frame, task_of(frame), seed=seed)
+        assert way.method == "group" and set(train["paid"]) == set(test["paid"]) == {"yes", "no"}
