@@ -29,6 +29,7 @@ def describe_scoring(done: ScoringResult) -> str:  # some lines
             f"{done.rejected:,} rows were rejected; they stand in {done.rejected_file or 'the file .rejected.csv'}, "
             "each with its reason. Mend a copy of it, and score that."
         )
+    lines += [f"While reading: {note}." for note in done.reading]
     for message, rows in Counter(done.warnings).most_common(3):
         lines.append(f"Warning for {rows:,} rows: {message}.")
     return "\n".join([*lines, done.cluster_error] if done.cluster_error else lines)

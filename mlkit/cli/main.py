@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from .model_commands import add_model_commands
-from ..core.errors import MLKitError, SettingsError, did_you_mean
+from ..core.errors import MLKitError, RunError, SettingsError, did_you_mean
 
 app = typer.Typer(
     name="mlkit",
@@ -135,9 +135,15 @@ class RunRequest:
         "This request on top of the one that the run folder remembers; a table or settings file replaces it."
         if folder is None or self.data is not None or not (folder / "run.json").is_file():
             return self
-        from mlkit.core.run_folder import read_journal
+        from mlkit.core.run_folder import has_own_request, read_journal
 
-        said = read_journal(folder).get("request", {})
+        journal = read_journal(folder)
+        said = journal.get("request", {})
+        if not has_own_request(folder, journal):
+            raise RunError(
+                f"{folder} was not made on this machine, and its settings could run code; name --data and the "
+                f"settings anew or, if you know who made it: MLKIT_TRUST_RUNS={folder}"
+            )
         earlier = RunRequest(**{name: said[name] for name in asdict(self) if name in said})
         if earlier.settings and not Path(earlier.settings).is_file():
             earlier.settings = ""

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pandas as pd
 
 from .cells import is_missing
 
 # %% auto #0
-__all__ = ['dtype_name', 'infer_personal_kind', 'personal_columns']
+__all__ = ['PERSON_NUMBER', 'BIRTH_DATE', 'USABLE_KINDS', 'dtype_name', 'has_luhn_digit', 'has_my_number_digit',
+           'has_iban_digits', 'number_kind', 'place_kind', 'infer_personal_kind', 'personal_columns',
+           'names_person_by_number']
 
 # %% ../../nbs/data/09_personal.ipynb #ca0c099e
 def dtype_name(column: pd.Series) -> str:
@@ -20,6 +23,119 @@ def dtype_name(column: pd.Series) -> str:
     if pd.api.types.is_datetime64_any_dtype(column):
         return "date"
     return "text" if column.dtype == object or pd.api.types.is_string_dtype(column) else str(column.dtype)
+
+# %% ../../nbs/data/09_personal.ipynb #3c1b366e
+def has_luhn_digit(
+    digits: str,  # such as 4111111111111111
+) -> bool:
+    "Does a card number end in the right digit? (ISO/IEC 7812-1)"
+    doubled = [int(digit) * 2 for digit in digits[-2::-2]]
+    return (sum(map(int, digits[::-2])) + sum(each - 9 * (each > 9) for each in doubled)) % 10 == 0
+
+
+def has_my_number_digit(
+    digits: str,  # twelve
+) -> bool:
+    "Does a number of the Japanese social security and tax system end in the right digit?"
+    rest = sum(int(digit) * (at + 2 if at < 6 else at - 4) for at, digit in enumerate(digits[-2::-1])) % 11
+    return int(digits[-1]) == (0 if rest <= 1 else 11 - rest)
+
+
+def has_iban_digits(
+    account: str,  # such as GB82WEST12345698765432
+) -> bool:
+    "Has an international bank account number the right check digits? (ISO 13616)"
+    return int("".join(str(int(each, 36)) for each in account[4:] + account[:4])) % 97 == 1
+
+# %% ../../nbs/data/09_personal.ipynb #f0475950
+_MY_NUMBER_NAMES = re.compile("マイナンバー|個人番号|my_?number", re.IGNORECASE)
+_SOCIAL_WORDS = (
+    {"ssn"},
+    {"social", "security"},
+    {"passport"},
+    {"national", "insurance"},
+    {"aadhaar"},
+    {"nric"},
+)
+_SSN_PATTERN = re.compile(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
+
+
+def _share(texts: list[str], test: Callable[[str], object]) -> float:
+    return sum(bool(test(text)) for text in texts) / max(len(texts), 1)
+
+
+def number_kind(
+    words: set[str],  # of the column's name
+    texts: list[str],  # some of its values
+) -> str:  # card number, My Number, bank account, social security number, or nothing
+    "What a column of numbers says of persons, by check digits, form and name."
+    plain = [re.sub(r"[ -]", "", text.strip()).removesuffix(".0") for text in texts]
+    digits = [text for text in plain if re.fullmatch(r"[0-9]{9,19}", text)]
+    if len(set(plain)) >= 3 and _share(plain, lambda text: re.fullmatch("[0-9]{12}", text)) > 0.9:
+        right = _share(plain, lambda text: text in digits and has_my_number_digit(text))
+        if right > 0.9 or right > 0.5 and _MY_NUMBER_NAMES.search("_".join(words)):
+            return "My Number"
+    if len(set(plain)) >= 3 and _share(plain, lambda text: 13 <= len(text) <= 19 and text in digits) > 0.9:
+        if _share(digits, has_luhn_digit) > 0.9:
+            return "card number"
+    iban = re.compile(r"[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{11,30}")
+    if _share(plain, lambda text: iban.fullmatch(text) and has_iban_digits(text)) > 0.7:
+        return "bank account"
+    named = any(each <= words for each in _SOCIAL_WORDS)
+    shaped = _share(texts, lambda text: _SSN_PATTERN.fullmatch(text.strip())) > 0.7
+    if shaped or named and _share(plain, lambda text: re.fullmatch(r"(?=.*\d{4})\w{6,14}", text)) > 0.7:
+        return "social security number"
+    return ""
+
+# %% ../../nbs/data/09_personal.ipynb #69a26833
+_ADDRESS_WORDS = {"address", "addr", "street", "residence", "domicile", "住所", "所在地", "番地", "現住所"}
+_JAPANESE_ADDRESS = re.compile(
+    r"(東京都|北海道|(京都|大阪)府|\w{2,3}県)?\w{1,10}[市区町村郡].*[0-9０-９一二三四五六七八九十].*"
+)
+_STREET_ADDRESS = re.compile(
+    r"\d{1,6}[a-zA-Z]?,? .*\b(street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|way|place|pl)\b.*"
+    r"|.*(straße|strasse|str\.|weg|platz|rue|via|calle) .*\d+.*",
+    re.IGNORECASE,
+)
+_BIRTH_NAMES = re.compile(r"(^|_)(birth(day|date)?|dob|born|geburtsdatum)(_|$)|生年月日|誕生日")
+_DAY_PATTERN = re.compile(
+    r"(\d{4}\D\d{1,2}\D\d{1,2}|\d{1,2}\D\d{1,2}\D\d{2,4}|\d{8}|[A-Z]\w*\d+年\d+月\d+)\D?([ T].*)?|.*年.*月.*日"
+)
+
+
+def place_kind(
+    words: set[str],  # of the column's name
+    texts: list[str],  # some of its values
+) -> str:  # IP address, address, birth date, or nothing
+    "Whether a column says where somebody is or when she was born, by form and name."
+    if _share(texts, _is_ip_address) > 0.7 and (
+        "ip" in words or any("." in t and _high(t) or ":" in t for t in texts)
+    ):
+        return "IP address"
+    if _share(texts, lambda t: _STREET_ADDRESS.fullmatch(t) or _JAPANESE_ADDRESS.fullmatch(t)) > 0.7:
+        return "address"
+    mixed = _share(texts, lambda text: re.search(r"\d", text) and re.search(r"[^\W\d_]{2}", text)) > 0.5
+    if words & _ADDRESS_WORDS and mixed:
+        return "address"
+    born = (
+        _BIRTH_NAMES.search("_".join(sorted(words)))
+        and _share(texts, lambda t: _DAY_PATTERN.fullmatch(t.strip())) > 0.7
+    )
+    return "birth date" if born else ""
+
+
+def _high(text: str) -> bool:
+    "Is a number in it that no version of a program has?"
+    return any(part.isdecimal() and int(part) >= 100 for part in text.strip().split("."))
+
+
+def _is_ip_address(text: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return bool(ip_address(text.strip())) and not text.strip().isdecimal()
+    except ValueError:
+        return False
 
 # %% ../../nbs/data/09_personal.ipynb #453fe26e
 _EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -45,8 +161,8 @@ def _split_name(name: str) -> set[str]:
 def infer_personal_kind(
     name: str,  # of the column
     texts: list[str],  # some of its values
-) -> str:  # e-mail, telephone, name, or nothing
-    "Infer from its name and values whether a column holds names, e-mail addresses or telephone numbers."
+) -> str:  # e-mail, telephone, card number, address ... or nothing
+    "Infer from its name and values whether a column says who somebody is, and how."
     texts = [text[:200] for text in texts]
 
     def most(pattern: re.Pattern[str]) -> bool:
@@ -55,6 +171,10 @@ def infer_personal_kind(
     words = _split_name(name[:200])
     if most(_EMAIL_PATTERN):
         return "e-mail"
+    if number := number_kind(words, texts):
+        return number
+    if place := place_kind(words, texts):
+        return place
     if most(_PHONE_PATTERN) and (words & _PHONE_COLUMNS or not most(re.compile(r"\d+"))):
         return "telephone"
     return "name" if words & _NAME_COLUMNS and most(_PERSON_NAME_PATTERN) else ""
@@ -64,22 +184,53 @@ _PERSON_WORDS = set(
     """customer client user member patient passenger employee person contact owner guest student
     teacher doctor driver player first last middle full given family maiden""".split()
 )
+_ID_WORDS = {"id", "no", "nr", "number", "num"}
+_PERSON_ID = re.compile(
+    "(顧客|会員|患者|社員|従業員|学生|利用者|お客様|お客さま|個人)(id|番号|コード|no)", re.IGNORECASE
+)
+PERSON_NUMBER, BIRTH_DATE = "person number", "birth date"
+USABLE_KINDS = (
+    PERSON_NUMBER,
+    BIRTH_DATE,
+)  # values are covered, and a model may still use what it finds in them
 
 
 def personal_columns(
     frame: pd.DataFrame,  # raw cells
     doubtful: bool = False,  # those, too, that hold names and may be those of persons
-) -> dict[str, str]:  # e-mail, telephone or name, by column
+) -> dict[str, str]:  # e-mail, telephone, name, address, card number ... by column
     "The columns that say who somebody is; the name of a product or a city does not."
     found = {}
     for place, name in enumerate(map(str, frame.columns)):
-        if dtype_name(frame.iloc[:, place]) != "text":
+        cells = frame.iloc[:, place]
+        if not (dtype_name(cells) in ("text", "date") or cells.dtype.kind in "iu" or _is_whole(cells)):
             continue
-        some = frame.iloc[:, place].dropna().astype("str")
-        what = infer_personal_kind(
-            name, [text for text in some.head(1000).unique()[:200] if not is_missing(text)]
-        )
+        some = cells.dropna().head(1000).unique()[:200]
+        texts = [text for text in map(_plain_text, some) if not is_missing(text)]
+        what = infer_personal_kind(name, texts)
+        if what in ("e-mail", "telephone", "name") and dtype_name(cells) != "text":
+            what = ""  # digits alone
         others = _split_name(name) - {*_NAME_COLUMNS, ""}
         if what and (what != "name" or doubtful or others <= _PERSON_WORDS):
             found[name] = what
+        elif not what and names_person_by_number(name) and len(set(texts)) > 2:
+            found[name] = PERSON_NUMBER
     return found
+
+
+def names_person_by_number(
+    name: str,  # of a column, such as customer_id or 顧客ID
+) -> bool:
+    words = _split_name(name[:200])
+    return bool(_PERSON_ID.search(name)) or bool(
+        words & _ID_WORDS and words & _PERSON_WORDS and len(words) <= 3
+    )
+
+
+def _is_whole(cells: pd.Series) -> bool:
+    "Whole numbers beside gaps, which pandas holds as floats."
+    return cells.dtype.kind == "f" and bool((cells.dropna() % 1 == 0).all())
+
+
+def _plain_text(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

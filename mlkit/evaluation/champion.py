@@ -14,7 +14,8 @@ import pandas as pd
 from ..core.errors import DataError, MLKitError, RunError, SettingsError
 from ..core.files import file_digest
 from ..core.formatting import format_number
-from ..core.run_folder import RunFolder, read_journal
+from ..core.run_folder import RunFolder, check_own_artifact, read_journal
+from ..inference.signing import MANIFEST_FILE, verify_package
 from ..task.comparison import CHAMPION_ARTIFACTS, compare_outputs
 from ..task.task import Task, score_output
 
@@ -29,6 +30,7 @@ def find_champion_file(
     "Where the champion's model is. SettingsError: nothing there; RunError: not what the run wrote."
     path, say = Path(place), f"evaluate.champion names '{Path(place).name[:60]}'"
     if path.is_file():
+        _check_maker(path)
         return path
     if not path.is_dir():
         raise SettingsError(f"{say}, which is not there; name a run folder or a model file")
@@ -36,10 +38,24 @@ def find_champion_file(
     name = next((name for name in CHAMPION_ARTIFACTS if name in made), None)
     if name is None:
         raise SettingsError(f"{say}, a folder without a model; name the folder of a finished run")
+    check_own_artifact(path, name, made[name])
     file = path / "artifacts" / made[name]["file"]
     if file.is_file() and file_digest(file) == made[name]["sha256"]:
         return file
     raise RunError(f"{say}, but its {file.name} is not what that run wrote; run it again, or name another")
+
+
+def _check_maker(file: Path) -> None:
+    "RunError or PackageError: a file in the run folder or package of somebody who is not trusted."
+    if (file.parent / MANIFEST_FILE).is_file():
+        verify_package(file.parent)
+    run = file.absolute().parent.parent
+    if file.parent.name == "artifacts" and (run / "run.json").is_file():
+        entries = read_journal(run)["artifacts"].items()
+        name, entry = next(
+            (pair for pair in entries if pair[1].get("file") == file.name), ("", {"file": file.name})
+        )
+        check_own_artifact(run, name, entry)
 
 # %% ../../nbs/evaluation/03_champion.ipynb #3a02444e
 def load_champion(

@@ -21,7 +21,7 @@ from ..core.formatting import split_list
 from ..data.column_spec import ColumnSpec
 from ..data.model_inputs import input_names
 from ..data.ordered_categories import ordered_categories
-from ..data.personal import personal_columns
+from ..data.personal import USABLE_KINDS, personal_columns
 from ..data.table_spec import TableSpec
 from ..data.type_inference import infer_table_spec
 from mlkit.features.column_options import (
@@ -54,7 +54,8 @@ def infer_feature_specs(
     names = [str(name) for name in train if name != task.target]
     wishes, problems = parse_column_overrides(columns, names)
     unwanted, unknown = _left_out(leave_out, [*names, task.target])
-    personal = personal_columns(train[names])
+    found = personal_columns(train[names])
+    personal = {name: what for name, what in found.items() if what not in USABLE_KINDS}
     table = infer_table_spec(
         train,
         ignore=[task.target],

@@ -10,7 +10,7 @@ import os
 import pickle
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from onnx import ModelProto
 from ..core.errors import PackageError, RunError
 from ..core.files import file_digest
 from ..data.cells import as_text, to_python
-from ..data.personal import personal_columns
+from ..data.personal import PERSON_NUMBER, personal_columns
 from ..data.schema import Schema
 from ..inference.signing import PACKAGE_FORMAT, sign_package, verify_package
 from ..models.calibration import FinalModel
 from .parity import OnnxExport, shuffle_columns
+from .usual_cells import anonymise_cells
 
 # %% auto #0
 __all__ = ['write_model_files', 'make_background', 'make_drift_reference', 'package_declarations', 'replace_package',
@@ -54,15 +55,16 @@ def make_background(
     train: pd.DataFrame,  # raw rows
     rows: int = 60,
     seed: int = 42,
+    personal: Collection[str] = (),  # columns whose values are shown nowhere
 ) -> dict[str, Any]:  # columns: raw cells by column
-    "Usual cells of each column, shuffled: the background rows of explanations."
+    "Usual cells of each column, shuffled, and nobody's: the background rows of explanations."
     names = [column.name for column in model.table.used]
 
     def plain(value: Any) -> Any:
         value = to_python(value)
         return value if value is None or isinstance(value, str | int | float) else as_text(value)
 
-    cells = shuffle_columns(train[names], rows, seed)
+    cells = anonymise_cells(shuffle_columns(train[names], rows, seed), train, model.table, personal, seed)
     return {"columns": {name: [*map(plain, cells[name].tolist())] for name in names}}
 
 
@@ -71,12 +73,14 @@ def make_drift_reference(
     train: pd.DataFrame,  # raw rows
     rows: int = 10_000,
     seed: int = 42,
+    personal: Collection[str] = (),  # columns whose values are shown nowhere
 ) -> pd.DataFrame:  # the columns of the model, then `output`, or `output.<class>` for each class
     "Cells and outputs of training rows, shuffled by column: what drift is measured against."
     some = train.sample(min(rows, len(train)), random_state=seed)
     inputs, output = some[[column.name for column in model.table.used]], model.output(some)
     outputs = {f"output.{label}": output[:, place] for place, label in enumerate(model.task.classes)}
-    return shuffle_columns(inputs.assign(**(outputs or {"output": output})), rows, seed)
+    mixed = shuffle_columns(inputs.assign(**(outputs or {"output": output})), rows, seed)
+    return anonymise_cells(mixed, train, model.table, personal, seed)
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #78886b89
 def package_declarations(
@@ -162,15 +166,22 @@ def write_package(
     seed: int = 42,
 ) -> dict[str, Any]:  # the manifest
     "Write everything that leaves the run."
-    personal = personal_columns(train.drop(columns=model.task.target, errors="ignore"), doubtful=True)
+    features = train.drop(columns=model.task.target, errors="ignore")
+    used = {column.name for column in model.table.used}
+    personal = {
+        name: kind
+        for name, kind in personal_columns(features, doubtful=True).items()
+        if name in used or kind != PERSON_NUMBER  # one that feeds no model goes along with the predictions
+    }
     content = package_declarations(model, schema, personal) | {
         "metrics": metrics,
-        "background": make_background(model, train, seed=seed),
+        "background": make_background(model, train, seed=seed, personal=personal),
     }
 
     def fill(beside: Path) -> None:
         write_model_files(beside, model, export.graph, saved)
-        make_drift_reference(model, train, seed=seed).to_parquet(beside / "reference.parquet", index=False)
+        reference = make_drift_reference(model, train, seed=seed, personal=personal)
+        reference.to_parquet(beside / "reference.parquet", index=False)
         texts = {
             f"{name}.json": json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
             for name, value in content.items()

@@ -20,6 +20,7 @@ import pandas as pd
 
 from ..core.errors import DataError, SettingsError
 from ..core.formatting import first_error_line, pluralise
+from ..data.cells import parse_number
 from mlkit.sources.encodings import (
     BLOCK_BYTES,
     FileOpener,
@@ -28,7 +29,7 @@ from mlkit.sources.encodings import (
     open_utf8,
     resolve_encoding,
 )
-from .stray_rows import make_header
+from .stray_rows import is_heading_row, make_header
 
 # %% ../../nbs/sources/06_delimited.ipynb #5fc2a23c
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -174,9 +175,15 @@ def count_lines_above_header(
         alone = bool(row[0].strip()) and not any(cell.strip() for cell in row[1:])
         return (alone and (len(row) == 1 or width > 2)) or (row[0].startswith("#") and len(row) != width)
 
-    above = next((place for place, (_, row) in enumerate(rows) if not is_title(row)), 0)
+    def is_skipped(place: int, row: list[str]) -> bool:
+        empty = place > 0 and not any(cell.strip() for cell in row)
+        return is_title(row) or empty or (0 < len(row) < width and place < 3)
+
+    above = next((place for place, (_, row) in enumerate(rows) if not is_skipped(place, row)), 0)
+    sure = all(is_title(row) or not any(map(str.strip, row)) for _, row in rows[:above])
     table = [row for _, row in rows[above:]]
-    if not 0 < above <= 20 or width < 2 or len(table) < 3:
+    enough = len(table) > 2 or (len(table) == 2 and any(parse_number(cell) is not None for cell in table[1]))
+    if not 0 < above <= 20 or width < 2 or not enough:
         return 0
     names = [name.strip() for name in trim_row(table[0], 2)]
     telling = len({*names}) == len(names) and all(
@@ -184,7 +191,8 @@ def count_lines_above_header(
     )
     uneven = [place for place, row in enumerate(table) if len(trim_row(row, len(names))) != len(names)]
     last = all(place >= max(2, len(table) - len(uneven), len(table) - 5) for place in uneven)
-    return rows[above][0] - 1 if telling and len(names) > 1 and last else 0
+    sure = sure or bool(is_heading_row(names, table[1:]))
+    return rows[above][0] - 1 if sure and telling and len(names) > 1 and last else 0
 
 
 def trim_row(
@@ -296,7 +304,11 @@ def _add_header(layout: FileLayout, table: str) -> FileLayout:
         names = [name.strip() for name in names]
     short = trim_row(names, 2)
     fits = sum(len(row) == len(short) for _, row in some)
-    names = short if 2 * fits > len(some) else names
+    bare = len(short) < len(names) and table.count("\n") >= layout.lines - layout.lines_above_header
+    unused = bare and all(
+        len(trim_row(row, len(short))) == len(short) for _, row in _parse_rows(table, layout.dialect)
+    )
+    names = short if 2 * fits > len(some) or unused else names
     cells = [trim_row(row, len(names)) for _, row in some]
     longer = any(len(row) > len(names) == len(cell) for (_, row), cell in zip(some, cells, strict=True))
     ragged = longer and sum(len(row) == len(names) for row in cells) > 0.5 * len(some)

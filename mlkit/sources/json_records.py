@@ -62,6 +62,7 @@ class FieldSurvey:
         self.nested: dict[str, None] = {}  # fields that hold records
         self.lists: dict[str, int] = {}  # fields that hold lists of records, and in how many records
         self.whole: frozenset[str] = frozenset()  # records that stay one cell
+        self.most = _MAX_FIELDS // 2  # fields when they were last counted
 
     def add(self, record: dict[str, Any]) -> None:
         "Take note of the fields of one record."
@@ -72,8 +73,9 @@ class FieldSurvey:
         for key, value in record.items():
             if isinstance(value, dict) and value and key not in self.nested:
                 self.nested[key] = None
-        if len(self.names) > _MAX_FIELDS and self.nested:
+        if len(self.names) > 2 * self.most and self.nested:
             self._keep_whole()
+            self.most = max(_MAX_FIELDS // 2, len(self.names))
 
     def _keep_whole(self) -> None:
         for key in self.nested:

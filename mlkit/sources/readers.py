@@ -69,6 +69,8 @@ def stream_source(
     else:
         frames = folder_frames(make_fetchers(address), how, facts)
     for frame in frames:
+        if len(frame) and not len(frame.columns):
+            raise DataError(f"{address.name}: no row has a cell; is this the right file?")
         if len(frame) and len(frame.columns) == 1:
             raise DataError(_one_column(address, str(frame.columns[0])))
         rows += len(frame)

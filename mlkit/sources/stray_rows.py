@@ -17,8 +17,8 @@ from ..core.formatting import pluralise
 from ..data.cells import is_missing, normalise_text, parse_number
 
 # %% auto #0
-__all__ = ['is_unit', 'is_heading_row', 'Header', 'join_names', 'make_header', 'is_total', 'is_note', 'is_footer_row',
-           'is_sum_row', 'count_footer_rows', 'mask_repeated_headers', 'drop_stray_rows']
+__all__ = ['is_unit', 'is_ruled_row', 'is_heading_row', 'Header', 'join_names', 'make_header', 'is_total', 'is_note',
+           'is_footer_row', 'is_sum_row', 'count_footer_rows', 'mask_repeated_headers', 'drop_stray_rows']
 
 # %% ../../nbs/sources/13_stray_rows.ipynb #70a8cfbe
 _PREFIXES = ("", *"npfuµmcdhkgt", "da", "mega", "kilo", "milli", "micro")
@@ -55,7 +55,7 @@ def is_unit(
 
 # %% ../../nbs/sources/13_stray_rows.ipynb #955b9c05
 def _is_number(cell: str) -> bool:
-    return parse_number(cell) is not None or parse_number(cell, ",") is not None
+    return len(cell) <= 60 and (parse_number(cell) is not None or parse_number(cell, ",") is not None)
 
 
 def _is_numeric(
@@ -66,11 +66,21 @@ def _is_numeric(
     return bool(filled) and sum(map(_is_number, filled)) >= 0.9 * len(filled)
 
 
+def is_ruled_row(
+    row: list[str],  # the cells of a row
+) -> bool:
+    "Is this a line drawn with dashes, as below the header of a report?"
+    filled = [cell.strip() for cell in row if cell.strip()]
+    return bool(filled) and all(re.fullmatch("[-=_+:]{3,}", cell) for cell in filled)
+
+
 def is_heading_row(
     row: list[str],  # the cells of a row
     below: list[list[str]],  # those of the rows that follow it
-) -> str:  # "units", "names", or "" for a row like any other
+) -> str:  # "units", "names", "line", or "" for a row like any other
     "Does a row tell of its columns, where the rows below it hold numbers?"
+    if below and is_ruled_row(row):
+        return "line"
     if not below or any(_is_number(cell) for cell in row):
         return ""
     filled = [place for place, cell in enumerate(row) if not is_missing(cell)]
@@ -126,7 +136,7 @@ def make_header(
     if _may_be_joined(names, rows[1]):
         names, note = join_names(names, rows[1]), f"{first} holds a second row of names, joined to the first"
     else:
-        what = "units" if kinds[0] == "units" else "a second header"
+        what = {"units": "units", "line": "a drawn line"}.get(kinds[0], "a second header")
         note = f"{first} looks like {what} and was set aside"
     notes = {note: 1}
     if len(kinds) > 1:
@@ -251,22 +261,22 @@ def count_footer_rows(
     count = 0
     for place in range(1, min(_FOOTER_ROWS, len(frame) - 1) + 1):
         row, above = texts[-place], frame.iloc[:-place]
-        if not any(cell.strip() for cell in row):
+        if _is_empty(row):
             continue
         if not _is_suspicious(row, texts[0]) or not (
             is_footer_row(row, _columns_of(above)) or (whole and is_sum_row(row, above))
         ):
             break
         count = place
-    while (
-        (count or strays)
-        and count < min(len(frame) - 1, len(texts) - 1)
-        and not any(map(str.strip, texts[-count - 1]))
-    ):
-        count += 1  # empty rows between the table and its notes
+    while (count or strays) and count < min(len(frame) - 1, len(texts) - 1) and _is_empty(texts[-count - 1]):
+        count += 1  # between the table and its notes
     columns = _columns_of(frame.iloc[: len(frame) - count])
     padded = [[*row, *[""] * len(columns)][: max(len(columns), 1)] for row in strays or []]
     return count if all(is_note(row[0]) or is_footer_row(row, columns) for row in padded) else None
+
+
+def _is_empty(row: list[str]) -> bool:
+    return not any(map(str.strip, row)) or is_ruled_row(row)
 
 
 def _is_suspicious(row: list[str], usual: list[str]) -> bool:

@@ -72,6 +72,29 @@ def test_three_rows_about_the_columns_are_no_data(put):
     assert "line 2 looks like units" in said and "1 more row" in said
 
 
+@pytest.mark.parametrize("above", [
+    ["Sales of May", ""], ["Sales of May,,,", ",,,"], ['Sales "May", north', ""], ["# made by hand"],
+    ["Shop:,7", "Date:,May", ""],
+])  # fmt: skip
+@pytest.mark.parametrize("rows", [1, 2, 40])
+def test_what_stands_above_the_header_is_skipped(put, above, rows):
+    if rows < 40 and "," in above[0].rstrip(",") or rows == 1 and "," in above[0]:
+        return  # with a few rows, nothing tells which line is the header
+    path = put("x.csv", text(*above, NAMES, *ROWS[-rows:]))
+    assert read(path, rows=ROWS[-rows:]) == "" and collect(path)[1].lines_above_header == len(above)
+
+
+def test_a_drawn_line_is_no_row(put):
+    rule = ["---", "-----", "----", "---"]
+    said = read(put("x.csv", text(NAMES, rule, *ROWS, rule, "Total,9,,")))
+    assert "drawn line" in said and "end of the table set aside (2)" in said
+
+
+def test_a_header_without_a_name_for_the_row_is_no_title(put):
+    assert "line 2 has 3 fields where the header has 2" in refused(put("x.csv", text("a,b", *["x,y,z"] * 9)))
+    assert "line 2 has 3 fields where the header has 2" in refused(put("y.csv", text("a,b", *["r1,2,3"] * 9)))
+
+
 def test_two_rows_of_names_become_one(put):
     said = read(put("x.csv", text(["id", "size", "", "y"], ["", "min", "max", ""], *ROWS)),
                 ["id", "size min", "size max", "y"])  # fmt: skip
@@ -400,3 +423,30 @@ def test_system_files_in_a_folder_are_no_tables(put, tmp_path):
     book(tmp_path / "sales" / "2.xlsx", ("S", TABLE))
     put("sales/~$2.xlsx", b"\0")
     assert read(str(tmp_path / "sales" / "*.xlsx"), NAMES, WRITTEN) == ""
+
+
+# ---------------------------------------- scoring
+def test_a_file_to_be_scored_is_read_by_the_same_rules(package, tmp_path):
+    from mlkit.inference.predictor import load_predictor
+    from mlkit.score import describe_scoring
+    from mlkit.scoring.batch_job import score_source
+    from mlkit.sources.examples import make_customers
+
+    rows, predictor = make_customers(60, seed=7).drop(columns="churned"), load_predictor(package)
+    rows.to_csv(tmp_path / "plain.csv", index=False)
+    lines = (tmp_path / "plain.csv").read_text(encoding="utf-8").splitlines()
+    wide = rows.shape[1]
+    units = ["years" if name == "age" else "$" if name == "monthly_fee" else "" for name in rows]
+    eyes = ["Customers of May", "", lines[0], ",".join(units), *lines[1:30], lines[0], *lines[30:]]
+    eyes.append("Source: shop" + "," * (wide - 1))
+    (tmp_path / "eyes.csv").write_text("\n".join(eyes), encoding="utf-8")
+    outputs = {name: str(tmp_path / f"{name}.parquet") for name in ("plain", "eyes")}
+    done = {
+        name: score_source(predictor, str(tmp_path / f"{name}.csv"), out) for name, out in outputs.items()
+    }
+    answers = {name: pd.read_parquet(tmp_path / f"{name}.parquet") for name in done}
+    assert answers["eyes"].equals(answers["plain"]) and done["plain"].reading == ()
+    told = json.loads((tmp_path / "eyes.scoring.json").read_text(encoding="utf-8"))["reading"]
+    assert len(told) == 3 and all(
+        f"While reading: {note}." in describe_scoring(done["eyes"]) for note in told
+    )
