@@ -191,7 +191,19 @@ def deploy(
     from mlkit.deployment.targets import write_deployment as write
     from mlkit.registry.fetching import find_package
 
+    others = _other_files(folder)
     typer.echo(write(target, find_package(model), folder, image))
+    if others:
+        some = ", ".join(others[:5]) + ("" if len(others) <= 5 else f" and {len(others) - 5} more")
+        typer.echo(f"{folder} held other files already ({some}): they are as they were", err=True)
+
+
+def _other_files(folder: Path) -> list[str]:
+    "What stands in a folder that no earlier deployment has written."
+    from mlkit.deployment.image import written_files
+
+    ours = {name.split("/")[0] for name in written_files(folder)}
+    return sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
 
 # %% ../../nbs/cli/01_model_commands.ipynb #0ea265d6
 keys_app = typer.Typer(help="Manage the API keys of a server.", no_args_is_help=True, rich_markup_mode=None)
@@ -236,11 +248,15 @@ def keys_remove(name: _Name, file: _File = Path("keys.json")) -> None:
 _Registered = Annotated[str, _argument(metavar="NAME", help="Name of a registered model.")]
 
 
-def history(name: _Registered) -> None:
-    "List the versions of a model, and when each was champion."
-    from mlkit.registry.history import load_history as told
+def history(
+    name: Annotated[
+        str, _argument(metavar="[NAME]", help="Name of a registered model; default: list them all.")
+    ] = "",
+) -> None:
+    "List the versions of a model, and when each was champion; without a name, the models."
+    from mlkit.registry.history import list_models, load_history
 
-    typer.echo(told(name))
+    typer.echo(load_history(name) if name else list_models())
 
 
 def promote(

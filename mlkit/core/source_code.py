@@ -31,8 +31,12 @@ def normalise_code(source: str) -> str:
     return ast.dump(tree)
 
 # %% ../../nbs/core/08_source_code.ipynb #39439db0
-def imported_modules(tree: ast.AST, module: str = "") -> Iterator[str]:  # names such as mlkit.core.run_folder
-    "The modules of mlkit that this code imports by name; relative imports are seen from `module`."
+def imported_modules(
+    tree: ast.AST,
+    module: str = "",  # whose code it is: relative imports are seen from it
+    top: str = "mlkit",  # the package that matters; empty: any
+) -> Iterator[str]:  # names such as mlkit.core.run_folder
+    "The modules that this code imports by name."
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -42,7 +46,7 @@ def imported_modules(tree: ast.AST, module: str = "") -> Iterator[str]:  # names
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         else:
             continue
-        yield from (name for name in names if name.split(".")[0] == "mlkit")
+        yield from (name for name in names if not top or name.split(".")[0] == top)
 
 
 @cache

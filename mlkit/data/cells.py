@@ -173,7 +173,7 @@ def is_missing(
     return normalise_text(text) in markers
 
 # %% ../../nbs/data/01_cells.ipynb #efaa5e93
-_MINUS = str.maketrans("−▲△", "---")
+_MINUS = str.maketrans("−▲△’", "---'")
 
 
 def normalise_width(
@@ -197,7 +197,8 @@ _CURRENCY = rf"(?:[A-Z]{{0,2}}[$]|[€£¥₩₹元円]|Rs\.?|{_CURRENCY_CODES})
 _MAGNITUDES = {"k": 3, "K": 3, "M": 6, "B": 9, "千": 3, "万": 4, "億": 8, "兆": 12}
 _NUMBER = re.compile(
     rf"(?:[<>≤≥≈~]=? ?)?(?P<sign>[+-]?) ?(?:{_CURRENCY} ?(?P<inner>[+-]?))?(?=\.?[0-9])"
-    r"(?P<whole>[1-9][0-9]{0,2}(?P<gap>[, '])[0-9]{3}(?:(?P=gap)[0-9]{3})*|[0-9]*)(?P<part>\.[0-9]*)?"
+    r"(?P<whole>[1-9][0-9]{0,2}(?P<gap>[, '])[0-9]{3}(?:(?P=gap)[0-9]{3})*|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}|[0-9]*)"
+    r"(?P<part>\.[0-9]*)?"
     rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,4}})| ?(?P<power>[{''.join(_MAGNITUDES)}]))? ?(?:{_CURRENCY}|%|\+)?"
 )
 

@@ -23,13 +23,13 @@ from mlkit.data.cells import (
     normalise_unit,
     normalise_width,
     parse_boolean,
-    parse_date,
     parse_hours,
     parse_number,
     split_numbers,
     split_units,
     to_python,
 )
+from .moments import parse_moment
 from .spellings import fold_category
 
 # %% auto #0
@@ -172,9 +172,7 @@ def _read_boolean(column: ColumnSpec, cell: Any) -> bool | None:
 
 
 def _read_date(column: ColumnSpec, cell: Any) -> datetime | None:
-    if isinstance(cell, datetime):
-        return cell
-    return None if isinstance(cell, bool) else parse_date(as_text(cell), column.date_order)
+    return parse_moment(cell, column.date_order)
 
 
 _PARSERS: dict[str, Callable[[ColumnSpec, Any], Any]] = {

@@ -20,22 +20,13 @@ from mlkit.data.cells import (
 )
 from .column_spec import ColumnSpec, DecimalMark
 from .column_stats import MIN_READABLE_SHARE, ColumnStats, quote_cell
+from .conventions import decimal_mark
 
 # %% auto #0
 __all__ = ['infer_decimal_mark', 'convertible_units', 'with_units', 'with_percent', 'with_currency', 'infer_number_column',
            'infer_hours_column', 'infer_number_shapes', 'infer_numbers_column']
 
 # %% ../../nbs/data/06_quantities.ipynb #8f088416
-def _decimal_mark(text: str) -> str:
-    "The mark that must be the decimal mark in this number; empty when none or either could be."
-    marks = re.findall("[.,]", text)
-    if len(set(marks)) == 2:
-        return marks[-1]
-    if len(marks) > 1:
-        return "." if marks[0] == "," else ","
-    return "" if not marks or re.search("(?<![0-9])[1-9][0-9]{0,2}[.,][0-9]{3}(?![0-9])", text) else marks[0]
-
-
 def infer_decimal_mark(
     facts: ColumnStats,  # of the column
 ) -> DecimalMark:
@@ -46,7 +37,7 @@ def infer_decimal_mark(
         found = [number for number, _ in split_units(text)]
         numbers += found
         for number in found:
-            marks[_decimal_mark(number)] += count
+            marks[decimal_mark(number)] += count
     comma = marks[","] >= 0.1 * sum(facts.text_counts.values()) and marks[","] > marks["."]
     return "," if comma or (not marks["."] and _has_grouping_points(numbers)) else "."
 

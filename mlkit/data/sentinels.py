@@ -51,8 +51,21 @@ def _ends_in_nine(values: np.ndarray, counts: np.ndarray) -> float:
     return float(counts[nines].sum() / counts.sum())
 
 
+def _is_top_code(values: np.ndarray, counts: np.ndarray) -> bool:
+    "Is a largest value of nines the end of a long-tailed scale, such as 99999 above many zeros and amounts?"
+    if len(values) < 10 or values[0] < 0:
+        return False
+    top, rest, rows = float(values[-1]), values[:-1], counts[:-1]
+    if not re.fullmatch("9{3,}", f"{top:.10g}") or top > 20 * rest[-1]:
+        return False
+    middle = float(rest[rows.cumsum() >= rows.sum() / 2][0])
+    return bool(rest[-1] > 20 * middle)
+
+
 def _far_above(values: np.ndarray, counts: np.ndarray, sign: int = 1) -> int:
     "How many of the largest values are codes far above all others (times `sign`: far below)."
+    if sign > 0 and _is_top_code(values, counts):
+        return 0
     for size in range(1, min(3, len(values) - 3) + 1):
         if counts[-size] < 3 or not looks_like_code(sign * float(values[-size])):
             return 0

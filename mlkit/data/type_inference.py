@@ -10,7 +10,6 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, cast
 
 from mlkit.data.cells import (
@@ -34,7 +33,10 @@ from mlkit.data.column_stats import (
     format_row_count,
     quote_cell,
 )
+from .conventions import with_file_decimal
+from .equal_columns import without_equal_columns
 from .model_inputs import input_columns, input_names, possible_parts
+from .moments import holds_epochs
 from .quantities import infer_hours_column, infer_number_column, infer_numbers_column
 from .sentinels import find_date_sentinels, find_sentinels
 from .spellings import answers_differ, carries_case, fold_category
@@ -126,6 +128,8 @@ def _with_words(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
 
 
 def _as_date(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    if not _names_a_code(blank.name) and holds_epochs(blank.name, facts.text_counts):
+        return replace(blank, kind="date", kind_reason=", counted since 1970")
     if not facts.mostly_accepted(_is_date, 0.5):
         return None
     column, share = _date_column(blank, facts)
@@ -430,41 +434,12 @@ def _with_prefixes(columns: Iterable[ColumnSpec], names: Iterable[str]) -> tuple
 _MIN_DUPLICATE_ROWS = 20  # in fewer rows columns may be equal by chance
 
 
-def _content_digest(column: ColumnSpec, series: pd.Series) -> str:
-    "A digest of what a column says, equal for columns that say the same."
-    import pandas as pd
-
-    read: Any = read_column(column, series)
-    groups = column.kind in ("boolean", "category")
-    values: Any
-    if groups:
-        values = pd.factorize(read.mask(read == "", None))[0]
-    elif read.dtype == "str":
-        values = pd.util.hash_array(read.to_numpy(object), categorize=False)
-    else:
-        values = read.to_numpy()
-    return ("groups" if groups else column.kind) + blake2b(values.tobytes()).hexdigest()
-
-
-def _without_duplicates(
-    columns: tuple[ColumnSpec, ...], series: Mapping[str, pd.Series]
-) -> tuple[ColumnSpec, ...]:
-    "The columns, where those that equal an earlier one are not used."
-    start = Counter(
-        _content_digest(column, series[column.name].head(1000)) for column in columns if column.use
-    )
-    first: dict[str, ColumnSpec] = {}
-    settled = []
-    for column in columns:
-        if column.use and start[_content_digest(column, series[column.name].head(1000))] > 1:
-            twin = first.setdefault(_content_digest(column, series[column.name]), column)
-            rare = ", rare values taken together" if column.other_category else ""
-            if twin is not column:
-                column = replace(
-                    column, use=False, unused_reason=f"the same as {twin.name!r} in every row{rare}"
-                )
-        settled.append(column)
-    return tuple(settled)
+def _with_file_mark(column: ColumnSpec, series: pd.Series, missing: Iterable[str]) -> ColumnSpec:
+    "A column of numbers with the decimal comma of the other columns of its file."
+    note = " with points between thousands, as the other columns of the file have decimal commas"
+    markers = tuple(dict.fromkeys([*MISSING_MARKERS, *map(normalise_text, missing)]))
+    facts = compute_column_stats(series, frozenset(markers))
+    return _with_counts(replace(column, kind_reason=note, missing=markers), facts)
 
 # %% ../../nbs/data/12_type_inference.ipynb #7cb9edb1
 def infer_table_spec(
@@ -486,6 +461,13 @@ def infer_table_spec(
         for name, cells in series.items()
         if name not in ignore
     )
+    settled = with_file_decimal(columns, series)
+    columns = tuple(
+        column
+        if column.decimal == alone.decimal
+        else _with_file_mark(column, series[column.name], [*missing, *markers.get(column.name, ())])
+        for alone, column in zip(columns, settled, strict=True)
+    )
     if len(frame) >= _MIN_DUPLICATE_ROWS:
-        columns = _without_duplicates(columns, series)
+        columns = without_equal_columns(columns, series)
     return TableSpec(_with_prefixes(columns, series))

@@ -19,7 +19,8 @@ from ..core.files import atomic_write, file_digest
 from ..core.source_code import package_folder, reachable_code
 
 # %% auto #0
-__all__ = ['SERVER_LIBRARIES', 'server_files', 'pin_libraries', 'write_unchanged_files', 'resource_name', 'split_image_name']
+__all__ = ['SERVER_LIBRARIES', 'server_files', 'pin_libraries', 'written_files', 'write_unchanged_files', 'resource_name',
+           'split_image_name']
 
 # %% ../../nbs/deployment/01_image.ipynb #4ab84b5d
 _SERVER_MODULE = "mlkit.serving.server"  # where a server begins
@@ -92,6 +93,12 @@ def _is_installed(name: str) -> bool:
 
 # %% ../../nbs/deployment/01_image.ipynb #814bfc3b
 _DIGESTS_FILE = ".mlkit.json"  # in the folder: the digest of each file as it was last written
+
+
+def written_files(folder: Path) -> set[str]:
+    "The files that an earlier call has put into a folder, and the list of them."
+    before = _read_digests(folder)
+    return {*before, *(f"{name}.new" for name in before), _DIGESTS_FILE} if before else set()
 
 
 def write_unchanged_files(

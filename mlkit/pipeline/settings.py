@@ -349,7 +349,7 @@ def _nearest_name(
     near = stages.values() if setting.stage == _PROJECT_SECTION else [stages[setting.stage]]
     names = [name for parameters in near for name in parameters if name != "run"]
     names += ["name"] if setting.stage == _PROJECT_SECTION else []
-    return did_you_mean(setting.name, names) or f"; known are {', '.join(dict.fromkeys(names))}"
+    return did_you_mean(setting.name, names) or f"; known are {', '.join(dict.fromkeys(names)) or 'none'}"
 
 
 def _check_run_name(

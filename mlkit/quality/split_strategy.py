@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..data.cells import as_text, parse_date, to_python
 from ..data.column_reader import read_column
+from ..data.moments import holds_epochs
 from ..data.personal import dtype_name, personal_columns
 from ..data.type_inference import infer_column
 
@@ -161,8 +162,9 @@ def share_of_alike_columns(
             apart = np.abs(np.diff(cells.rank().to_numpy()))
         else:
             apart = (np.diff(encode_texts(cells)) != 0).astype(float)
-        within, across = np.nanmean(apart[same]), np.nanmean(apart[~same])
-        alike.append(bool(within < 0.5 * across))
+        known = np.isfinite(apart)
+        if (known & same).any() and (known & ~same).any():
+            alike.append(bool(apart[known & same].mean() < 0.5 * apart[known & ~same].mean()))
     return float(np.mean(alike)) if len(alike) > 1 else 0.0
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #da6a1a5d
@@ -239,11 +241,14 @@ def parse_times(
     cells: pd.Series,  # raw cells of one column
 ) -> pd.Series | None:  # datetime64; None: it holds no dates
     "The dates that a column holds."
-    if cells.dtype.kind in "iufbc":
+    if cells.dtype.kind in "bc":
         return None
     some = cells.dropna().iloc[:: max(1, len(cells) // 30)]
     read = [any(parse_date(as_text(to_python(cell)), order) for order in ("day", "month")) for cell in some]
-    if sum(read) < 0.8 * len(read) or not read:
+    texts = map(as_text, map(to_python, some))
+    if not read or (sum(read) < 0.8 * len(read) and not holds_epochs(str(cells.name), texts)):
+        return None
+    if cells.dtype.kind in "iuf" and sum(read):
         return None
     column = infer_column(cells.iloc[:: max(1, len(cells) // 1000)].reset_index(drop=True))
     return read_column(column, cells) if column.kind == "date" else None

@@ -21,7 +21,7 @@ from mlkit.registry.client import (
 from ..task.metrics import METRICS
 
 # %% auto #0
-__all__ = ['model_versions', 'ModelVersion', 'ModelHistory', 'load_history', 'read_history', 'compare_scores']
+__all__ = ['model_versions', 'ModelVersion', 'ModelHistory', 'list_models', 'load_history', 'read_history', 'compare_scores']
 
 # %% ../../nbs/registry/04_history.ipynb #445e8e50
 def model_versions(client: Any, name: str) -> list[Any]:
@@ -61,6 +61,20 @@ class ModelHistory(NamedTuple):
         return _format_history(self)
 
 # %% ../../nbs/registry/04_history.ipynb #fb3d3755
+def list_models() -> str:  # a line for each model
+    "The registered models, each with its champion."
+    with registry_client() as client:
+        models = sorted(client.search_registered_models(), key=lambda model: model.name)
+    if not models:
+        return "no model is registered yet; a run registers one: mlkit run"
+
+    def line(model: Any) -> str:
+        roles = ", ".join(f"{alias}: version {number}" for alias, number in sorted(model.aliases.items()))
+        return f"{model.name}: {roles or 'no champion yet'}"
+
+    return "\n".join([*map(line, models), "Next: mlkit history NAME"])
+
+
 def load_history(
     name: str,  # of a registered model
 ) -> ModelHistory:

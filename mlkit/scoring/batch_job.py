@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ..core.errors import PackageError, SettingsError
+from ..core.errors import DataError, PackageError, SettingsError
 from ..core.files import atomic_write, file_digest
 from ..core.parallel import WorkerPool
+from ..data.conventions import FileConventions
 from ..inference.predictor import Predictor, open_verified_package, read_predictor_files
 from .answers import make_prediction_table, make_rejected_table, resolve_kept_columns
 from mlkit.scoring.chunks import (
@@ -88,13 +89,24 @@ def read_input_chunks(
     predictor: Predictor,
     keep: str = "auto",  # as for `resolve_kept_columns`
 ) -> Iterator[InputChunk]:
-    "The rows of a source, chunk by chunk."
+    "The rows of a source, chunk by chunk. DataError: its numbers or dates are written in another way."
     frames = stream_source(source, how, facts, "source")
+    conventions = FileConventions(predictor.columns)
     first = next(frames)
     kept = resolve_kept_columns(predictor, list(map(str, first.columns)), keep)
     rows = max(1_000, min(MAX_CHUNK_ROWS, MAX_CHUNK_CELLS // len(first.columns)))
     for number, frame in enumerate(rebatch(chain([first], frames), rows)):
+        conventions.add(frame)
+        if number == 0:
+            _check_conventions(conventions)
         yield InputChunk(number, frame, kept, facts.sha256 or _frame_digest(frame))
+    _check_conventions(conventions)
+
+
+def _check_conventions(conventions: FileConventions) -> None:
+    "DataError: what was read so far contradicts what the model has learned. Nothing was delivered yet."
+    if problem := conventions.problem():
+        raise DataError(f"{problem}; nothing was predicted")
 
 
 def _frame_digest(frame: pd.DataFrame) -> str:

@@ -117,11 +117,20 @@ def normalise_column(
     if column.dtype != object:
         return column
     kinds = {type(value) for value in column.dropna()}
+    if kinds == {int} and _are_large_integers(column.dropna()):
+        small = all(abs(value) < 2**63 for value in column.dropna())
+        return column.astype("Int64") if small else column.map(str, na_action="ignore").astype("str")
     if kinds and kinds <= {int, float, decimal.Decimal}:
         return pd.to_numeric(column.astype(float))
     if kinds and kinds <= {dt.date, dt.datetime, pd.Timestamp}:
         return pd.to_datetime(column, errors="coerce")
     return column.map(value_text, na_action="ignore").astype("str")
+
+
+def _are_large_integers(known: pd.Series) -> bool:
+    "Are there whole numbers that a float cannot hold, and nothing else?"
+    kinds = {type(value) for value in known}
+    return kinds == {int} and any(abs(value) > 2**53 for value in known)
 
 
 def value_text(value: Any) -> str:
@@ -183,10 +192,20 @@ def json_frames(
     for record in source():
         part.append(flatten_record(record, survey.whole))
         if len(part) == rows:
-            yield pd.DataFrame(part, columns=survey.columns)
+            yield _records_to_frame(part, survey.columns)
             part = []
     if part or not survey.columns:
-        yield pd.DataFrame(part, columns=survey.columns)
+        yield _records_to_frame(part, survey.columns)
+
+
+def _records_to_frame(records: list[dict], columns: list[str]) -> pd.DataFrame:
+    "Records as a table; whole numbers that a float cannot hold stay what they are."
+    raw = pd.DataFrame(records, columns=columns, dtype=object)
+    frame = raw.infer_objects()
+    for place, dtype in enumerate(frame.dtypes):
+        if dtype.kind == "f" and _are_large_integers(raw.iloc[:, place].dropna()):
+            frame.isetitem(place, raw.iloc[:, place].array)
+    return frame
 
 # %% ../../nbs/sources/07_file_formats.ipynb #4c07596a
 def parquet_frames(path: Path, how: ReadOptions, facts: ReadReport) -> FrameStream:
@@ -204,7 +223,7 @@ def parquet_frames(path: Path, how: ReadOptions, facts: ReadReport) -> FrameStre
         if not file.metadata.num_rows:
             yield _flatten_table(file.schema_arrow.empty_table()).to_pandas()
         for batch in file.iter_batches(50_000):
-            frame = _flatten_table(pa.Table.from_batches([batch])).to_pandas()
+            frame = _flatten_table(pa.Table.from_batches([batch])).to_pandas(integer_object_nulls=True)
             named = [name for name in frame.index.names if name is not None]
             yield (frame.reset_index(level=named) if named else frame).reset_index(drop=True)
 
