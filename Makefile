@@ -51,6 +51,7 @@ bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, inter
 	@$(BIN)/python tests/bench/table.py
 	@$(BIN)/python tests/bench/explain.py
 	@$(BIN)/python tests/bench/serving.py
+	@$(BIN)/python tests/bench/siege.py 60
 	@$(BIN)/python tests/bench/intervals.py
 	@$(BIN)/python tests/bench/verdicts.py
 	@$(BIN)/python tests/bench/leaks.py

@@ -3972,6 +3972,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                               'mlkit/sources/workbooks.py'),
                                          'mlkit.sources.workbooks._mark_cell': ( 'sources/workbooks.html#_mark_cell',
                                                                                  'mlkit/sources/workbooks.py'),
+                                         'mlkit.sources.workbooks._named_later': ( 'sources/workbooks.html#_named_later',
+                                                                                   'mlkit/sources/workbooks.py'),
                                          'mlkit.sources.workbooks._position': ( 'sources/workbooks.html#_position',
                                                                                 'mlkit/sources/workbooks.py'),
                                          'mlkit.sources.workbooks._set_aside': ( 'sources/workbooks.html#_set_aside',

@@ -156,12 +156,12 @@ def _describe_diagnosis(
 # %% ../../nbs/evaluation/05_fit_diagnosis.ipynb #07421f3e
 def confirm_fit(
     task: Task,
-    fit: FitVerdict,  # from the folds
+    fit: FitVerdict | str,  # from the folds
     validation: float,  # mean score on the validation rows of the folds
     folds: Sequence[float],  # the scores behind `validation`
     test: tuple[float, float, float],  # score on the test rows, and its interval
     baseline: float,  # the score of no model on the test rows
-) -> tuple[FitVerdict, str]:  # and what contradicts, as Markdown; empty: nothing does
+) -> tuple[FitVerdict | str, str]:  # and what contradicts, as Markdown; empty: nothing does
     "A good fit stays good unless the test rows contradict: clearly less than promised, or no better than no model."
     value, low, high = test
     promised, lost = score_gain(task, validation, baseline), score_gain(task, validation, value)

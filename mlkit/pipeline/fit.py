@@ -81,15 +81,23 @@ def _evaluate_on_test_rows(
     choice: dict[str, Any],  # from `mlkit.models.model.choice_json`
 ) -> dict[str, Any]:  # the contract of `metrics.json`
     "Stage 06: the score on the test rows, with its interval and the verdict on the fit."
+    from mlkit.evaluation.fit_diagnosis import confirm_fit
     from mlkit.evaluation.metrics_file import metrics_json
     from mlkit.evaluation.scores import predict_test_rows
+    from mlkit.quality.splitting import describe_test_classes
     from mlkit.task.intervals import score_intervals
     from mlkit.task.task import baseline_output, score_output
 
     truth, output = predict_test_rows(data.task, model, test)
     scores = score_intervals(data.task, truth, output)
     nothing = score_output(data.task, truth, baseline_output(data.task, data.truth, len(truth)))
-    return metrics_json(data.task, scores, nothing, choice, _diagnose_fit(data, choice), len(truth))
+    own = scores[scores.metric == data.task.metric].iloc[0]
+    promised = choice["validation"], choice["folds"]
+    fit, why = confirm_fit(
+        data.task, _diagnose_fit(data, choice), *promised, (own.value, own.low, own.high), nothing
+    )
+    more = {"few_test_rows": describe_test_classes(data.task, truth), "contradiction": why}
+    return metrics_json(data.task, scores, nothing, choice, fit, len(truth), more=more)
 
 # %% ../../nbs/pipeline/04_fit.ipynb #5e28bf8e
 def _evaluate_out_of_fold(

@@ -162,8 +162,9 @@ def share_of_alike_columns(
             apart = np.abs(np.diff(cells.rank().to_numpy()))
         else:
             apart = (np.diff(encode_texts(cells)) != 0).astype(float)
-        within, across = np.nanmean(apart[same]), np.nanmean(apart[~same])
-        alike.append(bool(within < 0.5 * across))
+        known = np.isfinite(apart)
+        if (known & same).any() and (known & ~same).any():
+            alike.append(bool(apart[known & same].mean() < 0.5 * apart[known & ~same].mean()))
     return float(np.mean(alike)) if len(alike) > 1 else 0.0
 
 # %% ../../nbs/quality/02_split_strategy.ipynb #da6a1a5d

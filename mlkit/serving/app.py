@@ -68,6 +68,8 @@ class PredictionHandlers:
         if request.media_type() != "application/json":
             raise RequestError(415, "the body should be JSON; send Content-Type: application/json")
         body = await request.body(self.limits)
+        if len(body) <= _MAX_INLINE_BYTES:
+            return parse_json(body), len(body)
         return await parse_body(parse_json, body), len(body)
 
     async def predict_rows(
@@ -77,7 +79,8 @@ class PredictionHandlers:
         log = self.service.log
         if log is None:
             return await self._predict_rows(request, rows, size)
-        await self.wait_for_room(len(rows), size, request)
+        if not log.reserve(len(rows), size):
+            await self.wait_for_room(len(rows), size, request)
         try:
             answer = await self._predict_rows(request, rows, size)
             if log.durable:

@@ -326,10 +326,13 @@ class PredictionLog:
 
     def reserve(self, rows: int, size: int) -> bool:
         "Keep room for the rows of a request, to be released. False: there is none now."
-        if self.is_full:
+        rows += self._reserved_rows
+        size += self._reserved_bytes
+        if self.added - self.written + self._reserved_rows >= self.limits.rows:
             return False
-        self._reserved_rows += rows
-        self._reserved_bytes += size
+        if self.pending_bytes + self._reserved_bytes >= self.limits.bytes:
+            return False
+        self._reserved_rows, self._reserved_bytes = rows, size
         return True
 
     def release(self, rows: int, size: int) -> None:

@@ -76,6 +76,7 @@ def run_server(
         "ssl_certfile": tls_cert or None,
         "ssl_keyfile": tls_key or None,
         "server_header": False,
+        "proxy_headers": bool(os.environ.get("FORWARDED_ALLOW_IPS")),  # else anybody could claim any address
         "access_log": False,
         "ws": "none",
         "timeout_keep_alive": 75,  # seconds; load balancers give up an idle connection after 60

@@ -200,9 +200,10 @@ def trim_row(
     width: int,  # cells that it should have
 ) -> list[str]:
     "The row without empty cells beyond its width."
-    while len(row) > width and not row[-1].strip():
-        row = row[:-1]
-    return row
+    end = len(row)
+    while end > width and not row[end - 1].strip():
+        end -= 1
+    return row[:end] if end < len(row) else row
 
 # %% ../../nbs/sources/06_delimited.ipynb #a6b8163c
 EMPTY_FILE_MESSAGE = "the file is empty; export the table once more"

@@ -180,7 +180,19 @@ def count_title_rows(
         if wide > 1 and few and not _has_gap(row):
             continue
         names = all(re.search(r"[^\W\d_]", cell) for cell in filled)
-        return place if names and len({*filled}) == len(filled) >= max(2, wide / 2) else 0
+        if names and len({*filled}) == len(filled) >= max(2, wide / 2):
+            return place or _named_later(rows, wide)
+        return 0
+    return 0
+
+
+def _named_later(rows: list[list[str]], wide: int) -> int:
+    "Rows above a row that names all columns, where those above it name some only; 0: there is none."
+    for place, row in enumerate(rows[:20]):
+        if place and len({cell for cell in row if cell.strip()}) == wide:
+            return place if is_heading_row(row, rows[place + 1 :]) == "names" else 0
+        if sum(bool(cell.strip()) for cell in row) >= wide or _has_gap(row) or not row[0].strip():
+            return 0
     return 0
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import time
 import zipfile
 from datetime import datetime
 
@@ -450,3 +451,35 @@ def test_a_file_to_be_scored_is_read_by_the_same_rules(package, tmp_path):
     assert len(told) == 3 and all(
         f"While reading: {note}." in describe_scoring(done["eyes"]) for note in told
     )
+
+
+def test_facts_above_a_narrow_table_are_no_names(tmp_path):
+    rows = [
+        ["Contact", "Lab"],
+        ["Date", "May"],
+        ["speed", "temp", "y"],
+        *[[n / 8 + 0.05, n, "ab"[n % 2]] for n in range(20)],
+    ]
+    data, origin = collect(book(tmp_path / "x.xlsx", ("S", rows)))
+    assert list(data) == ["speed", "temp", "y"] and len(data) == 20 and origin.lines_above_header == 2
+
+
+@pytest.mark.parametrize(
+    "nasty", [", ", ', "', '" , ', "' ,", ";'", '"" ', "-,", "total:", "(1 ", "Source: ", "=", "1,", '\\"']
+)
+def test_a_nasty_line_takes_time_in_proportion_to_its_length(nasty):
+    from mlkit.sources.delimited import detect_layout
+    from mlkit.sources.stray_rows import is_heading_row, is_note, is_total, is_unit
+
+    def seconds(length: int) -> float:
+        line, begin = (nasty * length)[:length], time.process_time()
+        try:
+            detect_layout(lambda: io.BytesIO(f"a,b\n1,2\n{line}\n".encode()))
+        except MLKitError:
+            pass
+        is_heading_row([line, "x"], [["1", "2"]] * 6)
+        _ = is_note(line), is_total(line), is_unit(line)
+        return time.process_time() - begin + 0.01
+
+    seconds(10_000)
+    assert seconds(200_000) < 12 * seconds(50_000)
