@@ -318,7 +318,7 @@ def find_default_value_leaks(
         if default is None:
             continue
         usual = evidence.typed[name][default].iloc[0]
-        value = "the code for nothing" if np.isnan(usual) else f"{usual:g}"
+        value = "a sentinel" if np.isnan(usual) else f"{usual:g}"
         for side, word in ((~default, "is not"), (default, "is")):
             found = _dominant_class(truth, side & (evidence.is_filled(name) | default))
             if found and _tells_much(truth, side, *found):
