@@ -248,7 +248,6 @@ def _written_line(text: str) -> str:
     except (SyntaxError, ValueError):
         return text.strip()
 
-
 # %% ../../nbs/pipeline/01_settings.ipynb #ce76e199
 def read_settings_file(
     file: Path,  # settings.ini
