@@ -2256,6 +2256,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                'mlkit/pipeline/settings.py'),
                                          'mlkit.pipeline.settings._value_problem': ( 'pipeline/settings.html#_value_problem',
                                                                                      'mlkit/pipeline/settings.py'),
+                                         'mlkit.pipeline.settings._written_line': ( 'pipeline/settings.html#_written_line',
+                                                                                    'mlkit/pipeline/settings.py'),
                                          'mlkit.pipeline.settings.check_values': ( 'pipeline/settings.html#check_values',
                                                                                    'mlkit/pipeline/settings.py'),
                                          'mlkit.pipeline.settings.match_parameters': ( 'pipeline/settings.html#match_parameters',

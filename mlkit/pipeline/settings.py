@@ -236,9 +236,17 @@ def _describe_ini_errors(
         case configparser.MissingSectionHeaderError():
             return [(error.lineno, f"{error.line.strip()!r} belongs to no section; put it below one")]
         case configparser.ParsingError():
-            lines = [(line, ast.literal_eval(text).strip()) for line, text in error.errors]
+            lines = [(line, _written_line(text)) for line, text in error.errors]
             return [(line, f"{text!r} is no [section], key = value or # comment") for line, text in lines]
     raise error
+
+
+def _written_line(text: str) -> str:
+    "A line as it stands in the file: up to Python 3.12 configparser gives it in quotes, later as it is."
+    try:
+        return str(ast.literal_eval(text)).strip() if text[:1] in "'\"" else text.strip()
+    except (SyntaxError, ValueError):
+        return text.strip()
 
 # %% ../../nbs/pipeline/01_settings.ipynb #ce76e199
 def read_settings_file(
