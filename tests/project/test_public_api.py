@@ -110,7 +110,10 @@ def test_importing_a_package_costs_nothing():
 
 def test_help_tells_what_each_parameter_is():
     text = pydoc.plain(pydoc.render_doc(mlkit.fit))
-    assert "budget : float, default 60.0\n        seconds in all, half of them at least to train; 0: no limit" in text
+    assert (
+        "budget : float, default 60.0\n        seconds in all, half of them at least to train; 0: no limit"
+        in text
+    )
     assert "Returns\n    -------\n    Model\n        with predict" in text
     for name in inspect.signature(mlkit.fit).parameters:
         assert re.search(rf"^    {name} : ", text, re.M), f"{name} is missing"
