@@ -4,12 +4,17 @@ For those who program: `fit` learns from a table in memory; each stage of a run 
 rooms hold what stages share. Whoever only runs `mlkit run` needs no Python: see `mlkit --help`.
 """
 
+import os
 import warnings
 from typing import TYPE_CHECKING
 
 from mlkit.core.public_api import lazy_imports
 
 __version__ = "0.1.0"
+
+# MLflow and onnxruntime report to their makers how they are used, unless they are told not to.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # MLflow and Optuna ask for widgets to draw progress bars with; mlkit says in words how far it is.
 warnings.filterwarnings("ignore", message="IProgress not found")

@@ -5,6 +5,8 @@
 # %% ../../nbs/cli/02_main.ipynb #22627713
 from __future__ import annotations
 
+import codecs
+import locale
 import os
 import re
 import sys
@@ -369,6 +371,7 @@ def main() -> None:
     "The command `mlkit`."
     from mlkit.core.distribution import check_distribution
 
+    _use_utf8()
     try:
         check_distribution()
         code = app(prog_name="mlkit", standalone_mode=False)
@@ -388,6 +391,15 @@ def main() -> None:
         if code == 130:
             _stop("stopped; the same command goes on from here", 130)
         raise SystemExit(code)
+
+
+def _use_utf8() -> None:
+    "Start anew in Python's UTF-8 mode where the locale has another encoding, for names of files and for text."
+    if os.name != "posix" or sys.flags.utf8_mode:
+        return
+    if codecs.lookup(locale.getpreferredencoding(False)).name != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"  # for the processes that this one starts
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def _usage_error(error: Any) -> str:  # click's own kind of error

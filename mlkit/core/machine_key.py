@@ -20,20 +20,28 @@ from .errors import RunError
 TRUST_VARIABLE = "MLKIT_TRUST_RUNS"  # run folders of other machines that somebody vouches for
 
 
-def _key_file() -> Path:
-    "Where the secret lies: in the user's folder or, where that cannot be written, in a temporary one."
+def settings_folder() -> Path:
+    "mlkit's folder in the user's settings or, where that cannot be written, a private temporary one."
     place = user_config_path("mlkit", appauthor=False)
     with suppress(OSError):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (place / "run.key").is_file() or place.is_dir() and os.access(place, os.W_OK):
-        return place / "run.key"
+    if place.is_dir() and (any(place.glob("*.key")) or os.access(place, os.W_OK)):
+        return place
+    return private_temporary_folder()
+
+
+def private_temporary_folder() -> Path:
+    "A temporary folder that only this user can open. PermissionError: its name is taken by another user."
     place = Path(tempfile.gettempdir(), f"mlkit-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
     place.mkdir(mode=0o700, exist_ok=True)
     if hasattr(os, "getuid") and (place.is_symlink() or place.stat().st_uid != os.getuid()):
         raise PermissionError(f"{place} belongs to somebody else")
-    return place / "run.key"
+    return place
 
+# %% auto #0
+__all__ = ['TRUST_VARIABLE', 'settings_folder', 'private_temporary_folder', 'make_mark', 'is_own_mark', 'is_trusted_folder']
 
+# %% ../../nbs/core/12_machine_key.ipynb #5e2c77a3
 @cache
 def _own_key(path: Path) -> bytes:
     from filelock import FileLock
@@ -50,16 +58,13 @@ def _keys() -> list[bytes]:
     shared = Path(os.environ.get("MLKIT_SIGNING_KEY") or os.devnull)
     keys = [hashlib.sha256(b"run" + shared.read_bytes()).digest()] if shared.is_file() else []
     try:
-        return [*keys, _own_key(_key_file())]
+        return [*keys, _own_key(settings_folder() / "run.key")]
     except OSError as error:
         if keys:
             return keys
         raise RunError(
             f"this machine's key cannot be kept ({error}); set XDG_CONFIG_HOME to a folder"
         ) from error
-
-# %% auto #0
-__all__ = ['TRUST_VARIABLE', 'make_mark', 'is_own_mark', 'is_trusted_folder']
 
 # %% ../../nbs/core/12_machine_key.ipynb #f23a672b
 def make_mark(

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from .. import __version__
 from ..core.errors import PackageError
 from ..core.files import atomic_write, file_digest
+from ..core.machine_key import settings_folder
 
 MANIFEST_FILE, SIGNATURE_FILE = "manifest.json", "signature"
 PACKAGE_FORMAT = 2  # of the files in a package; 1 was written before version 0.1.0
@@ -84,10 +85,8 @@ def find_signing_keys() -> tuple[Path, Path]:  # the private key, and the public
 
 
 def _key_files() -> tuple[Path, Path]:
-    from platformdirs import user_config_path
-
     named = os.environ.get("MLKIT_SIGNING_KEY")
-    private = Path(named) if named else user_config_path("mlkit", appauthor=False) / "signing.key"
+    private = Path(named) if named else settings_folder() / "signing.key"
     return private, Path(os.environ.get("MLKIT_PUBLIC_KEY") or private.with_suffix(".pub"))
 
 

@@ -8,6 +8,7 @@ __all__ = ['RunProgress', 'RunStopped', 'describe_failure', 'run_pipeline']
 # %% ../../nbs/pipeline/09_runner.ipynb #c351158e
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 from ..core import errors
 from ..core.errors import MLKitError, RunError, StageError
 from ..core.formatting import describe_mlflow_error
+from ..core.machine_key import private_temporary_folder
 from ..core.run_folder import RunFolder, edit_journal, read_journal, remove_partial_files
 from . import engine
 from .notebooks import Stage, list_stages, reason_to_run, stage_fingerprint
@@ -334,19 +336,33 @@ def run_pipeline(
 # %% ../../nbs/pipeline/09_runner.ipynb #1c816e0c
 @contextmanager
 def _environment() -> Iterator[None]:
-    "What kernels inherit while the block runs: MLflow sends nothing, and stages report their progress."
-    telemetry = os.environ.get("MLFLOW_DISABLE_TELEMETRY", "true")
-    before = dict(os.environ)
-    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": telemetry, "MLKIT_SHOW_PROGRESS": "1"}
+    "What kernels inherit while the block runs: stages report their progress, and tools find their folders."
+    before, own = dict(os.environ), {"MLKIT_SHOW_PROGRESS": "1"} | _tool_folders()
+    os.environ |= own
     try:
         yield
     finally:
         engine.KERNEL_POOL.close()
-        for name in ("MLFLOW_DISABLE_TELEMETRY", "MLKIT_SHOW_PROGRESS"):
+        for name in own:
             if name in before:
                 os.environ[name] = before[name]
             else:
                 os.environ.pop(name, None)
+
+
+def _tool_folders() -> dict[str, str]:  # environment variables
+    "Where IPython, Jupyter and Matplotlib keep what they write, if that cannot be the home folder."
+    try:
+        (Path.home() / ".ipython").mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=Path.home() / ".ipython"):
+            return {}
+    except (OSError, RuntimeError):
+        place = private_temporary_folder()
+    names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
+    folders = {name: os.environ.get(name) or str(place / name.lower()) for name in names}
+    for folder in folders.values():
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    return folders
 
 # %% ../../nbs/pipeline/09_runner.ipynb #ecf6312c
 def _start_in_background(function: Callable[[Path], None], folder: Path) -> threading.Thread:

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib.metadata import version
 from typing import Any
 
+from .. import __version__
 from ..data.cells import parse_number
 from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule
@@ -360,7 +360,7 @@ def make_openapi(
         "paths": paths,
         "info": {
             "title": f"{predictor.name} {predictor.version}",
-            "version": version("mlkit"),
+            "version": __version__,
             "description": f"Predicts '{predictor.task.target}' ({predictor.task.type}).",
         },
         "components": {"schemas": {"Row": row_schema(model)} | response_schemas(model)}

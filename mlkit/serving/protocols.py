@@ -9,12 +9,12 @@ import csv
 import io
 import struct
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
+from .. import __version__
 from ..data.column_spec import ColumnSpec
 from mlkit.serving.http import (
     Headers,
@@ -148,7 +148,7 @@ class MLflowHandlers:
 
     async def version(self, request: Request) -> Response:
         "GET /version"
-        return Response(200, version("mlkit").encode(), b"text/plain; charset=utf-8")
+        return Response(200, __version__.encode(), b"text/plain; charset=utf-8")
 
 
 def flatten_prediction(prediction: dict[str, Any]) -> dict[str, Any]:
@@ -383,7 +383,7 @@ class OpenInferenceHandlers:
     async def server(self, request: Request) -> Response:
         "GET /v2"
         extensions = ["binary_tensor_data"]
-        return json_response({"name": "mlkit", "version": version("mlkit"), "extensions": extensions})
+        return json_response({"name": "mlkit", "version": __version__, "extensions": extensions})
 
     async def model(self, request: Request) -> Response:
         "GET /v2/models/{name}"
