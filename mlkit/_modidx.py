@@ -1072,6 +1072,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                          'mlkit/explanation/row_explanation.py'),
                                                    'mlkit.explanation.row_explanation.RowExplanation.trust': ( 'explanation/row_explanation.html#rowexplanation.trust',
                                                                                                                'mlkit/explanation/row_explanation.py'),
+                                                   'mlkit.explanation.row_explanation.affordable_background': ( 'explanation/row_explanation.html#affordable_background',
+                                                                                                                'mlkit/explanation/row_explanation.py'),
                                                    'mlkit.explanation.row_explanation.classes_to_explain': ( 'explanation/row_explanation.html#classes_to_explain',
                                                                                                              'mlkit/explanation/row_explanation.py'),
                                                    'mlkit.explanation.row_explanation.explain_prediction': ( 'explanation/row_explanation.html#explain_prediction',

@@ -118,9 +118,11 @@ class CounterfactualSpace:
 
     def are_plausible(self, states: np.ndarray) -> np.ndarray:
         "Does every pair with a changed cell in it come near to some training row?"
-        kept = ~self.changed(states)
-        near = self.together[states[:, :, None], states[:, None, :]]
-        return (near | (kept[:, :, None] & kept[:, None, :])).all(axis=(1, 2))
+        changed, fine = self.changed(states), np.ones(len(states), dtype=bool)
+        for number in np.flatnonzero(changed.any(axis=0)):  # never all pairs at once: a table may be wide
+            some = np.flatnonzero(changed[:, number])
+            fine[some] &= self.together[states[some, number][:, None], states[some]].all(axis=1)
+        return fine
 
     def expand(self, states: np.ndarray) -> np.ndarray:
         "Every state with one more column changed, in every plausible way, each once."

@@ -67,6 +67,9 @@ def preserved_random_state() -> Iterator[None]:
         np.random.set_state(state)
 
 # %% ../../nbs/explanation/02_local_attributions.ipynb #cfe72812
+_MAX_CELLS_AT_ONCE = 40_000_000
+
+
 def shap_values(
     pool: PerturbationPool,
     row: int,  # place of a row in the pool
@@ -80,6 +83,8 @@ def shap_values(
         output = float(pool.output_for_class(places[:1], label)[0])
         return Attribution(pool.columns, np.zeros(size), output, output)
     masker = shap.maskers.Independent(places, max_samples=len(places))
+    # shap puts all rows of an order together at once; of a wide table in batches instead
+    masker.supports_delta_masking = (2 * size + 1) * places.size <= _MAX_CELLS_AT_ONCE
 
     def says(mixed: np.ndarray) -> np.ndarray:
         return pool.output_for_class(mixed.astype(np.intp), label)
@@ -113,7 +118,7 @@ def lime_values(
 
     def says(kept: np.ndarray) -> np.ndarray:
         others = places[np.arange(len(kept) * _FILL_DRAWS) % len(places)]
-        mixed = np.where(np.repeat(kept, _FILL_DRAWS, axis=0) == 1, row, others)
+        mixed = np.where(np.repeat(kept == 1, _FILL_DRAWS, axis=0), row, others)
         return pool.output_for_class(mixed, label).reshape(-1, _FILL_DRAWS).mean(axis=1)
 
     lime = LimeTabularExplainer(

@@ -29,6 +29,9 @@ __all__ = ['input_source_columns', 'PerturbationPool', 'perturbed_inputs', 'unpe
            'background_positions', 'format_row_cells']
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #2ee0c0c5
+_MAX_CELLS = 4_000_000  # that are put together at once: about 64 MB, however wide the table
+
+
 class PerturbationPool:
     "A pool of rows whose cells can be mixed, and what a model says of the mixtures."
 
@@ -55,7 +58,9 @@ class PerturbationPool:
 
     def output(self, places: np.ndarray) -> np.ndarray:  # places: (rows, columns) of the pool
         "The model's output for rows with such cells: probabilities (rows, classes), or numbers (rows,)."
-        return self.model.output_of_inputs(perturbed_inputs(self, places))
+        most = max(1, _MAX_CELLS // max(places.shape[1], len(self.inputs.columns)))
+        parts = [places[start : start + most] for start in range(0, max(len(places), 1), most)]
+        return np.concatenate([self.model.output_of_inputs(perturbed_inputs(self, part)) for part in parts])
 
     def output_for_class(
         self, places: np.ndarray, label: int = 1

@@ -24,11 +24,22 @@ from ..models.model import Model
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['MAX_POOL_ROWS', 'make_training_pool', 'RowExplanation', 'classes_to_explain', 'explain_prediction',
-           'top_contributions']
+__all__ = ['MAX_POOL_ROWS', 'affordable_background', 'make_training_pool', 'RowExplanation', 'classes_to_explain',
+           'explain_prediction', 'top_contributions']
 
 # %% ../../nbs/explanation/05_row_explanation.ipynb #d876fba5
 MAX_POOL_ROWS = 1_000  # training rows that are read
+
+
+_MAX_PREDICTED_ROWS = 60_000  # rows that the model judges for one explanation
+
+
+def affordable_background(
+    columns: int,  # that feed the model
+    background: int,  # rows that one would like to stand for "not known"
+) -> int:
+    "How many background rows can be mixed with a row in reasonable time: fewer where a table is wide."
+    return min(background, max(8, _MAX_PREDICTED_ROWS // (2 * columns + 1)))
 
 
 def make_training_pool(
@@ -39,7 +50,7 @@ def make_training_pool(
 ) -> PerturbationPool:
     "A random choice of training rows, read once: the background first, then others to borrow cells from."
     some = np.random.default_rng(seed).permutation(len(train))[: max(MAX_POOL_ROWS, background)]
-    return PerturbationPool(model, train.iloc[some], background)
+    return PerturbationPool(model, train.iloc[some], affordable_background(len(model.table.used), background))
 
 # %% ../../nbs/explanation/05_row_explanation.ipynb #deb36823
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def plain_script() -> str:
         "from pathlib import Path",
         "from mlkit.registry.tracking import connect_run, log_run",
     ]
-    lines += ["folder = sys.argv[1]", "connect(Path(folder))"]
+    lines += ["folder = sys.argv[1]", "connect_run(Path(folder))"]
     for stage in list_stages().values():
         defaults = {name: parameter.default for name, parameter in stage.parameters.items()}
         values = defaults | chosen_for(stage.name)
