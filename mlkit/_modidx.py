@@ -958,6 +958,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                   'mlkit/explanation/counterfactual.py')},
             'mlkit.explanation.global_importance': { 'mlkit.explanation.global_importance.PartialDependence': ( 'explanation/global_importance.html#partialdependence',
                                                                                                                 'mlkit/explanation/global_importance.py'),
+                                                     'mlkit.explanation.global_importance.PartialDependence.difference': ( 'explanation/global_importance.html#partialdependence.difference',
+                                                                                                                           'mlkit/explanation/global_importance.py'),
                                                      'mlkit.explanation.global_importance.PartialDependence.mean': ( 'explanation/global_importance.html#partialdependence.mean',
                                                                                                                      'mlkit/explanation/global_importance.py'),
                                                      'mlkit.explanation.global_importance.PartialDependence.to_dict': ( 'explanation/global_importance.html#partialdependence.to_dict',

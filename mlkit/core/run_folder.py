@@ -164,13 +164,16 @@ def has_own_request(folder: Path, journal: dict[str, Any]) -> bool:
     return is_own_mark(_request_text(journal), journal.get("request_mark"))
 
 
+_OBJECT_SUFFIXES = (".joblib", ".pkl")  # files that run code when they are opened
+
+
 def is_own_artifact(
     folder: Path,  # a run folder
     name: str,  # of an artifact
     entry: dict[str, Any],  # what the journal says of it
 ) -> bool:
     "May an artifact be opened? Data always, objects only when they were written here or somebody vouches for them."
-    if not str(entry.get("file", "")).endswith((".joblib", ".pkl")):
+    if not str(entry.get("file", "")).endswith(_OBJECT_SUFFIXES):
         return True
     return is_own_mark(f"{name} {entry.get('sha256')}", entry.get("mark")) or is_trusted_folder(folder)
 
@@ -338,6 +341,8 @@ class RunFolder:
             for path in paths:
                 name = path.relative_to(self.folder).as_posix()
                 entry = {"file": f"../{name}", "sha256": file_digest(path), "stage": self.stage}
+                if path.suffix in _OBJECT_SUFFIXES:
+                    entry["mark"] = make_mark(f"{name} {entry['sha256']}")
                 journal["artifacts"][name] = entry
                 record["writes"] = sorted({*record["writes"], name})
 

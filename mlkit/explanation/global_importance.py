@@ -276,6 +276,11 @@ class PartialDependence:
     def mean(self) -> np.ndarray:
         return self.ice_curves.mean(axis=0)
 
+    def difference(self) -> np.ndarray:  # two numbers
+        "What the middle 80 % of the rows gain from the value with the lowest mean to that with the highest."
+        rise = self.ice_curves[:, int(self.mean.argmax())] - self.ice_curves[:, int(self.mean.argmin())]
+        return np.quantile(rise, [0.1, 0.9])
+
     def to_dict(self) -> dict[str, Any]:
         "For JSON: the mean, and the middle 80 % of the rows."
         low, high = np.quantile(self.ice_curves, [0.1, 0.9], axis=0)
@@ -286,6 +291,7 @@ class PartialDependence:
             "mean": self.mean.tolist(),
             "low": low.tolist(),
             "high": high.tolist(),
+            "difference": self.difference().tolist(),
             "parts": self.parts,
         }
 
@@ -385,13 +391,12 @@ def describe_dependence(
     if len(curve.values) < 2:
         return f"`{curve.column}` has one value only."
     mean, low, high = curve.mean, int(curve.mean.argmin()), int(curve.mean.argmax())
-    steps = np.quantile(curve.ice_curves[:, high] - curve.ice_curves[:, low], [0.1, 0.9])
     said = (
         f"`{curve.column}`: with nothing else changed, {explained_quantity(task, label)} is "
         f"{format_output(task, mean[low])} at {curve.words[low]} and {format_output(task, mean[high])} at "
         f"{curve.words[high]}, on average. "
     )
-    least, most = (format_effect(task, step) for step in steps)
+    least, most = (format_effect(task, step) for step in curve.difference())
     said += f"For 8 in 10 rows the difference is {least.partition(' ')[0]} to {most}."
     if not curve.parts:
         return said

@@ -28,6 +28,7 @@ SPLIT_METHODS = ("auto", "chance", "time", "group")
 _TARGET_STRATA = 10  # numbers keep the shares of their tenths
 
 
+_RARE_SHARE = 0.2  # of the rows; below it a class is rare
 _ENOUGH_TEST_ROWS = 5  # of a class; a rarer one gives up to a third of its rows
 
 
@@ -56,8 +57,10 @@ def split_randomly(
 
 
 def _rare_class_share(strata: np.ndarray, test_size: float) -> float:
-    "Of two classes: the share of the rows that gives the rarer one enough test rows, a third at most."
+    "Of two classes, one of them rare: the share of the rows that gives it enough test rows, a third at most."
     counts = np.bincount(strata)
+    if counts.min() >= _RARE_SHARE * len(strata):
+        return test_size
     enough = min(_ENOUGH_TEST_ROWS, counts.min() // 3)
     return enough / counts.min() if len(counts) == 2 else test_size
 
