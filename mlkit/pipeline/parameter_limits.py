@@ -157,7 +157,9 @@ def contradictions(
 def _problem_contradiction(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
     "Task, metric, goal and positive class that do not fit each other."
     stated = {name: value for name, value in values.get("problem", {}).items() if name != "run"}
-    open_questions = all(stated.get(name) in ("", "auto", None) for name in ("task", "metric", "positive", "goal"))
+    open_questions = all(
+        stated.get(name) in ("", "auto", None) for name in ("task", "metric", "positive", "goal")
+    )
     if len(stated) < 8 or open_questions:
         return []
     from mlkit.task.problem import state_problem
