@@ -106,6 +106,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                               'mlkit/core/formatting.py')},
             'mlkit.core.machine_key': { 'mlkit.core.machine_key._keys': ('core/machine_key.html#_keys', 'mlkit/core/machine_key.py'),
                                         'mlkit.core.machine_key._own_key': ('core/machine_key.html#_own_key', 'mlkit/core/machine_key.py'),
+                                        'mlkit.core.machine_key._temporary_folder': ( 'core/machine_key.html#_temporary_folder',
+                                                                                      'mlkit/core/machine_key.py'),
                                         'mlkit.core.machine_key.is_own_mark': ( 'core/machine_key.html#is_own_mark',
                                                                                 'mlkit/core/machine_key.py'),
                                         'mlkit.core.machine_key.is_trusted_folder': ( 'core/machine_key.html#is_trusted_folder',

@@ -20,9 +20,13 @@ from .errors import RunError
 TRUST_VARIABLE = "MLKIT_TRUST_RUNS"  # run folders of other machines that somebody vouches for
 
 
-def settings_folder() -> Path:
+def settings_folder(
+    create: bool = True,  # False: nothing is made, because nothing will be written
+) -> Path:
     "mlkit's folder in the user's settings or, where that cannot be written, a private temporary one."
     place = user_config_path("mlkit", appauthor=False)
+    if not create:
+        return place if place.exists() or not _temporary_folder().exists() else _temporary_folder()
     with suppress(OSError):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     if place.is_dir() and (any(place.glob("*.key")) or os.access(place, os.W_OK)):
@@ -30,9 +34,13 @@ def settings_folder() -> Path:
     return private_temporary_folder()
 
 
+def _temporary_folder() -> Path:
+    return Path(tempfile.gettempdir(), f"mlkit-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
+
+
 def private_temporary_folder() -> Path:
     "A temporary folder that only this user can open. PermissionError: its name is taken by another user."
-    place = Path(tempfile.gettempdir(), f"mlkit-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
+    place = _temporary_folder()
     place.mkdir(mode=0o700, exist_ok=True)
     if hasattr(os, "getuid") and (place.is_symlink() or place.stat().st_uid != os.getuid()):
         raise PermissionError(f"{place} belongs to somebody else")

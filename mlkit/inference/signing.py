@@ -84,9 +84,9 @@ def find_signing_keys() -> tuple[Path, Path]:  # the private key, and the public
     return private, public
 
 
-def _key_files() -> tuple[Path, Path]:
+def _key_files(create: bool = True) -> tuple[Path, Path]:
     named = os.environ.get("MLKIT_SIGNING_KEY")
-    private = Path(named) if named else settings_folder() / "signing.key"
+    private = Path(named) if named else settings_folder(create) / "signing.key"
     return private, Path(os.environ.get("MLKIT_PUBLIC_KEY") or private.with_suffix(".pub"))
 
 
@@ -199,7 +199,7 @@ def _make_envelope(owner: str, payload: bytes, signature: bytes) -> bytes:
 # %% ../../nbs/inference/01_signing.ipynb #52868207
 def _trusted_keys() -> dict[str, Any]:
     "The public keys that count here, by their fingerprints."
-    private, public = _key_files()
+    private, public = _key_files(create=False)
     if os.environ.get("MLKIT_PUBLIC_KEY") or public.is_file():
         keys = _public_keys(public)
     else:

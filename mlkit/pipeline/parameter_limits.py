@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
 from math import inf
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -182,7 +183,8 @@ def _import_problem(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
     models = str(values.get("train", {}).get("models", ""))
     if "." not in models:
         return []
-    from mlkit.models.families import choose_families
+    # by its name: a stage that checks its parameters does not depend on the code of all models
+    choose_families = import_module("mlkit.models.families").choose_families
 
     folder = str(Path.cwd())
     sys.path.append(folder)  # a module beside the settings file
