@@ -137,13 +137,13 @@ def fingerprint(path: Path) -> str:
     return pd.read_parquet(path).drop(columns="seconds").to_json()
 
 
-def until(happened: Callable[[], Any], seconds: float = 60) -> bool:
-    """Wait for something; False when it did not happen in time."""
+def until(happened: Callable[[], Any], seconds: float = 60, pause: float = 0.002) -> bool:
+    """Wait for something, and look every `pause` seconds; False when it did not happen in time."""
     end = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > end:
             return False
-        time.sleep(0.002)
+        time.sleep(pause)
     return True
 
 

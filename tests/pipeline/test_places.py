@@ -2,12 +2,11 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]
+from tests.conftest import COMMAND
 
 
 def run(place: Path, *words: str, **environment: str) -> str:

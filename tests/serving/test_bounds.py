@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from mlkit.core.errors import SettingsError
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.serving.api_keys import add_key, list_keys
 from mlkit.serving.client import ServerClient, ServerProcess, is_ready, running_server
+from tests import conftest
+
+until = partial(conftest.until, seconds=20, pause=0.02)
 
 pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}
@@ -335,15 +339,6 @@ def test_a_file_of_keys_that_breaks_lets_nobody_in_until_it_is_mended(package, t
             file.write_text(good)
             assert until(lambda: shop.request("POST", "/predict", ROW).status == 200)
         assert "nobody is let in, because" in server.output
-
-
-def until(happened, seconds: float = 20) -> bool:
-    end = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\rb", "a\x00b", "a\x1b[2J", " ", "a" * 101, "a\u2028b"])

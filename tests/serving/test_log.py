@@ -5,7 +5,6 @@ import os
 import shutil
 import sqlite3
 import threading
-import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,9 @@ import pytest
 
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.serving.client import is_ready, running_server
+from tests import conftest
+
+until = partial(conftest.until, seconds=20, pause=0.02)
 
 pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}
@@ -32,15 +34,6 @@ def ids_in(database: Path) -> set[str]:
             return {id for (id,) in connection.execute("SELECT id FROM predictions")}
     except sqlite3.Error:
         return set()
-
-
-def until(happened, seconds: float = 20) -> bool:
-    end = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.parametrize("durable", [False, True])

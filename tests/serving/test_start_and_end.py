@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,9 @@ from mlkit.inference.signing import sign_package
 from mlkit.serving.api_keys import add_key
 from mlkit.serving.client import free_port, is_ready, running_server
 from mlkit.serving.server import run_server
+from tests import conftest
+
+until = partial(conftest.until, seconds=30, pause=0.05)
 
 pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}
@@ -30,15 +33,6 @@ MLKIT = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]
 def package(own_key, tmp_path_factory) -> Path:
     """A package. To be served, or copied; never to be changed."""
     return make_parcel_package(tmp_path_factory.mktemp("packages") / "parcels")
-
-
-def until(happened, seconds: float = 30) -> bool:
-    end = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 # ---------------------------------------- it does not start

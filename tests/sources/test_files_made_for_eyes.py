@@ -19,19 +19,6 @@ ROWS = [[f"{n / 7:.3f}", str(n), "rq"[n % 2], "ab"[n % 3 == 0]] for n in range(4
 NAMES = ["speed", "temp", "kind", "y"]
 
 
-@pytest.fixture
-def put(tmp_path):
-    "Write a file, and say where it is."
-
-    def write(name, content):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-    return write
-
-
 def text(*lines, sep=",") -> str:
     return "".join(f"{line if isinstance(line, str) else sep.join(line)}\n" for line in lines)
 

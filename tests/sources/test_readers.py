@@ -31,19 +31,6 @@ from mlkit.sources.snapshots import data_hash, describe_snapshot, make_snapshot
 TABLE = "id,city,sold\n" + "".join(f"{n},{'Köln' if n % 2 else '東京'},{n * 7 % 100}\n" for n in range(200))
 
 
-@pytest.fixture
-def put(tmp_path):
-    "Write a file, and say where it is."
-
-    def write(name, content):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-    return write
-
-
 def refused(*arguments, **more) -> str:
     "The one line with which a source is refused."
     with pytest.raises(MLKitError) as caught:
