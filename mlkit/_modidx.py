@@ -3137,6 +3137,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                                'mlkit/serving/connections.py'),
                                            'mlkit.serving.connections._GuardedConnection.stop_timers': ( 'serving/connections.html#_guardedconnection.stop_timers',
                                                                                                          'mlkit/serving/connections.py'),
+                                           'mlkit.serving.connections._send_at_once': ( 'serving/connections.html#_send_at_once',
+                                                                                        'mlkit/serving/connections.py'),
                                            'mlkit.serving.connections.error_bytes': ( 'serving/connections.html#error_bytes',
                                                                                       'mlkit/serving/connections.py'),
                                            'mlkit.serving.connections.guard_connections': ( 'serving/connections.html#guard_connections',

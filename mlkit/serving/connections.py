@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -99,6 +100,15 @@ class ConnectionGuard:
                 del self.by_address[address]
 
 # %% ../../nbs/serving/15_connections.ipynb #9fa2ee73
+def _send_at_once(
+    transport: Any,  # of a connection
+) -> None:
+    "Send a body without waiting for its head to be acknowledged; asyncio forgets that for sockets it is given."
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family != getattr(socket, "AF_UNIX", None):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class _GuardedConnection:
     "What is the same for both of uvicorn's ways to read HTTP."
 
@@ -120,6 +130,7 @@ class _GuardedConnection:
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)  # type: ignore[misc]
+        _send_at_once(transport)
         if not self.guard.admit(self, network_of(self.client[0]) if self.client else ""):
             self.refuse(503, "there are too many connections; come back in a second", "too_many")
         self.head_timer = self.loop.call_later(self.guard.limits.head_seconds, self.head_late)

@@ -1,5 +1,6 @@
 """What a server bears before it believes anything: connections, heads, bodies, keys, browsers."""
 
+import asyncio
 import json
 import resource
 import socket
@@ -11,11 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from mlkit.core.errors import SettingsError
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.serving.api_keys import add_key, list_keys
 from mlkit.serving.client import ServerClient, ServerProcess, is_ready, running_server
+from mlkit.serving.connections import GuardedProtocol
 from tests import conftest
 
 until = partial(conftest.until, seconds=20, pause=0.02)
@@ -346,3 +350,29 @@ def test_the_name_of_a_key_is_one_line(name, tmp_path):
     with pytest.raises(SettingsError):
         add_key(tmp_path / "keys.json", name)
     assert not (tmp_path / "keys.json").exists()
+
+
+def test_a_response_in_two_parts_does_not_wait_for_the_first_to_be_acknowledged():
+    async def delays() -> list[int]:
+        config = uvicorn.Config(lambda *asked: None)
+        config.load()
+        seen, done = [], asyncio.Event()
+
+        class Watched(GuardedProtocol):
+            def connection_made(self, transport):
+                super().connection_made(transport)
+                of_server = transport.get_extra_info("socket")
+                seen.append(of_server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                done.set()
+
+        def protocol():
+            return Watched(config=config, server_state=ServerState(), app_state={})
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
+            with socket.create_connection(listener.getsockname()):
+                await asyncio.wait_for(done.wait(), 20)
+            server.close()
+        return seen
+
+    assert all(asyncio.run(delays())), "TCP_NODELAY is off"
