@@ -58,6 +58,8 @@ def split_options(
     text: str,  # such as `encode=ordinal order=very small<small`
 ) -> list[tuple[str, str]]:  # option and value
     "The options of one column, in their order."
+    if "=" not in text:  # papermill takes a parameter's line with a second = in it for no parameter
+        text = re.sub(r"\s+", "=", text.strip(), count=1)
     parts = re.split(r"\s+(?=\w+=)", text.strip())
     return [(option.strip(), value.strip()) for option, _, value in (part.partition("=") for part in parts)]
 

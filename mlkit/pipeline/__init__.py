@@ -11,7 +11,7 @@ from mlkit.core.public_api import lazy_imports
 if TYPE_CHECKING:
     from .notebooks import Stage as Stage
     from .notebooks import list_stages as list_stages
-    from .notebooks import open_run as open_run
+    from .lesson_run import open_run as open_run
     from .notebooks import reason_to_run as reason_to_run
     from .report import write_report as write_report
     from .runner import run_pipeline as run_pipeline

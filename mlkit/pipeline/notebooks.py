@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = ['notebook_folder', 'Stage', 'has_tag', 'run_view', 'list_stages', 'stage_library_versions', 'own_model_code',
-           'stage_fingerprint', 'reason_to_run', 'run_in_process', 'open_run', 'check_parameters']
+           'stage_fingerprint', 'reason_to_run', 'run_in_process', 'check_parameters']
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #789f7140
 import ast
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,9 +19,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import MLKitError, RunError
+from ..core.errors import MLKitError
 from ..core.files import file_digest, file_names_digest
-from ..core.run_folder import RunFolder, edit_journal, is_own_artifact, read_journal
+from ..core.run_folder import edit_journal, is_own_artifact, read_journal
 from ..core.source_code import imported_modules, normalise_code, package_folder, reachable_code
 from .settings import Parameter, check_values, parse_parameters
 
@@ -265,75 +264,10 @@ def run_in_process(
     with edit_journal(folder) as journal:
         journal["stages"][stage.name] |= {"state": "done", "fingerprint": made_of}
 
-# %% ../../nbs/pipeline/02_notebooks.ipynb #0457ad6b
-def open_run(
-    run: str,  # run folder; empty: the built-in example in a scratch folder
-    stage: str,  # the stage that opens it
-) -> RunFolder:  # to load from and to save to
-    "The run folder that a stage works in. To be called once, at the start of the run section."
-    return RunFolder(run or _make_example_run(stage), stage)
-
-
+# %% ../../nbs/pipeline/02_notebooks.ipynb #24eb2f6f
 def check_parameters(
     stage: str,  # the stage whose parameters they are
     values: Mapping[str, Any],  # by name, such as globals(); what is no parameter does not matter
 ) -> None:
     "SettingsError with a line for each parameter that is of the wrong type, no choice or out of range."
     check_values(values, list_stages()[stage].parameters, stage)
-
-# %% ../../nbs/pipeline/02_notebooks.ipynb #1f0dc5ec
-# The example is for looking on: a few trials are enough to see how training goes.
-_EXAMPLE_PARAMETERS: dict[str, dict[str, Any]] = {
-    "problem": {"decision": "Which customers do we call before they leave?", "goal": 0.8},
-    "train": {"trials": 8},
-    "explain": {"samples": 40},
-    "package": {"register": False},
-}
-
-
-def _make_example_run(stage: str) -> Path:
-    "A fresh folder in which all stages before `stage` have run on the built-in example."
-    import shutil
-    import tempfile
-
-    from filelock import FileLock
-
-    shared = Path(tempfile.gettempdir()) / f"mlkit-example-{_user()}"
-    shared.mkdir(mode=0o700, exist_ok=True)
-    with FileLock(shared / ".lock"):
-        for earlier in _earlier_stages(stage):
-            run_in_process(shared / "run", earlier, _EXAMPLE_PARAMETERS.get(earlier.name, {}))
-        private = Path(tempfile.mkdtemp(prefix=f"mlkit-{stage}-")) / "run"
-        if (shared / "run").exists():
-            shutil.copytree(shared / "run", private)
-    return _remove_stage_artifacts(private, list(list_stages())[len(_earlier_stages(stage)) :])
-
-# %% ../../nbs/pipeline/02_notebooks.ipynb #953fcc5d
-def _remove_stage_artifacts(
-    folder: Path,  # a run folder
-    names: list[str],  # stages
-) -> Path:  # the same folder
-    "Take out what these stages have made."
-    if not folder.exists():
-        return folder
-    with edit_journal(folder) as journal:
-        for name in names:
-            journal["stages"].pop(name, None)
-        made = [artifact for artifact, entry in journal["artifacts"].items() if entry["stage"] in names]
-        for artifact in made:
-            entry = journal["artifacts"].pop(artifact)
-            (folder / "artifacts" / entry["file"]).unlink(missing_ok=True)
-    return folder
-
-
-def _user() -> str:
-    import getpass
-
-    return re.sub(r"\W", "", getpass.getuser())
-
-
-def _earlier_stages(stage: str) -> list[Stage]:
-    names = list(list_stages())
-    if stage not in names:
-        raise RunError(f"there is no stage '{stage}'; the stages are {' '.join(names)}")
-    return list(list_stages().values())[: names.index(stage)]

@@ -13,7 +13,7 @@ import configparser
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -379,6 +379,35 @@ def _collecting_problems(
     except SettingsError as error:
         problems.extend(line for line in str(error).splitlines() if line not in problems)
 
+# %% ../../nbs/pipeline/01_settings.ipynb #40e16bcb
+# Parameters whose defaults are those of the built-in example, and what holds for any other table.
+_WITHOUT_EXAMPLE: dict[str, dict[str, Any]] = {
+    "problem": {"decision": "", "goal": None, "cost_false_negative": 1.0},
+    "prepare": {"columns": ""},
+    "explain": {"fixed": ""},
+}
+
+
+def _is_about_example(
+    values: Mapping[str, Mapping[str, Any]],  # of all parameters, by stage
+    stages: Mapping[str, Mapping[str, Parameter]],  # the parameters of each stage
+) -> bool:
+    "Is it the table and the target that the notebooks' defaults speak of?"
+    told_apart = [("collect", "source"), ("problem", "target")]
+    known = [(stage, name) for stage, name in told_apart if name in stages.get(stage, {})]
+    return all(values[stage][name] == stages[stage][name].default for stage, name in known)
+
+
+def _forget_example(
+    values: dict[str, dict[str, Any]],  # of all parameters, by stage; changed
+    stated: Container[tuple[str, str]],  # those that somebody has set
+) -> None:
+    "For another table, take back what the notebooks' defaults say of the example."
+    for stage, neutral in _WITHOUT_EXAMPLE.items():
+        for name, value in neutral.items():
+            if name in values.get(stage, {}) and (stage, name) not in stated:
+                values[stage][name] = value
+
 # %% ../../nbs/pipeline/01_settings.ipynb #0b758442
 def resolve_settings(
     stages: Mapping[str, Mapping[str, Parameter]],  # the parameters of every stage
@@ -399,6 +428,7 @@ def resolve_settings(
         stage: {name: p.default for name, p in parameters.items() if name != "run"}
         for stage, parameters in stages.items()
     }
+    stated: set[tuple[str, str]] = set()
     for source in (written, read_environment_settings(environ, stages), commanded):
         for setting in sorted(
             source, key=lambda setting: setting.stage != _PROJECT_SECTION
@@ -406,6 +436,9 @@ def resolve_settings(
             with _collecting_problems(problems):
                 for stage, parameter in match_parameters(setting, stages):
                     values[stage][parameter.name] = parse_value(setting.text, parameter, setting.where)
+                    stated.add((stage, parameter.name))
+    if not _is_about_example(values, stages):
+        _forget_example(values, stated)
     problems += contradictions(values) if not problems else []
     if problems:
         raise SettingsError("\n".join(problems))
