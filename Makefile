@@ -38,6 +38,7 @@ test: check lessons tests  ## check, then every notebook and every test: all tha
 notebooks: format  ## after editing a notebook: format, export the library, clean the notebooks, make README.md and docs
 	@$(BIN)/nbdev-export
 	@$(BIN)/nbdev-clean
+	@$(BIN)/python tools/fold.py
 	@$(BIN)/python tools/readme.py > README.md.new && mv README.md.new README.md
 	@$(BIN)/python tools/api.py
 	@$(BIN)/python tools/house.py
