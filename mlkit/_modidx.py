@@ -2472,6 +2472,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                              'mlkit/quality/profile.py'),
                                        'mlkit.quality.profile._count_bins': ( 'quality/profile.html#_count_bins',
                                                                               'mlkit/quality/profile.py'),
+                                       'mlkit.quality.profile._details_html': ( 'quality/profile.html#_details_html',
+                                                                                'mlkit/quality/profile.py'),
                                        'mlkit.quality.profile._histogram_html': ( 'quality/profile.html#_histogram_html',
                                                                                   'mlkit/quality/profile.py'),
                                        'mlkit.quality.profile._missing_bar_html': ( 'quality/profile.html#_missing_bar_html',

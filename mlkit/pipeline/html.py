@@ -121,7 +121,8 @@ def strip_terminal_codes(text: str) -> str:
     return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in lines).strip("\n")
 
 # %% ../../nbs/pipeline/05_html.ipynb #29370848
-_NUMBER_CELL = re.compile(r"\s*([-−+]?\d[\d,.]*(e[-+]?\d+)?\s?%?|nan|none|)\s*", re.IGNORECASE)
+_NUMBER_CELL = re.compile(r"\s*([-−+]?\d[\d,.]*(e[-+]?\d+)?\s?%?|nan|none|–|)\s*", re.IGNORECASE)
+_NOTHING_CELL = re.compile(r"(<td[^<>]*>)\s*(?:NaN|nan|None|NaT|&lt;NA&gt;|\[\])\s*(</td>)")
 
 
 def find_number_columns(
@@ -140,7 +141,7 @@ def find_number_columns(
 # %% ../../nbs/pipeline/05_html.ipynb #0b9929a6
 def _render_html(data: str, name: str) -> Markup:
     "A table, most of the time. It scrolls by itself where it is too wide."
-    html = sanitise_html(data)
+    html = Markup(_NOTHING_CELL.sub(r"\1–\2", str(sanitise_html(data))))  # noqa: S704 - was cleaned
     look = " paper" if re.search(r"(background|color)[\w-]*:", html) else ""
     look += "".join(f" right-{place}" for place in find_number_columns(html))
     block = '<div class="wide output{}" tabindex="0" role="group" aria-label="{}">{}</div>'

@@ -7,6 +7,8 @@ __all__ = ['NotebookContent', 'read_notebook_content', 'ReportedParameter', 'Sta
            'describe_run_conditions', 'collect_report_data', 'load_report_template', 'write_report']
 
 # %% ../../nbs/pipeline/08_report.ipynb #d17dbb59
+import base64
+import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -231,7 +233,11 @@ def load_report_template() -> Any:  # a Jinja template
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    script = (package_folder() / "pipeline" / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals |= {
+        "script": Markup(script),
+        "script_hash": f"sha256-{digest}",
         "theme": theme,
         "states": _STAGE_STATES,
         "duration": format_duration,

@@ -288,9 +288,7 @@ _COLUMN_ALIGNMENT = {
     "missing": "left",
     "distinct": "right",
     "distribution": "left",
-    "commonest values": "left",
-    "range": "left",
-    "suspicions": "left",
+    "what stands out": "left",
 }
 
 
@@ -313,22 +311,37 @@ def _profile_cells_html(row: dict[Any, Any]) -> list[str]:
     def soft(text: str, colour: str = GREY) -> str:
         return f"<span style='color:{colour}'>{text}</span>"
 
-    ends = " to ".join(filter(None, (row["smallest"], row["largest"])))
     return [
         f"<span style='font-weight:bold'>{escape(shorten(row['column'], 40))}</span>",
         soft(row["kind"]),
         f"<span style='white-space:nowrap'>{_missing_bar_html(row['missing'])}</span>",
         f"{row['distinct']:,}",
         _histogram_html(row["sketch"], row["kind"]),
-        escape(shorten(row["examples"], 80)),
-        f"<span style='white-space:nowrap'>{escape(ends)}</span>",
-        soft(escape(shorten(row["note"], 300)), VERMILION),
+        _details_html(row),
     ]
+
+
+def _details_html(row: dict[Any, Any]) -> str:
+    "What stands out in a column, in a line that opens to the rest."
+    from html import escape
+
+    first, *others = row["note"].split("; ")
+    facts = {
+        "missing": f"{row['missing']:.1%} of the cells",
+        "different values": f"{row['distinct']:,}",
+        "commonest": row["examples"],
+        "range": " to ".join(filter(None, (row["smallest"], row["largest"]))),
+        "also": "; ".join(others),
+    }
+    lines = "".join(f"<li>{name}: {escape(shorten(text, 400))}</li>" for name, text in facts.items() if text)
+    look = f" style='color:{VERMILION}'" if first else ""
+    summary = escape(shorten(first, 120)) or "more"
+    return f"<details><summary{look}>{summary}</summary><ul style='margin:0'>{lines}</ul></details>"
 
 # %% ../../nbs/quality/06_profile.ipynb #7d8ee7d8
 def show_profile(
     profile: pd.DataFrame,  # from `profile_columns`
-    limit: int = 60,  # columns to show at most
+    limit: int = 500,  # columns to show at most
 ) -> Any:  # HTML that shows itself in a notebook
     "The profile as a table for reading."
     from IPython.display import HTML

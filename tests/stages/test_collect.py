@@ -542,9 +542,15 @@ def test_a_profile_can_be_made_of_anything(cells):
 
 
 def test_what_a_profile_shows_is_escaped_and_limited():
-    told = profile_columns(pd.DataFrame({f"<script>{n}": ["<b>", "&"] for n in range(70)}))
+    told = profile_columns(pd.DataFrame({f"<script>{n}": ["<b>", "&"] for n in range(510)}))
     shown = show_profile(told).data
     assert "<script>" not in shown and "<b>" not in shown and "and 10 more columns" in shown
+
+
+def test_each_column_of_a_profile_opens_to_its_details():
+    shown = show_profile(profile_columns(make_customers(300))).data
+    assert shown.count("<details>") == shown.count("</details>") == 17
+    assert "commonest: basic" in shown or "commonest: plus" in shown
 
 
 # the stage
