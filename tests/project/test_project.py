@@ -203,7 +203,7 @@ def test_wheel_carries_library_and_stage_notebooks(copy, tmp_path):
     run(copy, sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), ".")
     [wheel] = tmp_path.glob("*.whl")
     carried = {name for name in ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
-    kinds = {".py", ".typed", ".j2", ".css", ".html"}
+    kinds = {".py", ".typed", ".j2", ".css", ".html", ".js"}
     files = [path for path in (copy / "mlkit").rglob("*") if path.suffix in kinds]
     library = {path.relative_to(copy).as_posix() for path in files}
     expected = library | {f"mlkit/notebooks/{path.name}" for path in STAGES}
