@@ -11,11 +11,11 @@ import pandas as pd
 
 from .core.formatting import join_with_and
 from .explanation.local_attributions import TOP_COLUMNS
-from .explanation.perturbation import PerturbationPool
+from .explanation.perturbation import PerturbationPool, operand_columns
 from .explanation.row_report import RowReport
 
 # %% auto #0
-__all__ = ['dependence_columns', 'summarise']
+__all__ = ['dependence_columns', 'describe_left_out_columns', 'summarise']
 
 # %% ../nbs/07_explain.ipynb #0dbd1d4a
 _DRAWN_KINDS = ("number", "boolean", "category", "date")
@@ -33,6 +33,19 @@ def dependence_columns(
     return [name for name in possible if cells[name].replace("", None).nunique() > 1][:most]
 
 # %% ../nbs/07_explain.ipynb #b827b059
+def describe_left_out_columns(
+    pool: PerturbationPool,
+    joint: str = "",  # what it begins with
+) -> str:  # nothing where all are explained
+    "How many columns of a wide table are not explained, and what would change that."
+    used = len({*(column.name for column in pool.model.table.used), *operand_columns(pool.derived)})
+    left = used - len(pool.columns)
+    if not left:
+        return ""
+    which = f"the {len(pool.columns):,} columns that the model uses most are explained, {left:,} are not"
+    return f"{joint}{which}; explain.columns = 0 explains all"
+
+
 def summarise(
     table: pd.DataFrame,  # from `importance_table`
     told: Sequence[RowReport],

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
 
 from ..core.errors import DataError, did_you_mean
@@ -88,12 +88,17 @@ class ColumnSpec:
         return CellLookups(self)
 
 # %% ../../nbs/data/02_column_spec.ipynb #919b393b
+@lru_cache(maxsize=256)  # most columns of a table have the same ones
+def _folded_markers(missing: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(normalise_text, missing))
+
+
 class CellLookups:
     "Dictionaries and sets by which the cells of one column are read, made once from its spec."
 
     def __init__(self, column: ColumnSpec):
         self.fold = str.strip if column.exact_match else fold_category
-        self.markers = frozenset(map(normalise_text, column.missing))
+        self.markers = _folded_markers(column.missing)
         self.exact_category = {**column.spellings, **{text: text for text in column.categories}}
         folded = {(self.fold(text), category) for text, category in self.exact_category.items()}
         times = Counter(text for text, _ in folded)
@@ -114,8 +119,10 @@ class CellLookups:
     @cached_property
     def sentinels(self) -> frozenset[Any]:
         "The values that the missing markers have."
-        parse = _PARSERS.get(self.column.kind)
-        return frozenset(parse(self.column, marker) for marker in self.column.missing if parse) - {None}
+        parse, markers = _PARSERS.get(self.column.kind), self.column.missing
+        if self.column.kind == "number":
+            markers = tuple(filter(re.compile(r"\d").search, markers))  # others are no numbers
+        return frozenset(parse(self.column, marker) for marker in markers if parse) - {None}
 
 # %% ../../nbs/data/02_column_spec.ipynb #3b54646a
 _is_bare = re.compile(r"[-+()0-9., ']+(?:[eE][-+]?[0-9]+)?\)?").fullmatch

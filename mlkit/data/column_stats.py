@@ -23,6 +23,7 @@ __all__ = ['MIN_READABLE_SHARE', 'ColumnStats', 'count_values', 'compute_column_
 
 # %% ../../nbs/data/05_column_stats.ipynb #20893bec
 _MAX_SAMPLED_CELLS = 10_000  # different cells that decide about a column
+_MAX_SAMPLED_NUMBERS = 1_000  # the same where all are plain numbers or moments, which are all of one form
 MIN_READABLE_SHARE = 0.98  # the share of cells that must make sense for a kind to be chosen
 
 
@@ -36,6 +37,11 @@ class ColumnStats:
     distinct_values: int  # different ones among them
     text_counts: dict[str, int]  # cells by text, at most `_MAX_SAMPLED_CELLS` texts
     missing_counts: dict[str, int]  # cells by the word that stands for nothing, folded
+
+    @property
+    def is_typed_number(self) -> bool:
+        "Does the column hold numbers, not texts that may be some?"
+        return self.series.dtype.kind in "iuf"
 
     @property
     def is_unique(self) -> bool:
@@ -110,18 +116,17 @@ def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dic
 
 # %% ../../nbs/data/05_column_stats.ipynb #a7316f24
 def _sample(counts: pd.Series) -> pd.Series:
-    "The counts of at most `_MAX_SAMPLED_CELLS` different cells."
+    "The counts of at most `_MAX_SAMPLED_CELLS` different cells, fewer where they are alike."
     import numpy as np
     import pandas as pd
 
-    if len(counts) <= _MAX_SAMPLED_CELLS:
+    most = _MAX_SAMPLED_NUMBERS if counts.index.dtype.kind in "iufM" else _MAX_SAMPLED_CELLS
+    if len(counts) <= most:
         return counts
     cells = counts.index.to_numpy()
     if cells.dtype == object and not is_text_series(counts.index.to_series()):
         cells = np.array([as_text(to_python(cell)) for cell in cells], dtype=object)
-    return counts.iloc[
-        np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:_MAX_SAMPLED_CELLS]
-    ]
+    return counts.iloc[np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:most]]
 
 
 def compute_column_stats(

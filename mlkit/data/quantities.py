@@ -187,6 +187,9 @@ def infer_number_column(
     facts: ColumnStats,  # of the column
 ) -> tuple[ColumnSpec, float, bool]:  # the column, the share of the cells that it reads, is that enough?
     "The best reading of a column as numbers."
+    if facts.is_typed_number:
+        share = facts.accepted_share(lambda text: text[-1].isdigit())  # all but infinite ones
+        return replace(blank, kind="number", kind_reason=""), share, share >= MIN_READABLE_SHARE
     decimal = infer_decimal_mark(facts)
     commas = any("," in normalise_width(text) for text in facts.text_counts)
     note = "" if decimal == "." else " with a decimal comma" if commas else " with points between thousands"

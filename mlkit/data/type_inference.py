@@ -68,7 +68,10 @@ def _differ_in_case(counts: Mapping[str, int]) -> bool:
 
 
 def _as_constant(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
-    if len({normalise_text(text) for text in facts.text_counts}) > 1 or _differ_in_case(facts.text_counts):
+    texts = [*facts.text_counts]
+    if any(normalise_text(text) != normalise_text(texts[0]) for text in texts) or _differ_in_case(
+        facts.text_counts
+    ):
         return None
     word = quote_cell(min(facts.text_counts))
     if facts.known_rows < facts.rows:
@@ -84,8 +87,10 @@ def _as_constant(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
 
 
 def _as_boolean(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
+    if any(parse_boolean(normalise_text(text)) is None for text in facts.text_counts):
+        return None
     words = {normalise_text(text) for text in facts.text_counts}
-    if None in map(parse_boolean, words) or not any({*pair} <= words for pair in BOOLEAN_PAIRS):
+    if not any({*pair} <= words for pair in BOOLEAN_PAIRS):
         return None
     yes = facts.count_accepted(parse_boolean)
     return replace(
@@ -260,7 +265,6 @@ def _with_counts(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec:
     present, sentinels = len(read), _with_sentinels(column, read)
     if sentinels.missing != column.missing:
         read = read_column(sentinels, facts.series).dropna()
-    wrong = sorted(text for text in facts.text_counts if read_cell(column, text) is None)
     what = f"{column.kind}s{column.kind_reason}"
     if len(read):
         what += f", {_figure(read.min())} to {_figure(read.max())}"
@@ -269,6 +273,7 @@ def _with_counts(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec:
         what += f", {facts.count_accepted(_is_limit):,} of them limits such as {quote_cell(limits[0])}"
     why = f"all {present:,} values are {what}"
     if present < facts.known_rows:
+        wrong = sorted(text for text in facts.text_counts if read_cell(column, text) is None)
         such = f", such as {quote_cell(wrong[0])}," if wrong else ""
         why = f"{present:,} of {facts.known_rows:,} values are {what}; the others{such} are taken as missing"
     hours = column.kind == "date" and bool((read != read.dt.normalize()).any())

@@ -103,15 +103,22 @@ class CounterfactualSpace:
         place: int,  # of the row in the pool
         names: Sequence[str],  # columns that may change
     ):
-        found = [(number, at, 0.0) for number, at in enumerate([place] * len(pool.columns))]
+        found = [(number, at, 0.0) for number, at in enumerate([place] * pool.width)]
         for name in names:
             found += [
                 (pool.columns.index(name), at, way) for at, way in alternative_values(pool, name, place)
             ]
         self.column, self.place, self.way = (np.array(part) for part in zip(*found, strict=True))
-        near = np.array([near_rows(pool, pool.columns[number], at) for number, at, _ in found], np.float32)
+        anywhere = np.ones(pool.known, dtype=bool)  # other columns stay as they are
+        near = np.array(
+            [
+                near_rows(pool, pool.columns[number], at) if number < len(pool.columns) else anywhere
+                for number, at, _ in found
+            ],
+            np.float32,
+        )
         self.together = near @ near.T > 0  # is some training row near to both?
-        self.own, self.options = np.split(np.arange(len(found)), [len(pool.columns)])
+        self.own, self.options = np.split(np.arange(len(found)), [pool.width])
 
     def changed(self, states: np.ndarray) -> np.ndarray:
         return states != self.own

@@ -31,6 +31,7 @@ __all__ = ['affordable_rows', 'shap_table', 'effect_direction', 'permutation_imp
 # %% ../../nbs/explanation/03_global_importance.ipynb #f2365560
 _SHUFFLES_PER_COLUMN = 5  # of each column
 _MAX_SHUFFLED_ROWS = 1_000  # rows
+_USUAL_WIDTH = 200  # model inputs; a row of a wider table takes longer
 _MAX_PREDICTED_ROWS = (
     300_000  # rows that the model judges for a picture; wide tables get fewer rows explained
 )
@@ -41,7 +42,7 @@ def affordable_rows(
     samples: int,  # rows that one would like to explain
 ) -> int:  # at least 10 of them
     "How many rows can be explained in reasonable time."
-    each = (2 * len(pool.columns) + 1) * pool.background
+    each = (2 * len(pool.columns) + 1) * pool.background * max(1, len(pool.inputs.columns) // _USUAL_WIDTH)
     return min(samples, max(10, _MAX_PREDICTED_ROWS // each))
 
 
@@ -108,7 +109,7 @@ def permutation_importance(
     whole, drawn, lines = rate(output), [rate(output, pick) for pick in picks], []
     for number, name in enumerate(pool.columns):
         mixed = [
-            np.where(np.arange(len(pool.columns)) == number, rng.permutation(rows)[:, None], own)
+            np.where(np.arange(pool.width) == number, rng.permutation(rows)[:, None], own)
             for _ in range(_SHUFFLES_PER_COLUMN)
         ]
         said = pool.output(np.concatenate(mixed)).reshape(_SHUFFLES_PER_COLUMN, len(rows), -1)
@@ -306,7 +307,7 @@ def partial_dependence(
     grid, rows, column = dependence_grid(pool, name), list(rows)[:_MAX_ICE_ROWS], pool.model.table[name]
     mixed = np.repeat(unperturbed_positions(pool, rows), len(grid), axis=0).reshape(len(rows), len(grid), -1)
     mixed[:, :, pool.columns.index(name)] = grid
-    said = pool.output_for_class(mixed.reshape(-1, len(pool.columns)), label).reshape(len(rows), len(grid))
+    said = pool.output_for_class(mixed.reshape(-1, pool.width), label).reshape(len(rows), len(grid))
     order = np.argsort(-said.mean(axis=0), kind="stable") if column.kind == "category" else range(len(grid))
     values = [pool.cells[name].iloc[grid[place]] for place in order]
     words = [format_cell(column, value) for value in values]

@@ -84,12 +84,12 @@ def shap_values(
         return Attribution(pool.columns, np.zeros(size), output, output)
     masker = shap.maskers.Independent(places, max_samples=len(places))
     # shap puts all rows of an order together at once; of a wide table in batches instead
-    masker.supports_delta_masking = (2 * size + 1) * places.size <= _MAX_CELLS_AT_ONCE
+    masker.supports_delta_masking = (2 * pool.width + 1) * places.size <= _MAX_CELLS_AT_ONCE
 
     def says(mixed: np.ndarray) -> np.ndarray:
         return pool.output_for_class(mixed.astype(np.intp), label)
 
-    whole, once = np.full((1, size), row), 2 * size + 1
+    whole, once = np.full((1, pool.width), row), 2 * size + 1
     with preserved_random_state():
         if size <= _MAX_EXACT_COLUMNS:
             found = shap.explainers.Exact(says, masker)(whole, silent=True)
@@ -98,7 +98,7 @@ def shap_values(
                 whole, max_evals=once * max(1, entries // once), silent=True
             )
     values, base = np.asarray(found.values[0], dtype=float), float(found.base_values[0])
-    return Attribution(pool.columns, values, base, base + float(values.sum()))
+    return Attribution(pool.columns, values[:size], base, base + float(values.sum()))
 
 # %% ../../nbs/explanation/02_local_attributions.ipynb #9157a93f
 _FILL_DRAWS = 16  # background rows that fill in for each neighbour; the mean of the model's output is taken
@@ -118,7 +118,8 @@ def lime_values(
 
     def says(kept: np.ndarray) -> np.ndarray:
         others = places[np.arange(len(kept) * _FILL_DRAWS) % len(places)]
-        mixed = np.where(np.repeat(kept == 1, _FILL_DRAWS, axis=0), row, others)
+        kept = np.pad(kept == 1, ((0, 0), (0, pool.width - size)), constant_values=True)
+        mixed = np.where(np.repeat(kept, _FILL_DRAWS, axis=0), row, others)
         return pool.output_for_class(mixed, label).reshape(-1, _FILL_DRAWS).mean(axis=1)
 
     lime = LimeTabularExplainer(

@@ -47,7 +47,8 @@ class PerturbationPool:
         self.owners = input_source_columns(model.table)
         self.derived = model.table.derived if self.owners else ()
         used = (column.name for column in model.table.used)
-        self.columns = list(dict.fromkeys([*used, *operand_columns(self.derived)]))
+        self.columns = list(dict.fromkeys([*used, *operand_columns(self.derived)]))  # those that are mixed
+        self.width = len(self.columns)  # of a mixture; one more where other columns go along with the row
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -56,7 +57,14 @@ class PerturbationPool:
         "The same pool with more rows behind its own, which are not read again."
         return _merge_pools(self, PerturbationPool(self.model, rows))
 
-    def output(self, places: np.ndarray) -> np.ndarray:  # places: (rows, columns) of the pool
+    def with_columns(self, names: Sequence[str]) -> PerturbationPool:
+        "The same pool, of which these columns are mixed; the others keep the cells of the row itself."
+        narrow = object.__new__(PerturbationPool)
+        kept = [name for name in self.columns if name in set(names)]
+        narrow.__dict__ |= self.__dict__ | {"columns": kept, "width": len(kept) + (len(kept) < self.width)}
+        return narrow
+
+    def output(self, places: np.ndarray) -> np.ndarray:  # places: (rows, width) of the pool
         "The model's output for rows with such cells: probabilities (rows, classes), or numbers (rows,)."
         most = max(1, _MAX_CELLS // max(places.shape[1], len(self.inputs.columns)))
         parts = [places[start : start + most] for start in range(0, max(len(places), 1), most)]
@@ -81,14 +89,15 @@ def _merge_pools(pool: PerturbationPool, more: PerturbationPool) -> Perturbation
 
 def perturbed_inputs(
     pool: PerturbationPool,
-    places: np.ndarray,  # (rows, columns) of the pool
+    places: np.ndarray,  # (rows, width) of the pool
 ) -> pd.DataFrame:
     "The model inputs of rows whose cells are taken from these places."
-    at = dict(zip(pool.columns, places.T, strict=True))
+    at, rest = dict(zip(pool.columns, places.T, strict=False)), places[:, -1]
     if not pool.owners:
-        return pool.model.table.inputs(_take_cells(pool.rows, at))
-    inputs = _take_cells(pool.inputs, {name: at[owner] for name, owner in pool.owners.items()})
-    numbers = _take_cells(pool.cells, {name: at[name] for name in operand_columns(pool.derived)})
+        names = [column.name for column in pool.model.table.used]
+        return pool.model.table.inputs(_take_cells(pool.rows, {name: at.get(name, rest) for name in names}))
+    inputs = _take_cells(pool.inputs, {name: at.get(owner, rest) for name, owner in pool.owners.items()})
+    numbers = _take_cells(pool.cells, {name: at.get(name, rest) for name in operand_columns(pool.derived)})
     return inputs.assign(
         **{each.name: each.of_columns(numbers[each.left], numbers[each.right]) for each in pool.derived}
     )
@@ -97,9 +106,9 @@ def perturbed_inputs(
 def unperturbed_positions(
     pool: PerturbationPool,
     rows: Sequence[int] | np.ndarray,  # places in the pool
-) -> np.ndarray:  # (rows, columns): every cell from the row itself
+) -> np.ndarray:  # (rows, width): every cell from the row itself
     "Rows as they are, written as a mixture."
-    return np.repeat(np.array(rows, dtype=np.intp)[:, None], len(pool.columns), axis=1)
+    return np.repeat(np.array(rows, dtype=np.intp)[:, None], pool.width, axis=1)
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #f0cb940c
 def operand_columns(derived: Sequence[DerivedInput]) -> list[str]:
@@ -108,21 +117,28 @@ def operand_columns(derived: Sequence[DerivedInput]) -> list[str]:
 
 
 def _take_cells(frame: pd.DataFrame, places: dict[str, np.ndarray]) -> pd.DataFrame:
+    types = {frame.dtypes[name] for name in places}
+    if len(types) == 1 and isinstance(kind := types.pop(), np.dtype) and kind.kind == "f":  # in one piece
+        values, at = frame[[*places]].to_numpy(), np.column_stack([*places.values()])
+        return pd.DataFrame(np.take_along_axis(values, at, axis=0), columns=[*places], copy=False)
     return pd.DataFrame({name: frame[name].array.take(at) for name, at in places.items()}, copy=False)
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #0d8bd176
 def background_positions(
     pool: PerturbationPool,
     row: int,  # place of a row in the pool
-) -> np.ndarray:  # (background, columns): a background row each, but the row's own place where cells agree
+) -> np.ndarray:  # (background, width): a background row each, but the row's own place where cells agree
     "Where the cells of the background come from, seen from one row."
-    places = np.repeat(np.arange(pool.background)[:, None], len(pool.columns), axis=1)
+    places = np.repeat(np.arange(pool.background)[:, None], pool.width, axis=1)
+    number = {name: at for at, name in enumerate(pool.columns)}
     same = np.ones(places.shape, dtype=bool) if pool.owners else np.zeros(places.shape, dtype=bool)
     seen = [(pool.inputs[name], owner) for name, owner in pool.owners.items()]
-    for cells, owner in seen + [(pool.cells[name], name) for name in operand_columns(pool.derived)]:
+    seen += [(pool.cells[name], name) for name in operand_columns(pool.derived)]
+    for cells, owner in [(cells, owner) for cells, owner in seen if owner in number]:
         values = cells.to_numpy()
         own, others = values[row], values[: pool.background]
-        same[:, pool.columns.index(owner)] &= (others == own) | ((others != others) & (own != own))
+        same[:, number[owner]] &= (others == own) | ((others != others) & (own != own))
+    same[:, len(number) :] = True  # other columns go along with the row
     return np.where(same, row, places)
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #d78abbbb

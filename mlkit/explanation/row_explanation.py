@@ -24,11 +24,12 @@ from ..models.model import Model
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['MAX_POOL_ROWS', 'affordable_background', 'make_training_pool', 'RowExplanation', 'classes_to_explain',
-           'explain_prediction', 'top_contributions']
+__all__ = ['MAX_POOL_ROWS', 'MAX_EXPLAINED_COLUMNS', 'affordable_background', 'make_training_pool', 'most_used_columns',
+           'RowExplanation', 'classes_to_explain', 'explain_prediction', 'top_contributions']
 
 # %% ../../nbs/explanation/05_row_explanation.ipynb #d876fba5
 MAX_POOL_ROWS = 1_000  # training rows that are read
+MAX_EXPLAINED_COLUMNS = 60  # of a wide table
 
 
 _MAX_PREDICTED_ROWS = 60_000  # rows that the model judges for one explanation
@@ -47,10 +48,37 @@ def make_training_pool(
     train: pd.DataFrame,  # raw training rows
     background: int = 100,  # so many of them stand for "not known"
     seed: int = 42,  # of the choice
+    columns: int = MAX_EXPLAINED_COLUMNS,  # that are explained, those that the model uses most; 0: all
 ) -> PerturbationPool:
     "A random choice of training rows, read once: the background first, then others to borrow cells from."
     some = np.random.default_rng(seed).permutation(len(train))[: max(MAX_POOL_ROWS, background)]
-    return PerturbationPool(model, train.iloc[some], affordable_background(len(model.table.used), background))
+    pool = PerturbationPool(model, train.iloc[some], affordable_background(len(model.table.used), background))
+    return pool.with_columns(most_used_columns(pool, columns or pool.width, seed))
+
+
+_USAGE_ROWS, _COLUMNS_AT_ONCE = 10, 200
+
+
+def most_used_columns(
+    pool: PerturbationPool,
+    most: int,
+    seed: int = 42,  # of the choice of rows
+) -> list[str]:  # at most so many, in the order of the pool
+    "The columns that move the model's output most when the cell of another row stands in a few rows."
+    if len(pool.columns) <= most:
+        return pool.columns
+    rng, moved = np.random.default_rng(seed), np.zeros(len(pool.columns))
+    rows = rng.permutation(pool.known)[:_USAGE_ROWS]
+    own, other = unperturbed_positions(pool, rows), rng.permutation(pool.known)[: len(rows)]
+    before = pool.output(own).reshape(len(rows), -1)
+    for start in range(0, len(moved), _COLUMNS_AT_ONCE):
+        numbers = np.arange(start, min(start + _COLUMNS_AT_ONCE, len(moved)))
+        mixed = np.tile(own, (len(numbers), 1))
+        mixed[np.arange(len(mixed)), np.repeat(numbers, len(rows))] = np.tile(other, len(numbers))
+        after = pool.output(mixed).reshape(len(numbers), len(rows), -1)
+        moved[numbers] = np.abs(after - before).mean(axis=(1, 2))
+    kept = np.sort(np.argsort(-moved, kind="stable")[:most])
+    return [pool.columns[number] for number in kept]
 
 # %% ../../nbs/explanation/05_row_explanation.ipynb #deb36823
 @dataclass(frozen=True)

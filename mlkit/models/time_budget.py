@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 # %% auto #0
-__all__ = ['stop_growing_at', 'fit_until', 'spread_deadlines', 'free_cores']
+__all__ = ['stop_growing_at', 'fit_until', 'seconds_to_train', 'spread_deadlines', 'free_cores']
 
 # %% ../../nbs/models/11_time_budget.ipynb #d5baace6
 _LEAST_STEPS = 10  # trees that are grown in any case
@@ -66,6 +66,18 @@ def _grow_forest(forest: Any, inputs: Any, truth: np.ndarray, until: float) -> A
     return forest.set_params(warm_start=False)
 
 # %% ../../nbs/models/11_time_budget.ipynb #d290575f
+_EVALUATION_SHARE = 0.05  # of the budget: what is kept for the evaluation
+_LEAST_TRAINING_SHARE = 0.2  # of the budget: what training gets in any case
+
+
+def seconds_to_train(
+    budget: float,  # seconds in all; 0: no limit
+    spent: float,  # seconds that are over
+) -> float:  # seconds; 0: no limit
+    "What is left of a budget for training; some, even where nothing is."
+    return max(_LEAST_TRAINING_SHARE * budget, (1 - _EVALUATION_SHARE) * budget - spent)
+
+
 def spread_deadlines(
     count: int,  # pieces of work, of about the same size
     later: int,  # more pieces that come after them

@@ -9,18 +9,20 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
 from ..core.errors import SettingsError, did_you_mean
-from ..core.figures import Plot, new_plot
 from ..core.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION
 from .families import FAMILIES
 from ..task.comparison import compare_folds
 from ..task.task import Task
+
+if TYPE_CHECKING:
+    from mlkit.core.figures import Plot
 
 # %% auto #0
 __all__ = ['TrialState', 'ChoiceRule', 'Trial', 'best_trial', 'best_trial_by_family', 'corrected_t_test', 'trial_interval',
@@ -244,6 +246,8 @@ def _families_in(trials: Sequence[Trial]) -> list[str]:
 
 def plot_search(trials: Sequence[Trial], task: Task) -> Plot:
     "How the search went: every finished trial, and the best so far."
+    from mlkit.core.figures import new_plot
+
     plot, axes = new_plot(height=3.0)
     done = [t for t in trials if t.state == "complete"]
     colours = PALETTE[1:] * (len(trials) // len(PALETTE) + 1)
@@ -261,6 +265,8 @@ def plot_search(trials: Sequence[Trial], task: Task) -> Plot:
 def plot_budget(trials: Sequence[Trial]) -> Plot:
     "How the budget was spent: seconds of each family, by what became of its trials."
     families = _families_in([t for t in trials if t.family != "ensemble"])[::-1]
+    from mlkit.core.figures import new_plot
+
     plot, axes = new_plot(height=0.8 + 0.3 * len(families))
     start = np.zeros(len(families))
     for state, colour in (("complete", BLUE), ("pruned", ORANGE), ("failed", VERMILION)):

@@ -29,7 +29,7 @@ __all__ = ['fit', 'PreparedTable', 'split_and_prepare']
 def fit(
     frame: pd.DataFrame,  # raw rows
     target: str,  # the column to predict
-    budget: float = 60.0,  # seconds in all, half of them at least to train; 0: no limit
+    budget: float = 60.0,  # seconds in all; 0: no limit. Training gets what is left, a fifth of it at least
     trials: int = 100,  # settings to try at most
     models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
     metric: str = "auto",  # auto, or a name from `mlkit.task.metrics.METRICS`
@@ -53,14 +53,15 @@ def fit(
     before. What was left out is said in a warning and stands in `metrics["dropped"]`.
     DataError or SettingsError says in one line what is wrong.
     """
+    started = time.monotonic()
     from mlkit.models.model import choice_json, find_model, train_model
+    from mlkit.models.time_budget import seconds_to_train
 
     _check_arguments(budget, trials, models, choose, jobs, on_leak, duplicates)
-    started = time.monotonic()
     names = known if isinstance(known, str) else "|".join(known)
     made = split_and_prepare(frame, target, metric, test_size, seed, on_leak, names, duplicates)
     _warn_of_dropped(made)
-    left = max(budget / 2, budget - (time.monotonic() - started))
+    left = seconds_to_train(budget, time.monotonic() - started) if budget else 0
     found = find_model(made.data, made.table, models, trials, left, ensemble, choose, jobs, "", seed)
     _warn_of_unreached(found.unreached)
     model, choice = found.model, choice_json(found.chosen, made.data, found.unreached)
@@ -264,6 +265,11 @@ def split_and_prepare(
 
     if not hasattr(frame, "columns"):
         raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
+    if not isinstance(target, str):
+        raise SettingsError(
+            f"target is the name of a column, not a {type(target).__name__}; where the answers stand apart: "
+            'fit(X.assign(answer=y), "answer")'
+        )
     problem = state_problem(target, metric=metric)
     raw, frame = frame, normalise_table(frame).reset_index(drop=True)
     problem = replace(problem, target=require_columns(frame, target)[0])

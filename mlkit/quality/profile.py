@@ -78,6 +78,18 @@ class ColumnProfile:
         return read_column(self.column_spec, self.cells).dropna()
 
     @cached_property
+    def sorted_values(self) -> Any:  # numpy array
+        "The numbers in their order."
+        import numpy as np
+
+        return np.sort(self.parsed_values.to_numpy("float64"))
+
+    @cached_property
+    def is_scale(self) -> bool:
+        "Are there ten different numbers at least?"
+        return self.kind == "number" and int((self.sorted_values[1:] != self.sorted_values[:-1]).sum()) >= 9
+
+    @cached_property
     def is_text(self) -> bool:
         return dtype_name(self.cells) == "text"
 
@@ -132,7 +144,7 @@ def _note_spelling(look: ColumnProfile) -> str:
 # %% ../../nbs/quality/06_profile.ipynb #9777625e
 def note_sentinels(look: ColumnProfile) -> str:
     "Numbers that people use for `not known`: those that are read so, and those that may be."
-    if look.kind != "number" or look.parsed_values.nunique() < 10:
+    if not look.is_scale:
         return ""
 
     def rows(code: str) -> str:
@@ -144,23 +156,26 @@ def note_sentinels(look: ColumnProfile) -> str:
         if code not in MISSING_MARKERS and parse_number(code) is not None
     ]
     told = [f"{code} in {rows(code)}: read as not known" for code in declared]
-    least, most = look.parsed_values.nsmallest(1, keep="all"), look.parsed_values.nlargest(1, keep="all")
-    inner = look.parsed_values[(look.parsed_values > least.iloc[0]) & (look.parsed_values < most.iloc[0])]
+    numbers = look.sorted_values
+    least, most = numbers[0], numbers[-1]
+    inner = numbers[(numbers > least) & (numbers < most)]
     codes = []
-    if least.iloc[0] in (-1, -9, -99, -999, -9999) and inner.min() >= 0:
+    if least in (-1, -9, -99, -999, -9999) and inner[0] >= 0:
         codes.append(least)
-    if most.iloc[0] in (99, 999, 9999, 99999, 999999) and most.iloc[0] > 2 * inner.max():
+    if most in (99, 999, 9999, 99999, 999999) and most > 2 * inner[-1]:
         codes.append(most)
-    told += [f"{shorten(code.iloc[0])} in {pluralise(len(code), 'row')}: not known?" for code in codes]
+    told += [
+        f"{shorten(code)} in {pluralise(int((numbers == code).sum()), 'row')}: not known?" for code in codes
+    ]
     return ", ".join(told)
 
 
 def note_isolated_maximum(look: ColumnProfile) -> str:
     "A largest number that is far from the next one."
-    if look.kind != "number" or look.parsed_values.nunique() < 10:
+    if not look.is_scale:
         return ""
-    most = look.parsed_values.max()
-    below = look.parsed_values[look.parsed_values < most].max()
+    most = look.sorted_values[-1]
+    below = look.sorted_values[look.sorted_values < most][-1]
     if not most > 3 * below > 0 or note_sentinels(look):
         return ""
     return f"{shorten(most)} stands alone, the next is {shorten(below)}"

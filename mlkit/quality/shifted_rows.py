@@ -17,6 +17,7 @@ from ..data.schema import is_empty_cell, unreadable_cells
 from ..data.type_inference import infer_column
 
 _MAX_SAMPLE_ROWS = 3_000  # rows show what a column holds
+_TYPED = "iufbM"  # kinds of arrays whose cells are what the column holds
 _PARSED_KINDS = ("number", "date", "boolean")  # kinds whose cells say by themselves whether they fit
 
 # %% auto #0
@@ -71,7 +72,7 @@ def misfit_mask(
     cells: pd.Series,  # raw cells of the column
 ) -> np.ndarray:  # True for cells that do not belong here
     "Which cells of a whole column do not belong into it: `ColumnContent.accepts` says -1."
-    if cells.dtype.kind in "iufbM":
+    if cells.dtype.kind in _TYPED:
         return np.zeros(len(cells), dtype=bool)
     if not place.known_words:
         return unreadable_cells(place.column, cells, read_column(place.column, cells))
@@ -110,11 +111,16 @@ def find_shifted_rows(
     "Rows in which several cells fit one column further, but not where they are."
     if len(data) < 30 or len(data.columns) < 4:
         return pd.Series([], dtype="str")
-    places = [learn_column_content(data[name]) for name in data]
-    wrong = sum(misfit_mask(place, data[name]).astype(int) for place, name in zip(places, data, strict=True))
+    untyped = [name for name in data if data[name].dtype.kind not in _TYPED]  # others fit where they are
+    learned = {name: learn_column_content(data[name]) for name in untyped}
+    wrong = sum(
+        (misfit_mask(place, data[name]).astype(int) for name, place in learned.items()),
+        np.zeros(len(data), dtype=int),
+    )
     suspects = np.flatnonzero(wrong >= 2)
-    if len(suspects) > max(20, 0.02 * len(data)):
+    if not len(suspects) or len(suspects) > max(20, 0.02 * len(data)):
         return pd.Series([], dtype="str")  # a habit, not damage
+    places = [learned.get(name) or learn_column_content(data[name]) for name in data]
     found = {}
     for row in suspects:
         if move := best_shift(places, data.iloc[row].tolist()):

@@ -243,12 +243,12 @@ def parse_times(
     "The dates that a column holds."
     if cells.dtype.kind in "bc":
         return None
-    some = cells.dropna().iloc[:: max(1, len(cells) // 30)]
-    read = [any(parse_date(as_text(to_python(cell)), order) for order in ("day", "month")) for cell in some]
-    texts = map(as_text, map(to_python, some))
-    if not read or (sum(read) < 0.8 * len(read) and not holds_epochs(str(cells.name), texts)):
+    texts = [as_text(to_python(cell)) for cell in cells.dropna().iloc[:: max(1, len(cells) // 30)].tolist()]
+    numbers, epochs = cells.dtype.kind in "iuf", holds_epochs(str(cells.name), texts)
+    if not texts or (numbers and not epochs):
         return None
-    if cells.dtype.kind in "iuf" and sum(read):
+    read = [any(parse_date(text, order) for order in ("day", "month")) for text in texts]
+    if (numbers and any(read)) or (sum(read) < 0.8 * len(read) and not epochs):
         return None
     column = infer_column(cells.iloc[:: max(1, len(cells) // 1000)].reset_index(drop=True))
     return read_column(column, cells) if column.kind == "date" else None

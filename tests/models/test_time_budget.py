@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 
 from mlkit import fit
+from mlkit.core.errors import SettingsError
+from mlkit.data.column_stats import compute_column_stats
+from mlkit.data.type_inference import infer_column
 from mlkit.models.cross_validation import FoldJob, evaluate_fold, with_fold_rows
 from mlkit.models.families import make_model
 from mlkit.models.model import affordable_rows, find_model
-from mlkit.models.time_budget import fit_until, spread_deadlines
+from mlkit.models.time_budget import fit_until, seconds_to_train, spread_deadlines
 from mlkit.pipeline.fit import split_and_prepare
 
 ROWS = 6_000
@@ -75,3 +78,21 @@ def test_deadlines_follow_each_other():
     ends = spread_deadlines(4, 2, 2, now + 30)
     assert ends == sorted(ends) and ends[-1] < now + 25
     assert spread_deadlines(2, 0, 1, np.inf) == [np.inf, np.inf]
+
+
+def test_training_gets_what_reading_the_table_has_left_of_the_budget():
+    assert seconds_to_train(20, 5) == pytest.approx(14)  # 5 % are kept for the evaluation
+    assert seconds_to_train(20, 19) == seconds_to_train(20, 1_000) == pytest.approx(4)
+    assert all(spent + seconds_to_train(20, spent) <= 1.2 * 20 for spent in range(21))
+
+
+def test_a_million_numbers_are_judged_by_a_thousand(made):
+    for cells in (pd.Series(CHANCE.normal(size=50_000)), pd.Series(np.arange(50_000) * 7)):
+        assert len(compute_column_stats(cells, frozenset()).text_counts) == 1_000
+        column = infer_column(cells)
+        assert column.kind in ("number", "identifier") and "50,000" in column.kind_reason
+
+
+def test_the_target_is_a_name():
+    with pytest.raises(SettingsError, match=r"name of a column, not a Series"):
+        fit(TABLE.drop(columns="answer"), TABLE.answer)
