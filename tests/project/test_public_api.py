@@ -111,7 +111,7 @@ def test_importing_a_package_costs_nothing():
 def test_help_tells_what_each_parameter_is():
     text = pydoc.plain(pydoc.render_doc(mlkit.fit))
     assert (
-        "budget : float, default 60.0\n        seconds in all, half of them at least to train; 0: no limit"
+        "budget : float, default 60.0\n        seconds in all; 0: no limit. Training gets what is left, a fifth of it at least"
         in text
     )
     assert "Returns\n    -------\n    Model\n        with predict" in text
