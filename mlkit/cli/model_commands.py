@@ -5,6 +5,7 @@
 # %% ../../nbs/cli/01_model_commands.ipynb #3ec97b26
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ..core.errors import SettingsError
 
 
 @contextmanager
@@ -191,11 +194,22 @@ def deploy(
     from mlkit.deployment.targets import write_deployment as write
     from mlkit.registry.fetching import find_package
 
+    package = find_package(model)
+    _confirm_other_files(folder)
+    typer.echo(write(target, package, folder, image))
+
+
+def _confirm_other_files(folder: Path) -> None:
+    "Ask before files are put among others. SettingsError: nobody can be asked, or the answer is no."
     others = _other_files(folder)
-    typer.echo(write(target, find_package(model), folder, image))
-    if others:
-        some = ", ".join(others[:5]) + ("" if len(others) <= 5 else f" and {len(others) - 5} more")
-        typer.echo(f"{folder} held other files already ({some}): they are as they were", err=True)
+    if not others:
+        return
+    some = ", ".join(others[:5]) + ("" if len(others) <= 5 else f" and {len(others) - 5} more")
+    stays = f"{folder} holds files that mlkit did not make ({some})"
+    if not sys.stdin.isatty():
+        raise SettingsError(f"{stays}; name a folder of its own, such as {folder / 'server'}")
+    if not typer.confirm(f"{stays}. They stay as they are. Write into it?", default=False):
+        raise SettingsError("nothing was written; name another folder")
 
 
 def _other_files(folder: Path) -> list[str]:

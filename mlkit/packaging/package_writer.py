@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import shutil
 import uuid
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +24,15 @@ from ..core.errors import PackageError, RunError
 from ..core.files import file_digest
 from ..data.cells import as_text, to_python
 from ..data.personal import PERSON_NUMBER, personal_columns
-from ..data.schema import Schema
+from ..data.schema import Rule, Schema
 from ..inference.signing import PACKAGE_FORMAT, sign_package, verify_package
 from ..models.calibration import FinalModel
 from .parity import OnnxExport, shuffle_columns
 from .usual_cells import anonymise_cells
 
 # %% auto #0
-__all__ = ['write_model_files', 'make_background', 'make_drift_reference', 'package_declarations', 'replace_package',
-           'write_package']
+__all__ = ['write_model_files', 'make_background', 'make_drift_reference', 'cover_rule', 'package_declarations',
+           'replace_package', 'write_package']
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #3dba629b
 def write_model_files(
@@ -83,6 +85,27 @@ def make_drift_reference(
     return anonymise_cells(mixed, train, model.table, personal, seed)
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #78886b89
+def cover_rule(
+    rule: Rule,  # of a column that is personal, or holds free text
+) -> Rule:
+    "The rule without a value of a row: no list of values, no form, and limits rounded far outwards."
+    return replace(
+        rule, categories=(), pattern="", low=_far_limit(rule.low, -1), high=_far_limit(rule.high, 1)
+    )
+
+
+def _far_limit(limit: float | str | None, way: int) -> float | str | None:
+    "The next power of ten, or the decade of a day, so that nobody's value can be told from it."
+    if isinstance(limit, str):
+        year = int(limit[:4]) // 10 * 10 + (10 if way > 0 else 0)
+        return f"{min(max(year, 1), 9999):04d}-01-01"
+    if not limit:
+        return limit
+    size = math.log10(abs(limit))
+    power = math.ceil(size) if limit * way > 0 else math.floor(size)
+    return math.copysign(10.0**power, limit) if abs(power) <= 300 else None
+
+
 def package_declarations(
     model: FinalModel,
     schema: Schema,  # of the run
@@ -90,8 +113,18 @@ def package_declarations(
 ) -> dict[str, Any]:  # the content of files, by name
     "What a package declares about its rows and predictions: table, schema and problem."
     own = schema.only(column.name for column in model.table.used)
+    hidden = {*personal, *(column.name for column in model.table.used if column.kind == "text")}
+    if not own.source:  # what a person has written down is meant to be known
+        own = replace(
+            own, rules={name: cover_rule(rule) if name in hidden else rule for name, rule in own.rules.items()}
+        )
+    columns = tuple(
+        replace(column, kind_reason="") if column.name in hidden or not column.use else column
+        for column in model.table.columns
+    )
+    table = replace(model.table, columns=columns)  # reasons quote cells
     problem = {"task": model.task.to_dict(), "threshold": model.threshold, "personal": [*personal]}
-    return {"table": model.table.to_dict(), "schema": own.to_dict(), "problem": problem}
+    return {"table": table.to_dict(), "schema": own.to_dict(), "problem": problem}
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #84a7c302
 def replace_package(

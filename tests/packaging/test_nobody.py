@@ -1,7 +1,9 @@
 """No file of a package holds what a row says of a person: no value of a personal column, no text of a row."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -9,6 +11,9 @@ import pandas as pd
 import pytest
 
 from mlkit.data.personal import has_luhn_digit, has_my_number_digit, personal_columns
+from mlkit.data.schema_inference import infer_schema
+from mlkit.data.type_inference import infer_table_spec
+from mlkit.packaging.package_writer import package_declarations
 from mlkit.packaging.usual_cells import anonymise_cells, deal_words
 from mlkit.pipeline.notebooks import list_stages, run_in_process
 
@@ -128,3 +133,31 @@ def test_ordinary_cells_stay_as_they_are(people):
     table = infer_table_spec(people, ignore=["left"])
     names = [column.name for column in table.used]
     assert anonymise_cells(people[names], people, table)["age"].equals(people["age"])
+
+
+def test_what_is_declared_says_nothing_that_few_rows_hold(own_key, tmp_path):
+    rng = np.random.default_rng(5)
+    age = rng.integers(18, 90, ROWS)
+    frame = pd.DataFrame({
+        "name": [f"Planted{chr(97 + at % 26)}{'x' * (at // 26)} Unique" for at in range(ROWS)],
+        "customer_id": np.arange(ROWS) * 7 + 7_654_321,
+        "date_of_birth": pd.Timestamp("1951-07-13") + pd.to_timedelta(rng.integers(0, 20000, ROWS), "D"),
+        "note": [f"late order again {'plantednote' if at == 3 else 'usual'} word{at}" for at in range(ROWS)],
+        "age": age, "left": np.where(age + rng.normal(0, 15, ROWS) > 55, "yes", "no"),
+    })  # fmt: skip
+    table = infer_table_spec(frame, ignore=["left"])
+    model = SimpleNamespace(table=table, threshold=0.5, task=SimpleNamespace(to_dict=dict))
+    schema, personal = infer_schema(table, frame), personal_columns(frame, doubtful=True)
+    said = package_declarations(model, schema, personal)
+    text = json.dumps(said, ensure_ascii=False)
+    days = {f"{day:%Y-%m-%d}" for day in frame["date_of_birth"]}
+    ids = {*map(str, frame["customer_id"])}
+    assert [cell for cell in {*frame["name"], "plantednote", *ids, *days} if cell in text] == []
+    rules = said["schema"]["columns"] if "columns" in said["schema"] else said["schema"]
+    for name in personal.keys() & rules.keys():
+        assert not {"categories", "pattern"} & rules[name].keys()
+    given = replace(schema, source="schema.json")
+    assert (
+        package_declarations(model, given, personal)["schema"]
+        == given.only(column.name for column in table.used).to_dict()
+    )

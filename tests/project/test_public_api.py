@@ -111,8 +111,8 @@ def test_importing_a_package_costs_nothing():
 def test_help_tells_what_each_parameter_is():
     text = pydoc.plain(pydoc.render_doc(mlkit.fit))
     assert (
-        "budget : float, default 60.0\n        seconds in all; 0: no limit. Training gets what is left, a fifth of it at least"
-        in text
+        "budget : float, default 60.0\n        seconds in all; 0: no limit. "
+        "Training gets what is left, a fifth of it at least" in text
     )
     assert "Returns\n    -------\n    Model\n        with predict" in text
     for name in inspect.signature(mlkit.fit).parameters:

@@ -499,3 +499,29 @@ def test_what_is_rented_has_the_memory_that_is_needed(memory):
     assert offer["cloud_memory"] >= memory and offer["cloud_memory"] <= 4096 * offer["cloud_cpu"]
     assert offer["azure_memory"] == 2 * offer["azure_cpu"] <= 8
     assert memory > 8192 or 1024 * offer["azure_memory"] >= memory
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
+def test_into_a_folder_of_others_it_writes_only_when_told(package, tmp_path):
+    import pty
+
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / "README.md").write_text("mine")
+    (folder / "photo.png").write_bytes(b"mine")
+    command = [sys.executable, "-m", "mlkit.cli.main", "deploy", "kubernetes", str(package), str(folder)]
+    command[1:3] = ["-c", "from mlkit.cli.main import main; main()"]
+    alone = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert alone.returncode == 2 and "photo.png" in alone.stderr and "name a folder" in alone.stderr
+    assert len([*folder.iterdir()]) == 2
+    for answer, code, files in (("n", 2, 2), ("y", 0, 5)):
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as asked:
+            os.write(ours, f"{answer}\n".encode())
+            said = asked.communicate(timeout=120)[0].decode()
+        assert asked.returncode == code, said
+        assert "y/N" in said and len([*folder.iterdir()]) >= files
+    assert (folder / "README.md").read_text() == "mine" and (folder / "photo.png").read_bytes() == b"mine"
+    assert (folder / "deployment.yaml").is_file()
