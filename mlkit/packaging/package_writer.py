@@ -116,7 +116,8 @@ def package_declarations(
     hidden = {*personal, *(column.name for column in model.table.used if column.kind == "text")}
     if not own.source:  # what a person has written down is meant to be known
         own = replace(
-            own, rules={name: cover_rule(rule) if name in hidden else rule for name, rule in own.rules.items()}
+            own,
+            rules={name: cover_rule(rule) if name in hidden else rule for name, rule in own.rules.items()},
         )
     columns = tuple(
         replace(column, kind_reason="") if column.name in hidden or not column.use else column
