@@ -3861,6 +3861,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                               'mlkit/sources/joins.py'),
                                      'mlkit.sources.joins._free_column_names': ( 'sources/joins.html#_free_column_names',
                                                                                  'mlkit/sources/joins.py'),
+                                     'mlkit.sources.joins._split_at_last_on': ( 'sources/joins.html#_split_at_last_on',
+                                                                                'mlkit/sources/joins.py'),
                                      'mlkit.sources.joins.add_joined_columns': ( 'sources/joins.html#add_joined_columns',
                                                                                  'mlkit/sources/joins.py'),
                                      'mlkit.sources.joins.find_key_column': ( 'sources/joins.html#find_key_column',

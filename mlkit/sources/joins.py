@@ -38,6 +38,14 @@ class Join:
         return ", ".join(shorten(pair, 60) for pair in pairs)
 
 
+def _split_at_last_on(text: str) -> tuple[str, str]:
+    "What stands before and behind the last `on`; a source may have others in its name."
+    found = None
+    for found in re.finditer(r"\son(?=\s)", text):  # noqa: B007
+        pass
+    return (text[: found.start()].rstrip(), text[found.end() :].lstrip()) if found else (text, "")
+
+
 def parse_joins(
     join: str,  # SOURCE on KEY | SOURCE on KEY = OTHERKEY, KEY2
 ) -> list[Join]:
@@ -45,7 +53,7 @@ def parse_joins(
     joins = []
     for part in filter(str.strip, join.split("|")):
         check_no_secret(part.strip(), "collect.join")
-        source, _, keys = (re.split(r"\s+(on)\s+(?!.*\son\s)", part.strip(), maxsplit=1) + ["", ""])[:3]
+        source, keys = _split_at_last_on(part.strip())
         pairs = [[name.strip() for name in key.split("=", 1)] for key in keys.split(",")]
         if not source or not all(name for pair in pairs for name in pair):
             raise SettingsError(

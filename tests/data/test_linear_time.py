@@ -1,16 +1,24 @@
 """Reading a cell takes time in proportion to its length, whatever it is made of."""
 
 import time
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
 
+from mlkit.core.errors import MLKitError
 from mlkit.data.cells import split_units
 from mlkit.data.column_reader import read_column
 from mlkit.data.column_spec import ColumnSpec
 from mlkit.data.model_inputs import input_cell
 from mlkit.data.ordered_categories import ordered_categories
+from mlkit.data.personal import infer_personal_kind
 from mlkit.data.type_inference import infer_column, infer_table_spec
+from mlkit.sources.joins import parse_joins
+from mlkit.sources.locations import parse_location
+from mlkit.sources.readers import read_batches
 from mlkit.task.target import normalise_label
 
 # What regular expressions stumble over: one sign again and again, and what makes it fail at the end.
@@ -87,3 +95,62 @@ def test_numbers_beyond_every_limit_are_no_trouble():
         for column in COLUMNS.values():
             input_cell(column, number)
         infer_column(pd.Series([number, 1, 2] * 10, dtype=object))
+
+
+def read_file(text):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        path.write_text(text, encoding="utf-8")
+        next(iter(read_batches(source=str(path))))
+
+
+def allowing_refusal(read):
+    def tried(text):
+        with suppress(MLKitError):
+            read(text)
+
+    return tried
+
+
+PARSERS = {
+    "personal": lambda text: [infer_personal_kind(name, [text] * 5)
+                              for name in ("x", "phone", "name", "address", "passport_no", "birth_date")],
+    "personal by name": lambda text: infer_personal_kind(text, ["a b", "c d"]),
+    "joins": allowing_refusal(lambda text: parse_joins(f"a.csv on k | {text}")),
+    "location": allowing_refusal(parse_location),
+}  # fmt: skip
+OTHER_SIGNS = [
+    "\n",
+    ";",
+    "\t",
+    '""',
+    '"a,',
+    "on ",
+    " on ",
+    "on\t",
+    "|a on b",
+    "[]",
+    "key=",
+    "//",
+    "?",
+    "*",
+    "\\",
+]
+
+
+@pytest.mark.parametrize("size", [100_000, 1_000_000])
+@pytest.mark.parametrize("name", PARSERS)
+def test_parsers_of_people_joins_and_places_take_time_in_proportion(name, size):
+    signs = [*ALPHABETS, *OTHER_SIGNS] if size < 1_000_000 else ["1", "a@", "x1 ", *OTHER_SIGNS]
+    assert [sign for sign in signs if not is_linear(PARSERS[name], sign, "!", size)] == []
+
+
+def test_a_file_with_a_long_cell_is_read_in_proportion():
+    read = allowing_refusal(lambda text: read_file(f"a,b,c\n1,2,3\n4,5,6\n{text},2,3\n7,8,9\n"))
+    signs = [sign for sign in [*ALPHABETS, ";", "\t", '""', '"a,', "[]", "#", "="] if "," not in sign]
+    assert [sign for sign in signs if not is_linear(read, sign, "!", 100_000)] == []
+
+
+def test_a_join_is_parted_at_its_last_on():
+    [join] = parse_joins("what goes on here.csv  on  id = key")
+    assert (join.source, join.keys) == ("what goes on here.csv", (("id", "key"),))
