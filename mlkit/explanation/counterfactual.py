@@ -19,10 +19,13 @@ from .perturbation import PerturbationPool
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['RARE_VALUE_SHARE', 'changeable_columns', 'alternative_values', 'near_rows', 'CounterfactualSpace', 'Counterfactual',
-           'find_counterfactual', 'decision_gain', 'describe_counterfactual']
+__all__ = ['EXAMPLE_FIXED', 'RARE_VALUE_SHARE', 'changeable_columns', 'alternative_values', 'near_rows', 'CounterfactualSpace',
+           'Counterfactual', 'find_counterfactual', 'decision_gain', 'describe_counterfactual']
 
 # %% ../../nbs/explanation/04_counterfactual.ipynb #bd820ba4
+EXAMPLE_FIXED = "age | region"  # the default of stage 07, which speaks of the built-in example
+
+
 def changeable_columns(
     pool: PerturbationPool,
     personal: dict[str, str],  # columns whose values are not shown
@@ -30,6 +33,8 @@ def changeable_columns(
 ) -> list[str]:
     "The columns that a change may use. SettingsError for a fixed one that is not there."
     kept, known = [name.strip() for name in split_list(fixed)], list(map(str, pool.rows))
+    if fixed == EXAMPLE_FIXED:
+        kept = [name for name in kept if name in known]
     for name in kept:
         if name in map(str.strip, known):
             continue

@@ -15,7 +15,7 @@ from ..data.column_spec import KINDS
 from ..data.table_spec import TableSpec
 
 # %% auto #0
-__all__ = ['OPTION_CHOICES', 'OPTION_KINDS', 'OPTION_NAMES', 'NO_OVERRIDE', 'ColumnOverride', 'split_options',
+__all__ = ['OPTION_CHOICES', 'OPTION_KINDS', 'OPTION_NAMES', 'NO_OVERRIDE', 'EXAMPLE_COLUMNS', 'ColumnOverride', 'split_options',
            'parse_column_override', 'parse_column_overrides', 'check_column_overrides']
 
 # %% ../../nbs/features/03_column_options.ipynb #06a00d47
@@ -92,12 +92,17 @@ def _hint(word: str, known: Iterable[str], what: str) -> str:
     return did_you_mean(word, known) or f"; the {what} are {', '.join(map(_short, [*known][:20]))}"
 
 # %% ../../nbs/features/03_column_options.ipynb #bd4ccf32
+EXAMPLE_COLUMNS = "age: missing -1"  # the default of stage 04, which speaks of the built-in example
+
+
 def parse_column_overrides(
     text: str,  # the parameter `columns`
     names: Sequence[str],  # of the table's columns
 ) -> tuple[dict[str, ColumnOverride], list[str]]:  # wishes by column; what is wrong, a line each
     "What is wanted for each column."
     stripped = {name.strip(): name for name in names}
+    if text == EXAMPLE_COLUMNS and "age" not in stripped:
+        return {}, []
     wishes: dict[str, ColumnOverride] = {}
     problems: list[str] = []
     for part in filter(str.strip, text.split("|")):

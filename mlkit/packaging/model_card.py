@@ -26,7 +26,9 @@ def load_card_facts(
     "The artifacts of earlier stages that a card is made from."
     facts = {name: run.load(name) for name in _CARD_ARTIFACTS if run.has(name)}
     tables = {name: value.to_dict("records") for name, value in facts.items() if hasattr(value, "columns")}
-    return facts | tables
+    journal = run.journal
+    trained = str(journal["stages"].get("train", {}).get("started", ""))[:10]
+    return facts | tables | {"name": str(journal.get("project") or run.folder.name), "trained": trained}
 
 # %% auto #0
 __all__ = ['CARD_SECTIONS', 'load_card_facts', 'markdown_code', 'markdown_table', 'missing_field_note', 'public_source_name',
@@ -76,34 +78,36 @@ def _format_setting(name: str, value: Any) -> str:
     )
 
 
-def _format_members(members: Sequence[dict[str, Any]]) -> str:
+def _format_settings(settings: dict[str, Any]) -> str:
+    return ", ".join(_format_setting(*pair) for pair in settings.items())
+
+
+def _members_table(members: Sequence[dict[str, Any]]) -> str:
     "The members of an ensemble: weight, family and hyperparameters of each."
-    lines = (
-        f"{each['weight']:.2g} × {each['family']} "
-        f"({', '.join(_format_setting(*pair) for pair in each['settings'].items())})"
-        for each in members
-    )
-    return "; ".join(lines)
+    rows = [[f"{m['weight']:.2f}", m["family"], _format_settings(m["settings"])] for m in members]
+    return f"The ensemble is a weighted mean of:\n\n{markdown_table(['weight', 'family', 'hyperparameters'], rows)}"
 
 
 def model_details_section(facts: dict[str, Any], owner: str) -> str:
     "Model details."
     task, choice, snapshot = facts["task"], facts.get("choice", {}), facts.get("snapshot", {})
     classes = f": {', '.join(map(_escape_markdown, task['classes'][:12]))}" if task["classes"] else ""
-    settings = ", ".join(
-        _format_members(value) if name == "members" else _format_setting(name, value)
-        for name, value in choice.get("settings", {}).items()
-    )
+    settings = dict(choice.get("settings", {}))
+    members = settings.pop("members", [])
     rows = [
+        ["Name", _escape_markdown(facts.get("name", ""))],
+        ["Trained on", facts.get("trained", "")],
         ["Predicts", f"{markdown_code(task['target'])} ({task['type']}{classes})"],
         ["Positive class", _escape_markdown(task["positive"])],
         ["Model family", _escape_markdown(choice.get("family", ""))],
-        ["Hyperparameters", settings],
+        ["Hyperparameters", _format_settings(settings)],
         ["Hash of the data", markdown_code(snapshot["data_hash"][:16]) if "data_hash" in snapshot else ""],
-        ["Date, versions of software", "in `run.json`, beside the run"],
+        ["Version", "given when it is registered: `mlkit history` lists them"],
+        ["Versions of software", "in `manifest.json`, beside this card"],
     ]
     who = _stated_section("Answerable", owner, "who answers for this model", "explain.owner")
-    return markdown_table(["", ""], [row for row in rows if row[1]]) + f"\n\n{who}"
+    facts_table = markdown_table(["", ""], [row for row in rows if row[1]])
+    return "\n\n".join([facts_table, *([_members_table(members)] if members else []), who])
 
 
 def _stated_section(title: str, words: str, what: str, setting: str) -> str:
@@ -369,7 +373,12 @@ def model_card(
         caveats_section(facts),
     )
     parts = [f"## {title}\n\n{body}" for title, body in zip(CARD_SECTIONS, bodies, strict=True)]
-    return "\n\n".join([f"# Model card: {_escape_markdown(facts['task']['target'])}", *parts]) + "\n"
+    return (
+        "\n\n".join(
+            [f"# Model card: {_escape_markdown(facts.get('name') or facts['task']['target'])}", *parts]
+        )
+        + "\n"
+    )
 
 
 def describe_card_gaps(

@@ -22,6 +22,7 @@ from ..core.run_folder import RunFolder, edit_journal, read_journal
 from mlkit.pipeline.notebooks import (
     Stage,
     check_parameters,
+    default_values,
     list_stages,
     reason_to_run,
     run_in_process,
@@ -47,10 +48,6 @@ def _earlier_stages(stage: str) -> list[Stage]:
     return list(list_stages().values())[: names.index(stage)]
 
 
-def _default_values(stage: Stage) -> dict[str, Any]:
-    return {name: parameter.default for name, parameter in stage.parameters.items() if name != "run"}
-
-
 def _close_by_hand(folder: Path, stage: Stage) -> None:
     "A run section that was run by hand to its end counts as done; its last act is to set the summary."
     record = read_journal(folder)["stages"].get(stage.name, {})
@@ -68,7 +65,7 @@ def _stages_to_run(
     for stage in stages:
         _close_by_hand(folder, stage)
         record = read_journal(folder)["stages"].get(stage.name, {})
-        values = _default_values(stage) | (record.get("parameters") or _LESSON_PARAMETERS.get(stage.name, {}))
+        values = default_values(stage) | (record.get("parameters") or _LESSON_PARAMETERS.get(stage.name, {}))
         if found or reason_to_run(folder, stage, values):
             found.append((stage, values))
     return found
@@ -92,7 +89,7 @@ def _values_in_notebook(stage: str) -> dict[str, Any]:  # by parameter; nothing 
     from IPython import get_ipython
 
     shell = get_ipython()
-    known = _default_values(list_stages()[stage])
+    known = default_values(list_stages()[stage])
     return {name: shell.user_ns[name] for name in known if name in shell.user_ns} if shell else {}
 
 
@@ -108,7 +105,7 @@ def _open_lesson_run(stage: str) -> RunFolder:
 
 
 def _record_parameters(folder: Path, stage: str, values: Mapping[str, Any]) -> None:
-    in_full = _default_values(list_stages()[stage]) | dict(values)
+    in_full = default_values(list_stages()[stage]) | dict(values)
     with edit_journal(folder) as journal:
         journal["stages"][stage] |= {
             "parameters": in_full,

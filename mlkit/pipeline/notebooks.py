@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['notebook_folder', 'Stage', 'has_tag', 'run_view', 'list_stages', 'stage_library_versions', 'own_model_code',
-           'stage_fingerprint', 'reason_to_run', 'run_in_process', 'check_parameters']
+           'stage_fingerprint', 'reason_to_run', 'default_values', 'run_in_process', 'check_parameters']
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #789f7140
 import ast
@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..core.errors import MLKitError
 from ..core.files import file_digest, file_names_digest
 from ..core.run_folder import edit_journal, is_own_artifact, read_journal
 from ..core.source_code import imported_modules, normalise_code, package_folder, reachable_code
-from .settings import Parameter, check_values, parse_parameters
+from .settings import Parameter, check_values, forget_example, parse_parameters
 
 
 @contextmanager
@@ -244,6 +245,17 @@ def _is_unchanged_artifact(folder: Path, name: str, entry: dict | None) -> bool:
     return path.exists() and file_digest(path) == entry["sha256"] and is_own_artifact(folder, name, entry)
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #e9a2d0b7
+def default_values(
+    stage: Stage,
+    stated: Mapping[str, Any] = MappingProxyType({}),  # parameters that somebody has set
+) -> dict[str, Any]:  # of all parameters but `run`
+    "The defaults of a stage; those that speak of the built-in example are left out where it is not meant."
+    values = {name: parameter.default for name, parameter in stage.parameters.items() if name != "run"}
+    if any(stated.get(name, values.get(name)) != values.get(name) for name in ("source", "target")):
+        forget_example({stage.name: values}, {(stage.name, name) for name in stated})
+    return values
+
+
 def run_in_process(
     folder: Path,  # the run folder
     stage: Stage,
@@ -252,8 +264,7 @@ def run_in_process(
     "Run one stage here and now, with no kernel and nothing shown; skipped when nothing changed."
     from IPython.utils.capture import capture_output
 
-    defaults = {name: parameter.default for name, parameter in stage.parameters.items() if name != "run"}
-    values = defaults | dict(parameters)
+    values = default_values(stage, parameters) | dict(parameters)
     if folder.exists() and not reason_to_run(folder, stage, values):
         return
     made_of = stage_fingerprint(stage, values)  # before it runs: what is edited meanwhile has not run

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PARAMETER_TYPES', 'Parameter', 'parse_parameters', 'parse_value', 'check_values', 'Setting', 'read_settings_file',
-           'read_environment_settings', 'parse_setting_override', 'match_parameters', 'resolve_settings',
-           'project_name']
+           'read_environment_settings', 'parse_setting_override', 'match_parameters', 'forget_example',
+           'resolve_settings', 'project_name']
 
 # %% ../../nbs/pipeline/01_settings.ipynb #026909c2
 import ast
@@ -398,7 +398,7 @@ def _is_about_example(
     return all(values[stage][name] == stages[stage][name].default for stage, name in known)
 
 
-def _forget_example(
+def forget_example(
     values: dict[str, dict[str, Any]],  # of all parameters, by stage; changed
     stated: Container[tuple[str, str]],  # those that somebody has set
 ) -> None:
@@ -438,7 +438,7 @@ def resolve_settings(
                     values[stage][parameter.name] = parse_value(setting.text, parameter, setting.where)
                     stated.add((stage, parameter.name))
     if not _is_about_example(values, stages):
-        _forget_example(values, stated)
+        forget_example(values, stated)
     problems += contradictions(values) if not problems else []
     if problems:
         raise SettingsError("\n".join(problems))

@@ -1,0 +1,57 @@
+"""The lesson, the run, the report and the model card say the same of the example."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mlkit.pipeline.notebooks import list_stages
+from mlkit.pipeline.settings import resolve_settings
+from tests.conftest import Lifecycle
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMETERS = {name: stage.parameters for name, stage in list_stages().items()}
+
+
+def test_the_settings_file_says_what_the_notebooks_say() -> None:
+    settings = resolve_settings(PARAMETERS, ROOT / "settings.ini", {}, [])
+    by_notebooks = resolve_settings(PARAMETERS, None, {}, [])
+    assert settings.pop("problem") | {"metric": "auto"} == by_notebooks.pop("problem")
+    assert settings == by_notebooks
+
+
+def test_another_table_knows_nothing_of_the_example() -> None:
+    settings = resolve_settings(PARAMETERS, None, {}, ["collect.source=mine.csv", "problem.target=y"])
+    assert settings["problem"]["goal"] is None and settings["problem"]["cost_false_negative"] == 1
+    assert settings["prepare"]["columns"] == settings["explain"]["fixed"] == ""
+    stated = ["problem.target=plan_next", "problem.goal=0.8", "explain.fixed=region"]
+    settings = resolve_settings(PARAMETERS, None, {}, stated)
+    assert settings["problem"]["goal"] == 0.8 and settings["explain"]["fixed"] == "region"
+    assert settings["problem"]["decision"] == ""
+
+
+@pytest.fixture(scope="module")
+def customers(tmp_path_factory: pytest.TempPathFactory) -> Lifecycle:
+    life = Lifecycle(tmp_path_factory.mktemp("agree") / "customers", ROOT, "example:customers")
+    life.run("--to", "explain")
+    return life
+
+
+def test_run_report_and_card_agree(customers: Lifecycle) -> None:
+    def load(name: str) -> dict:
+        return json.loads((customers.artifacts / f"{name}.json").read_text(encoding="utf-8"))
+
+    problem, metrics = load("problem"), load("metrics")
+    page = (customers.folder / "report.html").read_text(encoding="utf-8")
+    card = (customers.artifacts / "card.md").read_text(encoding="utf-8")
+    assert (problem["goal"], problem["cost_false_negative"]) == (0.8, 5)
+    assert metrics["goal"] == 0.8 and metrics["threshold"] == pytest.approx(1 / 6)
+    score, family = f"{metrics['score']:.3f}", load("choice")["family"]
+    assert f"AUC-ROC {score}" in re.sub("<[^>]+>", "", page) and f"| AUC-ROC | {score} |" in card
+    assert "1 for a false positive, 5 for a false negative" in page
+    assert "A false positive costs 1, a false negative 5" in card and "probability of 0.167" in card
+    assert "Goal: 0.8" in card and "goal of 0.8" in page
+    assert f"of the model <b>{family}</b>" in page and f"| Model family | {family} |" in card
+    told = re.findall(r"What would change that.*", page)
+    assert told and not re.search(r"(>age<|>region<)", " ".join(told)), "nobody can change these"
