@@ -55,7 +55,7 @@ def model_folder(own_key, people, tmp_path_factory) -> Path:
         "problem": {"target": "left"}, "collect": {"source": str(desk / "people.parquet")}, "validate": {},
         "prepare": {}, "train": {"models": "tree", "trials": 1, "budget": 0.0, "jobs": 1},
         "evaluate": {"resamples": 100, "curve_points": 0},
-        "explain": {"samples": 10, "background": 20, "rows": "1"}, "package": {"register": False},
+        "explain": {"samples": 10, "background": 20, "rows": "1", "fixed": ""}, "package": {"register": False},
     }  # fmt: skip
     for name, parameters in small.items():
         run_in_process(desk / "run", list_stages()[name], parameters)
