@@ -19,6 +19,7 @@ import typer
 
 from .model_commands import add_model_commands
 from ..core.errors import MLKitError, RunError, SettingsError, did_you_mean
+from ..core.formatting import wrap_for_terminal
 
 app = typer.Typer(
     name="mlkit",
@@ -267,7 +268,8 @@ def run(
     typer.echo(f"{parameters['collect']['source']} -> {folder}")
     run_pipeline(folder, parameters, chosen, engine, fresh, project=name, request=asdict(request))
     told = {*chosen} - {"problem", "collect", "validate", "prepare", "train"}
-    typer.echo(_describe_result(folder) if told else f"Next: mlkit run --out {folder}")
+    result = _describe_result(folder) if told else f"Next: mlkit run --out {folder}"
+    typer.echo(wrap_for_terminal(result))
 
 # %% ../../nbs/cli/02_main.ipynb #ecb33a56
 def _describe_result(
@@ -295,11 +297,15 @@ def show(
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
-    "Print the path of a run's report."
+    "Print the path of a run's report, which is written where there is none yet."
     folder = folder or _newest_run()
     report = folder / "report.html"
     if not report.is_file():
-        raise SettingsError(f"no report in {folder}; make one: mlkit run --out {folder}")
+        if not (folder / "run.json").is_file():
+            raise SettingsError(f"no run in {folder}; make one: mlkit run --out {folder}")
+        from mlkit.pipeline.report import write_report
+
+        write_report(folder)
     typer.echo(report)
     if open_it:
         typer.launch(report.absolute().as_uri())
@@ -307,20 +313,24 @@ def show(
 
 def _newest_run() -> Path:
     journals = sorted(Path("runs").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    journals = [path for path in journals if path.with_name("report.html").is_file()] or journals
     if not journals:
         raise SettingsError("no run below runs/; make one: mlkit run")
     return journals[-1].parent
 
 # %% ../../nbs/cli/02_main.ipynb #318ec8ab
 @app.command()
-def doctor() -> None:
+def doctor(
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Also what is as it should be.")] = False,
+) -> None:
     "Check the installation, and say how to mend what is missing."
     findings = check_environment()
     for good, what, mend in findings:
-        typer.echo(f"✓ {what}" if good else f"✗ {what} -> {mend}")
+        if verbose or not good:
+            typer.echo(wrap_for_terminal(f"✓ {what}" if good else f"✗ {what} -> {mend}", 2))
     if not all(good for good, _, _ in findings):
         raise typer.Exit(2)
-    typer.echo("All is well. Next: mlkit run")
+    typer.echo(f"All is well: {len(findings)} things were looked at. Next: mlkit run")
 
 
 def check_environment() -> list[
@@ -410,5 +420,5 @@ def _usage_error(error: Any) -> str:  # click's own kind of error
 
 
 def _stop(message: str, code: int) -> None:
-    typer.echo(f"mlkit: {message}", err=True)
+    typer.echo(wrap_for_terminal(f"mlkit: {message}", len("mlkit: ")), err=True)
     raise SystemExit(code)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -17,7 +20,7 @@ from .errors import RunError
 # %% auto #0
 __all__ = ['SIGNIFICANCE_LEVEL', 'format_number', 'format_compact_number', 'without_nan', 'format_duration', 'format_memory',
            'parse_local_time', 'pluralise', 'join_with_and', 'shorten', 'split_list', 'format_value',
-           'first_error_line', 'describe_mlflow_error']
+           'first_error_line', 'describe_mlflow_error', 'wrap_for_terminal']
 
 # %% ../../nbs/core/07_formatting.ipynb #297ee7fb
 def format_number(
@@ -147,6 +150,29 @@ def describe_mlflow_error(
         return str(error)
     text = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return re.sub(r"//[^/\s]+@", "//", text)[:200]
+
+# %% ../../nbs/core/07_formatting.ipynb #f2fd5887
+def wrap_for_terminal(
+    text: str,  # one line or several
+    indent: int = 0,  # characters by which lines that go on are set in
+    width: int | None = None,  # of the terminal; None: as it is, and no wrapping where there is none
+) -> str:
+    "Lines broken between words, from a width of 60 characters on."
+    if width is None and not sys.stdout.isatty():
+        return text
+    width = width or shutil.get_terminal_size().columns
+    if width < 60:
+        return text
+    return "\n".join(_wrap_line(line, indent, width) for line in text.split("\n"))
+
+
+def _wrap_line(line: str, indent: int, width: int) -> str:
+    if len(line) <= width or re.match(r"(Next: *|\s+)mlkit ", line):
+        return line
+    inset = " " * (indent or len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line, width, subsequent_indent=inset, break_long_words=False, break_on_hyphens=False, tabsize=4
+    )
 
 # %% ../../nbs/core/07_formatting.ipynb #ac113d33
 SIGNIFICANCE_LEVEL = 0.05  # the largest p-value that is not put down to chance

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..core import errors
 from ..core.errors import MLKitError, RunError, StageError
-from ..core.formatting import describe_mlflow_error
+from ..core.formatting import describe_mlflow_error, wrap_for_terminal
 from ..core.machine_key import private_temporary_folder
 from ..core.run_folder import RunFolder, edit_journal, read_journal, remove_partial_files
 from . import engine
@@ -62,7 +62,8 @@ class RunProgress:
         if self.status:
             self.status.stop()
         self.status = None
-        self.console.print(f"{sign} {stage.path.stem:<12} {text}")
+        line = f"{sign} {stage.path.stem:<12} {text}"
+        self.console.print(wrap_for_terminal(line, indent=24))
 
     def print_line(self, text: str) -> None:
         self.console.print(text)

@@ -1,0 +1,67 @@
+"""What a person sees in a terminal, and what a program reads from a pipe."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = "from mlkit.cli.main import main; main()"
+
+
+def mlkit(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", CODE, *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+def on_terminal(*arguments: str, cwd: Path, columns: int) -> list[str]:
+    "The lines that a command leaves on a real pseudo-terminal of this width."
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
+    master, slave = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns)}
+    command = [sys.executable, "-c", CODE, *arguments]
+    with subprocess.Popen(
+        command, cwd=cwd, stdin=slave, stdout=slave, stderr=slave, env=environment
+    ) as process:
+        os.close(slave)
+        text = b""
+        while True:
+            try:
+                text += os.read(master, 65536)
+            except OSError:  # the other end was closed
+                break
+            if process.poll() is not None and not text:
+                break
+    os.close(master)
+    return text.decode().replace("\r", "").splitlines()
+
+
+def test_doctor_says_one_line_when_all_is_well(tmp_path: Path) -> None:
+    brief, whole = mlkit("doctor", cwd=tmp_path), mlkit("doctor", "-v", cwd=tmp_path)
+    if brief.returncode:
+        pytest.skip("something is missing on this machine: " + brief.stdout)
+    assert brief.stdout.startswith("All is well") and brief.stdout.count("\n") == 1
+    assert "✓ Python" in whole.stdout and whole.stdout.endswith(brief.stdout)
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_long_message_is_broken_between_words_and_set_in(tmp_path: Path, columns: int) -> None:
+    lines = on_terminal("run", "--data", "no such folder/no_such_table_of_customers.csv", "--target", "y",
+                        cwd=tmp_path, columns=columns)  # fmt: skip
+    assert len(lines) > 1 and all(len(line) <= columns for line in lines), lines
+    assert lines[0].startswith("mlkit: ") and all(line.startswith(" " * 7) for line in lines[1:])
+    piped = mlkit(
+        "run", "--data", "no such folder/no_such_table_of_customers.csv", "--target", "y", cwd=tmp_path
+    )
+    assert piped.stderr.count("\n") == 1, "a log gets one line"
+    assert " ".join(piped.stderr.split()) == " ".join(" ".join(lines).split())
+
+
+def test_a_report_is_written_when_it_is_asked_for(tmp_path: Path) -> None:
+    from mlkit.core.run_folder import RunFolder
+
+    RunFolder(tmp_path / "runs" / "lesson", "problem").set_summary("predict y")
+    shown = mlkit("show", "runs/lesson", cwd=tmp_path)
+    assert shown.returncode == 0 and (tmp_path / shown.stdout.strip()).is_file()
+    assert "no run in nowhere" in mlkit("show", "nowhere", cwd=tmp_path).stderr
