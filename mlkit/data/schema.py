@@ -170,6 +170,8 @@ DEFAULT_ACTIONS: dict[str, ViolationAction] = {  # what can be wrong with a row,
     "category": "warn",  # a category that was never seen
     "pattern": "warn",  # a text of another form
     "constraint": "warn",  # columns that contradict each other
+    "sparse_row": "warn",  # far more empty cells than rows usually have
+    "empty_row": "error",  # nothing is filled in
 }
 
 

@@ -42,7 +42,7 @@ def describe_explanation(
     if contra:
         said += f" What speaks against it: {join_with_and(contra)}."
     return (
-        f"{said} Of a row about which nothing is known the model would say {format_output(task, shap.base)}."
+        f"{said} An average row gets {format_output(task, shap.base)}."
     )
 
 # %% ../../nbs/explanation/06_narrative.ipynb #1cbfee0e

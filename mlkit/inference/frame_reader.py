@@ -156,7 +156,16 @@ def read_frame(
     violations += [
         (reader.unknown_column(name), everywhere) for name in series if name not in reader.known_names
     ]
-    return ParsedFrame(_stacked(numbers, rows, np.float32), _stacked(texts, rows, object), violations)
+    table = _stacked(numbers, rows, np.float32), _stacked(texts, rows, object)
+    return ParsedFrame(*table, _sparse_rows(reader, *table) + violations)
+
+
+def _sparse_rows(reader: RowReader, numbers: np.ndarray, words: np.ndarray) -> list[ViolationMask]:
+    "Rows with far more empty cells than usual, by how many."
+    empty = np.isnan(numbers[:, reader.number_places]).sum(axis=1)
+    empty = empty + (words[:, reader.word_places] == "").sum(axis=1)
+    counts = [int(count) for count in np.unique(empty) if count > reader.usually_empty]
+    return [(reader.sparse_row(count), empty == count) for count in counts]
 
 
 def _stacked(columns: list[Any], rows: int, dtype: Any) -> np.ndarray:

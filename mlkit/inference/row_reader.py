@@ -161,6 +161,28 @@ def _make_cell_parser(column: ColumnSpec, schema: Schema) -> CellParser:
 _ABSENT = object()
 
 
+def _first_places(
+    table: TableSpec,
+) -> tuple[list[int], list[int]]:  # of numbers, and of words
+    "Where, among the model inputs, stands the one of each column that tells whether its cell is empty."
+    number_places, word_places, numbers, words = [], [], 0, 0
+    for column in table.used:
+        is_text = [is_text_input(kind) for kind in input_kinds(column).values()]
+        if any(is_text):
+            word_places.append(words)
+        else:
+            number_places.append(numbers)
+        words += sum(is_text)
+        numbers += len(is_text) - sum(is_text)
+    return number_places, word_places
+
+
+def _empty_shares(schema: Schema, table: TableSpec) -> list[float]:
+    "The share of empty cells that each column may have."
+    shares = [schema.rules[column.name].missing for column in table.used]
+    return [1.0 if share is None else share for share in shares]
+
+
 class RowReader:
     "Checks raw rows against the schema and makes model inputs of them."
 
@@ -174,6 +196,8 @@ class RowReader:
         self.cell_parsers = {column.name: _make_cell_parser(column, self.schema) for column in table.used}
         self.names = [column.name for column in table.columns]
         self.known_names = frozenset([*self.names, target])
+        self.number_places, self.word_places = _first_places(table)
+        self.usually_empty = max(len(self.cell_parsers) / 2, 1.5 * sum(_empty_shares(self.schema, table)))
         used = {column.name for column in table.used}
         self.constraints = [each for each in schema.constraints if used.issuperset(each.columns)]
 
@@ -199,6 +223,10 @@ class RowReader:
             self._check_across_columns(row, numbers, violations)
         if not row.keys() <= self.known_names:
             violations += map(self.unknown_column, row.keys() - self.known_names)
+        empty = sum(numbers[place] != numbers[place] for place in self.number_places)  # NaN is not itself
+        empty += sum(not texts[place] for place in self.word_places)
+        if empty > self.usually_empty:
+            violations.insert(0, self.sparse_row(empty))
         return ParsedRow(numbers, texts, violations)
 
     def _check_across_columns(
@@ -215,6 +243,14 @@ class RowReader:
     def missing_column(self, name: str) -> Violation:
         "The violation for a column that is not there."
         return self._violation(name, "missing_column", f"'{name}' is not there")
+
+    def sparse_row(self, empty: int) -> Violation:
+        "The violation for a row with so many cells that are empty or not known."
+        columns = len(self.cell_parsers)
+        if empty == columns:
+            return self._violation("", "empty_row", "nothing is filled in, so nothing can be said of this row")
+        message = f"{empty} of {columns} columns are empty or not known, so this says little about the row"
+        return self._violation("", "sparse_row", message)
 
     def unknown_column(self, name: Any) -> Violation:
         "The violation for a column that is not known."

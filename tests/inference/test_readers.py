@@ -156,3 +156,44 @@ def test_long_texts_and_many_values_do_not_stay_in_memory():
     grown = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert grown < 3_000_000
+
+
+# rows with little in them
+CUSTOMERS = load_example("customers")
+CUSTOMER_TABLE = infer_table_spec(CUSTOMERS, ignore=["churned"])
+CUSTOMER_READER = RowReader(CUSTOMER_TABLE, infer_schema(CUSTOMER_TABLE, CUSTOMERS), "churned")
+FULL = {name: cell for name, cell in CUSTOMERS.iloc[0].items() if name != "churned"}
+COLUMNS = len(CUSTOMER_TABLE.used)
+
+
+@pytest.mark.parametrize(
+    "row, check, action",
+    [
+        (dict.fromkeys(FULL), "empty_row", "error"),
+        (dict.fromkeys(FULL, " n/a "), "empty_row", "error"),
+        (dict.fromkeys(FULL, float("nan")), "empty_row", "error"),
+        ({}, "empty_row", "error"),
+        (dict.fromkeys(FULL) | {"age": "41", "plan": "pro"}, "sparse_row", "warn"),
+        (FULL | {"note": None, "satisfaction": "", "age": "unknown"}, "", ""),
+        (FULL, "", ""),
+    ],
+)
+def test_a_row_with_nothing_in_it_gets_no_answer_and_one_with_little_a_warning(row, check, action):
+    [found] = [v for v in CUSTOMER_READER.read(row).violations if v.check.endswith("_row")] or [None]
+    assert found is None if not check else (found.check, found.action) == (check, action)
+    frame = read_frame(CUSTOMER_READER, pd.DataFrame([row] * 2, index=range(2)))
+    assert [v for v, where in frame.violations if v.check.endswith("_row") and where.all()] == [found] * bool(
+        check
+    )
+    assert list(frame.rejected()) == [action == "error"] * 2
+    if check == "sparse_row":
+        assert f"{COLUMNS - 2} of {COLUMNS} columns are empty" in found.message
+
+
+def test_rows_of_a_table_that_is_mostly_empty_are_as_usual():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(600, 8))
+    table = pd.DataFrame(np.where(rng.random((600, 8)) < 0.75, np.nan, values), columns=list("abcdefgh"))
+    spec = infer_table_spec(table, ignore=[])
+    reader = RowReader(spec, infer_schema(spec, table))
+    assert not [v for v, _ in read_frame(reader, table).violations if v.check.endswith("_row")]
