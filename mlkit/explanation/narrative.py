@@ -41,9 +41,7 @@ def describe_explanation(
     said += f", mainly because {join_with_and(pro)}." if pro else ", though no column speaks for it."
     if contra:
         said += f" What speaks against it: {join_with_and(contra)}."
-    return (
-        f"{said} An average row gets {format_output(task, shap.base)}."
-    )
+    return f"{said} An average row gets {format_output(task, shap.base)}."
 
 # %% ../../nbs/explanation/06_narrative.ipynb #1cbfee0e
 def describe_prediction(task: Task, explanation: RowExplanation, sign: int) -> str:

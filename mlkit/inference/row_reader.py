@@ -161,9 +161,7 @@ def _make_cell_parser(column: ColumnSpec, schema: Schema) -> CellParser:
 _ABSENT = object()
 
 
-def _first_places(
-    table: TableSpec,
-) -> tuple[list[int], list[int]]:  # of numbers, and of words
+def _first_places(table: TableSpec) -> tuple[list[int], list[int]]:  # of numbers, and of words
     "Where, among the model inputs, stands the one of each column that tells whether its cell is empty."
     number_places, word_places, numbers, words = [], [], 0, 0
     for column in table.used:
@@ -248,7 +246,9 @@ class RowReader:
         "The violation for a row with so many cells that are empty or not known."
         columns = len(self.cell_parsers)
         if empty == columns:
-            return self._violation("", "empty_row", "nothing is filled in, so nothing can be said of this row")
+            return self._violation(
+                "", "empty_row", "nothing is filled in, so nothing can be said of this row"
+            )
         message = f"{empty} of {columns} columns are empty or not known, so this says little about the row"
         return self._violation("", "sparse_row", message)
 
