@@ -17,13 +17,14 @@ from tools.library import ROOT, members, parameters, read_library
 GLOSSARY = ROOT / "docs" / "glossary.md"
 LIBRARY = read_library()
 CODE, QUOTED = re.compile(r"`([^`]+)`"), re.compile(r'"([^"]+)"')
+ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 
 
 def rows() -> list[list[str]]:
     """Term, meaning, where it stands, what it is not called: of each line in each table."""
     lines = [line for line in GLOSSARY.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [row for row in cells if set(row[0]) != {"-"} and row[0] != "term"]
+    return [[ANCHOR.sub("", row[0]), *row[1:]] for row in cells if set(row[0]) != {"-"} and row[0] != "term"]
 
 
 ROWS = rows()
@@ -106,6 +107,18 @@ def test_the_table_is_whole():
     twice = {term for term in terms if terms.count(term) > 1}
     fail_with([f"{term}: explained twice" for term in twice], "docs/glossary.md, one line a term")
     assert len(ROWS) > 20
+
+
+def test_a_link_reaches_each_term():
+    anchors = ANCHOR.findall(GLOSSARY.read_text(encoding="utf-8"))
+    assert len(anchors) == len(set(anchors))
+    names = {term: re.split(r" / |/|, ", term) for term in (row[0] for row in ROWS)}
+    slugs = {
+        term: [re.sub(r"[^\w -]", "", name).strip().lower().replace(" ", "-") for name in names[term]]
+        for term in names
+    }
+    faults = [f"{term}: no anchor {slug}" for term in slugs for slug in slugs[term] if slug not in anchors]
+    fail_with(faults, 'in docs/glossary.md: <a id="test-set"></a> before the term')
 
 
 def test_what_the_glossary_names_exists():
