@@ -281,12 +281,13 @@ def _describe_result(
     run, report = RunFolder(folder), folder / "report.html"
     if not run.has("metrics"):
         return f"Report: {report}\nNext: mlkit run --out {folder}"
-    from mlkit.task.score_summary import describe_verdict, read_score_summary
+    from mlkit.task.score_summary import describe_no_score, describe_verdict, read_score_summary
 
-    score, following = read_score_summary(run.load("metrics")), f"Next:   mlkit show {folder} --open"
+    metrics, following = run.load("metrics"), f"Next:   mlkit show {folder} --open"
+    score = read_score_summary(metrics)
     if run.has("package"):
         following += f"\n        mlkit serve {folder}"
-    verdict = describe_verdict(score) if score else "No score yet."
+    verdict = describe_verdict(score) if score else describe_no_score(metrics)
     return "\n".join(["", verdict, f"Report: {report}", following])
 
 # %% ../../nbs/cli/02_main.ipynb #c170bcba

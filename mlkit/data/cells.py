@@ -75,7 +75,7 @@ def as_text(
     "The text of a cell: without blanks around it, `401.0` as `401`, midnight as the day alone."
     if cell is None:
         return ""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53:
         return str(int(cell))
     if isinstance(cell, datetime):
         return str(cell).removesuffix(" 00:00:00")

@@ -30,7 +30,7 @@ from mlkit.data.cells import (
     to_python,
 )
 from .moments import parse_moment
-from .spellings import fold_category
+from .spellings import code_fold
 
 # %% auto #0
 __all__ = ['ColumnKind', 'KINDS', 'DecimalMark', 'DateOrder', 'COLUMN_CHOICES', 'ColumnSpec', 'CellLookups', 'read_cell',
@@ -97,7 +97,7 @@ class CellLookups:
     "Dictionaries and sets by which the cells of one column are read, made once from its spec."
 
     def __init__(self, column: ColumnSpec):
-        self.fold = str.strip if column.exact_match else fold_category
+        self.fold = str.strip if column.exact_match else code_fold(column.categories)
         self.markers = _folded_markers(column.missing)
         self.exact_category = {**column.spellings, **{text: text for text in column.categories}}
         folded = {(self.fold(text), category) for text, category in self.exact_category.items()}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..core.errors import DataError
 from .cells import normalise_width, split_units
 from .column_reader import is_text_series
 from .column_spec import ColumnSpec
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['decimal_mark', 'date_order', 'with_file_decimal', 'FileConventions']
+__all__ = ['decimal_mark', 'date_order', 'with_file_decimal', 'FileConventions', 'require_conventions']
 
 # %% ../../nbs/data/17_conventions.ipynb #a64941d3
 def decimal_mark(
@@ -77,7 +78,7 @@ def with_file_decimal(
     comma = any("," in marks and "." not in marks for marks in found.values())
     if not comma or any("." in marks for marks in found.values()):
         return columns
-    follow = {name for name in open_ones if not found[name] and _cells_with(series[name], ".")}
+    follow = {name for name in open_ones if not found[name] and _cells_with(series[name], ".,")}
     return tuple(replace(each, decimal=",") if each.name in follow else each for each in columns)
 
 # %% ../../nbs/data/17_conventions.ipynb #557b9661
@@ -88,6 +89,19 @@ class _Evidence:
     own: int = 0
     other: int = 0
     row: int = 0  # the first that speaks against it, from 1
+
+
+def _speaks(column: ColumnSpec, text: str) -> tuple[bool, bool]:
+    "Does a cell speak for what the column has learned, and does it speak against it?"
+    if column.kind == "number":
+        marks = _marks([text])
+        return column.decimal in marks, bool(marks) and column.decimal not in marks
+    order = date_order(text)
+    if column.date_order:
+        return order == column.date_order, order not in ("", column.date_order)
+    found = _OPEN_DATE.match(normalise_width(text[:100]))
+    unclear = found is not None and not order and int(found[1]) != int(found[3])
+    return not unclear, unclear
 
 
 @dataclass
@@ -107,7 +121,7 @@ class FileConventions:
                 continue
             if column.kind == "number":
                 self._count(column, frame[column.name], ",." if column.decimal == "." else ".,")
-            elif column.kind == "date" and column.date_order:
+            elif column.kind == "date":
                 self._count(column, frame[column.name], "/.-")
 
     def _count(self, column: ColumnSpec, cells: pd.Series, marks: str) -> None:
@@ -117,10 +131,9 @@ class FileConventions:
             return
         seen = self.evidence.setdefault(column.name, _Evidence())
         for text, rows in (foreign if dates else foreign | _cells_with(cells, marks[1])).items():
-            said = [date_order(text)] if dates else _marks([text])
-            own, other = (column.date_order, None) if dates else (column.decimal, marks[0])
-            seen.own += rows * (own in said)
-            if own not in said and any(said) and (dates or other in said):
+            own, other = _speaks(column, text)
+            seen.own += rows * own
+            if other:
                 seen.other += rows
                 seen.row = seen.row or 1 + int(cells.index[(cells == text).to_numpy(dtype=bool)][0])
 
@@ -137,6 +150,11 @@ class FileConventions:
             )
         for column in self.columns:
             seen = self.evidence.get(column.name, _Evidence())
+            if column.kind == "date" and not column.date_order and seen.other > 0.05 * seen.own:
+                return (
+                    f"'{column.name}' has dates that leave open whether the day or the month comes first "
+                    f"(row {seen.row:,}), and the model has not learned any; write them as 2025-03-14"
+                )
             if column.kind == "date" and seen.other > 0.05 * seen.own:
                 own, other = ("day", "month") if column.date_order == "day" else ("month", "day")
                 also = "also " if seen.own else ""
@@ -145,3 +163,14 @@ class FileConventions:
                     f"learned the {own} first, so that others may mean another day; write them as 2025-03-14"
                 )
         return ""
+
+# %% ../../nbs/data/17_conventions.ipynb #cb27821e
+def require_conventions(
+    columns: tuple[ColumnSpec, ...],  # those that are read
+    frame: pd.DataFrame,  # raw rows
+) -> None:
+    "DataError: a frame as a whole contradicts what the columns have learned."
+    seen = FileConventions(columns)
+    seen.add(frame.reset_index(drop=True))
+    if problem := seen.problem():
+        raise DataError(f"{problem}; nothing was predicted")

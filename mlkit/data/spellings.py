@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from .cells import normalise_text, parse_boolean
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['fold_category', 'carries_case', 'answers_differ']
+__all__ = ['fold_category', 'fold_code', 'fold_padded_code', 'code_fold', 'are_codes', 'carries_case', 'answers_differ']
 
 # %% ../../nbs/data/15_spellings.ipynb #11a03edb
 def fold_category(
@@ -25,6 +25,51 @@ def fold_category(
     text = normalise_text(text)
     whole, point, zeros = text.rpartition(".")
     return whole if point and zeros and not zeros.strip("0") and whole.lstrip("+-").isdecimal() else text
+
+# %% ../../nbs/data/15_spellings.ipynb #830258a5
+_is_whole = re.compile(r"\+?([0-9]+)(?:\.0*|,00?)?").fullmatch
+_is_power = re.compile(r"\+?([1-9])(?:[.,]([0-9]+))?e\+?0?([0-9]{1,2})").fullmatch
+
+
+def fold_code(
+    text: str,  # a cell as it is written
+) -> str:
+    "The form in which codes of digits are compared: `106` for `106.0` and `1.06E+02`."
+    text = normalise_text(text)
+    if found := _is_whole(text):
+        return found[1]
+    found = _is_power(text)
+    digits, places = (found[2] or "", int(found[3])) if found else ("", 0)
+    if not found or len(digits) < places or digits[places:].strip("0"):
+        return text
+    return found[1] + digits[:places]
+
+
+def fold_padded_code(
+    text: str,  # a cell as it is written
+) -> str:
+    "The same for codes that zeros make equally long: `106` for `00106`, too."
+    folded = fold_code(text)
+    return folded.lstrip("0") or "0" if folded.isdecimal() else folded
+
+
+def code_fold(
+    categories: Collection[str],  # of one column
+) -> Callable[[str], str]:
+    "The form in which the cells of a column are compared."
+    if not are_codes(categories):
+        return fold_category
+    return fold_padded_code if any(text.strip().startswith("0") for text in categories) else fold_code
+
+
+def are_codes(
+    categories: Collection[str],  # of one column
+) -> bool:
+    "Are all categories digits, and leading zeros, if any, there to make them equally long?"
+    texts = [fold_category(text) for text in categories]
+    if not texts or not all(text.isascii() and text.isdecimal() for text in texts):
+        return False
+    return len({*map(len, texts)}) == 1 or not any(len(text) > 1 and text[0] == "0" for text in texts)
 
 # %% ../../nbs/data/15_spellings.ipynb #1b91877d
 def carries_case(

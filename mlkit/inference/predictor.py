@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core.errors import PackageError
 from ..data.column_spec import ColumnSpec
+from ..data.conventions import require_conventions
 from ..data.schema import Schema, make_schema
 from ..data.table_spec import TableSpec
 from .frame_reader import ParsedFrame, read_frame
@@ -161,7 +162,11 @@ class Predictor:
         return read_frame(self.reader, frame)
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        "The output for raw rows, rejected ones among them: probabilities (rows, classes), or numbers (rows,)."
+        """The output for raw rows, rejected ones among them: probabilities (rows, classes), or numbers (rows,).
+
+        DataError: decimal marks or dates are written in another way than the model has learned.
+        """
+        require_conventions(self.columns, frame)
         return self.output(self.read_frame(frame))
 
 # %% ../../nbs/inference/04_predictor.ipynb #7e7579e3

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import SettingsError
+from ..data.conventions import require_conventions
 from .model import Model
 from ..task.metrics import predicted_codes
 from ..task.task import score_output
@@ -284,7 +285,8 @@ class FinalModel(Model):
         return output if self.calibrator is None else self.calibrator(output)
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        "Labels or numbers, one a row of raw cells."
+        "Labels or numbers, one a row of raw cells. DataError: as for `Model.predict`."
+        require_conventions(self.table.used, frame)
         output = self.output(frame)
         return (
             output

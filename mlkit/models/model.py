@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..core.errors import DataError
 from ..core.parallel import MULTITHREAD_ROWS, WorkerPool
+from ..data.conventions import require_conventions
 from ..data.table_spec import TableSpec
 from ..features.encoders import make_encoder
 from .blending import blend_trials
@@ -72,14 +73,19 @@ class Model:
         return estimator_output(self.estimator, self.task, inputs)
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        "Labels, in the type of `classes_`, or numbers; one a row of raw cells."
+        """Labels, in the type of `classes_`, or numbers; one a row of raw cells.
+
+        DataError: decimal marks or dates are written in another way than the model has learned.
+        """
+        require_conventions(self.table.used, frame)
         output = self.output(frame)
         return output if self.task.type == "regression" else self.classes_[output.argmax(axis=1)]
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
-        "Probabilities (rows, classes) in the order of `classes_`. DataError where a number is predicted."
+        "Probabilities (rows, classes) in the order of `classes_`. DataError: as for `predict`, or a number is predicted."
         if self.task.type == "regression":
             raise DataError(f"'{self.task.target}' is a number; there are no probabilities, use predict")
+        require_conventions(self.table.used, frame)
         return self.output(frame)
 
 # %% ../../nbs/models/08_model.ipynb #f1323294

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlkit.models.model import Model
     from mlkit.models.trials import Trial
     from mlkit.quality.leakage import LeakageAudit
+    from mlkit.task.task import Task
 
 # %% auto #0
 __all__ = ['fit', 'PreparedTable', 'split_and_prepare']
@@ -163,7 +164,7 @@ class PreparedTable(NamedTuple):
     labels: Any  # the classes in the type of the target column; None: a number is predicted
     dropped: dict[
         str, dict[str, Any]
-    ]  # `columns` with the reason of each, `rows` by reason, `leaks` that stay
+    ]  # `columns` with the reason of each, `rows` by reason, `leaks` that stay, `shift` of the target by the rows
 
 
 def _describe_dropped(
@@ -171,6 +172,7 @@ def _describe_dropped(
     table: TableSpec,
     gone: dict[str, int],  # rows that went, by reason
     on_leak: str,
+    shift: dict[str, str],  # what the rows that went do to the target, by its name
 ) -> dict[str, dict[str, Any]]:
     "What was left out and why, in plain values."
     from mlkit.quality.leakage import COLUMN_LEAK_KINDS
@@ -179,11 +181,28 @@ def _describe_dropped(
     leaving = {} if on_leak == "warn" else {name: leaks[name] for name in found.leaking_columns}
     mended = () if on_leak == "warn" else (*COLUMN_LEAK_KINDS, "copies")
     unused = {column.name: column.unused_reason for column in table.columns if not column.use}
-    return {
+    dropped: dict[str, dict[str, Any]] = {
         "columns": leaving | {name: reason for name, reason in unused.items() if name not in leaving},
         "rows": {reason: int(count) for reason, count in gone.items() if count},
         "leaks": {leak.kind: leak.reason for leak in found.leaks if leak.kind not in mended},
     }
+    return dropped | ({"shift": shift} if shift else {})
+
+
+def _describe_shift(
+    task: Task,
+    cells: pd.Series,  # of the target, raw, as they came
+    kept: pd.DataFrame,  # raw rows that are left
+) -> dict[str, str]:  # by the target's name; empty: it is hardly another one
+    "What the rows that were dropped do to the shares of the classes, or to the mean."
+    import pandas as pd
+
+    from mlkit.quality.row_filters import describe_target_shift
+    from mlkit.task.task import target_values
+
+    before, after = (pd.Series(target_values(task, each)).dropna() for each in (cells, kept[task.target]))
+    shift = describe_target_shift(before, after)
+    return {task.target: shift} if shift else {}
 
 
 def _warn_of_dropped(made: PreparedTable) -> None:
@@ -191,6 +210,7 @@ def _warn_of_dropped(made: PreparedTable) -> None:
     parts = [f"column '{name}' ({reason})" for name, reason in made.dropped["columns"].items()]
     parts += [f"{count:,} rows {reason}" for reason, count in made.dropped["rows"].items()]
     text = f"left out: {'; '.join(parts)}" if parts else ""
+    text += "".join(f"; thereby {shift} in '{name}'" for name, shift in made.dropped.get("shift", {}).items())
     stays = "; ".join(made.dropped["leaks"].values())
     text += f"{'. ' if text else ''}The target may leak: {stays}" if stays else ""
     if text:
@@ -277,7 +297,7 @@ def split_and_prepare(
     cells = frame[problem.target]
     frame, shifted = exclude_rows(frame, find_shifted_rows(frame))
     rows, gone = drop_unusable_rows(frame, problem.target, duplicates)
-    task = make_task(problem, rows[problem.target])
+    task = make_task(problem, rows[problem.target], rows)
     readable = drop_unreadable_targets(rows, task)
     train, test, way = split_train_test(readable, task, test_size=test_size or 0.2, seed=seed)
     if not test_size:
@@ -300,4 +320,5 @@ def split_and_prepare(
     plan = make_plan(table, inputs, combined=combined, answer=target_as_numbers(task, train), seed=seed)
     data = TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.method == "time")
     labels = original_labels(task, written, cells)
-    return PreparedTable(data, table, test, labels, _describe_dropped(found, table, gone, on_leak))
+    shift = _describe_shift(task, cells, pd.concat([train, test]))
+    return PreparedTable(data, table, test, labels, _describe_dropped(found, table, gone, on_leak, shift))

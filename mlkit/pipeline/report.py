@@ -42,7 +42,7 @@ from mlkit.pipeline.run_summary import (
     run_headline,
 )
 from .score_scale import make_score_scale
-from ..task.score_summary import read_score_summary
+from ..task.score_summary import describe_no_score, read_score_summary
 
 # %% ../../nbs/pipeline/08_report.ipynb #a094127d
 class NotebookContent(NamedTuple):
@@ -191,7 +191,9 @@ def collect_report_data(
     "Everything that the page says."
     notes: list[str] = []
     journal, name = read_json_file(folder / "run.json", notes), folder.absolute().name
-    score = read_score_summary(read_artifact(folder, "metrics", journal, notes))
+    metrics = read_artifact(folder, "metrics", journal, notes)
+    score = read_score_summary(metrics)
+    no_score = describe_no_score(metrics) if metrics and not score else ""
     task = read_artifact(folder, "task", journal, notes) or read_artifact(folder, "problem", journal, notes)
     sections = read_sections(folder, journal)
     failure = next((section for section in sections if section.state == "failed"), None)
@@ -203,9 +205,9 @@ def collect_report_data(
         "notes": notes,
         "sections": sections,
         "decision": str(task.get("decision") or ""),
-        "headline": run_headline(score, failed),
+        "headline": run_headline(score, failed, no_score),
         "command": command,
-        "steps": next_steps(score, failed, command),
+        "steps": next_steps(score, failed, command, no_score),
         "conditions": describe_run_conditions(journal, sections),
         "score": score,
         "failure": failure.error if failure else "",

@@ -121,14 +121,17 @@ def next_steps(
     score: ScoreSummary | None,
     failed: str,  # the stage that failed; empty: none
     command: str,  # which goes on with the run
+    no_score: str = "",  # why the evaluation has none
 ) -> list[Markup]:  # sentences, the most urgent one first
     "What to do now."
     code = Markup("<code>{}</code>").format(command)
     if failed:
         return [Markup("Mend what the stage {} says, then go on with {}.").format(failed, code)]
+    go_on = Markup("Go on with {}: what has not changed is not done again.").format(code)
+    if no_score:
+        return [Markup("{}").format(no_score), go_on]
     if score is None:
         return [Markup("Run the remaining stages: {}.").format(code)]
-    go_on = Markup("Go on with {}: what has not changed is not done again.").format(code)
     verdict = score_verdict(score)
     if verdict in ("worse", "unclear"):
         return [Markup(ADVICE_DOUBTFUL), go_on]
@@ -150,10 +153,13 @@ _HEADLINES: dict[ScoreVerdict, tuple[str, str, str]] = {  # sign, words, and goo
 def run_headline(
     score: ScoreSummary | None,
     failed: str,  # the stage that failed; empty: none
+    no_score: str = "",  # why the evaluation has none
 ) -> tuple[str, str, str]:  # sign, words, and good, bad or nothing
     "The shortest answer to: how did it go?"
     if failed:
         return "✗", f"Stopped in the stage {failed}", "bad"
+    if no_score:
+        return "✗", "No score", "bad"
     return _HEADLINES[score_verdict(score)] if score else ("…", "No score yet", "")
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #7d99e933

@@ -16,8 +16,8 @@ from ..task.target import missing_targets
 from ..task.task import Task, target_values
 
 # %% auto #0
-__all__ = ['DuplicateOption', 'require_columns', 'exclude_rows', 'drop_unusable_rows', 'describe_repeated_rows',
-           'drop_unreadable_targets']
+__all__ = ['DuplicateOption', 'require_columns', 'exclude_rows', 'drop_unusable_rows', 'describe_target_shift',
+           'describe_repeated_rows', 'drop_unreadable_targets']
 
 # %% ../../nbs/quality/09_row_filters.ipynb #7ea103d6
 _MIN_TABLE_ROWS = 20  # rows; below this neither a fold nor a test set says anything
@@ -85,7 +85,10 @@ def _repeated_rows(data: pd.DataFrame, duplicates: DuplicateOption) -> pd.Series
     return pd.Series(found.codes, index=data.index).duplicated() & gone
 
 # %% ../../nbs/quality/09_row_filters.ipynb #2c7c608b
-def _target_shift(before: pd.Series, after: pd.Series) -> str:  # empty: it hardly moves
+def describe_target_shift(
+    before: pd.Series,  # classes or numbers of all rows
+    after: pd.Series,  # of those that are left
+) -> str:  # empty: it hardly moves
     "How the shares of the classes, or the mean, change."
     if before.dtype.kind in "iuf" and before.nunique() > 20:
         told = f"its mean goes from {before.mean():.4g} to {after.mean():.4g}"
@@ -115,7 +118,7 @@ def describe_repeated_rows(
         return f"{left:,} rows are equal to an earlier one and are kept, {why}"
     if not found.count:
         return ""
-    shift = _target_shift(data[target].dropna(), rows[target])
+    shift = describe_target_shift(data[target].dropna(), rows[target])
     effect = f": {shift} in '{target}' (duplicates = keep keeps them)" if shift else ""
     return f"{found.count:,} rows that repeat an earlier one were dropped{effect}"
 

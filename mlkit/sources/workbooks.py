@@ -20,6 +20,7 @@ from .archives import check_unpacked_size
 from mlkit.sources.stray_rows import (
     count_footer_rows,
     is_heading_row,
+    is_unit,
     join_names,
     make_header,
     mask_repeated_headers,
@@ -179,7 +180,7 @@ def count_title_rows(
         few = len(filled) == 1 or (len(filled) <= wide / 2 and bool(row[0].strip()))
         if wide > 1 and few and not _has_gap(row):
             continue
-        names = all(re.search(r"[^\W\d_]", cell) for cell in filled)
+        names = all(re.search(r"[^\W\d_]", cell) or is_unit(cell) for cell in filled)
         if names and len({*filled}) == len(filled) >= max(2, wide / 2):
             return place or _named_later(rows, wide)
         return 0

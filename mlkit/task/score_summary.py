@@ -14,7 +14,7 @@ from .metric_labels import LOWER_IS_BETTER, metric_label
 
 # %% auto #0
 __all__ = ['ScoreVerdict', 'ScoreSummary', 'read_score_summary', 'score_verdict', 'describe_score', 'describe_baseline',
-           'describe_goal', 'describe_verdict']
+           'describe_goal', 'describe_verdict', 'describe_no_score']
 
 # %% ../../nbs/task/09_score_summary.ipynb #1854b7c8
 @dataclass(frozen=True)
@@ -134,3 +134,17 @@ def describe_verdict(score: ScoreSummary) -> str:
     "Score, baseline and goal in one sentence."
     against = "; ".join(filter(None, [describe_baseline(score), describe_goal(score)]))
     return f"{describe_score(score)}: {against}."
+
+# %% ../../nbs/task/09_score_summary.ipynb #117a0e1d
+def describe_no_score(
+    metrics: Mapping[str, Any],  # what metrics.json holds
+) -> str:
+    "Why an evaluation has no score, and what to do."
+    metric = metric_label(str(metrics.get("metric") or "score"))
+    why = metrics.get("few_test_rows")
+    if not why:
+        return f"No score: {metric} is undefined on the test rows; see the stage evaluate in the report."
+    return (
+        f"No score: {metric} is undefined, as {why}. Choose the test rows by chance "
+        "(-p validate.split=chance), take more of them (-p validate.test_size=0.4), or add rows of that class"
+    ) + "."

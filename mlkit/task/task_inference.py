@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import DataError, did_you_mean
 from ..data.cells import is_missing, parse_boolean
 from ..data.column_spec import ColumnSpec
+from ..data.conventions import with_file_decimal
 from ..data.ordered_categories import ordered_categories
 from ..data.sentinels import find_sentinels
-from ..data.type_inference import infer_column
+from ..data.table_spec import columns_by_name
+from ..data.type_inference import infer_column, infer_table_spec
 from .metrics import METRICS, TaskType, metric_names_for
 from .problem import Problem, goal_problem, metric_problem
 from mlkit.task.target import (
@@ -41,11 +43,14 @@ __all__ = ['infer_number_format', 'target_sentinels', 'count_labels', 'infer_tas
 # %% ../../nbs/task/08_task_inference.ipynb #9f80a188
 def infer_number_format(
     target: pd.Series,  # raw cells
+    others: pd.DataFrame | None = None,  # the other columns of the file, which tell what 12.500 is
 ) -> ColumnSpec:
     "How the numbers of a column are written: their decimal mark, unit and currency."
     if target.dtype.kind in "iufb":
         return PLAIN_NUMBER_SPEC
     learned = infer_column(target, "number")
+    if others is not None and learned.decimal == "." and target.astype("str").str.contains("[.,]").any():
+        learned = _with_mark_of_others(learned, target, others)
     return replace(
         PLAIN_NUMBER_SPEC,
         decimal=learned.decimal,
@@ -70,6 +75,24 @@ def _number_format_json(number_spec: ColumnSpec) -> dict[str, Any]:
     "How numbers are written, where it is more than a decimal point and no unit."
     values = {name: getattr(number_spec, name) for name in ("decimal", "unit", "units", "currency")}
     return {name: value for name, value in values.items() if value != getattr(PLAIN_NUMBER_SPEC, name)}
+
+
+_LOOKED_AT = 2_000  # rows of the other columns
+
+
+def _with_mark_of_others(learned: ColumnSpec, target: pd.Series, others: pd.DataFrame) -> ColumnSpec:
+    "The column with the decimal comma of the other columns, where its own cells leave it open."
+    some = others.iloc[:: max(1, len(others) // _LOOKED_AT)]
+    some = some.loc[:, [name != target.name for name in some.columns]]
+    numbers = [column for column in infer_table_spec(some).columns if column.kind == "number"]
+    series = {
+        name: cells for name, cells in columns_by_name(some).items() if name in {c.name for c in numbers}
+    }
+    alone = replace(learned, name=_TARGET)
+    return replace(with_file_decimal((alone, *numbers), {**series, _TARGET: target})[0], name=learned.name)
+
+
+_TARGET = "\0target"  # a name that no column has
 
 # %% ../../nbs/task/08_task_inference.ipynb #086b0096
 _MAX_INTEGER_CLASSES = 10  # more different whole numbers than this are a quantity
@@ -251,6 +274,7 @@ def choose_positive_class(
 def make_task(
     problem: Problem,  # what was stated
     target: pd.Series,  # raw cells of the column to predict
+    others: pd.DataFrame | None = None,  # the other columns of the file, which tell what 12.500 is
 ) -> Task:
     "Settle what was left open. DataError where the column cannot be learned, or not in the stated way."
     counts, name = count_labels(target), f"'{problem.target}'"
@@ -258,7 +282,7 @@ def make_task(
         raise DataError(f"{name} is empty in all {len(target):,} rows; choose another target")
     if len({*class_keys(counts).values()}) == 1:
         raise DataError(f"{name} has one value only, '{next(iter(counts))}'; choose another target")
-    number_spec = infer_number_format(target)
+    number_spec = infer_number_format(target, others)
     type, why = infer_task_type(counts, number_spec)
     if problem.task != "auto":
         type, why = problem.task, "it was stated"
