@@ -22,7 +22,7 @@ from ..core.run_folder import RunFolder, edit_journal, read_journal
 from mlkit.pipeline.notebooks import (
     Stage,
     check_parameters,
-    default_values,
+    complete_parameters,
     list_stages,
     reason_to_run,
     run_in_process,
@@ -48,12 +48,12 @@ def _earlier_stages(stage: str) -> list[Stage]:
     return list(list_stages().values())[: names.index(stage)]
 
 
-def _close_by_hand(folder: Path, stage: Stage) -> None:
+def _close_by_hand(folder: Path) -> None:
     "A run section that was run by hand to its end counts as done; its last act is to set the summary."
-    record = read_journal(folder)["stages"].get(stage.name, {})
-    if record.get("state") == "running" and record.get("summary") and record.get("fingerprint"):
-        with edit_journal(folder) as journal:
-            journal["stages"][stage.name]["state"] = "done"
+    with edit_journal(folder) as journal:
+        for record in journal["stages"].values():
+            if record.get("state") == "running" and record.get("summary") and record.get("fingerprint"):
+                record["state"] = "done"
 
 
 def _stages_to_run(
@@ -62,10 +62,10 @@ def _stages_to_run(
 ) -> list[tuple[Stage, dict[str, Any]]]:  # with the parameters to run them with, in full
     "Those that have not run yet, or whose inputs have changed since, and all after the first of them."
     found: list[tuple[Stage, dict[str, Any]]] = []
+    records = read_journal(folder)["stages"]
     for stage in stages:
-        _close_by_hand(folder, stage)
-        record = read_journal(folder)["stages"].get(stage.name, {})
-        values = default_values(stage) | (record.get("parameters") or _LESSON_PARAMETERS.get(stage.name, {}))
+        stated = records.get(stage.name, {}).get("parameters") or _LESSON_PARAMETERS.get(stage.name, {})
+        values = complete_parameters(stage, stated)
         if found or reason_to_run(folder, stage, values):
             found.append((stage, values))
     return found
@@ -76,12 +76,12 @@ def _run_earlier_stages(
     stage: str,  # the one that is about to run
 ) -> None:
     "Let all stages before this one have run, and say which of them are running."
+    run = RunFolder(folder)
+    _close_by_hand(folder)
     for earlier, values in _stages_to_run(folder, _earlier_stages(stage)):
-        RunFolder(folder).report_progress(
-            f"stage {earlier.path.stem} runs first, on the built-in example ..."
-        )
+        run.report_progress(f"stage {earlier.path.stem} runs first, on the built-in example ...")
         run_in_process(folder, earlier, values)
-    RunFolder(folder).report_progress("")
+    run.report_progress("")
 
 # %% ../../nbs/pipeline/11_lesson_run.ipynb #74b42399
 def _values_in_notebook(stage: str) -> dict[str, Any]:  # by parameter; nothing outside of a notebook
@@ -89,7 +89,7 @@ def _values_in_notebook(stage: str) -> dict[str, Any]:  # by parameter; nothing 
     from IPython import get_ipython
 
     shell = get_ipython()
-    known = default_values(list_stages()[stage])
+    known = [name for name in list_stages()[stage].parameters if name != "run"]
     return {name: shell.user_ns[name] for name in known if name in shell.user_ns} if shell else {}
 
 
@@ -105,7 +105,7 @@ def _open_lesson_run(stage: str) -> RunFolder:
 
 
 def _record_parameters(folder: Path, stage: str, values: Mapping[str, Any]) -> None:
-    in_full = default_values(list_stages()[stage]) | dict(values)
+    in_full = complete_parameters(list_stages()[stage], values)
     with edit_journal(folder) as journal:
         journal["stages"][stage] |= {
             "parameters": in_full,
@@ -131,7 +131,6 @@ def _copy_for_test(stage: str) -> Path:
     shared = Path(tempfile.gettempdir()) / f"mlkit-lesson-{re.sub(r'[^0-9A-Za-z]', '', getpass.getuser())}"
     shared.mkdir(mode=0o700, exist_ok=True)
     with FileLock(shared / ".lock"):
-        RunFolder(shared / "run")
         _run_earlier_stages(shared / "run", stage)
         copy = Path(tempfile.mkdtemp(prefix=f"mlkit-{stage}-")) / "run"
         shutil.copytree(shared / "run", copy)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['notebook_folder', 'Stage', 'has_tag', 'run_view', 'list_stages', 'stage_library_versions', 'own_model_code',
-           'stage_fingerprint', 'reason_to_run', 'default_values', 'run_in_process', 'check_parameters']
+           'stage_fingerprint', 'reason_to_run', 'complete_parameters', 'run_in_process', 'check_parameters']
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #789f7140
 import ast
@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from ..core.errors import MLKitError
@@ -245,14 +244,16 @@ def _is_unchanged_artifact(folder: Path, name: str, entry: dict | None) -> bool:
     return path.exists() and file_digest(path) == entry["sha256"] and is_own_artifact(folder, name, entry)
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #e9a2d0b7
-def default_values(
+def complete_parameters(
     stage: Stage,
-    stated: Mapping[str, Any] = MappingProxyType({}),  # parameters that somebody has set
-) -> dict[str, Any]:  # of all parameters but `run`
-    "The defaults of a stage; those that speak of the built-in example are left out where it is not meant."
-    values = {name: parameter.default for name, parameter in stage.parameters.items() if name != "run"}
-    if any(stated.get(name, values.get(name)) != values.get(name) for name in ("source", "target")):
-        forget_example({stage.name: values}, {(stage.name, name) for name in stated})
+    stated: Mapping[str, Any],  # parameters that somebody has set
+) -> dict[str, Any]:  # all parameters but `run`
+    "What was stated, and the defaults for the rest; those of the built-in example only where it is meant."
+    defaults = {name: parameter.default for name, parameter in stage.parameters.items() if name != "run"}
+    values = defaults | dict(stated)
+    forget_example(
+        {stage.name: values}, {stage.name: stage.parameters}, {(stage.name, name) for name in stated}
+    )
     return values
 
 
@@ -264,7 +265,7 @@ def run_in_process(
     "Run one stage here and now, with no kernel and nothing shown; skipped when nothing changed."
     from IPython.utils.capture import capture_output
 
-    values = default_values(stage, parameters) | dict(parameters)
+    values = complete_parameters(stage, parameters)
     if folder.exists() and not reason_to_run(folder, stage, values):
         return
     made_of = stage_fingerprint(stage, values)  # before it runs: what is edited meanwhile has not run

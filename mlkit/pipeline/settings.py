@@ -399,10 +399,13 @@ def _is_about_example(
 
 
 def forget_example(
-    values: dict[str, dict[str, Any]],  # of all parameters, by stage; changed
+    values: dict[str, dict[str, Any]],  # of parameters, by stage; changed
+    stages: Mapping[str, Mapping[str, Parameter]],  # the parameters of each stage
     stated: Container[tuple[str, str]],  # those that somebody has set
 ) -> None:
-    "For another table, take back what the notebooks' defaults say of the example."
+    "Where another table is meant, take back what the notebooks' defaults say of the example."
+    if _is_about_example(values, stages):
+        return
     for stage, neutral in _WITHOUT_EXAMPLE.items():
         for name, value in neutral.items():
             if name in values.get(stage, {}) and (stage, name) not in stated:
@@ -437,8 +440,7 @@ def resolve_settings(
                 for stage, parameter in match_parameters(setting, stages):
                     values[stage][parameter.name] = parse_value(setting.text, parameter, setting.where)
                     stated.add((stage, parameter.name))
-    if not _is_about_example(values, stages):
-        forget_example(values, stated)
+    forget_example(values, stages, stated)
     problems += contradictions(values) if not problems else []
     if problems:
         raise SettingsError("\n".join(problems))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mlkit.explanation.counterfactual import EXAMPLE_FIXED
+from mlkit.features.column_options import EXAMPLE_COLUMNS
 from mlkit.pipeline.notebooks import list_stages
 from mlkit.pipeline.settings import resolve_settings
 from tests.conftest import Lifecycle
@@ -19,6 +21,11 @@ def test_the_settings_file_says_what_the_notebooks_say() -> None:
     by_notebooks = resolve_settings(PARAMETERS, None, {}, [])
     assert settings.pop("problem") | {"metric": "auto"} == by_notebooks.pop("problem")
     assert settings == by_notebooks
+
+
+def test_what_other_tables_are_forgiven_are_the_defaults_of_the_notebooks() -> None:
+    assert PARAMETERS["prepare"]["columns"].default == EXAMPLE_COLUMNS
+    assert PARAMETERS["explain"]["fixed"].default == EXAMPLE_FIXED
 
 
 def test_another_table_knows_nothing_of_the_example() -> None:
