@@ -1,10 +1,9 @@
 """Fold the exported cells of the stage notebooks: `python tools/fold.py`.
 
 A lesson shows the field's own tools and what comes out; what mlkit exports of it is there, folded, for those who
-want to look. `python tools/fold.py --check` changes nothing and fails when a cell is not as it should be.
+want to look.
 """
 
-import sys
 from pathlib import Path
 
 import nbformat
@@ -31,20 +30,13 @@ def fold(notebook: nbformat.NotebookNode) -> list[str]:
     return changed
 
 
-def main() -> int:
-    """Fold, or look only."""
-    found = 0
+def main() -> None:
+    """Fold."""
     for path in sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        changed = fold(notebook)
-        found += len(changed)
-        if changed and "--check" in sys.argv:
-            print(f"nbs/{path.name}: {len(changed)} cells are not folded as they should be: make notebooks")
-        elif changed:
-            text = nbformat.writes(notebook) + "\n"
-            path.write_text(text.replace("\n\n", "\n") if text.endswith("\n\n") else text, encoding="utf-8")
-    return int(bool(found) and "--check" in sys.argv)
+        if fold(notebook):
+            nbformat.write(notebook, path)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from mlkit.pipeline.notebooks import Stage, run_view
+from tools.fold import fold
 from tools.on_a_copy import ROOT, copy_project, run_on
 from tools.readme import readme
 
@@ -57,6 +58,12 @@ def test_notebooks_are_clean(copy):
             f"{', '.join(map(name, unclean))}: not clean (metadata or counts that only make noise)",
             "make notebooks",
         )
+
+
+@pytest.mark.parametrize("path", STAGES, ids=name)
+def test_exported_cells_of_a_lesson_are_folded_and_no_others(path):
+    if otherwise := fold(Stage(path).notebook):
+        mend(f"{name(path)}: {len(otherwise)} cells are not folded as they should be", "make notebooks")
 
 
 @pytest.mark.parametrize("path", STAGES, ids=name)
