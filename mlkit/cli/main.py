@@ -421,5 +421,5 @@ def _usage_error(error: Any) -> str:  # click's own kind of error
 
 
 def _stop(message: str, code: int) -> None:
-    typer.echo(wrap_for_terminal(f"mlkit: {message}", len("mlkit: ")), err=True)
+    typer.echo(wrap_for_terminal(f"mlkit: {message}", len("mlkit: "), stream=sys.stderr), err=True)
     raise SystemExit(code)

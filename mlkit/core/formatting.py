@@ -13,7 +13,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TextIO
 
 from .errors import RunError
 
@@ -156,9 +156,10 @@ def wrap_for_terminal(
     text: str,  # one line or several
     indent: int = 0,  # characters by which lines that go on are set in
     width: int | None = None,  # of the terminal; None: as it is, and no wrapping where there is none
+    stream: TextIO | None = None,  # where the text goes; None: standard output
 ) -> str:
     "Lines broken between words, from a width of 60 characters on."
-    if width is None and not sys.stdout.isatty():
+    if width is None and not (stream or sys.stdout).isatty():
         return text
     width = width or shutil.get_terminal_size().columns
     if width < 60:

@@ -2,37 +2,32 @@
 
 import os
 import subprocess
-import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
-CODE = "from mlkit.cli.main import main; main()"
+from tests.conftest import COMMAND
 
 
 def mlkit(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", CODE, *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True)
 
 
-def on_terminal(*arguments: str, cwd: Path, columns: int) -> list[str]:
+def on_terminal(*arguments: str, cwd: Path, columns: int, errors: TextIO | None = None) -> list[str]:
     "The lines that a command leaves on a real pseudo-terminal of this width."
     pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
     master, slave = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns)}
-    command = [sys.executable, "-c", CODE, *arguments]
     with subprocess.Popen(
-        command, cwd=cwd, stdin=slave, stdout=slave, stderr=slave, env=environment
-    ) as process:
+        [*COMMAND, *arguments], cwd=cwd, stdin=slave, stdout=slave, stderr=errors or slave, env=environment
+    ):
         os.close(slave)
         text = b""
-        while True:
-            try:
-                text += os.read(master, 65536)
-            except OSError:  # the other end was closed
-                break
-            if process.poll() is not None and not text:
-                break
+        with suppress(OSError):  # the other end was closed
+            while piece := os.read(master, 65536):
+                text += piece
     os.close(master)
     return text.decode().replace("\r", "").splitlines()
 
@@ -56,6 +51,14 @@ def test_a_long_message_is_broken_between_words_and_set_in(tmp_path: Path, colum
     )
     assert piped.stderr.count("\n") == 1, "a log gets one line"
     assert " ".join(piped.stderr.split()) == " ".join(" ".join(lines).split())
+
+
+def test_errors_that_go_to_a_log_stay_one_line_each(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    missing = "a folder that is not there/" + 6 * "and deeper/"
+    with log.open("w") as errors:
+        on_terminal("show", missing, cwd=tmp_path, columns=60, errors=errors)
+    assert log.read_text().count("\n") == 1 and len(log.read_text()) > 120
 
 
 def test_a_report_is_written_when_it_is_asked_for(tmp_path: Path) -> None:
