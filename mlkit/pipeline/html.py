@@ -141,7 +141,7 @@ def find_number_columns(
 # %% ../../nbs/pipeline/05_html.ipynb #0b9929a6
 def _render_html(data: str, name: str) -> Markup:
     "A table, most of the time. It scrolls by itself where it is too wide."
-    html = Markup(_NOTHING_CELL.sub(r"\1–\2", str(sanitise_html(data))))  # noqa: S704 - was cleaned
+    html = Markup(_NOTHING_CELL.sub(r"\1–\2", sanitise_html(data)))
     look = " paper" if re.search(r"(background|color)[\w-]*:", html) else ""
     look += "".join(f" right-{place}" for place in find_number_columns(html))
     block = '<div class="wide output{}" tabindex="0" role="group" aria-label="{}">{}</div>'

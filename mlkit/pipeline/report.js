@@ -20,9 +20,11 @@ function sortBy(table, place, button) {
   const down = button.dataset.order === "up";
   const rows = [...table.tBodies[0].rows];
   const text = row => row.cells[place].textContent.trim();
-  const numbers = rows.every(row => !text(row) || text(row) === "\u2013" || !isNaN(asNumber(text(row))));
+  const isNothing = row => !text(row) || text(row) === "\u2013";
+  const numbers = rows.every(row => isNothing(row) || !isNaN(asNumber(text(row))));
+  const size = row => isNothing(row) ? Number.MAX_VALUE : asNumber(text(row));
   rows.sort((one, other) => numbers
-    ? (isNaN(asNumber(text(one))) ? Infinity : asNumber(text(one))) - (isNaN(asNumber(text(other))) ? Infinity : asNumber(text(other)))
+    ? size(one) - size(other)
     : text(one).localeCompare(text(other), undefined, {numeric: true}));
   if (down) rows.reverse();
   for (const each of table.tHead.querySelectorAll("button")) {

@@ -146,5 +146,5 @@ def describe_no_score(
         return f"No score: {metric} is undefined on the test rows; see the stage evaluate in the report."
     return (
         f"No score: {metric} is undefined, as {why}. Choose the test rows by chance "
-        "(-p validate.split=chance), take more of them (-p validate.test_size=0.4), or add rows of that class"
-    ) + "."
+        "(-p validate.split=chance), take more of them (-p validate.test_size=0.4), or add rows of that class."
+    )
