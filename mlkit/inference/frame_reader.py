@@ -157,13 +157,21 @@ def read_frame(
         (reader.unknown_column(name), everywhere) for name in series if name not in reader.known_names
     ]
     table = _stacked(numbers, rows, np.float32), _stacked(texts, rows, object)
-    return ParsedFrame(*table, _sparse_rows(reader, *table) + violations)
+    return ParsedFrame(*table, _sparse_rows(reader, *table, violations) + violations)
 
 
-def _sparse_rows(reader: RowReader, numbers: np.ndarray, words: np.ndarray) -> list[ViolationMask]:
+def _sparse_rows(
+    reader: RowReader,
+    numbers: np.ndarray,
+    words: np.ndarray,
+    violations: list[ViolationMask],  # those that were found
+) -> list[ViolationMask]:
     "Rows with far more empty cells than usual, by how many."
     empty = np.isnan(numbers[:, reader.number_places]).sum(axis=1)
     empty = empty + (words[:, reader.word_places] == "").sum(axis=1)
+    for violation, where in violations:
+        if violation.check == "category":  # a word that was never seen is one
+            empty = empty - where
     counts = [int(count) for count in np.unique(empty) if count > reader.usually_empty]
     return [(reader.sparse_row(count), empty == count) for count in counts]
 

@@ -175,6 +175,20 @@ COLUMNS = len(CUSTOMER_TABLE.used)
         ({}, "empty_row", "warn"),
         (dict.fromkeys(FULL) | {"age": "41", "plan": "pro"}, "sparse_row", "warn"),
         (FULL | {"note": None, "satisfaction": "", "age": "unknown"}, "", ""),
+        (
+            FULL
+            | {
+                "region": "the moon",
+                "plan": "gold",
+                "contract": "for ever",
+                "note": None,
+                "satisfaction": None,
+                "age": None,
+                "usage_hours": None,
+            },
+            "",
+            "",
+        ),
         (FULL, "", ""),
     ],
 )
