@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import SettingsError
-from ..data.conventions import require_conventions
 from .model import Model
 from ..task.metrics import predicted_codes
 from ..task.task import score_output
@@ -284,15 +283,8 @@ class FinalModel(Model):
         output = super().output_of_inputs(inputs)
         return output if self.calibrator is None else self.calibrator(output)
 
-    def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        "Labels or numbers, one a row of raw cells. DataError: as for `Model.predict`."
-        require_conventions(self.table.used, frame)
-        output = self.output(frame)
-        return (
-            output
-            if self.task.type == "regression"
-            else self.classes_[predicted_codes(output, self.threshold)]
-        )
+    def _predicted_codes(self, output: np.ndarray) -> np.ndarray:
+        return predicted_codes(output, self.threshold)
 
 
 def finalise_model(model: Model, calibrator: Calibrator | None = None, threshold: float = 0.5) -> FinalModel:

@@ -77,16 +77,22 @@ class Model:
 
         DataError: decimal marks or dates are written in another way than the model has learned.
         """
+        output = self._output_of_checked(frame)
+        return output if self.task.type == "regression" else self.classes_[self._predicted_codes(output)]
+
+    def _output_of_checked(self, frame: pd.DataFrame) -> np.ndarray:
         require_conventions(self.table.used, frame)
-        output = self.output(frame)
-        return output if self.task.type == "regression" else self.classes_[output.argmax(axis=1)]
+        return self.output(frame)
+
+    def _predicted_codes(self, output: np.ndarray) -> np.ndarray:
+        "The places of the predicted classes, from probabilities (rows, classes)."
+        return output.argmax(axis=1)
 
     def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
         "Probabilities (rows, classes) in the order of `classes_`. DataError: as for `predict`, or a number is predicted."
         if self.task.type == "regression":
             raise DataError(f"'{self.task.target}' is a number; there are no probabilities, use predict")
-        require_conventions(self.table.used, frame)
-        return self.output(frame)
+        return self._output_of_checked(frame)
 
 # %% ../../nbs/models/08_model.ipynb #f1323294
 def original_labels(

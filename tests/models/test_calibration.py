@@ -132,6 +132,8 @@ class Estimator:
 
 
 class Table:
+    used = ()
+
     def inputs(self, frame):
         return frame
 
