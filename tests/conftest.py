@@ -116,19 +116,14 @@ class Lifecycle:
         return {path.name: fingerprint(path) for path in lasting}
 
 
-class Plain(pickle._Pickler):  # type: ignore[name-defined]
-    """Writes equal strings as one object, whether they are one or not: that differs with the process."""
-
-    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
-        super().save(sys.intern(obj) if type(obj) is str else obj, save_persistent_id)
-
-
 def fingerprint(path: Path) -> str:
     """Of a file's bytes. In the table of trials, seconds do not count; in a model, it does not count which
-    of its equal strings are one object."""
+    of its equal parts are one object."""
     if path.suffix == ".joblib":
         content = io.BytesIO()
-        Plain(content).dump(joblib.load(path))
+        pickler = pickle._Pickler(content)  # type: ignore[attr-defined]
+        pickler.fast = True  # each part is written anew wherever it stands
+        pickler.dump(joblib.load(path))
         return hashlib.sha256(content.getvalue()).hexdigest()
     if path.name != "trials.parquet":
         return hashlib.sha256(path.read_bytes()).hexdigest()

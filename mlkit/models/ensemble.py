@@ -55,9 +55,9 @@ class Ensemble(BaseEstimator):
         encoders: dict[str, Any],  # what a model can take (scaled, filled, raw) -> the encoder that gives it
         members: list[tuple[str, str, Any]],  # name, what it can take, model
         weights: list[float],  # of each member; they sum to 1
-        jobs: int = 1,  # members that are trained at a time
+        n_jobs: int = 1,  # members that are trained at a time
     ):
-        self.encoders, self.members, self.weights, self.jobs = encoders, members, weights, jobs
+        self.encoders, self.members, self.weights, self.n_jobs = encoders, members, weights, n_jobs
 
     def fit(self, inputs: pd.DataFrame, truth: np.ndarray, until: float = math.inf) -> Ensemble:
         "Train every member on all rows; trees stop growing when it is `until` (time.time())."
@@ -68,8 +68,8 @@ class Ensemble(BaseEstimator):
             with limit_threads(len(truth)):
                 return fit_until(clone(model), encoded[wants], truth, end)
 
-        with ThreadPoolExecutor(self.jobs) as threads:
-            ends = spread_deadlines(len(self.members), 0, self.jobs, until)
+        with ThreadPoolExecutor(self.n_jobs) as threads:
+            ends = spread_deadlines(len(self.members), 0, self.n_jobs, until)
             parts = zip(self.members, ends, strict=True)
             self.models_ = list(threads.map(lambda part: train(part[0][1], part[0][2], part[1]), parts))
         if isinstance(self, ClassifierMixin):
