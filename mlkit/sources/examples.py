@@ -63,6 +63,7 @@ _LAST_NAMES = [
     "Wang",
 ]
 REGIONS = {"north": 0.3, "south": 0.28, "east": 0.22, "west": 0.195, "islands": 0.005}  # shares
+_FOLLOWED = "884"  # number of the customer whom the lessons follow, Mina Okada
 _PLANS = {"basic": 0.45, "plus": 0.35, "pro": 0.2}
 _PLAN_FEES = {"basic": 780, "plus": 1250, "pro": 2480}  # before any discount, in yen a month
 _TABLE_DATE = pd.Timestamp("2026-01-01")  # the day on which the table was drawn up
@@ -127,6 +128,7 @@ def draw_customers(
     "Customers as they really are, before anybody typed them in."
     first, last, plan = (draw_words(rng, words, rows) for words in (_FIRST_NAMES, _LAST_NAMES, _PLANS))
     numbers = pd.Series(np.arange(1, rows + 1)).astype("str")
+    first, last = first.mask(numbers == _FOLLOWED, "Mina"), last.mask(numbers == _FOLLOWED, "Okada")
     level = plan.map({"basic": 0, "plus": 1, "pro": 2}).to_numpy()
     quality = rng.normal(size=rows)  # of the line; nobody wrote it down
     months = np.minimum(rng.exponential(24, rows), 96)

@@ -132,3 +132,12 @@ def test_an_unknown_example_is_answered_with_the_nearest(call):
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(DataError, match=next(iter(wrong))):
         make_customers(**wrong)
+
+
+def test_the_customer_whom_the_lessons_follow_is_in_the_example_once():
+    customers = load_example("customers")
+    mina = customers[customers["name"] == "Mina Okada"]
+    assert len(mina) == 1 and mina.index[0] >= 1600, "among the last rows, where lessons have their test rows"
+    assert mina["email"].item() == "mina.okada884@example.com" and mina["churned"].item() == "yes"
+    assert mina[["contract", "plan"]].values.tolist() == [["monthly", "basic"]]
+    assert (make_customers(800)["name"] != "Mina Okada").all(), "a smaller table does not reach her"
