@@ -158,64 +158,14 @@ class RunRequest:
         )
 
 # %% ../../nbs/cli/02_main.ipynb #7ddb6b57
-# Ways to write a header.
-_TRIED_ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "cp1252")
-
-
 def precheck_source(
     parameters: dict[str, dict[str, Any]],  # of each stage
+    stages: list[str] | None = None,  # those that run; None: all
 ) -> None:
-    "DataError at once where the table is not there or cannot be read, or has no such target."
-    from mlkit.sources.locations import parse_location
+    "At once, DataError where the table is not there or cannot be read, SettingsError for names of no column."
+    from mlkit.pipeline.named_columns import check_columns_before
 
-    how, target = parameters["collect"], parameters["problem"]["target"]
-    if how["join"]:
-        _check_joins(how["join"])
-    if _is_readable_with_target(parse_location(how["source"]), target) or how["join"]:
-        return
-    from mlkit.quality.row_filters import require_columns
-    from mlkit.sources.readers import read_batches
-
-    named = {name: how[name] for name in ("source", "query", "encoding", "delimiter", "sheet")}
-    require_columns(next(read_batches(**named)), target)
-
-# %% ../../nbs/cli/02_main.ipynb #9517837e
-def _is_readable_with_target(address: Any, target: str) -> bool:
-    from mlkit.sources.archives import TEXT_SUFFIXES, split_suffixes
-    from mlkit.sources.downloads import require_store_package
-    from mlkit.sources.locations import find_source_files
-
-    if address.kind == "store":
-        require_store_package(address)
-    if address.kind == "database":
-        return _is_remote(address)
-    if address.kind != "disk":
-        return True
-    path = find_source_files(address.resolved)[0]
-    suffix, packed = split_suffixes(path.name)
-    if packed or suffix not in TEXT_SUFFIXES:
-        return True
-    with open(path, "rb") as file:
-        header = file.readline(2**16)
-    texts = (header.decode(encoding, "ignore") for encoding in _TRIED_ENCODINGS)
-    return any(target in re.split('[,;|\t"\r\n]+', text) for text in texts)
-
-
-def _is_remote(address: Any) -> bool:
-    from mlkit.sources.databases import open_database
-
-    open_database(address).dispose()
-    return address.scheme.partition("+")[0] != "sqlite"
-
-
-def _check_joins(join: str) -> None:
-    from mlkit.sources.joins import parse_joins
-    from mlkit.sources.locations import find_source_files, parse_location
-
-    for each in parse_joins(join):
-        address = parse_location(each.source, "collect.join")
-        if address.kind == "disk":
-            find_source_files(address.resolved)
+    check_columns_before(parameters, stages)
 
 # %% ../../nbs/cli/02_main.ipynb #f2121e59
 _argument = partial(typer.Argument, show_default=False)
@@ -260,7 +210,7 @@ def run(
         request = request.after(out)
     parameters = request.parameters()
     if {"collect", "validate"} <= set(chosen):
-        precheck_source(parameters)
+        precheck_source(parameters, chosen)
     name = default_run_name(parameters, request.file)
     folder = out or Path("runs") / name
     from mlkit.pipeline.runner import run_pipeline

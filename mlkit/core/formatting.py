@@ -11,16 +11,16 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
-from .errors import RunError
+from .errors import RunError, did_you_mean
 
 # %% auto #0
 __all__ = ['SIGNIFICANCE_LEVEL', 'format_number', 'format_compact_number', 'without_nan', 'format_duration', 'format_memory',
            'parse_local_time', 'pluralise', 'join_with_and', 'shorten', 'split_list', 'format_value',
-           'first_error_line', 'describe_mlflow_error', 'wrap_for_terminal']
+           'first_error_line', 'describe_missing_column', 'describe_mlflow_error', 'wrap_for_terminal']
 
 # %% ../../nbs/core/07_formatting.ipynb #297ee7fb
 def format_number(
@@ -140,6 +140,18 @@ def first_error_line(
 ) -> str:
     "The first line of an error's message, 200 characters at most."
     return shorten((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."), 200)
+
+# %% ../../nbs/core/07_formatting.ipynb #21c2dbcc
+def describe_missing_column(
+    name: str,  # as the user wrote it
+    known: Iterable[Any],  # names of the columns that there are
+    where: str = "the table",  # in words
+) -> str:
+    "That there is no such column, and which may be meant; blanks around names do not count."
+    names = [str(each).strip() for each in known]
+    some, more = [shorten(each, 40) for each in names[:20]], len(names) - 20
+    there = f"; it has {', '.join(some)}{f' and {more} more' if more > 0 else ''}"
+    return f"no column '{shorten(name.strip(), 60)}' in {where}{did_you_mean(name.strip(), names) or there}"
 
 # %% ../../nbs/core/07_formatting.ipynb #4aeb142a
 def describe_mlflow_error(

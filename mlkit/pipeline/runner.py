@@ -22,6 +22,7 @@ from ..core.formatting import describe_mlflow_error, wrap_for_terminal
 from ..core.machine_key import private_temporary_folder
 from ..core.run_folder import RunFolder, edit_journal, read_journal, remove_partial_files
 from . import engine
+from .named_columns import check_columns_of_run
 from .notebooks import Stage, list_stages, reason_to_run, stage_fingerprint
 from .report import write_report
 from ..registry.tracking import check_tracking_server
@@ -323,7 +324,10 @@ def run_pipeline(
             engine.KERNEL_POOL.prepare()
         tracking = _start_in_background(_open_tracking, folder)
         try:
+            late = [stage.name for stage in todo if stage.name not in ("problem", "collect")]
             for stage in todo:
+                if late[:1] == [stage.name]:  # the table is there, wherever it came from
+                    check_columns_of_run(folder, parameters, late)
                 _run_stage(folder, stage, parameters[stage.name], engine_name, progress, fresh)
         except StageError:
             _finish(folder, tracking, progress)

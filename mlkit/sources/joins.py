@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..core.errors import DataError, SettingsError, did_you_mean
-from ..core.formatting import pluralise, shorten
+from ..core.errors import DataError, SettingsError
+from ..core.formatting import describe_missing_column, pluralise, shorten
 from ..data.cells import as_text, to_python
 from .file_formats import FrameStream, ReadOptions, ReadReport
 from .locations import check_no_secret, source_short_name
@@ -21,7 +22,7 @@ from .readers import read_all_frames, stream_source
 
 # %% auto #0
 __all__ = ['Join', 'parse_joins', 'join_key_column', 'mask_keys', 'JoinedTable', 'join_report', 'find_key_column',
-           'load_joined_tables', 'add_joined_columns']
+           'add_joined_names', 'load_joined_tables', 'add_joined_columns']
 
 # %% ../../nbs/sources/10_joins.ipynb #696db84b
 @dataclass(frozen=True)
@@ -148,28 +149,26 @@ def join_report(
 # %% ../../nbs/sources/10_joins.ipynb #60715bb2
 def find_key_column(
     name: str,  # as the user wrote it
-    frame: pd.DataFrame,
+    table: Iterable[Any],  # a table, or the names of its columns
     where: str,  # name of the table, for the message
 ) -> str:
     "The column that is meant; blanks around its name do not count. DataError: there is none."
-    if name in frame.columns:
-        return name
-    stripped = {str(each).strip(): str(each) for each in frame.columns}
-    if name.strip() in stripped:
-        return stripped[name.strip()]
-    some, more = [shorten(each, 40) for each in [*stripped][:20]], len(stripped) - 20
-    there = f"; it has {', '.join(some)}{f' and {more} more' if more > 0 else ''}"
-    raise DataError(f"no column '{shorten(name, 60)}' in {where}{did_you_mean(name, stripped) or there}")
+    names = [str(each) for each in table]
+    stripped = {each.strip(): each for each in names} | {each: each for each in names}
+    found = stripped.get(name, stripped.get(name.strip()))
+    if found is None:
+        raise DataError(describe_missing_column(name, names, where))
+    return found
 
 
 def _free_column_names(
-    added: pd.DataFrame,  # what is to be added
-    frame: pd.DataFrame,  # to this table
+    added: Iterable[Any],  # names of what is to be added
+    there: Iterable[Any],  # names that are taken
     table: str,  # name of the table that is added
 ) -> list[str]:
     "The names of the added columns; those that are taken get the table's name behind them."
-    taken, names = set(map(str, frame.columns)), []
-    for name in map(str, added.columns):
+    taken, names = set(map(str, there)), []
+    for name in map(str, added):
         if name in taken:
             name = f"{name}_{Path(table).name.partition('.')[0]}"
         while name in taken:
@@ -177,6 +176,19 @@ def _free_column_names(
         taken.add(name)
         names.append(name)
     return names
+
+
+def add_joined_names(
+    names: Sequence[str],  # of the columns of the first table
+    join: Join,
+    theirs: Sequence[str],  # of those of the table that is joined
+) -> list[str]:
+    "The names of the columns after a join. DataError: its key is not there."
+    table = source_short_name(join.source)
+    for mine, _ in join.keys:
+        find_key_column(mine, names, "the first table (collect.join)")
+    keys = {find_key_column(other, theirs, f"{table} (collect.join)") for _, other in join.keys}
+    return [*names, *_free_column_names((name for name in theirs if name not in keys), names, table)]
 
 # %% ../../nbs/sources/10_joins.ipynb #9679d44d
 def load_joined_tables(

@@ -272,6 +272,7 @@ class SheetTable(NamedTuple):
 def read_workbook(
     path: Path,  # an .xlsx or .xlsm file
     sheet: str = "",  # name of a sheet; empty: find the table
+    rows: int | None = None,  # of the sheet to read, without what stands beside its values; None: all
 ) -> SheetTable:
     "The table in a workbook. DataError: there is none, or its formulas have no values."
     import warnings
@@ -281,8 +282,8 @@ def read_workbook(
     with warnings.catch_warnings(), pd.ExcelFile(path, engine="openpyxl") as book:
         warnings.simplefilter("ignore")  # openpyxl tells of print areas and the like
         name, note = choose_sheet(book.book, sheet)
-        grid = book.parse(name, header=None, dtype=object, keep_default_na=False, na_values="")
-        marks = read_sheet_marks(path, book.book[name]._worksheet_path)
+        grid = book.parse(name, header=None, dtype=object, nrows=rows, keep_default_na=False, na_values="")
+        marks = SheetMarks() if rows else read_sheet_marks(path, book.book[name]._worksheet_path)
     made = make_sheet_table(grid, marks, f"the sheet '{shorten(name, 60)}'" if sheet else "the first sheet")
     return made._replace(notes=({note: 1} if note else {}) | made.notes)
 
