@@ -95,7 +95,8 @@ def _database_names(address: DataLocation, how: Mapping[str, str]) -> tuple[str,
     open_database(address).dispose()
     if address.scheme.partition("+")[0] != "sqlite":
         return None
-    return tuple(next(database_frames(address, ReadOptions(**how), ReadReport(), rows=1)))
+    frames = database_frames(address, ReadOptions(**how), ReadReport(), rows=1)
+    return tuple(map(str, next(frames).columns))
 
 # %% ../../nbs/sources/16_headers.ipynb #abbf7437
 def glance_at_names(
@@ -130,8 +131,9 @@ def read_names(
     from mlkit.sources.joins import add_joined_names, parse_joins
     from mlkit.sources.readers import stream_source
 
-    names = list(next(stream_source(source, ReadOptions(**how), ReadReport(), parameter)))
+    frames = stream_source(source, ReadOptions(**how), ReadReport(), parameter)
+    names = [str(name) for name in next(frames).columns]
     for each in parse_joins(join):
         theirs = next(stream_source(each.source, ReadOptions(), ReadReport(), "collect.join"))
-        names = add_joined_names(names, each, list(theirs))
+        names = add_joined_names(names, each, [str(name) for name in theirs.columns])
     return names
