@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['summarise']
 
-# %% ../nbs/06_evaluate.ipynb #985dc0e8
+# %% ../nbs/06_evaluate.ipynb #23db89f5
 from typing import Any
 
 from .core.formatting import format_number
 
-# %% ../nbs/06_evaluate.ipynb #23db89f5
+
 def summarise(
     metrics: dict[str, Any],  # from `metrics_json`
 ) -> str:  # one line
