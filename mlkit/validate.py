@@ -5,6 +5,7 @@
 # %% ../nbs/03_validate.ipynb #ae652810
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -70,6 +71,7 @@ def summarise(
     dropped: list[str],  # columns that leak
     checked: SchemaCheck,
     excluded: pd.DataFrame,  # rows in quarantine
+    told: Sequence[str] = (),  # what else must not go unsaid: rows that went, cells that cannot be read
 ) -> str:  # one line
     "What this stage found, for the command line."
     classes = f" ({len(task.classes)} classes)" if task.type == "multiclass" else ""
@@ -78,4 +80,6 @@ def summarise(
     few = describe_test_classes(task, encode_target(task, target_values(task, test[task.target])))
     rows += f"; {few}" if few else ""
     violations = f"{pluralise(len(checked.violations), 'violation')} of the schema"
-    return f"{task.type} of {task.target}{classes}; {rows}; {violations}{_describe_leaks(found, dropped)}"
+    more = [f"and {len(told) - 5} more findings"] if len(told) > 5 else []
+    parts = [f"{task.type} of {task.target}{classes}", rows, *told[:5], *more, violations]
+    return "; ".join(parts) + _describe_leaks(found, dropped)

@@ -16,9 +16,9 @@ from numbers import Rational
 from typing import Any
 
 # %% auto #0
-__all__ = ['MISSING_MARKERS', 'PLAIN_NUMBER', 'BOOLEAN_PAIRS', 'to_python', 'as_text', 'normalise_text', 'is_missing',
-           'normalise_width', 'parse_number', 'split_units', 'normalise_unit', 'detect_currency', 'parse_hours',
-           'split_numbers', 'parse_boolean', 'parse_date', 'count_words', 'tokenise_text']
+__all__ = ['MISSING_MARKERS', 'LARGEST_NUMBER', 'PLAIN_NUMBER', 'BOOLEAN_PAIRS', 'to_python', 'as_text', 'normalise_text',
+           'is_missing', 'normalise_width', 'parse_number', 'split_units', 'normalise_unit', 'detect_currency',
+           'parse_hours', 'split_numbers', 'parse_boolean', 'parse_date', 'count_words', 'tokenise_text']
 
 # %% ../../nbs/data/01_cells.ipynb #557123f1
 def _numpy_scalar(value: Any) -> Any:
@@ -191,6 +191,7 @@ def normalise_width(
     return "".join(map(table.__getitem__, text)).strip()
 
 # %% ../../nbs/data/01_cells.ipynb #a307d49c
+LARGEST_NUMBER = 1e38  # in size; what is larger, or infinite, fits into no 32-bit number of a model
 PLAIN_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _CURRENCY_CODES = "USD|EUR|GBP|JPY|CNY|CHF|CAD|AUD|NZD|HKD|INR|KRW|TWD|SGD|SEK|NOK|DKK|PLN|BRL|MXN|ZAR"
 _CURRENCY = rf"(?:[A-Z]{{0,2}}[$]|[€£¥₩₹元円]|Rs\.?|{_CURRENCY_CODES})"
@@ -211,7 +212,7 @@ def _number(text: str) -> float | None:
         return None
     digits = re.sub("[, ']", "", found["whole"]) + (found["part"] or "")
     size = float(f"{digits}e{found['exponent'] or _MAGNITUDES.get(found['power'], 0)}")
-    if math.isinf(size):
+    if size > LARGEST_NUMBER:
         return None
     return 0.0 - size if loss or "-" in (found["sign"], found["inner"]) else size
 
@@ -224,11 +225,11 @@ _has_digit = re.compile(r"\d").search
 def parse_number(
     text: str,  # a cell as it is written
     decimal: str = ".",  # the column's decimal mark, "." or ","
-) -> float | None:  # None when the cell is no number, or is infinite
+) -> float | None:  # None when the cell is no number, or is beyond `LARGEST_NUMBER`
     "The number that a cell shows: `$5,720`, `(5)`, `12%`, `8.7k`, `１２３`, `1e-3`; never `inf` or `0x1F`."
     if decimal == "." and _is_plain(text):
         plain = float(text)
-        return None if math.isinf(plain) else plain + 0.0  # + 0.0: there is one zero, not two
+        return None if abs(plain) > LARGEST_NUMBER else plain + 0.0  # + 0.0: there is one zero, not two
     if not _has_digit(text):
         return None
     text = normalise_width(text)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .cells import PLAIN_NUMBER
+from .cells import LARGEST_NUMBER, PLAIN_NUMBER
 from .column_spec import ColumnSpec, read_cell
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _read_numbers(column: ColumnSpec, series: pd.Series) -> np.ndarray:
         return _read_each(column, series)
     else:
         numbers = _read_forms(column, series, _number_forms(column))
-    gone = np.isinf(numbers) | np.isin(numbers, [*column.lookups.sentinels])
+    gone = (np.abs(numbers) > LARGEST_NUMBER) | np.isin(numbers, [*column.lookups.sentinels])
     return np.where(gone, np.nan, numbers + 0.0)
 
 # %% ../../nbs/data/03_column_reader.ipynb #c8ca8f51

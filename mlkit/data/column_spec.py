@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from ..core.errors import DataError, did_you_mean
 from mlkit.data.cells import (
+    LARGEST_NUMBER,
     MISSING_MARKERS,
     as_text,
     detect_currency,
@@ -129,8 +130,8 @@ _is_bare = re.compile(r"[-+()0-9., ']+(?:[eE][-+]?[0-9]+)?\)?").fullmatch
 
 
 def _in_column_unit(number: float | None, factor: float | None) -> float | None:
-    "The number in the column's unit; None when either is not known, or when it is infinite."
-    if number is None or factor is None or math.isinf(number * factor):
+    "The number in the column's unit; None when either is not known, or when it is too large."
+    if number is None or factor is None or abs(number * factor) > LARGEST_NUMBER:
         return None
     return number * factor + 0.0
 

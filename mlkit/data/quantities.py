@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import replace
 
 from mlkit.data.cells import (
+    LARGEST_NUMBER,
+    PLAIN_NUMBER,
     detect_currency,
     normalise_unit,
     normalise_width,
@@ -176,10 +178,18 @@ def with_currency(
     return replace(column, currency=named[0], kind_reason=f"{column.kind_reason} in {named[0]}")
 
 # %% ../../nbs/data/06_quantities.ipynb #598ef7b9
+_is_power = re.compile(rf"(?=.*[eE]){PLAIN_NUMBER}|[+-]?(?i:inf|infinity)").fullmatch
+
+
 def _is_quantity(column: ColumnSpec, text: str) -> bool:
     "Is this a number with anything behind it?"
     pieces = split_units(text)
     return len(pieces) == 1 and parse_number(pieces[0][0], column.decimal) is not None
+
+
+def _is_too_large(text: str) -> bool:
+    "Is this a number beyond every limit? Many digits in a row are rather a code."
+    return bool(_is_power(text)) and abs(float(text)) > LARGEST_NUMBER
 
 
 def infer_number_column(
@@ -188,8 +198,7 @@ def infer_number_column(
 ) -> tuple[ColumnSpec, float, bool]:  # the column, the share of the cells that it reads, is that enough?
     "The best reading of a column as numbers."
     if facts.is_typed_number:
-        share = facts.accepted_share(lambda text: text[-1].isdigit())  # all but infinite ones
-        return replace(blank, kind="number", kind_reason=""), share, share >= MIN_READABLE_SHARE
+        return replace(blank, kind="number", kind_reason=""), 1.0, True
     decimal = infer_decimal_mark(facts)
     commas = any("," in normalise_width(text) for text in facts.text_counts)
     note = "" if decimal == "." else " with a decimal comma" if commas else " with points between thousands"
@@ -200,7 +209,7 @@ def infer_number_column(
             column = with_percent(column, facts)
     elif facts.readable_share(replace(column, currency="")) < MIN_READABLE_SHARE and any(_units(facts)[0]):
         column = max(column, with_units(column, facts), key=facts.readable_share)
-    share = facts.readable_share(column)
+    share = facts.readable_share(column) + facts.accepted_share(_is_too_large)
     mixed = MIN_READABLE_SHARE > share >= _MIN_MAIN_UNIT_SHARE and facts.mostly_accepted(
         lambda text: _is_quantity(column, text)
     )

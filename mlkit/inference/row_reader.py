@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..core.errors import did_you_mean
+from ..data.cells import LARGEST_NUMBER
 from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import RowConstraint, is_satisfied
 from ..data.model_inputs import input_cell, input_kinds
@@ -76,7 +77,6 @@ def parse_cell(
     return ParsedCell(tuple(numbers), tuple(texts), tuple(violations))
 
 # %% ../../nbs/inference/02_row_reader.ipynb #60e43300
-_FLOAT32_MAX = 3.4028234e38  # what float32 holds
 _CACHE_SIZE = 2_000  # cells of a column that are remembered
 _MAX_CACHED_CHARACTERS = 100  # a longer cell is not remembered
 CellParser = Callable[[Any], ParsedCell]
@@ -108,10 +108,11 @@ def fast_number_parser(
         return parse
     worth, sentinels = lookups.bare_factor, lookups.sentinels
     low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
-    low, high = -_FLOAT32_MAX if low is None else low, _FLOAT32_MAX if high is None else high
+    low = max(-LARGEST_NUMBER, -LARGEST_NUMBER if low is None else low)
+    high = min(LARGEST_NUMBER, LARGEST_NUMBER if high is None else high)
 
     def glance(value: Any) -> ParsedCell:
-        if (type(value) is float or type(value) is int) and -_FLOAT32_MAX < value < _FLOAT32_MAX:
+        if (type(value) is float or type(value) is int) and -LARGEST_NUMBER < value < LARGEST_NUMBER:
             number = value * worth + 0.0
             if low <= number <= high and number not in sentinels:
                 return ParsedCell((number,))

@@ -164,7 +164,7 @@ class PreparedTable(NamedTuple):
     labels: Any  # the classes in the type of the target column; None: a number is predicted
     dropped: dict[
         str, dict[str, Any]
-    ]  # `columns` with the reason of each, `rows` by reason, `leaks` that stay, `shift` of the target by the rows
+    ]  # `columns` with the reason of each, `rows` by reason, `leaks` that stay, `shift` of the target by the rows, `cells` that cannot be read
 
 
 def _describe_dropped(
@@ -173,6 +173,7 @@ def _describe_dropped(
     gone: dict[str, int],  # rows that went, by reason
     on_leak: str,
     shift: dict[str, str],  # what the rows that went do to the target, by its name
+    cells: dict[str, str],  # what could not be read, by column
 ) -> dict[str, dict[str, Any]]:
     "What was left out and why, in plain values."
     from mlkit.quality.leakage import COLUMN_LEAK_KINDS
@@ -186,7 +187,7 @@ def _describe_dropped(
         "rows": {reason: int(count) for reason, count in gone.items() if count},
         "leaks": {leak.kind: leak.reason for leak in found.leaks if leak.kind not in mended},
     }
-    return dropped | ({"shift": shift} if shift else {})
+    return dropped | ({"shift": shift} if shift else {}) | ({"cells": cells} if cells else {})
 
 
 def _describe_shift(
@@ -211,6 +212,7 @@ def _warn_of_dropped(made: PreparedTable) -> None:
     parts += [f"{count:,} rows {reason}" for reason, count in made.dropped["rows"].items()]
     text = f"left out: {'; '.join(parts)}" if parts else ""
     text += "".join(f"; thereby {shift} in '{name}'" for name, shift in made.dropped.get("shift", {}).items())
+    text = "; ".join([*([text] if text else []), *made.dropped.get("cells", {}).values()])
     stays = "; ".join(made.dropped["leaks"].values())
     text += f"{'. ' if text else ''}The target may leak: {stays}" if stays else ""
     if text:
@@ -269,6 +271,7 @@ def split_and_prepare(
     )
     from mlkit.models.cross_validation import TrainingData
     from mlkit.models.model import original_labels
+    from mlkit.quality.cell_findings import unreadable_cell_notes
     from mlkit.quality.findings import handle_leaks
     from mlkit.quality.leakage import audit_leakage
     from mlkit.quality.row_filters import (
@@ -303,6 +306,7 @@ def split_and_prepare(
     if not test_size:
         train, test = pd.concat([train, test]), test.head(0)
     features = infer_feature_specs(train, task)
+    wrong = unreadable_cell_notes(features, readable)
     found = audit_leakage(features, train, test, task, way, known)
     before = len(test)
     train, test, leaking = handle_leaks(found, train, test, on_leak)
@@ -321,4 +325,6 @@ def split_and_prepare(
     data = TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.method == "time")
     labels = original_labels(task, written, cells)
     shift = _describe_shift(task, cells, pd.concat([train, test]))
-    return PreparedTable(data, table, test, labels, _describe_dropped(found, table, gone, on_leak, shift))
+    return PreparedTable(
+        data, table, test, labels, _describe_dropped(found, table, gone, on_leak, shift, wrong)
+    )

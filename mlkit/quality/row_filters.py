@@ -5,6 +5,7 @@
 # %% ../../nbs/quality/09_row_filters.ipynb #8e69fecc
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import pandas as pd
@@ -17,7 +18,7 @@ from ..task.task import Task, target_values
 
 # %% auto #0
 __all__ = ['DuplicateOption', 'require_columns', 'exclude_rows', 'drop_unusable_rows', 'describe_target_shift',
-           'describe_repeated_rows', 'drop_unreadable_targets']
+           'describe_lost_rows', 'describe_repeated_rows', 'drop_unreadable_targets']
 
 # %% ../../nbs/quality/09_row_filters.ipynb #7ea103d6
 _MIN_TABLE_ROWS = 20  # rows; below this neither a fold nor a test set says anything
@@ -100,6 +101,18 @@ def describe_target_shift(
         return ""
     place = int(moved.argmax())
     return f"the share of {last.index[place]} goes from {first.iloc[place]:.1%} to {last.iloc[place]:.1%}"
+
+
+def describe_lost_rows(
+    gone: Mapping[str, int],  # rows that went, by reason
+    rows: int,  # how many there were
+) -> list[str]:  # sentences
+    "How many rows were left out for which reason, and what share of the table they are."
+    return [
+        f"{count:,} of {rows:,} rows ({count / rows:.1%}) left out: {reason}"
+        for reason, count in gone.items()
+        if count
+    ]
 
 
 def describe_repeated_rows(
