@@ -162,9 +162,9 @@ class PreparedTable(NamedTuple):
     table: TableSpec
     test: pd.DataFrame  # raw test rows
     labels: Any  # the classes in the type of the target column; None: a number is predicted
-    dropped: dict[
-        str, dict[str, Any]
-    ]  # `columns` with the reason of each, `rows` by reason, `leaks` that stay, `shift` of the target by the rows, `cells` that cannot be read
+    # `columns` with the reason of each, `rows` by reason, `leaks` that stay, `shift` of the target by the
+    # rows, `cells` that cannot be read
+    dropped: dict[str, dict[str, Any]]
 
 
 def _describe_dropped(
