@@ -189,14 +189,16 @@ def deploy(
     model: _Model,
     folder: Annotated[Path, _argument(metavar="DIR", help="Folder to write to.")],
     image: Annotated[str, _option(help="Name of the container image; default: the model's.")] = "",
+    webhook: Annotated[str, _option(help="Address that gets the alerts; default: they are only shown.")] = "",
 ) -> None:
     "Write the files that deploy the server to a target."
+    from mlkit.deployment.alerts import AlertSettings
     from mlkit.deployment.targets import write_deployment as write
     from mlkit.registry.fetching import find_package
 
     package = find_package(model)
     _confirm_other_files(folder)
-    typer.echo(write(target, package, folder, image))
+    typer.echo(write(target, package, folder, image, alerts=AlertSettings(webhook=webhook)))
 
 
 def _confirm_other_files(folder: Path) -> None:

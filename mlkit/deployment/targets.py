@@ -13,9 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ..core.errors import SettingsError, did_you_mean
 from ..core.source_code import package_folder
-from .dashboard import make_dashboard
+from .alerts import DEFAULT_ALERTS, AlertSettings, make_alert_rules, make_alertmanager_config
+from .dashboard import make_dashboards
 from mlkit.deployment.facts import (
     DeploymentSpec,
     cloud_machine_sizes,
@@ -26,8 +29,8 @@ from .image import pin_libraries, server_files, write_unchanged_files
 from ..inference.signing import find_signing_keys
 
 # %% auto #0
-__all__ = ['DEPLOYMENT_TARGETS', 'render_templates', 'template_values', 'image_files', 'compose_files', 'write_deployment',
-           'write_deployments']
+__all__ = ['DEPLOYMENT_TARGETS', 'render_templates', 'template_values', 'image_files', 'compose_files', 'kubernetes_files',
+           'write_deployment', 'write_deployments']
 
 # %% ../../nbs/deployment/04_targets.ipynb #fad0d104
 DEPLOYMENT_TARGETS = ("docker", "compose", "kubernetes", "aws", "gcp", "azure")
@@ -37,7 +40,7 @@ def render_templates(
     target: str,  # one of `DEPLOYMENT_TARGETS`
     facts: Mapping[str, Any],  # for the gaps
 ) -> dict[str, str]:  # text, by its place in the target's folder
-    "The templates of a target, filled in."
+    "The templates of a target, filled in; a file with nothing in it is none."
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     folder = package_folder() / "deployment" / "templates" / target
@@ -49,15 +52,16 @@ def render_templates(
         keep_trailing_newline=True,
     )
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.j2"))
+    filled = {name: environment.get_template(name).render(facts) for name in names}
     return {
-        name.removesuffix(".j2").replace("dot-", "."): environment.get_template(name).render(facts)
-        for name in names
+        name.removesuffix(".j2").replace("dot-", "."): text for name, text in filled.items() if text.strip()
     }
 
 
-def template_values(facts: DeploymentSpec) -> dict[str, Any]:
+def template_values(facts: DeploymentSpec, alerts: AlertSettings = DEFAULT_ALERTS) -> dict[str, Any]:
     "The values for the templates, by name."
-    return asdict(facts) | {"image": facts.image} | cloud_machine_sizes(facts.memory)
+    more = {"image": facts.image, "webhook": alerts.webhook}
+    return asdict(facts) | more | cloud_machine_sizes(facts.memory)
 
 # %% ../../nbs/deployment/04_targets.ipynb #f6dcd4f0
 def image_files(
@@ -77,16 +81,38 @@ def image_files(
 def compose_files(
     package: Path,  # made by stage 08
     facts: DeploymentSpec,
+    alerts: AlertSettings = DEFAULT_ALERTS,
 ) -> dict[str, str | Path]:
     "Compose's files, and in `image/` what the server's image is built from."
     me = f"{os.getuid()}:{os.getgid()}" if hasattr(os, "getuid") and os.getuid() else "10001:10001"
-    drawn = json.dumps(make_dashboard(facts.name), indent=1)
-    files = render_templates(
-        "compose", template_values(facts) | {"user": me, "mlflow": version("mlflow"), "dashboard": drawn}
-    )
+    values = template_values(facts, alerts) | {"user": me, "mlflow": version("mlflow")}
+    files: dict[str, str | Path] = dict(render_templates("compose", values))
+    files["prometheus/rules.yml"] = _as_yaml(make_alert_rules(facts.name, alerts))
+    files["alertmanager/alertmanager.yml"] = _as_yaml(make_alertmanager_config(alerts))
+    dashboards = make_dashboards(facts.name)
+    files |= {f"grafana/dashboards/{name}": json.dumps(each, indent=1) for name, each in dashboards.items()}
     inner = image_files(package, facts)
     del inner["README.md"]
     return files | {f"image/{name}": content for name, content in inner.items()}
+
+
+def _as_yaml(content: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(content), sort_keys=False, width=110, allow_unicode=True)
+
+# %% ../../nbs/deployment/04_targets.ipynb #555cec61
+def kubernetes_files(facts: DeploymentSpec, alerts: AlertSettings = DEFAULT_ALERTS) -> dict[str, str | Path]:
+    "The files of a cluster, and in `monitoring/` what the Prometheus operator and Grafana read."
+    files: dict[str, str | Path] = dict(render_templates("kubernetes", template_values(facts, alerts)))
+    labels = {"app.kubernetes.io/name": facts.name}
+    rule = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": facts.name, "labels": labels},
+        "spec": make_alert_rules(facts.name, alerts),
+    }
+    files["monitoring/rules.yaml"] = _as_yaml(rule)
+    dashboards = make_dashboards(facts.name)
+    return files | {f"monitoring/{name}": json.dumps(each, indent=1) for name, each in dashboards.items()}
 
 # %% ../../nbs/deployment/04_targets.ipynb #51e9baf6
 def write_deployment(
@@ -96,22 +122,28 @@ def write_deployment(
     image: str = "",  # such as ghcr.io/acme/customers:1; empty: the model's name and version
     min_replicas: int = 2,  # that always run
     max_replicas: int = 10,  # when they are busy
+    alerts: AlertSettings = DEFAULT_ALERTS,
 ) -> str:  # Markdown
     "Write the files of a target, and say what to do next. SettingsError, PackageError, RunError: it cannot be deployed."
     _check_targets([target])
     package, folder = Path(package), Path(folder)
     facts = make_deployment_spec(package, image, min_replicas, max_replicas)
-    kept = write_unchanged_files(folder, _target_files(target, package, facts))
+    alerts.check()
+    kept = write_unchanged_files(folder, _target_files(target, package, facts, alerts))
     words = (folder / "README.md").read_text(encoding="utf-8")
     return "\n\n".join([words.strip(), *(f"**Look here:** {text}." for text in kept)])
 
 
-def _target_files(target: str, package: Path, facts: DeploymentSpec) -> dict[str, str | Path]:
+def _target_files(
+    target: str, package: Path, facts: DeploymentSpec, alerts: AlertSettings
+) -> dict[str, str | Path]:
     "The files of a target, by their place in its folder."
     if target == "docker":
         return image_files(package, facts)
     if target == "compose":
-        return compose_files(package, facts)
+        return compose_files(package, facts, alerts)
+    if target == "kubernetes":
+        return kubernetes_files(facts, alerts)
     return dict(render_templates(target, template_values(facts)))
 
 # %% ../../nbs/deployment/04_targets.ipynb #22ac9f91
@@ -134,6 +166,7 @@ def write_deployments(
     image: str = "",  # such as ghcr.io/acme/customers:1; empty: the model's name and version
     min_replicas: int = 2,  # that always run
     max_replicas: int = 10,  # when they are busy
+    alerts: AlertSettings = DEFAULT_ALERTS,
 ) -> dict[str, str]:  # what to do next, by target; empty: the package cannot be deployed
     "Write what several targets need."
     chosen = targets.replace(",", " ").split()
@@ -141,6 +174,6 @@ def write_deployments(
     if deployment_problem(package):
         return {}
     return {
-        target: write_deployment(target, package, folder / target, image, min_replicas, max_replicas)
+        target: write_deployment(target, package, folder / target, image, min_replicas, max_replicas, alerts)
         for target in chosen
     }

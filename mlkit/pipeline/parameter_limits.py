@@ -144,6 +144,9 @@ PARAMETER_LIMITS: dict[str, Limit] = {
     "deploy.targets": WordList(("docker", "compose", "kubernetes", "aws", "gcp", "azure"), several=True),
     "deploy.least": NumberRange(1, 1000),
     "deploy.most": NumberRange(1, 1000),
+    "deploy.availability": NumberRange(0.95, 0.99999),
+    "deploy.latency": NumberRange(5e-4, 10),
+    "deploy.monitor_hours": NumberRange(0.1),
 }
 
 # %% ../../nbs/pipeline/10_parameter_limits.ipynb #9d300ccf

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from mlkit.core.errors import PackageError, RunError, SettingsError
 from mlkit.deploy import summarise
-from mlkit.deployment.dashboard import DASHBOARD_PANELS
 from mlkit.deployment.facts import cloud_machine_sizes, make_deployment_spec
 from mlkit.deployment.image import SERVER_LIBRARIES, resource_name, split_image_name
 from mlkit.deployment.targets import DEPLOYMENT_TARGETS, write_deployment, write_deployments
@@ -27,7 +26,6 @@ from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import sign_package
 from mlkit.serving.api_keys import add_key
 from mlkit.serving.client import ServerClient, free_port, is_ready
-from mlkit.serving.telemetry import ServerMetrics, render_metrics
 from tests.conftest import COMMAND, until
 
 pytestmark = pytest.mark.usefixtures("own_key")
@@ -90,22 +88,6 @@ def test_compose_knows_every_word(made):
 
 def test_prometheus_takes_its_settings(made):
     checked(tool("promtool"), "check", "config", str(made / "compose/prometheus/prometheus.yml"))
-
-
-def test_prometheus_understands_what_grafana_asks(tmp_path):
-    asked = [expression.replace("$__rate_interval", "5m") for _, expression, _, _ in DASHBOARD_PANELS]
-    rules = [{"record": f"tried:{place}", "expr": expression} for place, expression in enumerate(asked)]
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "tried", "rules": rules}]}))
-    checked(tool("promtool"), "check", "rules", str(tmp_path / "rules.yml"))
-
-
-def test_grafana_asks_for_nothing_that_the_server_does_not_count():
-    said = render_metrics(ServerMetrics(), {"name": "parcels", "version": "1", "task": "binary"}).decode()
-    counted = {line.split()[2] for line in said.splitlines() if line.startswith("# TYPE")}
-    asked = {
-        name for _, expression, _, _ in DASHBOARD_PANELS for name in re.findall(r"mlkit_\w+", expression)
-    }
-    assert {name.removesuffix("_bucket") for name in asked} <= counted | {f"{name}_total" for name in counted}
 
 
 def test_kubernetes_knows_every_word(made):
