@@ -1768,6 +1768,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                'mlkit.package.registered_model_name': ('package.html#registered_model_name', 'mlkit/package.py'),
                                'mlkit.package.show_package': ('package.html#show_package', 'mlkit/package.py'),
                                'mlkit.package.summarise': ('package.html#summarise', 'mlkit/package.py')},
+            'mlkit.packaging.customer_package': { 'mlkit.packaging.customer_package.make_customer_package': ( 'packaging/customer_package.html#make_customer_package',
+                                                                                                              'mlkit/packaging/customer_package.py')},
             'mlkit.packaging.model_card': { 'mlkit.packaging.model_card._escape_markdown': ( 'packaging/model_card.html#_escape_markdown',
                                                                                              'mlkit/packaging/model_card.py'),
                                             'mlkit.packaging.model_card._format_setting': ( 'packaging/model_card.html#_format_setting',

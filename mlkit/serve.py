@@ -35,7 +35,7 @@ def summarise(
     "What this stage found, for the command line."
     return describe_latency(speed, difference).replace("*", "")
 
-# %% ../nbs/10_serve.ipynb #ace0cfc0
+
 def preview_predictions(
     answers: Sequence[dict[str, Any] | None],  # of the server; None: the row was rejected
     rows: int = 5,
