@@ -1,7 +1,8 @@
-"""Fold the exported cells of the stage notebooks: `python tools/fold.py`.
+"""Fold the exported cells of the stage notebooks, and keep their parameters Python: `python tools/fold.py`.
 
 A lesson shows the field's own tools and what comes out; what mlkit exports of it is there, folded, for those who
-want to look.
+want to look. IPython takes a cell of one line that begins with `run` for its command `%run`, in JupyterLab and
+under papermill, so a parameters cell has two lines at least.
 """
 
 from pathlib import Path
@@ -30,11 +31,23 @@ def fold(notebook: nbformat.NotebookNode) -> list[str]:
     return changed
 
 
+def lengthen(notebook: nbformat.NotebookNode) -> list[str]:
+    """Put a comment above the only line of a parameters cell; the ids of those that had one line."""
+    short = [
+        cell
+        for cell in notebook.cells
+        if "parameters" in cell.metadata.get("tags", []) and len(cell.source.strip().splitlines()) == 1
+    ]
+    for cell in short:
+        cell.source = f"# all that can be set from outside\n{cell.source.strip()}"
+    return [cell.id for cell in short]
+
+
 def main() -> None:
-    """Fold."""
+    """Fold, and lengthen."""
     for path in sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        if fold(notebook):
+        if fold(notebook) + lengthen(notebook):
             nbformat.write(notebook, path)
 
 

@@ -6,10 +6,20 @@
 __all__ = ['MLKitError', 'DataError', 'SettingsError', 'RunError', 'PackageError', 'StageError', 'did_you_mean']
 
 # %% ../../nbs/core/01_errors.ipynb #5321a736
+import os
+import traceback
+
+
 class MLKitError(Exception):
     "Something that the user can mend. The message is one line: what, which value, where, what to do."
 
     exit_code = 2
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it
+        "What a notebook shows: the message; with MLKIT_DEBUG=1, where it came from as well."
+        if os.environ.get("MLKIT_DEBUG"):
+            return "".join(traceback.format_exception(self)).splitlines()
+        return [f"{type(self).__name__}: {self}"]
 
 # %% ../../nbs/core/01_errors.ipynb #3d7847bf
 class DataError(MLKitError):

@@ -6,10 +6,12 @@
 __all__ = ['lesson_folder', 'open_run']
 
 # %% ../../nbs/pipeline/11_lesson_run.ipynb #89cca463
+import ast
 import getpass
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -84,18 +86,28 @@ def _run_earlier_stages(
     run.report_progress("")
 
 # %% ../../nbs/pipeline/11_lesson_run.ipynb #74b42399
-def _values_in_notebook(stage: str) -> dict[str, Any]:  # by parameter; nothing outside of a notebook
-    "The parameters of a stage as they stand in the notebook that is running."
-    from IPython import get_ipython
-
-    shell = get_ipython()
+def _values_in_notebook(
+    stage: str,
+    names: Mapping[str, Any],  # the global names of whoever opens the run
+) -> dict[str, Any]:  # by parameter; nothing outside of a notebook
+    "The parameters of a stage as they stand in the notebook that is running. SettingsError: they cannot be."
+    if names.get("__name__") != "__main__" or stage not in list_stages():
+        return {}
     known = [name for name in list_stages()[stage].parameters if name != "run"]
-    return {name: shell.user_ns[name] for name in known if name in shell.user_ns} if shell else {}
+    values = {name: names[name] for name in known if name in names}
+    check_parameters(stage, values, _injected_names(names.get("_ih", ())))
+    return values
 
 
-def _open_lesson_run(stage: str) -> RunFolder:
-    folder, values = lesson_folder(), _values_in_notebook(stage)
-    check_parameters(stage, values)
+def _injected_names(cells: Iterable[str]) -> list[str]:
+    "The names in the cell that papermill has put into the notebook."
+    injected = [cell for cell in cells if cell.startswith("# Parameters\n")][-1:]
+    lines = [line for cell in injected for line in ast.parse(cell).body if isinstance(line, ast.Assign)]
+    return [ast.unparse(line.targets[0]) for line in lines]
+
+
+def _open_lesson_run(stage: str, values: Mapping[str, Any]) -> RunFolder:
+    folder = lesson_folder()
     RunFolder(folder)  # is made, or cannot be: said before anything runs
     with FileLock(folder / ".lesson.lock"):
         _run_earlier_stages(folder, stage)
@@ -119,11 +131,12 @@ def open_run(
 ) -> RunFolder:  # to load from and to save to
     "The run folder that a stage works in; the first line of its run section."
     folder = run.folder if isinstance(run, RunFolder) else run
+    values = _values_in_notebook(stage, sys._getframe(1).f_globals)
     if folder and folder != lesson_folder():
         return RunFolder(folder, stage)
     if "IN_TEST" in os.environ:
         return RunFolder(_copy_for_test(stage), stage)
-    return _open_lesson_run(stage)
+    return _open_lesson_run(stage, values)
 
 
 def _copy_for_test(stage: str) -> Path:

@@ -11,7 +11,7 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -280,6 +280,7 @@ def run_in_process(
 def check_parameters(
     stage: str,  # the stage whose parameters they are
     values: Mapping[str, Any],  # by name, such as globals(); what is no parameter does not matter
+    given: Iterable[str] = (),  # names that somebody has set as parameters
 ) -> None:
-    "SettingsError with a line for each parameter that is of the wrong type, no choice or out of range."
-    check_values(values, list_stages()[stage].parameters, stage)
+    "SettingsError with a line for each parameter that is unknown, of the wrong type, no choice or out of range."
+    check_values(values, list_stages()[stage].parameters, stage, given)

@@ -13,7 +13,7 @@ import configparser
 import io
 import re
 import tokenize
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -171,9 +171,15 @@ def check_values(
     values: Mapping[str, Any],  # by parameter; other names do not matter
     parameters: Mapping[str, Parameter],  # of the stage
     stage: str,  # its name, for the message
+    given: Iterable[str] = (),  # names that somebody has set as parameters
 ) -> None:
-    "SettingsError with a line for each value that is of the wrong type, no choice or out of range."
+    "SettingsError with a line for each value of the wrong type, no choice or out of range, and each unknown name."
     problems = [
+        f"{stage}.{name}: unknown parameter '{name}'{did_you_mean(name, parameters)}"
+        for name in given
+        if name not in parameters
+    ]
+    problems += [
         f"{stage}.{name}: {problem}"
         for name, parameter in parameters.items()
         if name in values and name != "run" and (problem := _value_problem(values[name], parameter))
