@@ -16,7 +16,7 @@ from .blocks import block_dispersion
 from .sketch import ColumnSketch
 
 # %% auto #0
-__all__ = ['MIN_ROWS', 'compare_counts', 'holm', 'Change', 'compare_column', 'find_changes']
+__all__ = ['MIN_ROWS', 'compare_counts', 'holm', 'ColumnChange', 'compare_column', 'find_changes']
 
 # %% ../../nbs/monitoring/06_changes.ipynb #4486a5c2
 _MIN_EXPECTED = 5.0
@@ -65,7 +65,7 @@ def holm(p_values: Sequence[float]) -> list[float]:  # in the order in which the
 
 # %% ../../nbs/monitoring/06_changes.ipynb #e643706d
 @dataclass(frozen=True)
-class Change:
+class ColumnChange:
     "A column, or what the model says, compared with the reference."
 
     name: str
@@ -86,7 +86,7 @@ class Change:
 def compare_column(
     sketch: ColumnSketch,
     values: np.ndarray,  # of the rows to compare, in order: float with NaN, or str with ''
-) -> list[Change]:  # p-values not yet corrected
+) -> list[ColumnChange]:  # p-values not yet corrected
     "Compare a column with its sketch: its values, and how many are missing."
     places = sketch.place(values)
     counts = np.bincount(places[places >= 0], minlength=len(sketch.groups)).astype(np.float64)
@@ -97,13 +97,17 @@ def compare_column(
     if len(sketch.groups) > 1 and before.sum() and counts.sum():
         shift = counts / counts.sum() - before / before.sum()
         p_value = compare_counts(before / sketch.dispersion, counts / factor)
-        found.append(Change(sketch.name, "values", p_value, _moved(shift), _describe(sketch, shift, before)))
+        found.append(
+            ColumnChange(sketch.name, "values", p_value, _moved(shift), _describe(sketch, shift, before))
+        )
     if sketch.missing or missing:
         then, now = _two(sketch.missing, sketch.rows), _two(missing, len(values))
         p_value = compare_counts(then / sketch.dispersion, now / factor)
         detail = f"missing {then[0] / sketch.rows:.1%} -> {now[0] / len(values):.1%}"
         found.append(
-            Change(sketch.name, "missing", p_value, abs(now[0] / len(values) - then[0] / sketch.rows), detail)
+            ColumnChange(
+                sketch.name, "missing", p_value, abs(now[0] / len(values) - then[0] / sketch.rows), detail
+            )
         )
     return found
 
@@ -128,7 +132,7 @@ MIN_ROWS = 30  # fewer are not compared
 def find_changes(
     sketches: Iterable[ColumnSketch],
     values: Iterable[tuple[str, np.ndarray]],  # by name, rows in order
-) -> list[Change]:  # the most certain first
+) -> list[ColumnChange]:  # the most certain first
     "Compare all columns with their sketches, and correct for their number. A column that is not there is left out."
     known = {sketch.name: sketch for sketch in sketches}
     found = [

@@ -76,7 +76,7 @@ def measure_quality(
 
 # %% ../../nbs/monitoring/03_harm.ipynb #87d3b9b3
 _BETS = np.array([0.07, 0.14, 0.28, 0.6])  # on a harm of so many standard deviations of a loss
-_WEIGHTS = np.array([0.25, 0.35, 0.25, 0.15])
+_WEIGHTS = np.array([0.15, 0.4, 0.35, 0.1])
 FALSE_ALARM_RATE = 0.05  # in as many rows as the horizon holds
 _ALL_CLEAR = 0.01  # of the threshold: below it an alarm is over
 
@@ -115,13 +115,14 @@ class HarmDetector:
         if not len(losses):
             return False
         bets = np.minimum(_BETS / self.deviation, 0.9 / self.limit)
-        gains = np.log1p(bets[:, None] * (losses - self.limit)[None]).sum(axis=1)
-        factor = np.exp(np.minimum(gains / (dispersion or self.dispersion), 500))
-        games = (np.array(self.games) + len(losses)) * factor
-        starts = (np.array(self.starts) + len(losses) * self.losses) * factor
-        reached = float(_WEIGHTS @ games) >= self.threshold
-        excess = max(float(_WEIGHTS @ games) / self.threshold, 1.0)  # so that an alarm can end
-        self.games, self.starts = (games / excess).tolist(), (starts / excess).tolist()
+        factors = np.exp(np.log1p((losses - self.limit)[:, None] * bets) / (dispersion or self.dispersion))
+        games, starts, reached = np.array(self.games), np.array(self.starts), False
+        for number, factor in enumerate(factors, start=self.losses):
+            games, starts = (games + 1) * factor, (starts + number) * factor
+            excess = float(_WEIGHTS @ games) / self.threshold
+            if excess >= 1:
+                reached, games, starts = True, games / excess, starts / excess  # so that an alarm can end
+        self.games, self.starts = games.tolist(), starts.tolist()
         self.losses += len(losses)
         self.is_up = reached or (self.is_up and self.evidence >= _ALL_CLEAR)
         return reached
