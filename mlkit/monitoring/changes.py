@@ -66,7 +66,7 @@ def holm(p_values: Sequence[float]) -> list[float]:  # in the order in which the
 # %% ../../nbs/monitoring/06_changes.ipynb #e643706d
 @dataclass(frozen=True)
 class ColumnChange:
-    "A column, or what the model says, compared with the reference."
+    "A column, or the output, compared with the reference."
 
     name: str
     what: str  # values or missing

@@ -27,7 +27,7 @@ def confidence_values(output: np.ndarray) -> np.ndarray:  # (rows,)
 
 @dataclass(frozen=True)
 class ConfidenceBins:
-    "Bins of what a model says, each with what came of it in the reference."
+    "Bins of a model's output, each with what came of it in the reference."
 
     edges: tuple[float, ...]  # inner ones
     losses: tuple[float, ...]  # sums
