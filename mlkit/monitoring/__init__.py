@@ -1,7 +1,7 @@
-"""Watching a model at work: has anything changed, is quality at risk, does it do harm?
+"""Watching a model at work: what has changed, whether quality is at risk, and whether it does harm.
 
-For the monitor stage, and the reference in a package.
-Trains and serves nothing; reads what a server has logged.
+For the monitor stage, and for the reference in a package.
+Trains and serves nothing (training, serving); reads the log that a server has written.
 """
 
 from typing import TYPE_CHECKING
