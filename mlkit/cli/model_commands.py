@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import SettingsError
+from ..core.wording import rewording_errors
 
 
 @contextmanager
@@ -59,6 +60,18 @@ def _load_named_predictor(model: str) -> Any:
     return load_predictor(folder, version=version)
 
 
+_SCORE_WORDS = {  # what this command calls the parameters of the stages, and what else its readers can do
+    "source is empty": "INPUT is empty",
+    "output is empty": "OUTPUT is empty",
+    "train.cluster": "--cluster",
+    "train.jobs": "--jobs",
+    "keep names": "--keep names",
+    "formulas is": "--formulas is",
+    "set overwrite": "say --overwrite",
+    **{f"collect.{name}": f"--{name}" for name in ("query", "encoding", "delimiter", "sheet")},
+}
+
+
 def score(
     model: _Model,
     source: Annotated[str, _argument(metavar="INPUT", help="A table: a file, a folder, an address.")],
@@ -89,7 +102,7 @@ def score(
     from mlkit.sources.file_formats import ReadOptions
 
     how = ReadOptions(query, encoding, delimiter, sheet)
-    with show_row_progress() as tell:
+    with rewording_errors(_SCORE_WORDS), show_row_progress() as tell:
         done = predict(
             _load_named_predictor(model),
             source,

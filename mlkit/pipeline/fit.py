@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..core.errors import DataError, SettingsError, did_you_mean
+from ..core.wording import reword, reword_all, rewording_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,22 @@ if TYPE_CHECKING:
 __all__ = ['fit', 'PreparedTable', 'split_and_prepare']
 
 # %% ../../nbs/pipeline/04_fit.ipynb #3d78a159
+_ARGUMENTS = {  # what this function calls the parameters of the stages, and what else its readers can do
+    "problem.target": "target",
+    "problem.task": "task",
+    "problem.metric": "metric",
+    **{
+        f"validate.{name}": name
+        for name in "test_size split time_column group_column duplicates on_leak known seed".split()
+    },
+    **{f"train.{name}": name for name in "models trials budget ensemble choose jobs seed".split()},
+    "prepare.seed": "seed",
+    "name it in prepare.leave_out": "drop it from the frame",
+    "check prepare.leave_out, and the table": "check the frame",
+    "take fewer prepare.folds, or more rows": "take more rows",
+}
+
+
 def fit(
     frame: pd.DataFrame,  # raw rows
     target: str,  # the column to predict
@@ -46,6 +63,14 @@ def fit(
     duplicates: Literal[
         "auto", "keep", "drop"
     ] = "auto",  # equal rows; auto: copies go, rows equal by chance stay
+    task: Literal[
+        "auto", "binary", "multiclass", "regression"
+    ] = "auto",  # auto: seen from the target's values
+    split: Literal[
+        "auto", "chance", "time", "group"
+    ] = "auto",  # how test rows are chosen; auto: from the rows
+    time_column: str = "",  # split by time: the column that orders the rows; the newest are the test rows
+    group_column: str = "",  # split by group: rows with the same value stay together
 ) -> Model:  # with predict, predict_proba, classes_ and metrics
     """Learn to predict `target` from the other columns of `frame`.
 
@@ -58,22 +83,25 @@ def fit(
     from mlkit.models.model import choice_json, find_model, train_model
     from mlkit.models.time_budget import seconds_to_train
 
-    _check_arguments(budget, trials, models, choose, jobs, on_leak, duplicates)
-    names = known if isinstance(known, str) else "|".join(known)
-    made = split_and_prepare(frame, target, metric, test_size, seed, on_leak, names, duplicates)
-    _warn_of_dropped(made)
-    left = seconds_to_train(budget, time.monotonic() - started) if budget else 0
-    found = find_model(made.data, made.table, models, trials, left, ensemble, choose, jobs, "", seed)
-    _warn_of_unreached(found.unreached)
-    model, choice = found.model, choice_json(found.chosen, made.data, found.unreached)
-    if len(made.test):
-        metrics = _evaluate_on_test_rows(model, made.data, made.test, choice) | {"refit": refit}
-    else:
-        metrics = _evaluate_out_of_fold(made.data, found.chosen, choice)
-    if refit and len(made.test):
-        whole = split_and_prepare(frame, target, metric, 0.0, seed, on_leak, names, duplicates)
-        model = train_model(found.chosen, whole.data, whole.table, jobs, seed)
-    return replace(model, metrics=metrics | {"dropped": made.dropped}, labels=made.labels)
+    with rewording_errors(_ARGUMENTS):
+        _check_arguments(budget, trials, models, choose, jobs, on_leak, duplicates, split)
+        names = known if isinstance(known, str) else "|".join(known)
+        how = on_leak, names, duplicates, task, split, time_column, group_column
+        made = split_and_prepare(frame, target, metric, test_size, seed, *how)
+        _warn_of_dropped(made)
+        left = seconds_to_train(budget, time.monotonic() - started) if budget else 0
+        found = find_model(made.data, made.table, models, trials, left, ensemble, choose, jobs, "", seed)
+        _warn_of_unreached(found.unreached)
+        model, choice = found.model, choice_json(found.chosen, made.data, found.unreached)
+        if len(made.test):
+            metrics = _evaluate_on_test_rows(model, made.data, made.test, choice) | {"refit": refit}
+        else:
+            metrics = _evaluate_out_of_fold(made.data, found.chosen, choice)
+        if refit and len(made.test):
+            whole = split_and_prepare(frame, target, metric, 0.0, seed, *how)
+            model = train_model(found.chosen, whole.data, whole.table, jobs, seed)
+    told = reword_all(metrics | {"dropped": made.dropped}, _ARGUMENTS)
+    return replace(model, metrics=told, labels=made.labels)
 
 # %% ../../nbs/pipeline/04_fit.ipynb #06faebca
 def _evaluate_on_test_rows(
@@ -216,20 +244,20 @@ def _warn_of_dropped(made: PreparedTable) -> None:
     stays = "; ".join(made.dropped["leaks"].values())
     text += f"{'. ' if text else ''}The target may leak: {stays}" if stays else ""
     if text:
-        warnings.warn(
-            f"{text}. See metrics['dropped'] and the parameters on_leak, known, duplicates", stacklevel=3
-        )
+        hint = "See metrics['dropped'] and the parameters on_leak, known, duplicates"
+        warnings.warn(f"{reword(text, _ARGUMENTS)}. {hint}", stacklevel=3)
 
 
 def _warn_of_unreached(unreached: dict[str, str]) -> None:
     "Say which families that were asked for were not judged."
     if unreached:
         parts = "; ".join(f"{name} ({why})" for name, why in unreached.items())
-        warnings.warn(f"not reached: {parts}. Give a larger budget, or more trials", stacklevel=3)
+        text = f"not reached: {parts}. Give a larger budget, or more trials"
+        warnings.warn(reword(text, _ARGUMENTS), stacklevel=3)
 
 
 def _check_arguments(
-    budget: float, trials: int, models: str, choose: str, jobs: int, on_leak: str, duplicates: str
+    budget: float, trials: int, models: str, choose: str, jobs: int, on_leak: str, duplicates: str, split: str
 ) -> None:
     "SettingsError for what cannot be, before anything is read."
     from mlkit.models.families import choose_families
@@ -242,6 +270,7 @@ def _check_arguments(
     words = {
         "on_leak": (on_leak, ("drop", "warn", "fail")),
         "duplicates": (duplicates, ("auto", "keep", "drop")),
+        "split": (split, ("auto", "chance", "time", "group")),
     }
     for name, (value, choices) in words.items():
         if value not in choices:
@@ -258,6 +287,10 @@ def split_and_prepare(
     on_leak: str = "drop",  # drop, warn or fail
     known: str = "",  # columns that are known when the prediction is made; | between them
     duplicates: Literal["auto", "keep", "drop"] = "auto",  # equal rows
+    task_type: Literal["auto", "binary", "multiclass", "regression"] = "auto",
+    split: str = "auto",  # auto, chance, time or group
+    time_column: str = "",
+    group_column: str = "",
 ) -> PreparedTable:
     "Stages 01 to 04: state the problem, split off test rows, drop what leaks, read the columns, plan."
     import pandas as pd
@@ -293,7 +326,7 @@ def split_and_prepare(
             f"target is the name of a column, not a {type(target).__name__}; where the answers stand apart: "
             'fit(X.assign(answer=y), "answer")'
         )
-    problem = state_problem(target, metric=metric)
+    problem = state_problem(target, task=task_type, metric=metric)
     raw, frame = frame, normalise_table(frame).reset_index(drop=True)
     problem = replace(problem, target=require_columns(frame, target)[0])
     written = raw.iloc[:, list(frame).index(problem.target)]
@@ -302,7 +335,8 @@ def split_and_prepare(
     rows, gone = drop_unusable_rows(frame, problem.target, duplicates)
     task = make_task(problem, rows[problem.target], rows)
     readable = drop_unreadable_targets(rows, task)
-    train, test, way = split_train_test(readable, task, test_size=test_size or 0.2, seed=seed)
+    share = test_size or 0.2
+    train, test, way = split_train_test(readable, task, split, share, time_column, group_column, seed)
     if not test_size:
         train, test = pd.concat([train, test]), test.head(0)
     features = infer_feature_specs(train, task)

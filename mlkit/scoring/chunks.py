@@ -263,7 +263,7 @@ def _check_file_output(path: Path, is_file: bool, name: str, overwrite: bool) ->
         raise SettingsError(f"{name} is {kinds[0]}, and the predictions need {kinds[1]}; choose another name")
     taken = path.is_symlink() or path.is_file() or (path.is_dir() and any(path.iterdir()))
     if taken and not overwrite:
-        raise SettingsError(f"{name} is there already; choose another name, or say --overwrite")
+        raise SettingsError(f"{name} is there already; choose another name, or set overwrite")
     for each in [] if is_file or not taken else path.iterdir():
         if not each.name.startswith(".") and not _is_own_part(each):
             raise SettingsError(

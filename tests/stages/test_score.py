@@ -226,7 +226,7 @@ def test_two_processes_do_not_do_the_same_job_at_once(predictor, rows, tmp_path)
     [
         ("nowhere.csv", "out.csv", "no such file: nowhere.csv"),
         ("new.csv", "out.xlsx", "should end in .csv or .parquet"),
-        ("new.csv", "new.csv", "new.csv is there already; choose another name, or say --overwrite"),
+        ("new.csv", "new.csv", "new.csv is there already; choose another name, or set overwrite"),
         ("new.csv", "https://example.com/out.csv", "cannot be written to"),
         ("new.csv", "nonsense://user@host/out", "the database does not take the predictions"),
         ("new.csv", "missing/out.csv", ""),
