@@ -32,7 +32,7 @@ app = typer.Typer(
 
 # %% auto #0
 __all__ = ['app', 'choose_stages', 'collect_parameters', 'default_run_name', 'RunRequest', 'precheck_source', 'run', 'show',
-           'doctor', 'check_environment', 'main']
+           'compare', 'doctor', 'check_environment', 'main']
 
 # %% ../../nbs/cli/02_main.ipynb #8d18a8ec
 def _find_settings_file(
@@ -268,6 +268,21 @@ def _newest_run() -> Path:
     if not journals:
         raise SettingsError("no run below runs/; make one: mlkit run")
     return journals[-1].parent
+
+# %% ../../nbs/cli/02_main.ipynb #e7e3d735
+@app.command()
+def compare(
+    one: Annotated[Path, _argument(metavar="RUN", help="Run folder; the page is written into it.")],
+    other: Annotated[Path, _argument(metavar="OTHER", help="Run folder to compare it with.")],
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    "Show what differs between two runs, and which model is better."
+    from mlkit.pipeline.comparison_page import compare_run_folders, format_comparison
+
+    found, page = compare_run_folders(one, other)
+    typer.echo(f"{format_comparison(found)}\n\nPage: {page}")
+    if open_it:
+        typer.launch(page.absolute().as_uri())
 
 # %% ../../nbs/cli/02_main.ipynb #318ec8ab
 @app.command()

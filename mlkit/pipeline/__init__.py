@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
+    from .comparison_page import compare_run_folders as compare_run_folders
     from .notebooks import Stage as Stage
     from .notebooks import list_stages as list_stages
     from .lesson_run import open_run as open_run

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NotebookContent', 'read_notebook_content', 'ReportedParameter', 'StageSection', 'read_sections',
-           'describe_run_conditions', 'collect_report_data', 'load_report_template', 'write_report']
+           'describe_run_conditions', 'collect_report_data', 'load_page_template', 'write_report']
 
 # %% ../../nbs/pipeline/08_report.ipynb #d17dbb59
 import base64
@@ -35,6 +35,7 @@ from mlkit.pipeline.run_summary import (
     describe_leaks,
     describe_worth,
     format_local_time,
+    format_setting,
     get_object,
     next_steps,
     read_artifact,
@@ -123,15 +124,11 @@ def _read_reported_parameters(
 ) -> list[ReportedParameter]:
     "The parameters of a stage, each with its default and what it means."
     known = list_stages()[name].parameters if name in list_stages() else {}
-    defaults = {key: (_format_value(parameter.default), parameter.help) for key, parameter in known.items()}
+    defaults = {key: (format_setting(parameter.default), parameter.help) for key, parameter in known.items()}
     return [
-        ReportedParameter(key, _format_value(value), *defaults.get(key, ("", "")))
+        ReportedParameter(key, format_setting(value), *defaults.get(key, ("", "")))
         for key, value in values.items()
     ]
-
-
-def _format_value(value: Any) -> str:
-    return "none" if value is None else "empty" if value == "" else str(value)
 
 
 def _read_section(
@@ -224,8 +221,10 @@ def collect_report_data(
 
 # %% ../../nbs/pipeline/08_report.ipynb #c1ad1bb6
 @cache
-def load_report_template() -> Any:  # a Jinja template
-    "The page without its words."
+def load_page_template(
+    name: str,  # of the file in mlkit/pipeline
+) -> Any:  # a Jinja template
+    "A page without its words."
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -241,11 +240,12 @@ def load_report_template() -> Any:  # a Jinja template
         "script": Markup(script),
         "script_hash": f"sha256-{digest}",
         "theme": theme,
+        "version": __version__,
         "states": _STAGE_STATES,
         "duration": format_duration,
         "memory": format_memory,
     }
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def write_report(
@@ -254,7 +254,7 @@ def write_report(
     "Write report.html. RunError where there is no such folder, or it cannot be written to."
     if not folder.is_dir():
         raise RunError(f"no run folder {folder}; make one: mlkit run --out {folder}")
-    page = load_report_template().render(collect_report_data(folder))
+    page = load_page_template("report.html.j2").render(collect_report_data(folder))
     with atomic_write(folder / "report.html") as path:
         path.write_bytes(page.encode("utf-8", "replace"))
     return folder / "report.html"

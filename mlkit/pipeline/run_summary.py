@@ -25,7 +25,8 @@ from mlkit.task.score_summary import (
 
 # %% auto #0
 __all__ = ['ADVICE_DOUBTFUL', 'read_json_file', 'read_artifact', 'get_object', 'as_finite_number', 'format_local_time',
-           'describe_achievement', 'describe_worth', 'describe_fit', 'next_steps', 'run_headline', 'describe_leaks']
+           'format_setting', 'describe_achievement', 'describe_worth', 'describe_fit', 'next_steps', 'run_headline',
+           'describe_leaks']
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #d2b98f51
 def read_json_file(
@@ -73,6 +74,11 @@ def as_finite_number(value: Any) -> float | None:
 # %% ../../nbs/pipeline/06_run_summary.ipynb #bc69aeac
 def format_local_time(time: datetime) -> str:
     return f"{time.day} {time:%B %Y, %H:%M %Z}".strip()
+
+
+def format_setting(value: Any) -> str:
+    "The value of a parameter, as pages show it."
+    return "none" if value is None else "empty" if value == "" else str(value)
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #ed75e5d3
 def describe_achievement(

@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..core.formatting import format_number
 from ..task.score_summary import ScoreSummary
 
 # %% auto #0
-__all__ = ['ScaleMark', 'ScoreScale', 'make_score_scale', 'axis_ticks']
+__all__ = ['ScaleMark', 'ScoreScale', 'ScaleRow', 'make_scale', 'make_score_scale', 'make_comparison_scale', 'axis_ticks']
 
 # %% ../../nbs/pipeline/07_score_scale.ipynb #bb82c36e
 class ScaleMark(NamedTuple):
     "One row of the scale."
 
     name: str
-    shape: str  # diamond, flag, ring or dot
+    shape: str  # diamond, flag, ring, dot or square
     at: float  # percent of the width
     text: str
     span: tuple[float, float] | None = None  # the interval, percent of the width
@@ -30,19 +31,20 @@ class ScoreScale(NamedTuple):
     ticks: list[tuple[float, str]]  # percent of the width, label
 
 # %% ../../nbs/pipeline/07_score_scale.ipynb #74d7c403
-_SCALE_ROWS = (
-    ("Baseline", "diamond", "baseline"),
-    ("Goal", "flag", "goal"),
-    ("Training rows", "ring", "train"),
-    ("Validation", "ring", "validation"),
-    ("Test rows", "dot", "value"),
-)
+class ScaleRow(NamedTuple):
+    "A figure that is to be drawn."
+
+    name: str
+    shape: str
+    value: float | None  # None: unknown, and not drawn
+    low: float | None = None  # 95 % interval
+    high: float | None = None
 
 
-def make_score_scale(score: ScoreSummary) -> ScoreScale:
+def make_scale(rows: Sequence[ScaleRow]) -> ScoreScale:
     "Where everything stands between the worst and the best figure."
-    rows = [(name, shape, getattr(score, field)) for name, shape, field in _SCALE_ROWS]
-    values = [value for value in (*(row[-1] for row in rows), score.low, score.high) if value is not None]
+    known = [row for row in rows if row.value is not None]
+    values = [value for row in known for value in row[2:] if value is not None]
     left, right = min(values), max(values)
     apart = right - left > 1e-9 * max(abs(left), abs(right), 1e-9)
     margin = 0.06 * (right - left if apart else max(abs(left), 1))
@@ -50,19 +52,49 @@ def make_score_scale(score: ScoreSummary) -> ScoreScale:
     def at(value: float) -> float:
         return 100 * (value - left + margin) / (right - left + 2 * margin)
 
-    marks = [
-        ScaleMark(name, shape, at(value), format_number(value))
-        for name, shape, value in rows
-        if value is not None
-    ]
-    if score.low is not None and score.high is not None:
-        span, text = (
-            (at(score.low), at(score.high)),
-            f"{format_number(score.value)} ({format_number(score.low)} to {format_number(score.high)})",
-        )
-        marks[-1] = marks[-1]._replace(span=span, text=text)
+    def mark(row: ScaleRow) -> ScaleMark:
+        text, place = format_number(row.value), at(row.value or 0.0)
+        if row.low is None or row.high is None:
+            return ScaleMark(row.name, row.shape, place, text)
+        between = f"{text} ({format_number(row.low)} to {format_number(row.high)})"
+        return ScaleMark(row.name, row.shape, place, between, (at(row.low), at(row.high)))
+
     edge = margin / 2  # a label at the very edge would be cut off
-    return ScoreScale(marks, [(at(tick), f"{tick:,g}") for tick in axis_ticks(left - edge, right + edge)])
+    ticks = [(at(tick), f"{tick:,g}") for tick in axis_ticks(left - edge, right + edge)]
+    return ScoreScale([mark(row) for row in known], ticks)
+
+
+def make_score_scale(score: ScoreSummary) -> ScoreScale:
+    "The figures of one run."
+    return make_scale(
+        [
+            ScaleRow("Baseline", "diamond", score.baseline),
+            ScaleRow("Goal", "flag", score.goal),
+            ScaleRow("Training rows", "ring", score.train),
+            ScaleRow("Validation", "ring", score.validation),
+            ScaleRow("Test rows", "dot", score.value, score.low, score.high),
+        ]
+    )
+
+
+def make_comparison_scale(
+    names: Sequence[str],  # of two runs
+    scores: Sequence[ScoreSummary | None],
+) -> ScoreScale | None:  # None: they have no metric in common
+    "The scores of two runs, with baseline and goal where they are the same."
+    one, other = scores
+    if one is None or other is None or one.metric != other.metric:
+        return None
+    return make_scale(
+        [
+            ScaleRow("Baseline", "diamond", one.baseline if one.baseline == other.baseline else None),
+            ScaleRow("Goal", "flag", one.goal if one.goal == other.goal else None),
+            *(
+                ScaleRow(name, shape, score.value, score.low, score.high)
+                for name, shape, score in zip(names, ("dot", "square"), (one, other), strict=True)
+            ),
+        ]
+    )
 
 # %% ../../nbs/pipeline/07_score_scale.ipynb #419ab287
 def axis_ticks(

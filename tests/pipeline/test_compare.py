@@ -1,0 +1,140 @@
+"""`mlkit compare`: two runs side by side, in the terminal and on a page, and one line where there is no run."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlkit.pipeline.compare_runs import ComparedRun, compare_runs, read_compared_run
+from mlkit.pipeline.comparison_page import format_comparison, render_comparison
+from tests.conftest import COMMAND, Lifecycle
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def compare(*folders: Path | str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, "compare", *map(str, folders)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    "Two runs of the customers: in the second one a tree stands in for the linear model."
+    place = tmp_path_factory.mktemp("compare")
+    folders = place / "linear", place / "stump"
+    for folder, models in zip(folders, ("linear", "tree"), strict=True):
+        life = Lifecycle(folder, ROOT, "example:customers")
+        life.run("-p", f"train.models={models}", "-p", "train.trials=1", "--to", "evaluate")
+    return folders
+
+
+def test_two_runs_are_compared(runs: tuple[Path, Path]) -> None:
+    one, other = runs
+    done = compare(one, other, cwd=one.parent)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout
+    assert re.match(r"(linear is better than stump|No difference can be told)\. AUC-ROC", text)
+    assert "on the same 396 test rows" in text.split("\n")[0]
+    assert re.search(r"train\.models +linear +tree", text)
+    assert "seed" not in text.split("Settings that differ")[1].split("\n\n")[0], "only what differs"
+    assert "The same data. The test rows are the same." in text
+    assert re.search(r"Model family +linear +tree", text) and re.search(r"\ntrain +[\d.]+ s", text)
+    assert re.search(r"The two predict the same class for \d+ of 396 test rows\.", text)
+    page = (one / "compare.html").read_text(encoding="utf-8")
+    assert text.endswith(f"Page: {one / 'compare.html'}\n") and not (other / "compare.html").exists()
+    for title in ("How far apart the predictions are", "Rows that are farthest apart"):
+        assert title in page, "details are on the page"
+    assert "default-src 'none'" in page and not re.search(r"(src|href)=.https?:", page)
+
+
+def test_the_two_directions_agree(runs: tuple[Path, Path]) -> None:
+    read = [read_compared_run(folder) for folder in runs]
+    ahead, back = compare_runs(*read), compare_runs(*reversed(read))
+    assert (ahead.verdict, ahead.advice) == (back.verdict, back.advice)
+    assert ahead.is_clear == back.is_clear
+
+
+def test_another_split_is_no_paired_comparison(runs: tuple[Path, Path]) -> None:
+    one, other = map(read_compared_run, runs)
+    assert other.test is not None
+    shuffled = replace(other.test, raw=other.test.raw[::-1].reset_index(drop=True))
+    found = compare_runs(one, replace(other, test=shuffled))
+    assert found.verdict == "No paired comparison"
+    data = next(table for table in found.tables if table.title == "Data")
+    assert data.note == "The same data. The test rows differ."
+    fewer = replace(other.test, raw=other.test.raw.drop(columns="region"))
+    assert "same 396 test rows" in compare_runs(one, replace(other, test=fewer)).reason, "a column left out"
+
+
+def test_a_model_of_another_machine_is_not_opened(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    one, other = runs
+    shutil.copytree(other, tmp_path / "foreign")
+    journal = json.loads((tmp_path / "foreign" / "run.json").read_text())
+    journal["artifacts"]["final"]["mark"] = "made elsewhere"
+    (tmp_path / "foreign" / "run.json").write_text(json.dumps(journal))
+    done = compare(one, tmp_path / "foreign", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith("No paired comparison")
+    assert "The model of foreign was not opened" in done.stdout and "MLKIT_TRUST_RUNS" in done.stdout
+
+
+def test_wrong_folders_are_one_line(tmp_path: Path) -> None:
+    from mlkit.core.run_folder import RunFolder
+
+    RunFolder(tmp_path / "run", "problem").set_summary("predict y")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "run.json").write_text('{"stages": ')
+    before = sorted(tmp_path.rglob("*"))
+    for wrong, told in (
+        (("run", "nowhere"), "mlkit: no run in nowhere; make one: mlkit run --out nowhere"),
+        (("empty", "run"), "mlkit: no run in empty; make one: mlkit run --out empty"),
+        (("run", "run/run.json"), "mlkit: no run in run/run.json; "),
+        (("run", "run"), "mlkit: run and run are one run; name two"),
+        (("run", "damaged"), "mlkit: "),
+        (("run",), "mlkit: missing argument 'OTHER'"),
+    ):
+        done = compare(*wrong, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(told) and done.stderr.count("\n") == 1, done.stderr
+    assert sorted(tmp_path.rglob("*")) == before, "nothing was written"
+
+
+def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
+    from mlkit.core.run_folder import RunFolder
+
+    for name in ("one", "other"):
+        RunFolder(tmp_path / name, "problem").set_summary("predict y")
+    done = compare("one", "other", cwd=tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith("No score to compare. one has no score.")
+
+
+EVIL = "<img src=x onerror=alert(1)>\x1b[2J"
+values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.just(EVIL),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=5,
+)
+METRICS = {"metric": "roc_auc", "score": 0.8, "interval": [0.7, 0.9], "test": {"roc_auc": 0.8},
+           "intervals": {"roc_auc": [0.7, 0.9]}, "rows": {"test": 10}, "calibration": {"method": "none"}}  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    metrics=st.fixed_dictionaries({}, optional=dict.fromkeys(METRICS, values)),
+    facts=st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("rows", "columns", "source", "data_hash", "family", "settings"), values)
+    ),
+)
+def test_it_is_written_whatever_a_run_says(metrics: dict, facts: dict) -> None:
+    run = ComparedRun(
+        EVIL, {"train": {EVIL: EVIL}}, {"train": 1.0}, facts, {EVIL: True}, facts, facts, METRICS | metrics
+    )
+    found = compare_runs(run, ComparedRun("plain", {"train": {"seed": 1}}))
+    page, text = render_comparison(found), format_comparison(found, 80)
+    assert "<img" not in page and "\x1b" not in text
