@@ -34,7 +34,7 @@ def describe_scoring(done: ScoringResult) -> str:  # some lines
         lines.append(f"Warning for {rows:,} rows: {message}.")
     return "\n".join([*lines, done.cluster_error] if done.cluster_error else lines)
 
-# %% ../nbs/09_score.ipynb #5c1a0aca
+
 def summarise(done: ScoringResult) -> str:  # one line
     "What this stage did, for the command line."
     bad = f", {done.rejected:,} rejected" if done.rejected else ""
@@ -48,7 +48,7 @@ def evaluation_rows_path(
     run.load("test")  # so that the run knows of it
     return str(run.artifacts / "test.parquet")
 
-# %% ../nbs/09_score.ipynb #8f9f1a4d
+
 def describe_prediction_match(
     run: Any,  # mlkit.core.run_folder.RunFolder
     output: str,  # where the predictions of its test rows are
@@ -62,7 +62,7 @@ def describe_prediction_match(
     verdict = "the same as" if apart <= 1e-5 else "NOT the same as"
     return f"The predictions are {verdict} in the evaluation (largest difference {apart:.1g})."
 
-# %% ../nbs/09_score.ipynb #e05f4aff
+
 def preview_predictions(
     output: str,  # where they are
     rows: int = 5,
