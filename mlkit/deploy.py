@@ -34,7 +34,7 @@ def folder_tree(folder: Path) -> str:
         f"{name}  ({counts[name]} files)" if name[-1] == "/" else name for name in sorted(counts)
     )
 
-# %% ../nbs/11_deploy.ipynb #bd11ea27
+
 def summarise(
     done: Mapping[str, str],  # from `write_deployments`
     package: Path,
