@@ -263,6 +263,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlkit.core.values._parse_float': ('core/values.html#_parse_float', 'mlkit/core/values.py'),
                                    'mlkit.core.values._parse_int': ('core/values.html#_parse_int', 'mlkit/core/values.py'),
                                    'mlkit.core.values._spelling_hint': ('core/values.html#_spelling_hint', 'mlkit/core/values.py'),
+                                   'mlkit.core.values.check_limit': ('core/values.html#check_limit', 'mlkit/core/values.py'),
                                    'mlkit.core.values.parse_typed_text': ('core/values.html#parse_typed_text', 'mlkit/core/values.py')},
             'mlkit.core.wording': { 'mlkit.core.wording.reword': ('core/wording.html#reword', 'mlkit/core/wording.py'),
                                     'mlkit.core.wording.reword_all': ('core/wording.html#reword_all', 'mlkit/core/wording.py'),

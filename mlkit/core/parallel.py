@@ -19,6 +19,7 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 from .errors import MLKitError, RunError, SettingsError
+from .values import check_limit
 
 # %% auto #0
 __all__ = ['MULTITHREAD_ROWS', 'limit_threads', 'WorkerPool', 'connect_cluster', 'close_cluster']
@@ -58,6 +59,7 @@ class WorkerPool:
         jobs: int = 0,  # cores of this machine; 0: all
         cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
     ):
+        check_limit(jobs, "train.jobs")
         self.jobs, self.cluster, self.client = jobs or os.cpu_count() or 1, cluster, None
         self.cluster_error = ""  # why the cluster was left; empty: it was not
         self.shared_futures: dict[int, tuple[Any, Any]] = {}  # what is shared, and where it is on the cluster

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..core.values import check_limit
 from ..data.personal import personal_columns
 from .global_importance import format_effect
 from mlkit.explanation.local_attributions import (
@@ -51,6 +52,7 @@ def make_training_pool(
     columns: int = MAX_EXPLAINED_COLUMNS,  # that are explained, those that the model uses most; 0: all
 ) -> PerturbationPool:
     "A random choice of training rows, read once: the background first, then others to borrow cells from."
+    check_limit(columns, "explain.columns")
     some = np.random.default_rng(seed).permutation(len(train))[: max(MAX_POOL_ROWS, background)]
     pool = PerturbationPool(model, train.iloc[some], affordable_background(len(model.table.used), background))
     return pool.with_columns(most_used_columns(pool, columns or pool.width, seed))

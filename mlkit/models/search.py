@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.errors import DataError, SettingsError
 from ..core.parallel import WorkerPool
+from ..core.values import check_limit
 from mlkit.models.cross_validation import (
     OUT_OF_TIME,
     FoldJob,
@@ -104,10 +105,8 @@ def check_search_settings(trials: int, budget: float, jobs: int) -> None:
     "SettingsError for what cannot be."
     if trials < 1:
         raise SettingsError(f"train.trials is at least 1, not {trials}")
-    if jobs < 0:
-        raise SettingsError(f"train.jobs is a number of cores, 0 for all, not {jobs}")
-    if not 0 <= budget < math.inf:
-        raise SettingsError(f"train.budget is a number of seconds, 0 for no limit, not {budget:g}")
+    check_limit(jobs, "train.jobs")
+    check_limit(budget, "train.budget")
 
 
 def _no_model_error(tried: Sequence[Trial]) -> DataError:

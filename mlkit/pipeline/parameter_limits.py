@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..core.errors import SettingsError, did_you_mean
+from ..core.values import UNLIMITED
 
 # %% ../../nbs/pipeline/10_parameter_limits.ipynb #8f47ade2
 @dataclass(frozen=True)
@@ -27,15 +28,17 @@ class NumberRange:
     low: float
     high: float = inf
     ends: bool = True  # whether low and high themselves are allowed
+    lifted: bool = False  # whether the lowest, UNLIMITED, stands for no limit
 
     def problem(self, value: Any) -> str:
         "What is wrong with a value, as the end of a sentence; nothing: it is fine."
         if (self.low <= value <= self.high) if self.ends else (self.low < value < self.high):
             return ""
+        low = f"{self.low} (no limit)" if self.lifted else str(self.low)
         if self.high == inf:
-            return f"must be {self.low} or more, not '{value}'"
+            return f"must be {low} or more, not '{value}'"
         between = "from {} to {}" if self.ends else "between {} and {}"
-        return f"must be {between.format(self.low, self.high)}, not '{value}'"
+        return f"must be {between.format(low, self.high)}, not '{value}'"
 
 # %% ../../nbs/pipeline/10_parameter_limits.ipynb #fd74e58c
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ _SHARE = NumberRange(0, 1, ends=False)
 _CLUSTER = TextRule("empty, or an address such as tcp://host:8786", r"|[a-z]+://[^/\s]+(:\d+)?/?")
 PARAMETER_LIMITS: dict[str, Limit] = {
     "seed": NumberRange(0, 2**32 - 1),
-    "jobs": NumberRange(0, 1024),
+    "jobs": NumberRange(UNLIMITED, 1024, lifted=True),
     "problem.metric": WordList(
         tuple(
             "auto roc_auc average_precision f1_macro accuracy balanced_accuracy precision recall f1 "
@@ -118,13 +121,13 @@ PARAMETER_LIMITS: dict[str, Limit] = {
     "problem.cost_false_negative": NumberRange(0),
     "collect.encoding": TextRule("auto, or the name of an encoding", accepts=is_encoding),
     "collect.delimiter": TextRule("auto, tab or one character", r"auto|tab|\\t|[^\w\"\r\n]"),
-    "collect.rows": NumberRange(0),
+    "collect.rows": NumberRange(UNLIMITED, lifted=True),
     "validate.test_size": _SHARE,
     "prepare.folds": NumberRange(2),
     "prepare.max_categories": NumberRange(1),
     "train.models": WordList(("linear", "tree", "boosting", "forest", "neural"), several=True, paths=True),
     "train.trials": NumberRange(1),
-    "train.budget": NumberRange(0),
+    "train.budget": NumberRange(UNLIMITED, lifted=True),
     "train.cluster": _CLUSTER,
     "evaluate.resamples": NumberRange(100),
     "evaluate.confidence": _SHARE,
@@ -132,6 +135,7 @@ PARAMETER_LIMITS: dict[str, Limit] = {
     "evaluate.curve_points": TextRule("0, or 2 and more sizes", r"0|[2-9]|[1-9]\d+"),
     "explain.samples": NumberRange(10, 2000),
     "explain.background": NumberRange(10, 1000),
+    "explain.columns": NumberRange(UNLIMITED, lifted=True),
     "explain.rows": TextRule("empty, or row numbers from 1 with blanks between", r"\s*([1-9]\d*([\s,]+|$))*"),
     "package.rows": NumberRange(1),
     "score.cluster": _CLUSTER,

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import SettingsError
+from ..core.values import check_limit
 from .file_formats import ReadOptions, ReadReport, describe_notes
 from .joins import add_joined_columns, join_report, load_joined_tables
 from .locations import source_short_name
@@ -43,8 +44,7 @@ class Provenance:
 
 def _check_sample_settings(rows: int, seed: int) -> None:
     "SettingsError when a sample cannot be drawn like this."
-    if rows < 0:
-        raise SettingsError(f"collect.rows must be 0 (all rows) or more, and not {rows}")
+    check_limit(rows, "collect.rows")
     if not 0 <= seed < 2**32:
         raise SettingsError(f"collect.seed must be 0 to 4294967295, and not {seed}")
 

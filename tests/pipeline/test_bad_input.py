@@ -147,7 +147,7 @@ AT_ONCE = {  # these are answered without loading anything heavy
         [*TABLE, "-p", "train.seed=-1", "-p", "evaluate.seed=4294967296", "-p", "train.jobs=-2"],
         "-p train.seed: must be from 0 to 4294967295, not '-1'\n"
         "-p evaluate.seed: must be from 0 to 4294967295, not '4294967296'\n"
-        "-p train.jobs: must be from 0 to 1024, not '-2'",
+        "-p train.jobs: must be from 0 (no limit) to 1024, not '-2'",
     ),
     "no settings file": (["-s", "setings.ini"], "no settings file setings.ini; check the path after -s"),
     "a damaged settings file": (

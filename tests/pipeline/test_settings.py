@@ -1,5 +1,6 @@
 "What users may write in settings.ini, the environment and -p, and what they are told when it is wrong."
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,19 @@ def test_every_limit_is_of_a_parameter_and_holds_for_its_default() -> None:
         check_parameters(stage.name, {name: each.default for name, each in stage.parameters.items()})
 
 
+def test_every_number_has_a_limit_and_none_is_said_with_one_word() -> None:
+    """A number below the lowest is told before anything runs; 0 lifts a limit, and nothing else does."""
+    any_number = {"problem.goal", "explain.wanted"}
+    for stage in list_stages().values():
+        for name, each in stage.parameters.items():
+            if each.kind not in ("int", "float") or f"{stage.name}.{name}" in any_number:
+                continue
+            assert each.limit is not None and each.limit.problem(-7), f"{stage.name}.{name}"
+            lifted = bool(re.search(r"\b0: (all|no limit)\b", each.help)) and name != "curve_points"
+            assert lifted == getattr(each.limit, "lifted", False), f"{stage.name}.{name}: {each.help}"
+            assert not lifted or "(no limit)" in each.limit.problem(-7)
+
+
 WRONG: dict[str, Any] = {
     "train.models": "liner",
     "train.choose": "bst",
@@ -207,6 +221,7 @@ WRONG: dict[str, Any] = {
     "evaluate.confidence": 1.0,
     "explain.samples": 5000,
     "train.jobs": -1,
+    "explain.columns": -5,
 }
 
 
@@ -230,7 +245,7 @@ def test_a_stage_holds_its_own_parameters_to_their_types_choices_and_limits() ->
     assert str(caught.value).splitlines() == [
         "train.trials: must be int, not '3'",
         "train.choose: must be one of best, one_se, not 'bst'; did you mean 'best'?",
-        "train.jobs: must be from 0 to 1024, not '-1'",
+        "train.jobs: must be from 0 (no limit) to 1024, not '-1'",
     ]
 
 

@@ -35,8 +35,8 @@ def frame(rows: int = 200) -> pd.DataFrame:
 
 WRONG: dict[str, tuple[dict, str]] = {
     "trials": ({"trials": 0}, "trials is at least 1, not 0"),
-    "budget": ({"budget": -1}, "budget is a number of seconds, 0 for no limit, not -1"),
-    "jobs": ({"jobs": -1}, "jobs is a number of cores, 0 for all, not -1"),
+    "budget": ({"budget": -1}, "budget must be 0 (no limit) or more, not -1"),
+    "jobs": ({"jobs": -1}, "jobs must be 0 (no limit) or more, not -1"),
     "models": ({"models": "boostin"}, "models names 'boostin', which is no family; did you mean 'boosting'?"),
     "no models": ({"models": " "}, "models is empty; name at least one of linear tree boosting forest neural"),
     "an import path": ({"models": "no.where"}, "models names 'no.where', but there is no module 'no'"),
