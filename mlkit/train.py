@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # %% auto #0
 __all__ = ['make_trial_listener', 'describe_trouble', 'summarise']
 
-# %% ../nbs/05_train.ipynb #dea67a51
+# %% ../nbs/05_train.ipynb #a1670124
 def _trial_progress(
     trial: Trial,  # the one that has just ended
     trials: int,  # how many there will be at most
@@ -33,7 +33,7 @@ def _trial_progress(
     rest = f", {max(0, left):.0f} s left" if math.isfinite(left) else ""
     return f"trial {trial.number + 1} of {trials}{so_far}{rest}"
 
-# %% ../nbs/05_train.ipynb #a1670124
+
 def make_trial_listener(
     run: RunFolder,  # what is told how far the search is
     log: TrialLogger,  # what keeps each trial
