@@ -36,7 +36,7 @@ FILE_PURPOSES = {
     "signature": "who made it",
 }
 
-# %% ../nbs/08_package.ipynb #d02848b6
+
 def show_package(folder: Path) -> pd.DataFrame:
     "The files of a package, what they are for, and how large they are."
     there = [name for name in FILE_PURPOSES if (folder / name).exists()]
@@ -51,7 +51,7 @@ def registered_model_name(
     "The name of the model; not set: the project's."
     return name.strip() or read_journal(run.folder).get("project") or "mlkit"
 
-# %% ../nbs/08_package.ipynb #c9124b92
+
 def load_previous_manifest(
     run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> dict[str, Any] | None:
@@ -73,7 +73,7 @@ def package_record(
     digest = file_digest(folder / MANIFEST_FILE)
     return record | {"parity": manifest["parity"], "manifest": manifest, "manifest_digest": digest}
 
-# %% ../nbs/08_package.ipynb #63174282
+
 def summarise(
     record: dict[str, Any],  # from `package_record`
 ) -> str:  # one line
@@ -83,7 +83,7 @@ def summarise(
     version = f"version {record['version']}" if record["version"] else "not registered"
     return f"{record['name']}, {version}; {same}"
 
-# %% ../nbs/08_package.ipynb #4dd03e5e
+
 def describe_version(
     record: dict[str, Any],  # from `package_record`
 ) -> str:  # Markdown
