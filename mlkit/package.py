@@ -21,7 +21,7 @@ __all__ = ['FILE_PURPOSES', 'show_package', 'registered_model_name', 'load_previ
 
 # %% ../nbs/08_package.ipynb #eccdd6c8
 FILE_PURPOSES = {
-    "model.onnx": "the model as a graph: for servers, and everywhere else",
+    "model.onnx": "the model as a graph, for servers",
     "model.joblib": "the model for Python, compressed",
     "model.pkl": "the model for Python",
     "table.json": "how raw cells are read",

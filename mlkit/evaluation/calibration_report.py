@@ -79,18 +79,17 @@ def plot_reliability(
 ) -> Plot:
     "What was said against what happened, for two classes; for more, of the likeliest class."
     plot, axes = new_plot(4.8, 4.0)
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":")
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="as often as said")
     if before is not None:
         _draw_reliability(axes, truth, before, ORANGE, "before", confidence)
-    _draw_reliability(axes, truth, output, BLUE, "after" if before is not None else "", confidence)
+    _draw_reliability(axes, truth, output, BLUE, "after" if before is not None else "the model", confidence)
     what = f"'{task.positive}'" if task.positive else "the likeliest class"
     axes.set(
         title=f"Does it keep its word? Off by {calibration_error(truth, output):.1%}",
         xlabel=f"probability of {what} that was said",
         ylabel=f"share that was {what}",
     )
-    if before is not None:
-        axes.legend(loc="upper left")
+    axes.legend(loc="upper left")
     return plot
 
 
@@ -102,7 +101,15 @@ def _draw_reliability(
         (output[:, 1], truth == 1) if output.shape[1] == 2 else (output.max(axis=1), truth == likeliest)
     )
     groups = reliability_table(happened.astype(int), said, confidence=confidence)
-    axes.vlines(groups.said, groups.low, groups.high, color=color, alpha=0.35, linewidth=3)
+    axes.vlines(
+        groups.said,
+        groups.low,
+        groups.high,
+        color=color,
+        alpha=0.35,
+        linewidth=3,
+        label=f"{confidence:.0%} interval",
+    )
     axes.plot(groups.said, groups.happened, "o-", color=color, label=label, markersize=5)
 
 # %% ../../nbs/evaluation/06_calibration_report.ipynb #8fa9f60b

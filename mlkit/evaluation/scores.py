@@ -132,9 +132,9 @@ def plot_score(
     if task.goal is not None:
         color = GREEN if is_goal_reached(task, own.value) else VERMILION
         axes.axvline(task.goal, color=color, linestyle="--", label=f"goal {task.goal:g}")
-        axes.legend(loc="upper right", bbox_to_anchor=(1, 1.2), frameon=False)
-    axes.plot(folds, [1] * len(folds), "|", color=GREY, markersize=14)
-    axes.plot([own.low, own.high], [0, 0], color=BLUE, linewidth=6, alpha=0.4, solid_capstyle="butt")
+    axes.plot(folds, [1] * len(folds), "|", color=GREY, markersize=14, label="a fold")
+    interval: Any = {"color": BLUE, "linewidth": 6, "alpha": 0.4, "solid_capstyle": "butt"}
+    axes.plot([own.low, own.high], [0, 0], label="95 % interval", **interval)
     axes.scatter(marks, range(len(marks)), color=[BLUE, *[ORANGE] * (len(marks) - 1)], zorder=3)
     said = [f"{name}  {format_number(mark)}" for name, mark in zip(names, marks, strict=True)]
     axes.set_yticks(range(len(marks)), said)
@@ -143,4 +143,5 @@ def plot_score(
         ylim=(-0.6, len(marks) - 0.4),
         xlabel=f"{metric.label}, {'more' if metric.greater_is_better else 'less'} is better",
     )
+    plot.legend(loc="outside lower center", ncols=3, frameon=False)
     return plot

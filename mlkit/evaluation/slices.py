@@ -258,7 +258,7 @@ def plot_score_over_time(
     label, place = METRICS[slice_metric(task)].label, range(len(table))
     plot, axes = new_plot(6.4, 3.0)
     axes.plot(place, table.expected, color=GREY, linestyle=":", label="to be expected")
-    axes.vlines(place, table.low, table.high, color=BLUE, alpha=0.35, linewidth=4)
+    axes.vlines(place, table.low, table.high, color=BLUE, alpha=0.35, linewidth=4, label="95 % interval")
     axes.plot(place, table.score, "o-", color=BLUE, label="seen", markersize=5)
     axes.set_xticks(place, [f"{moment:%Y-%m-%d}" for moment in table["from"]], rotation=30, ha="right")
     axes.set(title=f"{label} by {column[:30]}", ylabel=label, xlabel=f"{column[:30]}, from")

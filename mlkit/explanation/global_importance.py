@@ -190,7 +190,9 @@ def plot_importance(
         )
     left.axvline(0, color=GREY, linewidth=0.8)
     losses = table.iloc[: len(names)]
-    right.hlines(range(len(names)), losses.low, losses.high, color=BLUE, alpha=0.4, linewidth=5)
+    right.hlines(
+        range(len(names)), losses.low, losses.high, color=BLUE, alpha=0.4, linewidth=5, label="95 % interval"
+    )
     right.plot(losses.loss, range(len(names)), "o", color=BLUE)
     right.axvline(0, color=GREY, linewidth=0.8)
     for axes, labels in ((left, names), (right, [])):
@@ -204,6 +206,9 @@ def plot_importance(
     )
     lost = f"{METRICS[task.metric].label} lost when it is shuffled"
     right.set(title="What the score is owed to", xlabel=lost)
+    for colour, words in ((BLUE, "low value"), (VERMILION, "high value"), (GREY, "no order, or missing")):
+        left.scatter([], [], s=20, color=colour, label=words)
+    plot.legend(loc="outside lower center", ncols=4, frameon=False)
     return plot
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #c767d8b1
@@ -356,6 +361,10 @@ def plot_dependence(
         drawn(axes, at, curve)
         axes.set(title=plot_label(curve.column, 26), ylim=(ends[0] - room, ends[1] + room))
     np.atleast_1d(panels)[0].set_ylabel(explained_quantity(task, label).removeprefix("the "))
+    for axes in np.atleast_1d(panels)[:1]:
+        axes.plot([], [], color=BLUE, linewidth=2.4, label="mean")
+        axes.plot([], [], color=GREY, alpha=0.4, label="single rows (categories: 8 in 10)")
+    plot.legend(loc="outside lower center", ncols=2, frameon=False)
     return plot
 
 # %% ../../nbs/explanation/03_global_importance.ipynb #b1eee1a9

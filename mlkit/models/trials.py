@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # %% auto #0
 __all__ = ['TrialState', 'ChoiceRule', 'Trial', 'best_trial', 'best_trial_by_family', 'corrected_t_test', 'trial_interval',
            'choose_trial', 'check_choice_rule', 'trials_frame', 'compare_families', 'format_hyperparameters',
-           'show_family_comparison', 'show_choice', 'plot_search', 'plot_budget']
+           'show_family_comparison', 'show_choice', 'family_colour', 'plot_search', 'plot_budget']
 
 # %% ../../nbs/models/03_trials.ipynb #80c0d7e5
 # Optuna's words; pruned: not worth finishing, or out of time
@@ -244,16 +244,22 @@ def _families_in(trials: Sequence[Trial]) -> list[str]:
     return sorted({trial.family for trial in trials}, key=lambda family: (_family_complexity(family), family))
 
 
+def family_colour(family: str) -> str:  # as matplotlib and HTML write it
+    "The colour of a family, the same in every picture; families of your own share one."
+    return dict(zip([*FAMILIES, "ensemble"], PALETTE[1:6] + PALETTE[7:], strict=True)).get(family, GREY)
+
+
 def plot_search(trials: Sequence[Trial], task: Task) -> Plot:
     "How the search went: every finished trial, and the best so far."
     from mlkit.core.figures import new_plot
 
     plot, axes = new_plot(height=3.0)
     done = [t for t in trials if t.state == "complete"]
-    colours = PALETTE[1:] * (len(trials) // len(PALETTE) + 1)
-    for colour, name in zip(colours, _families_in(done), strict=False):
+    for name in _families_in(done):
         mine = [t for t in done if t.family == name]
-        axes.scatter([t.number for t in mine], [t.score for t in mine], color=colour, label=name, zorder=3)
+        axes.scatter(
+            [t.number for t in mine], [t.score for t in mine], color=family_colour(name), label=name, zorder=3
+        )
     so_far = task.sign * np.maximum.accumulate([task.sign * t.score for t in done])
     axes.step([t.number for t in done], so_far, where="post", color=BLUE, label="best so far")
     axes.set(title="The search", xlabel="trial", ylabel=f"{task.metric} on unseen rows")

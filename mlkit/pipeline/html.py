@@ -141,7 +141,7 @@ def find_number_columns(
 # %% ../../nbs/pipeline/05_html.ipynb #0b9929a6
 def _render_html(data: str, name: str) -> Markup:
     "A table, most of the time. It scrolls by itself where it is too wide."
-    html = Markup(_NOTHING_CELL.sub(r"\1–\2", sanitise_html(data)))
+    html = Markup(_NOTHING_CELL.sub(r"\1–\2", str(sanitise_html(data))))
     look = " paper" if re.search(r"(background|color)[\w-]*:", html) else ""
     look += "".join(f" right-{place}" for place in find_number_columns(html))
     block = '<div class="wide output{}" tabindex="0" role="group" aria-label="{}">{}</div>'
@@ -157,12 +157,11 @@ def _render_markdown(data: str, name: str) -> Markup:
 
 
 def _render_text(data: str, name: str) -> Markup:
-    "Text as a terminal would show it."
-    return (
-        Markup('<pre tabindex="0">{}</pre>').format(strip_terminal_codes(data))
-        if strip_terminal_codes(data)
-        else Markup()
-    )
+    "Text as a terminal would show it; of a string that was a cell's value, what is between the quotes."
+    text = strip_terminal_codes(data)
+    if re.fullmatch(r"'[^'\\\n]*'|\"[^\"\\\n]*\"", text):
+        text = text[1:-1]
+    return Markup('<pre tabindex="0">{}</pre>').format(text) if text else Markup()
 
 # %% ../../nbs/pipeline/05_html.ipynb #56c2f97b
 def _image_renderer(

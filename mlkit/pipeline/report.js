@@ -65,8 +65,9 @@ for (const table of document.querySelectorAll(".output table, table.settings")) 
   const names = cellsOf(table.tHead.rows[0]), rows = table.tBodies[0].rows;
   if ([...rows].some(row => row.cells.length !== names.length)) continue;
   label(table, names);
-  if (rows.length > 2 && !table.matches(".settings")) makeSortable(table);
-  if (rows.length > 12 && !table.matches(".settings")) makeFilter(table);
+  if (table.matches(".settings, .compared")) continue;
+  if (rows.length > 2) makeSortable(table);
+  if (rows.length > 12) makeFilter(table);
 }
 
 const menu = document.querySelector("nav details"), room = matchMedia("(min-width: 64rem)");

@@ -182,6 +182,12 @@ def describe_run_conditions(
     }
 
 # %% ../../nbs/pipeline/08_report.ipynb #2f682a49
+def _read_advice(metrics: Mapping[str, Any]) -> list[str]:
+    "What the stage evaluate advises."
+    found = metrics.get("advice")
+    return [str(each) for each in found] if isinstance(found, list) else []
+
+
 def collect_report_data(
     folder: Path,  # the run folder
 ) -> dict[str, Any]:  # by the names that the template uses
@@ -204,7 +210,7 @@ def collect_report_data(
         "decision": str(task.get("decision") or ""),
         "headline": run_headline(score, failed, no_score),
         "command": command,
-        "steps": next_steps(score, failed, command, no_score),
+        "steps": next_steps(score, failed, command, no_score, _read_advice(metrics)),
         "conditions": describe_run_conditions(journal, sections),
         "score": score,
         "failure": failure.error if failure else "",

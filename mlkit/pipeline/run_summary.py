@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -100,11 +100,6 @@ _FIT_SENTENCES = {
     "overfit": "The model is overfit: part of what it learned is chance, and holds on training rows only.",
     "underfit": "The model is underfit: even on training rows it is poor. It may be too simple for them.",
 }
-_FIT_REMEDIES = {
-    "good": "More informative columns may raise the score; more training alone hardly will.",
-    "overfit": "More rows help, and so do simpler models and fewer columns.",
-    "underfit": "More informative columns help, and so do more flexible models and more trials.",
-}
 
 
 def describe_fit(score: ScoreSummary) -> str:
@@ -128,6 +123,7 @@ def next_steps(
     failed: str,  # the stage that failed; empty: none
     command: str,  # which goes on with the run
     no_score: str = "",  # why the evaluation has none
+    advice: Sequence[str] = (),  # of the stage evaluate: what would raise the score
 ) -> list[Markup]:  # sentences, the most urgent one first
     "What to do now."
     code = Markup("<code>{}</code>").format(command)
@@ -141,9 +137,9 @@ def next_steps(
     verdict = score_verdict(score)
     if verdict in ("worse", "unclear"):
         return [Markup(ADVICE_DOUBTFUL), go_on]
-    remedy = _FIT_REMEDIES.get(score.fit, "Look at the stage evaluate before you change anything.")
-    advice = [_ADVICE[verdict]] if verdict in _ADVICE else []
-    return [*map(Markup, [*advice, remedy]), go_on]
+    first = [Markup(_ADVICE[verdict])] if verdict in _ADVICE else []
+    told = advice or ["see the stage evaluate."]
+    return [*first, *(Markup("What would help: {}").format(each) for each in told), go_on]
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #2919d205
 _HEADLINES: dict[ScoreVerdict, tuple[str, str, str]] = {  # sign, words, and good, bad or nothing

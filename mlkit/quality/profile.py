@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.formatting import pluralise, shorten
-from ..core.theme import BLUE, GREY, VERMILION
+from ..core.theme import BLUE, DARK_VERMILION, GREY, VERMILION
 from ..data.cells import MISSING_MARKERS, is_missing, parse_number
 from ..data.column_reader import read_column
 from ..data.column_spec import ColumnSpec as Declared
@@ -349,7 +349,7 @@ def _details_html(row: dict[Any, Any]) -> str:
         "also": "; ".join(others),
     }
     lines = "".join(f"<li>{name}: {escape(shorten(text, 400))}</li>" for name, text in facts.items() if text)
-    look = f" style='color:{VERMILION}'" if first else ""
+    look = f" style='color:{DARK_VERMILION}'" if first else ""
     summary = escape(shorten(first, 120)) or "more"
     return f"<details><summary{look}>{summary}</summary><ul style='margin:0'>{lines}</ul></details>"
 

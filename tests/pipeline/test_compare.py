@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from mlkit.pipeline.compare_runs import ComparedRun, compare_runs, read_compared_run
 from mlkit.pipeline.comparison_page import format_comparison, render_comparison
-from tests.conftest import COMMAND, Lifecycle
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.conftest import COMMAND
 
 
 def compare(*folders: Path | str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -23,19 +21,8 @@ def compare(*folders: Path | str, cwd: Path) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    "Two runs of the customers: in the second one a tree stands in for the linear model."
-    place = tmp_path_factory.mktemp("compare")
-    folders = place / "linear", place / "stump"
-    for folder, models in zip(folders, ("linear", "tree"), strict=True):
-        life = Lifecycle(folder, ROOT, "example:customers")
-        life.run("-p", f"train.models={models}", "-p", "train.trials=1", "--to", "evaluate")
-    return folders
-
-
-def test_two_runs_are_compared(runs: tuple[Path, Path]) -> None:
-    one, other = runs
+def test_two_runs_are_compared(two_runs: tuple[Path, Path]) -> None:
+    one, other = two_runs
     done = compare(one, other, cwd=one.parent)
     assert done.returncode == 0, done.stderr
     text = done.stdout
@@ -53,15 +40,15 @@ def test_two_runs_are_compared(runs: tuple[Path, Path]) -> None:
     assert "default-src 'none'" in page and not re.search(r"(src|href)=.https?:", page)
 
 
-def test_the_two_directions_agree(runs: tuple[Path, Path]) -> None:
-    read = [read_compared_run(folder) for folder in runs]
+def test_the_two_directions_agree(two_runs: tuple[Path, Path]) -> None:
+    read = [read_compared_run(folder) for folder in two_runs]
     ahead, back = compare_runs(*read), compare_runs(*reversed(read))
     assert (ahead.verdict, ahead.advice) == (back.verdict, back.advice)
     assert ahead.is_clear == back.is_clear
 
 
-def test_another_split_is_no_paired_comparison(runs: tuple[Path, Path]) -> None:
-    one, other = map(read_compared_run, runs)
+def test_another_split_is_no_paired_comparison(two_runs: tuple[Path, Path]) -> None:
+    one, other = map(read_compared_run, two_runs)
     assert other.test is not None
     shuffled = replace(other.test, raw=other.test.raw[::-1].reset_index(drop=True))
     found = compare_runs(one, replace(other, test=shuffled))
@@ -72,8 +59,8 @@ def test_another_split_is_no_paired_comparison(runs: tuple[Path, Path]) -> None:
     assert "same 396 test rows" in compare_runs(one, replace(other, test=fewer)).reason, "a column left out"
 
 
-def test_a_model_of_another_machine_is_not_opened(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    one, other = runs
+def test_a_model_of_another_machine_is_not_opened(two_runs: tuple[Path, Path], tmp_path: Path) -> None:
+    one, other = two_runs
     shutil.copytree(other, tmp_path / "foreign")
     journal = json.loads((tmp_path / "foreign" / "run.json").read_text())
     journal["artifacts"]["final"]["mark"] = "made elsewhere"

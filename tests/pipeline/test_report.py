@@ -33,12 +33,14 @@ from mlkit.pipeline.score_scale import make_score_scale
 from mlkit.task.metric_labels import metric_label
 from mlkit.task.metrics import METRICS
 from mlkit.task.score_summary import read_score_summary
+from tests.pages import CHROMIUM, FLAGS
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 METRICS_FILE = {
     "task": "binary", "metric": "roc_auc", "direction": "maximize", "score": 0.861, "interval": [0.84, 0.882],
     "baseline": 0.5, "goal": 0.8, "reached": True, "train": 0.884, "validation": 0.866, "fit": "good",
     "model": "forest", "rows": {"train": 1600, "test": 400}, "test": {"roc_auc": 0.861},
+    "advice": ["More rows: the learning curve still rises."],
 }  # fmt: skip
 TRAIN = {
     "state": "done", "summary": "forest, after 40 trials", "started": "2026-11-23T08:14:02+00:00",
@@ -130,8 +132,8 @@ def test_it_answers_first(tmp_path):
     "changes, verdict, words",
     [
         ({"goal": 0.85}, "Goal reached, narrowly", "Test on more rows"),
-        ({"goal": 0.9, "fit": "overfit"}, "Goal not reached", "simpler models"),
-        ({"goal": 0.9, "fit": "underfit"}, "Goal not reached", "more flexible models"),
+        ({"goal": 0.9, "fit": "overfit"}, "Goal not reached", "What would help: More rows: the learning curve still rises."),
+        ({"goal": 0.9, "fit": "underfit"}, "Goal not reached", "What would help: More rows"),
         ({"goal": None}, "Better than the baseline", "State a goal"),
         ({"score": 0.51, "interval": [0.44, 0.58]}, "No better than the baseline", "not clearly better"),
         ({"score": 0.4, "interval": [0.35, 0.45]}, "No better than the baseline", "worse than the baseline"),
@@ -168,6 +170,13 @@ def test_outputs_of_the_run_section_are_shown_in_order(tmp_path):
     assert text.index("first") < text.index("bold and a b 1 2") < text.index("20 % last")
     for absent in ("grumble", "only a lesson", "secret_looking_code", "10 %", "HTML object"):
         assert absent not in text
+
+
+def test_a_cell_with_nothing_in_it_has_a_dash(tmp_path):
+    table = "<table><tr><th>a</th><th>b</th></tr><tr><td>NaN</td><td>[]</td></tr><tr><td>1</td><td>x</td></tr></table>"
+    page = page_of(make_run(tmp_path / "run", html(table), v4.new_output("execute_result", {"text/plain": "'3 rows'"})))
+    assert page.count("<td>–</td>") == 2 and "&lt;td" not in page and "NaN</" not in page
+    assert ">3 rows</pre>" in page, "the value of a cell is text, not Python"
 
 
 def test_settings_that_differ_stand_in_the_open(tmp_path):
@@ -465,13 +474,6 @@ def test_only_light_libraries_are_loaded(tmp_path):
 
 
 # ---------------------------------------- in a browser
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

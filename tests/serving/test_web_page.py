@@ -20,12 +20,9 @@ from mlkit.serving.client import ServerProcess, running_server
 from mlkit.serving.web_page import load_web_page as page_and_headers
 from mlkit.task.problem import Problem
 from mlkit.task.task_inference import make_task
+from tests.pages import FLAGS, WIDTHS, out_of_reach, too_pale, too_wide
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 UNSEEN = "no Chromium on this machine: the server's page was not looked at"
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=UNSEEN), pytest.mark.usefixtures("own_key")]
 
@@ -221,6 +218,19 @@ def test_by_keyboard_alone(look, server):
     assert page.evaluate(focus) == "example"
     press("Space")
     assert page.evaluate("document.getElementById('field-0').value") == "8"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_form_and_answer_can_be_read_and_reached(look, odd, scheme):
+    page = look(odd, viewport={"width": 1400, "height": 900}, color_scheme=scheme)
+    page.click("#example")
+    page.click("#predict")
+    predicted(page)
+    assert too_pale(page) == []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert too_wide(page) == [], width
+    assert out_of_reach(page) == []
 
 
 @pytest.mark.parametrize("width", [320, 390])
