@@ -24,7 +24,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1~\2/p' Makefile | awk -F'~' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 # ---------------------------------------------------------------------------------------------- for everybody
-run: $(READY)  ## set up, then run the pipeline on the built-in example (settings.ini)
+run: $(READY)  ## set up, then run the pipeline on the built-in example (settings.ini): about three minutes
 	@$(BIN)/mlkit run
 
 lab: $(READY)  ## set up, then open the notebooks in JupyterLab

@@ -1930,6 +1930,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'mlkit/packaging/model_card.py'),
                                             'mlkit.packaging.model_card._format_settings': ( 'packaging/model_card.html#_format_settings',
                                                                                              'mlkit/packaging/model_card.py'),
+                                            'mlkit.packaging.model_card._label_cells': ( 'packaging/model_card.html#_label_cells',
+                                                                                         'mlkit/packaging/model_card.py'),
                                             'mlkit.packaging.model_card._members_table': ( 'packaging/model_card.html#_members_table',
                                                                                            'mlkit/packaging/model_card.py'),
                                             'mlkit.packaging.model_card._model_columns': ( 'packaging/model_card.html#_model_columns',

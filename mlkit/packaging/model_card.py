@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
+from itertools import cycle
 from typing import Any
 
 from ..core.formatting import SIGNIFICANCE_LEVEL, format_number
@@ -409,6 +410,16 @@ def _plot_as_image(plot: Any) -> str:  # of `mlkit.core.figures`
     data = base64.b64encode(plot._repr_png_()).decode()
     return f'<img alt="{escape(repr(plot))}" src="data:image/png;base64,{data}">'
 
+
+def _label_cells(table: re.Match[str]) -> str:
+    "A table; the cells of a broad one know the names of their columns, so that a phone can show rows as lists."
+    names = [re.sub("<[^>]*>", "", head) for head in re.findall("<th[ >].*?</th>", table[0])]
+    if len(names) < 5:
+        return table[0]
+    place = cycle(names)
+    labelled = re.sub(r"<td\b", lambda _: f'<td data-label="{next(place)}"', table[0])
+    return labelled.replace("<table>", '<table class="broad">', 1)
+
 # %% ../../nbs/packaging/01_model_card.ipynb #96c79675
 def render_card_page(
     card: str,  # Markdown, from `model_card`
@@ -420,6 +431,7 @@ def render_card_page(
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(card)
     html = html.replace("<p><strong>Not known:", '<p class="gap"><strong>Not known:')
     html = _NUMBER_CELLS.sub(r'<\1 class="number">\2</\1>', html)
+    html = re.sub("<table>.*?</table>", _label_cells, html, flags=re.DOTALL)
     pictures = "\n".join(map(_plot_as_image, plots))
     place = "(<h2>Explanations</h2>\n<p>.*?</p>)"
     html = re.sub(place, lambda found: f"{found[1]}\n{pictures}", html, count=1)

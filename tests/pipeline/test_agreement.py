@@ -41,7 +41,7 @@ def test_another_table_knows_nothing_of_the_example() -> None:
 @pytest.fixture(scope="module")
 def customers(tmp_path_factory: pytest.TempPathFactory) -> Lifecycle:
     life = Lifecycle(tmp_path_factory.mktemp("agree") / "customers", ROOT, "example:customers")
-    life.run("--to", "explain")
+    life.run("--to", "package")
     return life
 
 
@@ -62,3 +62,27 @@ def test_run_report_and_card_agree(customers: Lifecycle) -> None:
     assert f"of the model <b>{family}</b>" in page and f"| Model family | {family} |" in card
     told = re.findall(r"What would change that.*", page)
     assert told and not re.search(r"(>age<|>region<)", " ".join(told)), "nobody can change these"
+
+
+def test_report_and_stage_give_the_same_advice(customers: Lifecycle) -> None:
+    page = (customers.folder / "report.html").read_text(encoding="utf-8")
+    advice = customers.load("metrics")["advice"]
+    evaluated = (customers.folder / "notebooks" / "06_evaluate.ipynb").read_text(encoding="utf-8")
+    top, end = page.split('id="stages"')[0], page.split('id="next"')[1]
+    assert advice and "What would help:" in evaluated
+    for each in advice:
+        assert each in evaluated
+        for part in (top, end):
+            assert f"What would help: {each}" in re.sub("<[^>]+>", "", part)
+    steps = re.findall(r"<li>(.*?)</li>", end, re.DOTALL)
+    assert steps and all(step in top for step in steps), "the end says what the top says"
+
+
+def test_the_request_in_the_readme_is_complete(customers: Lifecycle) -> None:
+    from mlkit.inference.predictor import load_predictor
+
+    (body,) = re.findall(
+        r"curl localhost:8080/predict .*? -d '(.*?)'", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    parsed = load_predictor(customers.folder / "model").read_row(json.loads(body))
+    assert parsed.violations == []

@@ -10,7 +10,9 @@ import pytest
 from mlkit.pipeline.comparison_page import compare_run_folders
 from tests.pages import CHROMIUM, FLAGS, WIDTHS, out_of_reach, too_pale, too_wide
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: pages were not looked at")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: pages were not looked at"
+)
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +88,12 @@ def test_the_keyboard_reaches_every_control(look: Any, name: str, width: int) ->
 
 def test_the_report_of_a_wide_table_opens_at_once(browser: Any, tmp_path: Path) -> None:
     "200 columns: a profile, a plan and a schema of 200 lines each."
+    import numpy as np
+    import pandas as pd
+
     from mlkit.pipeline.report import write_report
     from mlkit.quality.profile import profile_columns, show_profile
     from tests.pipeline.test_report import html, make_run
-
-    import numpy as np
-    import pandas as pd
 
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({f"column number {n}": rng.normal(n, 1, 300).round(2) for n in range(200)})

@@ -174,7 +174,9 @@ def test_outputs_of_the_run_section_are_shown_in_order(tmp_path):
 
 def test_a_cell_with_nothing_in_it_has_a_dash(tmp_path):
     table = "<table><tr><th>a</th><th>b</th></tr><tr><td>NaN</td><td>[]</td></tr><tr><td>1</td><td>x</td></tr></table>"
-    page = page_of(make_run(tmp_path / "run", html(table), v4.new_output("execute_result", {"text/plain": "'3 rows'"})))
+    page = page_of(
+        make_run(tmp_path / "run", html(table), v4.new_output("execute_result", {"text/plain": "'3 rows'"}))
+    )
     assert page.count("<td>–</td>") == 2 and "&lt;td" not in page and "NaN</" not in page
     assert ">3 rows</pre>" in page, "the value of a cell is text, not Python"
 
