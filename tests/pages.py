@@ -29,8 +29,8 @@ _TOO_WIDE = """() => {
 _TOO_PALE = """() => {
   const parse = text => { const n = text.match(/[\\d.]+/g).map(Number); return [n[0], n[1], n[2], n[3] ?? 1] };
   const over = (top, below) => top.slice(0, 3).map((c, k) => c * top[3] + below[k] * (1 - top[3])).concat(1);
-  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b };
+  const linear = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = c => { const [r, g, b] = c.slice(0, 3).map(linear); return 0.2126 * r + 0.7152 * g + 0.0722 * b };
   const turn = c => { const [r, g, b] = c.map(v => 255 - v); return [-0.574 * r + 1.43 * g + 0.144 * b,
     0.426 * r + 0.43 * g + 0.144 * b, 0.426 * r + 1.43 * g - 0.856 * b].map(v => Math.min(255, Math.max(0, v))).concat(1) };
   const screened = (top, below) => top.map((v, k) => 255 - (255 - v) * (255 - below[k]) / 255);
@@ -55,7 +55,8 @@ _TOO_PALE = """() => {
     const look = getComputedStyle(it), [own, below] = shown(it, colour);
     const [low, high] = [light(own), light(below)].sort((a, b) => a - b), ratio = (high + 0.05) / (low + 0.05);
     const size = parseFloat(look.fontSize), large = size >= 24 || (size >= 18.66 && look.fontWeight >= 700);
-    if (ratio < (large ? 3 : 4.5) - 0.01) found.add(`${ratio.toFixed(2)} ${look.color} ${it.tagName}.${it.className} ${words.slice(0, 40)}`);
+    if (ratio < (large ? 3 : 4.5) - 0.01)
+      found.add(`${ratio.toFixed(2)} ${look.color} ${it.tagName}.${it.className} ${words.slice(0, 40)}`);
   }
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
