@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from . import problem as problem
     from . import quality as quality
     from . import registry as registry
+    from . import retraining as retraining
     from . import score as score
     from . import scoring as scoring
     from . import serve as serve

@@ -1,0 +1,15 @@
+"""Training again: whether a new model may take the place of the one in use.
+
+For the improve stage. Compares outputs; trains (models), packages (packaging) and serves (serving) nothing itself.
+"""
+
+from typing import TYPE_CHECKING
+
+from mlkit.core.public_api import lazy_imports
+
+if TYPE_CHECKING:
+    from .gate import GateDecision as GateDecision
+    from .gate import GateSettings as GateSettings
+    from .gate import decide_promotion as decide_promotion
+else:
+    __getattr__, __dir__ = lazy_imports(__name__)
