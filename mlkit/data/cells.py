@@ -5,6 +5,7 @@
 # %% ../../nbs/data/01_cells.ipynb #a232a2d6
 from __future__ import annotations
 
+import json
 import math
 import re
 import string
@@ -64,9 +65,22 @@ def to_python(
             return value / timedelta(microseconds=1) / 1e6
         if isinstance(value, (Decimal, Rational)):
             return to_python(float(value))
-        return str(value)
-    except (ValueError, OverflowError):
+        return (
+            nested_text(value) if isinstance(value, (list, dict)) or hasattr(value, "tolist") else str(value)
+        )
+    except (ValueError, OverflowError, RecursionError):
         return None
+
+
+def nested_text(
+    value: Any,  # a list, a record, an array
+) -> str:
+    "A cell that holds several values, as JSON."
+
+    def plain(inner: Any) -> Any:
+        return inner.tolist() if hasattr(inner, "tolist") else str(inner)
+
+    return json.dumps(value, ensure_ascii=False, default=plain)
 
 # %% ../../nbs/data/01_cells.ipynb #89576347
 def as_text(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['ISO_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'distinct_cells', 'cell_array', 'read_column']
+__all__ = ['ISO_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'distinct_cells', 'cell_array', 'with_common_type',
+           'read_column']
 
 # %% ../../nbs/data/03_column_reader.ipynb #ea76be2d
 _DTYPES = {"number": "float64", "boolean": "float64", "date": "datetime64[us]"}
@@ -71,6 +74,36 @@ def _read_each(column: ColumnSpec, series: pd.Series) -> Any:
     dtype, (distinct, positions) = _DTYPES.get(column.kind, "str"), distinct_cells(series)
     read = [read_cell(column, cell) for cell in distinct]
     return cell_array([cell or "" for cell in read] if dtype == "str" else read, dtype)[positions]
+
+# %% ../../nbs/data/03_column_reader.ipynb #07a78478
+def with_common_type(
+    series: pd.Series,  # raw cells
+) -> pd.Series:
+    "Python objects of one type as a column of that type, if that changes the meaning of no cell; else as they are."
+    import pandas as pd
+
+    if series.dtype != object or any(cell is pd.NA for cell in series):
+        return series
+    known = series.dropna()
+    kinds = {type(cell) for cell in known}
+    if kinds == {str}:
+        return _as_strings(series)
+    if kinds in ({int}, {bool}) and len(known) == len(series):
+        return series.infer_objects()
+    if kinds and kinds <= {int, float, Decimal}:
+        exact = all(type(cell) is not int or -(2**53) < cell < 2**53 for cell in known)
+        return series.astype("float64") if exact else series
+    days = kinds == {date} or kinds == {datetime} and all(cell.tzinfo is None for cell in known)
+    return series.astype("datetime64[us]") if days else series
+
+
+def _as_strings(series: pd.Series) -> pd.Series:
+    "Texts as the type that holds nothing else; half a character, which no text can hold, becomes a question mark."
+    try:
+        return series.astype("str")
+    except UnicodeEncodeError:
+        whole = series.map(lambda cell: cell.encode("utf-8", "replace").decode(), na_action="ignore")
+        return whole.astype("str")
 
 # %% ../../nbs/data/03_column_reader.ipynb #7677f8bc
 _Form = tuple[str, "Callable[[pd.Series], Any]"]  # a pattern, and what reads the cells that match it

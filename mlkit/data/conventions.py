@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import DataError
 from .cells import normalise_width, split_units
-from .column_reader import is_text_series
+from .column_reader import is_mixed_series, is_text_series
 from .column_spec import ColumnSpec
 
 if TYPE_CHECKING:
@@ -53,6 +56,8 @@ _MAX_CELLS = 2_000  # different cells of a column that are looked at in one piec
 
 def _cells_with(series: pd.Series, marks: str) -> dict[str, int]:  # text -> rows
     "Different texts of a column that hold one of these marks."
+    if is_mixed_series(series):
+        series = series[[type(cell) is str for cell in series]]
     if not is_text_series(series):
         return {}
     texts = series.dropna()
@@ -81,7 +86,7 @@ def with_file_decimal(
     follow = {name for name in open_ones if not found[name] and _cells_with(series[name], ".,")}
     return tuple(replace(each, decimal=",") if each.name in follow else each for each in columns)
 
-# %% ../../nbs/data/17_conventions.ipynb #557b9661
+# %% ../../nbs/data/17_conventions.ipynb #d7f40ec0
 @dataclass
 class _Evidence:
     "The cells of a column that speak for its declaration and against it."
@@ -104,6 +109,32 @@ def _speaks(column: ColumnSpec, text: str) -> tuple[bool, bool]:
     return not unclear, unclear
 
 
+class _Texts(NamedTuple):
+    "Cells of a column that hold one of some marks, and how many cells are no texts."
+
+    rows: dict[str, int]  # by text
+    typed: int
+    place: Callable[[str], int]  # of the first row with a text, from 0
+
+
+def _texts_of_series(cells: pd.Series, marks: str) -> _Texts:
+    def place(text: str) -> int:
+        return int(cells.index[(cells == text).to_numpy(dtype=bool)][0])
+
+    rows = _cells_with(cells, marks)
+    mixed = bool(rows) and is_mixed_series(cells)
+    return _Texts(rows, sum(type(cell) is not str for cell in cells.dropna()) if mixed else 0, place)
+
+
+def _texts_of_cells(cells: list[Any], marks: str) -> _Texts:
+    texts = Counter(cell for cell in cells if type(cell) is str and any(map(cell.__contains__, marks)))
+    typed = sum(cell is not None and type(cell) is not str for cell in cells)
+    return _Texts(dict(islice(texts.items(), _MAX_CELLS)), typed, cells.index)
+
+# %% ../../nbs/data/17_conventions.ipynb #557b9661
+_MARKS = {"number": ".,", "date": "/.-"}  # by kind of column
+
+
 @dataclass
 class FileConventions:
     "What a file says about its decimal marks and dates, against what the model has learned."
@@ -117,27 +148,42 @@ class FileConventions:
     ) -> None:
         "Look at some more rows."
         for column in self.columns:
-            if column.name not in frame or isinstance(frame[column.name], type(frame)):
+            if column.kind not in _MARKS or column.name not in frame:
                 continue
-            if column.kind == "number":
-                self._count(column, frame[column.name], ",." if column.decimal == "." else ".,")
-            elif column.kind == "date":
-                self._count(column, frame[column.name], "/.-")
+            cells = frame[column.name]
+            if not isinstance(cells, type(frame)):
+                self._count(column, partial(_texts_of_series, cells))
 
-    def _count(self, column: ColumnSpec, cells: pd.Series, marks: str) -> None:
-        dates = column.kind == "date"
-        foreign = _cells_with(cells, marks if dates else marks[0])
-        if not foreign:
+    def add_rows(
+        self,
+        rows: Sequence[Mapping[str, Any]],  # raw, those of one request
+    ) -> None:
+        "Look at rows that are no frame."
+        for column in self.columns:
+            if column.kind not in _MARKS:
+                continue
+            cells = [row.get(column.name) for row in rows]
+            if str in map(type, cells):
+                self._count(column, partial(_texts_of_cells, cells))
+
+    def _count(self, column: ColumnSpec, find: Callable[[str], _Texts]) -> None:
+        marks = _MARKS[column.kind]
+        foreign = find(marks.replace(column.decimal, "") if column.kind == "number" else marks)
+        if not foreign.rows:
             return
-        seen = self.evidence.setdefault(column.name, _Evidence())
-        for text, rows in (foreign if dates else foreign | _cells_with(cells, marks[1])).items():
+        seen, every = self.evidence.setdefault(column.name, _Evidence()), find(marks)
+        seen.own += every.typed
+        for text, rows in (foreign.rows | every.rows).items():
             own, other = _speaks(column, text)
             seen.own += rows * own
             if other:
                 seen.other += rows
-                seen.row = seen.row or 1 + int(cells.index[(cells == text).to_numpy(dtype=bool)][0])
+                seen.row = seen.row or 1 + foreign.place(text)
 
-    def problem(self) -> str:  # one sentence, or nothing
+    def problem(
+        self,
+        what: str = "file",  # that was looked at
+    ) -> str:  # one sentence, or nothing
         "Why the file cannot be read as the model has learned to read."
         numbers = {column.name: column for column in self.columns if column.kind == "number"}
         marks = {name: seen for name, seen in self.evidence.items() if name in numbers}
@@ -146,7 +192,7 @@ class FileConventions:
             own, other = ("comma", "point") if numbers[name].decimal == "," else ("point", "comma")
             return (
                 f"'{name}' is written with a decimal {other} (row {seen.row:,}), but the model has learned a decimal "
-                f"{own}, so that every number of the file may mean another one; write it with a decimal {own}"
+                f"{own}, so that every number of the {what} may mean another one; write it with a decimal {own}"
             )
         for column in self.columns:
             seen = self.evidence.get(column.name, _Evidence())

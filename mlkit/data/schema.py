@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import format_value
 from .cells import as_text, is_missing, parse_date, to_python
-from .column_reader import read_column
+from .column_reader import distinct_cells, read_column
 from .column_spec import KINDS, ColumnKind, ColumnSpec, read_cell
 from .constraints import EPOCH, RowConstraint, days_since_epoch, parse_constraint
 
@@ -427,15 +427,11 @@ def evaluate_where(
 ) -> np.ndarray:  # False for the others
     "Test some cells of a column, each distinct one once."
     import numpy as np
-    import pandas as pd
 
-    some = cells[where]
-    if some.dtype == object:
-        some = some.map(lambda cell: as_text(to_python(cell)) if to_python(cell) is not None else None)
-    positions, distinct = pd.factorize(some)
-    results = np.array([*(test(cell) for cell in distinct.tolist()), False], dtype=bool)
+    different, places = distinct_cells(cells[where])
+    results = [to_python(cell) is not None and test(cell) for cell in different]
     result = np.zeros(len(cells), dtype=bool)
-    result[where] = results[positions]
+    result[where] = np.array(results, dtype=bool)[places]
     return result
 
 

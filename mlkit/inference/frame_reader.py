@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..data.column_reader import distinct_cells, read_column
+from ..data.column_reader import distinct_cells, read_column, with_common_type
 from ..data.column_spec import ColumnSpec
 from ..data.constraints import violation_mask
 from ..data.model_inputs import input_columns, input_kinds
@@ -138,15 +138,16 @@ def read_frame(
     "Model inputs and violations of many rows: what `RowReader.read` gives for each, column by column."
     import pandas as pd
 
-    rows, everywhere = len(frame), np.ones(len(frame), dtype=bool)
-    series = {str(name): frame.iloc[:, place] for place, name in enumerate(frame.columns)}
+    rows = len(frame)
+    series, there = _split_absent(frame)
     numbers: list[Any] = []
     texts: list[Any] = []
     violations: list[ViolationMask] = []
     empty = pd.Series([None] * rows, dtype="str", index=frame.index)
     for column in reader.table.used:
-        if column.name not in series:
-            violations.append((reader.missing_column(column.name), everywhere))
+        absent = ~there.get(column.name, np.zeros(rows, dtype=bool))
+        if absent.any():
+            violations.append((reader.missing_column(column.name), absent))
         parsed = parse_column(reader, column, series.get(column.name, empty))
         for kind, values in zip(input_kinds(column).values(), parsed.inputs, strict=True):
             (texts if is_text_input(kind) else numbers).append(values)
@@ -154,10 +155,25 @@ def read_frame(
     numbers += _derived(reader, series, empty)
     violations += _constraint_violations(reader, series, empty)
     violations += [
-        (reader.unknown_column(name), everywhere) for name in series if name not in reader.known_names
+        (reader.unknown_column(name), rows) for name, rows in there.items() if name not in reader.known_names
     ]
     table = _stacked(numbers, rows, np.float32), _stacked(texts, rows, object)
     return ParsedFrame(*table, _sparse_rows(reader, *table, violations) + violations)
+
+
+def _split_absent(frame: pd.DataFrame) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    "The columns, and in which rows each is there: among Python objects, <NA> is a row that has no such column."
+    import pandas as pd
+
+    series, there = {}, {}
+    for place, name in enumerate(map(str, frame.columns)):
+        cells = frame.iloc[:, place]
+        there[name] = np.ones(len(frame), dtype=bool)
+        if cells.dtype == object:
+            there[name] = np.array([cell is not pd.NA for cell in cells], dtype=bool)
+            cells = with_common_type(cells.where(there[name], None))
+        series[name] = cells
+    return series, there
 
 
 def _sparse_rows(

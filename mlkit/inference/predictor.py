@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core.errors import PackageError
+from ..core.errors import DataError, PackageError
 from ..data.column_spec import ColumnSpec
-from ..data.conventions import require_conventions
+from ..data.conventions import FileConventions, require_conventions
 from ..data.schema import Schema, make_schema
 from ..data.table_spec import TableSpec
 from .frame_reader import ParsedFrame, read_frame
@@ -161,11 +161,49 @@ class Predictor:
         "Check many raw rows and make model inputs of them, column by column."
         return read_frame(self.reader, frame)
 
+    def check_columns(
+        self,
+        names: Iterable[str],  # of the columns that are there
+        what: str = "table",  # that has them
+    ) -> None:
+        "DataError: the model reads none of these columns."
+        if not self._names or not self._names.isdisjoint(names):
+            return
+        known = [name[:60] for name in sorted(self._names)]
+        more = f" and {len(known) - 10} more" if len(known) > 10 else ""
+        raise DataError(f"no column of the {what} is known; the model reads {', '.join(known[:10])}{more}")
+
+    def check_rows(
+        self,
+        rows: Sequence[Mapping[str, Any]],  # raw, those of a request
+    ) -> None:
+        """DataError: none of the columns of a request is known, or it is written in another way than the model has learned.
+
+        What a whole file is held to, with neither a file nor pandas.
+        """
+        if all(map(self._names.isdisjoint, rows)):
+            self.check_columns((), "request")
+        if any(type(row.get(name)) is str for name in self._open_names for row in rows):
+            conventions = FileConventions(self.columns)
+            conventions.add_rows(rows)
+            if problem := conventions.problem("request"):
+                raise DataError(problem)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.columns)
+
+    @cached_property
+    def _open_names(self) -> tuple[str, ...]:
+        "Columns in which a text may leave open what it means."
+        return tuple(column.name for column in self.columns if column.kind in ("number", "date"))
+
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """The output for raw rows, rejected ones among them: probabilities (rows, classes), or numbers (rows,).
 
-        DataError: decimal marks or dates are written in another way than the model has learned.
+        DataError: no column is known, or decimal marks or dates are written in another way than the model has learned.
         """
+        self.check_columns(map(str, frame.columns))
         require_conventions(self.columns, frame)
         return self.output(self.read_frame(frame))
 

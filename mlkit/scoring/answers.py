@@ -15,6 +15,7 @@ import pyarrow as pa
 from ..core.errors import SettingsError, did_you_mean
 from ..inference.frame_reader import ParsedFrame
 from ..inference.predictor import Predictor
+from ..sources.file_formats import normalise_column
 
 # %% auto #0
 __all__ = ['resolve_kept_columns', 'make_prediction_table', 'make_rejected_table']
@@ -51,7 +52,7 @@ def make_prediction_table(
     output = predictor.output(some) if fine.any() else np.empty((0, len(classes)) if classes else 0)
     kind = pa.string() if classes else pa.float64()
     columns: list[tuple[str, Any]] = [("row", frame.index.to_numpy()[fine] + 1)]
-    columns += [(name, pa.Array.from_pandas(frame[name][fine])) for name in kept]
+    columns += [(name, pa.Array.from_pandas(normalise_column(frame[name][fine]))) for name in kept]
     columns.append(("prediction", pa.array(predictor.labels(output), kind)))
     columns += [(f"probability.{label}", output[:, place]) for place, label in enumerate(classes)]
     odd = [text or None for text in _violation_texts(batch, "warn")[fine]]
@@ -94,6 +95,6 @@ def make_rejected_table(
         return pa.array([None if pd.isna(cell) else str(cell) for cell in cells], pa.string())
 
     lost = frame[bad]
-    cells = [(name, texts(lost[name])) for name in lost]
+    cells = [(name, texts(normalise_column(lost[name]))) for name in lost]
     names = _distinct_names(name for name, _ in columns + cells)
     return pa.table([values for _, values in columns + cells], names)

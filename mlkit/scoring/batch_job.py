@@ -89,10 +89,11 @@ def read_input_chunks(
     predictor: Predictor,
     keep: str = "auto",  # as for `resolve_kept_columns`
 ) -> Iterator[InputChunk]:
-    "The rows of a source, chunk by chunk. DataError: its numbers or dates are written in another way."
-    frames = stream_source(source, how, facts, "source")
+    "The rows of a source, chunk by chunk. DataError: no column is known, or numbers or dates are written in another way."
+    frames = stream_source(source, replace(how, keep_types=True), facts, "source")
     conventions = FileConventions(predictor.columns)
     first = next(frames)
+    predictor.check_columns(map(str, first.columns))
     kept = resolve_kept_columns(predictor, list(map(str, first.columns)), keep)
     rows = max(1_000, min(MAX_CHUNK_ROWS, MAX_CHUNK_CELLS // len(first.columns)))
     for number, frame in enumerate(rebatch(chain([first], frames), rows)):

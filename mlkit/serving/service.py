@@ -12,12 +12,12 @@ import math
 import random
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..core.errors import MLKitError, PackageError
+from ..core.errors import DataError, MLKitError, PackageError
 from ..inference.predictor import Predictor, check_successor, load_predictor, stack_rows
 from ..inference.row_reader import ParsedRow
 from .http import Headers, RequestError, RequestLimits, check_request_rows
@@ -72,7 +72,6 @@ class LoadedModel(NamedTuple):
     predictor: Predictor
     logged_columns: tuple[str, ...]  # columns that the log may hold
     is_fast: bool  # an ONNX model predicts in far less than a millisecond
-    known_columns: frozenset[str] = frozenset()  # columns that the model reads
     headers: Headers = ()  # of every response with a prediction
 
 
@@ -88,11 +87,7 @@ def open_loaded_model(place: PackageLocation) -> LoadedModel:
     logged = tuple(name for name in names if name not in predictor.personal)
     version = predictor.version.encode("ascii", "backslashreplace").replace(b"\r", b"").replace(b"\n", b"")
     return LoadedModel(
-        predictor,
-        logged,
-        "model.onnx" in predictor.manifest["files"],
-        frozenset(column.name for column in predictor.columns),
-        ((b"x-model-version", version),),
+        predictor, logged, "model.onnx" in predictor.manifest["files"], ((b"x-model-version", version),)
     )
 
 # %% ../../nbs/serving/06_service.ipynb #74318374
@@ -211,8 +206,10 @@ class ModelService:
         "Check and read rows, for the model that is active now. RequestError: they cannot be predicted."
         model = self.active_model.model
         check_request_rows(rows, self.limits, len(model.predictor.reader.names) + 50, size)
-        if all(map(model.known_columns.isdisjoint, rows)):
-            raise RequestError(422, _strange_columns(model.known_columns))
+        try:
+            model.predictor.check_rows(rows)
+        except DataError as error:
+            raise RequestError(422, str(error)) from None
         reads, end = [], started + self.limits.seconds
         for row in rows:
             read = model.predictor.read_row(row)
@@ -249,14 +246,6 @@ class ModelService:
 
 # %% ../../nbs/serving/06_service.ipynb #5deb381e
 _TIMEOUT_MESSAGE = "the rows could not be predicted within {:g} s; send fewer at a time"
-
-
-def _strange_columns(known: Iterable[str]) -> str:
-    "The message for a request in which no column is known."
-    names = [name[:60] for name in sorted(known)]
-    return f"no column of the request is known; the model reads {', '.join(names[:10])}" + (
-        f" and {len(names) - 10} more" if len(names) > 10 else ""
-    )
 
 
 def log_error(problem: str) -> RequestError:

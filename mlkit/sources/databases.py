@@ -124,7 +124,9 @@ def database_frames(
             empty = True
             for part in result.partitions(rows):
                 empty = False
-                yield normalise_table(pd.DataFrame([tuple(row) for row in part], columns=names))
+                cells = [tuple(row) for row in part]
+                raw = pd.DataFrame(cells, columns=names, dtype=object if how.keep_types else None)
+                yield normalise_table(raw, how.keep_types)
             if empty:
                 yield pd.DataFrame(columns=names)
     except MLKitError:

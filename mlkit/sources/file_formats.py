@@ -5,7 +5,6 @@
 # %% ../../nbs/sources/07_file_formats.ipynb #8e69fecc
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ import pandas as pd
 from ..core.errors import DataError, MLKitError
 from ..core.files import file_digest
 from ..core.formatting import first_error_line, shorten
+from ..data.cells import nested_text
+from ..data.column_reader import with_common_type
 from .archives import TEXT_SUFFIXES, content_kind, find_member, open_unpacked
 from .delimited import EMPTY_FILE_MESSAGE, describe_uneven_row, detect_layout, read_text_batches
 from .downloads import Fetcher, LocalCopy, check_disk_space, temporary_path
@@ -40,6 +41,7 @@ class ReadOptions:
     encoding: str = "auto"  # of a text file: auto, or a name
     delimiter: str = "auto"  # of a text file: auto, tab, or one character
     sheet: str = ""  # of an Excel file: its name; empty: the one with the table
+    keep_types: bool = False  # cells of a column of several types stay what they are; else they become text
 
 # %% ../../nbs/sources/07_file_formats.ipynb #d652c21f
 @dataclass
@@ -137,17 +139,18 @@ def value_text(value: Any) -> str:
     "A value in words; lists and records as JSON."
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+    text = nested_text(value) if isinstance(value, list | dict) else str(value)
+    return text.encode("utf-8", "replace").decode()
 
 
 def normalise_table(
     frame: pd.DataFrame,  # as a reader made it
+    keep_types: bool = False,  # cells of a column of several types stay what they are
 ) -> pd.DataFrame:  # with settled names and plain columns
     "A table that the later stages can work with. DataError: a name that comes twice."
     names = make_column_names([str(name) for name in frame.columns])
-    columns = [normalise_column(frame.iloc[:, place]) for place in range(len(names))]
+    settle = with_common_type if keep_types else normalise_column
+    columns = [settle(frame.iloc[:, place]) for place in range(len(names))]
     return pd.concat(columns, axis=1, keys=names) if columns else frame
 
 # %% ../../nbs/sources/07_file_formats.ipynb #1b238598
@@ -192,14 +195,17 @@ def json_frames(
     for record in source():
         part.append(flatten_record(record, survey.whole))
         if len(part) == rows:
-            yield _records_to_frame(part, survey.columns)
+            yield _records_to_frame(part, survey.columns, how.keep_types)
             part = []
     if part or not survey.columns:
-        yield _records_to_frame(part, survey.columns)
+        yield _records_to_frame(part, survey.columns, how.keep_types)
 
 
-def _records_to_frame(records: list[dict], columns: list[str]) -> pd.DataFrame:
+def _records_to_frame(records: list[dict], columns: list[str], keep_types: bool) -> pd.DataFrame:
     "Records as a table; whole numbers that a float cannot hold stay what they are."
+    if keep_types:  # <NA>: the record has no such field, None: the field is empty
+        cells = {name: [record.get(name, pd.NA) for record in records] for name in columns}
+        return pd.DataFrame(cells, columns=columns, index=range(len(records)), dtype=object)
     raw = pd.DataFrame(records, columns=columns, dtype=object)
     frame = raw.infer_objects()
     for place, dtype in enumerate(frame.dtypes):
@@ -280,6 +286,7 @@ def file_frames(
     with naming_errors(here.name):
         inner = find_member(here.path, here.name)
     suffix, packed = content_kind(here.name, inner)
+    settle = partial(normalise_table, keep_types=how.keep_types)
     with naming_errors(here.name):
         opener = partial(open_unpacked, here.path, packed)
         if not here.path.stat().st_size:
@@ -288,10 +295,10 @@ def file_frames(
             yield from text_frames(opener, how, facts)
         elif suffix not in _READER_BY_SUFFIX:
             lines = suffix in (".jsonl", ".ndjson")
-            yield from map(normalise_table, json_frames(opener, how, facts, lines=lines))
+            yield from map(settle, json_frames(opener, how, facts, lines=lines))
         else:
             with _unpacked_path(here, packed) as path:
-                yield from map(normalise_table, _READER_BY_SUFFIX[suffix](path, how, facts))
+                yield from map(settle, _READER_BY_SUFFIX[suffix](path, how, facts))
 
 # %% ../../nbs/sources/07_file_formats.ipynb #1c5862d9
 @contextmanager

@@ -127,10 +127,20 @@ def concat_frames(frames: list[pd.DataFrame], start: int) -> pd.DataFrame:
     if len(frames) == 1:
         joined = frames[0].reset_index(drop=True)  # costs nothing
     else:
-        joined = pd.concat(frames, ignore_index=True)
+        several = [name for name in frames[0] if len({frame[name].dtype.kind for frame in frames}) > 1]
+        joined = pd.concat([_as_objects(frame, several) for frame in frames], ignore_index=True)
     columns = [_contiguous_column(joined[name]) for name in joined]
     whole = pd.concat(columns, axis=1, keys=frames[0].columns)
     return whole.set_axis(pd.RangeIndex(start, start + len(whole)))
+
+
+def _as_objects(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    "Some columns as Python objects: two types put together would become a third, and lose what it cannot hold."
+
+    def plain(column: pd.Series) -> pd.Series:
+        return column if column.dtype == object else column.astype(object).where(column.notna(), None)
+
+    return frame.assign(**{name: plain(frame[name]) for name in names}) if names else frame
 
 
 def _contiguous_column(column: pd.Series) -> pd.Series:
