@@ -118,6 +118,7 @@ def normalise_column(
 
     if column.dtype != object:
         return column
+    column = column.where(column.notna(), None)
     kinds = {type(value) for value in column.dropna()}
     if kinds == {int} and _are_large_integers(column.dropna()):
         small = all(abs(value) < 2**63 for value in column.dropna())

@@ -61,12 +61,13 @@ def test_the_library_refuses_a_table_of_another_kind(package):
 
 
 def test_columns_of_several_types_go_along_as_text(package, tmp_path):
-    rows = [{"sender": 5, "weight": 1, "tags": ["a"]}, {"sender": "x", "weight": [2], "tags": {}}, {"sender": True, "weight": 3, "distance": True}]  # fmt: skip
+    rows = [{"sender": 5, "weight": 1, "tags": ["a"]}, {"sender": "x", "weight": [2], "tags": {}}, {"sender": True, "weight": 3, "distance": True, "way": 2}]  # fmt: skip
     (tmp_path / "new.jsonl").write_text("\n".join(map(json.dumps, rows)))
     done = score_source(
         load_predictor(package), str(tmp_path / "new.jsonl"), str(tmp_path / "out.parquet"), keep="all"
     )
     answers = parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    assert answers["way"] == [None, 2.0]
     assert answers["sender"] == ["5", "True"] and answers["tags"] == ['["a"]', None] and done.rejected == 1
     lost = pd.read_csv(tmp_path / "out.rejected.csv")
     assert lost.loc[0, "sender"] == "x" and lost.loc[0, "weight"] == "[2]"
