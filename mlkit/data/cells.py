@@ -17,9 +17,10 @@ from numbers import Rational
 from typing import Any
 
 # %% auto #0
-__all__ = ['MISSING_MARKERS', 'LARGEST_NUMBER', 'PLAIN_NUMBER', 'BOOLEAN_PAIRS', 'to_python', 'as_text', 'normalise_text',
-           'is_missing', 'normalise_width', 'parse_number', 'split_units', 'normalise_unit', 'detect_currency',
-           'parse_hours', 'split_numbers', 'parse_boolean', 'parse_date', 'count_words', 'tokenise_text']
+__all__ = ['MISSING_MARKERS', 'LARGEST_NUMBER', 'PLAIN_NUMBER', 'BOOLEAN_PAIRS', 'to_python', 'nested_text', 'as_text',
+           'normalise_text', 'is_missing', 'normalise_width', 'parse_number', 'split_units', 'normalise_unit',
+           'detect_currency', 'parse_hours', 'split_numbers', 'parse_boolean', 'parse_date', 'count_words',
+           'tokenise_text']
 
 # %% ../../nbs/data/01_cells.ipynb #557123f1
 def _numpy_scalar(value: Any) -> Any:
