@@ -94,7 +94,9 @@ def assert_read_alike(path: Path, rows: list[dict], length: int) -> None:
 
 
 @given(
-    rows=st.lists(st.dictionaries(st.sampled_from([*NAMES, "target", "other"]), NESTED, min_size=2), min_size=1, max_size=8),
+    rows=st.lists(
+        st.dictionaries(st.sampled_from([*NAMES, "target", "other"]), NESTED, min_size=2), min_size=1, max_size=8
+    ),
     length=st.integers(1, 4),
 )  # fmt: skip
 @FILES
@@ -125,7 +127,9 @@ def test_json_records_whose_columns_are_of_one_type_or_of_several(desk, columns,
 
 
 @given(
-    rows=st.lists(st.lists(CELLS.map(str).filter(lambda t: t.isprintable()), min_size=3, max_size=3), min_size=2, max_size=6),
+    rows=st.lists(
+        st.lists(CELLS.map(str).filter(str.isprintable), min_size=3, max_size=3), min_size=2, max_size=6
+    ),
     names=st.permutations(NAMES),
 )  # fmt: skip
 @FILES

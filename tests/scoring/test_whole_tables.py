@@ -38,7 +38,8 @@ def refused(package, rows, folder) -> str:
 
 @pytest.mark.parametrize("rows, said", [
     ([{"colour": "red", "size": 3}], "no column of the {} is known; the model reads distance, service, weight"),
-    ([{"weight": "2,5", "distance": "8,75"}, {"weight": 3, "distance": "7,25"}], "'distance' is written with a decimal comma (row 1)"),
+    ([{"weight": "2,5", "distance": "8,75"}, {"weight": 3, "distance": "7,25"}],
+     "'distance' is written with a decimal comma (row 1)"),
     ([{"weight": "2,5", "distance": 80}], "'weight' is written with a decimal comma (row 1)"),
     ([{"weight": "2,5", "distance": 80.5}, {"weight": 1.5, "distance": 80.5}], ""),
 ])  # fmt: skip
@@ -61,7 +62,11 @@ def test_the_library_refuses_a_table_of_another_kind(package):
 
 
 def test_columns_of_several_types_go_along_as_text(package, tmp_path):
-    rows = [{"sender": 5, "weight": 1, "tags": ["a"]}, {"sender": "x", "weight": [2], "tags": {}}, {"sender": True, "weight": 3, "distance": True, "way": 2}]  # fmt: skip
+    rows = [
+        {"sender": 5, "weight": 1, "tags": ["a"]},
+        {"sender": "x", "weight": [2], "tags": {}},
+        {"sender": True, "weight": 3, "distance": True, "way": 2},
+    ]
     (tmp_path / "new.jsonl").write_text("\n".join(map(json.dumps, rows)))
     done = score_source(
         load_predictor(package), str(tmp_path / "new.jsonl"), str(tmp_path / "out.parquet"), keep="all"
