@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import DataError
 from .archives import TEXT_SUFFIXES, content_kind, find_member, open_unpacked
@@ -46,7 +47,7 @@ def record_names(
     return tuple(dict.fromkeys(name for record in records for name in flatten_record(record)))
 
 # %% ../../nbs/sources/16_headers.ipynb #f14bee1e
-def _file_names(path: Path, how: Mapping[str, str]) -> tuple[str, ...]:
+def _file_names(path: Path, how: Mapping[str, Any]) -> tuple[str, ...]:
     "Names that a glance at a file shows."
     suffix, packed = content_kind(path.name, find_member(path, path.name))
     if suffix in TEXT_SUFFIXES:
@@ -66,7 +67,7 @@ def _file_names(path: Path, how: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(map(str, read_workbook(path, how.get("sheet", ""), rows=200).frame))
 
 # %% ../../nbs/sources/16_headers.ipynb #cf193481
-def _location_names(address: DataLocation, how: Mapping[str, str]) -> tuple[str, ...] | None:
+def _location_names(address: DataLocation, how: Mapping[str, Any]) -> tuple[str, ...] | None:
     "Names that a glance at a source shows; None: it would take a download or a query."
     if address.kind == "database":
         return _database_names(address, how)
@@ -87,7 +88,7 @@ def _location_names(address: DataLocation, how: Mapping[str, str]) -> tuple[str,
         return ()
 
 
-def _database_names(address: DataLocation, how: Mapping[str, str]) -> tuple[str, ...] | None:
+def _database_names(address: DataLocation, how: Mapping[str, Any]) -> tuple[str, ...] | None:
     "The names that a query of a file gives, from one row of it."
     from mlkit.sources.databases import database_frames, open_database
     from mlkit.sources.file_formats import ReadOptions, ReadReport
@@ -101,7 +102,7 @@ def _database_names(address: DataLocation, how: Mapping[str, str]) -> tuple[str,
 # %% ../../nbs/sources/16_headers.ipynb #abbf7437
 def glance_at_names(
     source: str,  # a file, folder, pattern, address, database, example:NAME, openml:ID or env:NAME
-    how: Mapping[str, str],  # query, encoding, delimiter, sheet, as far as they are set
+    how: Mapping[str, Any],  # query, encoding, delimiter, sheet, as far as they are set
     join: str = "",  # more tables: SOURCE on KEY, with | between them
     parameter: str = "collect.source",  # where the source was written
 ) -> tuple[str, ...] | None:  # None: it would take a download or a query
@@ -122,7 +123,7 @@ def glance_at_names(
 # %% ../../nbs/sources/16_headers.ipynb #ae5eb524
 def read_names(
     source: str,  # as for `glance_at_names`
-    how: Mapping[str, str],  # likewise
+    how: Mapping[str, Any],  # likewise
     join: str = "",  # likewise
     parameter: str = "collect.source",  # likewise
 ) -> list[str]:

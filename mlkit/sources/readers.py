@@ -127,8 +127,8 @@ def concat_frames(frames: list[pd.DataFrame], start: int) -> pd.DataFrame:
     if len(frames) == 1:
         joined = frames[0].reset_index(drop=True)  # costs nothing
     else:
-        several = [name for name in frames[0] if len({frame[name].dtype.kind for frame in frames}) > 1]
-        joined = pd.concat([_as_objects(frame, several) for frame in frames], ignore_index=True)
+        several = [str(name) for name in frames[0] if len({frame[name].dtype.kind for frame in frames}) > 1]
+        joined = pd.concat((_as_objects(frame, several) for frame in frames), ignore_index=True)
     columns = [_contiguous_column(joined[name]) for name in joined]
     whole = pd.concat(columns, axis=1, keys=frames[0].columns)
     return whole.set_axis(pd.RangeIndex(start, start + len(whole)))
@@ -140,7 +140,7 @@ def _as_objects(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     def plain(column: pd.Series) -> pd.Series:
         return column if column.dtype == object else column.astype(object).where(column.notna(), None)
 
-    return frame.assign(**{name: plain(frame[name]) for name in names}) if names else frame
+    return frame.assign(**{name: plain(frame[name]) for name in names})
 
 
 def _contiguous_column(column: pd.Series) -> pd.Series:
