@@ -1,6 +1,7 @@
 """Training again: whether a new model may take the place of the one in use.
 
-For the improve stage. Compares outputs; trains (models), packages (packaging) and serves (serving) nothing itself.
+For the improve stage. Compares outputs on rows that both models have not learned.
+Trains (models), packages (packaging) and serves (serving) nothing itself.
 """
 
 from typing import TYPE_CHECKING
