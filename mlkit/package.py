@@ -29,7 +29,7 @@ FILE_PURPOSES = {
     "problem.json": "the task, the threshold, and what is personal",
     "metrics.json": "how good it is",
     "background.json": "usual cells, for explanations",
-    "reference.parquet": "what was usual, to measure drift by",
+    "reference.json": "what was usual, in counts, to watch the model by",
     "card.md": "the model card",
     "card.html": "the model card, as a page",
     "manifest.json": "where it comes from, and the digest of every file",

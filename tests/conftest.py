@@ -185,6 +185,7 @@ def package(own_home, tmp_path_factory) -> Path:
     from mlkit import fit
     from mlkit.data.schema_inference import infer_schema
     from mlkit.models.calibration import finalise_model
+    from mlkit.monitoring.sketch import make_reference
     from mlkit.packaging.package_writer import write_package
     from mlkit.packaging.parity import export_and_check
     from mlkit.packaging.provenance import manifest_facts
@@ -195,7 +196,9 @@ def package(own_home, tmp_path_factory) -> Path:
     proof, folder = export_and_check(model, rows, rows.head(0)), tmp_path_factory.mktemp("package") / "model"
     facts = manifest_facts("customers", model, model.metrics, data, proof, None)
     schema = infer_schema(model.table, rows)
-    write_package(folder, model, rows, proof, schema, model.metrics, {"card.md": "# Customers"}, facts)
+    reference = make_reference(model, rows, make_customers(1_500, seed=1)).to_dict()
+    card = {"card.md": "# Customers"}
+    write_package(folder, model, rows, proof, schema, model.metrics, card, facts, reference=reference)
     return folder
 
 

@@ -222,7 +222,9 @@ def load_predictor(
     return open_verified_package(Path(folder), read_predictor_files(Path(folder)), threads, version)
 
 
-_DECLARATIONS = ("problem.json", "table.json", "schema.json", "metrics.json", "background.json")
+_DECLARATIONS = tuple(
+    f"{name}.json" for name in ("problem", "table", "schema", "metrics", "background", "reference")
+)
 _GRAPH, _OBJECT = "model.onnx", "model.joblib"
 
 

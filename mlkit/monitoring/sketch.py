@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -15,10 +15,11 @@ import numpy as np
 from ..core.errors import PackageError
 from ..core.formatting import without_nan
 from ..data.model_inputs import input_kinds
+from ..data.personal import personal_columns
 from ..data.table_spec import TableSpec
 from .blocks import block_dispersion
 from .harm import QualityReference, measure_quality
-from .losses import make_loss_measure
+from .losses import LossMeasure, make_loss_measure
 from .risk import ConfidenceBins, confidence_values, make_confidence_bins
 from ..task.metrics import predicted_codes
 from ..task.task import Task, encode_target, target_values
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['OTHER', 'ColumnSketch', 'sketch_column', 'SketchedModel', 'input_values', 'output_values', 'Reference',
-           'make_reference']
+           'make_reference', 'slice_losses']
 
 # %% ../../nbs/monitoring/05_sketch.ipynb #ecd73cf6
 _MIN_ROWS = 5  # that hold a value, for it to be told
@@ -158,7 +159,13 @@ class Reference:
     outputs: tuple[ColumnSketch, ...]
     quality: dict[str, QualityReference]  # metric, and cost where errors have one
     bins: dict[str, ConfidenceBins]  # by the same names
+    slices: dict[str, list[list[float]]]  # by column: rows and summed losses of each group of its sketch
     unseen: bool = True  # quality and outputs are of rows that the model was not trained on
+
+    @property
+    def slice_quality(self) -> QualityReference:
+        "What the losses of slices are counted in: the cost of errors, where they have one."
+        return self.quality.get("cost", self.quality["metric"])
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
@@ -168,6 +175,7 @@ class Reference:
                 "outputs": [each.to_dict() for each in self.outputs],
                 "quality": {name: each.to_dict() for name, each in self.quality.items()},
                 "bins": {name: each.to_dict() for name, each in self.bins.items()},
+                "slices": self.slices,
                 "unseen": self.unseen,
             }
         )
@@ -184,6 +192,7 @@ class Reference:
             tuple(map(ColumnSketch.from_dict, values["outputs"])),
             {name: QualityReference.from_dict(each) for name, each in values["quality"].items()},
             {name: ConfidenceBins.from_dict(each) for name, each in values["bins"].items()},
+            values["slices"],
             values["unseen"],
         )
 
@@ -192,10 +201,13 @@ def make_reference(
     model: SketchedModel,
     train: pd.DataFrame,  # raw rows
     test: pd.DataFrame,  # raw rows that the model was not trained on; none: the training rows serve
-    personal: Collection[str] = (),  # columns whose values are shown nowhere
+    personal: Collection[str] | None = None,  # columns whose values are shown nowhere; None: found out
 ) -> Reference:
     "Sketch the rows that a model was made and evaluated with."
     import pandas as pd
+
+    if personal is None:
+        personal = personal_columns(train.drop(columns=model.task.target, errors="ignore"), doubtful=True)
 
     held_out = (test if len(test) else train).sort_index()
     truth, output = _known_truth(model, held_out)
@@ -207,20 +219,49 @@ def make_reference(
         measure = make_loss_measure(model.task, truth, output, model.threshold, kind)  # type: ignore[arg-type]
         quality[kind] = measure_quality(measure, truth, output)
         bins[kind] = make_confidence_bins(measure, truth, output, quality[kind].score)
-    return Reference(
-        tuple(_sketch_inputs(model.table, every, personal)), outputs, quality, bins, bool(len(test))
+    columns = tuple(_sketch_inputs(model.table, every, personal))
+    known = held_out[_has_truth(model.task, held_out)]
+    measure = quality.get("cost", quality["metric"]).measure
+    slices = slice_losses(
+        columns, input_values(model.table, *_read_inputs(model.table, known)), measure, truth, output
     )
+    return Reference(columns, outputs, quality, bins, slices, bool(len(test)))
+
+
+def slice_losses(
+    columns: Sequence[ColumnSketch],
+    values: Iterable[tuple[str, np.ndarray]],  # by name
+    measure: LossMeasure,
+    truth: np.ndarray,
+    output: np.ndarray,
+) -> dict[
+    str, list[list[float]]
+]:  # by column: rows and summed losses of each group; none where losses belong to pairs
+    "How much each slice of the rows costs."
+    losses, known = measure.losses(truth, output), {column.name: column for column in columns}
+    if len(losses) != len(truth):
+        return {}
+    found = {}
+    for name, cells in values:
+        if name in known and len(known[name].groups) > 1:
+            places, count = known[name].place(cells), len(known[name].groups)
+            rows = np.bincount(places[places >= 0], minlength=count)
+            sums = np.bincount(places[places >= 0], losses[places >= 0], minlength=count)
+            found[name] = [
+                [float(many), round(float(total), 6)] for many, total in zip(rows, sums, strict=True)
+            ]
+    return found
+
+
+def _has_truth(task: Task, rows: pd.DataFrame) -> np.ndarray:
+    values = target_values(task, rows[task.target])
+    return ~np.isnan(values) if task.type == "regression" else np.array([each is not None for each in values])
 
 
 def _known_truth(model: SketchedModel, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     "Truth and output of the rows that have a truth."
-    values = target_values(model.task, rows[model.task.target])
-    known = (
-        ~np.isnan(values)
-        if model.task.type == "regression"
-        else np.array([each is not None for each in values])
-    )
-    return encode_target(model.task, values[known]), model.output(rows[known])
+    known = rows[_has_truth(model.task, rows)]
+    return encode_target(model.task, target_values(model.task, known[model.task.target])), model.output(known)
 
 
 def _sketch_inputs(table: TableSpec, rows: pd.DataFrame, personal: Collection[str]) -> Iterator[ColumnSketch]:

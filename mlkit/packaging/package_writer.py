@@ -31,8 +31,7 @@ from .parity import OnnxExport, shuffle_columns
 from .usual_cells import anonymise_cells
 
 # %% auto #0
-__all__ = ['write_model_files', 'make_background', 'make_drift_reference', 'cover_rule', 'package_declarations',
-           'replace_package', 'write_package']
+__all__ = ['write_model_files', 'make_background', 'cover_rule', 'package_declarations', 'replace_package', 'write_package']
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #3dba629b
 def write_model_files(
@@ -68,21 +67,6 @@ def make_background(
 
     cells = anonymise_cells(shuffle_columns(train[names], rows, seed), train, model.table, personal, seed)
     return {"columns": {name: [*map(plain, cells[name].tolist())] for name in names}}
-
-
-def make_drift_reference(
-    model: FinalModel,
-    train: pd.DataFrame,  # raw rows
-    rows: int = 10_000,
-    seed: int = 42,
-    personal: Collection[str] = (),  # columns whose values are shown nowhere
-) -> pd.DataFrame:  # the columns of the model, then `output`, or `output.<class>` for each class
-    "Cells and outputs of training rows, shuffled by column: what drift is measured against."
-    some = train.sample(min(rows, len(train)), random_state=seed)
-    inputs, output = some[[column.name for column in model.table.used]], model.output(some)
-    outputs = {f"output.{label}": output[:, place] for place, label in enumerate(model.task.classes)}
-    mixed = shuffle_columns(inputs.assign(**(outputs or {"output": output})), rows, seed)
-    return anonymise_cells(mixed, train, model.table, personal, seed)
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #78886b89
 def cover_rule(
@@ -198,6 +182,7 @@ def write_package(
     earlier: dict[str, Any] | None = None,  # the manifest of the package before
     saved: Path | None = None,  # the model in a file of joblib, if it is there already
     seed: int = 42,
+    reference: Mapping[str, Any] | None = None,  # from `Reference.to_dict`, to watch the model by; None: none
 ) -> dict[str, Any]:  # the manifest
     "Write everything that leaves the run."
     features = train.drop(columns=model.task.target, errors="ignore")
@@ -211,11 +196,11 @@ def write_package(
         "metrics": metrics,
         "background": make_background(model, train, seed=seed, personal=personal),
     }
+    if reference:
+        content["reference"] = dict(reference)
 
     def fill(beside: Path) -> None:
         write_model_files(beside, model, export.graph, saved)
-        reference = make_drift_reference(model, train, seed=seed, personal=personal)
-        reference.to_parquet(beside / "reference.parquet", index=False)
         texts = {
             f"{name}.json": json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
             for name, value in content.items()
