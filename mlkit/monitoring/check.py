@@ -222,6 +222,7 @@ class CheckResult:
 
     time: float  # seconds since 1970
     version: str
+    label: str  # of what quality is counted in
     predictions: int
     feedback: int
     score: float
@@ -285,6 +286,7 @@ def make_check(
     result = CheckResult(
         time=now,
         version=predictor.version,
+        label=measure.label,
         predictions=len(rows),
         feedback=len(feedback),
         score=found.score,

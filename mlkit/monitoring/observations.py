@@ -79,9 +79,10 @@ def read_observed_table(
     if len(missing) == len(predictor.columns):
         raise DataError(f"{source} has none of the model's columns; it needs {', '.join(missing[:5])}")
     require_conventions(predictor.columns, frame)
-    notes = [f"{source} lacks the column '{name}'" for name in missing[:5]]
+    table = Path(source).name
+    notes = [f"{table} lacks the column '{name}'" for name in missing[:5]]
     if digest and digest in seen:
-        frame, notes = frame.head(0), [f"{source} was counted before, and is not counted again"]
+        frame, notes = frame.head(0), [f"{table} was counted before, and is not counted again"]
     rows = _predicted_rows(predictor, frame)
     known = _known_truth(predictor, frame, notes)
     feedback = rows[known]

@@ -1,0 +1,230 @@
+"""A model at work is watched: nothing is counted twice, nothing is lost, and bad input is told in a line."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
+from mlkit.inference.predictor import load_predictor
+from mlkit.monitoring.check import MonitorSettings, check_model
+from mlkit.monitoring.page import monitor_model
+from mlkit.serving.prediction_log import FeedbackRecord, PredictionRecord, open_log_database, write_records
+from mlkit.sources.examples import make_customers
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture(scope="module")
+def predictor(package):
+    return load_predictor(package)
+
+
+def write_log(path, predictor, rows, turned=0.0, begin=0, told=1.0, seed=0, name=None):
+    """Predictions of customers in a log, and their truths, some of them turned round."""
+    table, chance = make_customers(rows, seed=seed), np.random.default_rng(seed)
+    output, columns = predictor.predict(table), [column.name for column in predictor.columns]
+    records = []
+    for number, (row, said) in enumerate(zip(table.to_dict("records"), output.tolist(), strict=True), begin):
+        cells = {key: str(row[key]) for key in columns if row[key] == row[key] and row[key] is not None}
+        answer = {
+            "id": f"id{number:06d}",
+            "probabilities": dict(zip(predictor.task.classes, said, strict=True)),
+        }
+        when = NOW - 86_400 + number
+        records.append(PredictionRecord(when, name or predictor.name, "1", columns, cells, answer, 0.004))
+        if row["churned"] == row["churned"] and row["churned"] is not None and chance.random() < told:
+            truth = predictor.task.read_class(row["churned"])
+            if truth in predictor.task.classes:
+                if chance.random() < turned:
+                    truth = predictor.task.classes[1 - predictor.task.classes.index(truth)]
+                records.append(FeedbackRecord(answer["id"], when + 60, truth))
+    engine = open_log_database(f"sqlite:///{path}")
+    write_records(engine, records)
+    engine.dispose()
+    return path
+
+
+def test_harm_is_seen_and_drift_is_none(predictor, tmp_path):
+    log = write_log(tmp_path / "log.db", predictor, 700, seed=5)
+    fine = monitor_model(predictor, str(log), tmp_path / "out", now=NOW)
+    assert not any(fine.alarms.values()) and fine.predictions == 700 and fine.feedback > 600
+    write_log(log, predictor, 900, turned=0.35, begin=700, seed=6)
+    harmed = monitor_model(predictor, str(log), tmp_path / "out", now=NOW + 86_400)
+    assert harmed.alarms["harmed"] and harmed.predictions == 900 and harmed.since is not None
+    assert "The model does harm" in (tmp_path / "out" / "monitor.html").read_text()
+
+
+def test_nothing_is_counted_twice(predictor, tmp_path):
+    log = write_log(tmp_path / "log.db", predictor, 300)
+    first, state = check_model(predictor, str(log), tmp_path, now=NOW)
+    second, again = check_model(predictor, str(log), tmp_path, now=NOW)
+    assert second.predictions == second.feedback == 0 and again.detector == state.detector
+    write_records(open_log_database(f"sqlite:///{log}"), [FeedbackRecord("id000001", NOW, "yes")] * 2)
+    third, _ = check_model(predictor, str(log), tmp_path, now=NOW)
+    assert third.feedback == 0 and any("correct one that was counted before" in note for note in third.notes)
+
+
+def test_many_small_checks_find_what_one_large_check_finds(predictor, tmp_path):
+    log, parts = write_log(tmp_path / "log.db", predictor, 600, turned=0.2), tmp_path / "parts.db"
+    _, whole = check_model(predictor, str(log), tmp_path / "whole", now=NOW)
+    shutil.copy(log, parts)
+    with sqlite3.connect(parts) as connection:
+        told = connection.execute("SELECT * FROM feedback ORDER BY number").fetchall()
+        connection.execute("DELETE FROM feedback")
+    for start in range(0, len(told), 70):
+        with sqlite3.connect(parts) as connection:
+            connection.executemany("INSERT INTO feedback VALUES (?, ?, ?, ?)", told[start : start + 70])
+        _, state = check_model(predictor, str(parts), tmp_path / "parts", now=NOW)
+    assert state.detector.losses == whole.detector.losses and state.waiting == whole.waiting
+    assert np.allclose(state.detector.games, whole.detector.games)
+
+
+def checks_for_ever(package, log, folder):
+    predictor = load_predictor(package)
+    while True:
+        monitor_model(predictor, str(log), folder, now=NOW)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that can be killed")
+def test_a_killed_check_repeats_nothing_and_loses_nothing(package, predictor, tmp_path):
+    log, chance = tmp_path / "log.db", np.random.default_rng(0)
+    write_log(log, predictor, 100)
+    context = multiprocessing.get_context("spawn")
+    for round in range(1, 5):
+        child = context.Process(target=checks_for_ever, args=(package, log, tmp_path / "killed"))
+        child.start()
+        end = time.monotonic() + 60
+        while not (tmp_path / "killed" / "state.json").exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        write_log(log, predictor, 100, begin=100 * round, seed=round)
+        time.sleep(float(chance.uniform(0, 0.5)))
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+    _, killed = check_model(predictor, str(log), tmp_path / "killed", now=NOW)
+    _, whole = check_model(predictor, str(log), tmp_path / "whole", now=NOW)
+    assert killed.detector.losses == whole.detector.losses and killed.waiting == whole.waiting
+    assert np.allclose(killed.detector.games, whole.detector.games)
+
+
+def test_a_table_with_truth_and_one_without(predictor, tmp_path):
+    make_customers(400, seed=7).to_csv(tmp_path / "with.csv", index=False)
+    make_customers(400, seed=8).drop(columns="churned").to_csv(tmp_path / "without.csv", index=False)
+    first, _ = check_model(predictor, str(tmp_path / "with.csv"), tmp_path)
+    second, _ = check_model(predictor, str(tmp_path / "without.csv"), tmp_path)
+    again, _ = check_model(predictor, str(tmp_path / "with.csv"), tmp_path)
+    assert first.feedback > 300 and second.feedback == 0 and second.predictions == 400
+    assert again.predictions == 0 and again.notes == ["with.csv was counted before, and is not counted again"]
+    assert np.isfinite(second.estimate)
+
+
+def one_line(error):
+    return "\n" not in str(error.value) and len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        ("missing", "there is no prediction log"),
+        ("other", "holds predictions of parcels, and none of customers"),
+        ("locked", "it is busy; try again"),
+        ("tables", "is it the prediction log of mlkit serve?"),
+        ("state", "is damaged; restore it, or remove it to begin anew"),
+        ("table", "has none of the model's columns"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(predictor, tmp_path, kind, part):
+    log = tmp_path / "log.db"
+    holder = None
+    if kind == "other":
+        write_log(log, predictor, 20, name="parcels")
+    elif kind == "locked":
+        write_log(log, predictor, 20)
+        holder = sqlite3.connect(log)
+        holder.execute("PRAGMA journal_mode=DELETE")
+        holder.execute("BEGIN EXCLUSIVE")
+    elif kind == "tables":
+        sqlite3.connect(log).execute("CREATE TABLE other (x)").connection.close()
+    elif kind == "state":
+        write_log(log, predictor, 20)
+        (tmp_path / "state.json").write_text('{"format": 1')
+    elif kind == "table":
+        log = tmp_path / "log.csv"
+        log.write_text("a,b\n1,2\n3,4\n")
+    with pytest.raises(MLKitError) as error:
+        check_model(predictor, str(log), tmp_path)
+    assert part in str(error.value) and one_line(error)
+    if holder:
+        holder.close()
+
+
+def test_what_cannot_be_used_is_counted_and_told(predictor, tmp_path):
+    log = write_log(tmp_path / "log.db", predictor, 60, told=0.0)
+    told = [("id000001", "no"), ("id000001", "yes"), ("nobody", "yes"), ("id000002", "perhaps")]
+    write_records(
+        open_log_database(f"sqlite:///{log}"), [FeedbackRecord(id, NOW, truth) for id, truth in told]
+    )
+    with open_log_database(f"sqlite:///{log}").begin() as connection:
+        connection.execute(text("UPDATE predictions SET time = :t WHERE id = 'id000003'"), {"t": NOW + 1e6})
+    result, _ = check_model(predictor, str(log), tmp_path, now=NOW)
+    notes = " ".join(result.notes)
+    assert result.feedback == 1
+    for part in ("told more than once", "not in the log", "no class of the task", "dated in the future"):
+        assert part in notes
+
+
+def test_settings_that_cannot_be(predictor, tmp_path):
+    for settings in (MonitorSettings(tolerance=-1), MonitorSettings(horizon=1), MonitorSettings(latency=0)):
+        with pytest.raises(SettingsError, match=r"^monitor\.\w+: must be"):
+            check_model(predictor, "x.csv", tmp_path, settings)
+
+
+def test_a_state_of_another_model_is_refused(predictor, tmp_path):
+    log = write_log(tmp_path / "log.db", predictor, 60)
+    check_model(predictor, str(log), tmp_path)
+    state = json.loads((tmp_path / "state.json").read_text()) | {"model": "parcels"}
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    with pytest.raises(RunError, match="is of the model parcels, not customers"):
+        check_model(predictor, str(log), tmp_path)
+
+
+def test_no_cell_of_a_person_is_in_what_a_check_writes(predictor, tmp_path):
+    people = make_customers(400, seed=9)
+    people.to_csv(tmp_path / "new.csv", index=False)
+    monitor_model(predictor, str(tmp_path / "new.csv"), tmp_path / "out")
+    for path in (tmp_path / "out").iterdir():
+        content = path.read_text()
+        assert not any(mail in content for mail in people.email.dropna()), path.name
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool (Debian: prometheus)")
+def test_prometheus_takes_the_metrics(predictor, tmp_path):
+    log = write_log(tmp_path / "log.db", predictor, 300)
+    monitor_model(predictor, str(log), tmp_path / "out", now=NOW)
+    metrics = (tmp_path / "out" / "monitor.prom").read_bytes()
+    done = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert b'mlkit_monitor_alarm{kind="harmed",model="customers"} 0.0' in metrics
+
+
+def test_the_command_exits_with_three_when_there_is_harm(package, predictor, tmp_path, monkeypatch, capsys):
+    from mlkit.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    write_log(tmp_path / "predictions.db", predictor, 900, turned=0.4)
+    monkeypatch.setattr("sys.argv", ["mlkit", "monitor", str(package)])
+    with pytest.raises(SystemExit) as done:
+        main()
+    assert done.value.code == 3 and "The model does harm" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["mlkit", "monitor", str(package), "nothing.db"])
+    with pytest.raises(SystemExit) as done:
+        main()
+    assert done.value.code == 2 and DataError.exit_code == 2
