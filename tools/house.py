@@ -1,7 +1,8 @@
 """Draw the house, the rooms of mlkit and what they import, into CONTRIBUTING.md: `python tools/house.py`.
 
 The rooms, their arrows and their notebooks come from the code, their floors from the layers contract in
-pyproject.toml. `python tools/house.py --check` writes nothing and fails when the picture is stale."""
+pyproject.toml. `python tools/house.py --check` writes nothing and fails when the picture is stale. Without it,
+docs/rooms.md is made, too."""
 
 import re
 import sys
@@ -149,3 +150,7 @@ def main(root: Path = ROOT) -> None:
 
 if __name__ == "__main__":
     main()
+    if "--check" not in sys.argv[1:]:
+        from tools import rooms
+
+        rooms.main()

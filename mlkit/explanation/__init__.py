@@ -1,7 +1,7 @@
 """Why a model predicts what it predicts: SHAP and LIME, importance, dependence, counterfactuals.
 
 For the explain stage; works with any model of mlkit.
-Servers explain with `mlkit.serving.explanations`, which needs no pandas.
+Servers explain with `mlkit.serving.online_explanations`, which needs no pandas.
 """
 
 from typing import TYPE_CHECKING

@@ -7,6 +7,7 @@ import pytest
 
 from tools.house import as_mermaid, downward, fewest, house, main, read_arrows, read_floors
 from tools.library import ROOT, Library, between, read_library
+from tools.rooms import PAGE, rooms_page
 
 NOTEBOOK = [
     ("code", "#| export\nimport json"),
@@ -68,6 +69,11 @@ def test_the_picture_is_that_of_the_code():
     assert not against, "imports lead upwards: make layers"
     if text != between(text, "house", drawn):
         pytest.fail("the picture of the house is stale. To mend it: python tools/house.py", pytrace=False)
+
+
+def test_the_page_of_rooms_is_that_of_the_code():
+    if (ROOT / PAGE).read_text(encoding="utf-8") != rooms_page(read_library()):
+        pytest.fail(f"{PAGE.as_posix()} is stale. To mend it: python tools/rooms.py", pytrace=False)
 
 
 def test_arrows_come_from_imports_in_functions_and_run_sections_but_not_from_those_for_types(project):

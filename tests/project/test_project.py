@@ -162,17 +162,6 @@ def test_readme_is_the_index_notebook():
         )
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_links_lead_somewhere(page):
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", read(page))
-    dead = [link for link in links if not (ROOT / link).exists()]
-    if dead:
-        mend(
-            f"{page} links to {', '.join(dead)}, and there is no such file",
-            "correct it (README: in nbs/index.ipynb)",
-        )
-
-
 # ---------------------------------------- packaging
 PYPROJECT = tomllib.loads(read("pyproject.toml"))
 WANTED = [
