@@ -60,12 +60,21 @@ def parse_parameters(
         raise SettingsError(f"parameters cell, line {error.lineno}: {error.msg}") from None
     comments = _line_comments(source)
     parameters: dict[str, Parameter] = {}
+    code_line = 0  # where something else than declarations begins
     for statement in statements:
         if ast.unparse(statement) == "from typing import Literal":
+            continue
+        if parameters and not isinstance(statement, ast.AnnAssign):
+            code_line = code_line or statement.lineno
             continue
         parameter = _parse_parameter_line(statement, comments.get(statement.end_lineno or 0, ""), stage)
         if parameter.name in parameters:
             raise SettingsError(f"parameters cell, line {statement.lineno}: '{parameter.name}' comes twice")
+        if code_line:
+            raise SettingsError(
+                f"parameters cell, line {statement.lineno}: '{parameter.name}' is declared below the code "
+                f"of line {code_line}; write all parameters above it"
+            )
         parameters[parameter.name] = parameter
     return parameters
 

@@ -93,6 +93,34 @@ def test_anything_but_typed_plain_lines_is_refused_with_its_line(cell: str) -> N
         parse_parameters(cell)
 
 
+@pytest.mark.parametrize(
+    "below",
+    [
+        "n = 5",
+        "n += 1",
+        "n = m = 5",
+        "mine = n * 2",
+        "print(n)",
+        "n",
+        "import os",
+        "for _ in range(3):\n    n = 7",
+        "if n:\n    typed: int = 2",
+        "# a note\n\nn = 5  # for today\nprint(n)",
+    ],
+)
+def test_what_a_learner_types_below_the_declarations_ends_them(below: str) -> None:
+    declared = "n: int = 1  # how many\nm: int = 2"
+    assert parse_parameters(f"{declared}\n{below}") == parse_parameters(declared)
+
+
+def test_a_declaration_below_other_code_is_named_and_not_lost() -> None:
+    said = (
+        "^parameters cell, line 3: 'm' is declared below the code of line 2; write all parameters above it$"
+    )
+    with pytest.raises(SettingsError, match=said):
+        parse_parameters("n: int = 1\nprint(n)\nm: int = 2")
+
+
 # ---- text and values ----
 
 
