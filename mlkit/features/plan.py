@@ -33,7 +33,7 @@ from mlkit.features.column_options import (
 )
 from .encoders import InputPlan, PreprocessingPlan, single_threaded, text_steps
 from .interactions import find_interactions, parse_interactions, sample_positions
-from ..task.repeated_rows import copy_groups
+from ..task.copy_groups import copy_groups
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0

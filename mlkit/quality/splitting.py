@@ -14,7 +14,7 @@ from ..core.errors import DataError, SettingsError, did_you_mean
 from ..data.type_inference import infer_table_spec
 from .row_filters import require_columns
 from .split_strategy import SplitMethod, SplitStrategy, choose_split_strategy
-from ..task.repeated_rows import copy_groups
+from ..task.copy_groups import copy_groups
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0

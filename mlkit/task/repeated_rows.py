@@ -5,7 +5,6 @@
 # %% ../../nbs/task/10_repeated_rows.ipynb #546205ce
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -13,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 # %% auto #0
-__all__ = ['DEPENDENCE_FACTOR', 'RowOrigin', 'hash_column', 'hash_cells', 'RepeatedRows', 'count_pairs', 'find_repeated_rows',
-           'copy_groups']
+__all__ = ['DEPENDENCE_FACTOR', 'RowOrigin', 'hash_column', 'hash_cells', 'RepeatedRows', 'count_pairs', 'find_repeated_rows']
 
 # %% ../../nbs/task/10_repeated_rows.ipynb #b53bb150
 def hash_column(
@@ -109,24 +107,3 @@ def find_repeated_rows(
     if equal <= 3 * by_chance:
         return RepeatedRows(codes, "chance")
     return RepeatedRows(codes, "copies" if by_chance <= _MAX_CHANCE_SHARE * equal else "related")
-
-# %% ../../nbs/task/10_repeated_rows.ipynb #efe4b890
-def _numbers_rows(cells: pd.Series) -> bool:
-    "Is every value another one, and neither a measurement nor a date?"
-    if cells.dtype.kind in "Mmbc" or len(cells) < 2 or cells.isna().any():
-        return False
-    if cells.dtype.kind == "f" and not (cells % 1 == 0).all():
-        return False
-    return bool(cells.astype("str").is_unique if cells.dtype == object else cells.is_unique)
-
-
-def copy_groups(
-    rows: pd.DataFrame,  # raw, with the target
-    target: Hashable = None,  # its column
-) -> np.ndarray | None:  # codes, the same for copies; None: no row has to stay with another one
-    "Which rows are copies of each other, whatever number each has."
-    names = [name for name in rows if name == target or not _numbers_rows(rows[name])]
-    if not [name for name in names if name != target]:
-        return None
-    found = find_repeated_rows(rows[names])
-    return found.codes if found.origin in ("related", "copies") else None

@@ -7,8 +7,9 @@ import pytest
 from mlkit.features.plan import make_target_frame
 from mlkit.quality.row_filters import describe_repeated_rows, drop_unusable_rows
 from mlkit.quality.splitting import split_train_test
+from mlkit.task.copy_groups import copy_groups
 from mlkit.task.problem import Problem
-from mlkit.task.repeated_rows import copy_groups, find_repeated_rows
+from mlkit.task.repeated_rows import find_repeated_rows
 from mlkit.task.task_inference import make_task
 
 
