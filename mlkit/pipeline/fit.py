@@ -191,7 +191,7 @@ class PreparedTable(NamedTuple):
     test: pd.DataFrame  # raw test rows
     labels: Any  # the classes in the type of the target column; None: a number is predicted
     # `columns` with the reason of each, `rows` by reason, `leaks` that stay, `shift` of the target by the
-    # rows, `cells` that cannot be read
+    # rows, `cells` that cannot be read, `copies` that stay together
     dropped: dict[str, dict[str, Any]]
 
 
@@ -200,8 +200,7 @@ def _describe_dropped(
     table: TableSpec,
     gone: dict[str, int],  # rows that went, by reason
     on_leak: str,
-    shift: dict[str, str],  # what the rows that went do to the target, by its name
-    cells: dict[str, str],  # what could not be read, by column
+    told: dict[str, dict[str, str]],  # more to tell: `shift`, `cells` and `copies`
 ) -> dict[str, dict[str, Any]]:
     "What was left out and why, in plain values."
     from mlkit.quality.leakage import COLUMN_LEAK_KINDS
@@ -215,7 +214,7 @@ def _describe_dropped(
         "rows": {reason: int(count) for reason, count in gone.items() if count},
         "leaks": {leak.kind: leak.reason for leak in found.leaks if leak.kind not in mended},
     }
-    return dropped | ({"shift": shift} if shift else {}) | ({"cells": cells} if cells else {})
+    return dropped | {name: sentences for name, sentences in told.items() if sentences}
 
 
 def _describe_shift(
@@ -240,7 +239,8 @@ def _warn_of_dropped(made: PreparedTable) -> None:
     parts += [f"{count:,} rows {reason}" for reason, count in made.dropped["rows"].items()]
     text = f"left out: {'; '.join(parts)}" if parts else ""
     text += "".join(f"; thereby {shift} in '{name}'" for name, shift in made.dropped.get("shift", {}).items())
-    text = "; ".join([*([text] if text else []), *made.dropped.get("cells", {}).values()])
+    more = [text for name in ("cells", "copies") for text in made.dropped.get(name, {}).values()]
+    text = "; ".join([*([text] if text else []), *more])
     stays = "; ".join(made.dropped["leaks"].values())
     text += f"{'. ' if text else ''}The target may leak: {stays}" if stays else ""
     if text:
@@ -308,6 +308,7 @@ def split_and_prepare(
     from mlkit.quality.findings import handle_leaks
     from mlkit.quality.leakage import audit_leakage
     from mlkit.quality.row_filters import (
+        describe_near_copies,
         drop_unreadable_targets,
         drop_unusable_rows,
         exclude_rows,
@@ -340,7 +341,8 @@ def split_and_prepare(
     if not test_size:
         train, test = pd.concat([train, test]), test.head(0)
     features = infer_feature_specs(train, task)
-    wrong = unreadable_cell_notes(features, readable)
+    told = {"cells": unreadable_cell_notes(features, readable)}
+    told["copies"] = {"rows": copies} if (copies := describe_near_copies(readable, task.target)) else {}
     found = audit_leakage(features, train, test, task, way, known)
     before = len(test)
     train, test, leaking = handle_leaks(found, train, test, on_leak)
@@ -358,7 +360,5 @@ def split_and_prepare(
     plan = make_plan(table, inputs, combined=combined, answer=target_as_numbers(task, train), seed=seed)
     data = TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.method == "time")
     labels = original_labels(task, written, cells)
-    shift = _describe_shift(task, cells, pd.concat([train, test]))
-    return PreparedTable(
-        data, table, test, labels, _describe_dropped(found, table, gone, on_leak, shift, wrong)
-    )
+    told["shift"] = _describe_shift(task, cells, pd.concat([train, test]))
+    return PreparedTable(data, table, test, labels, _describe_dropped(found, table, gone, on_leak, told))

@@ -20,7 +20,7 @@ from ..task.task import Task, target_values
 
 # %% auto #0
 __all__ = ['DuplicateOption', 'require_columns', 'exclude_rows', 'drop_unusable_rows', 'describe_target_shift',
-           'describe_lost_rows', 'count_near_copies', 'describe_repeated_rows', 'drop_unreadable_targets']
+           'describe_lost_rows', 'describe_near_copies', 'describe_repeated_rows', 'drop_unreadable_targets']
 
 # %% ../../nbs/quality/09_row_filters.ipynb #7ea103d6
 _MIN_TABLE_ROWS = 20  # rows; below this neither a fold nor a test set says anything
@@ -117,15 +117,19 @@ def describe_lost_rows(
     ]
 
 
-def count_near_copies(
+def describe_near_copies(
     rows: pd.DataFrame,  # raw, usable
     target: str,
-    equal: int = 0,  # rows that are equal to an earlier one
-) -> int:  # 0: there are no copies but exact ones
-    "How many rows are copies of an earlier one but for noise, beyond those that are equal to one."
+) -> str:  # a sentence; empty: there are no copies but exact ones
+    "How many rows are copies of an earlier one but for noise, and what becomes of them."
     groups = copy_groups(rows, target)
-    count = 0 if groups is None else len(groups) - len(np.unique(groups))
-    return count if count > 1.1 * equal else 0
+    near = 0 if groups is None else len(groups) - len(np.unique(groups))
+    if near <= 1.1 * find_repeated_rows(rows).count:
+        return ""
+    return (
+        f"{near:,} of {len(rows):,} rows are copies of an earlier one but for a little noise, far nearer to it than "
+        "chance would have them; a split by chance keeps them on one side and in one fold"
+    )
 
 
 def describe_repeated_rows(
@@ -136,11 +140,6 @@ def describe_repeated_rows(
     "How many rows are equal to an earlier one, what became of them, and what that does to the target."
     found = find_repeated_rows(data)
     left = find_repeated_rows(rows).count if found.count else 0
-    if near := count_near_copies(rows, target, left):
-        return (
-            f"{near:,} of {len(rows):,} rows are copies of an earlier one but for a little noise, far nearer to it than "
-            "chance would have them; a split by chance keeps them on one side and in one fold"
-        )
     if left:
         why = {"chance": "as chance makes them with so few different values"}.get(
             found.origin,

@@ -10,7 +10,7 @@ import pytest
 
 from mlkit import fit
 from mlkit.features.plan import make_target_frame
-from mlkit.quality.row_filters import describe_repeated_rows
+from mlkit.quality.row_filters import describe_near_copies
 from mlkit.quality.splitting import split_train_test
 from mlkit.sources.examples import load_example
 from mlkit.task.copy_groups import copy_groups
@@ -70,7 +70,7 @@ def test_copies_with_noise_stay_together(case, written):
     folds = make_target_frame(task, train.reset_index(drop=True))["fold"]
     spread = folds.groupby(origin[train.index].to_numpy()).nunique()
     assert (spread == 1).mean() > 0.97
-    assert "but for a little noise" in describe_repeated_rows(frame, frame, "y")
+    assert "but for a little noise" in describe_near_copies(frame, "y")
 
 
 def test_the_score_of_answers_by_chance_is_chance():
@@ -106,4 +106,4 @@ def test_honest_rows_are_no_copies(name):
         warnings.simplefilter("error", RuntimeWarning)
         groups = copy_groups(frame, target)
     assert groups is None or frame.duplicated().sum(), name
-    assert "noise" not in describe_repeated_rows(frame, frame, target or str(frame.columns[-1]))
+    assert "noise" not in describe_near_copies(frame, target or str(frame.columns[-1]))
