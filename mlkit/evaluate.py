@@ -9,6 +9,7 @@ __all__ = ['summarise']
 from typing import Any
 
 from .core.formatting import format_number
+from .task.score_summary import describe_perfect_score, read_score_summary
 
 
 def summarise(
@@ -20,5 +21,7 @@ def summarise(
     text = f"{metrics['metric']} {value} ({low} to {high}); baseline {baseline}; fit: {metrics['fit']}"
     if few := metrics.get("few_test_rows"):
         text += f"; {few}"
+    if (score := read_score_summary(metrics)) and (perfect := describe_perfect_score(score)):
+        text += f"; {perfect}"
     champion = metrics.get("champion")
     return f"{text}; champion: {champion['words']}" if champion else text

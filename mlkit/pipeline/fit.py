@@ -100,6 +100,7 @@ def fit(
         if refit and len(made.test):
             whole = split_and_prepare(frame, target, metric, 0.0, seed, *how)
             model = train_model(found.chosen, whole.data, whole.table, jobs, seed)
+    _warn_of_perfect_score(metrics)
     told = reword_all(metrics | {"dropped": made.dropped}, _ARGUMENTS)
     return replace(model, metrics=told, labels=made.labels)
 
@@ -254,6 +255,15 @@ def _warn_of_unreached(unreached: dict[str, str]) -> None:
         parts = "; ".join(f"{name} ({why})" for name, why in unreached.items())
         text = f"not reached: {parts}. Give a larger budget, or more trials"
         warnings.warn(reword(text, _ARGUMENTS), stacklevel=3)
+
+
+def _warn_of_perfect_score(metrics: dict[str, Any]) -> None:
+    "Say that a score is too good to be true."
+    from mlkit.task.score_summary import describe_perfect_score, read_score_summary
+
+    score = read_score_summary(metrics)
+    if score and (text := describe_perfect_score(score)):
+        warnings.warn(text, stacklevel=3)
 
 
 def _check_arguments(

@@ -34,6 +34,7 @@ from mlkit.quality.row_leakage import (
     find_time_leaks,
 )
 from .split_strategy import SplitStrategy
+from .value_pairs import find_pair_leaks
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
@@ -97,6 +98,7 @@ def audit_leakage(
         lambda gone: find_missingness_leaks(evidence, gone),
         lambda gone: find_default_value_leaks(evidence, gone),
         lambda gone: find_formula_leaks(evidence, gone),
+        lambda gone: find_pair_leaks(evidence, gone),
         lambda gone: find_neighbour_row_leaks(table, rows, task, gone),
     ):
         leaks += without_known_columns(

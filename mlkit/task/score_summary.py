@@ -14,7 +14,7 @@ from .metric_labels import LOWER_IS_BETTER, metric_label
 
 # %% auto #0
 __all__ = ['ScoreVerdict', 'ScoreSummary', 'read_score_summary', 'score_verdict', 'describe_score', 'describe_baseline',
-           'describe_goal', 'describe_verdict', 'describe_no_score']
+           'describe_goal', 'describe_perfect_score', 'describe_verdict', 'describe_no_score']
 
 # %% ../../nbs/task/09_score_summary.ipynb #1854b7c8
 @dataclass(frozen=True)
@@ -130,9 +130,23 @@ def describe_goal(score: ScoreSummary) -> str:
     return f"the goal of {score.goal:g} is reached" + ("" if surely else ", but not by all of the interval")
 
 
+_PERFECT_SHARE = 0.9995  # of what there is to gain over the baseline; honest problems leave more
+_MIN_PERFECT_ROWS = 50  # in fewer test rows a perfect score may be chance
+
+
+def describe_perfect_score(score: ScoreSummary) -> str:
+    "A warning where the score is too good to be true; empty where it is not."
+    baseline, perfect = score.baseline or 0.0, float(score.greater_is_better)
+    gain, room = abs(score.value - baseline), abs(perfect - baseline)
+    if not score.beats(baseline) or gain < _PERFECT_SHARE * room or (score.rows or 0) < _MIN_PERFECT_ROWS:
+        return ""
+    return f"{score.label} {format_number(score.value)} on {score.rows:,} rows: look for a leak"
+
+
 def describe_verdict(score: ScoreSummary) -> str:
-    "Score, baseline and goal in one sentence."
-    against = "; ".join(filter(None, [describe_baseline(score), describe_goal(score)]))
+    "Score, baseline and goal in one sentence, and a warning where the score is too good to be true."
+    parts = describe_baseline(score), describe_goal(score), describe_perfect_score(score)
+    against = "; ".join(filter(None, parts))
     return f"{describe_score(score)}: {against}."
 
 # %% ../../nbs/task/09_score_summary.ipynb #117a0e1d
