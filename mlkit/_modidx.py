@@ -4770,6 +4770,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'mlkit/task/task_inference.py'),
                                            'mlkit.task.task_inference._parse_label_numbers': ( 'task/task_inference.html#_parse_label_numbers',
                                                                                                'mlkit/task/task_inference.py'),
+                                           'mlkit.task.task_inference._with_floor': ( 'task/task_inference.html#_with_floor',
+                                                                                      'mlkit/task/task_inference.py'),
                                            'mlkit.task.task_inference._with_mark_of_others': ( 'task/task_inference.html#_with_mark_of_others',
                                                                                                'mlkit/task/task_inference.py'),
                                            'mlkit.task.task_inference.choose_positive_class': ( 'task/task_inference.html#choose_positive_class',

@@ -77,10 +77,11 @@ def estimator_output(
     task: Task,
     inputs: Any,  # from `Table.inputs`; for a model without its encoder: encoded rows
 ) -> np.ndarray:  # (rows, classes) probabilities, or (rows,) numbers
-    "What a model says; a class that it never met has probability 0."
+    "What a model says: no number below the floor of the task, and 0 for a class that it never met."
     with limit_threads(len(inputs)):
         if task.type == "regression":
-            return np.asarray(estimator.predict(inputs), dtype=np.float64).ravel()
+            numbers = np.asarray(estimator.predict(inputs), dtype=np.float64).ravel()
+            return numbers if task.floor is None else np.maximum(numbers, task.floor)
         known = estimator.predict_proba(inputs)
     output = np.zeros((len(inputs), len(task.classes)))
     output[:, np.asarray(estimator.classes_, dtype=int)] = known

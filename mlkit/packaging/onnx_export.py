@@ -76,6 +76,8 @@ def _to_onnx(model: FinalModel, graph: OnnxGraph) -> ModelProto:
     if classes:
         known = [*map(int, model.estimator.classes_)]
         said = add_probabilities(graph, said, known, classes, model.calibrator)
+    elif model.task.floor is not None:
+        said = graph.add("Max", said, model.task.floor)
     graph.nodes.append(helper.make_node("Cast", [said], ["output"], to=FLOAT))
     sizes = ("numbers", FLOAT, len(numbers)), ("words", STRING, len(words)), ("output", FLOAT, classes or 1)
     ends = [helper.make_tensor_value_info(name, kind, ["rows", size]) for name, kind, size in sizes if size]

@@ -63,6 +63,7 @@ class Task:
     reason: str = ""  # how type, positive class and metric were settled
     number_format: dict[str, Any] = field(default_factory=dict)  # how numbers are written: decimal, unit ...
     spellings: dict[str, str] = field(default_factory=dict)  # other ways to write a class
+    floor: float | None = None  # regression: what no number of the table is below, and no prediction either
 
     def __post_init__(self) -> None:
         _check_choice("type", self.type, TASK_TYPES)

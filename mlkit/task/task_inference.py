@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..core.errors import DataError, did_you_mean
 from ..data.cells import is_missing, parse_boolean
 from ..data.column_spec import ColumnSpec
@@ -298,7 +300,19 @@ def make_task(
     note += "".join(f"; {text} {how} is taken as missing and left out" for text, how in codes.items())
     task = complete_task(problem, type, {}, f"{name} is {type}, because {why}{note}")
     missing = {"missing": [*codes]} if codes else {}
-    return replace(task, number_format=_number_format_json(number_spec) | missing)
+    task = replace(task, number_format=_number_format_json(number_spec) | missing)
+    return _with_floor(task, parse_target_numbers(target, task.number_spec))
+
+
+_MIN_FLOOR_ROWS = 20  # fewer rows without a negative number say little
+
+
+def _with_floor(task: Task, numbers: np.ndarray) -> Task:
+    "Counts, prices, durations: where no row is below 0, no prediction is."
+    known = numbers[np.isfinite(numbers)]
+    if len(known) < _MIN_FLOOR_ROWS or known.min() < 0:
+        return task
+    return replace(task, floor=0.0, reason=f"{task.reason} No row is below 0, so no prediction will be.")
 
 
 def _describe_unreadable_rows(counts: dict[str, int], number_spec: ColumnSpec) -> str:
