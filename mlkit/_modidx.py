@@ -2855,6 +2855,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                     'mlkit/quality/formula_search.py'),
                                               'mlkit.quality.formula_search._most_complete_columns': ( 'quality/formula_search.html#_most_complete_columns',
                                                                                                        'mlkit/quality/formula_search.py'),
+                                              'mlkit.quality.formula_search._product': ( 'quality/formula_search.html#_product',
+                                                                                         'mlkit/quality/formula_search.py'),
                                               'mlkit.quality.formula_search.allowed_error': ( 'quality/formula_search.html#allowed_error',
                                                                                               'mlkit/quality/formula_search.py'),
                                               'mlkit.quality.formula_search.find_border': ( 'quality/formula_search.html#find_border',

@@ -344,11 +344,27 @@ def _find_long_formula(
     logs = np.where(np.isfinite(logs), logs, np.nan)[rows][:, fine]
     if not (found := find_weighted_sum(log_answers[rows], logs, room[rows], random)):
         return None
-    places, weights, share = found
-    text = format_product(
-        [quoted[fine[place]] for place in places], [*weights[:-1]], float(np.exp(weights[-1]))
-    )
-    return Formula(tuple(fine[place] for place in places), text, share)
+    places, weights, _ = found
+    factor, powers = float(np.exp(weights[-1])), [*weights[:-1]]
+    own, words = numbers[:, [fine[place] for place in places]], [quoted[fine[place]] for place in places]
+    near = np.where(answers == 0, allowed, np.abs(answers) * np.expm1(np.where(rows, room, 0)))
+    for values, said in ((own, words), (np.abs(own), [f"|{word}|" for word in words])):
+        guess = _product(values, powers) * factor
+        for sign in (1, -1):
+            if share := formula_holds(answers, sign * guess, near):
+                text = format_product(said, powers, sign * factor)
+                return Formula(tuple(fine[place] for place in places), text, share)
+    return None
+
+
+def _product(numbers: np.ndarray, powers: Sequence[float]) -> np.ndarray:  # NaN where it is not defined
+    "The product of powers in every row; zeros and negative numbers, which have no logarithm, among them."
+    whole = np.abs(np.subtract(powers, np.round(powers))) < 0.02
+    signs = np.where(whole & (np.round(powers) % 2 == 1), np.sign(numbers), 1.0)
+    signs = np.where(~whole & (numbers < 0), np.nan, signs)
+    with np.errstate(all="ignore"):
+        value = (signs * np.abs(numbers) ** np.array(powers)).prod(1)
+    return np.where(np.isfinite(value), value, np.nan)
 
 # %% ../../nbs/quality/03_formula_search.ipynb #eaac54b3
 def find_formulas(

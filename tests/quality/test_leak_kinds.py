@@ -3,11 +3,13 @@
 `make bench` measures both rates on more than a hundred tables each (tests/bench/leaks.py); this is a sample of it.
 """
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from mlkit.data.type_inference import infer_table_spec
 from mlkit.quality.column_leakage import find_missingness_leaks
+from mlkit.quality.formula_search import find_formulas
 from mlkit.quality.leakage_evidence import make_audit_data
 from mlkit.quality.profile import profile_columns
 from mlkit.task.problem import Problem
@@ -54,3 +56,37 @@ def test_a_number_read_as_not_known_was_filled_all_the_same():
 
 def test_an_empty_table_has_a_profile():
     assert len(profile_columns(pd.DataFrame({"a": [], "b": pd.Series([], dtype="str")}))) == 2
+
+
+def area_of(width, depth, where, otherwise):
+    "A product of two columns in some of the rows, another thing in the rest."
+    return np.where(where, width * depth**2, otherwise)
+
+
+@pytest.mark.parametrize(
+    "kind", ["positive rows only", "negative widths", "zeros", "true", "true with zeros"]
+)
+def test_a_power_law_is_counted_over_all_rows(kind):
+    random = np.random.default_rng(4)
+    rows = 800
+    width, depth = random.lognormal(0, 1, rows), random.lognormal(0, 0.7, rows)
+    if kind == "negative widths":
+        width = np.where(random.random(rows) < 0.3, -width, width)
+    if kind == "true with zeros":
+        width = np.where(random.random(rows) < 0.2, 0, width)
+    law = {"positive rows only": random.random(rows) < 0.7, "zeros": random.random(rows) < 0.7}.get(kind)
+    law = np.ones(rows, bool) if law is None else law
+    other = 0.0 if kind == "zeros" else np.nan
+    y = area_of(width, depth, law, other)
+    if kind == "positive rows only":  # elsewhere the answer is 0, whatever the two say
+        y = np.where(law, y, 0.0)
+    if kind == "negative widths":  # only the size follows the law
+        y = np.abs(y)
+    numbers = np.column_stack([width, depth, random.normal(size=rows)])
+    found = [*find_formulas(y, numbers, ["width", "depth", "other"])]
+    if kind.startswith(("true", "negative")):
+        (formula,) = found
+        assert ("|'width'|" in formula.text) == (kind == "negative widths"), formula.text
+        assert formula.columns == (0, 1) and formula.share > 0.97
+    else:
+        assert found == [], found
