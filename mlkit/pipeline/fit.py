@@ -314,7 +314,7 @@ def split_and_prepare(
     )
     from mlkit.models.cross_validation import TrainingData
     from mlkit.models.model import original_labels
-    from mlkit.quality.cell_findings import unreadable_cell_notes
+    from mlkit.quality.cell_findings import cell_notes
     from mlkit.quality.findings import handle_leaks
     from mlkit.quality.leakage import audit_leakage
     from mlkit.quality.row_filters import (
@@ -351,7 +351,7 @@ def split_and_prepare(
     if not test_size:
         train, test = pd.concat([train, test]), test.head(0)
     features = infer_feature_specs(train, task)
-    told = {"cells": unreadable_cell_notes(features, readable)}
+    told = {"cells": cell_notes(features, readable)}
     told["copies"] = {"rows": copies} if (copies := describe_near_copies(readable, task.target)) else {}
     found = audit_leakage(features, train, test, task, way, known)
     before = len(test)

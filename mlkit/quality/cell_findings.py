@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.formatting import pluralise
-from ..data.column_reader import read_column
+from ..data.column_reader import is_text_series, read_column
+from ..data.conventions import date_order
 from ..data.schema import PARSED_KINDS, unreadable_cells
 from ..data.table_spec import TableSpec
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from IPython.display import Markdown
 
 # %% auto #0
-__all__ = ['unreadable_cell_notes', 'show_cell_notes']
+__all__ = ['unreadable_cell_notes', 'mixed_date_notes', 'cell_notes', 'show_cell_notes']
 
 # %% ../../nbs/quality/14_cell_findings.ipynb #717a1d42
 _KIND_WORDS = {"number": "a number of at most 1e38", "boolean": "yes or no", "date": "a date"}
@@ -43,6 +44,43 @@ def unreadable_cell_notes(
                 f"{_KIND_WORDS[column.kind]} (the first in row {first:,}) and count as missing"
             )
     return notes
+
+# %% ../../nbs/quality/14_cell_findings.ipynb #654bc3b1
+_OPEN_DATE = r"\s*[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{2,4}(?:\s.*)?"
+_MIN_ORDER_SHARE = 0.02  # of the dates, from which the rarer order is no slip
+
+
+def mixed_date_notes(
+    table: TableSpec,  # how the cells are read
+    rows: pd.DataFrame,  # raw, with the index of the source
+) -> dict[str, str]:  # a sentence a column, by column
+    "Which columns write dates with the day first in some rows and with the month first in others."
+    notes = {}
+    for column in table.columns:
+        if column.kind in PARSED_KINDS or column.name not in rows or not is_text_series(rows[column.name]):
+            continue
+        texts = rows[column.name].dropna()
+        dates = texts[texts.str.fullmatch(_OPEN_DATE).to_numpy(dtype=bool)]
+        if len(dates) < max(10, 0.8 * len(texts)):
+            continue
+        order = dates.map({text: date_order(text) for text in dates.unique()})
+        firsts = [order.index[(order == first).to_numpy()] for first in ("day", "month")]
+        if min(map(len, firsts)) < _MIN_ORDER_SHARE * len(dates):
+            continue
+        day, month = (int(places[0]) + 1 for places in firsts)
+        notes[column.name] = (
+            f"'{column.name}' has dates with the day first (row {day:,}) and with the month first (row {month:,}), "
+            f"so it is read as {column.kind}, not as dates; write all of them as 2025-03-14"
+        )
+    return notes
+
+# %% ../../nbs/quality/14_cell_findings.ipynb #971cbd0f
+def cell_notes(
+    table: TableSpec,  # how the cells are read
+    rows: pd.DataFrame,  # raw, with the index of the source
+) -> dict[str, str]:  # a sentence a column, by column
+    "What people should know of a table's cells before a model learns from them."
+    return unreadable_cell_notes(table, rows) | mixed_date_notes(table, rows)
 
 
 def show_cell_notes(

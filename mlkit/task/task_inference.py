@@ -294,7 +294,8 @@ def make_task(
         raise DataError(f"{name} {wrong}")
     if groups:
         note = _describe_spellings(spellings)
-        return complete_task(problem, type, groups, f"{name} is {type}, because {why}{note}", spellings)
+        task = complete_task(problem, type, groups, f"{name} is {type}, because {why}{note}", spellings)
+        return _as_written(task, target)
     codes = target_sentinels(target, number_spec)
     note = _describe_unreadable_rows(counts, number_spec)
     note += "".join(f"; {text} {how} is taken as missing and left out" for text, how in codes.items())
@@ -302,6 +303,27 @@ def make_task(
     missing = {"missing": [*codes]} if codes else {}
     task = replace(task, number_format=_number_format_json(number_spec) | missing)
     return _with_floor(task, parse_target_numbers(target, task.number_spec))
+
+
+_is_written_float = re.compile(r"-?[0-9]+[.]0+").fullmatch
+
+
+def _as_written(task: Task, target: pd.Series) -> Task:
+    "The task with classes such as 1.0, where the table writes all of them so: what is predicted is what it says."
+    counts: Counter[str] = Counter()
+    for value, rows in to_hashable(target).value_counts().items():
+        counts[str(value).strip()] += rows
+    gone = missing_labels(Counter({label_text(text): rows for text, rows in counts.items()}))
+    words = [text for text, _ in counts.most_common() if label_text(text) not in gone]
+    if not all(map(_is_written_float, words)):
+        return task
+    names = {label_text(text): text for text in reversed(words)}  # of several, the most frequent one
+    return replace(
+        task,
+        classes=[names.get(name, name) for name in task.classes],
+        positive=names.get(task.positive, task.positive),
+        spellings=task.spellings | names,
+    )
 
 
 _MIN_FLOOR_ROWS = 20  # fewer rows without a negative number say little
