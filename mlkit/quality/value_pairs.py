@@ -33,7 +33,7 @@ def _errors(codes: np.ndarray, truth: np.ndarray, classes: int) -> int:
 
 def _few_valued(evidence: AuditData, gone: set[str]) -> dict[str, np.ndarray]:
     "The columns of few values as codes; an empty cell is a value of its own."
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for name in map(str, evidence.typed):
         if name in gone or name in evidence.text_columns or len(found) == _MAX_PAIR_COLUMNS:
             continue
