@@ -1008,6 +1008,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'mlkit/evaluation/threshold.py')},
             'mlkit.explain': { 'mlkit.explain.dependence_columns': ('explain.html#dependence_columns', 'mlkit/explain.py'),
                                'mlkit.explain.describe_left_out_columns': ('explain.html#describe_left_out_columns', 'mlkit/explain.py'),
+                               'mlkit.explain.describe_scope': ('explain.html#describe_scope', 'mlkit/explain.py'),
                                'mlkit.explain.summarise': ('explain.html#summarise', 'mlkit/explain.py')},
             'mlkit.explanation.counterfactual': { 'mlkit.explanation.counterfactual.Counterfactual': ( 'explanation/counterfactual.html#counterfactual',
                                                                                                        'mlkit/explanation/counterfactual.py'),

@@ -15,7 +15,7 @@ from .explanation.perturbation import PerturbationPool, operand_columns
 from .explanation.row_report import RowReport
 
 # %% auto #0
-__all__ = ['dependence_columns', 'describe_left_out_columns', 'summarise']
+__all__ = ['dependence_columns', 'describe_left_out_columns', 'describe_scope', 'summarise']
 
 # %% ../nbs/07_explain.ipynb #0dbd1d4a
 _DRAWN_KINDS = ("number", "boolean", "category", "date")
@@ -44,6 +44,19 @@ def describe_left_out_columns(
         return ""
     which = f"the {len(pool.columns):,} columns that the model uses most are explained, {left:,} are not"
     return f"{joint}{which}; explain.columns = 0 explains all"
+
+
+def describe_scope(
+    pool: PerturbationPool,
+    rows: int,  # to be explained
+    changeable: int,  # columns that may change in a counterfactual
+    background: int,  # background rows that were asked for
+) -> str:  # one line
+    "What is going to be explained."
+    scope = f"{rows} row{'s' if rows > 1 else ''} to explain by {len(pool.columns)} columns; {changeable} of them may change"
+    if pool.background >= background:
+        return scope
+    return f"{scope}; so wide a table leaves time for {pool.background} background rows"
 
 
 def summarise(
