@@ -46,7 +46,8 @@ def unreadable_cell_notes(
     return notes
 
 # %% ../../nbs/quality/14_cell_findings.ipynb #654bc3b1
-_OPEN_DATE = r"\s*[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{2,4}(?:\s.*)?"
+_MARKS = ("-", "/", "[.]")
+_OPEN_DATE = "|".join(rf"\s*[0-9]{{1,2}}{mark}[0-9]{{1,2}}{mark}[0-9]{{2,4}}(?:\s.*)?" for mark in _MARKS)
 _MIN_ORDER_SHARE = 0.02  # of the dates, from which the rarer order is no slip
 
 

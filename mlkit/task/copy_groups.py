@@ -22,10 +22,12 @@ _MAX_SPREADS = 10.0  # how far from the rest a number counts
 
 def _as_numbers(cells: pd.Series) -> pd.Series | None:
     "The numbers or moments in a column, float64; None: it holds words."
-    if cells.dtype.kind in "mM":
+    if cells.dtype.kind in "mM" and not isinstance(cells.dtype, pd.ArrowDtype):
         return cells.astype("int64").astype("float64").where(cells.notna())
     if cells.dtype.kind in "iufb":
         return cells.astype("float64")
+    if cells.dtype.kind in "mM":
+        return None
     texts = cells.astype("str")
     known = int(cells.notna().sum())
     for text in (texts, texts.str.replace(",", ".", regex=False)):
@@ -55,7 +57,7 @@ _NEIGHBOURS = 100  # to look at; copies of one row are found up to half of them
 _MAX_AXES = 8  # with more columns, neighbours are looked for in a projection
 _ASKED_ROWS = 1_000  # enough to see whether there are copies at all
 _CHANCE = 0.002  # share of honest rows with such a gap
-_MIN_GAP_SHARE, _MIN_GAP_ROWS = 0.05, 10  # of the rows that were asked
+_MIN_GAP_SHARE, _MIN_GAP_ROWS = 0.1, 20  # of the rows that were asked
 
 
 class _Gaps(NamedTuple):

@@ -45,8 +45,7 @@ def test_labels_come_out_as_they_went_in(tmp_path, kind):
     folder = tmp_path / "run" / "artifacts"
     task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     assert sorted(task["classes"]) == labels
-    answers = next(path for path in folder.iterdir() if path.stem == "predictions")
-    read = pd.read_csv(answers, dtype="str") if answers.suffix == ".csv" else pd.read_parquet(answers)
+    read = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
     assert set(read["prediction"].astype("str")) == set(labels)
 
 
@@ -55,7 +54,6 @@ def test_rows_without_a_target_are_told_with_their_share(tmp_path):
     frame.loc[::4, "y"] = "NA"
     told = run(tmp_path, frame, "--to", "validate")
     assert "75 of 300 rows (25.0%) left out: without target" in told
-    page = CliRunner().invoke(app, ["show", "--out", str(tmp_path / "run")])
-    assert page.exit_code in (0, 1)
+    CliRunner().invoke(app, ["show", str(tmp_path / "run")])
     report = tmp_path / "run" / "report.html"
     assert "(25.0%) left out: without target" in report.read_text(encoding="utf-8")
