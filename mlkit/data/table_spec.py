@@ -149,7 +149,7 @@ def require_known(
     what: str,  # the beginning of the message, such as "the data lacks column"
 ) -> None:
     "Check that every wanted name is known. DataError: one is not; the nearest known one is offered."
-    known = [*known]
+    known = dict.fromkeys(known)
     for name in wanted:
         if name not in known:
             raise DataError(f"{what} {name!r}{did_you_mean(name, known)}")

@@ -335,8 +335,11 @@ def folder_frames(
 # %% ../../nbs/sources/07_file_formats.ipynb #e2c98c86
 def _check_same_columns(columns: list[str], name: str, wanted: list[str], first: str) -> None:
     "DataError when a file has other columns than the first one."
-    lacks = [shorten(each, 40) for each in wanted if each not in {*columns}]
-    extra = [shorten(each, 40) for each in columns if each not in {*wanted}]
+    if columns == wanted:
+        return
+    there, known = {*columns}, {*wanted}
+    lacks = [shorten(each, 40) for each in wanted if each not in there]
+    extra = [shorten(each, 40) for each in columns if each not in known]
     if not lacks and not extra:
         return
 

@@ -82,7 +82,7 @@ class FieldSurvey:
             inside = [name for name in self.names if name.startswith(f"{key}.")]
             if key not in self.whole and len(inside) > _MAX_FIELDS:
                 self.whole |= {key}
-                left = [name for name in self.names if name not in {*inside}]
+                left = [name for name in self.names if not name.startswith(f"{key}.")]
                 self.names = {name: self.names[name] for name in left} | {key: True}
 
     @property
