@@ -220,6 +220,12 @@ class TableSpec:
         "A table spec with more derived inputs. DataError: one cannot be computed."
         return replace(self, derived=_with_names(self, derived))
 
+    def without_reasons(self) -> Self:
+        "What reading rows needs, and no more: reasons quote cells, and unused columns are not read."
+        read = (replace(each, kind_reason="", unused_reason="") for each in self.columns)
+        columns = (each if each.use else ColumnSpec(each.name, each.kind, use=False) for each in read)
+        return replace(self, columns=tuple(columns))
+
     def to_dict(self) -> dict[str, Any]:
         "The content of `table.json`."
         common = Counter(column.missing for column in self.columns).most_common(1)

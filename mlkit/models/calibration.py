@@ -288,6 +288,7 @@ class FinalModel(Model):
 
 
 def finalise_model(model: Model, calibrator: Calibrator | None = None, threshold: float = 0.5) -> FinalModel:
-    "The same model, ready to leave; one that is finished already is finished anew."
+    "The same model, ready to leave, without reasons that quote cells; a final one is finished anew."
     parts = {field.name: getattr(model, field.name) for field in fields(Model)}
+    parts["table"] = model.table.without_reasons()
     return FinalModel(**parts, calibrator=calibrator, threshold=threshold)

@@ -103,13 +103,8 @@ def package_declarations(
             own,
             rules={name: cover_rule(rule) if name in hidden else rule for name, rule in own.rules.items()},
         )
-    columns = tuple(
-        replace(column, kind_reason="") if column.name in hidden or not column.use else column
-        for column in model.table.columns
-    )
-    table = replace(model.table, columns=columns)  # reasons quote cells
     problem = {"task": model.task.to_dict(), "threshold": model.threshold, "personal": [*personal]}
-    return {"table": table.to_dict(), "schema": own.to_dict(), "problem": problem}
+    return {"table": model.table.without_reasons().to_dict(), "schema": own.to_dict(), "problem": problem}
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #84a7c302
 def replace_package(

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..data.cells import as_text, normalise_text, to_python
+from ..data.column_spec import ColumnSpec
 from ..data.table_spec import TableSpec
 
 _MIN_ROWS = 5  # a word that fewer rows hold may say whose row it is
@@ -35,7 +37,24 @@ def deal_words(
     return made
 
 # %% auto #0
-__all__ = ['deal_words', 'made_up_cells', 'anonymise_cells']
+__all__ = ['deal_words', 'cover_rare_categories', 'made_up_cells', 'anonymise_cells']
+
+# %% ../../nbs/packaging/10_usual_cells.ipynb #552f5c28
+def cover_rare_categories(
+    cells: pd.Series,  # raw
+    column: ColumnSpec,  # of kind category
+) -> pd.Series:  # as they are, or as text where one is covered
+    "The cells, with those that the model takes for one of the others named so."
+    texts = {cell: as_text(to_python(cell)) for cell in cells.dropna().unique().tolist()}
+    learned = {cell for cell, text in texts.items() if column.lookups.category(text)}
+    markers = {cell for cell, text in texts.items() if normalise_text(text) in column.lookups.markers}
+    if texts.keys() <= learned | markers:
+        return cells
+    covered = {
+        cell: text if cell in learned | markers else column.other_category or None
+        for cell, text in texts.items()
+    }
+    return cells.map(covered, na_action="ignore").astype(object)
 
 # %% ../../nbs/packaging/10_usual_cells.ipynb #71ea6959
 def made_up_cells(
@@ -60,9 +79,11 @@ def anonymise_cells(
     personal: Collection[str] = (),  # columns whose values are shown nowhere
     seed: int = 42,
 ) -> pd.DataFrame:
-    "The same columns with nobody's cells in them: no free text of a row, no value of a personal column."
+    "The same columns with nobody's cells in them: no text of a row, no rare category, no personal value."
     names = [column.name for column in table.used if column.name in frame]
     texts = [name for name in names if table[name].kind == "text" and name not in personal]
     made = {name: deal_words(frame[name], train[name], seed) for name in texts}
     made |= {name: made_up_cells(frame[name], seed) for name in names if name in personal}
+    words = [name for name in names if table[name].kind == "category" and name not in personal]
+    made |= {name: cover_rare_categories(frame[name], table[name]) for name in words}
     return frame.assign(**made)

@@ -42,6 +42,9 @@ def people() -> pd.DataFrame:
         "social_security": [f"{at * 104729 % 900000000 + 100000000}" for at in range(ROWS)],
         "date_of_birth": pd.Timestamp("1950-01-01") + pd.to_timedelta(rng.integers(0, 20000, ROWS), "D"),
         "note": [f"{' '.join(rng.permutation(usual)[:9])} zq{at}x" for at in range(ROWS)],
+        "city": [f"Zcity{at}" if at % 12 == 5 else ["Leeds", "York", "Hull"][at % 3] for at in range(ROWS)],
+        "depot": [9_990_000 + at if at % 15 == 4 else at % 4 + 1 for at in range(ROWS)],
+        "branch": [f"Zbranch{at % 6}" for at in rng.permutation(ROWS)],
         "age": age, "spend": rng.normal(100, 20, ROWS).round(2),
         "left": np.where(age + rng.normal(0, 15, ROWS) > 55, "yes", "no"),
     })  # fmt: skip
@@ -53,7 +56,8 @@ def model_folder(own_key, people, tmp_path_factory) -> Path:
     people.to_parquet(desk / "people.parquet")
     small = {
         "problem": {"target": "left"}, "collect": {"source": str(desk / "people.parquet")}, "validate": {},
-        "prepare": {}, "train": {"models": "tree", "trials": 1, "budget": 0.0, "jobs": 1},
+        "prepare": {"leave_out": "branch", "columns": "depot: kind category"},
+        "train": {"models": "tree", "trials": 1, "budget": 0.0, "jobs": 1},
         "evaluate": {"resamples": 100, "curve_points": 0},
         "explain": {"samples": 10, "background": 20, "rows": "1", "fixed": ""}, "package": {"register": False},
     }  # fmt: skip
@@ -84,6 +88,46 @@ def test_no_file_holds_a_personal_value_or_the_text_of_a_row(model_folder, peopl
         if name == "background.json":
             assert len([day for day in days if day in text]) <= 5
     assert not any(str(number) in whole["background.json"] for number in people["顧客ID"])
+
+
+def test_no_file_holds_a_rare_category_or_what_was_learned_of_a_column_that_is_left_out(model_folder, people):
+    whole = {path.name: words_of(path) for path in model_folder.iterdir()}
+    cells = {city for city in people["city"] if city.startswith("Z")} | {*people["branch"]}
+    cells |= {str(depot) for depot in people["depot"] if depot > 10}
+    for name, text in whole.items():
+        assert [cell for cell in cells if cell in text][:3] == [], name
+    usual = pd.read_parquet(model_folder / "reference.parquet")
+    assert {*usual["city"]} == {"Leeds", "York", "Hull", "(other)"}
+    assert {*usual["depot"]} == {"1", "2", "3", "4", "(other)"}
+
+
+def test_a_package_does_not_say_why_a_column_is_read_as_it_is(model_folder, people):
+    """Reasons quote cells, and lowest and highest values."""
+    shipped = {path.name: joblib.load(path).table for path in (model_folder / "model.joblib",)}
+    shipped |= {"model.pkl": pd.read_pickle(model_folder / "model.pkl").table}
+    for name, table in shipped.items():
+        assert not any(column.kind_reason or column.unused_reason for column in table.columns), name
+        assert table.to_dict() == json.loads((model_folder / "table.json").read_text("utf-8")), name
+    assert str(people["spend"].max()) not in words_of(model_folder / "model.joblib")
+
+
+def test_a_package_made_again_has_the_same_bytes(model_folder, own_key, project):
+    import os
+    import subprocess
+    import sys
+
+    before = {path.name: path.read_bytes() for path in model_folder.iterdir()}
+    again = (
+        "import sys; from pathlib import Path; from mlkit.pipeline.notebooks import *\n"
+        "from mlkit.core.run_folder import edit_journal\n"
+        "run = Path(sys.argv[1])\n"
+        "with edit_journal(run) as journal: journal['stages'].pop('package')\n"
+        "run_in_process(run, list_stages()['package'], {'register': False})"
+    )
+    for seed in ("1", "2"):
+        subprocess.run([sys.executable, "-c", again, model_folder.parent], check=True, timeout=300,
+                       env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(project)})  # fmt: skip
+        assert {path.name: path.read_bytes() for path in model_folder.iterdir()} == before
 
 
 def test_what_is_personal_is_found_and_what_is_honest_is_not(people):
