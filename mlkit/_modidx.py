@@ -5,6 +5,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mlkit.cli.main.RunRequest.after': ('cli/main.html#runrequest.after', 'mlkit/cli/main.py'),
                                 'mlkit.cli.main.RunRequest.file': ('cli/main.html#runrequest.file', 'mlkit/cli/main.py'),
                                 'mlkit.cli.main.RunRequest.parameters': ('cli/main.html#runrequest.parameters', 'mlkit/cli/main.py'),
+                                'mlkit.cli.main._check_score': ('cli/main.html#_check_score', 'mlkit/cli/main.py'),
                                 'mlkit.cli.main._describe_result': ('cli/main.html#_describe_result', 'mlkit/cli/main.py'),
                                 'mlkit.cli.main._example_target': ('cli/main.html#_example_target', 'mlkit/cli/main.py'),
                                 'mlkit.cli.main._find_settings_file': ('cli/main.html#_find_settings_file', 'mlkit/cli/main.py'),

@@ -18,7 +18,8 @@ def summarise(
     "What this stage found, for the command line."
     numbers = metrics["score"], *metrics["interval"], metrics["baseline"]
     value, low, high, baseline = map(format_number, numbers)
-    text = f"{metrics['metric']} {value} ({low} to {high}); baseline {baseline}; fit: {metrics['fit']}"
+    span = f" ({low} to {high}); baseline {baseline}" if metrics["score"] is not None else " on the test rows"
+    text = f"{metrics['metric']} {value}{span}; fit: {metrics['fit']}"
     if few := metrics.get("few_test_rows"):
         text += f"; {few}"
     if (score := read_score_summary(metrics)) and (perfect := describe_perfect_score(score)):

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from .model_commands import add_model_commands
-from ..core.errors import MLKitError, RunError, SettingsError, did_you_mean
+from ..core.errors import DataError, MLKitError, RunError, SettingsError, did_you_mean
 from ..core.formatting import wrap_for_terminal
 
 app = typer.Typer(
@@ -220,6 +220,8 @@ def run(
     told = {*chosen} - {"problem", "collect", "validate", "prepare", "train"}
     result = _describe_result(folder) if told else f"Next: mlkit run --out {folder}"
     typer.echo(wrap_for_terminal(result))
+    if told:
+        _check_score(folder)
 
 # %% ../../nbs/cli/02_main.ipynb #ecb33a56
 def _describe_result(
@@ -231,14 +233,26 @@ def _describe_result(
     run, report = RunFolder(folder), folder / "report.html"
     if not run.has("metrics"):
         return f"Report: {report}\nNext: mlkit run --out {folder}"
-    from mlkit.task.score_summary import describe_no_score, describe_verdict, read_score_summary
+    from mlkit.task.score_summary import describe_verdict, read_score_summary
 
     metrics, following = run.load("metrics"), f"Next:   mlkit show {folder} --open"
     score = read_score_summary(metrics)
     if run.has("package"):
         following += f"\n        mlkit serve {folder}"
-    verdict = describe_verdict(score) if score else describe_no_score(metrics)
-    return "\n".join(["", verdict, f"Report: {report}", following])
+    verdict = [describe_verdict(score)] if score else []
+    return "\n".join(["", *verdict, f"Report: {report}", following])
+
+
+def _check_score(
+    folder: Path,  # a run folder
+) -> None:
+    "DataError: the model was evaluated, and has no score."
+    from mlkit.core.run_folder import RunFolder
+    from mlkit.task.score_summary import describe_no_score, read_score_summary
+
+    run = RunFolder(folder)
+    if run.has("metrics") and not read_score_summary(metrics := run.load("metrics")):
+        raise DataError(describe_no_score(metrics))
 
 # %% ../../nbs/cli/02_main.ipynb #c170bcba
 @app.command()

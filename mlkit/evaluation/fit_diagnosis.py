@@ -20,7 +20,7 @@ from ..task.metrics import METRICS
 from ..task.task import Task
 
 # %% ../../nbs/evaluation/05_fit_diagnosis.ipynb #05b11b81
-FitVerdict: TypeAlias = Literal["good", "overfit", "underfit"]
+FitVerdict: TypeAlias = Literal["good", "overfit", "underfit", "unknown"]
 
 
 def perfect_score(task: Task) -> float:
@@ -162,8 +162,10 @@ def confirm_fit(
     test: tuple[float, float, float],  # score on the test rows, and its interval
     baseline: float,  # the score of no model on the test rows
 ) -> tuple[FitVerdict | str, str]:  # and what contradicts, as Markdown; empty: nothing does
-    "A good fit stays good unless the test rows contradict: clearly less than promised, or no better than no model."
+    "A good fit stays good where test rows say so: about what was promised, and better than no model."
     value, low, high = test
+    if fit == "good" and not math.isfinite(value):
+        return "unknown", "**The fit is not confirmed**: the score is undefined on the test rows."
     promised, lost = score_gain(task, validation, baseline), score_gain(task, validation, value)
     missed = score_gain(task, validation, high if task.sign > 0 else low) > 2 * standard_error(folds)
     useless = score_gain(task, value, baseline) <= 0

@@ -1,5 +1,6 @@
 """What a run or a fit does to the target is told: shares that moved, and a score that cannot be."""
 
+import math
 import warnings
 
 import numpy as np
@@ -9,8 +10,13 @@ from typer.testing import CliRunner
 
 from mlkit import fit
 from mlkit.cli.main import app
+from mlkit.core.errors import DataError
 from mlkit.core.run_folder import RunFolder
+from mlkit.evaluate import summarise
+from mlkit.evaluation.fit_diagnosis import confirm_fit
 from mlkit.pipeline.report import collect_report_data
+from mlkit.task.problem import Problem
+from mlkit.task.task_inference import make_task
 
 RNG = np.random.default_rng(0)
 
@@ -39,6 +45,14 @@ def test_fit_says_that_dropping_rows_moved_the_shares():
     assert "shift" not in fitted(rows, duplicates="keep")[0]
 
 
+def test_a_score_that_cannot_be_confirms_no_fit():
+    task = make_task(Problem("y"), pd.Series(["no", "yes"] * 20))
+    fit, why = confirm_fit(task, "good", 0.8, [0.8, 0.8], (math.nan, math.nan, math.nan), math.nan)
+    assert fit == "unknown" and "undefined" in why
+    metrics = {"metric": "roc_auc", "score": None, "interval": [None, None], "baseline": None, "fit": fit}
+    assert summarise(metrics) == "roc_auc undefined on the test rows; fit: unknown"
+
+
 def test_fit_says_that_the_mean_of_a_number_moved():
     rows = pd.DataFrame({"a": RNG.normal(size=200), "b": RNG.normal(size=200)})
     rows["y"] = rows.a + RNG.normal(size=200)
@@ -54,10 +68,12 @@ def test_an_undefined_score_is_explained(tmp_path, monkeypatch, why):
     monkeypatch.setattr("mlkit.pipeline.runner.run_pipeline", lambda *_, **__: None)
     run.save("metrics", {"metric": "roc_auc", "score": None, "interval": [None, None], "few_test_rows": why})
     (tmp_path / "t.csv").write_text("a,y\n" + "1,no\n2,yes\n" * 20)
-    told = CliRunner().invoke(
+    said = CliRunner().invoke(
         app, ["run", "--data", str(tmp_path / "t.csv"), "--target", "y", "--out", str(run.folder), "--to", "evaluate"]
-    ).output  # fmt: skip
-    assert "No score yet" not in told and "No score: AUC-ROC is undefined" in told
+    )  # fmt: skip
+    told = str(said.exception)
+    assert isinstance(said.exception, DataError) and said.exception.exit_code == 2
+    assert told.startswith("No score: AUC-ROC is undefined") and "Report: " in said.output
     page = collect_report_data(run.folder)
     assert page["headline"][1] == "No score" and "undefined" in page["steps"][0]
     if why:
