@@ -4318,6 +4318,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                 'mlkit/sources/file_formats.py'),
                                             'mlkit.sources.file_formats._are_large_integers': ( 'sources/file_formats.html#_are_large_integers',
                                                                                                 'mlkit/sources/file_formats.py'),
+                                            'mlkit.sources.file_formats._as_unicode': ( 'sources/file_formats.html#_as_unicode',
+                                                                                        'mlkit/sources/file_formats.py'),
                                             'mlkit.sources.file_formats._check_same_columns': ( 'sources/file_formats.html#_check_same_columns',
                                                                                                 'mlkit/sources/file_formats.py'),
                                             'mlkit.sources.file_formats._flatten_table': ( 'sources/file_formats.html#_flatten_table',

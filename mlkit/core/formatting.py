@@ -150,7 +150,7 @@ def describe_missing_column(
     "That there is no such column, and which may be meant; blanks around names do not count."
     names = [str(each).strip() for each in known]
     some, more = [shorten(each, 40) for each in names[:20]], len(names) - 20
-    there = f"; it has {', '.join(some)}{f' and {more} more' if more > 0 else ''}"
+    there = f"; it has {', '.join(some) or 'no column'}{f' and {more} more' if more > 0 else ''}"
     return f"no column '{shorten(name.strip(), 60)}' in {where}{did_you_mean(name.strip(), names) or there}"
 
 # %% ../../nbs/core/07_formatting.ipynb #4aeb142a

@@ -81,8 +81,11 @@ class Model:
         return output if self.task.type == "regression" else self.classes_[self._predicted_codes(output)]
 
     def _output_of_checked(self, frame: pd.DataFrame) -> np.ndarray:
-        require_conventions(self.table.used, frame)
-        return self.output(frame)
+        from mlkit.sources.file_formats import normalise_table
+
+        rows = normalise_table(frame)  # as before training
+        require_conventions(self.table.used, rows)
+        return self.output(rows)
 
     def _predicted_codes(self, output: np.ndarray) -> np.ndarray:
         "The places of the predicted classes, from probabilities (rows, classes)."

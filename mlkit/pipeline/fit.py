@@ -46,7 +46,7 @@ _ARGUMENTS = {  # what this function calls the parameters of the stages, and wha
 
 def fit(
     frame: pd.DataFrame,  # raw rows
-    target: str,  # the column to predict
+    target: str | int | tuple,  # the column to predict
     budget: float = 60.0,  # seconds in all; 0: no limit. Training gets what is left, a fifth of it at least
     trials: int = 100,  # settings to try at most
     models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
@@ -332,9 +332,11 @@ def split_and_prepare(
 
     if not hasattr(frame, "columns"):
         raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
+    if isinstance(target, int | tuple) and target in frame.columns:
+        target = str(target)  # as all names are from here on
     if not isinstance(target, str):
         raise SettingsError(
-            f"target is the name of a column, not a {type(target).__name__}; where the answers stand apart: "
+            f"target is the name of a column, not {type(target).__name__}; where the answers stand apart: "
             'fit(X.assign(answer=y), "answer")'
         )
     problem = state_problem(target, task=task_type, metric=metric)

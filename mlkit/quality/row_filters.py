@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError
+from ..core.formatting import pluralise
 from ..sources.joins import find_key_column
 from ..task.copy_groups import copy_groups
 from ..task.repeated_rows import find_repeated_rows
@@ -64,6 +65,8 @@ def drop_unusable_rows(
     duplicates: DuplicateOption = "auto",  # of equal rows: auto drops copies, keep none, drop all but one
 ) -> tuple[pd.DataFrame, dict[str, int]]:  # what is left, with the index of `data`; how many went, by reason
     "Rows that have a target, copies once. DataError when too few are left."
+    if not len(data):
+        raise DataError("the table has no row; a model needs rows to learn from")
     missing = pd.Series(missing_targets(data[target]), index=data.index)
     repeated = _repeated_rows(data, duplicates) & ~missing
     kept = data[~missing & ~repeated]
@@ -75,8 +78,8 @@ def drop_unusable_rows(
         lost = {f"without a value in '{target}'": missing.sum(), "repeated": repeated.sum()}
         why = ", ".join(f"{count:,} {reason}" for reason, count in lost.items() if count)
         raise DataError(
-            f"{len(kept)} usable rows of {len(data):,}{f' ({why})' if why else ''} "
-            f"are too few to learn from and to test on; at least {_MIN_TABLE_ROWS} are needed"
+            f"{pluralise(len(kept), 'usable row')} of {len(data):,}{f' ({why})' if why else ''} "
+            f"{'is' if len(kept) == 1 else 'are'} too few to learn from and to test on; at least {_MIN_TABLE_ROWS} are needed"
         )
     return kept, {"without target": int(missing.sum()), "repeated": int(repeated.sum())}
 

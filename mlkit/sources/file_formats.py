@@ -116,6 +116,10 @@ def normalise_column(
     import datetime as dt
     import decimal
 
+    if isinstance(column.dtype, pd.ArrowDtype) and column.dtype.type in (list, dict):
+        column = column.astype(object)  # nested values of Arrow
+    if column.dtype.kind == "f" and column.dtype.itemsize > 8:
+        column = column.astype("float64")  # what libraries compute with
     if column.dtype != object:
         return column
     column = column.where(column.notna(), None)
@@ -127,7 +131,21 @@ def normalise_column(
         return pd.to_numeric(column.astype(float))
     if kinds and kinds <= {dt.date, dt.datetime, pd.Timestamp}:
         return pd.to_datetime(column, errors="coerce")
-    return column.map(value_text, na_action="ignore").astype("str")
+    return _as_unicode(column.map(value_text, na_action="ignore"))
+
+
+def _as_unicode(
+    texts: pd.Series,  # with gaps
+) -> pd.Series:
+    "Texts as every library holds them. DataError: one is no Unicode."
+    try:
+        return texts.astype("str")
+    except UnicodeEncodeError:
+        name = str(texts.name).encode("utf-8", "replace").decode()
+        raise DataError(
+            f"column '{shorten(name, 60)}' holds text that is no Unicode (half of a surrogate pair); read the "
+            "file in its own encoding, or replace what cannot be read"
+        ) from None
 
 
 def _are_large_integers(known: pd.Series) -> bool:

@@ -111,6 +111,7 @@ def count_labels(
 ) -> dict[str, int]:  # label -> rows
     "The rows of each label. Of very many different values, an even choice is enough."
     counts = to_hashable(target).value_counts(sort=False)
+    counts = counts[counts > 0]  # a category that no row has is no class
     labels: Counter[str] = Counter()
     for value, rows in counts.iloc[:: 1 + len(counts) // _MAX_SAMPLED_VALUES].items():
         labels[label_text(value)] += rows
