@@ -77,9 +77,10 @@ def drop_unusable_rows(
     if len(kept) < _MIN_TABLE_ROWS:
         lost = {f"without a value in '{target}'": missing.sum(), "repeated": repeated.sum()}
         why = ", ".join(f"{count:,} {reason}" for reason, count in lost.items() if count)
+        few = f"{'is' if len(kept) == 1 else 'are'} too few"
         raise DataError(
             f"{pluralise(len(kept), 'usable row')} of {len(data):,}{f' ({why})' if why else ''} "
-            f"{'is' if len(kept) == 1 else 'are'} too few to learn from and to test on; at least {_MIN_TABLE_ROWS} are needed"
+            f"{few} to learn from and to test on; at least {_MIN_TABLE_ROWS} are needed"
         )
     return kept, {"without target": int(missing.sum()), "repeated": int(repeated.sum())}
 

@@ -167,7 +167,9 @@ def normalise_table(
     keep_types: bool = False,  # cells of a column of several types stay what they are
 ) -> pd.DataFrame:  # with settled names and plain columns
     "A table that the later stages can work with. DataError: a name that comes twice."
-    names = make_column_names([str(name) for name in frame.columns])
+    names = make_column_names(
+        _as_unicode(pd.Series([str(name) for name in frame.columns], dtype=object)).tolist()
+    )
     settle = with_common_type if keep_types else normalise_column
     columns = [settle(frame.iloc[:, place]) for place in range(len(names))]
     return pd.concat(columns, axis=1, keys=names) if columns else frame

@@ -35,7 +35,10 @@ GOOD = {
 HALF = "holds text that is no Unicode"
 BAD = {
     "half a letter": (FRAME.assign(plan=pd.Series([f"\ud800{n % 3}" for n in range(N)], dtype=object)), HALF),
-    "half a letter in a name": (FRAME.set_axis(pd.Index(["age", "p\ud800", "left"], dtype=object), axis=1), HALF),
+    "half a letter in a name": (
+        FRAME.set_axis(pd.Index(["age", "p\ud800", "left"], dtype=object), axis=1),
+        HALF,
+    ),
     "half a letter in the target": (FRAME.assign(left=pd.Series(["\ud800", "b"] * 60, dtype=object)), HALF),
     "no row": (FRAME.iloc[:0], "the table has no row; a model needs rows to learn from"),
     "one row": (FRAME.iloc[:1], "1 usable row of 1 is too few to learn from and to test on"),
