@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .core.formatting import pluralise
 from .scoring.batch_job import ScoringResult
 
 # %% auto #0
@@ -22,23 +23,27 @@ def describe_scoring(done: ScoringResult) -> str:  # some lines
     "What was done, and what to look at."
     model = f"{done.model} version {done.version}"
     lines = [
-        f"{done.rows:,} rows predicted by {model} at {done.rows_per_second:,.0f} rows a second: {done.output}"
+        f"{pluralise(done.rows, 'row')} predicted by {model} at {done.rows_per_second:,.0f} rows a second: {done.output}"
     ]
     if done.rejected:
         lines.append(
-            f"{done.rejected:,} rows were rejected; they stand in {done.rejected_file or 'the file .rejected.csv'}, "
-            "each with its reason. Mend a copy of it, and score that."
+            f"{pluralise(done.rejected, 'row')} rejected, with the reason, in "
+            f"{done.rejected_file or 'the file .rejected.csv'}. Mend a copy of it, and score that."
         )
     lines += [f"While reading: {note}." for note in done.reading]
     for message, rows in Counter(done.warnings).most_common(3):
-        lines.append(f"Warning for {rows:,} rows: {message}.")
+        lines.append(f"Warning for {pluralise(rows, 'row')}: {message}.")
+    if (more := len(done.warnings) - 3) > 0:
+        lines.append(
+            f"And {pluralise(more, 'other kind')} of warnings: the column 'warnings' has them, row by row."
+        )
     return "\n".join([*lines, done.cluster_error] if done.cluster_error else lines)
 
 
 def summarise(done: ScoringResult) -> str:  # one line
     "What this stage did, for the command line."
     bad = f", {done.rejected:,} rejected" if done.rejected else ""
-    return f"{done.rows:,} rows predicted at {done.rows_per_second:,.0f} a second{bad}"
+    return f"{pluralise(done.rows, 'row')} predicted at {done.rows_per_second:,.0f} a second{bad}"
 
 # %% ../nbs/09_score.ipynb #20209138
 def evaluation_rows_path(

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import SettingsError
-from ..core.formatting import wrap_for_terminal
+from ..core.formatting import pluralise
 from ..core.wording import rewording_errors
 
 
@@ -29,7 +29,9 @@ def show_row_progress() -> Iterator[Callable[[int, float], None]]:
 
     def report(rows: int, seconds: float) -> None:
         nonlocal printed
-        line = f"{rows:,} rows, {rows / seconds:,.0f} a second"
+        if not rows or not seconds:
+            return
+        line = f"{pluralise(rows, 'row')}, {rows / seconds:,.0f} a second"
         if console.is_terminal:
             status.update(line)
         elif seconds - printed >= 30:
@@ -40,12 +42,29 @@ def show_row_progress() -> Iterator[Callable[[int, float], None]]:
         yield report
 
 # %% auto #0
-__all__ = ['keys_app', 'show_row_progress', 'score', 'serve', 'deploy', 'monitor', 'keys_add', 'keys_list', 'keys_remove',
-           'history', 'promote', 'rollback', 'add_model_commands']
+__all__ = ['keys_app', 'show_row_progress', 'score', 'serve', 'deploy', 'keys_add', 'keys_list', 'keys_remove', 'history',
+           'promote', 'rollback', 'add_model_commands']
 
 # %% ../../nbs/cli/01_model_commands.ipynb #e0fd60ec
 _argument = partial(typer.Argument, show_default=False)
 _option = partial(typer.Option, show_default=False)
+
+
+def _number(
+    low: float,
+    high: float,
+    **more: Any,  # for `typer.Option`
+) -> Any:
+    "An option that is a number between two others. SettingsError, with the option as it is typed: it is not."
+
+    def check(option: typer.CallbackParam, value: float) -> float:
+        if not low <= value <= high:
+            raise SettingsError(f"{option.opts[0]} {value:,} is out of range; give {low:,} to {high:,}")
+        return value
+
+    return typer.Option(callback=check, **more)
+
+
 _Model = Annotated[
     str, _argument(metavar="MODEL", help="A package or run folder, or NAME@ALIAS of the registry.")
 ]
@@ -91,7 +110,7 @@ def score(
     delimiter: Annotated[str, typer.Option(help="Delimiter of a text file.")] = "auto",
     sheet: Annotated[str, _option(help="Sheet of an Excel file; default: the first.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
-    jobs: Annotated[int, typer.Option(help="Processor cores; 0: all.")] = 0,
+    jobs: Annotated[int, _number(0, 1_024, help="Processor cores; 0: all.")] = 0,
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
     formulas: Annotated[
         str, typer.Option(help="CSV cells that a spreadsheet would run: neutralise, or keep.")
@@ -123,8 +142,8 @@ def score(
 def serve(
     model: _Model,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
-    workers: Annotated[int, typer.Option(help="Server processes.")] = 1,
+    port: Annotated[int, _number(0, 65_535, help="Port to listen on; 0: any that is free.")] = 8080,
+    workers: Annotated[int, _number(1, 256, help="Server processes.")] = 1,
     keys: Annotated[
         str, _option(metavar="FILE", help="API keys; required unless --host is this machine only.")
     ] = "",
@@ -136,8 +155,8 @@ def serve(
             metavar="PLACE", help=("Prediction log: a file, an address of a database, env:NAME, or none.")
         ),
     ] = "predictions.db",
-    log_share: Annotated[float, typer.Option(help="Share of the predictions that are logged.")] = 1.0,
-    max_rows: Annotated[int, typer.Option(help="Maximum rows in a request.")] = 10_000,
+    log_share: Annotated[float, _number(0, 1, help="Share of the predictions that are logged.")] = 1.0,
+    max_rows: Annotated[int, _number(1, 10_000_000, help="Maximum rows in a request.")] = 10_000,
     access: Annotated[bool, typer.Option("--access", help="Log a line for each request.")] = False,
     durable: Annotated[
         bool, typer.Option("--durable", help="Answer only when the prediction is in the log.")
@@ -155,7 +174,11 @@ def serve(
 
     named = None if Path(model).exists() else parse_model_reference(model)
     with _followed_package(named) if named else nullcontext(find_package(model)) as place:
-        typer.echo(f"{model} at {'https' if tls_cert else 'http'}://{host}:{port}; stop with Ctrl-C")
+
+        def tell(port: int) -> None:
+            place = f"{'https' if tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+            typer.echo(f"{model} at {place}; stop with Ctrl-C")
+
         answer(
             place,
             host,
@@ -164,6 +187,7 @@ def serve(
             tls_cert,
             tls_key,
             keys,
+            on_ready=tell,
             log=log,
             log_share=log_share,
             max_rows=max_rows,
@@ -234,36 +258,6 @@ def _other_files(folder: Path) -> list[str]:
 
     ours = {name.split("/")[0] for name in written_files(folder)}
     return sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
-
-# %% ../../nbs/cli/01_model_commands.ipynb #7f99b094
-def monitor(
-    model: _Model,
-    source: Annotated[
-        str, _argument(metavar="[INPUT]", help="A prediction log or a table; default: predictions.db.")
-    ] = "predictions.db",
-    out: Annotated[
-        Path | None, _option(help="Folder of state, page and metrics; default: monitor/NAME.")
-    ] = None,
-    cost: Annotated[
-        bool, typer.Option("--cost", help="Count harm in the cost of errors, not in the metric.")
-    ] = False,
-    tolerance: Annotated[
-        float | None, _option(help="How much worse is still fine; default: 2 points, or a tenth.")
-    ] = None,
-    horizon: Annotated[int, typer.Option(help="Rows whose truth becomes known in a year.")] = 10_000,
-    latency: Annotated[float, typer.Option(help="Seconds in which 99 of 100 answers are promised.")] = 0.25,
-) -> None:
-    "Check a model at work; exit code 3 when it does harm."
-    from mlkit.monitoring.check import MonitorSettings
-    from mlkit.monitoring.page import describe_check, monitor_model
-
-    predictor = _load_named_predictor(model)
-    folder = out or Path("monitor") / predictor.name
-    settings = MonitorSettings("cost" if cost else "metric", tolerance, horizon, latency)
-    result = monitor_model(predictor, source, folder, settings)
-    typer.echo(wrap_for_terminal(describe_check(result, folder)))
-    if result.needs_action:
-        raise typer.Exit(3)
 
 # %% ../../nbs/cli/01_model_commands.ipynb #0ea265d6
 keys_app = typer.Typer(help="Manage the API keys of a server.", no_args_is_help=True, rich_markup_mode=None)
@@ -340,6 +334,6 @@ def rollback(name: _Registered) -> None:
 # %% ../../nbs/cli/01_model_commands.ipynb #45e44214
 def add_model_commands(app: typer.Typer) -> None:
     "Let an application have these commands."
-    for command in (score, serve, deploy, monitor, history, promote, rollback):
+    for command in (score, serve, deploy, history, promote, rollback):
         app.command()(command)
     app.add_typer(keys_app, name="keys")

@@ -37,12 +37,8 @@ class KnownSites:
         return None
 
     def is_known(self, name: str) -> bool:
-        "Whether a host name is one of this server's. A request without one is of no browser."
-        return (
-            not name
-            or name in self.hosts
-            or (_is_loopback(name) and not self.hosts.isdisjoint(LOOPBACK_HOSTS))
-        )
+        "Whether a host name is one of this server's."
+        return name in self.hosts or (_is_loopback(name) and not self.hosts.isdisjoint(LOOPBACK_HOSTS))
 
     def _is_own(self, origin: bytes, host: bytes) -> bool:
         "Whether a page of this origin came from this server."

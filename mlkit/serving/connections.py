@@ -109,6 +109,32 @@ def _send_at_once(
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+_LINGER_BYTES = 100_000_000  # of a body that nobody reads, before a connection is closed all the same
+
+
+class _LingeringTransport:
+    """A transport that reads on for a while when it is closed before its caller has sent all.
+
+    A socket that is closed with bytes unread resets the connection, and the caller never sees its response.
+    """
+
+    def __init__(self, transport: Any, connection: _GuardedConnection):
+        self.transport, self.connection = transport, connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+    def is_closing(self) -> bool:
+        return self.connection.is_lingering or self.transport.is_closing()
+
+    def close(self) -> None:
+        "Close it, or linger; a second time: close it."
+        if self.connection.is_sending and not self.is_closing():
+            self.connection.linger()
+        else:
+            self.transport.close()
+
+
 class _GuardedConnection:
     "What is the same for both of uvicorn's ways to read HTTP."
 
@@ -117,20 +143,33 @@ class _GuardedConnection:
     read_timer: asyncio.TimerHandle | None = None
     in_head = is_silent = True  # the head of a request is awaited; there was none yet
     in_message = False  # a request is arriving
+    is_lingering, drained = False, 0  # the response is sent, and what comes is thrown away; bytes
     head_bytes, refusal = 0, (400, "the request is no HTTP")
     client: Any
     cycle: Any
+    flow: Any
     loop: Any
     transport: Any
 
     @property
+    def is_sending(self) -> bool:
+        "Whether the caller has more of a request to send."
+        return self.head_bytes > 0 or (self.cycle is not None and self.cycle.more_body)
+
+    @property
     def is_idle(self) -> bool:
-        "Whether it is between two requests."
-        return self.cycle is not None and self.cycle.response_complete and not self.in_message
+        "Whether it is between two requests, or behind the last one."
+        return (
+            self.is_lingering
+            or self.cycle is not None
+            and self.cycle.response_complete
+            and not self.in_message
+        )
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)  # type: ignore[misc]
         _send_at_once(transport)
+        self.transport = _LingeringTransport(transport, self)
         if not self.guard.admit(self, network_of(self.client[0]) if self.client else ""):
             self.refuse(503, "there are too many connections; come back in a second", "too_many")
         self.head_timer = self.loop.call_later(self.guard.limits.head_seconds, self.head_late)
@@ -140,7 +179,21 @@ class _GuardedConnection:
         self.stop_timers()
         super().connection_lost(exc)  # type: ignore[misc]
 
+    def linger(self) -> None:
+        "Say that nothing more will be sent, and read on until the caller has sent all, or for a while."
+        self.is_lingering = True
+        self.stop_timers()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():  # TLS cannot
+            self.transport.write_eof()
+        self.head_timer = self.loop.call_later(self.guard.limits.head_seconds, self.transport.close)
+
     def data_received(self, data: bytes) -> None:
+        if self.is_lingering:
+            self.drained += len(data)
+            if self.drained > _LINGER_BYTES:
+                self.transport.close()
+            return
         if self.in_head:
             self.head_bytes += len(data)
         super().data_received(data)  # type: ignore[misc]
@@ -155,7 +208,9 @@ class _GuardedConnection:
 
     def on_response_complete(self) -> None:
         super().on_response_complete()  # type: ignore[misc]
-        if self.in_message and self.head_timer is None:  # it was answered before its body had come
+        if (
+            not self.is_lingering and self.in_message and self.head_timer is None
+        ):  # it was answered before its body had come
             self.head_timer = self.loop.call_later(self.guard.limits.head_seconds, self.head_late)
 
     def stop_timers(self) -> None:
@@ -195,7 +250,7 @@ class _GuardedConnection:
         self.transport.abort()
 
     def refuse(self, status: int, message: str, reason: str) -> None:
-        "Send an error and close; what else comes is not read."
+        "Send an error and close; what else comes is thrown away."
         self.guard.count(reason)
         if not self.transport.is_closing():
             self.transport.write(error_bytes(status, message))

@@ -104,6 +104,7 @@ def parse_csv_rows(
     body: bytes,
 ) -> RequestRows:  # cells are text, as in any file; nothing stands for a missing one
     "The rows of a CSV with a header. RequestError: it is none."
+    csv.field_size_limit(2**31 - 1)  # a cell has a limit of its own, with a better message
     try:
         lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
     except UnicodeDecodeError as error:

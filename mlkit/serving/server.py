@@ -12,9 +12,11 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,6 +62,7 @@ def run_server(
     tls_cert: str = "",  # file of a certificate: HTTPS
     tls_key: str = "",  # file of its private key
     keys: str = "",  # file of API keys; empty: no key is needed, on this machine only
+    on_ready: Callable[[int], None] = lambda port: None,  # called with the port once the server answers
     **more: Any,  # other fields of `ServeSettings`
 ) -> None:
     "Run the server until it is stopped. SettingsError, PackageError: it cannot be started with these settings."
@@ -83,15 +86,45 @@ def run_server(
         "timeout_graceful_shutdown": 15,
     }
     with open_listeners(host, port) as listeners, stopped_by_signals():
-        place = host, listeners[0].getsockname()[1]
+        place = listeners[0].getsockname()[:2]
         if workers == 1:
             server = uvicorn.Server(uvicorn.Config(create_app(settings), **options))
-            _log.info("listening on %s, port %d", *place)
+            _tell_when_ready(place, bool(tls_cert), on_ready)
             return _run_here(server, listeners)
         options |= {"factory": True, "workers": workers}
         with _multiprocess_environment(settings):
-            _log.info("listening on %s, port %d", *place)
+            _tell_when_ready(place, bool(tls_cert), on_ready)
             _Workers(uvicorn.Config("mlkit.serving.server:app", **options), listeners).run()
+
+
+def _tell_when_ready(place: tuple[str, int], tls: bool, on_ready: Callable[[int], None]) -> None:
+    "Ask the server, from a thread, until it answers for the first time; then say so."
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(place[0], place[0])
+    context = (
+        ssl._create_unverified_context() if tls else None
+    )  # it is asked whether it answers, not who it is
+
+    def ask() -> bool:
+        connection = (
+            HTTPSConnection(host, place[1], timeout=5, context=context)
+            if tls
+            else HTTPConnection(host, place[1], timeout=5)
+        )
+        try:
+            connection.request("GET", "/health/live", headers={"Host": "localhost"})
+            return bool(connection.getresponse().status)
+        except (OSError, HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def wait() -> None:
+        while not ask():
+            time.sleep(0.05)
+        _log.info("listening on %s, port %d", *place)
+        on_ready(place[1])
+
+    threading.Thread(target=wait, name="ready", daemon=True).start()
 
 
 def _run_here(server: Any, listeners: list[socket.socket]) -> None:
