@@ -87,7 +87,7 @@ def load_sklearn_engine(
     source = BytesIO(file) if isinstance(file, bytes) else file
     model, kinds = joblib.load(source), table.input_kinds
     words = [name for name, kind in kinds.items() if is_text_input(kind)]
-    numbers = [name for name in kinds if name not in set(words)]
+    numbers = [name for name, kind in kinds.items() if not is_text_input(kind)]
 
     def answer(inputs: Any) -> np.ndarray:
         frame = pd.concat(

@@ -225,7 +225,8 @@ def find_entity_columns(
 ) -> list[EntityColumn]:  # the widest first
     "Columns that name somebody who comes again."
     ignore = list(ignore)
-    names = [str(name) for name in rows if name not in set(ignore)]
+    left_out = set(ignore)
+    names = [str(name) for name in rows if name not in left_out]
     found = [
         entity
         for name in names
@@ -299,7 +300,8 @@ def find_time_columns(
 ) -> list[TimeColumn]:  # in the order of the file
     "Dates that order the rows."
     found = []
-    for name in [str(name) for name in rows if name not in set(ignore)]:
+    left_out = set(ignore)
+    for name in [str(name) for name in rows if name not in left_out]:
         moments = parse_times(rows[name])
         if moments is None or moments.isna().any() or moments.nunique() < _MIN_DISTINCT_TIMES:
             continue
