@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import SettingsError
-from ..core.formatting import pluralise
+from ..core.formatting import pluralise, wrap_for_terminal
 from ..core.wording import rewording_errors
 
 
@@ -42,8 +42,8 @@ def show_row_progress() -> Iterator[Callable[[int, float], None]]:
         yield report
 
 # %% auto #0
-__all__ = ['keys_app', 'show_row_progress', 'score', 'serve', 'deploy', 'keys_add', 'keys_list', 'keys_remove', 'history',
-           'promote', 'rollback', 'add_model_commands']
+__all__ = ['keys_app', 'show_row_progress', 'score', 'serve', 'deploy', 'monitor', 'keys_add', 'keys_list', 'keys_remove',
+           'history', 'promote', 'rollback', 'add_model_commands']
 
 # %% ../../nbs/cli/01_model_commands.ipynb #e0fd60ec
 _argument = partial(typer.Argument, show_default=False)
@@ -57,8 +57,8 @@ def _number(
 ) -> Any:
     "An option that is a number between two others. SettingsError, with the option as it is typed: it is not."
 
-    def check(option: typer.CallbackParam, value: float) -> float:
-        if not low <= value <= high:
+    def check(option: typer.CallbackParam, value: float | None) -> float | None:
+        if value is not None and not low <= value <= high:
             raise SettingsError(f"{option.opts[0]} {value:,} is out of range; give {low:,} to {high:,}")
         return value
 
@@ -259,6 +259,46 @@ def _other_files(folder: Path) -> list[str]:
     ours = {name.split("/")[0] for name in written_files(folder)}
     return sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
 
+# %% ../../nbs/cli/01_model_commands.ipynb #7f99b094
+def monitor(
+    model: _Model,
+    source: Annotated[
+        str, _argument(metavar="[INPUT]", help="A prediction log or a table; default: predictions.db.")
+    ] = "predictions.db",
+    out: Annotated[
+        Path | None, _option(help="Folder of state, page and metrics; default: monitor/NAME.")
+    ] = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Count harm in the cost of errors, not in the metric.")
+    ] = False,
+    tolerance: Annotated[
+        float | None,
+        _number(
+            0,
+            1_000_000_000,
+            show_default=False,
+            help="How much worse is still fine; default: 2 points, or a tenth.",
+        ),
+    ] = None,
+    horizon: Annotated[
+        int, _number(1, 1_000_000_000, help="Rows whose truth becomes known in a year.")
+    ] = 10_000,
+    latency: Annotated[
+        float, _number(0.001, 3_600, help="Seconds in which 99 of 100 answers are promised.")
+    ] = 0.25,
+) -> None:
+    "Check a model at work; exit code 3 when it does harm."
+    from mlkit.monitoring.check import MonitorSettings
+    from mlkit.monitoring.page import describe_check, monitor_model
+
+    predictor = _load_named_predictor(model)
+    folder = out or Path("monitor") / predictor.name
+    settings = MonitorSettings("cost" if cost else "metric", tolerance, horizon, latency)
+    result = monitor_model(predictor, source, folder, settings)
+    typer.echo(wrap_for_terminal(describe_check(result, folder)))
+    if result.needs_action:
+        raise typer.Exit(3)
+
 # %% ../../nbs/cli/01_model_commands.ipynb #0ea265d6
 keys_app = typer.Typer(help="Manage the API keys of a server.", no_args_is_help=True, rich_markup_mode=None)
 _File = Annotated[Path, typer.Option("--file", metavar="FILE", help="File of keys.")]
@@ -334,6 +374,6 @@ def rollback(name: _Registered) -> None:
 # %% ../../nbs/cli/01_model_commands.ipynb #45e44214
 def add_model_commands(app: typer.Typer) -> None:
     "Let an application have these commands."
-    for command in (score, serve, deploy, history, promote, rollback):
+    for command in (score, serve, deploy, monitor, history, promote, rollback):
         app.command()(command)
     app.add_typer(keys_app, name="keys")
