@@ -152,7 +152,8 @@ def serve(
     log: Annotated[
         str,
         typer.Option(
-            metavar="PLACE", help=("Prediction log: a file, an address of a database, env:NAME, or none.")
+            metavar="PLACE",
+            help="Prediction log: a file (its folder is made), an address of a database, env:NAME, or none.",
         ),
     ] = "predictions.db",
     log_share: Annotated[float, _number(0, 1, help="Share of the predictions that are logged.")] = 1.0,

@@ -81,10 +81,6 @@ def open_log_database(
     try:
         if url.get_backend_name() == "sqlite":
             if path := log_file(address):
-                if not path.parent.is_dir():
-                    raise SettingsError(
-                        f"the prediction log is to stand in {path.parent}, which is no folder; make it, or choose another"
-                    )
                 _make_private_file(path)
             engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
             event.listen(engine, "connect", partial(_prepare_sqlite, durable))
@@ -114,6 +110,7 @@ def log_file(
 
 def _make_private_file(path: Path) -> None:
     "Only the owner may read what callers sent. SQLite gives its -wal and -shm the rights of the file."
+    path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         with suppress(FileNotFoundError, PermissionError):  # another one's file keeps its rights

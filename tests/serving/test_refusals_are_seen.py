@@ -11,7 +11,6 @@ from contextlib import closing
 
 import pytest
 
-from mlkit.core.errors import SettingsError
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.serving.client import running_server
 from mlkit.serving.prediction_log import open_log_database, resolve_log_url
@@ -108,7 +107,7 @@ def test_an_address_is_told_once_the_server_answers(package):
 def test_no_address_is_told_where_none_answers(package, server, tmp_path, workers):
     (tmp_path / "bad.pem").write_text("no certificate")
     bad = ["--tls-cert", str(tmp_path / "bad.pem"), "--tls-key", str(tmp_path / "bad.pem")]
-    lost = ["--log", str(tmp_path / "a" / "b" / "log.db")]
+    lost = ["--log", str(tmp_path / "bad.pem" / "log.db")]
     for more in (["--port", str(server.port)], ["--port", "0", *bad], ["--port", "0", *lost]):
         words = [*SERVE, str(package), "--workers", workers, "--log", "none", *more]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60)
@@ -116,7 +115,8 @@ def test_no_address_is_told_where_none_answers(package, server, tmp_path, worker
         assert done.stderr.startswith("mlkit: ") and "Traceback" not in done.stderr
 
 
-def test_a_log_makes_no_folder(tmp_path):
-    with pytest.raises(SettingsError, match="which is no folder; make it, or choose another"):
-        open_log_database(resolve_log_url(str(tmp_path / "a" / "log.db")))
-    assert not (tmp_path / "a").exists()
+def test_the_folder_of_a_log_is_made_and_the_help_says_so(tmp_path):
+    open_log_database(resolve_log_url(str(tmp_path / "a" / "log.db"))).dispose()
+    assert (tmp_path / "a" / "log.db").is_file()
+    done = subprocess.run([*SERVE, "--help"], capture_output=True, text=True, timeout=60)
+    assert "its folder is made" in " ".join(done.stdout.replace("│", " ").split())
