@@ -290,7 +290,7 @@ def _check_arguments(
 # %% ../../nbs/pipeline/04_fit.ipynb #65631a94
 def split_and_prepare(
     frame: pd.DataFrame,  # raw rows
-    target: str,  # the column to predict
+    target: str | int | tuple,  # the column to predict
     metric: str,  # auto, or a name from METRICS
     test_size: float,  # share of the rows for the test; 0: none
     seed: int,

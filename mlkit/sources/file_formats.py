@@ -118,7 +118,7 @@ def normalise_column(
 
     if isinstance(column.dtype, pd.ArrowDtype) and column.dtype.type in (list, dict):
         column = column.astype(object)  # nested values of Arrow
-    if column.dtype.kind == "f" and column.dtype.itemsize > 8:
+    if column.dtype.kind == "f" and getattr(column.dtype, "itemsize", 8) > 8:
         column = column.astype("float64")  # what libraries compute with
     if column.dtype != object:
         return column
