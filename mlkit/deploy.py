@@ -25,7 +25,7 @@ def _shown_path(path: Path) -> str:
             return Path(*path.parts[:place]).as_posix() + "/"
     return path.as_posix()
 
-
+# %% ../nbs/11_deploy.ipynb #56b205b2
 def folder_tree(folder: Path) -> str:
     "What is in a folder; the modules of mlkit and the package only by their number."
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
@@ -34,7 +34,7 @@ def folder_tree(folder: Path) -> str:
         f"{name}  ({counts[name]} files)" if name[-1] == "/" else name for name in sorted(counts)
     )
 
-
+# %% ../nbs/11_deploy.ipynb #de728365
 def summarise(
     done: Mapping[str, str],  # from `write_deployments`
     package: Path,

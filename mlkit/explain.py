@@ -45,7 +45,7 @@ def describe_left_out_columns(
     which = f"the {len(pool.columns):,} columns that the model uses most are explained, {left:,} are not"
     return f"{joint}{which}; explain.columns = 0 explains all"
 
-
+# %% ../nbs/07_explain.ipynb #b085d0dc
 def describe_scope(
     pool: PerturbationPool,
     rows: int,  # to be explained
@@ -58,7 +58,7 @@ def describe_scope(
         return scope
     return f"{scope}; so wide a table leaves time for {pool.background} background rows"
 
-
+# %% ../nbs/07_explain.ipynb #81f8d382
 def summarise(
     table: pd.DataFrame,  # from `importance_table`
     told: Sequence[RowReport],

@@ -51,7 +51,7 @@ def registered_model_name(
     "The name of the model; not set: the project's."
     return name.strip() or read_journal(run.folder).get("project") or "mlkit"
 
-
+# %% ../nbs/08_package.ipynb #cf03ab4e
 def load_previous_manifest(
     run: Any,  # mlkit.core.run_folder.RunFolder
 ) -> dict[str, Any] | None:
@@ -73,7 +73,7 @@ def package_record(
     digest = file_digest(folder / MANIFEST_FILE)
     return record | {"parity": manifest["parity"], "manifest": manifest, "manifest_digest": digest}
 
-
+# %% ../nbs/08_package.ipynb #8d7dd3d9
 def summarise(
     record: dict[str, Any],  # from `package_record`
 ) -> str:  # one line
@@ -83,7 +83,7 @@ def summarise(
     version = f"version {record['version']}" if record["version"] else "not registered"
     return f"{record['name']}, {version}; {same}"
 
-
+# %% ../nbs/08_package.ipynb #69b16997
 def describe_version(
     record: dict[str, Any],  # from `package_record`
 ) -> str:  # Markdown

@@ -39,7 +39,7 @@ def describe_scoring(done: ScoringResult) -> str:  # some lines
         )
     return "\n".join([*lines, done.cluster_error] if done.cluster_error else lines)
 
-
+# %% ../nbs/09_score.ipynb #b7c915b0
 def summarise(done: ScoringResult) -> str:  # one line
     "What this stage did, for the command line."
     bad = f", {done.rejected:,} rejected" if done.rejected else ""
@@ -53,7 +53,7 @@ def evaluation_rows_path(
     run.load("test")  # so that the run knows of it
     return str(run.artifacts / "test.parquet")
 
-
+# %% ../nbs/09_score.ipynb #9f28e8e0
 def describe_prediction_match(
     run: Any,  # mlkit.core.run_folder.RunFolder
     output: str,  # where the predictions of its test rows are
@@ -67,7 +67,7 @@ def describe_prediction_match(
     verdict = "the same as" if apart <= 1e-5 else "NOT the same as"
     return f"The predictions are {verdict} in the evaluation (largest difference {apart:.1g})."
 
-
+# %% ../nbs/09_score.ipynb #cbf5619e
 def preview_predictions(
     output: str,  # where they are
     rows: int = 5,

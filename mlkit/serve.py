@@ -27,7 +27,7 @@ def benchmark_json(
         "largest_difference": difference,
     }
 
-
+# %% ../nbs/10_serve.ipynb #d9bb27d8
 def summarise(
     speed: LatencyStats,
     difference: float,  # the largest, between a served prediction and the model's own
@@ -35,7 +35,7 @@ def summarise(
     "What this stage found, for the command line."
     return describe_latency(speed, difference).replace("*", "")
 
-
+# %% ../nbs/10_serve.ipynb #8d02c6f3
 def preview_predictions(
     answers: Sequence[dict[str, Any] | None],  # of the server; None: the row was rejected
     rows: int = 5,

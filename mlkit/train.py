@@ -33,7 +33,7 @@ def _trial_progress(
     rest = f", {max(0, left):.0f} s left" if math.isfinite(left) else ""
     return f"trial {trial.number + 1} of {trials}{so_far}{rest}"
 
-
+# %% ../nbs/05_train.ipynb #a6a49f41
 def make_trial_listener(
     run: RunFolder,  # what is told how far the search is
     log: TrialLogger,  # what keeps each trial
@@ -61,7 +61,7 @@ def describe_trouble(found: SearchResult) -> str:  # phrases with ; between them
     notes = [f"not reached: {', '.join(late)}" if late else "", f"failed: {', '.join(some)}" if some else ""]
     return "; ".join(note for note in (*notes, found.trouble) if note)
 
-
+# %% ../nbs/05_train.ipynb #f0f44de8
 def summarise(found: SearchResult) -> str:  # one line
     "What this stage found, for the command line."
     best, tried = found.chosen, [trial for trial in found.tried if trial.family != "ensemble"]
