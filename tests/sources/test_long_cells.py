@@ -51,10 +51,10 @@ def seconds(columns: int, folder, predictor) -> float:
     return time.perf_counter() - began
 
 
-def test_a_header_of_fifty_thousand_columns_takes_a_time_that_grows_with_it(own_key, tmp_path):
+def test_a_header_of_many_columns_takes_a_time_that_grows_with_it(own_key, tmp_path):
     predictor = load_predictor(make_parcel_package(tmp_path / "parcels"))
     small, large = (
-        min(seconds(5_000, tmp_path, predictor) for _ in range(2)),
-        seconds(50_000, tmp_path, predictor),
+        min(seconds(1_000, tmp_path, predictor) for _ in range(2)),
+        seconds(8_000, tmp_path, predictor),
     )
-    assert large < 30 * small + 1
+    assert large < 24 * small + 1
