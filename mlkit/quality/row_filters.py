@@ -131,8 +131,8 @@ def describe_near_copies(
     if near <= 1.1 * find_repeated_rows(rows).count:
         return ""
     return (
-        f"{near:,} of {len(rows):,} rows are copies of an earlier one but for a little noise, far nearer to it than "
-        "chance would have them; a split by chance keeps them on one side and in one fold"
+        f"{near:,} of {len(rows):,} rows are copies of an earlier one but for a little noise, or for a row number, "
+        "far nearer to it than chance would have them; a split by chance keeps them on one side and in one fold"
     )
 
 
