@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from . import features as features
     from . import inference as inference
     from . import models as models
+    from . import monitor as monitor
     from . import monitoring as monitoring
     from . import package as package
     from . import packaging as packaging

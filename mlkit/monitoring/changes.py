@@ -25,9 +25,10 @@ _MIN_EXPECTED = 5.0
 def compare_counts(
     before: np.ndarray,  # effective rows in each group
     now: np.ndarray,
+    estimated: bool = False,  # were rows counted as fewer, by a dispersion that is itself an estimate?
 ) -> float:  # p-value; 1: nothing to compare
     "Is one distribution over groups the same as the other?"
-    from scipy.stats import chi2, fisher_exact
+    from scipy.stats import chi2, f, fisher_exact
 
     before, now = _pool(np.asarray(before, dtype=np.float64), np.asarray(now, dtype=np.float64))
     if len(before) < 2 or not before.sum() or not now.sum():
@@ -37,7 +38,10 @@ def compare_counts(
         return float(fisher_exact(np.rint([before, now]).astype(int)).pvalue)
     scale = np.sqrt(before.sum() / now.sum())
     statistic = float(((before / scale - now * scale) ** 2 / totals).sum())
-    return float(chi2.sf(statistic, len(before) - 1))
+    freedom = len(before) - 1
+    if estimated:  # an F-distribution has the longer tail that an estimated variance asks for
+        return float(f.sf(statistic / freedom, freedom, max(now.sum() - 1, 1.0)))
+    return float(chi2.sf(statistic, freedom))
 
 
 def _pool(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -96,13 +100,13 @@ def compare_column(
     found = []
     if len(sketch.groups) > 1 and before.sum() and counts.sum():
         shift = counts / counts.sum() - before / before.sum()
-        p_value = compare_counts(before / sketch.dispersion, counts / factor)
+        p_value = compare_counts(before / sketch.dispersion, counts / factor, factor > 1)
         found.append(
             ColumnChange(sketch.name, "values", p_value, _moved(shift), _describe(sketch, shift, before))
         )
     if sketch.missing or missing:
         then, now = _two(sketch.missing, sketch.rows), _two(missing, len(values))
-        p_value = compare_counts(then / sketch.dispersion, now / factor)
+        p_value = compare_counts(then / sketch.dispersion, now / factor, factor > 1)
         detail = f"missing {then[0] / sketch.rows:.1%} -> {now[0] / len(values):.1%}"
         found.append(
             ColumnChange(

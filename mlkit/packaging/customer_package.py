@@ -5,7 +5,9 @@
 # %% ../../nbs/packaging/11_customer_package.ipynb #e20d49cc
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..data.schema_inference import infer_schema
 from ..models.calibration import finalise_model
@@ -21,6 +23,7 @@ __all__ = ['make_customer_package']
 # %% ../../nbs/packaging/11_customer_package.ipynb #b9bab37f
 def make_customer_package(
     folder: str | Path,  # where it is made
+    reference: Callable[..., Any] | None = None,  # `make_reference`, of a package that is to be monitored
 ) -> Path:  # the folder
     "A signed package that predicts which customers of the built-in example leave."
     folder = Path(folder)
@@ -31,5 +34,7 @@ def make_customer_package(
     export = export_and_check(final, train, test)
     facts = manifest_facts("customers", final, metrics, {"data_hash": "", "rows": len(train)}, export, None)
     card = {"card.md": "# Customers\n\nThe example model of the lessons.\n"}
-    write_package(folder, final, train, export, infer_schema(final.table, train), metrics, card, facts)
+    usual = reference(final, train, test).to_dict() if reference else None
+    schema = infer_schema(final.table, train)
+    write_package(folder, final, train, export, schema, metrics, card, facts, reference=usual)
     return folder
