@@ -5,28 +5,14 @@
 # %% ../nbs/12_monitor.ipynb #df990c36
 from __future__ import annotations
 
-from pathlib import Path
-
-from .monitoring.check import CheckResult, MonitorSettings
+from .monitoring.check import CheckResult
 from .monitoring.page import describe_state
 
 # %% auto #0
-__all__ = ['summarise', 'monitor_settings']
+__all__ = ['summarise']
 
 # %% ../nbs/12_monitor.ipynb #c605468f
 def summarise(result: CheckResult) -> str:  # one line
     "What a check has found, for the command line."
     _, verdict, sentence = describe_state(result.label, [result.to_dict()])
     return f"{verdict[0].lower()}{verdict[1:]}: {sentence[:-1]}"
-
-
-def monitor_settings(
-    measure: str,  # metric or cost
-    tolerance: float | None,
-    horizon: int,
-    latency: float,
-) -> MonitorSettings:
-    "The parameters of this stage. SettingsError: a value cannot be."
-    settings = MonitorSettings("cost" if measure == "cost" else "metric", tolerance, horizon, latency)
-    settings.check()
-    return settings

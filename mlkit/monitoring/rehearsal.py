@@ -18,7 +18,7 @@ from .blocks import BLOCK_ROWS
 from .check import CheckResult, MonitorSettings, MonitorState, make_check
 from .harm import make_detector
 from .observations import Observations, ObservedRows
-from .page import PAGE_FILE, write_page
+from .page import write_page
 from .sketch import Reference
 from ..task.task import encode_target, target_values
 
