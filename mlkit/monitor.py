@@ -9,7 +9,10 @@ from .monitoring.check import CheckResult
 from .monitoring.page import describe_state
 
 # %% auto #0
-__all__ = ['summarise']
+__all__ = ['MONITOR_FOLDER', 'summarise']
+
+# %% ../nbs/12_monitor.ipynb #423e82c3
+MONITOR_FOLDER = "monitor"  # of the run: state, page and metrics
 
 # %% ../nbs/12_monitor.ipynb #c605468f
 def summarise(result: CheckResult) -> str:  # one line
