@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import string
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -19,8 +18,7 @@ from typing import Any
 # %% auto #0
 __all__ = ['MISSING_MARKERS', 'LARGEST_NUMBER', 'PLAIN_NUMBER', 'BOOLEAN_PAIRS', 'to_python', 'nested_text', 'as_text',
            'normalise_text', 'is_missing', 'normalise_width', 'parse_number', 'split_units', 'normalise_unit',
-           'detect_currency', 'parse_hours', 'split_numbers', 'parse_boolean', 'parse_date', 'count_words',
-           'tokenise_text']
+           'detect_currency', 'parse_hours', 'split_numbers', 'parse_boolean', 'parse_date']
 
 # %% ../../nbs/data/01_cells.ipynb #557123f1
 def _numpy_scalar(value: Any) -> Any:
@@ -472,36 +470,3 @@ def parse_date(
         return datetime(*day) + _time_of_day(found.groupdict()) if day else None
     except (ValueError, OverflowError):
         return None
-
-# %% ../../nbs/data/01_cells.ipynb #606bc28b
-_WORD = re.compile(r"[ぁ-ゖ]+|[ァ-ヺー]+|[一-鿿々]+|[^\sぁ-ゖァ-ヺー一-鿿々]+")
-
-
-def count_words(
-    text: str,  # any text
-) -> int:  # 0 for an empty one
-    "Count the words of a text."
-    if text.isascii():
-        return len(text.split())
-    return len(_WORD.findall(text))
-
-# %% ../../nbs/data/01_cells.ipynb #86fcffec
-_BREAKS = dict.fromkeys(map(ord, ',;:/|\\()[]{}<>"!?=、。・「」『』【】〈〉《》〔〕…‥“”„«»¿¡'), " ")
-_AROUND = string.punctuation + "‘’‚–—―·•′″´"
-_is_run = re.compile("[ぁ-ゖ]{3,}|[一-鿿々]{3,}").fullmatch
-
-
-def tokenise_text(
-    text: str,  # any text
-) -> str:  # small letters, without punctuation; '' when nothing is left
-    "The words of a text, in a form that can be split at its blanks."
-    if text.isascii():
-        plain = text.lower().translate(_BREAKS).split()
-        return " ".join(filter(None, [word if word.isalnum() else word.strip(_AROUND) for word in plain]))
-    words: list[str] = []
-    for word in _WORD.findall(normalise_text(text).translate(_BREAKS)):
-        if _is_run(word):
-            words += (word[start : start + 2] for start in range(len(word) - 1))
-        else:
-            words.append(word.strip(_AROUND))
-    return " ".join(filter(None, words))

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .cells import count_words, split_numbers, tokenise_text
+from .cells import split_numbers
 from .column_reader import cell_array, distinct_cells, read_column
 from .column_spec import ColumnSpec, read_cell
+from .words import count_words, tokenise_text
 
 if TYPE_CHECKING:
     import pandas as pd

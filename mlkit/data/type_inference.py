@@ -16,7 +16,6 @@ from mlkit.data.cells import (
     BOOLEAN_PAIRS,
     MISSING_MARKERS,
     as_text,
-    count_words,
     normalise_text,
     normalise_width,
     parse_boolean,
@@ -44,6 +43,7 @@ from .table_spec import TableSpec, columns_by_name, require_known
 
 if TYPE_CHECKING:
     import pandas as pd
+from .words import count_words
 
 # %% auto #0
 __all__ = ['with_varying_parts', 'infer_column', 'infer_kind', 'infer_table_spec']

@@ -31,7 +31,6 @@ from mlkit.data.cells import (
     split_numbers,
     split_units,
     to_python,
-    tokenise_text,
 )
 from mlkit.data.column_reader import ISO_TIME_PATTERN, read_column
 from mlkit.data.column_spec import KINDS, ColumnSpec, read_cell
@@ -40,6 +39,7 @@ from mlkit.data.ordered_categories import ordered_categories
 from mlkit.data.sentinels import find_sentinels
 from mlkit.data.table_spec import DerivedInput, TableSpec
 from mlkit.data.type_inference import infer_column, infer_kind, infer_table_spec
+from mlkit.data.words import tokenise_text
 from mlkit.sources.examples import EXAMPLES, load_example, make_customers
 
 # ---------------------------------------------------------------- cells
