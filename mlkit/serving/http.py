@@ -265,7 +265,7 @@ class RequestPolicy:
             self.refuse_key(request, bool(sent))
         elif not key.has_role(role):
             self.metrics.count_refused_key("role")
-            raise RequestError(403, f"the key '{key.name}' may not {role}; ask for one with this role")
+            raise RequestError(403, f"the key '{key.name}' lacks the role '{role}'; ask for one that has it")
         else:
             request.key_name = key.name
 

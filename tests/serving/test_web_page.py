@@ -338,7 +338,9 @@ def test_a_key_is_asked_for_and_kept_in_the_page_only(look, parcels, tmp_path):
         page.wait_for_selector("#form >> visible=true")
         page.click("#example")
         page.click("#predict")
-        assert predicted(page).startswith("late: ") and "may not explain" in page.inner_text("#answer")
+        assert predicted(page).startswith("late: ") and "lacks the role 'explain'" in page.inner_text(
+            "#answer"
+        )
         kept = page.evaluate("[localStorage.length, sessionStorage.length, document.cookie, location.href]")
         assert kept == [0, 0, "", f"http://127.0.0.1:{server.port}/"]
         page.reload()
