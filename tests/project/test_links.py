@@ -164,6 +164,9 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 # ---------------------------------------- names
+ENDINGS = ("html", "ipynb", "json", "parquet", "prom", "py")  # of files that are called as a stage is
+
+
 def test_every_setting_that_is_named_exists() -> None:
     faults, stages = [], list_stages()
     for text in texts():
@@ -177,12 +180,7 @@ def test_every_setting_that_is_named_exists() -> None:
             stage, name = match[1], match[2]
             if stage not in stages or name in stages[stage].parameters:
                 continue
-            if name not in LIBRARY.modules[f"mlkit.{stage}"].definitions and name not in (
-                "ipynb",
-                "json",
-                "py",
-                "parquet",
-            ):
+            if name not in LIBRARY.modules[f"mlkit.{stage}"].definitions and name not in ENDINGS:
                 faults.append(f"{text.where}: stage {stage} has no parameter {name}")
     fail_with(faults)
 
