@@ -85,7 +85,7 @@ def plot_reliability(
     _draw_reliability(axes, truth, output, BLUE, "after" if before is not None else "the model", confidence)
     what = f"'{task.positive}'" if task.positive else "the likeliest class"
     axes.set(
-        title=f"Does it keep its word? Off by {calibration_error(truth, output):.1%}",
+        title=f"Is it calibrated? Off by {calibration_error(truth, output):.1%}",
         xlabel=f"probability of {what} that was said",
         ylabel=f"share that was {what}",
     )
@@ -125,12 +125,12 @@ def describe_calibration(
 
     if calibrator is None:
         if before.kept:
-            return f"**The probabilities keep their word**: off by {off(before)}."
+            return f"**The probabilities are calibrated**: off by {off(before)}."
         return (
             f"**The probabilities are off by {off(before)}**. They were left as they are: validation rows in "
             "training did not show it clearly enough, or `recalibrate` is `none`."
         )
-    now = "Now they keep their word" if after.kept else "They are still off"
+    now = "Now they are calibrated" if after.kept else "They are still off"
     return (
         f"On validation rows the probabilities were off, so they were calibrated "
         f"({calibrator.method}). Before, they were off by {off(before)} on the test rows. "
@@ -158,7 +158,7 @@ def show_calibration(
     output: np.ndarray,  # what the final model says of them
     seed: int = 42,
 ) -> list[Any]:  # to be displayed
-    "Whether the probabilities keep their word on the test rows, before and after."
+    "Whether the probabilities are calibrated on the test rows, before and after."
     from IPython.display import Markdown
 
     if task.type == "regression":
@@ -172,7 +172,7 @@ def show_calibration(
             format_number(parts[name]) for name in ("reliability", "resolution", "uncertainty")
         )
         said += (
-            f" Of the Brier score of {format_number(parts['brier'])}, {broken} comes from broken words; "
+            f" Of the Brier score of {format_number(parts['brier'])}, {broken} comes from poor calibration; "
             f"telling rows apart took {told} off the {open_} that one starts from."
         )
     changed = before if final.calibrator is not None else None

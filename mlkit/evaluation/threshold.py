@@ -142,7 +142,7 @@ def describe_costs(
     saved = simple.cost - model.cost
     if saved > 0:
         return f"{compared}. **The model saves {format_number(saved)} in 1,000 rows**, and `predict` acts so."
-    return f"{compared}. **The model does not pay**: too weak, or its probabilities do not keep their word."
+    return f"{compared}. **The model does not pay**: too weak, or its probabilities are not calibrated."
 
 # %% ../../nbs/evaluation/11_threshold.ipynb #0820001b
 def show_costs(
