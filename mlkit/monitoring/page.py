@@ -253,7 +253,8 @@ def render_page(
 
 
 def write_page(folder: Path, model: str, label: str, history: Sequence[dict[str, Any]]) -> Path:
-    "Write `monitor.html`, whole or not at all."
+    "Write `monitor.html`, whole or not at all, into a folder that is made when it is not there."
+    folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / PAGE_FILE) as temporary:
         temporary.write_bytes(render_page(model, label, history).encode("utf-8", "replace"))
     return folder / PAGE_FILE

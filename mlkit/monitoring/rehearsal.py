@@ -28,6 +28,7 @@ __all__ = ['Rehearsal', 'rehearse']
 # %% ../../nbs/monitoring/12_rehearsal.ipynb #da1bbea8
 _WEEKS = 13  # that all is well, and as many with harm
 _MIXED = 0.6  # of the truths, that change places
+_START = 1_767_571_200  # Monday, 5 January 2026, 00:00 UTC: the half-year is made up
 _WEEK = 7 * 86_400.0  # seconds
 
 
@@ -74,7 +75,7 @@ def rehearse(
             mixed = np.flatnonzero(chance.random(rows) < _MIXED)
             week_truth[mixed] = week_truth[chance.permutation(mixed)]
         new = _observe(predictor, frame.iloc[drawn].reset_index(drop=True), output[drawn], week_truth)
-        results.append(make_check(predictor, state, new, settings, _WEEK * (week + 1)))
+        results.append(make_check(predictor, state, new, settings, _START + _WEEK * (week + 1)))
     write_page(folder, f"{predictor.name}, a rehearsal", quality.measure.label, state.history)
     return _judge(rows, results, state.history)
 
