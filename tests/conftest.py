@@ -36,6 +36,7 @@ STAGES = [
     "score",
     "serve",
     "deploy",
+    "monitor",
 ]
 TIMED = ("package.json", "scoring.json", "serving_benchmark.json")  # they tell when and how quickly
 COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]

@@ -313,7 +313,9 @@ def _as_written(task: Task, target: pd.Series) -> Task:
     "The task with classes such as 1.0, where the table writes all of them so: what is predicted is what it says."
     counts: Counter[str] = Counter()
     for value, rows in to_hashable(target).value_counts().items():
-        counts[str(value).strip()] += rows
+        if not isinstance(value, str):
+            return task  # a number has no spelling
+        counts[value.strip()] += rows
     gone = missing_labels(Counter({label_text(text): rows for text, rows in counts.items()}))
     words = [text for text, _ in counts.most_common() if label_text(text) not in gone]
     if not all(map(_is_written_float, words)):

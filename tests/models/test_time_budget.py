@@ -94,5 +94,5 @@ def test_a_million_numbers_are_judged_by_a_thousand(made):
 
 
 def test_the_target_is_a_name():
-    with pytest.raises(SettingsError, match=r"name of a column, not a Series"):
+    with pytest.raises(SettingsError, match=r"name of a column, not Series"):
         fit(TABLE.drop(columns="answer"), TABLE.answer)
