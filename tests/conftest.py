@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -131,6 +132,21 @@ def fingerprint(path: Path) -> str:
     import pandas as pd
 
     return pd.read_parquet(path).drop(columns="seconds").to_json()
+
+
+def tool(name: str) -> str:
+    """A command of this environment, or of the machine."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if not found:
+        pytest.skip(f"{name} is not here: what it would have read was not checked")
+    return found
+
+
+def checked(*command: str, **more: Any) -> str:
+    """What a command prints, which has to end well."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **more)
+    assert done.returncode == 0, f"{command[0]}:\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def until(happened: Callable[[], Any], seconds: float = 60, pause: float = 0.002) -> bool:

@@ -2,11 +2,8 @@
 
 import http.server
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 import threading
 import time
 import urllib.parse
@@ -25,24 +22,11 @@ from mlkit.deployment.targets import write_deployment
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.serving.client import ServerClient, free_port
 from mlkit.serving.telemetry import ServerMetrics, render_metrics
-from tests.conftest import COMMAND, until
+from tests.conftest import COMMAND, checked, tool, until
 
 pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}
 HOOK = "https://pager.example/mlkit"
-
-
-def tool(name: str) -> str:
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if not found:
-        pytest.skip(f"{name} is not here: what it would have read was not checked")
-    return found
-
-
-def checked(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"{command[0]}:\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

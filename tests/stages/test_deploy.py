@@ -26,25 +26,11 @@ from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import sign_package
 from mlkit.serving.api_keys import add_key
 from mlkit.serving.client import ServerClient, free_port, is_ready
-from tests.conftest import COMMAND, until
+from tests.conftest import COMMAND, checked, tool, until
 
 pytestmark = pytest.mark.usefixtures("own_key")
 ROW = {"weight": 20, "distance": 400, "service": "standard"}
 LATE = delay_probability(20, 400)
-
-
-def tool(name: str) -> str:
-    """A command of this environment, or of the machine."""
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if not found:
-        pytest.skip(f"{name} is not here: what it would have read was not checked")
-    return found
-
-
-def checked(*command: str, **more) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **more)
-    assert done.returncode == 0, f"{command[0]}:\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
