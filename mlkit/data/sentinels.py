@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['looks_like_code', 'find_sentinels', 'find_date_sentinels']
+__all__ = ['looks_like_code', 'find_sentinels', 'find_date_sentinels', 'find_top_code']
 
 # %% ../../nbs/data/07_sentinels.ipynb #37c16e64
 _is_code = re.compile(r"-?(?:9{1,9}[6-9]|8{2,6}|7{3,6})(?:\.9+|\.25)?|-?1e\+[23][0-9]").fullmatch
@@ -135,3 +135,20 @@ def find_date_sentinels(
                 f"{format_row_count(count)} of {len(read):,} (far from all others, {first} to {last})"
             )
     return found
+
+# %% ../../nbs/data/07_sentinels.ipynb #fec8c06c
+_MIN_TOP_ROWS, _MIN_TOP_SHARE = 10, 0.005  # rows with the largest value
+_ROWS_BELOW = 10  # values below the largest one that it is compared with
+
+
+def find_top_code(
+    numbers: pd.Series,  # of a column, NaN for missing
+) -> float | None:  # None: there is none
+    "The largest value, where a scale ends there and many rows have it."
+    counts = numbers.value_counts().sort_index()
+    if len(counts) < 2 * _ROWS_BELOW:
+        return None
+    top, below = int(counts.iloc[-1]), int(counts.iloc[-1 - _ROWS_BELOW : -1].max())
+    if top < max(_MIN_TOP_ROWS, _MIN_TOP_SHARE * counts.sum()) or top <= 3 * below:
+        return None
+    return float(counts.index[-1])

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['DISTANCE_TOLERANCE', 'ROUNDED_DIGITS', 'InputPlan', 'PreprocessingPlan', 'RangeClipper', 'NearestRowsImputer',
-           'number_steps', 'make_missing_indicator', 'rank_categories', 'category_steps', 'single_threaded',
-           'ReproducibleSVD', 'text_steps', 'simplify_input_plan', 'make_encoder']
+           'number_steps', 'make_missing_indicator', 'make_top_indicator', 'rank_categories', 'category_steps',
+           'single_threaded', 'ReproducibleSVD', 'text_steps', 'simplify_input_plan', 'make_encoder']
 
 # %% ../../nbs/features/01_encoders.ipynb #c4e11f1b
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class InputPlan:
     values: tuple[str, ...] = ()  # known categories in their order, or the words of a text that count
     parts: int = 0  # a text: how many numbers stand for its words; 0: one for each word
     models: str = "all"  # who gets it: all, scaled (linear, neural), trees or none
+    top_code: float | None = None  # the end of its scale: another input says where it has been reached
 
     def to_dict(self) -> dict[str, Any]:
         "What is not as usual."
@@ -148,6 +149,15 @@ def make_missing_indicator() -> Pipeline:
     gaps = SimpleImputer(strategy="constant", fill_value=_FLOAT32_MAX, keep_empty_features=True)
     return make_pipeline(gaps, Binarizer(threshold=_FLOAT32_MAX / 2))
 
+# %% ../../nbs/features/01_encoders.ipynb #c81f54be
+def make_top_indicator(
+    top: float,  # the largest number of the training rows
+) -> Pipeline:
+    "1 where a number is at the end of its scale, else 0."
+    below = float(np.nextafter(np.float32(top), np.float32(-np.inf)))
+    gaps = SimpleImputer(strategy="constant", fill_value=-_FLOAT32_MAX, keep_empty_features=True)
+    return make_pipeline(gaps, Binarizer(threshold=below))
+
 # %% ../../nbs/features/01_encoders.ipynb #52ea78af
 def _make_target_encoder(
     task_type: str,  # binary, multiclass or regression
@@ -222,7 +232,8 @@ def simplify_input_plan(
     wants: str,  # scaled, filled or raw
 ) -> InputPlan:  # inputs with the same one can share a branch
     "What of a treatment matters to this kind of model."
-    how = replace(how, why="", mark=False, models="all", scale=how.scale if wants == "scaled" else "")
+    how = replace(how, why="", mark=False, top_code=None, models="all")
+    how = replace(how, scale=how.scale if wants == "scaled" else "")
     if how.kind == "text":
         return how
     numeric = how.kind == "number" or how.encode == "ordinal"
@@ -255,7 +266,7 @@ def make_encoder(
             branches.append((label, category_steps(how, values, wants, task, plan.seed), names))
         else:
             branches.append((label, *_number_branch(how, names, chosen, wants)))
-    marks = _missing_indicator_branches(chosen) if wants != "raw" else []
+    marks = _missing_indicator_branches(chosen) + _top_indicator_branches(chosen) if wants != "raw" else []
     return ColumnTransformer([*branches, *marks], sparse_threshold=0)
 
 
@@ -274,3 +285,9 @@ def _missing_indicator_branches(chosen: dict[str, InputPlan]) -> list[tuple[str,
         rank_categories([chosen[name].values for name in scales]), make_missing_indicator()
     )
     return [("missing", make_missing_indicator(), numbers), ("missing places", placed, scales)]
+
+
+def _top_indicator_branches(chosen: dict[str, InputPlan]) -> list[tuple[str, Any, list[str]]]:
+    "The inputs that say where the scale of another one ends."
+    tops = [(name, how.top_code) for name, how in chosen.items() if how.top_code is not None]
+    return [(f"top {place}", make_top_indicator(top), [name]) for place, (name, top) in enumerate(tops)]

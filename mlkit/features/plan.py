@@ -22,6 +22,7 @@ from ..data.column_spec import ColumnSpec
 from ..data.model_inputs import input_names
 from ..data.ordered_categories import ordered_categories
 from ..data.personal import USABLE_KINDS, personal_columns
+from ..data.sentinels import find_top_code
 from ..data.table_spec import TableSpec
 from ..data.type_inference import infer_table_spec
 from mlkit.features.column_options import (
@@ -38,9 +39,9 @@ from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
 __all__ = ['MAX_SYMMETRIC_SKEWNESS', 'MIN_POWER_SKEWNESS', 'CONSTANT_REASON', 'IMPUTATION_LABELS', 'SCALING_LABELS', 'FoldMethod',
-           'PLAN_TABLE_STYLE', 'infer_feature_specs', 'skewness', 'plan_number', 'plan_date_part', 'plan_category',
-           'plan_text', 'is_text_informative', 'target_as_numbers', 'add_interactions', 'make_plan', 'make_folds',
-           'make_target_frame']
+           'PLAN_TABLE_STYLE', 'infer_feature_specs', 'skewness', 'plan_number', 'mark_top_code', 'plan_date_part',
+           'plan_category', 'plan_text', 'is_text_informative', 'target_as_numbers', 'add_interactions', 'make_plan',
+           'make_folds', 'make_target_frame']
 
 # %% ../../nbs/features/04_plan.ipynb #a3cd9ec4
 def infer_feature_specs(
@@ -160,6 +161,18 @@ def _choose_scaling(values: pd.Series, skew: float, asked: str) -> tuple[str, st
 
 def _format_share(share: float) -> str:
     return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
+
+# %% ../../nbs/features/04_plan.ipynb #572ff32b
+def mark_top_code(
+    how: InputPlan,  # of a number
+    values: pd.Series,  # of the training rows, NaN for missing
+) -> InputPlan:
+    "The treatment, with a mark where the scale ends."
+    top = find_top_code(values)
+    if top is None:
+        return how
+    why = f"{how.why}; {top:,.10g} is where its scale ends ({_format_share((values == top).mean())}), and is marked"
+    return replace(how, top_code=top, why=why)
 
 # %% ../../nbs/features/04_plan.ipynb #fbbd3c3e
 def plan_date_part(
@@ -368,6 +381,8 @@ def _plan_column(
             how = plan_category(values, column, max_categories, wish)
         elif kind == "text":
             how = plan_text(values)
+        elif column.kind == "number":
+            how = mark_top_code(plan_number(values, wish), values)
         else:
             how = plan_date_part(values, kind, f"{name}_sin" in kinds, wish)
         told = any(other.mark and other.models == "all" for other in treated.values())
