@@ -101,7 +101,7 @@ def cells(data: bytes) -> None:
         alone = read_cell(column, text)
         among = to_python(read_column(column, pd.Series([text], dtype="str")).iloc[0])
         check(same(alone, among), f"{column.kind} {column.name}: {alone!r} alone, {among!r} in a column")
-    read_rows([{name: text for name in NAMES}])
+    read_rows([dict.fromkeys(NAMES, text)])
 
 
 def read_rows(rows: list[dict[str, Any]]) -> None:
