@@ -341,6 +341,7 @@ def keys_remove(name: _Name, file: _File = Path("keys.json")) -> None:
 
 # %% ../../nbs/cli/01_model_commands.ipynb #3dc59114
 _Registered = Annotated[str, _argument(metavar="NAME", help="Name of a registered model.")]
+_Why = Annotated[str, _option(metavar="TEXT", help="The reason, for the history.")]
 
 
 def history(
@@ -359,18 +360,19 @@ def promote(
     version: Annotated[
         str, _argument(metavar="[VERSION]", help="Number or alias; default: challenger.")
     ] = "challenger",
+    why: _Why = "",
 ) -> None:
     "Make a version the champion, which servers and jobs use."
     from mlkit.registry.model_versions import promote_version as crown
 
-    typer.echo(crown(name, version))
+    typer.echo(crown(name, version, why))
 
 
-def rollback(name: _Registered) -> None:
+def rollback(name: _Registered, why: _Why = "") -> None:
     "Make the previous champion the champion again."
     from mlkit.registry.model_versions import rollback_champion as back
 
-    typer.echo(back(name))
+    typer.echo(back(name, why))
 
 # %% ../../nbs/cli/01_model_commands.ipynb #45e44214
 def add_model_commands(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""Experiment tracking and model versions in MLflow: runs, trials, aliases, promotion, rollback.
+"""Experiment tracking and model versions in MLflow: runs, trials, aliases, promotion, rollout, rollback.
 
 For the package stage, the command line and servers that follow an alias.
 Holds no models itself; MLflow does.
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .model_versions import promote_version as promote_version
     from .model_versions import register_package as register_package
     from .model_versions import rollback_champion as rollback_champion
+    from .rollout import Rollout as Rollout
+    from .rollout import read_rollout as read_rollout
+    from .rollout import start_rollout as start_rollout
+    from .rollout import stop_rollout as stop_rollout
     from .tracking import TrialLogger as TrialLogger
     from .tracking import log_run as log_run
 else:

@@ -5,6 +5,9 @@
 # %% ../../nbs/registry/03_client.ipynb #8e69fecc
 from __future__ import annotations
 
+import getpass
+import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,7 +20,7 @@ from .tracking import hide_password, make_mlflow_client, tracking_database, trac
 
 # %% auto #0
 __all__ = ['CHAMPION', 'CHALLENGER', 'ANY_RUN', 'TIME_FORMAT', 'registry_client', 'registered_model', 'AliasChange',
-           'alias_changes', 'champion_lineage', 'champion_terms', 'to_minute']
+           'alias_changes', 'acting_user', 'champion_lineage', 'champion_terms', 'to_minute']
 
 # %% ../../nbs/registry/03_client.ipynb #23e49edf
 CHAMPION = "champion"  # alias of the version in use
@@ -65,6 +68,15 @@ class AliasChange(NamedTuple):
     time: str  # UTC, ISO
     action: Literal["promote", "rollback"]
     version: str  # where it points since
+    who: str = ""  # moved it; empty: it was not written down
+    why: str = ""
+    data: str = ""  # digest of the data that the version has learned from
+
+    def to_tag(self) -> str:
+        "As the value of a tag."
+        more = {name: getattr(self, name) for name in ("who", "why", "data") if getattr(self, name)}
+        plain = f"{self.action} {self.version}"
+        return f"{plain} {json.dumps(more, ensure_ascii=False)}" if more else plain
 
 
 def alias_changes(model: Any) -> list[AliasChange]:
@@ -77,10 +89,25 @@ TIME_FORMAT = "%Y%m%dT%H%M%S%f"
 
 
 def _alias_change(key: str, value: str) -> AliasChange:
-    "From a tag: `champion.TIME.ID` = `promote 3`."
-    action, version = value.split()
+    "From a tag: `champion.TIME.ID` = `promote 3 {...}`; those of earlier releases end after the version."
+    action, version, *more = value.split(maxsplit=2)
     time = datetime.strptime(key.split(".")[1], TIME_FORMAT)
-    return AliasChange(f"{time:%Y-%m-%dT%H:%M:%S.%f}", cast(Any, action), version)
+    try:
+        facts = dict(json.loads(more[0])) if more else {}
+    except (ValueError, TypeError):
+        facts = {"why": more[0]}  # somebody has written it by hand
+    told = [str(facts.get(name, "")) for name in ("who", "why", "data")]
+    return AliasChange(f"{time:%Y-%m-%dT%H:%M:%S.%f}", cast(Any, action), version, *told)
+
+# %% ../../nbs/registry/03_client.ipynb #50080a5a
+def acting_user() -> str:
+    "Who does this: the variable MLKIT_USER, else the name that the system knows."
+    if name := os.environ.get("MLKIT_USER", "").strip():
+        return name[:100]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container whose user has no name
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 # %% ../../nbs/registry/03_client.ipynb #53ab6274
 def champion_lineage(

@@ -20,6 +20,8 @@ from mlkit.registry.client import (
     CHALLENGER,
     CHAMPION,
     TIME_FORMAT,
+    AliasChange,
+    acting_user,
     alias_changes,
     champion_lineage,
     registered_model,
@@ -27,13 +29,18 @@ from mlkit.registry.client import (
 )
 from .history import ModelHistory, ModelVersion, compare_scores, model_versions, read_history
 from .mlflow_flavor import save_model
+from .rollout import clear_rollout
 from .tracking import connect_run
 
 # %% auto #0
 __all__ = ['register_package', 'Promotion', 'promote_version', 'find_version', 'rollback_champion']
 
 # %% ../../nbs/registry/05_model_versions.ipynb #bdf67d50
-def _set_champion(client: Any, name: str, action: str, version: str) -> None:
+def _set_champion(
+    client: Any,
+    name: str,
+    move: AliasChange,  # its time is set here
+) -> None:
     "Move the alias `champion`, and keep the history true."
     model = registered_model(client, name)
     holder, moves = model.aliases.get(CHAMPION), alias_changes(model)
@@ -41,9 +48,10 @@ def _set_champion(client: Any, name: str, action: str, version: str) -> None:
     tick, now = timedelta(microseconds=1), datetime.now(UTC).replace(tzinfo=None)
     when = max(now, last + tick)
     if holder and champion_lineage(moves)[-1:] != [str(holder)]:
-        _record_alias_change(client, name, "promote", holder, when)
-    client.set_registered_model_alias(name, CHAMPION, version)
-    _record_alias_change(client, name, action, version, when + tick)
+        _record_alias_change(client, name, AliasChange("", "promote", str(holder)), when)
+    client.set_registered_model_alias(name, CHAMPION, move.version)
+    _record_alias_change(client, name, move, when + tick)
+    clear_rollout(client, model)
     for _ in range(5):
         model = registered_model(client, name)
         wanted = champion_lineage(alias_changes(model))[-1]
@@ -52,10 +60,15 @@ def _set_champion(client: Any, name: str, action: str, version: str) -> None:
         client.set_registered_model_alias(name, CHAMPION, wanted)
 
 
-def _record_alias_change(client: Any, name: str, action: str, version: Any, when: datetime) -> None:
+def _record_alias_change(client: Any, name: str, move: AliasChange, when: datetime) -> None:
     "Write a move down as a tag: the time leads the key, what follows keeps two moves of one moment apart."
     key = f"{CHAMPION}.{when:{TIME_FORMAT}}.{uuid4().hex[:8]}"
-    client.set_registered_model_tag(name, key, f"{action} {version}")
+    client.set_registered_model_tag(name, key, move.to_tag())
+
+
+def _one_line(text: str) -> str:
+    "A reason as it is written down; MLflow takes 5,000 bytes at most."
+    return " ".join(text.split())[:1_000]
 
 # %% ../../nbs/registry/05_model_versions.ipynb #582d60ab
 def register_package(
@@ -75,7 +88,9 @@ def register_package(
         version = str(same[-1] if same else _add_version(client, package, Path(run), name, manifest))
         aliases = registered_model(client, name).aliases
         if not aliases.get(CHAMPION):
-            _set_champion(client, name, "promote", version)
+            data = str((manifest.get("data") or {}).get("hash") or "")
+            why = "the first version"
+            _set_champion(client, name, AliasChange("", "promote", version, acting_user(), why, data))
         elif str(aliases[CHAMPION]) != version:
             client.set_registered_model_alias(name, alias, version)
     return version
@@ -167,6 +182,8 @@ def _promotion(name: str, new: ModelVersion, old: ModelVersion | None) -> Promot
 def promote_version(
     name: str,  # of a registered model
     version: str = CHALLENGER,  # a number, or an alias
+    why: str = "",  # for the history
+    data: str = "",  # digest of what it has learned from; empty: as its package says
 ) -> Promotion:
     "Make a version the champion. PackageError: there is none of that number or alias."
     with registry_client() as client:
@@ -176,7 +193,9 @@ def promote_version(
             return Promotion(
                 name, chosen.number, chosen.number, f"{name}: version {chosen.number} is the champion already"
             )
-        _set_champion(client, name, "promote", chosen.number)
+        data = data or chosen.tags.get("data", "")
+        move = AliasChange("", "promote", chosen.number, acting_user(), _one_line(why), data)
+        _set_champion(client, name, move)
         if CHALLENGER in chosen.aliases:
             client.delete_registered_model_alias(name, CHALLENGER)
     return _promotion(name, chosen, old)
@@ -204,6 +223,7 @@ def _listed(numbers: list[str]) -> str:
 # %% ../../nbs/registry/05_model_versions.ipynb #b4438d48
 def rollback_champion(
     name: str,  # of a registered model
+    why: str = "",  # for the history
 ) -> Promotion:
     "Make the champion before this one the champion again. PackageError: there was none."
     with registry_client() as client:
@@ -218,7 +238,8 @@ def rollback_champion(
         back = next((number for number in reversed(line[:-1]) if number in there), None)
         if back is None:
             raise PackageError(_no_rollback_message(then))
-        _set_champion(client, name, "rollback", back)
+        data = there[back].tags.get("data", "")
+        _set_champion(client, name, AliasChange("", "rollback", back, acting_user(), _one_line(why), data))
     return _promotion(name, there[back], old)
 
 

@@ -12,5 +12,8 @@ if TYPE_CHECKING:
     from .gate import GateDecision as GateDecision
     from .gate import GateSettings as GateSettings
     from .gate import decide_promotion as decide_promotion
+    from .rollout_check import RolloutCheck as RolloutCheck
+    from .rollout_check import RolloutSettings as RolloutSettings
+    from .rollout_check import check_rollout as check_rollout
 else:
     __getattr__, __dir__ = lazy_imports(__name__)
