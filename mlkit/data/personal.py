@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
+from typing import NamedTuple
 
 import pandas as pd
 
 from .cells import is_missing
 
 # %% auto #0
-__all__ = ['PERSON_NUMBER', 'BIRTH_DATE', 'USABLE_KINDS', 'dtype_name', 'has_luhn_digit', 'has_my_number_digit',
-           'has_iban_digits', 'number_kind', 'place_kind', 'infer_personal_kind', 'personal_columns',
-           'names_person_by_number']
+__all__ = ['PERSON_NUMBER', 'BIRTH_DATE', 'POSTAL_CODE', 'COORDINATES', 'FREE_TEXT', 'USABLE_KINDS', 'SURE', 'dtype_name',
+           'has_luhn_digit', 'has_my_number_digit', 'has_corporate_digit', 'has_iban_digits', 'PersonalFinding',
+           'assess_personal', 'names_person_by_number', 'infer_personal_kind', 'find_personal_columns',
+           'personal_columns']
 
 # %% ../../nbs/data/09_personal.ipynb #ca0c099e
 def dtype_name(column: pd.Series) -> str:
@@ -41,158 +44,443 @@ def has_my_number_digit(
     return int(digits[-1]) == (0 if rest <= 1 else 11 - rest)
 
 
+def has_corporate_digit(
+    digits: str,  # thirteen
+) -> bool:
+    "Does the number of a Japanese corporation begin with the right digit?"
+    weighted = sum(int(digit) * (1 + at % 2) for at, digit in enumerate(digits[:0:-1]))
+    return int(digits[0]) == 9 - weighted % 9
+
+
 def has_iban_digits(
     account: str,  # such as GB82WEST12345698765432
 ) -> bool:
     "Has an international bank account number the right check digits? (ISO 13616)"
     return int("".join(str(int(each, 36)) for each in account[4:] + account[:4])) % 97 == 1
 
-# %% ../../nbs/data/09_personal.ipynb #f0475950
-_MY_NUMBER_NAMES = re.compile("マイナンバー|個人番号|my_?number", re.IGNORECASE)
-_SOCIAL_WORDS = (
-    {"ssn"},
-    {"social", "security"},
-    {"passport"},
-    {"national", "insurance"},
-    {"aadhaar"},
-    {"nric"},
+# %% ../../nbs/data/09_personal.ipynb #738e7591
+_SEAMS = re.compile(
+    r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z0-9])(?=[^\W\da-zA-Z])|(?<=[^\W\da-zA-Z])(?=[A-Za-z0-9])"
 )
-_SSN_PATTERN = re.compile(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
 
 
-def _share(texts: list[str], test: Callable[[str], object]) -> float:
-    return sum(bool(test(text)) for text in texts) / max(len(texts), 1)
+def _words_of(name: str) -> str:
+    "A column's name in small letters, with _ between its words."
+    plain = unicodedata.normalize("NFKC", name[:200])
+    return "_".join(filter(None, re.split(r"[\W_]+", _SEAMS.sub("_", plain).lower())))
 
 
-def number_kind(
-    words: set[str],  # of the column's name
-    texts: list[str],  # some of its values
-) -> str:  # card number, My Number, bank account, social security number, or nothing
-    "What a column of numbers says of persons, by check digits, form and name."
-    plain = [re.sub(r"[ -]", "", text.strip()).removesuffix(".0") for text in texts]
-    digits = [text for text in plain if re.fullmatch(r"[0-9]{9,19}", text)]
-    if len(set(plain)) >= 3 and _share(plain, lambda text: re.fullmatch("[0-9]{12}", text)) > 0.9:
-        right = _share(plain, lambda text: text in digits and has_my_number_digit(text))
-        if right > 0.9 or right > 0.5 and _MY_NUMBER_NAMES.search("_".join(words)):
-            return "My Number"
-    if len(set(plain)) >= 3 and _share(plain, lambda text: 13 <= len(text) <= 19 and text in digits) > 0.9:
-        if _share(digits, has_luhn_digit) > 0.9:
-            return "card number"
-    iban = re.compile(r"[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{11,30}")
-    if _share(plain, lambda text: iban.fullmatch(text) and has_iban_digits(text)) > 0.7:
-        return "bank account"
-    named = any(each <= words for each in _SOCIAL_WORDS)
-    shaped = _share(texts, lambda text: _SSN_PATTERN.fullmatch(text.strip())) > 0.7
-    if shaped or named and _share(plain, lambda text: re.fullmatch(r"(?=.*\d{4})\w{6,14}", text)) > 0.7:
-        return "social security number"
-    return ""
+def _named(
+    english: str,  # words, with _ where two belong together
+    japanese: str = "",  # parts of words
+) -> re.Pattern[str]:
+    "A pattern that finds one of the words in a name."
+    parts = [f"(?:^|_)(?:{'|'.join(english.split())})(?=_|$)", *japanese.split()]
+    return re.compile("|".join(parts))
 
-# %% ../../nbs/data/09_personal.ipynb #69a26833
-_ADDRESS_WORDS = {"address", "addr", "street", "residence", "domicile", "住所", "所在地", "番地", "現住所"}
+# %% ../../nbs/data/09_personal.ipynb #20649c40
+_THINGS = _named(
+    """product item sku part model brand file course book song movie app device_model category genre
+    color colour event job job_title campaign study sample species gene project column host server domain
+    city country state region prefecture town county place pet dog cat horse vessel team league
+    class plan package service branch bank company employer shop store vendor supplier manufacturer
+    merchant organization organisation org business firm institution university school hospital clinic
+    provider hotel restaurant station warehouse depot facility agency department dept division position
+    title variable field feature parameter table version test step stage task process drug medicine
+    disease recipe food dish menu street_type brand_name map font theme currency airport airline""",
+    """商品 製品 品名 品目 品番 型番 部品 部門 部署 会社 企業 法人 店 店舗 支店 銀行 倉庫 施設 病院 学校 大学 学部
+    学科 科目 科名 都市 都道府県 市区町村 国名 県名 市名 町名 地名 地域 駅 路線 工場 拠点 事業 営業所 案件 工事
+    イベント 講座 書籍 曲名 作品 ブランド メーカー 仕入先 取引先 機種 車種 車名 モデル カテゴリ 分類 区分 項目
+    薬 疾患 傷病 病名 診療科 役職 職種 業種 プラン コース キャンペーン ファイル 列名 材料 原料 メニュー 料理
+    種目 競技 チーム 馬名""",
+)
+_PERSONS = _named(
+    """customer client user member patient passenger employee person contact owner guest student
+    teacher doctor driver player first last middle full given family maiden staff worker applicant candidate
+    buyer seller recipient sender author nurse physician subscriber policyholder insured tenant resident
+    voter borrower cardholder holder beneficiary spouse parent guardian child father mother emergency
+    cust emp usr acct_holder account_holder visitor donor manager agent home own billing shipping delivery preferred""",
+    """顧客 会員 患者 社員 従業員 職員 学生 生徒 利用者 お客様 お客さま 個人 本人 契約者 申込者 加入者 被保険者
+    受取人 届け先 届先 送付先 配送先 担当者 代表者 保護者 世帯主 家族 緊急 自宅 氏名 購入者 注文者 応募者 受診者
+    乗客 運転者""",
+)
+_PERSON_ID = _named(
+    """(customer|client|user|member|patient|passenger|employee|person|contact|owner|guest|student|teacher|doctor
+    |driver|player|staff|worker|applicant|candidate|subscriber|policyholder|insured|tenant|resident|voter|borrower
+    |cardholder|beneficiary|visitor|donor|cust|emp|usr)_(id|no|nr|number|num|code|key|uuid|guid|identifier)
+    userid customerid memberid patientid employeeid clientid studentid uid mrn medical_record_(number|no|id)
+    loyalty_(card|id|number|card_number|card_no) membership_(id|no|number)""".replace("\n    |", "|"),
+    "(?:顧客|会員|患者|社員|従業員|職員|学生|生徒|利用者|お客様|お客さま|個人|契約者|加入者|ユーザー|ユーザ|受診者|受給者)"
+    """_?(?:id|番号|コード|no|識別子|管理番号)
+    学籍番号 学生証番号 診察券 カルテ番号 会員証番号 ポイントカード番号 マイページid""",
+)
+
+# %% ../../nbs/data/09_personal.ipynb #354842e5
+_SURNAMES = "|".join(
+    """佐藤 鈴木 高橋 田中 伊藤 渡辺 渡邊 渡部 山本 中村 小林 加藤 吉田 山田 佐々木 山口 松本 井上 木村 斎藤 斉藤
+    齋藤 清水 山崎 池田 阿部 橋本 山下 森 石川 中島 前田 藤田 後藤 小川 岡田 村上 長谷川 近藤 石井 遠藤 青木
+    坂本 福田 太田 西村 藤井 岡本 藤原 金子 三浦 中野 中川 原田 松田 竹内 小野 田村 中山 和田 石田 上田 森田 原
+    柴田 酒井 工藤 横山 宮崎 宮本 内田 高木 谷口 安藤 大野 丸山 今井 河野 藤本 村田 武田 上野 杉山 増田 平野
+    菅原 久保 小島 千葉 大塚 岩崎 松井 桜井 野口 松尾 木下 佐野 野村 菊地 菊池 新井 杉本 古川 島田 大西 市川
+    水野 高野 山内 北村 川口 桑原 吉川 辻 熊谷 土屋 中田 秋山 田口 福島 永井 川崎 東 星野 大橋 関 川村 西川 安田
+    五十嵐 中西 樋口 浜田 服部 本田 飯田 西田 内藤 松岡 萩原 馬場 平田 大久保 荒井 黒田 堀 尾崎 望月 永田 堀内""".split()
+)
+_GIVEN_NAMES = set(
+    """james mary john patricia robert jennifer michael linda william elizabeth david barbara richard susan joseph
+    jessica thomas sarah charles karen christopher nancy daniel lisa matthew betty anthony margaret mark sandra donald
+    ashley steven kimberly paul emily andrew donna joshua michelle kenneth carol kevin amanda brian dorothy george melissa
+    edward deborah ronald stephanie timothy rebecca jason sharon jeffrey laura ryan cynthia jacob kathleen gary amy
+    nicholas angela eric shirley jonathan anna stephen brenda larry pamela justin emma scott nicole brandon helen benjamin
+    samantha samuel katherine gregory christine alexander debra patrick rachel frank carolyn raymond janet jack catherine
+    maria dennis heather jerry diane tyler olivia aaron julie jose joyce henry victoria adam kelly douglas christina nathan
+    peter kyle noah ethan walter alice harry oliver lucas lily grace chloe sophie sophia hannah ella ava mia zoe leo max
+    liam lucy claire simon martin tom ben kate joe bob bill jim tim dan sam alex chris mike steve dave nick anne
+    ahmed mohammed ali fatima omar wei li ming jun hiroshi yuki kenji yoko ken jane taro aiko hanako mina sakura haruto yui
+    satoshi akira naoko keiko takashi makoto kaori juan carlos luis ana sofia marie""".split()
+)
+_SPACED_NAME = re.compile(rf"(?:{_SURNAMES})[ 　][々-鿿぀-ヿ]{{1,5}}")
+_CLOSE_NAME = re.compile(
+    rf"(?:{_SURNAMES})(?![市区町村県府都郡駅店社川山通線大支部課園寺神学病院]|銀行|商)"
+    "[々-鿿぀-ヿ]{1,3}(?<![市区町村県府都郡駅店社部課会院園寺学部屋])"
+)
+_PERSON_NAME = re.compile(r"[^\W\d_]+(?:[ .,'’・()\"-]+[^\W\d_]+){0,9}[.)\"]*")
+_FULL_NAME = re.compile(
+    r"[^\W\d_a-z][^\W\d_]*(?:[ .,'’・-]{1,2}[^\W\d_a-z][^\W\d_]*){1,4}\.?"
+)  # words with capitals
+
+
+def _is_frequent_name(text: str) -> bool:
+    "Two words or more, one of them a frequent name: of a person, and not of a city."
+    if _SPACED_NAME.fullmatch(text) or _CLOSE_NAME.fullmatch(text):
+        return True
+    words = re.findall(r"[^\W\d_]+", text)
+    ends = {words[0].lower(), *(each.lower() for each in words[-2:])} if 2 <= len(words) <= 5 else set()
+    return bool(ends & _GIVEN_NAMES) and bool(_PERSON_NAME.fullmatch(text))
+
+# %% ../../nbs/data/09_personal.ipynb #6bf91f46
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONE = re.compile(r"(?=(?:\D*\d){9,15}\D*$)(?:\+|0|\()[\d ()/-]+(?<=\d\d)")
+_NAMED_PHONE = re.compile(r"(?=(?:\D*\d){7,15}\D*$)[\d ()/.+x-]+")
+_MAC = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}", re.IGNORECASE)
+_DEVICE = re.compile(r"(?=(?:\D*\d){3})(?:[0-9a-f]{14,15}|[\w.-]{16,64})", re.IGNORECASE)
 _JAPANESE_ADDRESS = re.compile(
-    r"(東京都|北海道|(京都|大阪)府|\w{2,3}県)?\w{1,10}[市区町村郡].*[0-9０-９一二三四五六七八九十].*"
+    r"(東京都|北海道|(京都|大阪)府|\w{2,3}県)?\w{1,10}[市区町村郡].*[0-9一二三四五六七八九十].*"
 )
 _STREET_ADDRESS = re.compile(
     r"\d{1,6}[a-zA-Z]?,? .*\b(street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|way|place|pl)\b.*"
     r"|.*(straße|strasse|str\.|weg|platz|rue|via|calle) .*\d+.*",
     re.IGNORECASE,
 )
-_BIRTH_NAMES = re.compile(r"(^|_)(birth(day|date)?|dob|born|geburtsdatum)(_|$)|生年月日|誕生日")
-_DAY_PATTERN = re.compile(
-    r"(\d{4}\D\d{1,2}\D\d{1,2}|\d{1,2}\D\d{1,2}\D\d{2,4}|\d{8}|[A-Z]\w*\d+年\d+月\d+)\D?([ T].*)?|.*年.*月.*日"
+_TOWN = re.compile(r"(東京都|北海道|(京都|大阪)府|\w{2,3}県)?\w{1,10}[市区町村郡]\w*")
+_DAY = re.compile(
+    r"(\d{4}\D\d{1,2}\D\d{1,2}|\d{1,2}\D\d{1,2}\D\d{2,4}|\d{8}|[A-Z]\w*\d+[年.]\d+[月.]\d+)\D?([ T].*)?|.*年.*月.*日"
 )
+_WRITTEN_DAY = re.compile(r"[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}|\d{1,2} [A-Z][a-z]{2,8}\.?,? \d{4}")
+_SSN = re.compile(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
+_CODE = re.compile(r"(?=(?:\D*\d){4})[\w./ -]{5,24}")
+_PLATE = re.compile(r"[一-鿿ぁ-ん]{1,4} ?[0-9A-Z]{2,3} ?[ぁ-んA-Z] ?[・.0-9]{1,4}(?:[-‐－][0-9]{2})?")
+_NAMED_PLATE = re.compile(r"(?=.*\d)(?=.*[^\W\d])[\w ·・-]{4,14}")
+_POSTAL = re.compile(r"〒? ?\d{3}-?\d{4}|\d{4,5}(?:-\d{4})?|(?=.*\d)[A-Z0-9]{2,5}(?:[ -]?[A-Z0-9]{2,4})?")
+_HANDLE = re.compile(r"(?=[^a-zA-Z぀-鿿]*[a-zA-Z぀-鿿])@?[\w.~-]{2,40}")
+_PROFILE = re.compile(
+    r"(?:https?://)?(?:www\.|m\.|[a-z]{2}\.)?(?:facebook|instagram|twitter|x|linkedin|github|tiktok|threads|mixi"
+    r"|qiita|note|pinterest|youtube|medium|vk|weibo|t)\.(?:com|net|jp|me)/[^\s/?]\S*", re.IGNORECASE,
+)  # fmt: skip
+_ADDRESS_OF_PAGE = re.compile(r"(?:https?://)?[\w-]+(?:\.[\w-]+)+/\S*")
 
 
-def place_kind(
-    words: set[str],  # of the column's name
-    texts: list[str],  # some of its values
-) -> str:  # IP address, address, birth date, or nothing
-    "Whether a column says where somebody is or when she was born, by form and name."
-    if _share(texts, _is_ip_address) > 0.7 and (
-        "ip" in words or any("." in t and _high(t) or ":" in t for t in texts)
-    ):
-        return "IP address"
-    if _share(texts, lambda t: _STREET_ADDRESS.fullmatch(t) or _JAPANESE_ADDRESS.fullmatch(t)) > 0.7:
-        return "address"
-    mixed = _share(texts, lambda text: re.search(r"\d", text) and re.search(r"[^\W\d_]{2}", text)) > 0.5
-    if words & _ADDRESS_WORDS and mixed:
-        return "address"
-    born = (
-        _BIRTH_NAMES.search("_".join(sorted(words)))
-        and _share(texts, lambda t: _DAY_PATTERN.fullmatch(t.strip())) > 0.7
-    )
-    return "birth date" if born else ""
+def _shape(pattern: str) -> Callable[[str], object]:
+    "The form of a cell without spaces and hyphens."
+    compiled = re.compile(pattern)
+    return lambda text: compiled.fullmatch(_bare(text))
 
 
-def _high(text: str) -> bool:
-    "Is a number in it that no version of a program has?"
-    return any(part.isdecimal() and int(part) >= 100 for part in text.strip().split("."))
+def _bare(text: str) -> str:
+    return re.sub(r"[ -]", "", text).removesuffix(".0")
+
+
+def _is_card(text: str) -> bool:
+    digits = _bare(text)
+    known = re.fullmatch(r"(?:4|5|6|2[2-7]|3[0-9])[0-9]{11,17}", digits)
+    return bool(known) and has_luhn_digit(digits) and not (len(digits) == 13 and has_corporate_digit(digits))
+
+
+def _is_my_number(text: str) -> bool:
+    return bool(re.fullmatch("[0-9]{12}", _bare(text))) and has_my_number_digit(_bare(text))
+
+
+def _is_iban(text: str) -> bool:
+    plain = _bare(text)
+    return bool(re.fullmatch(r"[A-Za-z]{2}[0-9]{2}[A-Za-z0-9]{11,30}", plain)) and has_iban_digits(plain)
 
 
 def _is_ip_address(text: str) -> bool:
     from ipaddress import ip_address
 
     try:
-        return bool(ip_address(text.strip())) and not text.strip().isdecimal()
+        return bool(ip_address(text)) and not text.isdecimal()
     except ValueError:
         return False
 
+
+def _is_far_ip_address(text: str) -> bool:
+    "An address with a number in it that no version of a program has."
+    high = ":" in text or any(part.isdecimal() and int(part) >= 100 for part in text.split("."))
+    return high and _is_ip_address(text)
+
+
+def _is_written_address(text: str) -> bool:
+    return bool(_STREET_ADDRESS.fullmatch(text) or _JAPANESE_ADDRESS.fullmatch(text))
+
+
+def _is_named_address(text: str) -> bool:
+    mixed = re.search(r"\d", text) and re.search(r"[^\W\d_]{2}", text) and re.search(r"[\s,぀-鿿]", text)
+    return bool(mixed or _TOWN.fullmatch(text))
+
+
+def _is_day(text: str) -> bool:
+    return bool(_DAY.fullmatch(text) or _WRITTEN_DAY.fullmatch(text))
+
+
+def _is_degree(text: str) -> bool:
+    number = re.fullmatch(r"[-+]?(\d{1,3})\.\d{2,15}°?[NSEW]?", text)
+    pair = re.fullmatch(r"\(?[-+]?\d{1,2}\.\d{2,15}, ?[-+]?\d{1,3}\.\d{2,15}\)?", text)
+    return bool(pair or number and int(number[1]) <= 180)
+
+# %% ../../nbs/data/09_personal.ipynb #55bc33ea
+PERSON_NUMBER, BIRTH_DATE, POSTAL_CODE, COORDINATES, FREE_TEXT = (
+    "person number", "birth date", "postal code", "coordinates", "free text",
+)  # fmt: skip
+USABLE_KINDS = (
+    PERSON_NUMBER,
+    BIRTH_DATE,
+    POSTAL_CODE,
+    COORDINATES,
+    FREE_TEXT,
+)  # covered, and a model may use them
+_NEVER = 2.0  # no share of cells is so large
+
+
+class _Kind(NamedTuple):
+    "How columns of one kind are known."
+
+    kind: str
+    names: re.Pattern[str]
+    named_form: Callable[[str], object]  # of a cell, where the column's name says so
+    named_share: float  # of the cells, at least
+    form: Callable[[str], object] | None = None  # where it does not; None: the same
+    share: float = _NEVER
+    of_persons: bool = False  # the name of a thing or a business in the column's name speaks against it
+
+
+_KINDS = [
+    _Kind("e-mail", _named("email mail e_mail mailaddress", "メール メアド"), _EMAIL.fullmatch, 0.3, None, 0.7),
+    _Kind("profile", _named("""facebook twitter instagram linkedin github profile homepage website blog social""",
+          "プロフィール"), _PROFILE.fullmatch, 0.5, None, 0.7),
+    _Kind("MAC address", _named("mac mac_address bssid"), _shape("[0-9A-Fa-f:.]{12,17}"), 0.7, _MAC.fullmatch, 0.7),
+    _Kind("device id", _named(
+        """device_id deviceid device_identifier imei imsi iccid idfa gaid aaid advertising_id ad_id
+        udid android_id cookie_id cookie""",
+        """端末_?id 端末番号 端末識別 デバイス_?id 広告_?id クッキー 製造番号imei"""), _DEVICE.fullmatch, 0.7),
+    _Kind("My Number", _named("my_number mynumber", "マイナンバー 個人番号"),
+          _shape("[0-9]{12}"), 0.7, _is_my_number, 0.9),
+    _Kind("driver's licence", _named(
+        """(driver|drivers|driver_s|driving)_(license|licence)(_no|_number|_id)? dl_(no|number)""",
+        "運転免許 免許証 免許番号"),
+        _CODE.fullmatch, 0.7),
+    _Kind("passport number", _named("passport passport_no passport_number", "パスポート 旅券"),
+          _shape("[A-Za-z]{0,2}[0-9]{6,9}"), 0.7),
+    _Kind("social security number", _named(
+        """ssn social_security national_insurance nino aadhaar aadhar nric national_id nationalid citizen_id
+        identity_card id_card cpf curp dni codice_fiscale pesel personnummer sin tin itin tax_id taxpayer_id""",
+        "基礎年金 年金番号 住民票コード 在留カード 身分証 雇用保険"), _CODE.fullmatch, 0.7, _SSN.fullmatch, 0.7),
+    _Kind("health insurance number", _named(
+        """health_insurance(_number|_no|_id)? insurance_(number|no|id) medicare_(number|no|id)
+        nhs_(number|no) health_card(_number|_no)?""",
+        """保険証 被保険者番号 被保険者証 保険者番号 健康保険 健保 介護保険 記号番号_?保険"""), _CODE.fullmatch, 0.7),
+    _Kind("bank account", _named(
+        """iban bank_account account_number account_no bank_account_number bank_account_no bban""",
+        "口座番号 銀行口座 振込先口座 口座記号 振込口座"),
+        _shape("[A-Za-z0-9]{6,34}"), 0.7, _is_iban, 0.7),
+    _Kind("card number", _named(
+        """card_number card_no credit_card creditcard debit_card cc_number cardnumber pan""", "カード番号 クレジットカード"),
+        _shape("[0-9]{13,19}"), 0.7, _is_card, 0.9),
+    _Kind("IP address", _named("ip ip_address ipaddr", "ipアドレス"), _is_ip_address, 0.7, _is_far_ip_address, 0.7),
+    _Kind("licence plate", _named(
+        """license_plate licence_plate number_plate plate_number plate_no registration_plate
+        vehicle_registration vrm kennzeichen car_number""",
+        """ナンバープレート 車両番号 車両登録番号 自動車登録番号 車両ナンバー 車ナンバー 登録番号_?車"""),
+        _NAMED_PLATE.fullmatch, 0.7, _PLATE.fullmatch, 0.9),
+    _Kind(POSTAL_CODE, _named("postal postal_code postcode zip zipcode zip_code plz post_code", "郵便番号 〒"),
+          _POSTAL.fullmatch, 0.7, re.compile(r"〒 ?\d{3}-?\d{4}").fullmatch, 0.7, True),
+    _Kind("address", _named("""address addr address1 address2 street street_address residence domicile""",
+          "住所 所在地 番地 居所 本籍 届け先 届先 送付先 配送先"), _is_named_address, 0.5, _is_written_address, 0.7, True),
+    _Kind(COORDINATES, _named(
+        "(home|user|customer|residence|person|patient|member|client|my|pickup|dropoff|gps|last)_"
+        "(lat|lon|lng|latitude|longitude|location|position)",
+        "(?:自宅|居住地|住所|顧客|現在地|利用者|お客様)の?_?(?:緯度|経度|座標|位置)"), _is_degree, 0.7, None, _NEVER, True),
+    _Kind(BIRTH_DATE, _named("""birth birthday birthdate date_of_birth birth_date dob born bday geburtsdatum""",
+          "生年月日 誕生日 出生日 生まれ"), _is_day, 0.7),
+    _Kind("telephone", _named(
+        """phone telephone tel mobile fax cell cellphone phone_number mobile_number contact_number
+        phonenumber whatsapp""",
+        "電話 携帯 ファックス ファクス 連絡先"), _NAMED_PHONE.fullmatch, 0.7, _PHONE.fullmatch, 0.7, True),
+]  # fmt: skip
+_BY_NAME = _named(
+    """name firstname lastname surname fullname forename givenname familyname middlename maidenname nachname vorname
+    kana katakana hiragana furigana yomi""",
+    """氏名 名前 姓名 フルネーム 苗字 名字 旧姓 本名 ^姓$ ^名$ ^氏$ ^セイ$ ^メイ$
+    (?:姓|名|氏名|名前)_?(?:カナ|かな|ローマ字|英字|kana) ^カナ ^かな カナ氏名 かな氏名
+    フリガナ ふりがな ヨミガナ よみがな 読み仮名 名義 ご芳名 宛名
+    (?:担当者|代表者|契約者|申込者|保護者|世帯主|患者|顧客|会員|社員|従業員|生徒|学生|利用者|お客様|購入者)名?
+    (?:受取人|被保険者|名義人|本人|家族|配偶者|親権者|緊急連絡先)名?""",
+)
+_HANDLES = _named(
+    """nickname nick handle username user_name screen_name login login_name login_id user_login twitter instagram
+    account_name display_name pen_name alias gamertag""",
+    "ニックネーム ハンドル ユーザー名 ユーザ名 ログイン_?id アカウント名 表示名 ペンネーム 愛称 あだ名",
+)
+
+# %% ../../nbs/data/09_personal.ipynb #6781245f
+_TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof)\b\.? [A-Z][a-z]+")
+_INTRODUCED = re.compile(
+    r"\b(?:name is|called by|spoke (?:to|with)|talked (?:to|with)|contact|ask for|met with|referred by|signed by"
+    r"|regards,?|thanks,) [A-Z][a-z]+\b"
+)
+_HONOURED = re.compile(rf"(?:{_SURNAMES})[々-鿿ぁ-ヿ]{{0,3}} ?(?:さん|様|さま|氏|先生|くん|君|ちゃん|殿)")
+_REACHED = re.compile(
+    r"[\w.+-]+@[\w-]+\.\w+|\+\d[\d ()-]{8,16}\d|\b0\d{1,4}[-(]\d{1,4}[-)]\d{3,4}\b"
+    r"|\(\d{3}\) ?\d{3}-\d{4}|\b\d{3}-\d{3}-\d{4}\b"
+)
+_TWO_WORDS = re.compile(r"\b([A-Z][a-z]{1,12}) [A-Z][a-z]{2,15}\b")
+_SPACED = re.compile(rf"(?<![々-鿿])(?:{_SURNAMES}) [々-鿿]{{1,3}}(?![々-鿿])")
+
+
+def _mentions_person(text: str) -> bool:
+    "Does a note name somebody, or say how to reach somebody?"
+    if any(pattern.search(text) for pattern in (_TITLED, _INTRODUCED, _HONOURED, _REACHED, _SPACED)):
+        return True
+    return any(first.lower() in _GIVEN_NAMES for first in _TWO_WORDS.findall(text))
+
+
+def _is_prose(text: str) -> bool:
+    "Is a cell a sentence rather than a word or a code?"
+    return len(text.split()) >= 4 or len(re.findall("[぀-鿿]", text)) >= 12
+
 # %% ../../nbs/data/09_personal.ipynb #453fe26e
-_EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+class PersonalFinding(NamedTuple):
+    "What a column says of persons, and how sure that is."
+
+    kind: str  # e-mail, telephone, name ...
+    share: float  # of the cells that have the form
+    confidence: float  # 0 to 1; below `SURE` it is a doubt
 
 
-_PHONE_PATTERN = re.compile(r"(?=(?:\D*\d){9,15}\D*$)(?:\+|0|\()[\d ()/-]+")
+SURE = 0.6
 
 
-_PERSON_NAME_PATTERN = re.compile(r"[^\W\d_]+(?:[ .,'’　()\"-]+[^\W\d_]+){0,9}[.)\"]*")
+def _share(texts: list[str], test: Callable[[str], object]) -> float:
+    return sum(bool(test(text)) for text in texts) / max(len(texts), 1)
 
 
-_NAME_COLUMNS = {"name", "firstname", "lastname", "surname", "fullname", "氏名", "名前", "お名前"}
+def assess_personal(
+    name: str,  # of the column
+    texts: list[str],  # some of its values
+) -> PersonalFinding | None:  # None: it says nothing of persons
+    "Infer from its name and values whether a column says who somebody is, how, and how sure that is."
+    words, texts = _words_of(name), [unicodedata.normalize("NFKC", text[:300]).strip() for text in texts]
+    of_thing = bool(_THINGS.search(words)) and not _PERSONS.search(words)
+    if not texts:
+        return None
+    for kind in _KINDS:
+        named = bool(kind.names.search(words)) and not (kind.of_persons and of_thing)
+        share = _share(texts, kind.named_form) if named else 0.0
+        if named and share > kind.named_share:
+            return PersonalFinding(kind.kind, share, 0.6 + 0.4 * share)
+        share = _share(texts, kind.form or kind.named_form) if kind.share <= 1 else 0.0
+        if share > kind.share and not (kind.of_persons and of_thing) and _tells_by_itself(kind.kind, texts):
+            return PersonalFinding(kind.kind, share, 0.9 * share)
+    return _assess_name(words, texts, of_thing) or _assess_note(texts)
 
 
-_PHONE_COLUMNS = {"phone", "telephone", "tel", "mobile", "fax", "電話", "電話番号", "携帯"}
+def _tells_by_itself(kind: str, texts: list[str]) -> bool:
+    "Are there enough different cells, and more than digits, where no name helps?"
+    if kind in ("My Number", "card number"):
+        return len(set(texts)) >= 3
+    return kind != "telephone" or not all(text.isdecimal() for text in texts)
 
 
-def _split_name(name: str) -> set[str]:
-    "The words in the name of a column, in small letters: `customerName` has two."
-    return set(re.split(r"[\W_]+", re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()))
+def _assess_name(words: str, texts: list[str], of_thing: bool) -> PersonalFinding | None:
+    "A column of names, nicknames or numbers of persons."
+    frequent, formed = _share(texts, _is_frequent_name), _share(texts, _PERSON_NAME.fullmatch)
+    if _HANDLES.search(words) and len(set(texts)) > 2 and not of_thing:
+        if (share := _share(texts, _HANDLE.fullmatch)) > 0.7 and frequent < 0.5:
+            return PersonalFinding("nickname", share, 0.5 + 0.4 * share)
+    if _share(texts, re.compile(r"@\w[\w.]{1,30}").fullmatch) > 0.9:
+        return PersonalFinding("nickname", 1.0, 0.8)
+    if _BY_NAME.search(words) and not of_thing and formed > 0.7:
+        others = set(words.split("_")) - {"name", "in", "of", "the"}
+        known = (
+            not others or frequent > 0.2 or _PERSONS.search(words) or not re.search("(^|_)name(_|$)", words)
+        )
+        return PersonalFinding("name", formed, 0.5 + 0.5 * formed if known else 0.5)
+    owned = bool(_PERSONS.search(words)) and _share(texts, _FULL_NAME.fullmatch) > 0.7
+    if frequent > (0.8 if of_thing else 0.2 if owned else 0.5) and len(set(texts)) > 2:
+        return PersonalFinding("name", max(frequent, formed * owned), 0.7 if owned else 0.9 * frequent)
+    if _PERSON_ID.search(words) and len(set(texts)) > 2 and names_person_by_number(words):
+        return PersonalFinding(PERSON_NUMBER, 1.0, 0.7)
+    return None
+
+
+def _assess_note(texts: list[str]) -> PersonalFinding | None:
+    "Free text in which somebody is named."
+    if _share(texts, _is_prose) <= 0.5:
+        return None
+    named = [text for text in texts if _mentions_person(text)]
+    return PersonalFinding(FREE_TEXT, len(named) / len(texts), 0.8) if len(named) >= 2 else None
+
+
+def names_person_by_number(
+    name: str,  # of a column, such as customer_id or 顧客ID
+) -> bool:
+    "Does a column's name say that it holds the numbers of persons?"
+    words = _words_of(name)
+    found = _PERSON_ID.search(words)
+    if not found or not words.isascii():
+        return bool(found)
+    return found.end() == len(words) and words.count("_") <= 3
 
 
 def infer_personal_kind(
     name: str,  # of the column
     texts: list[str],  # some of its values
 ) -> str:  # e-mail, telephone, card number, address ... or nothing
-    "Infer from its name and values whether a column says who somebody is, and how."
-    texts = [text[:200] for text in texts]
-
-    def most(pattern: re.Pattern[str]) -> bool:
-        return sum(bool(pattern.fullmatch(text.strip())) for text in texts) > 0.7 * len(texts)
-
-    words = _split_name(name[:200])
-    if most(_EMAIL_PATTERN):
-        return "e-mail"
-    if number := number_kind(words, texts):
-        return number
-    if place := place_kind(words, texts):
-        return place
-    if most(_PHONE_PATTERN) and (words & _PHONE_COLUMNS or not most(re.compile(r"\d+"))):
-        return "telephone"
-    return "name" if words & _NAME_COLUMNS and most(_PERSON_NAME_PATTERN) else ""
+    "What a column says of persons by form and name; its number of a person alone is no reason to cover it."
+    found = assess_personal(name, texts)
+    return found.kind if found and found.kind != PERSON_NUMBER else ""
 
 # %% ../../nbs/data/09_personal.ipynb #f5e7c63a
-_PERSON_WORDS = set(
-    """customer client user member patient passenger employee person contact owner guest student
-    teacher doctor driver player first last middle full given family maiden""".split()
-)
-_ID_WORDS = {"id", "no", "nr", "number", "num"}
-_PERSON_ID = re.compile(
-    "(顧客|会員|患者|社員|従業員|学生|利用者|お客様|お客さま|個人)(id|番号|コード|no)", re.IGNORECASE
-)
-PERSON_NUMBER, BIRTH_DATE = "person number", "birth date"
-USABLE_KINDS = (
-    PERSON_NUMBER,
-    BIRTH_DATE,
-)  # values are covered, and a model may still use what it finds in them
+def find_personal_columns(
+    frame: pd.DataFrame,  # raw cells
+) -> dict[str, PersonalFinding]:  # by column
+    "The columns that tell about persons, with kind, share of the cells and confidence."
+    found = {}
+    for place, name in enumerate(map(str, frame.columns)):
+        cells = frame.iloc[:, place]
+        is_fraction = cells.dtype.kind == "f" and not _is_whole(cells)
+        if not (dtype_name(cells) in ("text", "date") or cells.dtype.kind in "iuf"):
+            continue
+        some = cells.dropna().head(1000).unique()[:200]
+        finding = assess_personal(name, [text for text in map(_plain_text, some) if not is_missing(text)])
+        if finding and (not is_fraction or finding.kind == COORDINATES):
+            found[name] = finding
+    if any(finding.kind not in USABLE_KINDS and finding.confidence >= SURE for finding in found.values()):
+        places = [name for name in map(str, frame.columns) if _POSITIONS.fullmatch(_words_of(name))]
+        found |= {name: PersonalFinding(COORDINATES, 1.0, 0.5) for name in places if name not in found}
+    return found
+
+
+_POSITIONS = re.compile("lat|lon|lng|latitude|longitude|緯度|経度")
 
 
 def personal_columns(
@@ -200,31 +488,8 @@ def personal_columns(
     doubtful: bool = False,  # those, too, that hold names and may be those of persons
 ) -> dict[str, str]:  # e-mail, telephone, name, address, card number ... by column
     "The columns that say who somebody is; the name of a product or a city does not."
-    found = {}
-    for place, name in enumerate(map(str, frame.columns)):
-        cells = frame.iloc[:, place]
-        if not (dtype_name(cells) in ("text", "date") or cells.dtype.kind in "iu" or _is_whole(cells)):
-            continue
-        some = cells.dropna().head(1000).unique()[:200]
-        texts = [text for text in map(_plain_text, some) if not is_missing(text)]
-        what = infer_personal_kind(name, texts)
-        if what in ("e-mail", "telephone", "name") and dtype_name(cells) != "text":
-            what = ""  # digits alone
-        others = _split_name(name) - {*_NAME_COLUMNS, ""}
-        if what and (what != "name" or doubtful or others <= _PERSON_WORDS):
-            found[name] = what
-        elif not what and names_person_by_number(name) and len(set(texts)) > 2:
-            found[name] = PERSON_NUMBER
-    return found
-
-
-def names_person_by_number(
-    name: str,  # of a column, such as customer_id or 顧客ID
-) -> bool:
-    words = _split_name(name[:200])
-    return bool(_PERSON_ID.search(name)) or bool(
-        words & _ID_WORDS and words & _PERSON_WORDS and len(words) <= 3
-    )
+    found = find_personal_columns(frame)
+    return {name: each.kind for name, each in found.items() if doubtful or each.confidence >= SURE}
 
 
 def _is_whole(cells: pd.Series) -> bool:
