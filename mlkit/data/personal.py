@@ -15,7 +15,7 @@ import pandas as pd
 from .cells import is_missing
 
 # %% auto #0
-__all__ = ['PERSON_NUMBER', 'BIRTH_DATE', 'POSTAL_CODE', 'COORDINATES', 'FREE_TEXT', 'USABLE_KINDS', 'SURE', 'dtype_name',
+__all__ = ['PERSON_NUMBER', 'BIRTH_DATE', 'FREE_TEXT', 'POSTAL_CODE', 'COORDINATES', 'USABLE_KINDS', 'SURE', 'dtype_name',
            'has_luhn_digit', 'has_my_number_digit', 'has_corporate_digit', 'has_iban_digits', 'PersonalFinding',
            'assess_personal', 'names_person_by_number', 'infer_personal_kind', 'find_personal_columns',
            'personal_columns']
@@ -223,8 +223,7 @@ def _is_ip_address(text: str) -> bool:
         return False
 
 
-def _is_far_ip_address(text: str) -> bool:
-    "An address with a number in it that no version of a program has."
+def _is_far_ip_address(text: str) -> bool:  # with a number in it that no version of a program has
     high = ":" in text or any(part.isdecimal() and int(part) >= 100 for part in text.split("."))
     return high and _is_ip_address(text)
 
@@ -247,17 +246,11 @@ def _is_degree(text: str) -> bool:
     pair = re.fullmatch(r"\(?[-+]?\d{1,2}\.\d{2,15}, ?[-+]?\d{1,3}\.\d{2,15}\)?", text)
     return bool(pair or number and int(number[1]) <= 180)
 
-# %% ../../nbs/data/09_personal.ipynb #55bc33ea
-PERSON_NUMBER, BIRTH_DATE, POSTAL_CODE, COORDINATES, FREE_TEXT = (
-    "person number", "birth date", "postal code", "coordinates", "free text",
-)  # fmt: skip
-USABLE_KINDS = (
-    PERSON_NUMBER,
-    BIRTH_DATE,
-    POSTAL_CODE,
-    COORDINATES,
-    FREE_TEXT,
-)  # covered, and a model may use them
+# %% ../../nbs/data/09_personal.ipynb #8589b254
+PERSON_NUMBER, BIRTH_DATE, FREE_TEXT = "person number", "birth date", "free text"
+POSTAL_CODE, COORDINATES = "postal code", "coordinates"
+# values are covered, and a model may still use what it finds in them:
+USABLE_KINDS = (PERSON_NUMBER, BIRTH_DATE, POSTAL_CODE, COORDINATES, FREE_TEXT)
 _NEVER = 2.0  # no share of cells is so large
 
 
