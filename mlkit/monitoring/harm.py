@@ -47,8 +47,8 @@ class QualityReference:
     def limit(self, tolerance: float | None = None) -> float:  # None: `default_tolerance`
         "The mean loss from which on the model does harm."
         allowed = default_tolerance(self.measure, self.score) if tolerance is None else tolerance
-        score = self.measure.score(self.upper_mean) - self.measure.sign * allowed
-        return float(min(max(self.measure.loss(score), self.upper_mean), 0.99))
+        tolerated = self.measure.loss(self.score - self.measure.sign * allowed)
+        return float(min(max(tolerated, self.upper_mean), 0.99))
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
@@ -78,7 +78,8 @@ def measure_quality(
 _BETS = np.array([0.07, 0.14, 0.28, 0.6])  # on a harm of so many standard deviations of a loss
 _WEIGHTS = np.array([0.15, 0.4, 0.35, 0.1])
 FALSE_ALARM_RATE = 0.05  # in as many rows as the horizon holds
-_ALL_CLEAR = 0.01  # of the threshold: below it an alarm is over
+_ALL_CLEAR = 0.001  # of the threshold: below it an alarm is over
+_MEMORY = 125  # losses; what is older has faded from the recent mean
 
 
 @dataclass
@@ -92,6 +93,9 @@ class HarmDetector:
     games: list[float] = field(default_factory=lambda: [0.0] * len(_BETS))  # money, one for each bet
     starts: list[float] = field(default_factory=lambda: [0.0] * len(_BETS))  # the same, times when they began
     losses: int = 0  # that were seen
+    recent: list[float] = field(
+        default_factory=lambda: [0.0, 0.0]
+    )  # number and sum of losses, older ones faded
     is_up: bool = False  # is an alarm up?
 
     @property
@@ -124,7 +128,10 @@ class HarmDetector:
                 reached, games, starts = True, games / excess, starts / excess  # so that an alarm can end
         self.games, self.starts = games.tolist(), starts.tolist()
         self.losses += len(losses)
-        self.is_up = reached or (self.is_up and self.evidence >= _ALL_CLEAR)
+        fading = math.exp(-len(losses) / _MEMORY)
+        self.recent = [self.recent[0] * fading + len(losses), self.recent[1] * fading + float(losses.sum())]
+        bad = self.recent[1] >= self.limit * self.recent[0]
+        self.is_up = reached or (self.is_up and bad and self.evidence >= _ALL_CLEAR)
         return reached
 
     def to_dict(self) -> dict[str, Any]:
