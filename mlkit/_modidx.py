@@ -4880,6 +4880,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                     'mlkit/task/task_inference.py'),
                                            'mlkit.task.task_inference._group_spellings': ( 'task/task_inference.html#_group_spellings',
                                                                                            'mlkit/task/task_inference.py'),
+                                           'mlkit.task.task_inference._is_too_large': ( 'task/task_inference.html#_is_too_large',
+                                                                                        'mlkit/task/task_inference.py'),
                                            'mlkit.task.task_inference._number_format_json': ( 'task/task_inference.html#_number_format_json',
                                                                                               'mlkit/task/task_inference.py'),
                                            'mlkit.task.task_inference._parse_label_numbers': ( 'task/task_inference.html#_parse_label_numbers',

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from ..core.formatting import without_nan
-from .fit_diagnosis import FitVerdict
+from .fit_diagnosis import FitVerdict, perfect_score
 from .second_search import SecondSearch
 from ..models.calibration import FinalModel, check_calibration
+from ..task.comparison import score_gain
 from ..task.metrics import predicted_codes
 from ..task.task import Task, is_goal_reached
 
@@ -22,12 +23,19 @@ from ..task.task import Task, is_goal_reached
 __all__ = ['lower_verdict', 'metrics_json', 'metrics_details_json']
 
 # %% ../../nbs/evaluation/10_metrics_file.ipynb #4f0311c9
+_NOTHING_LEFT = 0.02  # of the way from no model to a perfect one
+
+
 def lower_verdict(
+    task: Task,
     fit: FitVerdict | str,  # what the scores say
     choice: dict[str, Any],  # as training noted it
+    baseline: float,  # the score of no model
 ) -> FitVerdict | str:
-    "A fit is not good while a family that was asked for was not tried: it may find what is missed."
-    return "underfit" if fit == "good" and choice.get("unreached") else fit
+    "A fit is not good while a family that was asked for was not tried, unless next to nothing is left to find."
+    perfect = perfect_score(task)
+    left, way = (score_gain(task, perfect, score) for score in (choice["validation"], baseline))
+    return "underfit" if fit == "good" and choice.get("unreached") and left > _NOTHING_LEFT * way else fit
 
 
 def metrics_json(
@@ -56,7 +64,7 @@ def metrics_json(
             "reached": is_goal_reached(task, own.value),
             "train": choice["train"],
             "validation": choice["validation"],
-            "fit": lower_verdict(fit, choice),
+            "fit": lower_verdict(task, fit, choice, baseline),
             "model": choice["family"],
             "rows": {"train": choice["rows"], "test": rows},
             "threshold": threshold if task.type == "binary" else None,

@@ -181,7 +181,7 @@ def _diagnose_fit(
 
     nothing = score_output(data.task, data.truth, baseline_output(data.task, data.truth, len(data.truth)))
     fit = diagnose_scores(data.task, choice["train"], choice["validation"], choice["folds"], nothing)[0]
-    return lower_verdict(fit, choice)
+    return lower_verdict(data.task, fit, choice, nothing)
 
 # %% ../../nbs/pipeline/04_fit.ipynb #3ee2320a
 class PreparedTable(NamedTuple):

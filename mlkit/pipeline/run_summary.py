@@ -98,7 +98,7 @@ def describe_worth(score: ScoreSummary) -> str:
 _FIT_SENTENCES = {
     "good": "The fit is good: what the model learned holds for test rows too.",
     "overfit": "The model is overfit: part of what it learned is chance, and holds on training rows only.",
-    "underfit": "The model is underfit: even on training rows it is poor. It may be too simple for them.",
+    "underfit": "The model is underfit: more could be learned from these rows. It may be too simple for them.",
 }
 
 

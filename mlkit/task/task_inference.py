@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.errors import DataError, did_you_mean
-from ..data.cells import is_missing, parse_boolean
+from ..data.cells import LARGEST_NUMBER, is_missing, parse_boolean
 from ..data.column_spec import ColumnSpec
 from ..data.conventions import with_file_decimal
 from ..data.ordered_categories import ordered_categories
@@ -123,11 +123,19 @@ def _parse_label_numbers(
     counts: dict[str, int],  # label -> rows
     number_spec: ColumnSpec = PLAIN_NUMBER_SPEC,  # how numbers are written
 ) -> tuple[list[float], float]:  # the different numbers, in order; the share of the rows that they make up
-    "The numbers among labels. Markers such as `-` are missing values here."
+    "The numbers among labels. Markers such as `-`, and `inf`, are missing values here."
     numbers = {label: parse_target_number(label, number_spec) for label in counts if not is_missing(label)}
-    rows = sum(counts[label] for label in numbers)
     read = {label: number for label, number in numbers.items() if not math.isnan(number)}
+    rows = sum(counts[label] for label in numbers if label in read or not _is_too_large(label))
     return sorted(set(read.values())), sum(counts[label] for label in read) / max(rows, 1)
+
+
+def _is_too_large(label: str) -> bool:
+    "Is this an infinite number, or one larger than a model can hold? It says nothing against a column of numbers."
+    try:
+        return abs(float(label)) > LARGEST_NUMBER
+    except ValueError:
+        return False
 
 # %% ../../nbs/task/08_task_inference.ipynb #c62fc020
 def infer_task_type(
@@ -342,8 +350,9 @@ def _with_floor(task: Task, numbers: np.ndarray) -> Task:
 
 def _describe_unreadable_rows(counts: dict[str, int], number_spec: ColumnSpec) -> str:
     "A note on rows that hold something, but no number."
-    share = _parse_label_numbers(counts, number_spec)[1]
-    return f" ({1 - share:.1%} of the rows hold no number and are left out)" if share < 1 else ""
+    held = {label: rows for label, rows in counts.items() if not is_missing(label)}
+    gone = sum(rows for label, rows in held.items() if math.isnan(parse_target_number(label, number_spec)))
+    return f" ({gone / sum(held.values()):.1%} of the rows hold no number and are left out)" if gone else ""
 
 
 def _describe_spellings(spellings: dict[str, str]) -> str:

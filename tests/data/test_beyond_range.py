@@ -14,6 +14,7 @@ from mlkit.data.column_spec import ColumnSpec, read_cell
 from mlkit.data.model_inputs import input_cell, input_columns
 from mlkit.data.schema import Rule, broken_rules
 from mlkit.data.type_inference import infer_column
+from mlkit.task.task_inference import infer_task_type
 
 BEYOND = ["inf", "-inf", "Infinity", "1e300", "-1e300", "1e39", "9" * 60]
 FASTEST = ["-p", "train.models=linear boosting", "-p", "train.trials=2", "-p", "train.budget=0",
@@ -93,3 +94,22 @@ def test_a_target_beyond_range_cannot_be_learned_from():
     with pytest.warns(UserWarning, match="4 rows with a target that is no number"):
         model = fit(frame, "y", models="linear", trials=1, budget=0)
     assert model.metrics["score"] > 0.98
+
+
+@pytest.mark.parametrize("written", [float, str])
+@pytest.mark.parametrize("share", [0.03, 0.2, 0.45])
+def test_a_target_stays_a_number_however_many_are_infinite(written, share):
+    random = np.random.default_rng(2)
+    x = random.normal(size=600)
+    y = (3 * x + random.normal(size=600)).round(3)
+    gone = random.random(600) < share
+    y[gone] = random.choice([np.inf, -np.inf, 1e300], gone.sum())
+    frame = pd.DataFrame({"x": x, "y": y if written is float else pd.Series(y).astype("str")})
+    with pytest.warns(UserWarning, match=f"{gone.sum()} rows with a target that is no number"):
+        model = fit(frame, "y", models="linear", trials=1, budget=0)
+    assert model.metrics["task"] == "regression" and model.metrics["score"] > 0.8
+
+
+def test_classes_beside_a_word_for_infinity_stay_classes():
+    counts = {"low": 40, "high": 30, "inf": 20}
+    assert infer_task_type(counts)[0] == "multiclass"

@@ -96,3 +96,13 @@ def test_a_million_numbers_are_judged_by_a_thousand(made):
 def test_the_target_is_a_name():
     with pytest.raises(SettingsError, match=r"name of a column, not Series"):
         fit(TABLE.drop(columns="answer"), TABLE.answer)
+
+
+def test_a_perfect_score_is_no_underfit_though_a_family_was_not_reached():
+    random = np.random.default_rng(0)
+    table = pd.DataFrame({"size": random.normal(size=400), "other": random.normal(size=400)})
+    table["kind"] = np.where(table["size"] + 0.2 * random.normal(size=400) > 0, "large", "small")
+    table = table[table["size"].abs() > 0.7].reset_index(drop=True)
+    with pytest.warns(UserWarning, match="not reached: boosting"):
+        model = fit(table, "kind", models="linear boosting", trials=1, budget=0)
+    assert model.metrics["validation"] > 0.99 and model.metrics["fit"] == "good"
