@@ -20,7 +20,8 @@ from .errors import RunError, did_you_mean
 # %% auto #0
 __all__ = ['SIGNIFICANCE_LEVEL', 'format_number', 'format_compact_number', 'without_nan', 'format_duration', 'format_memory',
            'parse_local_time', 'pluralise', 'join_with_and', 'shorten', 'split_list', 'format_value',
-           'first_error_line', 'describe_missing_column', 'describe_mlflow_error', 'wrap_for_terminal']
+           'first_error_line', 'describe_mlflow_error', 'find_cell_among_names', 'hint_at_columns',
+           'describe_missing_column', 'wrap_for_terminal']
 
 # %% ../../nbs/core/07_formatting.ipynb #297ee7fb
 def format_number(
@@ -141,18 +142,6 @@ def first_error_line(
     "The first line of an error's message, 200 characters at most."
     return shorten((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."), 200)
 
-# %% ../../nbs/core/07_formatting.ipynb #21c2dbcc
-def describe_missing_column(
-    name: str,  # as the user wrote it
-    known: Iterable[Any],  # names of the columns that there are
-    where: str = "the table",  # in words
-) -> str:
-    "That there is no such column, and which may be meant; blanks around names do not count."
-    names = [str(each).strip() for each in known]
-    some, more = [shorten(each, 40) for each in names[:20]], len(names) - 20
-    there = f"; it has {', '.join(some) or 'no column'}{f' and {more} more' if more > 0 else ''}"
-    return f"no column '{shorten(name.strip(), 60)}' in {where}{did_you_mean(name.strip(), names) or there}"
-
 # %% ../../nbs/core/07_formatting.ipynb #4aeb142a
 def describe_mlflow_error(
     error: Exception,  # from MLflow, whose messages are long, or one of our own
@@ -162,6 +151,49 @@ def describe_mlflow_error(
         return str(error)
     text = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return re.sub(r"//[^/\s]+@", "//", text)[:200]
+
+# %% ../../nbs/core/07_formatting.ipynb #34a4d40e
+_is_cell = re.compile(
+    r"[-+]?[0-9]+[.,][0-9]+|[-+]?[0-9]{5,}|[^@\s]{1,64}@[^@\s]{1,255}|[-+(]*[0-9][-0-9 ()]{7,30}"
+    r"|[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}([ T].*)?"
+).fullmatch
+
+
+def find_cell_among_names(
+    names: Iterable[Any],  # of columns
+) -> int:  # its position from 1; 0: all look like names
+    "The first name that looks like a cell of a row: an amount, a date, an address. Years and numbered columns do not."
+    texts = [str(name).strip() for name in names]
+    found = next((place for place, text in enumerate(texts, 1) if _is_cell(text[:400])), 0)
+    whole = {place: int(text) for place, text in enumerate(texts, 1) if re.fullmatch("-?[0-9]{1,4}", text)}
+    numbers = [*whole.values()]
+    numbered = numbers == [*range(min(numbers, default=0), max(numbers, default=-1) + 1)]
+    if found or numbered and len(numbers) != 1 or all(1900 <= number <= 2100 for number in numbers):
+        return found
+    return min(whole)
+
+
+def hint_at_columns(
+    name: str,  # as the user wrote it; empty: nothing in particular
+    known: Iterable[Any],  # names of the columns that there are
+    there: str = "the table has",  # what is said before their names
+) -> str:  # how a message goes on
+    "Which column may be meant, or which there are; of a header that is a row of data, the position."
+    names = [str(each).strip() for each in known]
+    if place := find_cell_among_names(names):
+        return f"; column {place} has a cell where its name should be: is the first row of the file no header?"
+    some, more = [shorten(each, 40) for each in names[:20]], len(names) - 20
+    others = f"; {there} {', '.join(some) or 'no column'}{f' and {more} more' if more > 0 else ''}"
+    return (did_you_mean(name.strip(), names) if name.strip() else "") or others
+
+# %% ../../nbs/core/07_formatting.ipynb #21c2dbcc
+def describe_missing_column(
+    name: str,  # as the user wrote it
+    known: Iterable[Any],  # names of the columns that there are
+    where: str = "the table",  # in words
+) -> str:
+    "That there is no such column, and which may be meant; blanks around names do not count."
+    return f"no column '{shorten(name.strip(), 60)}' in {where}{hint_at_columns(name, known, 'it has')}"
 
 # %% ../../nbs/core/07_formatting.ipynb #f2fd5887
 def wrap_for_terminal(

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.errors import SettingsError, did_you_mean
+from ..core.errors import SettingsError
 from ..core.figures import Plot, new_plot
-from ..core.formatting import SIGNIFICANCE_LEVEL, format_number, split_list
+from ..core.formatting import SIGNIFICANCE_LEVEL, format_number, hint_at_columns, split_list
 from ..core.theme import BLUE, GREY
 from ..models.calibration import apply_temperature, fit_temperature
 from ..task.intervals import proportion_interval, score_interval
@@ -317,8 +317,8 @@ def parse_sensitive_columns(
     for name in wanted:
         if name in names:
             continue
-        near = did_you_mean(name, names) or f"; the table has {', '.join(list(names)[:10])}"
-        raise SettingsError(f"evaluate.sensitive names '{name[:60]}', which is no column{near}")
+        hint = hint_at_columns(name, names)
+        raise SettingsError(f"evaluate.sensitive names '{name[:60]}', which is no column{hint}")
     return [names[name] for name in wanted]
 
 # %% ../../nbs/evaluation/01_slices.ipynb #495565f7

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..core.errors import SettingsError, did_you_mean
-from ..core.formatting import join_with_and, split_list
+from ..core.errors import SettingsError
+from ..core.formatting import hint_at_columns, join_with_and, split_list
 from ..data.column_spec import format_cell
 from .global_importance import format_effect, format_output
 from .perturbation import PerturbationPool
@@ -38,8 +38,7 @@ def changeable_columns(
     for name in kept:
         if name in map(str.strip, known):
             continue
-        near = did_you_mean(name, known) or f"; the table has {', '.join(known[:20])}"
-        raise SettingsError(f"explain.fixed names '{name}', which is no column{near}")
+        raise SettingsError(f"explain.fixed names '{name}', which is no column{hint_at_columns(name, known)}")
     return [
         name
         for name in pool.columns

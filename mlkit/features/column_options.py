@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from ..core.errors import SettingsError, did_you_mean
+from ..core.formatting import hint_at_columns
 from ..data.column_spec import KINDS
 from ..data.table_spec import TableSpec
 
@@ -111,7 +112,7 @@ def parse_column_overrides(
         if not colon:
             tell.append("write `column: option=value`, with | between columns")
         elif name not in stripped:
-            tell.append("there is no such column" + _hint(name, stripped, "columns"))
+            tell.append("there is no such column" + hint_at_columns(name, stripped, "the columns are"))
         elif stripped[name] in wishes:
             tell.append("the column comes twice; write its options in one place")
         else:

@@ -14,7 +14,8 @@ import pandas as pd
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.tree import DecisionTreeRegressor
 
-from ..core.errors import SettingsError, did_you_mean
+from ..core.errors import SettingsError
+from ..core.formatting import hint_at_columns
 from ..data.table_spec import DerivedInput
 
 # %% auto #0
@@ -45,12 +46,8 @@ def parse_interaction(
         )
     raise SettingsError(
         f"prepare.combine: {text.strip()!r}: there is no number called {unknown[0]!r}"
-        f"{did_you_mean(unknown[0], known) or _numbers_of(known)}"
+        f"{hint_at_columns(unknown[0], known, 'the numbers are') if known else '; the table has no number'}"
     )
-
-
-def _numbers_of(known: Sequence[str]) -> str:
-    return f"; the numbers are {', '.join(known[:20])}" if known else "; the table has no number"
 
 # %% ../../nbs/features/02_interactions.ipynb #fd8e4ef9
 def parse_interactions(

@@ -17,7 +17,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_predict
 
 from ..core.errors import SettingsError, did_you_mean
-from ..core.formatting import split_list
+from ..core.formatting import hint_at_columns, split_list
 from ..data.column_spec import ColumnSpec
 from ..data.model_inputs import input_names
 from ..data.ordered_categories import ordered_categories
@@ -88,11 +88,8 @@ def _left_out(leave_out: Sequence[str], known: list[str]) -> tuple[set[str], lis
     names = {name.strip(): name for name in known}
     said = [name.strip() for name in split_list(leave_out)]
 
-    def hint(name: str) -> str:
-        return did_you_mean(name, names) or f"; the table has {', '.join(known[:20])}"
-
     problems = [
-        f"prepare.leave_out names '{name}', which is no column{hint(name)}"
+        f"prepare.leave_out names '{name}', which is no column{hint_at_columns(name, known)}"
         for name in said
         if name not in names
     ]

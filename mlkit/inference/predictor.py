@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..core.errors import DataError, PackageError
+from ..core.formatting import hint_at_columns
 from ..data.column_spec import ColumnSpec
 from ..data.conventions import FileConventions, require_conventions
 from ..data.schema import Schema, make_schema
@@ -169,9 +170,8 @@ class Predictor:
         "DataError: the model reads none of these columns."
         if not self._names or not self._names.isdisjoint(names):
             return
-        known = [name[:60] for name in sorted(self._names)]
-        more = f" and {len(known) - 10} more" if len(known) > 10 else ""
-        raise DataError(f"no column of the {what} is known; the model reads {', '.join(known[:10])}{more}")
+        hint = hint_at_columns("", sorted(self._names), "the model reads")
+        raise DataError(f"no column of the {what} is known{hint}")
 
     def check_rows(
         self,

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..core.errors import DataError, MLKitError
 from ..core.files import file_digest
-from ..core.formatting import first_error_line, shorten
+from ..core.formatting import find_cell_among_names, first_error_line, hint_at_columns, shorten
 from ..data.cells import nested_text
 from ..data.column_reader import with_common_type
 from .archives import TEXT_SUFFIXES, content_kind, find_member, open_unpacked
@@ -94,10 +94,8 @@ def make_column_names(
     seen, twice = set[str](), set[str]()
     for name in names:
         (twice if name in seen else seen).add(name)
-    if named := sorted(repr(shorten(name, 60)) for name in twice if name.strip()):
-        more = f" and {len(named) - 5} more" if len(named) > 5 else ""
-        listed = ", ".join(named[:5])
-        raise DataError(f"two columns have the same name: {listed}{more}; rename one of them")
+    if named := sorted(name for name in twice if name.strip()):
+        raise DataError(_describe_equal_names(names, named))
     settled = []
     for position, name in enumerate(names, start=1):
         if not name.strip():
@@ -107,6 +105,16 @@ def make_column_names(
             seen.add(name)
         settled.append(name)
     return settled
+
+
+def _describe_equal_names(names: list[str], twice: list[str]) -> str:
+    "That names come twice; of a header that is a row of data, their positions."
+    first, second = [place for place, name in enumerate(names, 1) if name == twice[0]][:2]
+    if find_cell_among_names(names):
+        return f"columns {first} and {second} have the same name{hint_at_columns('', names)}"
+    more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
+    listed = ", ".join(repr(shorten(name, 60)) for name in twice[:5])
+    return f"two columns have the same name: {listed}{more}; rename one of them"
 
 # %% ../../nbs/sources/07_file_formats.ipynb #f606adf6
 def normalise_column(
