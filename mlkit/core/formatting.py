@@ -181,7 +181,9 @@ def hint_at_columns(
     "Which column may be meant, or which there are; of a header that is a row of data, the position."
     names = [str(each).strip() for each in known]
     if place := find_cell_among_names(names):
-        return f"; column {place} has a cell where its name should be: is the first row of the file no header?"
+        return (
+            f"; column {place} has a cell where its name should be: is the first row of the file no header?"
+        )
     some, more = [shorten(each, 40) for each in names[:20]], len(names) - 20
     others = f"; {there} {', '.join(some) or 'no column'}{f' and {more} more' if more > 0 else ''}"
     return (did_you_mean(name.strip(), names) if name.strip() else "") or others
