@@ -80,6 +80,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlkit.core.errors.did_you_mean': ('core/errors.html#did_you_mean', 'mlkit/core/errors.py')},
             'mlkit.core.figures': { 'mlkit.core.figures.Plot': ('core/figures.html#plot', 'mlkit/core/figures.py'),
                                     'mlkit.core.figures.Plot.__repr__': ('core/figures.html#plot.__repr__', 'mlkit/core/figures.py'),
+                                    'mlkit.core.figures.Plot._repr_mimebundle_': ( 'core/figures.html#plot._repr_mimebundle_',
+                                                                                   'mlkit/core/figures.py'),
                                     'mlkit.core.figures.Plot._repr_png_': ('core/figures.html#plot._repr_png_', 'mlkit/core/figures.py'),
                                     'mlkit.core.figures._finish_axes': ('core/figures.html#_finish_axes', 'mlkit/core/figures.py'),
                                     'mlkit.core.figures._reduce_colours': ('core/figures.html#_reduce_colours', 'mlkit/core/figures.py'),

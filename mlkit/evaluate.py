@@ -9,6 +9,7 @@ __all__ = ['summarise']
 from typing import Any
 
 from .core.formatting import format_number
+from .task.metric_labels import metric_label
 from .task.score_summary import describe_perfect_score, read_score_summary
 
 
@@ -19,7 +20,7 @@ def summarise(
     numbers = metrics["score"], *metrics["interval"], metrics["baseline"]
     value, low, high, baseline = map(format_number, numbers)
     span = f" ({low} to {high}); baseline {baseline}" if metrics["score"] is not None else " on the test rows"
-    text = f"{metrics['metric']} {value}{span}; fit: {metrics['fit']}"
+    text = f"{metric_label(metrics['metric'])} {value}{span}; fit: {metrics['fit']}"
     if few := metrics.get("few_test_rows"):
         text += f"; {few}"
     if (score := read_score_summary(metrics)) and (perfect := describe_perfect_score(score)):

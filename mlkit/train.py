@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .core.formatting import format_number
 from .core.run_folder import RunFolder
 from .models.model import SearchResult
 from .models.search import TrialListener
 from .models.trials import Trial
+from .task.metric_labels import metric_label
 
 if TYPE_CHECKING:
     from mlkit.registry.tracking import TrialLogger
@@ -65,6 +67,6 @@ def describe_trouble(found: SearchResult) -> str:  # phrases with ; between them
 def summarise(found: SearchResult) -> str:  # one line
     "What this stage found, for the command line."
     best, tried = found.chosen, [trial for trial in found.tried if trial.family != "ensemble"]
-    what = f"{best.family}, {found.model.task.metric} {best.score:.4g} on validation rows"
+    what = f"{best.family}, {metric_label(found.model.task.metric)} {format_number(best.score)} on validation rows"
     trouble = describe_trouble(found)
     return f"{what}; best of {len(tried)} trials{f'; {trouble}' if trouble else ''}"

@@ -62,6 +62,10 @@ class Plot(Figure):
             self.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
         return _reduce_colours(buffer)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        "First asked, so that `pyplot`, once it is imported, does not draw the figure in its own way."
+        return {"image/png": self._repr_png_(), "text/plain": repr(self)}
+
 # %% ../../nbs/core/03_figures.ipynb #836b644a
 from functools import lru_cache
 

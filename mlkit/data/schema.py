@@ -80,7 +80,7 @@ def describe_rule(rule: Rule) -> dict[str, str]:
     def size(value: Any) -> str:
         return f"{value:,.10g}" if isinstance(value, (int, float)) else str(value)
 
-    share = "never empty" if rule.missing == 0 else f"at most {rule.missing or 0:.1%} empty"
+    share = "filled" if rule.missing == 0 else f"at most {rule.missing or 0:.1%} empty"
     return {
         "kind": _KIND_DESCRIPTIONS.get(rule.kind, rule.kind),
         "missing": share,

@@ -89,7 +89,7 @@ def plot_reliability(
         xlabel=f"probability of {what} that was said",
         ylabel=f"share that was {what}",
     )
-    axes.legend(loc="upper left")
+    plot.legend(loc="outside lower center", ncols=3, frameon=False)
     return plot
 
 

@@ -39,13 +39,13 @@ def plot_roc_and_precision_recall(
     precision.plot(found, counts[1, 1] / max(1, counts[:, 1].sum()), "o", **dot)
     roc.set(
         title=f"ROC: area {format_number(score_output('roc_auc', truth, output))}",
-        xlabel="of the others, share taken for it",
-        ylabel=f"of '{task.positive}', share found",
+        xlabel="of the others, share taken for it (false positive rate)",
+        ylabel=f"of '{task.positive}', share found (recall)",
     )
     precision.set(
         title=f"Precision: {format_number(score_output('average_precision', truth, output))} on average",
         xlabel=f"of '{task.positive}', share found (recall)",
-        ylabel="share right",
+        ylabel="share right (precision)",
         ylim=(0, 1.05),
     )
     roc.legend(loc="lower right", frameon=False)

@@ -136,7 +136,7 @@ def plot_learning_curve(
     task: Task,
     curve: pd.DataFrame,  # from `learning_curve`
 ) -> Plot:
-    "Scores by the number of training rows from; the bands reach from the worst fold to the best."
+    "Scores by the number of training rows; the bands reach from the worst fold to the best."
     plot, axes = new_plot(height=3.2)
     for part, label, color in (("train", "training rows", ORANGE), ("validation", "validation rows", BLUE)):
         sizes = curve.groupby("rows")[part].agg(["mean", "min", "max"])
@@ -145,7 +145,7 @@ def plot_learning_curve(
     axes.set_xscale("log")
     axes.set_xticks(sizes.index, [f"{rows:,}" for rows in sizes.index])
     axes.minorticks_off()
-    axes.set(title="Would more rows help?", xlabel="training rows from", ylabel=METRICS[task.metric].label)
+    axes.set(title="Would more rows help?", xlabel="training rows", ylabel=METRICS[task.metric].label)
     axes.legend(frameon=False)
     return plot
 

@@ -262,7 +262,7 @@ def plot_score_over_time(
     axes.plot(place, table.score, "o-", color=BLUE, label="seen", markersize=5)
     axes.set_xticks(place, [f"{moment:%Y-%m-%d}" for moment in table["from"]], rotation=30, ha="right")
     axes.set(title=f"{label} by {column[:30]}", ylabel=label, xlabel=f"{column[:30]}, from")
-    axes.legend(loc="best")
+    plot.legend(loc="outside lower center", ncols=3, frameon=False)
     return plot
 
 

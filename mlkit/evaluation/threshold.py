@@ -112,14 +112,13 @@ def cost_table(
     thresholds: dict[str, float],  # from `choose_threshold`
 ) -> pd.DataFrame:  # way, acted (share of the rows), cost (of 1,000 rows, in the unit of the task's costs)
     "What mistakes cost: without a model, from 0.5 on, by theory, by validation rows; the used one last."
-    ways = {"act on none": math.inf, "act on all": -math.inf, "act from 0.5 on": 0.5}
-    names = {"theory": "by theory", "held_back": "cheapest on validation rows"}
-    ways |= {
-        f"act from {thresholds[key]:.3g} on ({name})": thresholds[key]
-        for key, name in names.items()
-        if key in thresholds
-    }
-    ways[f"act from {thresholds['used']:.3g} on (used)"] = thresholds["used"]
+    used, reasons = thresholds["used"], {"theory": "by theory", "held_back": "cheapest on validation rows"}
+    stated = [(0.5, ""), *((thresholds[key], reason) for key, reason in reasons.items() if key in thresholds)]
+    same = [reason for start, reason in stated if start == used and reason]
+    others = [(start, reason) for start, reason in stated if start != used]
+    ways = {"act on none": math.inf, "act on all": -math.inf}
+    for start, reason in [*others, (used, ", ".join([*same, "used"]))]:
+        ways[f"act from {start:.3g} on" + (f" ({reason})" if reason else "")] = start
     return pd.DataFrame(
         [
             {
@@ -137,7 +136,7 @@ def describe_costs(
 ) -> str:  # Markdown
     "Whether the model pays."
     model, simple = table.iloc[-1], table.iloc[:2].sort_values("cost", kind="stable").iloc[0]
-    way = model.way.removesuffix(" (used)")
+    way = model.way.partition(" (")[0]
     compared = f"To {way} costs {format_number(model.cost)} in 1,000 rows, to {simple.way} {format_number(simple.cost)}"
     saved = simple.cost - model.cost
     if saved > 0:

@@ -455,6 +455,8 @@ def show_importance(
             "to": table.high,
         }
     ).head(most)
-    style = shown.style.hide().format(format_number, subset=[*shown.columns[3:]])
+    style = shown.style.hide().format(
+        "{:z.3f}" if METRICS[task.metric].highest == 1 else format_number, subset=[*shown.columns[3:]]
+    )
     left: Any = [{"selector": ".col0, .col2", "props": "text-align: left"}]
     return style.set_table_styles(left).set_uuid("importance")

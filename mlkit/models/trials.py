@@ -16,9 +16,12 @@ import pandas as pd
 from scipy.stats import t as student
 
 from ..core.errors import SettingsError, did_you_mean
+from ..core.formatting import format_number
 from ..core.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION
 from .families import FAMILIES
 from ..task.comparison import compare_folds
+from ..task.metric_labels import metric_label
+from ..task.metrics import METRICS
 from ..task.task import Task
 
 if TYPE_CHECKING:
@@ -184,7 +187,7 @@ def _family_line(best: Trial, mine: Sequence[Trial], task: Task, chosen: Trial) 
     low, high = trial_interval(best)
     return {
         "family": best.family,
-        task.metric: best.score,
+        metric_label(task.metric): best.score,
         "from": low,
         "to": high,
         "behind": task.sign * (chosen.score - best.score),
@@ -208,11 +211,14 @@ def format_hyperparameters(settings: dict[str, Any]) -> str:
 
 
 def show_family_comparison(trials: Sequence[Trial], task: Task, chosen: Trial) -> Any:  # pandas Styler
-    "The comparison as a table: scores on unseen rows with 95 % intervals."
-    digits: dict[Any, Any] = dict.fromkeys((task.metric, "from", "to", "on training rows"), "{:.4g}")
+    "The comparison as a table: scores on validation rows with 95 % intervals."
+    scores = (metric_label(task.metric), "from", "to", "on training rows")
+    digits: dict[Any, Any] = dict.fromkeys(
+        scores, "{:.3f}" if METRICS[task.metric].highest == 1 else "{:.4g}"
+    )
     digits |= {"behind": "{:.2g}", "by chance": "{:.0%}", "seconds": "{:.1f}"}
     style = compare_families(trials, task, chosen).style.hide().format(digits, na_rep="")
-    caption = "Scores on unseen rows with 95 % intervals, corrected for the folds' dependence"
+    caption = "Scores on validation rows with 95 % intervals, corrected for the folds' dependence"
     return style.set_caption(caption).set_uuid("families")
 
 # %% ../../nbs/models/03_trials.ipynb #2e168e17
@@ -228,8 +234,8 @@ def show_choice(
     failed = {t.family: t.note for t in trials if t.state == "failed"}
     finished = sum(t.state == "complete" for t in trials)
     words = (
-        f"**{best.family}** is chosen: {task.metric} {best.score:.4g} on unseen rows, "
-        f"give or take {best.spread:.2g}, with {format_hyperparameters(best.settings)}. "
+        f"**{best.family}** is chosen: {metric_label(task.metric)} {format_number(best.score)} on validation rows, "
+        f"standard deviation {best.spread:.2g}, with {format_hyperparameters(best.settings)}. "
         f"{finished} of {len(trials)} trials were finished."
     )
     others = [t for t in best_trial_by_family(trials, task) if t.family != best.family]
@@ -262,7 +268,7 @@ def plot_search(trials: Sequence[Trial], task: Task) -> Plot:
         )
     so_far = task.sign * np.maximum.accumulate([task.sign * t.score for t in done])
     axes.step([t.number for t in done], so_far, where="post", color=BLUE, label="best so far")
-    axes.set(title="The search", xlabel="trial", ylabel=f"{task.metric} on unseen rows")
+    axes.set(title="The search", xlabel="trial", ylabel=f"{metric_label(task.metric)} on validation rows")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return plot

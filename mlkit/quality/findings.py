@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError, SettingsError, did_you_mean
-from ..core.formatting import format_value
+from ..core.formatting import format_value, pluralise
 from ..data.cells import as_text, to_python
 from ..data.schema_inference import without_outliers
 from .leakage import COLUMN_LEAK_KINDS, LeakageAudit
@@ -36,14 +36,15 @@ def target_notes(
     numbers, told = parse_target_numbers(target, task.number_spec), []
     wrong = list(dict.fromkeys(format_value(as_text(to_python(cell))) for cell in target[np.isnan(numbers)]))
     if wrong:
-        told.append(f"{np.isnan(numbers).sum():,} answers cannot be read ({', '.join(wrong[:3])}): left out")
+        unread = pluralise(int(np.isnan(numbers).sum()), "value")
+        told.append(f"{unread} cannot be read ({', '.join(wrong[:3])}): left out")
     known = np.sort(numbers[~np.isnan(numbers)])
     usual = without_outliers(known)
     far = [f"{number:g}" for number in (*known[known < usual[0]], *known[known > usual[-1]])]
     if far:
         told.append(
-            f"{len(far)} answers stand far from all others ({', '.join(far[:3])}; the others are from "
-            f"{usual[0]:g} to {usual[-1]:g}): they stay, look at them"
+            f"{pluralise(len(far), 'value')} far from all others ({', '.join(far[:3])}; the others are from "
+            f"{usual[0]:g} to {usual[-1]:g}): kept, have a look"
         )
     return told
 

@@ -140,8 +140,8 @@ def describe_repeated_rows(
     data: pd.DataFrame,  # raw rows
     rows: pd.DataFrame,  # what is left of them
     target: str,
-) -> str:  # a sentence; empty: no row is repeated
-    "How many rows are equal to an earlier one, what became of them, and what that does to the target."
+) -> str:  # a sentence; empty: no row is repeated, or it changes nothing that they are gone
+    "How many rows are equal to an earlier one and are kept, or what it does to the target that they are gone."
     found = find_repeated_rows(data)
     left = find_repeated_rows(rows).count if found.count else 0
     if left:
@@ -153,8 +153,9 @@ def describe_repeated_rows(
     if not found.count:
         return ""
     shift = describe_target_shift(data[target].dropna(), rows[target])
-    effect = f": {shift} in '{target}' (duplicates = keep keeps them)" if shift else ""
-    return f"{found.count:,} rows that repeat an earlier one were dropped{effect}"
+    if not shift:  # `describe_lost_rows` has told how many
+        return ""
+    return f"{found.count:,} rows that repeat an earlier one were dropped: {shift} in '{target}' (duplicates = keep keeps them)"
 
 # %% ../../nbs/quality/09_row_filters.ipynb #f53003b7
 def drop_unreadable_targets(

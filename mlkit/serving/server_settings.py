@@ -77,6 +77,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "float": float,
     "bool": lambda text: {"true": True, "1": True, "false": False, "0": False}[text.lower()],
 }
+_KINDS = {"int": "whole number", "float": "number", "bool": "true or false"}
 
 
 def read_serve_settings(environment: Mapping[str, str]) -> ServeSettings:
@@ -85,13 +86,13 @@ def read_serve_settings(environment: Mapping[str, str]) -> ServeSettings:
     for variable in sorted(name for name in environment if name.startswith(_ENVIRONMENT_PREFIX)):
         name, text = variable.removeprefix(_ENVIRONMENT_PREFIX).lower(), environment[variable]
         if name not in known:
-            hint = did_you_mean(name, known).upper().replace("DID YOU MEAN", "did you mean")
-            wrong.append(f"there is no {variable}{hint}")
+            hint = did_you_mean(name, map(str.upper, known)).replace(" '", f" '{_ENVIRONMENT_PREFIX}")
+            wrong.append(f"there is no setting {variable}{hint}")
             continue
         try:
             values[name] = _READ[known[name]](text)
         except (ValueError, KeyError):
-            wrong.append(f"{variable} = {text[:40]} is no {known[name]}")
+            wrong.append(f"{variable} = {text[:40]} is no {_KINDS[known[name]]}")
     if not values.get("model"):
         wrong.append(f"{_ENVIRONMENT_PREFIX}MODEL is not set; it names the folder of the package")
     if not values.get("keys"):

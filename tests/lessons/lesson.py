@@ -1,5 +1,6 @@
 """What the tests of lessons share: a stage notebook as its reader sees it, and a kernel to run it in."""
 
+import ast
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,14 @@ class Lesson:
     @property
     def visible_code(self) -> list[NotebookNode]:
         return [cell for cell in self.notebook.cells if is_visible_code(cell)]
+
+    @property
+    def functions(self) -> list[str]:
+        """The public functions and classes that the library gets from it."""
+        exported = [cell.source for cell in self.notebook.cells if re.match(r"#\| export", cell.source)]
+        made = [node for source in exported for node in ast.parse(source).body]
+        named = [node.name for node in made if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        return [name for name in named if not name.startswith("_")]
 
     @property
     def words(self) -> int:
@@ -119,6 +128,12 @@ def try_this(cell: NotebookNode) -> list[str]:
     found = TRY_THIS.search(cell.source) if cell.cell_type == "markdown" else None
     blocks = FENCE.findall(cell.source[found.start() :]) if found else []
     return [code for language, code in blocks if language == "python"]
+
+
+def numpy_names(outputs: list[NotebookNode]) -> list[str]:
+    """What a number of numpy looks like where it should look like a number."""
+    shown = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
+    return re.findall(r"\bnp\.\w+\([^)]*\)", "\n".join(shown))
 
 
 def fail_with(faults: list[str]) -> None:

@@ -10,7 +10,16 @@ import pytest
 from mlkit.core.run_folder import RunFolder, edit_journal
 from mlkit.pipeline.lesson_run import lesson_folder
 from mlkit.pipeline.notebooks import complete_parameters, list_stages
-from tests.lessons.lesson import Kernel, Lesson, code_of, each_lesson, fail_with, kernel, try_this
+from tests.lessons.lesson import (
+    Kernel,
+    Lesson,
+    code_of,
+    each_lesson,
+    fail_with,
+    kernel,
+    numpy_names,
+    try_this,
+)
 from tools.on_a_copy import ROOT
 
 pytestmark = pytest.mark.skipif(
@@ -49,8 +58,11 @@ def play(lesson: Lesson, at_work: Kernel, cells: list, times: int) -> list[str]:
     faults = []
     for cell in cells:
         for code in try_this(cell):
-            if wrong := at_work.run(code)[0]:
+            wrong, outputs = at_work.run(code)
+            if wrong:
                 faults.append(f"{lesson.where(cell)}: 'Try this' fails: {wrong}")
+            if odd := numpy_names(outputs):
+                faults.append(f"{lesson.where(cell)}: 'Try this' shows {odd[0]}")
         for time in range(times if cell.cell_type == "code" else 0):
             if wrong := at_work.run(code_of(cell, QUICK.get(lesson.stage, {})))[0]:
                 again = "run a second time, " if time else ""

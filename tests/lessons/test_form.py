@@ -13,6 +13,7 @@ from tests.lessons.lesson import (
     each_lesson,
     fail_with,
     is_visible_code,
+    numpy_names,
     try_this,
 )
 from tools.on_a_copy import ROOT
@@ -105,6 +106,19 @@ def test_try_this_is_python_that_can_be_pasted(lesson: Lesson) -> None:
     if not asked:
         faults.append(f"nbs/{lesson.path.name}: nothing to try; a bold **Try this** with a ```python block")
     fail_with(faults)
+
+
+@each_lesson
+def test_numbers_look_like_numbers(lesson: Lesson) -> None:
+    found = [(cell, odd) for cell in lesson.visible_code if (odd := numpy_names(cell.outputs))]
+    fail_with([f"{lesson.where(cell)}: it shows {odd[0]}" for cell, odd in found])
+
+
+@each_lesson
+def test_every_function_of_a_lesson_is_shown_at_work(lesson: Lesson) -> None:
+    shown = "\n".join(cell.source for cell in lesson.visible_code if cell.id not in lesson.run_section)
+    missing = [name for name in lesson.functions if not re.search(rf"\b{name}\b", shown)]
+    fail_with([f"nbs/{lesson.path.name}: no cell before the run section uses {name}" for name in missing])
 
 
 def test_the_customer_is_followed_through_every_lesson() -> None:

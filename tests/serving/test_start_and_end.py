@@ -113,8 +113,8 @@ def test_limits_can_be_set_in_the_environment(package, monkeypatch):
     monkeypatch.setenv("MLKIT_SERVE_HEAD_TIMEOT", "3")
     with pytest.raises(SettingsError) as error:
         run_server(package, log="none", port=0)
-    assert "MLKIT_SERVE_MAX_CELL = much is no int" in str(error.value)
-    assert "did you mean 'HEAD_TIMEOUT'?" in str(error.value)
+    assert "MLKIT_SERVE_MAX_CELL = much is no whole number" in str(error.value)
+    assert "did you mean 'MLKIT_SERVE_HEAD_TIMEOUT'?" in str(error.value)
 
 
 # ---------------------------------------- it ends

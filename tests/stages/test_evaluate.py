@@ -96,6 +96,25 @@ def test_costs_of_acting_on_none_and_on_all_follow_from_the_shares():
     )
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "last"),
+    [
+        ({"used": 0.2, "theory": 0.2, "held_back": 0.3}, "act from 0.2 on (by theory, used)"),
+        (
+            {"used": 0.3, "theory": 0.2, "held_back": 0.3},
+            "act from 0.3 on (cheapest on validation rows, used)",
+        ),
+        ({"used": 0.5, "theory": 0.2, "held_back": 0.3}, "act from 0.5 on (used)"),
+    ],
+)
+def test_the_used_threshold_has_one_row_the_last(thresholds, last):
+    task, (truth, output) = task_of("binary", cost_false_negative=4.0), example("binary", 200)
+    table = cost_table(task, truth, output, thresholds)
+    starts = [way.split()[2] for way in table.way if way.startswith("act from")]
+    assert table.way.iloc[-1] == last and len({*starts}) == len(starts)
+    assert describe_costs(table).startswith(last.partition(" (")[0].replace("act", "To act", 1))
+
+
 @pytest.mark.parametrize("text", ["30", "-0.1", "30 %", "", "nan", "inf", "Auto"])
 def test_what_is_no_threshold_is_refused(text):
     with pytest.raises(SettingsError, match="must be auto, or a probability from 0 to 1"):
@@ -153,7 +172,7 @@ def test_metrics_json_is_the_contract():
     assert metrics["reached"] is True and metrics["score"] == metrics["test"]["roc_auc"]
     assert metrics["interval"][0] < metrics["score"] < metrics["interval"][1]
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
-    assert summarise(metrics).startswith(f"roc_auc {metrics['score']:.3f} (")
+    assert summarise(metrics).startswith(f"AUC-ROC {metrics['score']:.3f} (")
     assert summarise(metrics).endswith("; baseline 0.500; fit: good")
 
 
