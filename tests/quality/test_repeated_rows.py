@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mlkit.features.plan import make_target_frame
-from mlkit.quality.row_filters import describe_repeated_rows, drop_unusable_rows
+from mlkit.quality.row_filters import describe_lost_rows, describe_repeated_rows, drop_unusable_rows
 from mlkit.quality.splitting import split_train_test
 from mlkit.task.copy_groups import copy_groups
 from mlkit.task.problem import Problem
@@ -48,9 +48,10 @@ def test_rows_that_are_equal_by_chance_stay(name):
     rows, gone = drop_unusable_rows(frame, target)
     assert len(rows) == len(frame) and gone["repeated"] == 0
     assert "are kept" in describe_repeated_rows(frame, rows, target)
-    assert len(drop_unusable_rows(frame, target, "drop")[0]) == len(frame.drop_duplicates())
-    said = describe_repeated_rows(frame, drop_unusable_rows(frame, target, "drop")[0], target)
-    assert "were dropped" in said
+    rows, gone = drop_unusable_rows(frame, target, "drop")
+    assert len(rows) == len(frame.drop_duplicates())
+    assert "left out: repeated" in describe_lost_rows(gone, len(frame))[0]
+    assert "kept" not in describe_repeated_rows(frame, rows, target)
 
 
 @pytest.mark.parametrize("seed", range(3))
