@@ -155,7 +155,8 @@ def describe_repeated_rows(
     shift = describe_target_shift(data[target].dropna(), rows[target])
     if not shift:  # `describe_lost_rows` has told how many
         return ""
-    return f"{found.count:,} rows that repeat an earlier one were dropped: {shift} in '{target}' (duplicates = keep keeps them)"
+    dropped = f"{found.count:,} rows that repeat an earlier one were dropped"
+    return f"{dropped}: {shift} in '{target}' (duplicates = keep keeps them)"
 
 # %% ../../nbs/quality/09_row_filters.ipynb #f53003b7
 def drop_unreadable_targets(
