@@ -48,7 +48,8 @@ def stack_rows(
 
 # %% auto #0
 __all__ = ['InferenceEngine', 'ModelInputs', 'stack_rows', 'load_onnx_engine', 'load_sklearn_engine', 'Predictor',
-           'manifest_digest', 'load_predictor', 'read_predictor_files', 'open_verified_package', 'check_successor']
+           'manifest_digest', 'load_predictor', 'read_predictor_files', 'open_verified_package', 'check_successor',
+           'check_challenger']
 
 # %% ../../nbs/inference/04_predictor.ipynb #fbe5f021
 InferenceEngine = Callable[[Any], np.ndarray]  # of inputs or a batch: whatever has numbers and words
@@ -284,6 +285,23 @@ def check_successor(
         raise PackageError(
             f"{new.folder} was made before the package in use ({new.manifest['created']}); "
             f"to go back on purpose: mlkit rollback, or mlkit promote {new.name} VERSION"
+        )
+
+
+def check_challenger(
+    new: Predictor,  # that would answer beside the other
+    old: Predictor,  # that predicts now
+) -> None:
+    "PackageError: a package cannot stand in for another one: as `check_successor`, or by its classes or columns."
+    check_successor(new, old, chosen=True)
+    if list(new.task.classes) != list(old.task.classes):
+        names = ", ".join(map(str, new.task.classes[:5]))
+        raise PackageError(f"{new.folder} predicts other classes ({names}) than the version in use")
+    known = {column.name for column in old.columns}
+    if more := [column.name for column in new.columns if column.name not in known]:
+        raise PackageError(
+            f"{new.folder} reads columns that the version in use does not: {', '.join(more[:5])}; "
+            "callers do not send them"
         )
 
 

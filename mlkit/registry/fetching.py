@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -18,9 +19,10 @@ from ..core.errors import MLKitError, PackageError, did_you_mean
 from ..core.files import atomic_write, file_digest
 from ..core.formatting import describe_mlflow_error
 from ..inference.signing import MANIFEST_FILE, verify_package
-from .client import ANY_RUN, CHAMPION, registry_client
+from .client import ANY_RUN, CHAMPION, registered_model, registry_client
 from .history import read_history
 from .model_versions import find_version
+from .rollout import Rollout, running_rollout
 from .tracking import tracking_uri
 
 # %% auto #0
@@ -158,15 +160,30 @@ def write_pointer(
     "Write where the package is into current.json of a folder. PackageError: there is none, or it is damaged."
     path = folder / POINTER_FILE
     with registry_client() as client:
-        entry = _version_entry(client, registered)
-        pointer = {"folder": str(_cache_folder(entry)), "version": str(entry.version)}
-        if _read_pointer(path) == pointer and _cache_folder(entry).is_dir():
-            return False
-        _fetch(client, entry)
+        model = registered_model(client, registered.name)
+        number = str(model.aliases.get(registered.version, registered.version))
+        entry = _version_entry(client, registered._replace(version=number))
+        pointer: dict[str, Any] = _place(entry)
+        rollout, challenger = running_rollout(model), None
+        if rollout and registered.version == CHAMPION:
+            challenger = _version_entry(client, ModelReference(registered.name, rollout.version))
+            facts = {"mode": rollout.mode, "share": rollout.share, "subject": rollout.subject}
+            pointer["challenger"] = _place(challenger) | facts
+        is_known = _read_pointer(path) == pointer
+        if not (is_known and _cache_folder(entry).is_dir()):
+            _fetch_once(client, entry)
+        if challenger is not None and not (is_known and _cache_folder(challenger).is_dir()):
+            _try_to_fetch(client, challenger)
+    if is_known:
+        return False
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(pointer), encoding="utf-8")
     return True
+
+
+def _place(entry: Any) -> dict[str, str]:
+    return {"folder": str(_cache_folder(entry)), "version": str(entry.version)}
 
 
 def _read_pointer(path: Path) -> Any:
@@ -175,11 +192,40 @@ def _read_pointer(path: Path) -> Any:
     except (OSError, ValueError):
         return None
 
+# %% ../../nbs/registry/06_fetching.ipynb #d0b49a43
+_RETRY_SECONDS = 60.0  # a damaged package is not fetched again every second
+_failures: dict[str, tuple[float, Exception]] = {}  # by digest: until when it is not tried again, and why
+
+
+def _fetch_once(client: Any, entry: Any) -> None:
+    "Fetch and verify a package; one that has failed is not tried again for a minute."
+    digest = entry.tags["manifest"]
+    until, problem = _failures.get(digest, (0.0, None))
+    if problem is not None and time.monotonic() < until:
+        raise problem
+    try:
+        _fetch(client, entry)
+    except Exception as error:
+        _failures[digest] = time.monotonic() + _RETRY_SECONDS, error
+        raise
+    _failures.pop(digest, None)
+
+
+def _try_to_fetch(client: Any, entry: Any) -> None:
+    "Fetch a challenger. A problem is logged once."
+    known = entry.tags["manifest"] in _failures
+    try:
+        _fetch_once(client, entry)
+    except Exception as error:
+        text = str(error) if isinstance(error, MLKitError) else describe_mlflow_error(error)
+        if not known:
+            _log.warning("%s; the challenger cannot be asked", text)
+
 # %% ../../nbs/registry/06_fetching.ipynb #404d9337
 def follow_alias(
     registered: ModelReference,
     folder: Path,  # that a server watches
-    every: float = 10,  # seconds
+    every: float = 0.5,  # seconds
     stop: Event | None = None,  # when it is set, the follower ends
 ) -> None:
     "Keep current.json of a folder up to date until stopped. A problem is logged once and changes nothing."
@@ -194,11 +240,8 @@ def follow_alias(
             if text != problem:
                 _log.warning("%s; the active model stays", text)
             problem = text
-        if stop.wait(every * (_RETRY_FACTOR if problem else 1)):
+        if stop.wait(every):
             return
-
-
-_RETRY_FACTOR = 6  # after a problem: a damaged package is not fetched again every few seconds
 
 
 _log = logging.getLogger("mlkit")

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from .api_keys import ApiKeyring
 from .callers import CallerRates, KnownSites
+from .challenger import PredictRows, RolloutRouter
 from .connections import guard_connections
 from mlkit.serving.http import (
     Endpoint,
@@ -62,6 +63,7 @@ class PredictionHandlers:
 
     def __init__(self, service: ModelService):
         self.service, self.limits, self.batcher = service, service.limits, MicroBatcher()
+        self.rollout = RolloutRouter(service)
 
     async def read_json(self, request: Request) -> tuple[Any, int]:
         "The JSON of a request, and its size."
@@ -75,14 +77,27 @@ class PredictionHandlers:
     async def predict_rows(
         self, request: Request, rows: list[Any], size: int
     ) -> tuple[list[dict[str, Any]], LoadedModel]:
-        "Predictions for rows, and the model that made them."
+        "Predictions for rows, and the model that made them: the champion, or in a canary the challenger."
+        if self.rollout.challenger is None:
+            return await self.predict_logged(request, rows, size, self._predict_rows)
+        return await self.predict_logged(request, rows, size, self._predict_in_rollout)
+
+    async def _predict_in_rollout(
+        self, request: Request, rows: list[Any], size: int
+    ) -> tuple[list[dict[str, Any]], LoadedModel]:
+        return await self.rollout.predict(request, rows, size, self._predict_rows)
+
+    async def predict_logged(
+        self, request: Request, rows: list[Any], size: int, predict: PredictRows
+    ) -> tuple[list[dict[str, Any]], LoadedModel]:
+        "Predict rows when the log has room for them."
         log = self.service.log
         if log is None:
-            return await self._predict_rows(request, rows, size)
+            return await predict(request, rows, size)
         if not log.reserve(len(rows), size):
             await self.wait_for_room(len(rows), size, request)
         try:
-            answer = await self._predict_rows(request, rows, size)
+            answer = await predict(request, rows, size)
             if log.durable:
                 await self.wait_for_log(request)
             return answer
@@ -136,13 +151,13 @@ class PredictionHandlers:
         return json_response(predictions[0], headers=headers)
 
     async def explain(self, request: Request) -> Response:
-        "POST /explain"
+        "POST /explain, always by the champion"
         value, size = await self.read_json(request)
         try:
             from mlkit.serving.online_explanations import explain_row
         except ImportError:
             raise RequestError(501, "explanations are not available on this server") from None
-        (prediction,), model = await self.predict_rows(request, [value], size)
+        (prediction,), model = await self.predict_logged(request, [value], size, self._predict_rows)
         explanation = await asyncio.to_thread(explain_row, model.predictor, value)
         content = prediction | {"version": model.predictor.version} | explanation
         return json_response(content, headers=(*model.headers, *warning_header([prediction])))
@@ -219,9 +234,9 @@ async def _not_found(request: Request) -> Response:
 _HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
 
-def make_endpoints(service: ModelService, policy: RequestPolicy) -> list[Endpoint]:
+def make_endpoints(service: ModelService, policy: RequestPolicy, rows: PredictionHandlers) -> list[Endpoint]:
     "Every path, with the role that it needs."
-    rows, info = PredictionHandlers(service), ModelInfoHandlers(service, policy.keyring is not None)
+    info = ModelInfoHandlers(service, policy.keyring is not None)
     mlflow = MLflowHandlers(service, rows.predict_rows)
     inference = OpenInferenceHandlers(service, rows.predict_rows)
     model, version = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
@@ -274,14 +289,19 @@ def create_app(settings: ServeSettings) -> EndpointRouter:  # an ASGI applicatio
     sites, rates = KnownSites(settings.hosts.split()), CallerRates(settings.key_rate, settings.address_rate)
     guard_connections(settings.connection_limits, metrics)
     policy = RequestPolicy(metrics, keyring, settings.limits, settings.access, sites, rates)
-    endpoints = make_endpoints(service, policy)
+    rows = PredictionHandlers(service)
+    endpoints = make_endpoints(service, policy, rows)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         maintenance = ServiceMaintenance(service, settings.reload)
         gc.collect()
         gc.freeze()  # what is there now stays, so the collector need not look through it again and again
+        following = asyncio.create_task(rows.rollout.follow(settings.reload)) if settings.reload else None
         yield
+        if following is not None:
+            following.cancel()
+        await rows.rollout.close()
         await asyncio.to_thread(maintenance.close)
 
     routes = [Route(each.path, each) for each in endpoints]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 # %% auto #0
-__all__ = ['end_with_parent', 'Follower']
+__all__ = ['end_with_parent', 'start_beside', 'Follower']
 
 # %% ../../nbs/serving/16_follower.ipynb #a19f4c77
 def end_with_parent(clear: Path | None = None) -> None:  # a folder that nobody needs afterwards
@@ -42,6 +42,19 @@ def _work_beside(folder: Path | None, work: Callable[..., None], arguments: tupl
     end_with_parent(folder)
     work(*arguments)
 
+
+def start_beside(
+    work: Callable[..., None],  # a function of a module
+    *arguments: Any,
+    folder: Path | None = None,  # removed if this process dies
+) -> Any:  # a process of multiprocessing
+    "Start work in a process that ends with this one and leaves Ctrl-C to it."
+    process = multiprocessing.get_context("spawn").Process(
+        target=_work_beside, args=(folder, work, arguments), daemon=True
+    )
+    process.start()
+    return process
+
 # %% ../../nbs/serving/16_follower.ipynb #63928852
 class Follower:
     "Work that goes on in a process beside this one, until it is closed."
@@ -59,11 +72,8 @@ class Follower:
         self._thread.start()
 
     def _start(self) -> Any:
-        process = multiprocessing.get_context("spawn").Process(
-            target=_work_beside, args=self._told, daemon=True
-        )
-        process.start()
-        return process
+        folder, work, arguments = self._told
+        return start_beside(work, *arguments, folder=folder)
 
     def _watch(self) -> None:
         pause, began = _PAUSE, time.monotonic()

@@ -26,9 +26,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from ..core.errors import SettingsError
 
 # %% auto #0
-__all__ = ['DATABASE_METADATA', 'PREDICTIONS_TABLE', 'FEEDBACK_TABLE', 'LogRecord', 'resolve_log_url', 'open_log_database',
-           'log_file', 'new_id', 'PredictionRecord', 'FeedbackRecord', 'write_records', 'LogFile', 'expire_records',
-           'LogLimits', 'PredictionLog']
+__all__ = ['DATABASE_METADATA', 'PREDICTIONS_TABLE', 'FEEDBACK_TABLE', 'SHADOW_TABLE', 'LogRecord', 'resolve_log_url',
+           'open_log_database', 'log_file', 'new_id', 'PredictionRecord', 'FeedbackRecord', 'ShadowRecord',
+           'write_records', 'LogFile', 'expire_records', 'LogLimits', 'PredictionLog']
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #c573c80e
 DATABASE_METADATA = MetaData()
@@ -52,6 +52,17 @@ FEEDBACK_TABLE = Table(
     Column("time", Double, nullable=False),
     Column("truth", Text, nullable=False),
 )  # JSON: what really happened
+SHADOW_TABLE = Table(
+    "shadow_predictions",
+    DATABASE_METADATA,
+    Column("id", Text, primary_key=True),  # of the prediction that was sent instead
+    Column("time", Double, nullable=False),  # the same for all rows of a request
+    Column("version", Text, nullable=False),  # of the challenger
+    Column("output", Text),  # JSON, as that of a prediction; none: it has failed
+    Column("seconds", Double, nullable=False),  # that the challenger took
+    Column("error", Text, nullable=False),  # why it has failed; empty: it has not
+    Index("shadow_predictions_by_time", "time"),
+)
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #5d525e9b
 def resolve_log_url(
@@ -76,7 +87,7 @@ def open_log_database(
     address: str,  # from `resolve_log_url`
     durable: bool = False,  # a commit is on disk when it is over, and survives a power cut
 ) -> Engine:
-    "The database, with its two tables. SettingsError: it cannot be opened."
+    "The database, with its tables; those that an older log lacks are added. SettingsError: it cannot be opened."
     url = make_url(address)
     try:
         if url.get_backend_name() == "sqlite":
@@ -156,14 +167,13 @@ class PredictionRecord(NamedTuple):
         "The values of its row in the table."
         row, prediction = self.row, self.prediction
         cells = {name: row[name] for name in self.logged_columns if name in row}
-        output = {name: prediction[name] for name in ("prediction", "probabilities") if name in prediction}
         return (
             prediction["id"],
             self.time,
             self.model,
             self.version,
             _json_of_cells(cells, most),
-            _json(output),
+            _output_json(prediction),
             self.seconds,
         )
 
@@ -180,7 +190,27 @@ class FeedbackRecord(NamedTuple):
         return self.id, self.time, _json(self.truth)
 
 
-LogRecord = PredictionRecord | FeedbackRecord
+class ShadowRecord(NamedTuple):
+    "What a challenger says of a row that the champion has answered, or why it says nothing."
+
+    id: str  # of the prediction that was sent
+    time: float
+    version: str
+    prediction: dict[str, Any] | None  # prediction, probabilities; None: it has failed
+    seconds: float
+    error: str = ""
+
+    def to_row(self, most: int = 1_000) -> tuple[Any, ...]:
+        "The values of its row in the table."
+        output = None if self.prediction is None else _output_json(self.prediction)
+        return self.id, self.time, self.version, output, self.seconds, self.error
+
+
+LogRecord = PredictionRecord | FeedbackRecord | ShadowRecord
+
+
+def _output_json(prediction: dict[str, Any]) -> str:
+    return _json({name: prediction[name] for name in ("prediction", "probabilities") if name in prediction})
 
 
 def _json_of_cells(cells: dict[str, Any], most: int) -> str:
@@ -203,6 +233,11 @@ def _json(value: Any) -> str:
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #6359d262
 _INSERT_ROWS = 100  # rows in one statement
+_TABLES = (
+    (PREDICTIONS_TABLE, PredictionRecord),
+    (FEEDBACK_TABLE, FeedbackRecord),
+    (SHADOW_TABLE, ShadowRecord),
+)
 
 
 def write_records(
@@ -213,7 +248,7 @@ def write_records(
     "Insert rows, all of them or none. SQLAlchemyError: the database does not take them now."
     placeholder = "?" if engine.dialect.name == "sqlite" else "%s"
     with engine.begin() as connection:
-        for table, kind in ((PREDICTIONS_TABLE, PredictionRecord), (FEEDBACK_TABLE, FeedbackRecord)):
+        for table, kind in _TABLES:
             rows = [each for each in waiting if type(each) is kind]
             names = [column.name for column in table.columns if column.name != "number"]
             group = f"({', '.join([placeholder] * len(names))})"
@@ -271,7 +306,8 @@ def expire_records(
         delete = f"DELETE FROM predictions WHERE id IN ({oldest})"
         gone = connection.exec_driver_sql(delete, (before, rows)).rowcount
         rest = "coalesce((SELECT min(time) FROM predictions), 9e99)"
-        connection.exec_driver_sql(f"DELETE FROM feedback WHERE time < {rest}")
+        for other in ("feedback", "shadow_predictions"):
+            connection.exec_driver_sql(f"DELETE FROM {other} WHERE time < {rest}")
         return gone
 
 # %% ../../nbs/serving/03_prediction_log.ipynb #9c6d5c46

@@ -107,20 +107,18 @@ class ActiveModel:
             return ()
 
     def reload_if_changed(self) -> str:  # success, failure; empty: nothing to do
-        "Load the package anew if its files have changed, and have not changed since the last time."
+        "Load the package anew if the pointer was moved, or if its files have changed and are at rest."
         try:
             place = find_package_location(self.source)
         except PackageError as error:
             return self._reject((), str(error))
         stamp, before = self._stamp(place), self.last_seen
         self.last_seen = stamp
-        if stamp in (self.stamp, ()) or stamp != before:
+        chosen = bool(place.version) and place != self.place  # the pointer was moved, by promote or rollback
+        if stamp in (self.stamp, ()) or (stamp != before and not chosen):
             return ""
         try:
             model = open_loaded_model(place)
-            chosen = (
-                bool(place.version) and place != self.place
-            )  # the pointer was moved, by promote or rollback
             check_successor(model.predictor, self.model.predictor, chosen)
         except (MLKitError, OSError, ValueError, KeyError) as error:
             return self._reject(stamp, str(error))
@@ -232,7 +230,19 @@ class ModelService:
     ) -> list[dict[str, Any]]:
         "The predictions for an output, counted and logged."
         predictions = make_predictions(model.predictor, output, reads)
-        self.metrics.predictions.inc(len(rows))
+        self.record_predictions(model, rows, predictions, started, size)
+        return predictions
+
+    def record_predictions(
+        self,
+        model: LoadedModel,  # that made them
+        rows: Sequence[dict[str, Any]],
+        predictions: Sequence[dict[str, Any]],
+        started: float,
+        size: int = 0,
+    ) -> None:
+        "Count and log predictions that are about to be sent."
+        self.metrics.count_predictions(model.predictor.version, len(rows))
         if self.log is not None:
             now, seconds, predictor = time.time(), time.perf_counter() - started, model.predictor
             facts, share = (now, predictor.name, predictor.version, model.logged_columns), self.log_share
@@ -242,7 +252,6 @@ class ModelService:
                 if share >= 1 or random.random() < share
             ]
             self.log.add(records, size)
-        return predictions
 
 # %% ../../nbs/serving/06_service.ipynb #5deb381e
 _TIMEOUT_MESSAGE = "the rows could not be predicted within {:g} s; send fewer at a time"

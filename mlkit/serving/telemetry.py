@@ -45,7 +45,10 @@ class ServerMetrics:
             buckets=_LATENCY_BUCKETS,
             registry=own,
         )
-        self.predictions = Counter("mlkit_predictions", "rows predicted", registry=own)
+        self._predictions = Counter("mlkit_predictions", "rows predicted", ["version"], registry=own)
+        self._challenger_rows = Counter(
+            "mlkit_challenger_rows", "rows that a challenger was asked", ["result"], registry=own
+        )
         self.feedback = Counter("mlkit_feedback", "truths received for earlier predictions", registry=own)
         self._violations = Counter(
             "mlkit_schema_violations", "violations of the schema in rows", ["check"], registry=own
@@ -69,6 +72,7 @@ class ServerMetrics:
             multiprocess_mode="livesum",
         )
         self._bound: dict[tuple[str, int], tuple[Callable, Callable]] = {}
+        self._by_version: dict[str, Callable] = {}
 
     def count_response(self, route: str, status: int, seconds: float) -> None:
         "Count a request that was answered, and its duration."
@@ -78,6 +82,17 @@ class ServerMetrics:
             self._bound[route, status] = bound
         bound[0]()
         bound[1](seconds)
+
+    def count_predictions(self, version: str, rows: int) -> None:
+        "Count rows by the version that predicted them."
+        count = self._by_version.get(version)
+        if count is None:
+            count = self._by_version[version] = self._predictions.labels(version).inc
+        count(rows)
+
+    def count_challenger_rows(self, result: str, rows: int) -> None:
+        "Count rows of a challenger: answered, dropped (the queue was full), or why it has failed."
+        self._challenger_rows.labels(result).inc(rows)
 
     def count_violation(self, check: str) -> None:
         "Count a violation by the check that failed."
