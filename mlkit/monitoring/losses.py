@@ -59,7 +59,12 @@ class LossMeasure:
         "Rows of each class that a block needs."
         return 5 if self.kind == "pairs" else 0
 
-    def losses(self, truth: np.ndarray, output: np.ndarray) -> np.ndarray:  # from 0 to 1, in order
+    def losses(
+        self,
+        truth: np.ndarray,
+        output: np.ndarray,
+        predicted: np.ndarray | None = None,  # codes that were decided; None: by the threshold
+    ) -> np.ndarray:  # from 0 to 1, in order
         "The loss of each row, or of each pair of rows that counts."
         if self.kind in ("absolute", "squared"):
             errors = np.abs(truth - output) ** (1 if self.kind == "absolute" else 2)
@@ -71,7 +76,8 @@ class LossMeasure:
             return np.minimum(-np.log(right) / self.largest, 1.0)
         if self.kind == "pairs":
             return _pair_losses(truth, output)
-        return self._label_losses(truth, predicted_codes(output, self.threshold))
+        codes = predicted_codes(output, self.threshold) if predicted is None else predicted
+        return self._label_losses(truth, codes)
 
     def _label_losses(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         wrong = (predicted != truth).astype(np.float64)

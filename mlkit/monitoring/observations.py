@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['ObservedRows', 'Observations', 'read_observed_table', 'is_log', 'read_observed_log']
+__all__ = ['ObservedRows', 'Observations', 'read_observed_table', 'is_log', 'read_observed_log', 'open_log_to_read', 'read_truth']
 
 # %% ../../nbs/monitoring/07_observations.ipynb #bc11861f
 @dataclass
@@ -152,7 +152,7 @@ def read_observed_log(
     "What is new in a prediction log. SettingsError: it is not there; DataError: it is of another model, or locked."
     from sqlalchemy.exc import SQLAlchemyError
 
-    engine, name, moment = _open_log(log), Path(log).name, time.time() if now is None else now
+    engine, name, moment = open_log_to_read(log), Path(log).name, time.time() if now is None else now
     try:
         with engine.connect() as connection:
             rows = _new_predictions(connection, cursor, predictor.name)
@@ -181,7 +181,10 @@ def read_observed_log(
     return Observations(predictions, feedback, {**cursor, **last, **numbers}, notes)
 
 
-def _open_log(log: str) -> Any:
+def open_log_to_read(
+    log: str,  # a path, an address, or env:NAME
+) -> Any:  # an engine of SQLAlchemy
+    "A prediction log, to read from only. SettingsError: it is not there, or cannot be opened."
     from sqlalchemy import create_engine
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -268,7 +271,7 @@ def _logged_feedback(predictor: Predictor, told: Sequence[Any], notes: list[str]
         number, id, _, truth, moment, *_, before = row
         if last[id] != number:
             continue
-        value = None if moment is None or before else _read_truth(predictor, truth)
+        value = None if moment is None or before else read_truth(predictor, truth)
         counts["unknown"] += moment is None
         counts["corrected"] += moment is not None and bool(before)
         counts["strange"] += moment is not None and not before and value is None
@@ -292,7 +295,11 @@ _UNUSED = {
 }
 
 
-def _read_truth(predictor: Predictor, truth: str) -> Any:  # code or number; None: it cannot be used
+def read_truth(
+    predictor: Predictor,
+    truth: str,  # JSON, as the log holds it
+) -> Any:  # code or number; None: it cannot be used
+    "A truth as the task writes it."
     try:
         value, task = json.loads(truth), predictor.task
     except ValueError:

@@ -267,7 +267,7 @@ async def _receive(reader: asyncio.StreamReader) -> Any:
     head = await reader.readexactly(4)
     return pickle.loads(await reader.readexactly(int.from_bytes(head, "big")))
 
-# %% ../../nbs/serving/17_challenger.ipynb #515772d7
+# %% ../../nbs/serving/17_challenger.ipynb #622f719f
 PredictRows = Callable[
     [Any, list[Any], int], Awaitable[tuple[list[dict[str, Any]], LoadedModel]]
 ]  # request, rows and bytes -> predictions
@@ -354,7 +354,7 @@ class RolloutRouter:
         service.metrics.count_challenger_rows(answer.error or "answered", len(ids))
         if service.log is None or (service.log_share < 1 and random.random() >= service.log_share):
             return
-        said = answer.predictions or [None] * len(ids)
+        said: Sequence[dict[str, Any] | None] = answer.predictions or [None] * len(ids)
         service.log.add(
             [
                 ShadowRecord(id, moment, version, prediction, answer.seconds, answer.error)
@@ -379,7 +379,8 @@ class RolloutRouter:
             ids = [each["id"] for each, yes in zip(predictions, chosen, strict=True) if yes]
             self._record(current, ids, time.time(), answer)
             return predictions, active
-        others, active = [], model
+        others: list[dict[str, Any]] = []
+        active = model
         if len(theirs) < len(rows):
             others, active = await champion(
                 request, [row for row, yes in zip(rows, chosen, strict=True) if not yes], size

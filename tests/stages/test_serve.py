@@ -377,7 +377,7 @@ def test_several_processes_count_and_log_together(package, tmp_path):
         with closing(server.client()) as client:
             for _ in range(3):  # whoever is asked
                 page = client.request("GET", "/metrics").body.decode()
-                assert re.search(r"^mlkit_predictions_total 200.0$", page, re.M)
+                assert re.search(r"^mlkit_predictions_total{version=.*} 200.0$", page, re.M)
                 assert re.search(
                     r'^mlkit_http_requests_total{route="/predict",status="200"} 200.0$', page, re.M
                 )
