@@ -304,7 +304,7 @@ def make_check(
         delay=float(np.median(delays)) if len(delays) else math.nan,
         latency=_latency(rows, settings.latency),
         violations=_violation_shares(predictor, rows, parsed) if parsed else {},
-        versions=dict(Counter(rows.versions)),
+        versions=dict(Counter(rows.versions) + Counter(new.other_versions)),
         notes=new.notes,
     )
     state.cursor = new.cursor

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['ObservedRows', 'Observations', 'read_observed_table', 'is_log', 'read_observed_log', 'open_log_to_read', 'read_truth']
+__all__ = ['ObservedRows', 'Observations', 'read_observed_table', 'is_log', 'read_observed_log', 'is_other_version',
+           'open_log_to_read', 'read_truth']
 
 # %% ../../nbs/monitoring/07_observations.ipynb #bc11861f
 @dataclass
@@ -59,6 +62,7 @@ class Observations:
     feedback: ObservedRows  # with a truth, in the order in which it came
     cursor: dict[str, Any]  # where to go on next time
     notes: list[str] = field(default_factory=list)  # what could not be used, in sentences
+    other_versions: dict[str, int] = field(default_factory=dict)  # predictions of them, which were left out
 
 # %% ../../nbs/monitoring/07_observations.ipynb #cf227fb4
 def read_observed_table(
@@ -168,17 +172,33 @@ def read_observed_log(
         engine.dispose()
     if others:
         raise DataError(f"{name} holds predictions of {', '.join(others[:3])}, and none of {predictor.name}")
-    notes = list[str]()
+    notes, last = list[str](), {"prediction": rows[-1][0]} if rows else {}
+    numbers, is_cut = {"feedback": max(row[0] for row in told)} if told else {}, len(rows) == _MOST_ROWS
+    versions = Counter(str(row[3]) for row in rows if is_other_version(predictor, str(row[3])))
+    if versions:
+        names = ", ".join(sorted(versions)[:5])
+        notes.append(f"{versions.total():,} predictions are of other versions ({names}), and were left out")
+    rows = [row for row in rows if str(row[3]) not in versions]
+    told = [row for row in told if row[5] is None or not is_other_version(predictor, str(row[5]))]
     predictions, _ = _logged_rows(predictor, [row[1:] for row in rows], notes)
     late = int((predictions.times > moment + _CLOCK_TOLERANCE).sum())
     if late:
         notes.append(f"{late:,} predictions are dated in the future; compare the clocks")
     feedback = _logged_feedback(predictor, told, notes)
-    if len(rows) == _MOST_ROWS:
+    if is_cut:
         notes.append(f"{_MOST_ROWS:,} predictions were read; the rest waits for the next check")
-    last = {"prediction": rows[-1][0]} if rows else {}
-    numbers = {"feedback": max(row[0] for row in told)} if told else {}
-    return Observations(predictions, feedback, {**cursor, **last, **numbers}, notes)
+    return Observations(predictions, feedback, {**cursor, **last, **numbers}, notes, dict(versions))
+
+
+def is_other_version(
+    predictor: Predictor,
+    version: str,  # of a prediction in a log
+) -> bool:
+    "Whether another package made a prediction, as far as its version tells."
+    own = predictor.digest[:8]
+    if version in (predictor.version, own):
+        return False
+    return predictor.version != own or re.fullmatch("[0-9a-f]{8}", version) is not None
 
 
 def open_log_to_read(

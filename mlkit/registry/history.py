@@ -5,6 +5,7 @@
 # %% ../../nbs/registry/04_history.ipynb #8e69fecc
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -12,12 +13,14 @@ from ..core.formatting import format_number
 from mlkit.registry.client import (
     CHALLENGER,
     CHAMPION,
+    AliasChange,
     alias_changes,
     champion_terms,
     registered_model,
     registry_client,
     to_minute,
 )
+from .rollout import Rollout, running_rollout
 from ..task.metrics import METRICS
 
 # %% auto #0
@@ -49,6 +52,8 @@ class ModelHistory(NamedTuple):
 
     name: str
     versions: list[ModelVersion]
+    moves: tuple[AliasChange, ...] = ()  # of the alias `champion`, the oldest first
+    rollout: Rollout | None = None  # that is running
 
     @property
     def champion(self) -> ModelVersion | None:
@@ -86,7 +91,8 @@ def load_history(
 def read_history(client: Any, name: str) -> ModelHistory:
     "All versions of a model, by a client that is there already. PackageError: there is no such model."
     model = registered_model(client, name)
-    terms = champion_terms(alias_changes(model))
+    moves = alias_changes(model)
+    terms = champion_terms(moves)
 
     def version(entry: Any) -> ModelVersion:
         number = str(entry.version)
@@ -95,7 +101,8 @@ def read_history(client: Any, name: str) -> ModelHistory:
         own = tuple((since, until) for at, since, until in terms if at == number)
         return ModelVersion(number, f"{when:%Y-%m-%dT%H:%M:%S}", aliases, own, dict(entry.tags))
 
-    return ModelHistory(name, [version(entry) for entry in reversed(model_versions(client, name))])
+    versions = [version(entry) for entry in reversed(model_versions(client, name))]
+    return ModelHistory(name, versions, tuple(moves), running_rollout(model))
 
 # %% ../../nbs/registry/04_history.ipynb #f68be6a4
 def _format_score(version: ModelVersion) -> str:
@@ -126,11 +133,24 @@ def _format_history(history: ModelHistory) -> str:
                 "; ".join(terms),
             )
         )
+    moves = [("moved (UTC)", "what", "by", "data", "why")]
+    for move in reversed(history.moves[-_MOST_MOVES:]):
+        what = f"{move.action} version {move.version}"
+        moves.append((to_minute(move.time), what, move.who, move.data[:8], move.why))
+    tables = [_aligned(rows), _aligned(moves) if history.moves else []]
+    text = [_history_headline(history), *("\n".join(lines) for lines in tables if lines), _next_step(history)]
+    return "\n\n".join(text)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    "The rows of a table as lines of text."
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
+    return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-    return "\n".join([_history_headline(history), "", *lines, "", _next_step(history)])
+
+
+_MOST_MOVES = 20  # that are shown; programs get all
 
 # %% ../../nbs/registry/04_history.ipynb #551f528e
 def _history_headline(history: ModelHistory) -> str:
@@ -152,6 +172,9 @@ def _next_step(history: ModelHistory) -> str:
     champion, challenger = history.champion, history.version_with_alias(CHALLENGER)
     if champion is None:
         return f"Choose one: mlkit promote {history.name} VERSION"
+    if rollout := history.rollout:
+        since = datetime.fromtimestamp(rollout.began, UTC)
+        return f"A rollout is running since {since:%Y-%m-%d %H:%M} UTC: {rollout}."
     if challenger is None:
         return "There is no challenger; the next run that is packaged will be one."
     challenge = f"Version {challenger.number} is the challenger{compare_scores(challenger, champion)}"

@@ -243,7 +243,7 @@ def _slow_differences(logged: _Logged, is_paired: bool, slowdown: float) -> np.n
     ]
     return newest_differences(*sides)
 
-# %% ../../nbs/retraining/02_rollout_check.ipynb #5ab4f38a
+# %% ../../nbs/retraining/02_rollout_check.ipynb #532d5ca0
 def _row_measure(champion: Predictor) -> LossMeasure | None:  # None: there is nothing to compare by
     "The measure of losses that suits a comparison row by row."
     content = champion.content("reference.json")
@@ -280,12 +280,12 @@ def _with_truth(champion: Predictor, rows: Sequence[_Row], truths: Mapping[str, 
         except (ValueError, KeyError, TypeError):
             continue
     found.sort(key=lambda each: each[0])
-    place, truth, output, predicted = zip(*found, strict=True) if found else ((), (), (), ())
+    places, true, output, predicted = zip(*found, strict=True) if found else ((), (), (), ())
     kind: Any = np.intp if classes else np.float64
     shape = (len(found), len(classes)) if classes else (len(found),)
     return _Told(
-        np.array(place, dtype=np.int64),
-        np.array(truth, dtype=kind),
+        np.array(places, dtype=np.int64),
+        np.array(true, dtype=kind),
         np.array(output, dtype=np.float64).reshape(shape),
         np.array(predicted, dtype=np.intp),
     )

@@ -267,7 +267,7 @@ async def _receive(reader: asyncio.StreamReader) -> Any:
     head = await reader.readexactly(4)
     return pickle.loads(await reader.readexactly(int.from_bytes(head, "big")))
 
-# %% ../../nbs/serving/17_challenger.ipynb #622f719f
+# %% ../../nbs/serving/17_challenger.ipynb #6876bc87
 PredictRows = Callable[
     [Any, list[Any], int], Awaitable[tuple[list[dict[str, Any]], LoadedModel]]
 ]  # request, rows and bytes -> predictions
@@ -354,7 +354,9 @@ class RolloutRouter:
         service.metrics.count_challenger_rows(answer.error or "answered", len(ids))
         if service.log is None or (service.log_share < 1 and random.random() >= service.log_share):
             return
-        said: Sequence[dict[str, Any] | None] = answer.predictions or [None] * len(ids)
+        said: Sequence[dict[str, Any] | None] = answer.predictions
+        if not said:
+            said = [None] * len(ids)
         service.log.add(
             [
                 ShadowRecord(id, moment, version, prediction, answer.seconds, answer.error)
