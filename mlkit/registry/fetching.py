@@ -22,7 +22,7 @@ from ..inference.signing import MANIFEST_FILE, verify_package
 from .client import ANY_RUN, CHAMPION, registered_model, registry_client
 from .history import read_history
 from .model_versions import find_version
-from .rollout import Rollout, running_rollout
+from .rollout import running_rollout
 from .tracking import tracking_uri
 
 # %% auto #0
