@@ -29,6 +29,7 @@ from mlkit.sources.encodings import (
     open_utf8,
     resolve_encoding,
 )
+from .stray_quotes import check_stray_quotes, has_suspicious_cell
 from .stray_rows import is_heading_row, make_header
 
 # %% ../../nbs/sources/06_delimited.ipynb #5fc2a23c
@@ -43,6 +44,16 @@ class Dialect(NamedTuple):
     escape: str = ""  # before a quote that does not end a cell; empty: such a quote is doubled
     spaced: bool = False  # may blanks stand between a delimiter and a quote?
 
+    @property
+    def options(self) -> dict[str, Any]:
+        "What `csv.reader` calls them."
+        return {
+            "delimiter": self.delimiter,
+            "quotechar": self.quote,
+            "escapechar": self.escape or None,
+            "skipinitialspace": self.spaced,
+        }
+
 
 def _parse_rows(
     text: str | TextIO,  # text of a table
@@ -52,14 +63,7 @@ def _parse_rows(
     "The rows of a text that are not blank, each with the number of the line where it begins."
     csv.field_size_limit(2**31 - 1)
     lines = io.StringIO(text, newline="") if isinstance(text, str) else text
-    reader = csv.reader(
-        lines,
-        delimiter=dialect.delimiter,
-        quotechar=dialect.quote,
-        escapechar=dialect.escape or None,
-        strict=strict,
-        skipinitialspace=dialect.spaced,
-    )
+    reader = csv.reader(lines, **dialect.options, strict=strict)
     begin = 1
     for row in reader:
         if row:
@@ -224,6 +228,7 @@ class FileLayout:
     lines: int
     lines_above_rows: int = -1  # the header among them; -1: there are no rows
     ragged: bool = False  # have rows empty cells beyond the last name?
+    quoted: bool = False  # are there quotes?
     header: tuple[str, ...] = ()  # cells of the header's first line
     notes: tuple[tuple[str, int], ...] = ()  # what was set aside, and how many rows
 
@@ -291,7 +296,9 @@ def detect_layout(
             given = [*DELIMITERS][counts.index(above)]
     table = "".join([*io.StringIO(text, newline="")][above:]) if above else text
     dialect = sniff_dialect(table, given)
-    layout = _add_header(FileLayout(encoding, dialect, (), above, found.size, found.lines), table)
+    quoted = found.quotes[dialect.quote] > 0
+    bare = FileLayout(encoding, dialect, (), above, found.size, found.lines, quoted=quoted)
+    layout = _add_header(bare, table)
     _check_quotes(open, layout, found)
     return layout
 
@@ -374,7 +381,13 @@ def read_text_batches(
     aside = [] if strays is None else strays
     if layout.lines_above_rows < 0:
         return
-    yield from (_read_slowly if layout.ragged or layout.dialect.spaced else _read_fast)(open, layout, aside)
+    read, looked = _read_slowly if layout.ragged or layout.dialect.spaced else _read_fast, False
+    for table in read(open, layout, aside):
+        if not looked and layout.quoted and has_suspicious_cell(table, layout.dialect.delimiter):
+            with open_text(open, layout.encoding) as file:
+                check_stray_quotes(file, layout.dialect.options, len(layout.names))
+            looked = True
+        yield table
     if aside and (uneven := describe_uneven_row(open, layout, len(aside) if strays is not None else 0)):
         raise DataError(uneven)
 
