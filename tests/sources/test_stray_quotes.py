@@ -44,5 +44,8 @@ def test_texts_of_several_lines_are_texts(tmp_path, text):
 
 def test_quotes_within_a_line_lose_nothing(tmp_path):
     for cell in ('"{}" big', '5" {}', '"{}"', '""{}""', '{}"'):
-        lines = ["size,kind,price", *(",".join((size, cell.format(kind), price)) for size, kind, price in ROWS)]
+        lines = [
+            "size,kind,price",
+            *(",".join((size, cell.format(kind), price)) for size, kind, price in ROWS),
+        ]
         assert read(tmp_path, lines) == 400
