@@ -1,4 +1,4 @@
-"""The command `mlkit`: run, show, doctor, score, serve, deploy, keys, history, promote, rollback.
+"""The command `mlkit`: run, show, doctor, score, serve, deploy, keys, history, promote, rollback, improve.
 
 For people at a terminal.
 Holds no logic that Python code could want.

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .improve_command import improve
 from .model_commands import add_model_commands
 from ..core.errors import DataError, MLKitError, RunError, SettingsError, did_you_mean
 from ..core.formatting import wrap_for_terminal
@@ -335,6 +336,7 @@ def check_environment() -> list[
 
 # %% ../../nbs/cli/02_main.ipynb #82935993
 add_model_commands(app)
+app.command()(improve)
 
 
 def _requirements() -> list[str]:

@@ -42,15 +42,15 @@ def show_row_progress() -> Iterator[Callable[[int, float], None]]:
         yield report
 
 # %% auto #0
-__all__ = ['keys_app', 'show_row_progress', 'score', 'serve', 'deploy', 'monitor', 'keys_add', 'keys_list', 'keys_remove',
-           'history', 'promote', 'rollback', 'add_model_commands']
+__all__ = ['keys_app', 'show_row_progress', 'number_option', 'score', 'serve', 'deploy', 'monitor', 'keys_add', 'keys_list',
+           'keys_remove', 'history', 'promote', 'rollback', 'add_model_commands']
 
 # %% ../../nbs/cli/01_model_commands.ipynb #e0fd60ec
 _argument = partial(typer.Argument, show_default=False)
 _option = partial(typer.Option, show_default=False)
 
 
-def _number(
+def number_option(
     low: float,
     high: float,
     **more: Any,  # for `typer.Option`
@@ -110,7 +110,7 @@ def score(
     delimiter: Annotated[str, typer.Option(help="Delimiter of a text file.")] = "auto",
     sheet: Annotated[str, _option(help="Sheet of an Excel file; default: the first.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
-    jobs: Annotated[int, _number(0, 1_024, help="Processor cores; 0: all.")] = 0,
+    jobs: Annotated[int, number_option(0, 1_024, help="Processor cores; 0: all.")] = 0,
     cluster: Annotated[str, _option(metavar="ADDRESS", help="tcp://host:port of a Dask scheduler.")] = "",
     formulas: Annotated[
         str, typer.Option(help="CSV cells that a spreadsheet would run: neutralise, or keep.")
@@ -142,8 +142,8 @@ def score(
 def serve(
     model: _Model,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
-    port: Annotated[int, _number(0, 65_535, help="Port to listen on; 0: any that is free.")] = 8080,
-    workers: Annotated[int, _number(1, 256, help="Server processes.")] = 1,
+    port: Annotated[int, number_option(0, 65_535, help="Port to listen on; 0: any that is free.")] = 8080,
+    workers: Annotated[int, number_option(1, 256, help="Server processes.")] = 1,
     keys: Annotated[
         str, _option(metavar="FILE", help="API keys; required unless --host is this machine only.")
     ] = "",
@@ -156,8 +156,8 @@ def serve(
             help="Prediction log: a file (its folder is made), an address of a database, env:NAME, or none.",
         ),
     ] = "predictions.db",
-    log_share: Annotated[float, _number(0, 1, help="Share of the predictions that are logged.")] = 1.0,
-    max_rows: Annotated[int, _number(1, 10_000_000, help="Maximum rows in a request.")] = 10_000,
+    log_share: Annotated[float, number_option(0, 1, help="Share of the predictions that are logged.")] = 1.0,
+    max_rows: Annotated[int, number_option(1, 10_000_000, help="Maximum rows in a request.")] = 10_000,
     access: Annotated[bool, typer.Option("--access", help="Log a line for each request.")] = False,
     durable: Annotated[
         bool, typer.Option("--durable", help="Answer only when the prediction is in the log.")
@@ -274,7 +274,7 @@ def monitor(
     ] = False,
     tolerance: Annotated[
         float | None,
-        _number(
+        number_option(
             0,
             1_000_000_000,
             show_default=False,
@@ -282,10 +282,10 @@ def monitor(
         ),
     ] = None,
     horizon: Annotated[
-        int, _number(1, 1_000_000_000, help="Rows whose truth becomes known in a year.")
+        int, number_option(1, 1_000_000_000, help="Rows whose truth becomes known in a year.")
     ] = 10_000,
     latency: Annotated[
-        float, _number(0.001, 3_600, help="Seconds in which 99 of 100 answers are promised.")
+        float, number_option(0.001, 3_600, help="Seconds in which 99 of 100 answers are promised.")
     ] = 0.25,
 ) -> None:
     "Check a model at work; exit code 3 when it does harm."

@@ -30,6 +30,7 @@ from mlkit.models.cross_validation import (
 )
 from .ensemble import ClassifierEnsemble, RegressorEnsemble
 from .families import DEFAULT_FAMILIES, get_family, make_estimator, make_model
+from .sampler import FamilySettings
 from mlkit.models.search import (
     TrialListener,
     check_search_settings,
@@ -44,7 +45,7 @@ from ..task.task import Task, is_better, score_output, target_values
 
 # %% auto #0
 __all__ = ['Model', 'original_labels', 'make_trial_estimator', 'affordable_rows', 'train_model', 'use_one_core', 'SearchResult',
-           'find_model', 'estimate_chosen_seconds', 'choice_json']
+           'find_model', 'estimate_chosen_seconds', 'choice_json', 'chosen_settings']
 
 # %% ../../nbs/models/08_model.ipynb #a38cb084
 @dataclass
@@ -241,6 +242,7 @@ def find_model(
     cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
     seed: int = 42,
     on_trial: TrialListener = lambda trial, best, left: None,  # told of each trial as it ends
+    first: Sequence[FamilySettings] = (),  # tried before all else; with `trials` = 1 nothing else is
 ) -> SearchResult:
     "Search, choose, and train what was chosen on all training rows."
     check_choice_rule(choose)
@@ -249,7 +251,7 @@ def find_model(
     with WorkerPool(jobs, cluster) as workers:
         judged = fit_folds_to_budget(data, models, budget, workers, seed)
         left = max(0.05 * budget, end - time.time()) if budget else 0
-        tried = search_trials(judged, models, trials, left, workers.jobs, seed, on_trial, workers)
+        tried = search_trials(judged, models, trials, left, workers.jobs, seed, on_trial, workers, first)
     mixed = blend_trials(tried, judged, end - time.time(), workers.jobs) if ensemble else None
     if mixed:
         tried.append(mixed)
@@ -288,3 +290,11 @@ def choice_json(
         "folds": [value for value in best.validation if math.isfinite(value)],
         "rows": len(data.truth),
     } | ({"unreached": dict(unreached)} if unreached else {})
+
+
+def chosen_settings(
+    choice: Mapping[str, Any],  # from `choice_json`
+) -> list[FamilySettings]:  # one for each member of an ensemble
+    "What `find_model` takes as `first`, to train the same again."
+    members = choice["settings"].get("members", [choice])
+    return [(each["family"], each["settings"]) for each in members]

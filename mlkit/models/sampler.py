@@ -17,7 +17,7 @@ from .trials import Trial, best_trial, best_trial_by_family
 from ..task.task import Task, is_better
 
 # %% auto #0
-__all__ = ['is_promising', 'TrialSampler']
+__all__ = ['FamilySettings', 'is_promising', 'TrialSampler']
 
 # %% ../../nbs/models/04_sampler.ipynb #4cfa8efd
 def is_promising(trial: Trial, best: Trial | None, task: Task) -> bool:
@@ -29,6 +29,9 @@ def is_promising(trial: Trial, best: Trial | None, task: Task) -> bool:
     return is_better(task, trial.score, same - task.sign * room)
 
 # %% ../../nbs/models/04_sampler.ipynb #62355cf6
+FamilySettings = tuple[str, dict[str, Any]]  # a family, and hyperparameters of it
+
+
 class TrialSampler:
     "Decides which trial comes next: the families' starting points, then TPE (Bergstra and others 2011) by Optuna."
 
@@ -38,11 +41,12 @@ class TrialSampler:
         facts: DatasetTraits,  # from `dataset_traits`
         names: Sequence[str],  # families
         seed: int = 42,
+        first: Sequence[FamilySettings] = (),  # what is tried before all else, as it is
     ):
         self.task, self.facts, self.names, self.turn = task, facts, list(names), 0
         self.studies = {name: self._study(seed) for name in names if get_family(name).space}
         self.asked: dict[int, Any] = {}  # number of a trial -> what Optuna calls it
-        self.waiting = list(self._starts())
+        self.first, self.waiting = list(first), list(self._starts())
 
     def _study(self, seed: int) -> Any:
         import optuna
@@ -71,6 +75,8 @@ class TrialSampler:
 # %% ../../nbs/models/04_sampler.ipynb #6d386e5c
 def _next(self: TrialSampler, done: Sequence[Trial], number: int) -> Trial | None:
     "One more trial; none when there is nothing left to try."
+    if self.first:
+        return Trial(number, *self.first.pop(0))
     alive = _competitive_families(done, self.task, self.names)
     while self.waiting:
         name, start = self.waiting.pop(0)

@@ -32,7 +32,7 @@ from mlkit.models.families import (
     get_family,
     import_lightgbm,
 )
-from .sampler import TrialSampler, is_promising
+from .sampler import FamilySettings, TrialSampler, is_promising
 from .trials import Trial, best_trial, best_trial_by_family
 from ..task.task import Task, score_output
 
@@ -59,11 +59,13 @@ def search_trials(
     seed: int = 42,
     on_trial: TrialListener = lambda trial, best, left: None,  # told of each trial as it ends
     workers: WorkerPool | None = None,  # who does the work; none: the cores of this machine
+    first: Sequence[FamilySettings] = (),  # tried before all else; all of them, however few the trials
 ) -> list[Trial]:  # in the order in which they were made
     "Look for the best model. DataError when none could be trained at all."
     check_search_settings(trials, budget, jobs)
     names, facts = choose_families(models, data.task), dataset_traits(data.truth, data.task)
-    asker, done, waves = TrialSampler(data.task, facts, names, seed), list[Trial](), 0
+    asker, done, waves = TrialSampler(data.task, facts, names, seed, first), list[Trial](), 0
+    trials = max(trials, len(first))
     end = time.time() + budget if budget else math.inf
     with nullcontext(workers) if workers else WorkerPool(jobs) as team:
         while len(done) < trials:

@@ -49,8 +49,8 @@ def _set_champion(
     when = max(now, last + tick)
     if holder and champion_lineage(moves)[-1:] != [str(holder)]:
         _record_alias_change(client, name, AliasChange("", "promote", str(holder)), when)
+    _record_alias_change(client, name, move, when + tick)  # first: whoever is killed here has moved nothing
     client.set_registered_model_alias(name, CHAMPION, move.version)
-    _record_alias_change(client, name, move, when + tick)
     clear_rollout(client, model)
     for _ in range(5):
         model = registered_model(client, name)

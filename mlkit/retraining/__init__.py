@@ -1,7 +1,7 @@
 """Training again: whether a new model may take the place of the one in use.
 
-For the improve stage. Compares outputs on rows that both models have not learned.
-Trains (models), packages (packaging) and serves (serving) nothing itself.
+For the command `mlkit improve`. Takes rows from the log, trains in a run of its own, judges, verifies.
+Searches (models), packages (packaging) and serves (serving) nothing itself.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
+    from .challenger import compare_with_champion as compare_with_champion
+    from .challenger import train_challenger as train_challenger
     from .gate import GateDecision as GateDecision
     from .gate import GateSettings as GateSettings
     from .gate import decide_promotion as decide_promotion

@@ -132,9 +132,12 @@ def _wait_ready(server: ServerProcess, seconds: float) -> None:
         time.sleep(0.02)
 
 # %% ../../nbs/serving/09_client.ipynb #a2e5e9ec
-_START_SERVER = (
-    "import json, sys; from mlkit.serving.server import run_server; run_server(**json.loads(sys.argv[1]))"
-)
+_START_SERVER = """
+import json, os, sys, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start()
+from mlkit.serving.server import run_server
+run_server(**json.loads(sys.argv[1]))
+"""  # it ends when the process that started it has ended, however that came
 
 
 @contextmanager
@@ -150,6 +153,7 @@ def running_server(
     with TemporaryFile() as log_file:
         process = subprocess.Popen(
             [*before, sys.executable, "-c", _START_SERVER, told],
+            stdin=subprocess.PIPE,
             stdout=log_file,
             stderr=log_file,
             env={**os.environ, **(environment or {})},
@@ -160,6 +164,8 @@ def running_server(
             yield server
         finally:
             process.terminate()
+            if process.stdin:
+                process.stdin.close()
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:
