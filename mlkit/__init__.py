@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from . import pipeline as pipeline
     from . import prepare as prepare
     from . import problem as problem
+    from . import privacy as privacy
     from . import quality as quality
     from . import registry as registry
     from . import retraining as retraining

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .audit_commands import audit_app
 from ..core.errors import SettingsError
 from ..core.formatting import pluralise, wrap_for_terminal
 from ..core.wording import rewording_errors
@@ -306,6 +307,14 @@ _File = Annotated[Path, typer.Option("--file", metavar="FILE", help="File of key
 _Name = Annotated[str, _argument(metavar="NAME", help="Who uses the key.")]
 
 
+def _record(what: str, **about: object) -> None:
+    "Write down in the audit log what was done; what cannot be written down is told."
+    from mlkit.privacy.audit import record_event
+
+    if problem := record_event(what, about):
+        typer.echo(wrap_for_terminal(f"mlkit: {problem}", len("mlkit: "), stream=sys.stderr), err=True)
+
+
 @keys_app.command("add")
 def keys_add(
     name: _Name,
@@ -316,6 +325,7 @@ def keys_add(
     from mlkit.serving.api_keys import add_key
 
     key = add_key(file, name, roles.replace(",", " ").split())
+    _record("key added", key=name, roles=roles, file=file.name)
     typer.echo(
         f"{key}\nKeep it: it is shown this once. {file} has its fingerprint only.\n"
         f"Next: mlkit serve MODEL --keys {file}, and send it as 'Authorization: Bearer {key[:8]}...'"
@@ -337,6 +347,7 @@ def keys_remove(name: _Name, file: _File = Path("keys.json")) -> None:
     from mlkit.serving.api_keys import remove_key
 
     remove_key(file, name)
+    _record("key removed", key=name, file=file.name)
     typer.echo(f"the key of {name} is revoked")
 
 # %% ../../nbs/cli/01_model_commands.ipynb #3dc59114
@@ -365,14 +376,18 @@ def promote(
     "Make a version the champion, which servers and jobs use."
     from mlkit.registry.model_versions import promote_version as crown
 
-    typer.echo(crown(name, version, why))
+    told = crown(name, version, why)
+    _record("promoted", model=name, version=version)
+    typer.echo(told)
 
 
 def rollback(name: _Registered, why: _Why = "") -> None:
     "Make the previous champion the champion again."
     from mlkit.registry.model_versions import rollback_champion as back
 
-    typer.echo(back(name, why))
+    told = back(name, why)
+    _record("rolled back", model=name)
+    typer.echo(told)
 
 # %% ../../nbs/cli/01_model_commands.ipynb #45e44214
 def add_model_commands(app: typer.Typer) -> None:
@@ -380,3 +395,4 @@ def add_model_commands(app: typer.Typer) -> None:
     for command in (score, serve, deploy, monitor, history, promote, rollback):
         app.command()(command)
     app.add_typer(keys_app, name="keys")
+    app.add_typer(audit_app, name="audit")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MANIFEST_FILE', 'SIGNATURE_FILE', 'PACKAGE_FORMAT', 'make_signing_key', 'find_signing_keys', 'sign_package',
-           'VerifiedPackage', 'read_verified_package', 'verify_package']
+           'sign_bytes', 'is_signed', 'VerifiedPackage', 'read_verified_package', 'verify_package']
 
 # %% ../../nbs/inference/01_signing.ipynb #f7de2001
 import hashlib
@@ -225,15 +225,20 @@ def _public_keys(path: Path) -> list[Any]:
 _TRUST_ADVICE = "name the signing.pub of whoever makes the packages in MLKIT_PUBLIC_KEY"
 
 # %% ../../nbs/inference/01_signing.ipynb #bd0becf0
-def _is_signed_by(key: Any, payload: bytes, signature: bytes) -> bool:
+def _signed_text(payload: bytes, kind: str) -> bytes:
     "DSSE: the signature is over the type, the lengths and the payload."
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
+
+
+def _is_signed_by(key: Any, payload: bytes, signature: bytes, kind: str = _PAYLOAD_TYPE) -> bool:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    signed = b"DSSEv1 %d %s %d %s" % (len(_PAYLOAD_TYPE), _PAYLOAD_TYPE.encode(), len(payload), payload)
     try:
-        key.verify(signature, signed, ec.ECDSA(getattr(hashes, _CURVES[key.curve.name])()))
+        key.verify(
+            signature, _signed_text(payload, kind), ec.ECDSA(getattr(hashes, _CURVES[key.curve.name])())
+        )
     except InvalidSignature:
         return False
     return True
@@ -244,6 +249,33 @@ def _untrusted_error(folder: Path, owner: str) -> str:
         f"{folder}: the signature is by a key that is not trusted here ({owner[:12]}); if you know who made "
         f"the package, get their signing.pub and set MLKIT_PUBLIC_KEY=signing.pub"
     )
+
+# %% ../../nbs/inference/01_signing.ipynb #4534a01d
+def sign_bytes(
+    payload: bytes,
+    kind: str,  # the type of what is signed, such as application/vnd.mlkit.audit-head+json
+) -> tuple[str, str]:  # fingerprint of the key, and the signature in base64
+    "Sign something with this machine's key. PackageError where that cannot be."
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = _private_key(find_signing_keys()[0])
+    signature = key.sign(_signed_text(payload, kind), ec.ECDSA(getattr(hashes, _CURVES[key.curve.name])()))
+    return hashlib.sha256(_pem(key.public_key())).hexdigest(), b64encode(signature).decode()
+
+
+def is_signed(
+    payload: bytes,
+    kind: str,  # the type of what was signed
+    owner: str,  # fingerprint of the key
+    signature: str,  # in base64
+) -> bool:
+    "Was it signed with a key that is trusted here?"
+    key = _trusted_keys().get(owner)
+    try:
+        return key is not None and _is_signed_by(key, payload, b64decode(signature), kind)
+    except (ValueError, TypeError):
+        return False
 
 # %% ../../nbs/inference/01_signing.ipynb #bdad8248
 class VerifiedPackage(NamedTuple):
