@@ -16,9 +16,9 @@ from numbers import Rational
 from typing import Any
 
 # %% auto #0
-__all__ = ['MISSING_MARKERS', 'LARGEST_NUMBER', 'PLAIN_NUMBER', 'BOOLEAN_PAIRS', 'to_python', 'nested_text', 'as_text',
-           'normalise_text', 'is_missing', 'normalise_width', 'parse_number', 'split_units', 'normalise_unit',
-           'detect_currency', 'parse_hours', 'split_numbers', 'parse_boolean', 'parse_date']
+__all__ = ['MISSING_MARKERS', 'LARGEST_NUMBER', 'PLAIN_NUMBER', 'BOOLEAN_PAIRS', 'to_python', 'nested_text', 'parse_json_integer',
+           'load_json', 'as_text', 'normalise_text', 'is_missing', 'normalise_width', 'parse_number', 'split_units',
+           'normalise_unit', 'detect_currency', 'parse_hours', 'split_numbers', 'parse_boolean', 'parse_date']
 
 # %% ../../nbs/data/01_cells.ipynb #557123f1
 def _numpy_scalar(value: Any) -> Any:
@@ -80,6 +80,31 @@ def nested_text(
         return inner.tolist() if hasattr(inner, "tolist") else str(inner)
 
     return json.dumps(value, ensure_ascii=False, default=plain)
+
+# %% ../../nbs/data/01_cells.ipynb #02556e9e
+def parse_json_integer(
+    text: str,  # a whole number in JSON
+) -> int | float:
+    "Every digit of a whole number; infinite where there are thousands of them."
+    try:
+        return int(text)
+    except ValueError:
+        return -math.inf if text.startswith("-") else math.inf
+
+
+def load_json(
+    text: str,  # JSON
+    **how: Any,  # for `json.loads`
+) -> Any:
+    "The value of a JSON text. ValueError: it is none, or is nested too deeply."
+    try:
+        return json.loads(text, **how)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return json.loads(text, **how, parse_int=parse_json_integer)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 # %% ../../nbs/data/01_cells.ipynb #89576347
 def as_text(

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..core.errors import MLKitError
+from ..data.cells import load_json
 from .api_keys import ApiKeyring
 from .callers import CallerRates, KnownSites, RateLimit, network_of
 from .prediction_log import new_id
@@ -65,6 +66,8 @@ def warning_header(
 # %% ../../nbs/serving/05_http.ipynb #8495a903
 def parse_json(body: bytes) -> Any:
     "The value of a JSON body. RequestError: it is no JSON, or a name comes twice in an object."
+    if _may_have_long_number(body):
+        return _parse_exactly(body)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -103,12 +106,35 @@ def _texts_in(value: Any, depth: int) -> int:
 
 def _check_each(body: bytes) -> None:
     "The slow way, for texts with escaped characters in them."
+    json.loads(body, object_pairs_hook=_once, parse_int=str)
 
-    def once(pairs: list[tuple[str, Any]]) -> None:
-        if len({name for name, _ in pairs}) < len(pairs):
-            raise RequestError(400, _TWICE)
 
-    json.loads(body, object_pairs_hook=once)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise RequestError(400, _TWICE)
+    return named
+
+
+_may_have_long_number = re.compile(rb"[0-9]{19}|[0-9][eE][+]?[0-9]{3}").search
+
+
+def _parse_exactly(body: bytes) -> Any:
+    "The value of a JSON body with every digit of its whole numbers."
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no number")
+
+    try:
+        value = load_json(body.decode(), object_pairs_hook=_once, parse_constant=refuse)
+        if b"\\" in body:  # half a character, which UTF-8 cannot hold, may be written with escapes
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as error:
+        raise RequestError(400, "the body is no JSON: it holds text that is not UTF-8") from error
+    except ValueError as error:
+        raise RequestError(400, f"the body is no JSON: {error}") from error
+    _texts_in(value, _MAX_DEPTH)
+    return value
 
 # %% ../../nbs/serving/05_http.ipynb #7c7c3211
 @dataclass(frozen=True)

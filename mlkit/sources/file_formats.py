@@ -5,6 +5,7 @@
 # %% ../../nbs/sources/07_file_formats.ipynb #8e69fecc
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import pandas as pd
 from ..core.errors import DataError, MLKitError
 from ..core.files import file_digest
 from ..core.formatting import find_cell_among_names, first_error_line, hint_at_columns, shorten
-from ..data.cells import nested_text
+from ..data.cells import as_text, nested_text, to_python
 from ..data.column_reader import with_common_type
 from .archives import TEXT_SUFFIXES, content_kind, find_member, open_unpacked
 from .delimited import EMPTY_FILE_MESSAGE, describe_uneven_row, detect_layout, read_text_batches
@@ -134,12 +135,23 @@ def normalise_column(
     kinds = {type(value) for value in column.dropna()}
     if kinds == {int} and _are_large_integers(column.dropna()):
         small = all(abs(value) < 2**63 for value in column.dropna())
-        return column.astype("Int64") if small else column.map(str, na_action="ignore").astype("str")
+        return column.astype("Int64") if small else column.map(_integer_text, na_action="ignore").astype("str")
     if kinds and kinds <= {int, float, decimal.Decimal}:
-        return pd.to_numeric(column.astype(float))
+        return column.map(_as_float, na_action="ignore").astype(float)
     if kinds and kinds <= {dt.date, dt.datetime, pd.Timestamp}:
         return pd.to_datetime(column, errors="coerce")
     return _as_unicode(column.map(value_text, na_action="ignore"))
+
+
+def _integer_text(value: int) -> str:
+    return as_text(to_python(value))
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _as_unicode(

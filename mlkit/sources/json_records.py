@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.errors import DataError
 from ..core.formatting import pluralise, shorten
+from ..data.cells import load_json
 from .encodings import FileOpener, open_text
 
 # %% auto #0
@@ -117,16 +118,18 @@ def read_json_lines(open: FileOpener, encoding: str) -> Iterator[dict]:
 def read_json_list(open: FileOpener, encoding: str) -> Iterator[dict]:
     "The records of a JSON list."
     with open_text(open, encoding) as file:
-        records = json.load(file)
+        records = load_json(file.read())
     for number, record in enumerate(records, start=1):
         yield _check_json_record(record, f"record {number}")
 
 
 def _load_json_line(number: int, line: str) -> Any:
     try:
-        return json.loads(line)
+        return load_json(line)
     except json.JSONDecodeError as error:
         raise DataError(f"line {number} is not JSON ({error.msg} at character {error.colno})") from error
+    except ValueError as error:
+        raise DataError(f"line {number} is not JSON ({error})") from error
 
 
 def _check_json_record(record: Any, where: str) -> dict:
@@ -141,7 +144,7 @@ def is_one_object(open: FileOpener, encoding: str) -> bool:
         first = next((line for line in file if line.strip()), "")
         more = any(line.strip() for line in file)
     try:
-        record = json.loads(first)
+        record = load_json(first)
     except ValueError:
         return more and first.rstrip()[-1:] in ("{", "[", ",", ":")
     return not more and (bool(_lists_of_records(record)) or len(_records_by_column(record)) > 0)
@@ -212,7 +215,7 @@ def find_json_records(
     if lines or not is_one_object(open, encoding):
         return lambda: read_json_lines(open, encoding)
     with open_text(open, encoding) as file:
-        whole = json.load(file)
+        whole = load_json(file.read())
     records = unwrap_records(whole, note)
     return lambda: (
         _check_json_record(record, f"record {number}") for number, record in enumerate(records, start=1)
