@@ -30,7 +30,14 @@ from mlkit.sources.encodings import (
     resolve_encoding,
 )
 from .stray_quotes import check_stray_quotes, has_suspicious_cell
-from .stray_rows import is_heading_row, make_header
+from mlkit.sources.stray_rows import (
+    MAX_FOOTER_ROWS,
+    MAX_ROWS_ABOVE,
+    count_rows_above,
+    is_fact,
+    is_heading_row,
+    make_header,
+)
 
 # %% ../../nbs/sources/06_delimited.ipynb #5fc2a23c
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -162,7 +169,7 @@ def _begins_with_header(
     "Does the first line have a name for each column of the lines below it?"
     dialect = sniff_dialect(text, delimiter)
     names = next(_parse_rows(text, dialect), (0, [""]))[1]
-    return all(map(str.strip, names)) and score_dialect(text, dialect)[0] >= 0.9
+    return all(map(str.strip, names)) and not is_fact(names) and score_dialect(text, dialect)[0] >= 0.9
 
 
 def count_lines_above_header(
@@ -175,28 +182,54 @@ def count_lines_above_header(
         0
     ]
 
+    titled = bool(rows) and len([cell for cell in rows[0][1] if cell.strip()]) == 1 < width
+
     def is_title(row: list[str]) -> bool:
         alone = bool(row[0].strip()) and not any(cell.strip() for cell in row[1:])
-        return (alone and (len(row) == 1 or width > 2)) or (row[0].startswith("#") and len(row) != width)
+        filled = sum(bool(cell.strip()) for cell in row)
+        told = filled < width and (is_fact(row) or (titled and 0 < filled <= width / 2 and all(row[:filled])))
+        return (
+            (alone and (len(row) == 1 or width > 2)) or told or (row[0].startswith("#") and len(row) != width)
+        )
 
     def is_skipped(place: int, row: list[str]) -> bool:
         empty = place > 0 and not any(cell.strip() for cell in row)
-        return is_title(row) or empty or (0 < len(row) < width and place < 3)
+        return is_title(row) or empty or (0 < len(row) < width and (titled or place < 3))
 
     above = next((place for place, (_, row) in enumerate(rows) if not is_skipped(place, row)), 0)
-    sure = all(is_title(row) or not any(map(str.strip, row)) for _, row in rows[:above])
+    alone = titled and len(rows[0][1]) == 1  # in such a file what stands above the header is not padded
+    sure = all(
+        is_title(row) or not any(map(str.strip, row)) or (alone and len(row) < width)
+        for _, row in rows[:above]
+    )
     table = [row for _, row in rows[above:]]
     enough = len(table) > 2 or (len(table) == 2 and any(parse_number(cell) is not None for cell in table[1]))
-    if not 0 < above <= 20 or width < 2 or not enough:
-        return 0
+    if not 0 < above <= MAX_ROWS_ABOVE or width < 2 or not enough:
+        return _lines_above_numbers(rows, width)
     names = [name.strip() for name in trim_row(table[0], 2)]
-    telling = len({*names}) == len(names) and all(
-        name and not re.fullmatch(r"[-+\d.,]+", name) for name in names
+    telling = (
+        len({*names}) == len(names)
+        and not is_fact(names)
+        and all(name and not re.fullmatch(r"[-+\d.,]+", name) for name in names)
     )
     uneven = [place for place, row in enumerate(table) if len(trim_row(row, len(names))) != len(names)]
     last = all(place >= max(2, len(table) - len(uneven), len(table) - 5) for place in uneven)
     sure = sure or bool(is_heading_row(names, table[1:]))
-    return rows[above][0] - 1 if sure and telling and len(names) > 1 and last else 0
+    if sure and telling and len(names) > 1 and last:
+        return rows[above][0] - 1
+    return _lines_above_numbers(rows, width)
+
+
+def _lines_above_numbers(
+    rows: list[tuple[int, list[str]]],  # with the line in which each ends
+    width: int,  # cells of most of them
+) -> int:
+    "The lines above a header that the numbers below it give away; 0: there are none."
+    filled = [(line, [*row, *[""] * (width - len(row))]) for line, row in rows if any(map(str.strip, row))]
+    above = count_rows_above([row for _, row in filled]) if width > 1 else 0
+    if not above or any(len(row) != width for _, row in filled[above:-MAX_FOOTER_ROWS]):
+        return 0
+    return filled[above][0] - 1
 
 
 def trim_row(
@@ -366,7 +399,7 @@ def _parse_blocks(
 
 def _put_aside(line: str, layout: FileLayout, strays: list[list[str]]) -> str:
     "Whether a line of another length is an error, or may be a note below the table."
-    if len(strays) >= 5 or len(line) > 2000 or not re.search(r"[^\W\d_]", line):
+    if len(strays) >= MAX_FOOTER_ROWS or len(line) > 2000 or not re.search(r"[^\W\d_]", line):
         return "error"
     strays.append(next(_parse_rows(line, layout.dialect), (0, [""]))[1])
     return "skip"

@@ -135,7 +135,9 @@ def normalise_column(
     kinds = {type(value) for value in column.dropna()}
     if kinds == {int} and _are_large_integers(column.dropna()):
         small = all(abs(value) < 2**63 for value in column.dropna())
-        return column.astype("Int64") if small else column.map(_integer_text, na_action="ignore").astype("str")
+        return (
+            column.astype("Int64") if small else column.map(_integer_text, na_action="ignore").astype("str")
+        )
     if kinds and kinds <= {int, float, decimal.Decimal}:
         return column.map(_as_float, na_action="ignore").astype(float)
     if kinds and kinds <= {dt.date, dt.datetime, pd.Timestamp}:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import pandas as pd
 
 from ..core.errors import DataError
-from ..core.formatting import pluralise
+from ..core.formatting import find_cell_among_names, pluralise
 from ..data.cells import is_missing, normalise_text, parse_number
 
 # %% auto #0
-__all__ = ['is_unit', 'is_ruled_row', 'is_heading_row', 'Header', 'join_names', 'make_header', 'is_total', 'is_note',
-           'is_footer_row', 'is_sum_row', 'count_footer_rows', 'mask_repeated_headers', 'drop_stray_rows']
+__all__ = ['MAX_ROWS_ABOVE', 'MAX_FOOTER_ROWS', 'is_unit', 'is_ruled_row', 'is_heading_row', 'Header', 'join_names',
+           'make_header', 'is_fact', 'count_rows_above', 'is_total', 'is_note', 'is_footer_row', 'is_sum_row',
+           'count_footer_rows', 'mask_repeated_headers', 'drop_stray_rows']
 
 # %% ../../nbs/sources/13_stray_rows.ipynb #70a8cfbe
 _PREFIXES = ("", *"npfuµmcdhkgt", "da", "mega", "kilo", "milli", "micro")
@@ -144,6 +146,50 @@ def make_header(
         notes |= {f"{pluralise(more, 'more row')} about the columns set aside below it": more}
     return Header(names, 1 + len(kinds), notes)
 
+# %% ../../nbs/sources/13_stray_rows.ipynb #e9a979c7
+MAX_ROWS_ABOVE = 60  # lines above the header that are looked at
+
+
+def is_fact(
+    row: list[str],  # the cells of a row
+) -> bool:
+    "Does a row tell a fact about the report, such as `Region: | North`?"
+    filled = [cell.strip() for cell in row if cell.strip()]
+    return len(filled) > 1 and filled[0][-1] in ":："
+
+
+def _usual_columns(rows: list[list[str]]) -> set[int]:
+    "The columns that most of the later rows fill."
+    later = rows[len(rows) // 2 :]
+    places = Counter(place for row in later for place, cell in enumerate(row) if cell.strip())
+    return {place for place, count in places.items() if count > 0.5 * len(later)}
+
+
+def count_rows_above(
+    rows: list[list[str]],  # the first rows of a file, none of them empty
+) -> int:
+    "How many rows stand above the one that names all columns; 0 where the numbers below do not make it certain."
+    usual = _usual_columns(rows)
+    for place, row in enumerate(rows[: MAX_ROWS_ABOVE + 1]):
+        filled = {at for at, cell in enumerate(row) if cell.strip()}
+        cells = [row[at] for at in filled]
+        if is_fact(row) or any(map(_is_number, cells)) or find_cell_among_names(cells):
+            continue
+        if usual <= filled and len({row[at].strip() for at in filled}) == len(filled) > 1:
+            return place if place and _stands_above_numbers(rows, place, usual) else 0
+        if filled and len(filled) < max(filled) - min(filled) + 1:
+            return 0  # names of groups of columns
+    return 0
+
+
+def _stands_above_numbers(rows: list[list[str]], place: int, usual: set[int]) -> bool:
+    "Are there columns with words down to this row, and numbers below it?"
+    below = rows[place + 1 :]
+    columns = {at: [row[at] for row in below if at < len(row)] for at in usual}
+    odd = [at for at in usual if _is_numeric(columns[at]) and rows[place][at] not in columns[at]]
+    lacking = [any(at >= len(row) or not _is_number(row[at]) for at in odd) for row in rows[:place]]
+    return len(below) >= 5 and bool(odd) and all(lacking)
+
 # %% ../../nbs/sources/13_stray_rows.ipynb #85051f1c
 _TOTALS = frozenset(
     """total totals|grand total|sub-total|subtotal|sum|sum total|overall|overall total|average|mean|avg|median
@@ -211,6 +257,8 @@ def is_footer_row(
     usual = [sum(bool(cell.strip()) for cell in cells) >= 0.98 * len(cells) for cells in columns]
     lacking = any(usual[place] and not row[place].strip() for place in range(len(row)))
     first = filled[0]
+    if is_fact(row) and lacking:
+        return row[first] not in columns[first]
     if is_note(row[first]) and (len(filled) == 1 or lacking):
         return row[first] not in columns[first]
     numeric = {place for place in filled if _is_numeric(columns[place])}
@@ -247,7 +295,7 @@ def _is_sum(value: float, column: pd.Series) -> bool:
     return abs(value - total) <= 1e-6 * abs(total) and abs(total) > 2 * float(cells.abs().max())
 
 # %% ../../nbs/sources/13_stray_rows.ipynb #a0d261c3
-_FOOTER_ROWS = 5  # rows below a table that may be notes
+MAX_FOOTER_ROWS = 12  # rows below a table that may be notes
 
 
 def count_footer_rows(
@@ -256,15 +304,16 @@ def count_footer_rows(
     strays: list[list[str]] | None = None,  # lines of another length below them
 ) -> int | None:  # None: one of the lines below is no note
     "How many rows at the end of a table are totals and notes."
-    last = frame.iloc[-_FOOTER_ROWS - 1 :]
+    last = frame.iloc[-MAX_FOOTER_ROWS - 1 :]
     texts = [_as_texts(cells) for cells in last.itertuples(index=False, name=None)]
     count = 0
-    for place in range(1, min(_FOOTER_ROWS, len(frame) - 1) + 1):
+    for place in range(1, min(MAX_FOOTER_ROWS, len(frame) - 1) + 1):
         row, above = texts[-place], frame.iloc[:-place]
         if _is_empty(row):
             continue
+        surely = frame.iloc[:-MAX_FOOTER_ROWS] if len(frame) > 3 * MAX_FOOTER_ROWS else above
         if not _is_suspicious(row, texts[0]) or not (
-            is_footer_row(row, _columns_of(above)) or (whole and is_sum_row(row, above))
+            is_footer_row(row, _columns_of(surely)) or (whole and is_sum_row(row, above))
         ):
             break
         count = place
@@ -315,7 +364,7 @@ def drop_stray_rows(
         if again.any():
             note("rows that repeat the header set aside", int(again.sum()))
             frame = frame[~again]
-        if held is not None and len(frame) < 2 * _FOOTER_ROWS:
+        if held is not None and len(frame) < 2 * MAX_FOOTER_ROWS:
             held = pd.concat([held, frame], ignore_index=True)
             continue
         if held is not None:

@@ -18,7 +18,10 @@ from ..core.errors import DataError, did_you_mean
 from ..core.formatting import pluralise, shorten
 from .archives import check_unpacked_size
 from mlkit.sources.stray_rows import (
+    MAX_ROWS_ABOVE,
     count_footer_rows,
+    count_rows_above,
+    is_fact,
     is_heading_row,
     is_unit,
     join_names,
@@ -174,10 +177,12 @@ def count_title_rows(
     rows: list[list[str]],  # the first rows of a sheet, none of them empty
 ) -> int:
     "How many rows stand above the header; 0 where it is not certain."
+    if above := count_rows_above(rows):
+        return above
     wide = max(sum(bool(cell.strip()) for cell in row) for row in rows)
-    for place, row in enumerate(rows[:20]):
+    for place, row in enumerate(rows[:MAX_ROWS_ABOVE]):
         filled = [cell for cell in row if cell.strip()]
-        few = len(filled) == 1 or (len(filled) <= wide / 2 and bool(row[0].strip()))
+        few = len(filled) == 1 or is_fact(row) or (len(filled) <= wide / 2 and bool(row[0].strip()))
         if wide > 1 and few and not _has_gap(row):
             continue
         names = all(re.search(r"[^\W\d_]", cell) or is_unit(cell) for cell in filled)

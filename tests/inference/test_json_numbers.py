@@ -45,7 +45,9 @@ def from_file(tmp_path, text, form):
 @pytest.mark.parametrize("form", ["jsonl", "json"])
 @pytest.mark.parametrize("beside", ["", "5", '"7"', "null", "0.5"])
 def test_a_request_and_a_file_read_one_number(tmp_path, number, form, beside):
-    texts = ["{" + ", ".join(f'"{name}": {cell}' for name in NAMES) + "}" for cell in (number, beside) if cell]
+    texts = [
+        "{" + ", ".join(f'"{name}": {cell}' for name in NAMES) + "}" for cell in (number, beside) if cell
+    ]
     rows = parse_json(f"[{','.join(texts)}]".encode())
     together = read_frame(READER, from_file(tmp_path, ("\n" if form == "jsonl" else ",").join(texts), form))
     for place, row in enumerate(map(READER.read, rows)):
