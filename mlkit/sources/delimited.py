@@ -33,7 +33,7 @@ from .stray_quotes import check_stray_quotes, has_suspicious_cell
 from mlkit.sources.stray_rows import (
     MAX_FOOTER_ROWS,
     MAX_ROWS_ABOVE,
-    count_rows_above,
+    count_lines_above_numbers,
     is_fact,
     is_heading_row,
     make_header,
@@ -205,7 +205,7 @@ def count_lines_above_header(
     table = [row for _, row in rows[above:]]
     enough = len(table) > 2 or (len(table) == 2 and any(parse_number(cell) is not None for cell in table[1]))
     if not 0 < above <= MAX_ROWS_ABOVE or width < 2 or not enough:
-        return _lines_above_numbers(rows, width)
+        return count_lines_above_numbers(rows, width)
     names = [name.strip() for name in trim_row(table[0], 2)]
     telling = (
         len({*names}) == len(names)
@@ -217,19 +217,7 @@ def count_lines_above_header(
     sure = sure or bool(is_heading_row(names, table[1:]))
     if sure and telling and len(names) > 1 and last:
         return rows[above][0] - 1
-    return _lines_above_numbers(rows, width)
-
-
-def _lines_above_numbers(
-    rows: list[tuple[int, list[str]]],  # with the line in which each ends
-    width: int,  # cells of most of them
-) -> int:
-    "The lines above a header that the numbers below it give away; 0: there are none."
-    filled = [(line, [*row, *[""] * (width - len(row))]) for line, row in rows if any(map(str.strip, row))]
-    above = count_rows_above([row for _, row in filled]) if width > 1 else 0
-    if not above or any(len(row) != width for _, row in filled[above:-MAX_FOOTER_ROWS]):
-        return 0
-    return filled[above][0] - 1
+    return count_lines_above_numbers(rows, width)
 
 
 def trim_row(

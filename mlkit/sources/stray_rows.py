@@ -19,8 +19,8 @@ from ..data.cells import is_missing, normalise_text, parse_number
 
 # %% auto #0
 __all__ = ['MAX_ROWS_ABOVE', 'MAX_FOOTER_ROWS', 'is_unit', 'is_ruled_row', 'is_heading_row', 'Header', 'join_names',
-           'make_header', 'is_fact', 'count_rows_above', 'is_total', 'is_note', 'is_footer_row', 'is_sum_row',
-           'count_footer_rows', 'mask_repeated_headers', 'drop_stray_rows']
+           'make_header', 'is_fact', 'count_rows_above', 'count_lines_above_numbers', 'is_total', 'is_note',
+           'is_footer_row', 'is_sum_row', 'count_footer_rows', 'mask_repeated_headers', 'drop_stray_rows']
 
 # %% ../../nbs/sources/13_stray_rows.ipynb #70a8cfbe
 _PREFIXES = ("", *"npfuµmcdhkgt", "da", "mega", "kilo", "milli", "micro")
@@ -148,6 +148,7 @@ def make_header(
 
 # %% ../../nbs/sources/13_stray_rows.ipynb #e9a979c7
 MAX_ROWS_ABOVE = 60  # lines above the header that are looked at
+MAX_FOOTER_ROWS = 12  # rows below a table that may be notes
 
 
 def is_fact(
@@ -189,6 +190,18 @@ def _stands_above_numbers(rows: list[list[str]], place: int, usual: set[int]) ->
     odd = [at for at in usual if _is_numeric(columns[at]) and rows[place][at] not in columns[at]]
     lacking = [any(at >= len(row) or not _is_number(row[at]) for at in odd) for row in rows[:place]]
     return len(below) >= 5 and bool(odd) and all(lacking)
+
+# %% ../../nbs/sources/13_stray_rows.ipynb #67d35f15
+def count_lines_above_numbers(
+    rows: list[tuple[int, list[str]]],  # with the line in which each ends
+    width: int,  # cells of most of them
+) -> int:
+    "The lines above a header that the numbers below it give away; 0: there are none."
+    filled = [(line, [*row, *[""] * (width - len(row))]) for line, row in rows if any(map(str.strip, row))]
+    above = count_rows_above([row for _, row in filled]) if width > 1 else 0
+    if not above or any(len(row) != width for _, row in filled[above:-MAX_FOOTER_ROWS]):
+        return 0
+    return filled[above][0] - 1
 
 # %% ../../nbs/sources/13_stray_rows.ipynb #85051f1c
 _TOTALS = frozenset(
@@ -295,9 +308,6 @@ def _is_sum(value: float, column: pd.Series) -> bool:
     return abs(value - total) <= 1e-6 * abs(total) and abs(total) > 2 * float(cells.abs().max())
 
 # %% ../../nbs/sources/13_stray_rows.ipynb #a0d261c3
-MAX_FOOTER_ROWS = 12  # rows below a table that may be notes
-
-
 def count_footer_rows(
     frame: pd.DataFrame,  # the last rows of a table
     whole: bool = False,  # are these all of its rows?
