@@ -5,42 +5,81 @@
 # %% ../../nbs/monitoring/01_blocks.ipynb #62ff9c83
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 # %% auto #0
-__all__ = ['BLOCK_ROWS', 'block_dispersion', 'cut_blocks']
+__all__ = ['BLOCK_ROWS', 'block_dispersion', 'GroupDispersion', 'group_dispersion', 'cut_blocks']
 
 # %% ../../nbs/monitoring/01_blocks.ipynb #d5d28d06
 BLOCK_ROWS = 50  # rows with a known truth that make a block of evidence
-_DISPERSION_SIZES = (10, 20, 50, 100, 200)
+_DISPERSION_SIZES = (10, 20, 50, 100, 200, 500, 1_000)
 _LEAST_BLOCKS = 10  # fewer say nothing of how much blocks differ
+_SIGNIFICANCE = 0.05  # chance that independent rows seem to hang together
 
 
 def block_dispersion(
-    values: np.ndarray,  # (rows,) losses, or (rows, groups) ones and zeros, in the order of the rows
-    significance: float = 0.05,  # chance that independent rows seem to hang together
+    values: np.ndarray,  # (rows,) losses, in the order of the rows
 ) -> float:  # 1: independent
     "How many times larger the variance of a block's mean is than that of as many independent rows."
     from scipy.stats import chi2
 
-    table = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    spread = table.var(axis=0, ddof=1).sum() if len(table) > 1 else 0.0
-    sizes = [size for size in _DISPERSION_SIZES if len(table) // size >= _LEAST_BLOCKS]
-    found = 1.0
+    losses = np.asarray(values, dtype=np.float64)
+    spread = float(losses.var(ddof=1)) if len(losses) > 1 else 0.0
+    sizes, found = _block_sizes(len(losses)), 1.0
     for size in sizes if spread > 0 else ():
-        count = len(table) // size
-        means = table[: count * size].reshape(count, size, -1).mean(axis=1)
-        factor = size * float(means.var(axis=0, ddof=1).sum()) / spread
-        freedom = (count - 1) * _effective_groups(table)
-        if chi2.sf(factor * freedom, freedom) < significance / len(sizes):
+        means = _block_means(losses, size)
+        factor, freedom = size * float(means.var(ddof=1)) / spread, len(means) - 1
+        if chi2.sf(factor * freedom, freedom) < _SIGNIFICANCE / len(sizes):
             found = max(found, factor)
     return found
 
 
-def _effective_groups(table: np.ndarray) -> float:
-    "As how many independent ones the groups count (Satterthwaite)."
-    spreads = table.var(axis=0)
-    return float(spreads.sum() ** 2 / (spreads**2).sum())
+def _block_sizes(rows: int) -> list[int]:
+    return [size for size in _DISPERSION_SIZES if rows // size >= _LEAST_BLOCKS]
+
+
+def _block_means(values: np.ndarray, size: int) -> np.ndarray:  # (blocks,) or (blocks, groups)
+    count = len(values) // size
+    return values[: count * size].reshape(count, size, *values.shape[1:]).mean(axis=1)
+
+# %% ../../nbs/monitoring/01_blocks.ipynb #e64e6c1a
+@dataclass(frozen=True)
+class GroupDispersion:
+    "How alike the rows of a column are that come together."
+
+    factor: float = 1.0  # how many rows tell as much as one independent row
+    evenness: float = 1.0  # over the ways in which blocks differ; 1: all have the same share
+    blocks: int = 0  # that it was measured on; 0: rows are independent
+
+
+def group_dispersion(
+    members: np.ndarray,  # (rows, groups) ones and zeros, in the order of the rows
+) -> GroupDispersion:
+    "The block dispersion of groups, and how evenly it is spread."
+    from scipy.stats import chi2
+
+    table = _pool_rare(np.asarray(members, dtype=np.float64))
+    shares, ways, found = table.mean(axis=0), table.shape[1] - 1, GroupDispersion()
+    sizes = _block_sizes(len(table)) if ways > 0 else []
+    for size in sizes:
+        apart = (_block_means(table, size) - shares) / np.sqrt(shares)
+        effects = np.linalg.eigvalsh(size * np.cov(apart, rowvar=False))
+        factor, freedom = float(effects.sum()) / ways, (len(apart) - 1) * ways
+        if factor > found.factor and chi2.sf(factor * freedom, freedom) < _SIGNIFICANCE / len(sizes):
+            found = GroupDispersion(round(factor, 3), round(factor / float(effects[-1]), 3), len(apart))
+    return found
+
+
+_LEAST_MEMBERS = 20  # groups of fewer rows are taken together
+
+
+def _pool_rare(members: np.ndarray) -> np.ndarray:
+    "The same groups, the rare ones as one."
+    rare = members.sum(axis=0) < _LEAST_MEMBERS
+    table = np.column_stack([members[:, ~rare], members[:, rare].sum(axis=1)]) if rare.any() else members
+    return table[:, table.sum(axis=0) > 0]
 
 # %% ../../nbs/monitoring/01_blocks.ipynb #171f4415
 _MAX_BLOCK_ROWS = 1_000  # of a block that waits for a rare class

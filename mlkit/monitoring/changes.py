@@ -11,27 +11,30 @@ from typing import Any
 
 import numpy as np
 
-from ..core.formatting import SIGNIFICANCE_LEVEL
-from .blocks import block_dispersion
+from .blocks import GroupDispersion, group_dispersion
 from .sketch import ColumnSketch
 
 # %% auto #0
-__all__ = ['MIN_ROWS', 'compare_counts', 'holm', 'ColumnChange', 'compare_column', 'find_changes']
+__all__ = ['CHANGE_LEVEL', 'MIN_ROWS', 'compare_counts', 'holm', 'ColumnChange', 'compare_column', 'find_changes']
 
 # %% ../../nbs/monitoring/06_changes.ipynb #4486a5c2
 _MIN_EXPECTED = 5.0
+_INDEPENDENT = GroupDispersion()
 
 
 def compare_counts(
-    before: np.ndarray,  # effective rows in each group
+    before: np.ndarray,  # rows in each group
     now: np.ndarray,
-    estimated: bool = False,  # were rows counted as fewer, by a dispersion that is itself an estimate?
+    then_alike: GroupDispersion = _INDEPENDENT,  # the dispersion of the rows before
+    now_alike: GroupDispersion = _INDEPENDENT,  # and of those to compare
 ) -> float:  # p-value; 1: nothing to compare
     "Is one distribution over groups the same as the other?"
     from scipy.stats import chi2, f, fisher_exact
 
-    before, now = _pool(np.asarray(before, dtype=np.float64), np.asarray(now, dtype=np.float64))
-    if len(before) < 2 or not before.sum() or not now.sum():
+    alike = max(then_alike, now_alike, key=lambda each: each.factor)
+    effective = np.asarray(before) / then_alike.factor, np.asarray(now) / alike.factor
+    before, now = _pool(*(counts.astype(np.float64) for counts in effective))
+    if len(before) < 2 or not now.sum():
         return 1.0
     totals, share = before + now, now.sum() / (before.sum() + now.sum())
     if len(before) == 2 and (totals * min(share, 1 - share)).min() < _MIN_EXPECTED:
@@ -39,23 +42,24 @@ def compare_counts(
     scale = np.sqrt(before.sum() / now.sum())
     statistic = float(((before / scale - now * scale) ** 2 / totals).sum())
     freedom = len(before) - 1
-    if estimated:  # an F-distribution has the longer tail that an estimated variance asks for
-        return float(f.sf(statistic / freedom, freedom, max(now.sum() - 1, 1.0)))
-    return float(chi2.sf(statistic, freedom))
+    if not alike.blocks:
+        return float(chi2.sf(statistic, freedom))
+    ways = max(freedom * min(then_alike.evenness, now_alike.evenness), 1.0)
+    return float(f.sf(statistic / freedom, ways, max(min(now.sum(), alike.blocks) - 1, 1.0)))
 
 
 def _pool(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "The same counts, those of rare groups added up."
-    totals, every = before + now, max(before.sum() + now.sum(), 1e-12)
-    expected = totals * min(before.sum(), now.sum()) / every
-    rare = (expected < _MIN_EXPECTED) & (totals > 0)
-    if rare.sum() > 1 or (rare.any() and (~rare & (totals > 0)).sum() > 1):
-        keep = ~rare & (totals > 0)
-        before = np.append(before[keep], before[rare].sum())
-        now = np.append(now[keep], now[rare].sum())
-    else:
-        before, now = before[totals > 0], now[totals > 0]
-    return before, now
+    "The same counts, groups that are rare in the reference added together, the rarest first."
+    expected = before * min(now.sum() / max(before.sum(), 1e-12), 1.0)
+    pooled, waiting = list[np.ndarray](), np.zeros(3)
+    for place in np.argsort(before, kind="stable"):
+        waiting += (before[place], now[place], expected[place])
+        if waiting[2] >= _MIN_EXPECTED:
+            pooled, waiting = [*pooled, waiting], np.zeros(3)
+    if pooled:
+        pooled[0] += waiting
+    counts = np.array(pooled or [waiting])
+    return counts[:, 0], counts[:, 1]
 
 # %% ../../nbs/monitoring/06_changes.ipynb #4d35c1a9
 def holm(p_values: Sequence[float]) -> list[float]:  # in the order in which they came
@@ -68,6 +72,9 @@ def holm(p_values: Sequence[float]) -> list[float]:  # in the order in which the
     return corrected
 
 # %% ../../nbs/monitoring/06_changes.ipynb #e643706d
+CHANGE_LEVEL = 0.025  # half of the 5 % that are promised: with rows that hang together p-values are estimates
+
+
 @dataclass(frozen=True)
 class ColumnChange:
     "A column, or the output, compared with the reference."
@@ -80,7 +87,7 @@ class ColumnChange:
 
     @property
     def is_significant(self) -> bool:
-        return self.p_value <= SIGNIFICANCE_LEVEL
+        return self.p_value <= CHANGE_LEVEL
 
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
@@ -94,19 +101,18 @@ def compare_column(
     "Compare a column with its sketch: its values, and how many are missing."
     places = sketch.place(values)
     counts = np.bincount(places[places >= 0], minlength=len(sketch.groups)).astype(np.float64)
-    members = (places[:, None] == np.arange(-1, len(sketch.groups))).astype(np.float64)
-    factor = max(sketch.dispersion, block_dispersion(members))
+    alike = sketch.dispersion, group_dispersion(sketch.members(places))
     before, missing = np.array(sketch.counts, dtype=np.float64), float((places < 0).sum())
     found = []
     if len(sketch.groups) > 1 and before.sum() and counts.sum():
         shift = counts / counts.sum() - before / before.sum()
-        p_value = compare_counts(before / sketch.dispersion, counts / factor, factor > 1)
+        p_value = compare_counts(before, counts, *alike)
         found.append(
             ColumnChange(sketch.name, "values", p_value, _moved(shift), _describe(sketch, shift, before))
         )
     if sketch.missing or missing:
         then, now = _two(sketch.missing, sketch.rows), _two(missing, len(values))
-        p_value = compare_counts(then / sketch.dispersion, now / factor, factor > 1)
+        p_value = compare_counts(then, now, *alike)
         detail = f"missing {then[0] / sketch.rows:.1%} -> {now[0] / len(values):.1%}"
         found.append(
             ColumnChange(

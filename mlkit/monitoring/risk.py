@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..core.values import with_tuples
 from .losses import LossMeasure
 
 # %% auto #0
@@ -66,10 +67,7 @@ class ConfidenceBins:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         "The bins that `to_dict` gave."
-        known: dict[str, Any] = {
-            key: tuple(each) if isinstance(each, list) else each for key, each in values.items()
-        }
-        return cls(**known)
+        return cls(**with_tuples(values))
 
 # %% ../../nbs/monitoring/04_risk.ipynb #85f743ae
 _BINS = 10

@@ -14,10 +14,11 @@ import numpy as np
 
 from ..core.errors import PackageError
 from ..core.formatting import without_nan
+from ..core.values import with_tuples
 from ..data.model_inputs import input_kinds
 from ..data.personal import personal_columns
 from ..data.table_spec import TableSpec
-from .blocks import block_dispersion
+from .blocks import GroupDispersion, group_dispersion
 from .harm import QualityReference, measure_quality
 from .losses import LossMeasure, make_loss_measure
 from .risk import ConfidenceBins, confidence_values, make_confidence_bins
@@ -49,7 +50,7 @@ class ColumnSketch:
     groups: tuple[str, ...]  # values; of a number, its ranges in words
     counts: tuple[int, ...]  # rows in each group
     edges: tuple[float, ...] = ()  # of a number: between its groups
-    dispersion: float = 1.0  # from `block_dispersion`, of the groups and the missing cells
+    dispersion: GroupDispersion = GroupDispersion()  # of the groups and the missing cells
 
     def place(self, values: np.ndarray) -> np.ndarray:  # position of a group; -1: missing
         "The group of each value."
@@ -61,6 +62,10 @@ class ColumnSketch:
             [-1 if value == "" else position.get(str(value), last) for value in values], dtype=np.intp
         )
 
+    def members(self, places: np.ndarray) -> np.ndarray:  # (rows, groups) ones and zeros, missing cells first
+        "Which group each row belongs to, for `group_dispersion`."
+        return (places[:, None] == np.arange(-1, len(self.groups))).astype(np.float64)
+
     def to_dict(self) -> dict[str, Any]:
         "For JSON."
         return asdict(self)
@@ -68,10 +73,8 @@ class ColumnSketch:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         "The sketch that `to_dict` gave."
-        known: dict[str, Any] = {
-            key: tuple(each) if isinstance(each, list) else each for key, each in values.items()
-        }
-        return cls(**known)
+        known = with_tuples(values)
+        return cls(**{**known, "dispersion": GroupDispersion(**values["dispersion"])})
 
 # %% ../../nbs/monitoring/05_sketch.ipynb #74b5cbf3
 def _number_edges(values: np.ndarray) -> np.ndarray:  # between groups
@@ -110,8 +113,7 @@ def sketch_column(
         empty = ColumnSketch(name, "category", len(values), len(values) - len(present), groups, ())
     places = empty.place(values)
     counts = np.bincount(places[places >= 0], minlength=len(empty.groups))
-    members = (places[:, None] == np.arange(-1, len(empty.groups))).astype(np.float64)
-    return replace(empty, counts=tuple(map(int, counts)), dispersion=round(block_dispersion(members), 3))
+    return replace(empty, counts=tuple(map(int, counts)), dispersion=group_dispersion(empty.members(places)))
 
 # %% ../../nbs/monitoring/05_sketch.ipynb #6bce3fd9
 class SketchedModel(Protocol):
