@@ -152,6 +152,10 @@ def _state_alerts(model: str, settings: AlertSettings) -> Iterator[dict[str, Any
                  f"{model} is estimated to be worse than its problem tolerates; feedback will tell")  # fmt: skip
     yield _alert("MlkitMonitorSilent", silent, "page", model,
                  f"The monitor of {model} has not run for {{{{ $value | humanizeDuration }}}}")  # fmt: skip
+    never = _alert("MlkitMonitorSilent", f"absent(mlkit_monitor_last_run_timestamp_seconds{here})", "page", model,
+                   f"Prometheus has heard nothing from the monitor of {model} for {settings.monitor_hours:g} h",
+                   f"{60 * settings.monitor_hours:.0f}m")  # fmt: skip
+    yield {**never, "labels": {**never["labels"], "cause": "absent"}}  # two rules need different labels
 
 
 def make_alert_rules(
