@@ -694,6 +694,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'mlkit/data/table_spec.py'),
                                        'mlkit.data.table_spec._derived_from_dict': ( 'data/table_spec.html#_derived_from_dict',
                                                                                      'mlkit/data/table_spec.py'),
+                                       'mlkit.data.table_spec._holds_plain_values': ( 'data/table_spec.html#_holds_plain_values',
+                                                                                      'mlkit/data/table_spec.py'),
                                        'mlkit.data.table_spec._overview': ('data/table_spec.html#_overview', 'mlkit/data/table_spec.py'),
                                        'mlkit.data.table_spec._series_of': ('data/table_spec.html#_series_of', 'mlkit/data/table_spec.py'),
                                        'mlkit.data.table_spec._with_names': ( 'data/table_spec.html#_with_names',

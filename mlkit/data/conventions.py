@@ -56,7 +56,7 @@ _MAX_CELLS = 2_000  # different cells of a column that are looked at in one piec
 
 def _cells_with(series: pd.Series, marks: str) -> dict[str, int]:  # text -> rows
     "Different texts of a column that hold one of these marks."
-    if is_mixed_series(series):
+    if series.dtype == object:  # numbers among texts, or <NA> where a row has no such column
         series = series[[type(cell) is str for cell in series]]
     if not is_text_series(series):
         return {}

@@ -40,6 +40,12 @@ def _column_to_dict(column: ColumnSpec, missing: tuple[str, ...]) -> dict[str, A
     return {name: list(value) if isinstance(value, tuple) else value for name, value in written.items()}
 
 
+def _holds_plain_values(name: str, value: Any) -> bool:
+    "Does a list hold texts, a dict of units numbers, and any other dict texts?"
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+    return all(type(each) in ((int, float) if name == "units" else (str,)) for each in inner)
+
+
 def _column_from_dict(written: Mapping[str, Any], missing: tuple[str, ...]) -> ColumnSpec:
     "The column spec that a dict of `table.json` describes."
     if not isinstance(written, Mapping):
@@ -49,7 +55,7 @@ def _column_from_dict(written: Mapping[str, Any], missing: tuple[str, ...]) -> C
         where = f"table.json: column {written.get('name')!r}: {name!r}"
         if name not in _COLUMN_DEFAULTS:
             raise DataError(f"{where} is no field{did_you_mean(name, _COLUMN_DEFAULTS)}")
-        if type(value) is not type(_COLUMN_DEFAULTS[name]):
+        if type(value) is not type(_COLUMN_DEFAULTS[name]) or not _holds_plain_values(name, value):
             raise DataError(f"{where} cannot be {value!r}")
         if value not in COLUMN_CHOICES.get(name, (value,)):
             raise DataError(
@@ -237,12 +243,19 @@ class TableSpec:
     @classmethod
     def from_dict(cls, written: Mapping[str, Any]) -> Self:
         "The table spec that `table.json` describes. DataError: it cannot be understood."
+        if not isinstance(written, Mapping):
+            raise DataError("table.json is no object with version, missing and columns")
         if (version := written.get("version")) != 1 or not isinstance(written.get("columns"), list):
             raise DataError(f"table.json has no columns, or version {version!r}; this mlkit reads version 1")
-        missing = tuple(written.get("missing", MISSING_MARKERS))
+        markers, derived = written.get("missing", [*MISSING_MARKERS]), written.get("derived", [])
+        if not isinstance(markers, list) or not _holds_plain_values("missing", tuple(markers)):
+            raise DataError(f"table.json: missing is a list of texts, not {markers!r}")
+        if not isinstance(derived, list):
+            raise DataError(f"table.json: derived is a list of derived columns, not {derived!r}")
+        missing = tuple(markers)
         columns = tuple(_column_from_dict(column, missing) for column in written["columns"])
         _check_distinct_names(column.name for column in columns)
-        return cls(columns).with_derived(map(_derived_from_dict, written.get("derived", [])))
+        return cls(columns).with_derived(map(_derived_from_dict, derived))
 
     def to_frame(self) -> pd.DataFrame:
         "One row for each column: name, kind, whether the model gets it, and why it is read so."
