@@ -50,7 +50,7 @@ def wait_for_decision(
         time.sleep(min(every, left))
         every = min(every * 1.2, 30.0)
 
-# %% ../../nbs/cli/03_improve_command.ipynb #2048a502
+# %% ../../nbs/cli/03_improve_command.ipynb #15bc9986
 def improve(
     name: Annotated[str, _argument(metavar="NAME", help="Name of a registered model.")],
     trigger: Annotated[
@@ -100,6 +100,10 @@ def improve(
         ),
     ] = "",
     explore: Annotated[float, number_option(0, 1, help="Share of the predictions that is explored.")] = 0.02,
+    listen: Annotated[
+        str, _option(metavar="HOST:PORT", help="Receive Alertmanager's webhook, until stopped.")
+    ] = "",
+    token: Annotated[str, _option(metavar="PLACE", help="Token of the webhook: env:NAME, or a file.")] = "",
 ) -> None:
     "Retrain a model that does harm, promote what is better, roll back what is not."
     from mlkit.retraining.gate import Trigger
@@ -107,6 +111,8 @@ def improve(
     from mlkit.retraining.improvement_steps import ImproveSettings, RolloutPlan
     from mlkit.retraining.training_snapshot import SnapshotSettings
 
+    if listen or token:
+        return _listen(name, listen, token)
     begin = cast(Trigger | None, _choice(trigger, get_args(Trigger), "--trigger") if trigger else None)
     plan = _choice(rollout, get_args(RolloutPlan), "--rollout")
     folder = out or Path("improve") / name
@@ -141,3 +147,39 @@ def improve(
     progress = wait_for_decision(call, wait, tell=tell)
     typer.echo(wrap_for_terminal(str(progress), len("Now what: ")))
     sys.stdout.flush()
+
+# %% ../../nbs/cli/03_improve_command.ipynb #265daacc
+def _listen(name: str, place: str, token: str) -> None:
+    "Receive alerts until stopped."
+    from mlkit.registry.history import load_history
+    from mlkit.retraining.webhook import RetrainingChild, make_receiver, read_token
+
+    if not place or not token:
+        raise SettingsError("--listen HOST:PORT needs --token, and --token needs --listen; give both")
+    secret, (host, _, port) = read_token(token), place.rpartition(":")
+    if not host or not port.isdigit():
+        raise SettingsError(f"--listen is HOST:PORT, such as 127.0.0.1:9095, not '{place}'")
+    load_history(name)  # a name that is none is told now, and not at the first alert
+    child = RetrainingChild([*_without_listening(sys.argv[2:]), "--wait", "86400"], tell=_say)
+    try:
+        receiver = make_receiver(host.strip("[]"), int(port), secret, name, child.ask, _say)
+        _say(f"listening for alerts of {name} at {host}:{receiver.server_port}; stop with Ctrl-C")
+        receiver.serve_forever()
+    finally:
+        child.close()
+
+
+def _say(line: str) -> None:
+    typer.echo(wrap_for_terminal(line, 2))
+
+
+def _without_listening(words: list[str]) -> list[str]:
+    "A command line without what is about listening and beginning."
+    kept, skip = list[str](), False
+    for word in words:
+        option = word.partition("=")[0]
+        if skip or option in ("--listen", "--token", "--trigger", "--wait"):
+            skip = not skip and "=" not in word
+        else:
+            kept.append(word)
+    return kept

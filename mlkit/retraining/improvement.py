@@ -111,7 +111,7 @@ def one_registry() -> Iterator[None]:
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before
 
-# %% ../../nbs/retraining/10_improvement.ipynb #c5e32e05
+# %% ../../nbs/retraining/10_improvement.ipynb #91813b8f
 def improve_model(
     name: str,  # of a registered model
     folder: Path,  # where the journal is kept
@@ -169,7 +169,7 @@ def monitor_says_harmed(name: str, folder: Path | None = None) -> bool:
     except (OSError, ValueError, LookupError, TypeError):
         return False
 
-# %% ../../nbs/retraining/10_improvement.ipynb #a71516a1
+# %% ../../nbs/retraining/10_improvement.ipynb #8dfe23ae
 def _go_on(run: ImproveRun) -> Progress:
     retraining = run.retraining
     title = f"Retraining {retraining.number} of {run.name} ({retraining.trigger})"
@@ -183,8 +183,9 @@ def _go_on(run: ImproveRun) -> Progress:
         run.journal.end("promoted", why, run.now)
     except StepWaits as waits:
         done = ", ".join(step for step in _STEPS if step in retraining.steps) or "nothing yet"
-        again = f"Call again later, or with --wait SECONDS: mlkit improve {run.name}"
-        return Progress("waits", f"{title} waits for {waits}", f"Done so far: {done}.", again)
+        why = f" {steps['challenger']['why']}" if "challenger" in (steps := retraining.steps) else ""
+        again = waits.now_what or f"Call again later, or with --wait SECONDS: mlkit improve {run.name}"
+        return Progress("waits", f"{title} waits for {waits}", f"Done so far: {done}.{why}", again)
     except RetrainingOver as over:
         run.journal.end(over.outcome, over.why, run.now)
     new = run.new_version if "registration" in retraining.steps else ""
@@ -214,7 +215,7 @@ def _check_champion(run: ImproveRun) -> None:
             "overtaken", f"The champion is version {now}, no longer version {run.retraining.champion}."
         )
 
-# %% ../../nbs/retraining/10_improvement.ipynb #48938120
+# %% ../../nbs/retraining/10_improvement.ipynb #45228325
 def answer_retraining(
     name: str,  # of a registered model
     folder: Path,  # where the journal is kept

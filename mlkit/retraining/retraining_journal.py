@@ -88,7 +88,7 @@ class RetrainingJournal:
             text = json.dumps({"format": _FORMAT, **values}, ensure_ascii=False, indent=1, allow_nan=False)
             path.write_text(text + "\n", encoding="utf-8")
 
-# %% ../../nbs/retraining/04_retraining_journal.ipynb #c7ecb7d9
+# %% ../../nbs/retraining/04_retraining_journal.ipynb #8013cacc
 def load_retraining_journal(folder: Path, model: str) -> RetrainingJournal:
     "The journal of a model; an empty one where there is none. RunError: it is damaged, or another model's."
     path = folder / JOURNAL_FILE
@@ -109,7 +109,7 @@ def load_retraining_journal(folder: Path, model: str) -> RetrainingJournal:
         raise RunError(f"{path} is of the model {journal.model}, not {model}; name another --out")
     return journal
 
-# %% ../../nbs/retraining/04_retraining_journal.ipynb #46b3f9f5
+# %% ../../nbs/retraining/04_retraining_journal.ipynb #5e77b2b6
 @contextmanager
 def retraining_lock(folder: Path) -> Iterator[bool]:  # False: another process holds it
     "The folder belongs to this process while the block runs. RunError: it cannot be written to."
@@ -132,3 +132,7 @@ def retraining_lock(folder: Path) -> Iterator[bool]:  # False: another process h
 
 class StepWaits(Exception):
     "A step cannot go on yet: the message says what it waits for."
+
+    def __init__(self, what: str, now_what: str = ""):
+        super().__init__(what)
+        self.now_what = now_what  # where it is not enough to call again

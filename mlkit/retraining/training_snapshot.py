@@ -88,7 +88,7 @@ def load_known_rows(run: Path) -> KnownRows:
 
 _FACTS, _IDS, TRAIN_FILE, GATE_FILE = "snapshot.json", "ids.parquet", "train.parquet", "gate.parquet"
 
-# %% ../../nbs/retraining/05_training_snapshot.ipynb #9d48c167
+# %% ../../nbs/retraining/05_training_snapshot.ipynb #d012ddec
 def append_rows(
     predictor: Predictor,  # which knows how the columns are read
     known: pd.DataFrame,  # raw cells
@@ -113,7 +113,7 @@ def _class_cells(predictor: Predictor, cells: pd.Series) -> list[Any]:  # one fo
     "How the table writes each class: the cell that is used most."
     names = target_values(predictor.task, cells)
     pairs = Counter(zip(names, cells.tolist(), strict=True)).most_common()
-    written = dict(reversed(pairs))
+    written = {name: cell for (name, cell), _ in reversed(pairs)}
     return [written.get(name, name) for name in predictor.task.classes]
 
 # %% ../../nbs/retraining/05_training_snapshot.ipynb #5f2a628b
@@ -144,7 +144,7 @@ def _as_texts(cells: pd.Series, spec: ColumnSpec | None) -> pd.Series:
 
     return cells.map(text, na_action=None).astype(object)
 
-# %% ../../nbs/retraining/05_training_snapshot.ipynb #6365c75c
+# %% ../../nbs/retraining/05_training_snapshot.ipynb #f4df8819
 LabelPolicy = Literal["all", "explored"]
 
 

@@ -11,7 +11,7 @@ from mlkit.sources.examples import make_customers
 
 # One training of one second, and no search: what is tested is what happens around it.
 QUICK = ["-p", "train.models=linear", "-p", "train.trials=1", "-p", "train.ensemble=false",
-         "-p", "train.budget=0", "-p", "collect.rows=700", "-p", "evaluate.resamples=50",
+         "-p", "train.budget=0", "-p", "collect.rows=700", "-p", "evaluate.resamples=100",
          "-p", "evaluate.curve_points=0", "-p", "evaluate.recalibrate=none", "-p", "prepare.combine=",
          "-p", "explain.samples=10"]  # fmt: skip
 
