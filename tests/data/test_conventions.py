@@ -125,7 +125,10 @@ def test_the_top_of_a_long_tailed_scale_is_kept_and_a_code_is_not():
 @pytest.mark.parametrize("gap", [None, pd.NA, 3, True])
 def test_a_row_without_the_column_hides_no_foreign_mark(gap):
     columns = (ColumnSpec("price", "number", decimal=","), ColumnSpec("day", "date", date_order="day"))
-    rows = [{"price": "4.5", "day": "12/25/2020"}, *([{"price": gap, "day": gap}] if gap is not pd.NA else [{}])]
+    rows = [
+        {"price": "4.5", "day": "12/25/2020"},
+        *([{"price": gap, "day": gap}] if gap is not pd.NA else [{}]),
+    ]
     frame = pd.DataFrame(
         {name: pd.Series([row.get(name, pd.NA) for row in rows], dtype=object) for name in ("price", "day")}
     )
