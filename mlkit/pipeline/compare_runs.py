@@ -332,13 +332,13 @@ def _compare_rows(one: ComparedRun, other: ComparedRun, distance: np.ndarray) ->
     names = np.array(task.classes, dtype=object)
     truth = names[one.test.truth] if task.classes else [*map(format_number, one.test.truth)]
     rows = [
-        (f"{row:,}", str(truth[row]), *(format_number(output[row]) for output in shown))
+        (f"{row + 1:,}", str(truth[row]), *(format_number(output[row]) for output in shown))
         for row in np.argsort(-distance, kind="stable")[:5]
         if distance[row] > 0
     ]
     what = {"regression": "the prediction", "binary": f"the probability of '{task.positive}'"}
     shows = what.get(task.type, "the probability of the true class")
-    note = f"Shown is {shows}. Rows are counted from 0, as in test.parquet."
+    note = f"Shown is {shows}. The first row of test.parquet is row 1."
     columns = [ComparisonColumn("Row"), ComparisonColumn(task.target), *_beside(one, other)[1:]]
     return ComparisonTable("Rows that are farthest apart", note, columns, rows, is_detail=True)
 

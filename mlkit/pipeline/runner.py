@@ -52,6 +52,7 @@ class RunProgress:
             self.console.print(f"  {self.title:<12} starts ({reason})")
 
     def live(self, seconds: float, memory: float, told: str) -> None:
+        told = told or "at work"
         amount = f"{memory / 2**20:6,.0f} MB"
         if self.status:
             self.status.update(f"{self.title:<12} {seconds:5.0f} s  {amount}  {told}")

@@ -15,6 +15,7 @@ from mlkit.data.column_spec import ColumnSpec
 from mlkit.data.table_spec import TableSpec
 from mlkit.inference.example_package import delay_probability, make_parcel_package
 from mlkit.inference.signing import sign_package
+from mlkit.packaging.customer_package import make_customer_package
 from mlkit.serving.api_keys import add_key
 from mlkit.serving.client import ServerProcess, running_server
 from mlkit.serving.web_page import load_web_page as page_and_headers
@@ -312,6 +313,18 @@ def test_what_has_to_be_filled_in_is_asked_for_before_the_server_is(look, server
     assert "needed" in page.inner_text("#field-2-say")
     assert page.evaluate("document.activeElement.id") == "field-2"
     assert not [url for url in page.asked if url.endswith("/explain")]
+
+
+def test_a_form_with_nothing_in_it_gets_no_confident_answer(look, tmp_path):
+    with running_server(make_customer_package(tmp_path / "model"), log="none") as server:
+        page = look(server)
+        page.click("#predict")
+        assert predicted(page) == "churned: not known"
+        assert "nothing is filled in" in page.inner_text("#answer") and "%" not in page.inner_text("#answer")
+        page.click("#example")
+        page.click("#predict")
+        page.wait_for_selector("text=Each column contributes")
+        assert "an average row gets" in page.inner_text("#answer")
 
 
 def test_a_server_that_has_gone_is_told_in_words(look, parcels):
