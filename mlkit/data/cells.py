@@ -238,7 +238,8 @@ _NUMBER = re.compile(
     rf"(?:[<>≤≥≈~]=? ?)?(?P<sign>[+-]?) ?(?:{_CURRENCY} ?(?P<inner>[+-]?))?(?=\.?[0-9])"
     r"(?P<whole>[1-9][0-9]{0,2}(?P<gap>[, '])[0-9]{3}(?:(?P=gap)[0-9]{3})*|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}|[0-9]*)"
     r"(?P<part>\.[0-9]*)?"
-    rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,4}})| ?(?P<power>[{''.join(_MAGNITUDES)}]))? ?(?:{_CURRENCY}|%|\+)?"
+    rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,4}})| ?(?P<power>[{''.join(_MAGNITUDES)}]))?"
+    rf"(?P<behind>(?<=\.[0-9])-|(?<=\.[0-9][0-9])-)? ?(?:{_CURRENCY}|%|\+)?"
 )
 
 
@@ -246,13 +247,13 @@ def _number(text: str) -> float | None:
     "The number in a narrowed text with a decimal point, or None."
     loss = text.startswith("(") and text.endswith(")")
     found = _NUMBER.fullmatch(text[1:-1].strip() if loss else text)
-    if not found or bool(found["sign"]) + bool(found["inner"]) + loss > 1:
+    if not found or sum(map(bool, (found["sign"], found["inner"], found["behind"], loss))) > 1:
         return None
     digits = re.sub("[, ']", "", found["whole"]) + (found["part"] or "")
     size = float(f"{digits}e{found['exponent'] or _MAGNITUDES.get(found['power'], 0)}")
     if size > LARGEST_NUMBER:
         return None
-    return 0.0 - size if loss or "-" in (found["sign"], found["inner"]) else size
+    return 0.0 - size if loss or "-" in (found["sign"], found["inner"], found["behind"]) else size
 
 # %% ../../nbs/data/01_cells.ipynb #d30e4410
 _SWAPPED_MARKS = str.maketrans(".,", ",.")
@@ -264,7 +265,7 @@ def parse_number(
     text: str,  # a cell as it is written
     decimal: str = ".",  # the column's decimal mark, "." or ","
 ) -> float | None:  # None when the cell is no number, or is beyond `LARGEST_NUMBER`
-    "The number that a cell shows: `$5,720`, `(5)`, `12%`, `8.7k`, `１２３`, `1e-3`; never `inf` or `0x1F`."
+    "The number that a cell shows: `$5,720`, `(5)`, `5.00-`, `12%`, `8.7k`, `１２３`, `1e-3`; never `inf` or `0x1F`."
     if decimal == "." and _is_plain(text):
         plain = float(text)
         return None if abs(plain) > LARGEST_NUMBER else plain + 0.0  # + 0.0: there is one zero, not two
@@ -334,13 +335,20 @@ _CLOCK = re.compile(
     r"([0-9]{1,3}):([0-5][0-9])(?::([0-5][0-9](?:\.[0-9]{1,9})?))?(?: ?([AaPp])\.?[Mm]\.?)?"
     r"|([0-9]{1,2})時(?:([0-5]?[0-9])分)?"
 )
+_DURATION = re.compile(  # ISO 8601
+    r"P(?=[0-9T])(?:([0-9]{1,5})D)?(?:T(?=[0-9])(?:([0-9]{1,6})H)?(?:([0-9]{1,7})M)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)S)?)?"
+)
 
 
 def parse_hours(
     text: str,  # a cell as it is written
 ) -> float | None:  # hours; None when it is no time
-    "The hours of `23:45`, `8:05 PM`, `1:30:00` or `8時30分`."
-    found = _CLOCK.fullmatch(normalise_width(text))
+    "The hours of `23:45`, `8:05 PM`, `1:30:00`, `8時30分` or `PT8H30M`."
+    text = normalise_width(text)
+    if text.startswith("P") and (span := _DURATION.fullmatch(text)):
+        days, hours, minutes, seconds = (float(part or 0) for part in span.groups())
+        return 24 * days + hours + (minutes * 60 + seconds) / 3600
+    found = _CLOCK.fullmatch(text)
     if not found:
         return None
     hour, minute = int(found[1] or found[5]), int(found[2] or found[6] or 0)
@@ -439,6 +447,10 @@ _DATES = tuple(
         r"(?P<y>[0-9]{4}) ?年 ?(?P<m>[0-9]{1,2}) ?月(?: ?(?P<d>[0-9]{1,2}) ?日)?(?:\([月火水木金土日]\))?",
         rf"(?P<era>{_ERA})(?P<y>[0-9]{{1,2}}|元)[年./-](?P<m>[0-9]{{1,2}})[月./-](?:(?P<d>[0-9]{{1,2}})日?)?",
         r"(?P<y>19[0-9]{2}|20[0-9]{2})(?P<m>[0-9]{2})(?P<d>[0-9]{2})",
+        r"(?P<y>[12][0-9]{3})[-/ ]?[Qq](?P<quarter>[1-4])",
+        r"(?P<y>[12][0-9]{3}) ?年 ?第?(?P<quarter>[1-4])四半期",
+        r"[Qq](?P<quarter>[1-4])[-/ ]?(?P<y>[12][0-9]{3})",
+        r"(?P<y>[12][0-9]{3})-?W(?P<week>[0-9]{2})(?:-?(?P<weekday>[1-7]))?",
     )
 )
 
@@ -452,6 +464,11 @@ def _year_month_day(part: Mapping[str, str | None], order: str) -> tuple[int, in
         year += 2000 if year < 69 else 1900
     if part.get("name"):
         return year, _MONTHS.get(str(part["name"]).lower(), 0), int(part.get("d") or 1)
+    if part.get("week"):
+        day = date.fromisocalendar(year, int(part["week"] or 0), int(part["weekday"] or 1))
+        return day.year, day.month, day.day
+    if part.get("quarter"):
+        return year, 3 * int(part["quarter"] or 0) - 2, 1
     if "a" not in part:
         return year, int(part["m"] or 0), int(part.get("d") or 1)
     first, second = int(part["a"] or 0), int(part["b"] or 0)

@@ -139,7 +139,7 @@ def _in_column_unit(number: float | None, factor: float | None) -> float | None:
 def _read_quantity(column: ColumnSpec, text: str) -> float | None:
     "The number in a cell of a column with units."
     factors, pieces = column.lookups.factors, split_units(text)
-    if column.unit == "h" and re.search("[:時]", text):
+    if column.unit == "h" and (text.startswith("P") or re.search("[:時]", text)):
         return parse_hours(text)
     if _is_bare(text):
         return _in_column_unit(parse_number(text, column.decimal), factors.get(""))

@@ -86,6 +86,10 @@ class Model:
 
         rows = normalise_table(frame)  # as before training
         require_conventions(self.table.used, rows)
+        if not len(rows):
+            shape = (0,) if self.task.type == "regression" else (0, len(self.task.classes))
+            self.table.inputs(rows)  # which columns are missing is said
+            return np.empty(shape)
         return self.output(rows)
 
     def _predicted_codes(self, output: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from ..core.errors import DataError, SettingsError, did_you_mean
 from ..core.wording import reword, reword_all, rewording_errors
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from mlkit.data.table_spec import TableSpec
@@ -84,6 +85,14 @@ def fit(
     from mlkit.models.time_budget import seconds_to_train
 
     with rewording_errors(_ARGUMENTS):
+        _check_types(locals())
+        budget, test_size, trials, jobs, seed = (
+            float(budget),
+            float(test_size),
+            int(trials),
+            int(jobs),
+            int(seed),
+        )
         _check_arguments(budget, trials, models, choose, jobs, on_leak, duplicates, split)
         names = known if isinstance(known, str) else "|".join(known)
         how = on_leak, names, duplicates, task, split, time_column, group_column
@@ -94,13 +103,14 @@ def fit(
         _warn_of_unreached(found.unreached)
         model, choice = found.model, choice_json(found.chosen, made.data, found.unreached)
         if len(made.test):
-            metrics = _evaluate_on_test_rows(model, made.data, made.test, choice) | {"refit": refit}
+            metrics = _evaluate_on_test_rows(model, made.data, made.test, choice, made.groups)
+            metrics |= {"refit": refit}
         else:
             metrics = _evaluate_out_of_fold(made.data, found.chosen, choice)
         if refit and len(made.test):
             whole = split_and_prepare(frame, target, metric, 0.0, seed, *how)
             model = train_model(found.chosen, whole.data, whole.table, jobs, seed)
-    _warn_of_perfect_score(metrics)
+    _warn_of_score(metrics)
     told = reword_all(metrics | {"dropped": made.dropped}, _ARGUMENTS)
     return replace(model, metrics=told, labels=made.labels)
 
@@ -110,6 +120,7 @@ def _evaluate_on_test_rows(
     data: TrainingData,  # what the model was trained on
     test: pd.DataFrame,  # raw test rows
     choice: dict[str, Any],  # from `mlkit.models.model.choice_json`
+    groups: np.ndarray | None = None,  # of test rows that hang together
 ) -> dict[str, Any]:  # the contract of `metrics.json`
     "Stage 06: the score on the test rows, with its interval and the verdict on the fit."
     from mlkit.evaluation.fit_diagnosis import confirm_fit
@@ -120,7 +131,7 @@ def _evaluate_on_test_rows(
     from mlkit.task.task import baseline_output, score_output
 
     truth, output = predict_test_rows(data.task, model, test)
-    scores = score_intervals(data.task, truth, output)
+    scores = score_intervals(data.task, truth, output, groups=groups)
     nothing = score_output(data.task, truth, baseline_output(data.task, data.truth, len(truth)))
     own = scores[scores.metric == data.task.metric].iloc[0]
     promised = choice["validation"], choice["folds"]
@@ -191,6 +202,7 @@ class PreparedTable(NamedTuple):
     table: TableSpec
     test: pd.DataFrame  # raw test rows
     labels: Any  # the classes in the type of the target column; None: a number is predicted
+    groups: np.ndarray | None  # codes of test rows that hang together; None: none do
     # `columns` with the reason of each, `rows` by reason, `leaks` that stay, `shift` of the target by the
     # rows, `cells` that cannot be read, `copies` that stay together
     dropped: dict[str, dict[str, Any]]
@@ -257,13 +269,36 @@ def _warn_of_unreached(unreached: dict[str, str]) -> None:
         warnings.warn(reword(text, _ARGUMENTS), stacklevel=3)
 
 
-def _warn_of_perfect_score(metrics: dict[str, Any]) -> None:
-    "Say that a score is too good to be true."
+def _warn_of_score(metrics: dict[str, Any]) -> None:
+    "Say that there is no score, or that it is too good to be true."
+    if metrics["score"] is None:
+        text = metrics.get("few_test_rows") or "the score is undefined on the test rows"
+        warnings.warn(f"no score: {text}", stacklevel=3)
     from mlkit.task.score_summary import describe_perfect_score, read_score_summary
 
     score = read_score_summary(metrics)
     if score and (text := describe_perfect_score(score)):
         warnings.warn(text, stacklevel=3)
+
+
+_TYPES: dict[str, tuple[Any, str]] = {  # of the arguments of `fit`
+    "a number": ((int, float), "budget test_size"),
+    "a whole number": (int, "trials jobs seed"),
+    "a text": (str, "metric choose on_leak duplicates task split time_column group_column"),
+    "True or False": (bool, "ensemble refit"),
+    "a text or a list of texts": ((str, Sequence), "models known"),
+}
+
+
+def _check_types(given: dict[str, Any]) -> None:
+    "SettingsError for an argument of another type."
+    for said, (types, names) in _TYPES.items():
+        for name in names.split():
+            value = given[name].item() if hasattr(given[name], "item") else given[name]  # of numpy
+            mistaken = isinstance(value, bool) and said != "True or False"
+            parts = value if said.endswith("texts") and isinstance(value, (list, tuple)) else []
+            if mistaken or not isinstance(value, types) or not all(isinstance(part, str) for part in parts):
+                raise SettingsError(f"{name} must be {said}, not {value!r:.60}")
 
 
 def _check_arguments(
@@ -325,7 +360,7 @@ def split_and_prepare(
         require_columns,
     )
     from mlkit.quality.shifted_rows import find_shifted_rows
-    from mlkit.quality.splitting import split_train_test
+    from mlkit.quality.splitting import find_row_groups, split_train_test
     from mlkit.sources.file_formats import normalise_table
     from mlkit.task.problem import state_problem
     from mlkit.task.task_inference import make_task
@@ -373,4 +408,7 @@ def split_and_prepare(
     data = TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.method == "time")
     labels = original_labels(task, written, cells)
     told["shift"] = _describe_shift(task, cells, pd.concat([train, test]))
-    return PreparedTable(data, table, test, labels, _describe_dropped(found, table, gone, on_leak, told))
+    groups = find_row_groups(test, task, way.method, way.column) if len(test) else None
+    return PreparedTable(
+        data, table, test, labels, groups, _describe_dropped(found, table, gone, on_leak, told)
+    )

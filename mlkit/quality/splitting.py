@@ -19,7 +19,7 @@ from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
 __all__ = ['SPLIT_METHODS', 'split_randomly', 'split_by_time', 'split_by_group', 'resolve_split_strategy', 'split_train_test',
-           'describe_test_classes']
+           'find_row_groups', 'describe_row_groups', 'describe_test_classes']
 
 # %% ../../nbs/quality/12_splitting.ipynb #20600f8e
 SPLIT_METHODS = ("auto", "chance", "time", "group")
@@ -111,7 +111,10 @@ def _share_distance(strata: np.ndarray, exam: np.ndarray) -> float:
     return lacking + float(np.abs(train / train.sum() - test / test.sum()).sum()) / 2
 
 # %% ../../nbs/quality/12_splitting.ipynb #35f4da73
-def _check_split(split: str, test_size: float, seed: int) -> None:
+_LEAST_TRAINING_ROWS = 10
+
+
+def _check_split(split: str, test_size: float, seed: int, rows: int) -> None:
     if split not in SPLIT_METHODS:
         near = did_you_mean(split, SPLIT_METHODS)
         raise SettingsError(f"validate.split is one of {', '.join(SPLIT_METHODS)}, not '{split}'{near}")
@@ -121,6 +124,11 @@ def _check_split(split: str, test_size: float, seed: int) -> None:
         share = test_size / 100 if test_size > 1 else 0.2
         raise SettingsError(
             f"validate.test_size is a share between 0 and 1, not {test_size:g}; write {share:g}"
+        )
+    if rows * (1 - test_size) < _LEAST_TRAINING_ROWS:
+        raise SettingsError(
+            f"validate.test_size = {test_size:g} leaves {rows * (1 - test_size):.0f} of {rows:,} rows to learn "
+            f"from; at least {_LEAST_TRAINING_ROWS} are needed, write 0.2"
         )
 
 
@@ -185,7 +193,7 @@ def split_train_test(
     pd.DataFrame, pd.DataFrame, SplitStrategy
 ]:  # train and test with the index of `rows`; how they part
     "Split off the test set. SettingsError for settings that do not go together."
-    _check_split(split, test_size, seed)
+    _check_split(split, test_size, seed, len(rows))
     way, codes = (
         resolve_split_strategy(rows, task, split, time_column, group_column),
         _target_codes(task, rows),
@@ -206,6 +214,25 @@ def split_train_test(
     if way.method == "time":
         rows, exam = _sort_by_time(rows, _read_times(rows[way.column]), exam)
     return rows[~exam], rows[exam], way
+
+# %% ../../nbs/quality/12_splitting.ipynb #abe94985
+def find_row_groups(
+    rows: pd.DataFrame,  # raw, with the target
+    task: Task,
+    method: str,  # chance, time or group
+    column: str = "",  # by which groups were split
+) -> np.ndarray | None:  # codes, the same for rows that hang together; None: no row does
+    "Which rows tell less than so many rows would: those of one person, or copies of one row."
+    if method == "group" and column in rows:
+        return np.asarray(pd.factorize(rows[column].astype("str").fillna(""))[0])
+    return copy_groups(rows, task.target)
+
+
+def describe_row_groups(groups: np.ndarray | None) -> str:  # a sentence; empty: no row hangs together
+    "How many independent rows there are in truth."
+    if groups is None or len(groups) == (count := len(np.unique(groups))):
+        return ""
+    return f"The {len(groups):,} test rows are {count:,} groups whose rows hang together; the interval counts groups."
 
 # %% ../../nbs/quality/12_splitting.ipynb #014e0c6a
 _FEW_TEST_ROWS = 10  # of a class, below which a score is rough

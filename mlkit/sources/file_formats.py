@@ -125,8 +125,9 @@ def normalise_column(
     import datetime as dt
     import decimal
 
-    if isinstance(column.dtype, pd.ArrowDtype) and column.dtype.type in (list, dict):
-        column = column.astype(object)  # nested values of Arrow
+    if isinstance(column.dtype, pd.ArrowDtype):
+        cells = column.array.__arrow_array__().to_pandas(integer_object_nulls=True)  # as from Parquet
+        column = cells.set_axis(column.index).rename(column.name)
     if column.dtype.kind == "f" and getattr(column.dtype, "itemsize", 8) > 8:
         column = column.astype("float64")  # what libraries compute with
     if column.dtype != object:
@@ -188,7 +189,9 @@ def normalise_table(
     frame: pd.DataFrame,  # as a reader made it
     keep_types: bool = False,  # cells of a column of several types stay what they are
 ) -> pd.DataFrame:  # with settled names and plain columns
-    "A table that the later stages can work with. DataError: a name that comes twice."
+    "A table that the later stages can work with. DataError: it is no table of pandas, or a name comes twice."
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"rows are to be a pandas DataFrame, not {type(frame).__name__}")
     names = make_column_names(
         _as_unicode(pd.Series([str(name) for name in frame.columns], dtype=object)).tolist()
     )

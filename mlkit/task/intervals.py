@@ -6,7 +6,7 @@
 __all__ = ['normal_quantile', 'proportion_interval', 'f1_interval', 'class_share_intervals', 'mover_interval', 'placements',
            'influence_values', 'degrees_of_freedom', 'transformed_interval', 'expected_auc_spread',
            'observed_auc_spread', 'auc_interval', 'skew_corrected_interval', 'median_interval', 'score_interval',
-           'score_intervals']
+           'grouped_spread', 'widen_interval', 'score_intervals']
 
 # %% ../../nbs/task/05_intervals.ipynb #2f76d819
 import math
@@ -388,6 +388,46 @@ def _bounded_interval(
         value, *transformed_interval(max(value - flattered, value / 2), pulls, scale, confidence)
     )
 
+# %% ../../nbs/task/05_intervals.ipynb #7e3b878a
+def grouped_spread(
+    influence: np.ndarray,  # of each row
+    groups: np.ndarray,  # codes of rows that hang together
+    confidence: float = 0.95,
+) -> float:  # from 1 on; infinite: there is one group only
+    "How many times wider an interval is when whole groups are drawn, not rows."
+    from scipy import stats
+
+    codes = np.unique(groups, return_inverse=True)[1]
+    count, total = int(codes.max()) + 1, float(influence @ influence)
+    if count < 2:
+        return math.inf
+    sums, most = np.bincount(codes, weights=influence), (1 + confidence) / 2
+    ratio = float(sums @ sums) * count / (count - 1) / total if total > 0 else len(codes) / count
+    return max(1.0, math.sqrt(ratio) * float(stats.t.ppf(most, count - 1) / stats.norm.ppf(most)))
+
+# %% ../../nbs/task/05_intervals.ipynb #8bb0f3f6
+def widen_interval(
+    metric: str,  # a name from METRICS
+    value: float,  # the score
+    low: float,
+    high: float,
+    times: float,  # how many times wider
+) -> tuple[float, float]:  # low, high
+    "Stretch an interval about the score, on the scale that keeps it in range."
+    if times == 1 or not math.isfinite(value + low + high):
+        return low, high
+    scale = "up to 1" if metric == "r2" else "0 to 1" if METRICS[metric].greater_is_better else "from 0"
+    there, back, _ = _SCALE_TRANSFORMS[scale]
+    least, most = {"up to 1": (-math.inf, 1.0), "from 0": (0.0, math.inf), "0 to 1": (0.0, 1.0)}[scale]
+    if not math.isfinite(times):
+        return least, most
+    middle, *ends = (np.float64(each) for each in (value, low, high))
+    with np.errstate(all="ignore"):
+        far = [float(back(there(middle) + times * (there(end) - there(middle)))) for end in ends]
+    plain = [value + times * (end - value) for end in (low, high)]
+    low, high = (one if math.isfinite(one) else other for one, other in zip(far, plain, strict=True))
+    return max(least, low), min(most, high)
+
 # %% ../../nbs/task/05_intervals.ipynb #7a6d739e
 def score_intervals(
     task: Task,
@@ -395,14 +435,18 @@ def score_intervals(
     output: np.ndarray,  # probabilities or numbers
     confidence: float = 0.95,
     threshold: float = 0.5,  # binary: positive from this probability on
+    groups: np.ndarray | None = None,  # codes of rows that hang together; None: no row does
 ) -> pd.DataFrame:  # metric, value, low, high; the task's own metric first
     "Every metric of the task with its interval."
     scores = score_all_metrics(task, truth, output, threshold)
     ordered = sorted(scores, key=lambda name: name != task.metric)
-    return pd.DataFrame(
-        [
-            (name, scores[name], *score_interval(name, truth, output, confidence, threshold))
-            for name in ordered
-        ],
-        columns=["metric", "value", "low", "high"],
-    )
+    ends = [score_interval(name, truth, output, confidence, threshold) for name in ordered]
+    if groups is not None and len(truth):
+        pulls = [influence_values(name, truth, output, threshold) for name in ordered]
+        times = [grouped_spread(each, groups, confidence) for each in pulls]
+        ends = [
+            widen_interval(name, scores[name], *both, wider)
+            for name, both, wider in zip(ordered, ends, times, strict=True)
+        ]
+    rows = [(name, scores[name], *both) for name, both in zip(ordered, ends, strict=True)]
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
