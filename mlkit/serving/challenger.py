@@ -128,7 +128,7 @@ def without_engine(predictor: Predictor) -> Predictor:
 def _predict_elsewhere(inputs: Any) -> Any:
     raise NotImplementedError("this model predicts in another process")
 
-# %% ../../nbs/serving/17_challenger.ipynb #7b335856
+# %% ../../nbs/serving/17_challenger.ipynb #b7f648ca
 class ChallengerAnswer(NamedTuple):
     "What came of a message to a challenger."
 
@@ -175,8 +175,12 @@ class ChallengerProcess:
         if self.model is None or self._writer is None:
             done(ChallengerAnswer([], [], "unavailable", 0.0))
             return
-        body = pickle.dumps(rows, pickle.HIGHEST_PROTOCOL)
-        self._writer.write(len(body).to_bytes(4, "big") + body)
+        try:
+            body = pickle.dumps(rows, pickle.HIGHEST_PROTOCOL)
+            self._writer.write(len(body).to_bytes(4, "big") + body)
+        except Exception:  # the pipe is closed, and nobody has noticed yet
+            done(ChallengerAnswer([], [], "ended", 0.0))
+            return
         self.waiting.append(_Message(len(rows), len(body), time.monotonic(), done))
         self.waiting_rows += len(rows)
         self.waiting_bytes += len(body)
@@ -230,7 +234,7 @@ class ChallengerProcess:
         error = "hung" if self.waits > _HANG_SECONDS else "ended"
         if problem != self.problem:
             _log.error("version %s cannot be asked as %s: %s", *self.location[1:3], problem)
-        self.model, self._writer, self.problem = None, None, problem
+        self.problem = problem
         while self.waiting:
             message = self._take()
             message.done(ChallengerAnswer([], [], error, time.monotonic() - message.asked))
@@ -241,8 +245,9 @@ class ChallengerProcess:
             self._process.kill()
 
     async def _end_process(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        writer, self._writer, self.model = self._writer, None, None
+        if writer is not None:
+            writer.close()
         if self._process is not None:
             process, self._process = self._process, None
             process.kill()
@@ -267,7 +272,7 @@ async def _receive(reader: asyncio.StreamReader) -> Any:
     head = await reader.readexactly(4)
     return pickle.loads(await reader.readexactly(int.from_bytes(head, "big")))
 
-# %% ../../nbs/serving/17_challenger.ipynb #6876bc87
+# %% ../../nbs/serving/17_challenger.ipynb #8fd2f6a6
 PredictRows = Callable[
     [Any, list[Any], int], Awaitable[tuple[list[dict[str, Any]], LoadedModel]]
 ]  # request, rows and bytes -> predictions
@@ -324,7 +329,10 @@ class RolloutRouter:
             return await self._predict_in_canary(current, request, rows, size, champion)
         predictions, model = await champion(request, rows, size)
         if current.location.share >= 1 or random.random() < current.location.share:
-            self._shadow(current, rows, predictions)
+            try:
+                self._shadow(current, rows, predictions)
+            except Exception as error:  # whatever it is, the caller has an answer
+                _log.error("the challenger could not be asked: %s", type(error).__name__)
         return predictions, model
 
     def _shadow(self, current: ChallengerProcess, rows: list[Any], predictions: list[dict[str, Any]]) -> None:

@@ -17,7 +17,13 @@ from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
 from mlkit.inference.predictor import load_predictor
 from mlkit.monitoring.check import MonitorSettings, check_model
 from mlkit.monitoring.page import monitor_model
-from mlkit.serving.prediction_log import FeedbackRecord, PredictionRecord, open_log_database, write_records
+from mlkit.serving.prediction_log import (
+    FeedbackRecord,
+    PredictionRecord,
+    ShadowRecord,
+    open_log_database,
+    write_records,
+)
 from mlkit.sources.examples import make_customers
 
 NOW = 1_800_000_000.0
@@ -228,3 +234,26 @@ def test_the_command_exits_with_three_when_there_is_harm(package, predictor, tmp
     with pytest.raises(SystemExit) as done:
         main()
     assert done.value.code == 2 and DataError.exit_code == 2
+
+
+def test_each_version_is_watched_by_itself(package, tmp_path):
+    """After a promotion what is still found out about the former champion is no evidence against the new one."""
+    old, new = (load_predictor(package, version=version) for version in ("1", "2"))
+    log = write_log(tmp_path / "log.db", old, 600, turned=0.4)
+    harmed, _ = check_model(old, str(log), tmp_path / "old", now=NOW)
+    assert harmed.alarms["harmed"]
+    fresh, state = check_model(new, str(log), tmp_path / "new", now=NOW)
+    assert not fresh.alarms["harmed"] and fresh.predictions == fresh.feedback == state.detector.losses == 0
+    assert fresh.versions == {"1": 600} and any("other versions (1)" in note for note in fresh.notes)
+    other = load_predictor(package)
+    assert check_model(other, str(log), tmp_path / "folder", now=NOW)[0].predictions == 600
+
+
+def test_what_is_said_in_the_shadow_is_no_prediction(package, tmp_path):
+    predictor = load_predictor(package, version="1")
+    log = write_log(tmp_path / "log.db", predictor, 200)
+    said = {"prediction": "yes", "probabilities": dict.fromkeys(predictor.task.classes, 0.5)}
+    shadow = [ShadowRecord(f"id{number:06d}", NOW, "2", said, 0.9) for number in range(200)]
+    write_records(open_log_database(f"sqlite:///{log}"), shadow)
+    found, _ = check_model(predictor, str(log), tmp_path, now=NOW)
+    assert found.predictions == 200 and found.versions == {"1": 200} and found.latency["p99"] < 0.1

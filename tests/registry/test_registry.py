@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -38,6 +39,7 @@ from mlkit.registry.fetching import ModelReference, fetch_package, find_package,
 from mlkit.registry.history import load_history
 from mlkit.registry.mlflow_flavor import make_example_rows
 from mlkit.registry.model_versions import promote_version, register_package, rollback_champion
+from mlkit.registry.rollout import read_rollout, start_rollout, stop_rollout
 from mlkit.registry.tracking import make_mlflow_client
 from mlkit.task.problem import Problem
 from mlkit.task.task_inference import complete_task
@@ -555,3 +557,102 @@ def test_a_team_shares_a_registry_over_http(server, packages, name, tmp_path, mo
     assert rollback_champion(name).version == "1" and load_history(name).champion.number == "1"
     with pytest.raises(MLKitError, match=f"no model 'nobody' is registered; there are {name}"):
         load_history("nobody")
+
+
+# ---------------------------------------- who, when, why, and from which data
+def test_the_history_says_who_moved_the_champion_why_and_from_which_data(registered, name, monkeypatch):
+    monkeypatch.setenv("MLKIT_USER", "mina")
+    promote_version(name, "2", why="better on\n900 rows", data="e" * 64)
+    rollback_champion(name, why="complaints")
+    moves = load_history(name).moves
+    assert [(each.action, each.version, each.who, each.why) for each in moves[1:]] == [
+        ("promote", "2", "mina", "better on 900 rows"), ("rollback", "1", "mina", "complaints")]  # fmt: skip
+    assert [each.data[:1] for each in moves] == ["d", "e", "d"]
+    text = str(load_history(name))
+    assert re.search(r"promote version 2 +mina +eeeeeeee +better on 900 rows", text)
+
+
+def test_moves_that_earlier_releases_wrote_down_stay_readable(registered, name):
+    client().set_registered_model_tag(name, "champion.20200101T000000000000.aa", "promote 3")
+    client().set_registered_model_tag(name, "champion.20200102T000000000000.ab", "promote 2 by hand {")
+    first, second = load_history(name).moves[:2]
+    assert first == AliasChange("2020-01-01T00:00:00.000000", "promote", "3")
+    assert second.why == "by hand {" and "promote version 3" in str(load_history(name))
+
+
+# ---------------------------------------- a rollout
+def pointer_of(name: str, folder: Path) -> dict:
+    write_pointer(ModelReference(name, "champion"), folder)
+    return json.loads((folder / "current.json").read_text())
+
+
+def test_a_rollout_stands_in_the_pointer_until_the_champion_changes(registered, name, tmp_path):
+    assert "challenger" not in pointer_of(name, tmp_path)
+    started = start_rollout(name, mode="canary", share=0.1, subject="customer_id")
+    assert read_rollout(name) == started and started.champion == "1" and "canary" in str(load_history(name))
+    told = pointer_of(name, tmp_path)["challenger"]
+    assert told.pop("folder") == str(find_package(f"{name}@challenger"))
+    assert told == {"version": "3", "mode": "canary", "share": 0.1, "subject": "customer_id"}
+    assert not write_pointer(ModelReference(name, "champion"), tmp_path)
+    write_pointer(ModelReference(name, "challenger"), tmp_path / "other")
+    assert "challenger" not in json.loads((tmp_path / "other" / "current.json").read_text())
+    promote_version(name)
+    told = pointer_of(name, tmp_path)
+    assert told["version"] == "3" and "challenger" not in told and read_rollout(name) is None
+
+
+@pytest.mark.parametrize("how", ["rolled back", "moved in MLflow", "stopped"])
+def test_however_it_ends_nothing_of_it_stays(how, registered, name, tmp_path):
+    promote_version(name, "2")
+    start_rollout(name, "3")
+    if how == "rolled back":
+        rollback_champion(name)
+    elif how == "moved in MLflow":
+        client().set_registered_model_alias(name, "champion", "1")
+    else:
+        assert stop_rollout(name).version == "3" and stop_rollout(name) is None
+    assert read_rollout(name) is None and "challenger" not in pointer_of(name, tmp_path)
+
+
+def test_a_challenger_that_cannot_be_fetched_does_not_keep_the_champion(
+    registered, name, tmp_path, nothing_fetched, caplog
+):
+    broken = store_of(name, "3") / "table.json"
+    before = broken.read_bytes()
+    try:
+        broken.write_text("{}")
+        start_rollout(name)
+        assert pointer_of(name, tmp_path)["challenger"]["version"] == "3"
+        pointer_of(name, tmp_path)
+        assert caplog.text.count("the challenger cannot be asked") == 1
+        promote_version(name, "2")
+        assert pointer_of(name, tmp_path)["version"] == "2"
+    finally:
+        broken.write_bytes(before)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"version": "1"}, "is the champion"),
+        ({"version": "9"}, "has no version 9"), ({"version": "new"}, "no alias 'new'"),
+        ({"share": 0.0}, "share = 0 is out of range"), ({"share": float("nan")}, "share = nan"), ({"mode": "blue"}, "shadow or canary"),
+    ],
+)  # fmt: skip
+def test_a_rollout_that_cannot_be_is_refused_in_a_line(registered, name, wrong, message):
+    with pytest.raises(MLKitError, match=message) as error:
+        start_rollout(name, **wrong)
+    assert "\n" not in str(error.value) and read_rollout(name) is None
+
+
+def test_the_reason_is_an_option(registered, name, home):
+    command = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]
+    environment = {**os.environ, "PYTHONPATH": ROOT, "MLKIT_USER": "ken"}
+    for words in (["promote", name, "2", "--why", "asked for"], ["rollback", name, "--why", "a mistake"]):
+        subprocess.run([*command, *words], check=True, env=environment, capture_output=True)
+    told = subprocess.run(
+        [*command, "history", name], check=True, env=environment, capture_output=True, text=True
+    ).stdout
+    assert re.search("rollback version 1 +ken .* a mistake", told) and re.search(
+        "promote version 2 +ken .* asked for", told
+    )
