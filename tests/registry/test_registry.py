@@ -636,7 +636,8 @@ def test_a_challenger_that_cannot_be_fetched_does_not_keep_the_champion(
     [
         ({"version": "1"}, "is the champion"),
         ({"version": "9"}, "has no version 9"), ({"version": "new"}, "no alias 'new'"),
-        ({"share": 0.0}, "share = 0 is out of range"), ({"share": float("nan")}, "share = nan"), ({"mode": "blue"}, "shadow or canary"),
+        ({"share": 0.0}, "share = 0 is out of range"), ({"share": float("nan")}, "share = nan"),
+        ({"mode": "blue"}, "shadow or canary"),
     ],
 )  # fmt: skip
 def test_a_rollout_that_cannot_be_is_refused_in_a_line(registered, name, wrong, message):
