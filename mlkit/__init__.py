@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from . import explain as explain
     from . import explanation as explanation
     from . import features as features
+    from . import improve as improve
     from . import inference as inference
     from . import models as models
     from . import monitor as monitor

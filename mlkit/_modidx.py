@@ -1402,6 +1402,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'mlkit/features/plan_table.py'),
                                            'mlkit.features.plan_table.describe_column_plans': ( 'features/plan_table.html#describe_column_plans',
                                                                                                 'mlkit/features/plan_table.py')},
+            'mlkit.improve': {'mlkit.improve.summarise': ('improve.html#summarise', 'mlkit/improve.py')},
             'mlkit.inference.example_package': { 'mlkit.inference.example_package.delay_probability': ( 'inference/example_package.html#delay_probability',
                                                                                                         'mlkit/inference/example_package.py'),
                                                  'mlkit.inference.example_package.make_parcel_graph': ( 'inference/example_package.html#make_parcel_graph',

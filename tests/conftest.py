@@ -38,6 +38,7 @@ STAGES = [
     "serve",
     "deploy",
     "monitor",
+    "improve",
 ]
 TIMED = ("package.json", "scoring.json", "serving_benchmark.json")  # they tell when and how quickly
 COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]
