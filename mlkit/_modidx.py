@@ -852,6 +852,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'mlkit/deployment/targets.py'),
                                           'mlkit.deployment.targets.render_templates': ( 'deployment/targets.html#render_templates',
                                                                                          'mlkit/deployment/targets.py'),
+                                          'mlkit.deployment.targets.schedule_files': ( 'deployment/targets.html#schedule_files',
+                                                                                       'mlkit/deployment/targets.py'),
                                           'mlkit.deployment.targets.template_values': ( 'deployment/targets.html#template_values',
                                                                                         'mlkit/deployment/targets.py'),
                                           'mlkit.deployment.targets.write_deployment': ( 'deployment/targets.html#write_deployment',

@@ -224,7 +224,7 @@ def _followed_package(
 # %% ../../nbs/cli/01_model_commands.ipynb #77935644
 def deploy(
     target: Annotated[
-        str, _argument(metavar="TARGET", help="docker, compose, kubernetes, aws, gcp or azure.")
+        str, _argument(metavar="TARGET", help="docker, compose, kubernetes, aws, gcp, azure or schedule.")
     ],
     model: _Model,
     folder: Annotated[Path, _argument(metavar="DIR", help="Folder to write to.")],

@@ -145,7 +145,9 @@ PARAMETER_LIMITS: dict[str, Limit] = {
     "serve.max_bytes": NumberRange(100),
     "serve.max_rows": NumberRange(1),
     "serve.max_seconds": NumberRange(0.1),
-    "deploy.targets": WordList(("docker", "compose", "kubernetes", "aws", "gcp", "azure"), several=True),
+    "deploy.targets": WordList(
+        ("docker", "compose", "kubernetes", "aws", "gcp", "azure", "schedule"), several=True
+    ),
     "monitor.tolerance": NumberRange(0),
     "monitor.horizon": NumberRange(100),
     "monitor.latency": NumberRange(0, ends=False),

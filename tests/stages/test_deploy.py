@@ -493,3 +493,28 @@ def test_into_a_folder_of_others_it_writes_only_when_told(package, tmp_path):
         assert "y/N" in said and len([*folder.iterdir()]) >= files
     assert (folder / "README.md").read_text() == "mine" and (folder / "photo.png").read_bytes() == b"mine"
     assert (folder / "deployment.yaml").is_file()
+
+
+# ------------------------------------ a clock
+def test_systemd_takes_its_units(made):
+    units = sorted((made / "schedule").glob("mlkit-*"))
+    assert {unit.suffix for unit in units} == {".service", ".timer"} and len(units) == 4
+    for unit in units:
+        checked(tool("systemd-analyze"), "verify", "--man=no", str(unit))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_what_a_clock_calls_stops_where_nothing_can_be_looked_at(package, tmp_path, monkeypatch):
+    """Another folder, few variables, a blank and a quote in the path: as cron calls it."""
+    project = tmp_path / "a team's 100 % project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    write_deployment("schedule", package, project / "clock")
+    crontab = (project / "clock" / "crontab").read_text()
+    few = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    for line in crontab.splitlines()[1:]:
+        command = line.split(" ", 5)[5].replace(r"\%", "%")
+        done = subprocess.run(["/bin/sh", "-c", command], cwd="/", env=few, capture_output=True, text=True)
+        assert done.returncode == 2 and not done.stdout and not done.stderr, done
+    said = (project / "clock" / "check.log").read_text()
+    assert said.count("there is no") == 2 and "Traceback" not in said
