@@ -5,18 +5,14 @@
 # %% ../nbs/05_train.ipynb #414acfe9
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .core.errors import SettingsError
 from .core.formatting import format_number
 from .core.run_folder import RunFolder
-from .models.model import SearchResult, chosen_settings
-from .models.sampler import FamilySettings
+from .models.model import SearchResult
 from .models.search import TrialListener
 from .models.trials import Trial
 from .task.metric_labels import metric_label
@@ -25,7 +21,7 @@ if TYPE_CHECKING:
     from mlkit.registry.tracking import TrialLogger
 
 # %% auto #0
-__all__ = ['make_trial_listener', 'describe_trouble', 'summarise', 'load_first_settings']
+__all__ = ['make_trial_listener', 'describe_trouble', 'summarise']
 
 # %% ../nbs/05_train.ipynb #a1670124
 def _trial_progress(
@@ -74,17 +70,3 @@ def summarise(found: SearchResult) -> str:  # one line
     what = f"{best.family}, {metric_label(found.model.task.metric)} {format_number(best.score)} on validation rows"
     trouble = describe_trouble(found)
     return f"{what}; best of {len(tried)} trials{f'; {trouble}' if trouble else ''}"
-
-# %% ../nbs/05_train.ipynb #597ed6c2
-def load_first_settings(
-    run: RunFolder,  # that depends on it
-    start_from: str,  # a run folder; empty: none
-) -> list[FamilySettings]:
-    "The settings that another run has chosen. SettingsError: it has chosen none."
-    if not start_from:
-        return []
-    file = Path(start_from) / "artifacts" / "choice.json"
-    if not file.is_file():
-        raise SettingsError(f"train.start_from: {start_from} is no run folder with a trained model; name one")
-    run.depends_on_file(file)
-    return chosen_settings(json.loads(file.read_text(encoding="utf-8")))

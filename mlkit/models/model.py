@@ -5,17 +5,19 @@
 # %% ../../nbs/models/08_model.ipynb #8e69fecc
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ..core.errors import DataError
+from ..core.errors import DataError, SettingsError
 from ..core.parallel import MULTITHREAD_ROWS, WorkerPool
 from ..data.conventions import require_conventions
 from ..data.table_spec import TableSpec
@@ -45,7 +47,7 @@ from ..task.task import Task, is_better, score_output, target_values
 
 # %% auto #0
 __all__ = ['Model', 'original_labels', 'make_trial_estimator', 'affordable_rows', 'train_model', 'use_one_core', 'SearchResult',
-           'find_model', 'estimate_chosen_seconds', 'choice_json', 'chosen_settings']
+           'find_model', 'estimate_chosen_seconds', 'choice_json', 'chosen_settings', 'load_first_settings']
 
 # %% ../../nbs/models/08_model.ipynb #a38cb084
 @dataclass
@@ -302,3 +304,17 @@ def chosen_settings(
     "What `find_model` takes as `first`, to train the same again."
     members = choice["settings"].get("members", [choice])
     return [(each["family"], each["settings"]) for each in members]
+
+# %% ../../nbs/models/08_model.ipynb #eecf045e
+def load_first_settings(
+    run: Any,  # mlkit.core.run_folder.RunFolder, that depends on it
+    start_from: str,  # a run folder; empty: none
+) -> list[FamilySettings]:
+    "The settings that another run has chosen. SettingsError: it has chosen none."
+    if not start_from:
+        return []
+    file = Path(start_from) / "artifacts" / "choice.json"
+    if not file.is_file():
+        raise SettingsError(f"train.start_from: {start_from} is no run folder with a trained model; name one")
+    run.depends_on_file(file)
+    return chosen_settings(json.loads(file.read_text(encoding="utf-8")))

@@ -16,7 +16,7 @@ from ..core.formatting import format_number
 from ..models.calibration import FinalModel
 from ..models.cross_validation import TrainingData, estimator_output, fit_estimator
 from .gate import DEFAULT_GATE, GateDecision, GateSettings, decide_promotion
-from ..task.task import Task, encode_target, target_values
+from ..task.task import encode_target, target_values
 
 # %% auto #0
 __all__ = ['GateRehearsal', 'rehearse_gate']

@@ -123,6 +123,9 @@ FOLDERS = sorted({path.parent for path in NUMBERED})
 @pytest.mark.parametrize("folder", FOLDERS, ids=place)
 def test_notebooks_of_a_folder_are_numbered(folder):
     numbers = sorted(path.name[:3] for path in folder.glob("*.ipynb") if path in NUMBERED)
+    if place(folder) == "nbs":  # the stages have their numbers for good, whichever of them are there
+        assert len(numbers) == len(set(numbers))
+        return
     expected = [f"{number:02}_" for number in range(1, len(numbers) + 1)]
     if numbers != expected:
         fail_with([f"{place(folder)} has {' '.join(numbers)}"], f"number them {' '.join(expected)}")
