@@ -3719,6 +3719,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                 'mlkit/retraining/labelled_rows.py'),
                                                 'mlkit.retraining.labelled_rows.read_labelled_rows': ( 'retraining/labelled_rows.html#read_labelled_rows',
                                                                                                        'mlkit/retraining/labelled_rows.py'),
+                                                'mlkit.retraining.labelled_rows.rows_of_version': ( 'retraining/labelled_rows.html#rows_of_version',
+                                                                                                    'mlkit/retraining/labelled_rows.py'),
                                                 'mlkit.retraining.labelled_rows.with_visible_truth': ( 'retraining/labelled_rows.html#with_visible_truth',
                                                                                                        'mlkit/retraining/labelled_rows.py')},
             'mlkit.retraining.probation': { 'mlkit.retraining.probation.Probation': ( 'retraining/probation.html#probation',

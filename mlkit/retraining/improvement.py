@@ -111,7 +111,7 @@ def one_registry() -> Iterator[None]:
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before
 
-# %% ../../nbs/retraining/10_improvement.ipynb #91813b8f
+# %% ../../nbs/retraining/10_improvement.ipynb #fe872825
 def improve_model(
     name: str,  # of a registered model
     folder: Path,  # where the journal is kept
@@ -169,7 +169,7 @@ def monitor_says_harmed(name: str, folder: Path | None = None) -> bool:
     except (OSError, ValueError, LookupError, TypeError):
         return False
 
-# %% ../../nbs/retraining/10_improvement.ipynb #8dfe23ae
+# %% ../../nbs/retraining/10_improvement.ipynb #ad4c8d0c
 def _go_on(run: ImproveRun) -> Progress:
     retraining = run.retraining
     title = f"Retraining {retraining.number} of {run.name} ({retraining.trigger})"
@@ -215,7 +215,7 @@ def _check_champion(run: ImproveRun) -> None:
             "overtaken", f"The champion is version {now}, no longer version {run.retraining.champion}."
         )
 
-# %% ../../nbs/retraining/10_improvement.ipynb #45228325
+# %% ../../nbs/retraining/10_improvement.ipynb #64b975a6
 def answer_retraining(
     name: str,  # of a registered model
     folder: Path,  # where the journal is kept
