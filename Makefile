@@ -47,7 +47,7 @@ format: $(READY_DEV)  ## format notebooks, tests and tools, and sort their impor
 	@$(BIN)/ruff check --quiet --select I --fix .
 	@$(BIN)/ruff format --quiet .
 
-bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, intervals, verdicts, leaks, promotions, and the quality of models
+bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, intervals, verdicts, leaks, promotions, monitoring, and the quality of models
 	@$(BIN)/python tests/bench/pipeline.py
 	@$(BIN)/python tests/bench/table.py
 	@$(BIN)/python tests/bench/explain.py
@@ -57,6 +57,7 @@ bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, inter
 	@$(BIN)/python tests/bench/verdicts.py
 	@$(BIN)/python tests/bench/leaks.py
 	@$(BIN)/python tests/bench/gate.py
+	@$(BIN)/python tests/bench/monitor.py
 	@$(BIN)/python tests/bench/quality.py
 	@$(BIN)/python tests/bench/batch.py
 	@$(BIN)/python tests/bench/serving.py

@@ -37,7 +37,8 @@ def compare_counts(
     if len(before) < 2 or not now.sum():
         return 1.0
     totals, share = before + now, now.sum() / (before.sum() + now.sum())
-    if len(before) == 2 and (totals * min(share, 1 - share)).min() < _MIN_EXPECTED:
+    few = len(before) == 2 and (totals * min(share, 1 - share)).min() < _MIN_EXPECTED
+    if few and not alike.blocks:
         return float(fisher_exact(np.rint([before, now]).astype(int)).pvalue)
     scale = np.sqrt(before.sum() / now.sum())
     statistic = float(((before / scale - now * scale) ** 2 / totals).sum())
