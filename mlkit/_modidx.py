@@ -290,6 +290,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'mlkit/core/source_code.py'),
                                         'mlkit.core.source_code.package_folder': ( 'core/source_code.html#package_folder',
                                                                                    'mlkit/core/source_code.py'),
+                                        'mlkit.core.source_code.page_environment': ( 'core/source_code.html#page_environment',
+                                                                                     'mlkit/core/source_code.py'),
                                         'mlkit.core.source_code.reachable_code': ( 'core/source_code.html#reachable_code',
                                                                                    'mlkit/core/source_code.py'),
                                         'mlkit.core.source_code.read_module_code': ( 'core/source_code.html#read_module_code',

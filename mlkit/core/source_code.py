@@ -10,14 +10,30 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 # %% auto #0
-__all__ = ['package_folder', 'normalise_code', 'imported_modules', 'read_module_code', 'reachable_code']
+__all__ = ['package_folder', 'page_environment', 'normalise_code', 'imported_modules', 'read_module_code', 'reachable_code']
 
 # %% ../../nbs/core/08_source_code.ipynb #15bb6a38
 def package_folder() -> Path:  # the folder of mlkit's modules
     "Where mlkit is installed, or checked out."
     return Path(find_spec("mlkit").origin).parent  # type: ignore[union-attr, arg-type]
+
+# %% ../../nbs/core/08_source_code.ipynb #a57fc980
+def page_environment(
+    room: str,  # whose folder has the templates
+) -> Any:  # Jinja's environment
+    "Where the pages of a room are made."
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(package_folder() / room),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 # %% ../../nbs/core/08_source_code.ipynb #e9ce951e
 def normalise_code(source: str) -> str:

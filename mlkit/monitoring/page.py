@@ -19,7 +19,7 @@ from ..core import theme
 from ..core.figures import Plot, new_plot
 from ..core.files import atomic_write
 from ..core.formatting import format_duration, format_number, pluralise
-from ..core.source_code import package_folder
+from ..core.source_code import page_environment
 from ..core.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
 from ..inference.predictor import Predictor
 from .check import CheckResult, MonitorSettings, check_model
@@ -125,6 +125,13 @@ def _time_plot(history: Sequence[dict[str, Any]], title: str, unit: str) -> tupl
     return plot, axes, _moments(history)
 
 
+_LINES = (
+    ("estimate", ORANGE, ":", "estimate without truths"),
+    ("reference", GREY, "-", "at training"),
+    ("limit", VERMILION, "--", "limit"),
+)
+
+
 def plot_quality(label: str, history: Sequence[dict[str, Any]]) -> Plot:
     "Quality over time, with its intervals, the limit, and the estimate without truths."
     plot, axes, moments = _time_plot(history, "Quality", label)
@@ -133,22 +140,9 @@ def plot_quality(label: str, history: Sequence[dict[str, Any]]) -> Plot:
     scores, low, high = ([float(history[p][name]) for p in known] for name in ("score", "low", "high"))
     axes.fill_between(at, low, high, color=BLUE, alpha=0.18, linewidth=0)
     axes.plot(at, scores, color=BLUE, marker="o", markersize=3.5, label="with truths, and 95 % interval")
-    guesses = [_number(check, "estimate") for check in history]
-    axes.plot(moments, guesses, color=ORANGE, linestyle=":", label="estimate without truths")
-    axes.plot(
-        moments,
-        [_number(check, "reference") for check in history],
-        color=GREY,
-        linewidth=1,
-        label="at training",
-    )
-    axes.plot(
-        moments,
-        [_number(check, "limit") for check in history],
-        color=VERMILION,
-        linestyle="--",
-        label="limit",
-    )
+    for name, colour, style, words in _LINES:
+        values = [_number(check, name) for check in history]
+        axes.plot(moments, values, color=colour, linestyle=style, linewidth=1.2, label=words)
     axes.legend(frameon=False, fontsize=8, ncols=4, loc="upper left", bbox_to_anchor=(0, -0.14))
     return plot
 
@@ -171,22 +165,9 @@ def plot_evidence(history: Sequence[dict[str, Any]]) -> Plot:
 def plot_rows(history: Sequence[dict[str, Any]]) -> Plot:
     "Predictions and feedback of each check."
     plot, axes, moments = _time_plot(history, "Predictions and feedback", "rows in a check")
-    axes.plot(
-        moments,
-        [check["predictions"] for check in history],
-        color=GREY,
-        marker="o",
-        markersize=3,
-        label="predictions",
-    )
-    axes.plot(
-        moments,
-        [check["feedback"] for check in history],
-        color=GREEN,
-        marker="o",
-        markersize=3,
-        label="truths told",
-    )
+    for name, colour, words in (("predictions", GREY, "predictions"), ("feedback", GREEN, "truths told")):
+        values = [check[name] for check in history]
+        axes.plot(moments, values, color=colour, marker="o", markersize=3, label=words)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.14))
     return plot
@@ -211,15 +192,7 @@ PAGE_FILE = "monitor.html"
 
 @cache
 def _template() -> Any:  # a Jinja template
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(package_folder() / "monitoring"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("monitoring")
     environment.globals |= {"theme": theme, "number": format_number, "duration": format_duration, "day": _day}
     return environment.get_template("monitor.html.j2")
 
@@ -228,9 +201,15 @@ def render_page(
     model: str,  # name
     label: str,  # of the metric
     history: Sequence[dict[str, Any]],  # of checks, the last one last
+    rehearsal: bool = False,  # are the checks made up?
 ) -> str:  # HTML
     "All checks of a model on one page."
     well, verdict, sentence = describe_state(label, history)
+    if rehearsal:
+        verdict = f"A rehearsal: {verdict[0].lower()}{verdict[1:]}"
+        sentence = (
+            f"Nothing is at work yet: the weeks are made up, and harm was planted in the middle. {sentence}"
+        )
     last = history[-1]
     latency = plot_latency(history)
     pictures = [
@@ -252,11 +231,17 @@ def render_page(
     )
 
 
-def write_page(folder: Path, model: str, label: str, history: Sequence[dict[str, Any]]) -> Path:
+def write_page(
+    folder: Path,
+    model: str,  # name
+    label: str,  # of the metric
+    history: Sequence[dict[str, Any]],  # of checks, the last one last
+    rehearsal: bool = False,  # are the checks made up?
+) -> Path:
     "Write `monitor.html`, whole or not at all, into a folder that is made when it is not there."
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / PAGE_FILE) as temporary:
-        temporary.write_bytes(render_page(model, label, history).encode("utf-8", "replace"))
+        temporary.write_bytes(render_page(model, label, history, rehearsal).encode("utf-8", "replace"))
     return folder / PAGE_FILE
 
 # %% ../../nbs/monitoring/11_page.ipynb #f25f3e99

@@ -76,7 +76,7 @@ def rehearse(
             week_truth[mixed] = week_truth[chance.permutation(mixed)]
         new = _observe(predictor, frame.iloc[drawn].reset_index(drop=True), output[drawn], week_truth)
         results.append(make_check(predictor, state, new, settings, _START + _WEEK * (week + 1)))
-    write_page(folder, f"{predictor.name}, a rehearsal", quality.measure.label, state.history)
+    write_page(folder, predictor.name, quality.measure.label, state.history, rehearsal=True)
     return _judge(rows, results, state.history)
 
 

@@ -25,7 +25,7 @@ from ..core import theme
 from ..core.errors import RunError
 from ..core.files import atomic_write
 from ..core.formatting import format_duration, format_memory, parse_local_time
-from ..core.source_code import package_folder
+from ..core.source_code import package_folder, page_environment
 from .html import render_output, strip_terminal_codes
 from .notebooks import Stage, list_stages, run_view, stage_library_versions
 from mlkit.pipeline.run_summary import (
@@ -231,15 +231,7 @@ def load_page_template(
     name: str,  # of the file in mlkit/pipeline
 ) -> Any:  # a Jinja template
     "A page without its words."
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(package_folder() / "pipeline"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("pipeline")
     script = (package_folder() / "pipeline" / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals |= {

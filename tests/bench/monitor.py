@@ -89,7 +89,9 @@ def draw_columns(chance: np.random.Generator, rows: int, kind: str) -> list[tupl
         at = np.arange(rows) + chance.integers(240)
         level = 0.5 * np.sin(2 * np.pi * at / 240) + 0.3 * chance.normal(size=rows // 240 + 3)[at // 240]
         numbers = [chance.normal(size=rows) + level for _ in range(10)]
-        places = [np.searchsorted(np.cumsum(SHARES)[:-1], chance.random(rows) - 0.2 * level) for _ in range(10)]
+        places = [
+            np.searchsorted(np.cumsum(SHARES)[:-1], chance.random(rows) - 0.2 * level) for _ in range(10)
+        ]
     else:
         sizes = chance.geometric(0.1, rows) if kind == ROWS[1] else np.ones(rows, dtype=int)
         sizes = sizes[: np.searchsorted(np.cumsum(sizes), rows) + 1]
@@ -185,7 +187,10 @@ def peers_say(streams: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, 
     told: dict[str, dict[str, list[bool]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "streams.npz"
-        np.savez(path, **{f"{name}/{part}": values for name, parts in streams.items() for part, values in parts.items()})
+        np.savez(
+            path,
+            **{f"{name}/{part}": values for name, parts in streams.items() for part, values in parts.items()},
+        )
         for python in pythons:
             command = [python, str(Path(__file__).with_name("monitor_peers.py")), str(path)]
             own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -238,7 +243,9 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="a part of it, for continuous integration")
     parser.add_argument("--only-streams", action="store_true", help="leave out coin flips, years and checks")
     stored = os.environ.get("MLKIT_STREAMS")
-    parser.add_argument("--streams", type=Path, default=stored and Path(stored), help="a folder of Parquet files")
+    parser.add_argument(
+        "--streams", type=Path, default=stored and Path(stored), help="a folder of Parquet files"
+    )
     given = parser.parse_args()
     part = 0.03 if given.small else 1
     if not given.only_streams:

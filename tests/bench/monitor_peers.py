@@ -53,7 +53,9 @@ def nannyml(stream):
         frame["truth"] = np.where(stream[part + "errors"] > 0, 1 - frame["said"], frame["said"])
         frames.append(frame)
     reference, analysis = frames
-    made = nml.UnivariateDriftCalculator(column_names=names, chunk_size=CHUNK, continuous_methods=["jensen_shannon"])
+    made = nml.UnivariateDriftCalculator(
+        column_names=names, chunk_size=CHUNK, continuous_methods=["jensen_shannon"]
+    )
     table = made.fit(reference).calculate(analysis).filter(period="analysis").to_df()
     alerts = table.loc[:, [column for column in table.columns if column[-1] == "alert"]]
     yield "NannyML, any column", alerts.any(axis=1).tolist()
