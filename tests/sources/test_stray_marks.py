@@ -1,4 +1,4 @@
-"Rows are never lost to a quote that was meant as a mere character."
+"Rows are never lost to a quote that was meant as a mere character; remarks are no header."
 
 import random
 from pathlib import Path
@@ -49,3 +49,15 @@ def test_quotes_within_a_line_lose_nothing(tmp_path):
             *(",".join((size, cell.format(kind), price)) for size, kind, price in ROWS),
         ]
         assert read(tmp_path, lines) == 400
+
+
+@pytest.mark.parametrize("remark", ["# made by hand", "# one, with, commas", "# a\n# one, with, commas\n# b"])
+def test_remarks_above_the_header_are_no_header(tmp_path, remark):
+    lines = ["# made by hand", remark, "size,kind,price", *map(",".join, ROWS)]
+    assert read(tmp_path, lines) == 400
+    assert [*read_source(str(tmp_path / "table.csv"))] == ["size", "kind", "price"]
+
+
+def test_a_header_that_begins_like_a_remark_is_the_header(tmp_path):
+    assert read(tmp_path, ["# size,kind,price", *map(",".join, ROWS)]) == 400
+    assert [*read_source(str(tmp_path / "table.csv"))] == ["# size", "kind", "price"]
