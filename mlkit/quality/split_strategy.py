@@ -36,6 +36,7 @@ _ENTITY_WORDS = set(
     subj subjects cust usr pat pt ptid emp mbr acct cli pers kunde kunden klant cliente paciente persona
     utilisateur usuario mitarbeiter mrn ssn""".split()
 )
+_AMOUNT_WORDS = set("loan emp visit trip".split())  # plain numbers under them may as well be amounts
 _CATEGORY_WORDS = set(
     """
     zip postal postcode type kind class category segment status state country city region area zone district
@@ -61,6 +62,8 @@ def entity_in_name(
 ) -> str:  # id, perhaps (an id), somebody, thing, or nothing
     "Infer from a column's name whether it names an entity."
     words = split_name(name)
+    if words <= _AMOUNT_WORDS and words:
+        return "perhaps"
     if words & _CATEGORY_WORDS or re.search("商品|品目|店舗|郵便|分類|区分|種別", name):
         return "thing"
     if words & _ID_WORDS or re.search("番号|(?<![a-zA-Z])ID", unicodedata.normalize("NFKC", name)):

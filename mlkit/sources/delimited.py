@@ -189,7 +189,10 @@ def count_lines_above_header(
         filled = sum(bool(cell.strip()) for cell in row)
         told = filled < width and (is_fact(row) or (titled and 0 < filled <= width / 2 and all(row[:filled])))
         return (
-            (alone and (len(row) == 1 or width > 2)) or told or row[0].startswith("# ") or (row[0].startswith("#") and len(row) != width)
+            (alone and (len(row) == 1 or width > 2))
+            or told
+            or row[0].startswith("# ")
+            or (row[0].startswith("#") and len(row) != width)
         )
 
     def is_skipped(place: int, row: list[str]) -> bool:

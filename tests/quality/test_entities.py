@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlkit import fit
 from mlkit.quality.split_strategy import choose_split_strategy, find_entity_columns
 from mlkit.quality.splitting import split_train_test
 from mlkit.task.problem import Problem
@@ -60,3 +61,21 @@ def test_what_is_nobody_groups_nothing():
     frame["sick"] = np.where(frame["age"] > 50, "yes", "no")
     frame["dose"], frame["risk"] = frame["age"] * 2.5, frame["age"] // 5
     assert choose_split_strategy(frame, "sick", (frame["sick"] == "yes").to_numpy()).method == "chance"
+
+
+@pytest.mark.parametrize("name", ["loan", "LOAN", "emp", "visit", "trip"])
+def test_an_amount_under_the_name_of_a_thing_is_used(name):
+    rng = np.random.default_rng(20)
+    amount = rng.integers(1, 500, 1000)
+    frame = pd.DataFrame({"a": rng.normal(size=1000), name: amount})
+    frame["y"] = frame["a"] + amount / 100 + rng.normal(0, 0.3, 1000)
+    assert fit(frame, "y", budget=0, trials=1, models="linear").metrics["score"] > 0.9
+
+
+@pytest.mark.parametrize("name", ["loan", "emp", "visit"])
+def test_an_id_under_such_a_name_still_groups(name):
+    rng = np.random.default_rng(0)
+    who = rng.permutation(np.repeat(np.arange(100), 8))
+    frame = pd.DataFrame(rng.normal(size=(100, 3))[who] + rng.normal(0, 0.05, (800, 3)), columns=list("abc"))
+    frame[name], frame["ill"] = 1000 + who, rng.integers(0, 2, 100)[who]
+    assert [entity.column for entity in find_entity_columns(frame, ["ill"])] == [name]
