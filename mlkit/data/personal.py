@@ -17,8 +17,7 @@ from .cells import is_missing
 # %% auto #0
 __all__ = ['PERSON_NUMBER', 'BIRTH_DATE', 'FREE_TEXT', 'POSTAL_CODE', 'COORDINATES', 'USABLE_KINDS', 'SURE', 'dtype_name',
            'has_luhn_digit', 'has_my_number_digit', 'has_corporate_digit', 'has_iban_digits', 'PersonalFinding',
-           'assess_personal', 'names_person_by_number', 'infer_personal_kind', 'find_personal_columns',
-           'personal_columns']
+           'assess_personal', 'infer_personal_kind', 'find_personal_columns', 'personal_columns']
 
 # %% ../../nbs/data/09_personal.ipynb #ca0c099e
 def dtype_name(column: pd.Series) -> str:
@@ -66,8 +65,9 @@ _SEAMS = re.compile(
 
 def _words_of(name: str) -> str:
     "A column's name in small letters, with _ between its words."
-    plain = unicodedata.normalize("NFKC", name[:200])
-    return "_".join(filter(None, re.split(r"[\W_]+", _SEAMS.sub("_", plain).lower())))
+    plain = unicodedata.normalize("NFKC", name[:200]).replace("〒", "郵便番号")
+    words = re.split(r"[\W_]+", _SEAMS.sub("_", plain).lower())
+    return "_".join(re.sub(r"(?<=[a-z])\d$", "", word) for word in words if word)  # phone1 and phone2
 
 
 def _named(
@@ -87,7 +87,7 @@ _THINGS = _named(
     merchant organization organisation org business firm institution university school hospital clinic
     provider hotel restaurant station warehouse depot facility agency department dept division position
     title variable field feature parameter table version test step stage task process drug medicine
-    disease recipe food dish menu street_type brand_name map font theme currency airport airline""",
+    disease recipe food dish menu street_type brand_name ship_name map font theme currency airport airline""",
     """商品 製品 品名 品目 品番 型番 部品 部門 部署 会社 企業 法人 店 店舗 支店 銀行 倉庫 施設 病院 学校 大学 学部
     学科 科目 科名 都市 都道府県 市区町村 国名 県名 市名 町名 地名 地域 駅 路線 工場 拠点 事業 営業所 案件 工事
     イベント 講座 書籍 曲名 作品 ブランド メーカー 仕入先 取引先 機種 車種 車名 モデル カテゴリ 分類 区分 項目
@@ -107,12 +107,12 @@ _PERSONS = _named(
 _PERSON_ID = _named(
     """(customer|client|user|member|patient|passenger|employee|person|contact|owner|guest|student|teacher|doctor
     |driver|player|staff|worker|applicant|candidate|subscriber|policyholder|insured|tenant|resident|voter|borrower
-    |cardholder|beneficiary|visitor|donor|cust|emp|usr)_(id|no|nr|number|num|code|key|uuid|guid|identifier)
+    |cardholder|beneficiary|visitor|donor|cust|emp|usr|subject|participant|respondent)_(id|no|nr|number|num|code|key|uuid|guid|identifier)
     userid customerid memberid patientid employeeid clientid studentid uid mrn medical_record_(number|no|id)
     loyalty_(card|id|number|card_number|card_no) membership_(id|no|number)""".replace("\n    |", "|"),
-    "(?:顧客|会員|患者|社員|従業員|職員|学生|生徒|利用者|お客様|お客さま|個人|契約者|加入者|ユーザー|ユーザ|受診者|受給者)"
+    "(?:顧客|会員|患者|社員|従業員|職員|学生|生徒|利用者|お客様|お客さま|個人|契約者|加入者|ユーザー|ユーザ|受診者|受給者|被験者|参加者|カルテ)"
     """_?(?:id|番号|コード|no|識別子|管理番号)
-    学籍番号 学生証番号 診察券 カルテ番号 会員証番号 ポイントカード番号 マイページid""",
+    学籍番号 学生証番号 診察券 会員証番号 ポイントカード番号 マイページid""",
 )
 
 # %% ../../nbs/data/09_personal.ipynb #354842e5
@@ -163,30 +163,35 @@ _PHONE = re.compile(r"(?=(?:\D*\d){9,15}\D*$)(?:\+|0|\()[\d ()/-]+(?<=\d\d)")
 _NAMED_PHONE = re.compile(r"(?=(?:\D*\d){7,15}\D*$)[\d ()/.+x-]+")
 _MAC = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}", re.IGNORECASE)
 _DEVICE = re.compile(r"(?=(?:\D*\d){3})(?:[0-9a-f]{14,15}|[\w.-]{16,64})", re.IGNORECASE)
-_JAPANESE_ADDRESS = re.compile(
+_JAPANESE_ADDRESS = (
     r"(東京都|北海道|(京都|大阪)府|\w{2,3}県)?\w{1,10}[市区町村郡].*[0-9一二三四五六七八九十].*"
 )
-_STREET_ADDRESS = re.compile(
+_STREET_ADDRESS = (
     r"\d{1,6}[a-zA-Z]?,? .*\b(street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|way|place|pl)\b.*"
-    r"|.*(straße|strasse|str\.|weg|platz|rue|via|calle) .*\d+.*",
-    re.IGNORECASE,
+    r"|.*(straße|strasse|str\.|weg|platz|rue|via|calle) .*\d+.*"
 )
+_WRITTEN_ADDRESS = re.compile(f"(?:{_STREET_ADDRESS})|(?:{_JAPANESE_ADDRESS})", re.IGNORECASE)
 _TOWN = re.compile(r"(東京都|北海道|(京都|大阪)府|\w{2,3}県)?\w{1,10}[市区町村郡]\w*")
 _DAY = re.compile(
     r"(\d{4}\D\d{1,2}\D\d{1,2}|\d{1,2}\D\d{1,2}\D\d{2,4}|\d{8}|[A-Z]\w*\d+[年.]\d+[月.]\d+)\D?([ T].*)?|.*年.*月.*日"
+    r"|[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}|\d{1,2} [A-Z][a-z]{2,8}\.?,? \d{4}"
 )
-_WRITTEN_DAY = re.compile(r"[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}|\d{1,2} [A-Z][a-z]{2,8}\.?,? \d{4}")
 _SSN = re.compile(r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
 _CODE = re.compile(r"(?=(?:\D*\d){4})[\w./ -]{5,24}")
 _PLATE = re.compile(r"[一-鿿ぁ-ん]{1,4} ?[0-9A-Z]{2,3} ?[ぁ-んA-Z] ?[・.0-9]{1,4}(?:[-‐－][0-9]{2})?")
-_NAMED_PLATE = re.compile(r"(?=.*\d)(?=.*[^\W\d])[\w ·・-]{4,14}")
-_POSTAL = re.compile(r"〒? ?\d{3}-?\d{4}|\d{4,5}(?:-\d{4})?|(?=.*\d)[A-Z0-9]{2,5}(?:[ -]?[A-Z0-9]{2,4})?")
+_NAMED_PLATE = re.compile(r"(?=.*\d)(?=.*[^\W\d])[\w ·・-]{5,14}")
+_POSTAL = re.compile(
+    r"〒? ?\d{3}-?\d{4}|\d{4,5}(?:-\d{4})?|(?=.*\d)(?=.*[A-Z])[A-Z0-9]{2,5}(?:[ -]?[A-Z0-9]{2,4})?"
+)
 _HANDLE = re.compile(r"(?=[^a-zA-Z぀-鿿]*[a-zA-Z぀-鿿])@?[\w.~-]{2,40}")
 _PROFILE = re.compile(
     r"(?:https?://)?(?:www\.|m\.|[a-z]{2}\.)?(?:facebook|instagram|twitter|x|linkedin|github|tiktok|threads|mixi"
-    r"|qiita|note|pinterest|youtube|medium|vk|weibo|t)\.(?:com|net|jp|me)/[^\s/?]\S*", re.IGNORECASE,
+    r"|qiita|note|pinterest|youtube|medium|vk|weibo|ameblo|t)\.(?:com|net|jp|me)/[^\s/?]\S*", re.IGNORECASE,
 )  # fmt: skip
 _ADDRESS_OF_PAGE = re.compile(r"(?:https?://)?[\w-]+(?:\.[\w-]+)+/\S*")
+
+
+_PAIR = re.compile(r"\(?[-+]?\d{1,2}\.\d{2,15}, ?[-+]?\d{1,3}\.\d{2,15}\)?")
 
 
 def _shape(pattern: str) -> Callable[[str], object]:
@@ -228,23 +233,14 @@ def _is_far_ip_address(text: str) -> bool:  # with a number in it that no versio
     return high and _is_ip_address(text)
 
 
-def _is_written_address(text: str) -> bool:
-    return bool(_STREET_ADDRESS.fullmatch(text) or _JAPANESE_ADDRESS.fullmatch(text))
-
-
 def _is_named_address(text: str) -> bool:
     mixed = re.search(r"\d", text) and re.search(r"[^\W\d_]{2}", text) and re.search(r"[\s,぀-鿿]", text)
     return bool(mixed or _TOWN.fullmatch(text))
 
 
-def _is_day(text: str) -> bool:
-    return bool(_DAY.fullmatch(text) or _WRITTEN_DAY.fullmatch(text))
-
-
 def _is_degree(text: str) -> bool:
     number = re.fullmatch(r"[-+]?(\d{1,3})\.\d{2,15}°?[NSEW]?", text)
-    pair = re.fullmatch(r"\(?[-+]?\d{1,2}\.\d{2,15}, ?[-+]?\d{1,3}\.\d{2,15}\)?", text)
-    return bool(pair or number and int(number[1]) <= 180)
+    return bool(_PAIR.fullmatch(text) or number and int(number[1]) <= 180)
 
 # %% ../../nbs/data/09_personal.ipynb #8589b254
 PERSON_NUMBER, BIRTH_DATE, FREE_TEXT = "person number", "birth date", "free text"
@@ -278,7 +274,7 @@ _KINDS = [
     _Kind("My Number", _named("my_number mynumber", "マイナンバー 個人番号"),
           _shape("[0-9]{12}"), 0.7, _is_my_number, 0.9),
     _Kind("driver's licence", _named(
-        """(driver|drivers|driver_s|driving)_(license|licence)(_no|_number|_id)? dl_(no|number)""",
+        """(driver|drivers|driver_s|driving)_(license|licence)(_no|_number|_id)? dl_(no|number) licen[sc]e_(no|number)""",
         "運転免許 免許証 免許番号"),
         _CODE.fullmatch, 0.7),
     _Kind("passport number", _named("passport passport_no passport_number", "パスポート 旅券"),
@@ -292,28 +288,31 @@ _KINDS = [
         nhs_(number|no) health_card(_number|_no)?""",
         """保険証 被保険者番号 被保険者証 保険者番号 健康保険 健保 介護保険 記号番号_?保険"""), _CODE.fullmatch, 0.7),
     _Kind("bank account", _named(
-        """iban bank_account account_number account_no bank_account_number bank_account_no bban""",
-        "口座番号 銀行口座 振込先口座 口座記号 振込口座"),
+        """iban bank_account account_number account_no bank_account_number bank_account_no bban acct_(num|no|number)""",
+        "口座番号 銀行口座 口座記号 口座$"),
         _shape("[A-Za-z0-9]{6,34}"), 0.7, _is_iban, 0.7),
     _Kind("card number", _named(
         """card_number card_no credit_card creditcard debit_card cc_number cardnumber pan""", "カード番号 クレジットカード"),
         _shape("[0-9]{13,19}"), 0.7, _is_card, 0.9),
     _Kind("IP address", _named("ip ip_address ipaddr", "ipアドレス"), _is_ip_address, 0.7, _is_far_ip_address, 0.7),
     _Kind("licence plate", _named(
-        """license_plate licence_plate number_plate plate_number plate_no registration_plate
+        """license_plate licence_plate number_plate plate_number plate_no ^plate$ (vehicle|car)_plate registration_plate
         vehicle_registration vrm kennzeichen car_number""",
         """ナンバープレート 車両番号 車両登録番号 自動車登録番号 車両ナンバー 車ナンバー 登録番号_?車"""),
         _NAMED_PLATE.fullmatch, 0.7, _PLATE.fullmatch, 0.9),
-    _Kind(POSTAL_CODE, _named("postal postal_code postcode zip zipcode zip_code plz post_code", "郵便番号 〒"),
+    _Kind(POSTAL_CODE, _named("postal$ postal_code postcode zip zipcode zip_code plz post_code", "郵便番号 〒"),
           _POSTAL.fullmatch, 0.7, re.compile(r"〒 ?\d{3}-?\d{4}").fullmatch, 0.7, True),
     _Kind("address", _named("""address addr address1 address2 street street_address residence domicile""",
-          "住所 所在地 番地 居所 本籍 届け先 届先 送付先 配送先"), _is_named_address, 0.5, _is_written_address, 0.7, True),
+          "住所 所在地 番地 居所 本籍 建物名 部屋番号 届け先 届先 送付先 配送先"),
+          _is_named_address, 0.5, _WRITTEN_ADDRESS.fullmatch, 0.7, True),
     _Kind(COORDINATES, _named(
         "(home|user|customer|residence|person|patient|member|client|my|pickup|dropoff|gps|last)_"
         "(lat|lon|lng|latitude|longitude|location|position)",
         "(?:自宅|居住地|住所|顧客|現在地|利用者|お客様)の?_?(?:緯度|経度|座標|位置)"), _is_degree, 0.7, None, _NEVER, True),
+    _Kind(COORDINATES, _named("gps latlng lat_lng lat_lon geolocation coordinates", "緯度経度 位置情報"),
+          _PAIR.fullmatch, 0.7, None, _NEVER, True),
     _Kind(BIRTH_DATE, _named("""birth birthday birthdate date_of_birth birth_date dob born bday geburtsdatum""",
-          "生年月日 誕生日 出生日 生まれ"), _is_day, 0.7),
+          "生年月日 誕生日 出生日 生まれ"), _DAY.fullmatch, 0.7),
     _Kind("telephone", _named(
         """phone telephone tel mobile fax cell cellphone phone_number mobile_number contact_number
         phonenumber whatsapp""",
@@ -321,17 +320,17 @@ _KINDS = [
 ]  # fmt: skip
 _BY_NAME = _named(
     """name firstname lastname surname fullname forename givenname familyname middlename maidenname nachname vorname
-    kana katakana hiragana furigana yomi""",
+    kana katakana hiragana furigana yomi sei mei shimei namae""",
     """氏名 名前 姓名 フルネーム 苗字 名字 旧姓 本名 ^姓$ ^名$ ^氏$ ^セイ$ ^メイ$
     (?:姓|名|氏名|名前)_?(?:カナ|かな|ローマ字|英字|kana) ^カナ ^かな カナ氏名 かな氏名
     フリガナ ふりがな ヨミガナ よみがな 読み仮名 名義 ご芳名 宛名
-    (?:担当者|代表者|契約者|申込者|保護者|世帯主|患者|顧客|会員|社員|従業員|生徒|学生|利用者|お客様|購入者)名?
-    (?:受取人|被保険者|名義人|本人|家族|配偶者|親権者|緊急連絡先)名?""",
+    (?:担当者|代表者|契約者|申込者|保護者|世帯主|患者|顧客|会員|社員|従業員|生徒|学生|利用者|お客様|購入者)(?:名|$)
+    (?:受取人|被保険者|名義人|本人|家族|配偶者|親権者|緊急連絡先|被験者|参加者)(?:名|$)""",
 )
 _HANDLES = _named(
     """nickname nick handle username user_name screen_name login login_name login_id user_login twitter instagram
     account_name display_name pen_name alias gamertag""",
-    "ニックネーム ハンドル ユーザー名 ユーザ名 ログイン_?id アカウント名 表示名 ペンネーム 愛称 あだ名",
+    "ニックネーム ハンドル ユーザー名 ユーザ名 ログイン_?id アカウント名 アカウント$ 投稿者 表示名 ペンネーム 愛称 あだ名",
 )
 
 # %% ../../nbs/data/09_personal.ipynb #6781245f
@@ -340,10 +339,12 @@ _INTRODUCED = re.compile(
     r"\b(?:name is|called by|spoke (?:to|with)|talked (?:to|with)|contact|ask for|met with|referred by|signed by"
     r"|regards,?|thanks,) [A-Z][a-z]+\b"
 )
-_HONOURED = re.compile(rf"(?:{_SURNAMES})[々-鿿ぁ-ヿ]{{0,3}} ?(?:さん|様|さま|氏|先生|くん|君|ちゃん|殿)")
+_HONOURED = re.compile(
+    rf"(?:{_SURNAMES})[々-鿿ぁ-ヿ]{{0,3}} ?(?:さん|様|さま|氏|先生|くん|君|ちゃん|殿|と申し|です)"
+)
 _REACHED = re.compile(
-    r"[\w.+-]+@[\w-]+\.\w+|\+\d[\d ()-]{8,16}\d|\b0\d{1,4}[-(]\d{1,4}[-)]\d{3,4}\b"
-    r"|\(\d{3}\) ?\d{3}-\d{4}|\b\d{3}-\d{3}-\d{4}\b"
+    r"[\w.+-]+@[\w-]+\.\w+|\+\d[\d ()-]{8,16}\d|(?<!\d)0\d{1,4}[-(]\d{1,4}[-)]\d{3,4}(?!\d)"
+    r"|\(\d{3}\) ?\d{3}-\d{4}|(?<!\d)\d{3}-\d{3}-\d{4}(?!\d)"
 )
 _TWO_WORDS = re.compile(r"\b([A-Z][a-z]{1,12}) [A-Z][a-z]{2,15}\b")
 _SPACED = re.compile(rf"(?<![々-鿿])(?:{_SURNAMES}) [々-鿿]{{1,3}}(?![々-鿿])")
@@ -403,8 +404,15 @@ def _tells_by_itself(kind: str, texts: list[str]) -> bool:
     return kind != "telephone" or not all(text.isdecimal() for text in texts)
 
 
+_ABOUT = re.compile(
+    "_(?:count|flag|type|status|size|length|rate|score)$|(?:有無|種別|区分|件数|人数|フラグ|可否|ランク)$"
+)
+
+
 def _assess_name(words: str, texts: list[str], of_thing: bool) -> PersonalFinding | None:
     "A column of names, nicknames or numbers of persons."
+    if _ABOUT.search(words):
+        return None
     frequent, formed = _share(texts, _is_frequent_name), _share(texts, _PERSON_NAME.fullmatch)
     if _HANDLES.search(words) and len(set(texts)) > 2 and not of_thing:
         if (share := _share(texts, _HANDLE.fullmatch)) > 0.7 and frequent < 0.5:
@@ -420,9 +428,9 @@ def _assess_name(words: str, texts: list[str], of_thing: bool) -> PersonalFindin
     owned = bool(_PERSONS.search(words)) and _share(texts, _FULL_NAME.fullmatch) > 0.7
     if frequent > (0.8 if of_thing else 0.2 if owned else 0.5) and len(set(texts)) > 2:
         return PersonalFinding("name", max(frequent, formed * owned), 0.7 if owned else 0.9 * frequent)
-    if _PERSON_ID.search(words) and len(set(texts)) > 2 and names_person_by_number(words):
-        return PersonalFinding(PERSON_NUMBER, 1.0, 0.7)
-    return None
+    number = _PERSON_ID.search(words)
+    ends = number and (not words.isascii() or number.end() == len(words) and words.count("_") <= 3)
+    return PersonalFinding(PERSON_NUMBER, 1.0, 0.7) if ends and len(set(texts)) > 2 else None
 
 
 def _assess_note(texts: list[str]) -> PersonalFinding | None:
@@ -430,18 +438,8 @@ def _assess_note(texts: list[str]) -> PersonalFinding | None:
     if _share(texts, _is_prose) <= 0.5:
         return None
     named = [text for text in texts if _mentions_person(text)]
-    return PersonalFinding(FREE_TEXT, len(named) / len(texts), 0.8) if len(named) >= 2 else None
-
-
-def names_person_by_number(
-    name: str,  # of a column, such as customer_id or 顧客ID
-) -> bool:
-    "Does a column's name say that it holds the numbers of persons?"
-    words = _words_of(name)
-    found = _PERSON_ID.search(words)
-    if not found or not words.isascii():
-        return bool(found)
-    return found.end() == len(words) and words.count("_") <= 3
+    share = len(named) / len(texts)
+    return PersonalFinding(FREE_TEXT, share, 0.8) if len(named) >= 2 or share > 0.2 else None
 
 
 def infer_personal_kind(
