@@ -164,12 +164,12 @@ def running_server(
             yield server
         finally:
             process.terminate()
-            if process.stdin:
-                process.stdin.close()
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
+            if process.stdin:  # not before: without it the server ends at once, and its log is not written
+                process.stdin.close()
 
 # %% ../../nbs/serving/09_client.ipynb #29ab9456
 class LatencyStats(NamedTuple):
