@@ -40,11 +40,12 @@ __all__ = ['Attempt', 'ATTEMPTS', 'harm_begin', 'run_overrides', 'train_challeng
 def harm_begin(
     predictor: Predictor,  # the champion
     rows: LabelledRows,  # the oldest first
+    horizon: int = 10_000,  # rows in which one false alarm in twenty is allowed
 ) -> float | None:  # the time of a prediction, seconds since 1970; None: there is no harm
     "Since when the champion does harm, as far as its truths tell."
     own = rows_of_version(predictor, rows)
     quality = Reference.from_dict(predictor.content("reference.json")).quality["metric"]
-    detector, ends = make_detector(quality), list[tuple[float, int]]()
+    detector, ends = make_detector(quality, horizon=horizon), list[tuple[float, int]]()
     for block in cut_blocks(own.truth, quality.measure.least_of_each_class):
         reached = detector.add_block(quality.measure.losses(own.truth[block], own.output[block]))
         ends.append((float(detector.losses), int(block.start)))

@@ -14,10 +14,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from ..core.errors import SettingsError
-from ..registry.client import ANY_RUN, acting_user
+from mlkit.registry.client import (
+    ANY_RUN,
+    AliasChange,
+    acting_user,
+    alias_changes,
+    champion_lineage,
+    registered_model,
+    registry_client,
+)
+from ..registry.model_versions import rollback_champion
 from ..registry.rollout import read_rollout, stop_rollout
 from ..registry.tracking import tracking_uri
+from .challenger import harm_begin
 from .gate import Trigger
 from mlkit.retraining.improvement_steps import (
     ImproveRun,
@@ -42,7 +54,8 @@ from mlkit.retraining.retraining_journal import (
 )
 
 # %% auto #0
-__all__ = ['Progress', 'reason_to_wait', 'one_registry', 'improve_model', 'monitor_says_harmed', 'answer_retraining']
+__all__ = ['Progress', 'reason_to_wait', 'one_registry', 'improve_model', 'promotion_by_hand', 'move_time', 'undo_promotion',
+           'monitor_says_harmed', 'answer_retraining']
 
 # %% ../../nbs/retraining/10_improvement.ipynb #bc479d02
 class Progress(NamedTuple):
@@ -135,10 +148,55 @@ def improve_model(
             return idle
         return _go_on(run)
 
+# %% ../../nbs/retraining/10_improvement.ipynb #6bbf8f98
+def promotion_by_hand(run: ImproveRun) -> AliasChange | None:
+    "The move that made the champion what it is, if it is recent, not ours, and there is a version to go back to."
+    with registry_client() as client:
+        moves = alias_changes(registered_model(client, run.name))
+    version = run.champion_version.number
+    if not moves or moves[-1][1:3] != ("promote", version) or len(champion_lineage(moves)) < 2:
+        return None
+    own = [each.steps["promotion"] for each in run.journal.retrainings if "promotion" in each.steps]
+    moment = move_time(moves[-1])
+    if any(each["version"] == version and abs(each["time"] - moment) < _SAME_MOVE for each in own):
+        return None  # it was on probation already
+    return moves[-1] if run.now - moment < _DAY * run.settings.cooldown_days else None
+
+
+_SAME_MOVE = 60.0  # seconds between a move and what the journal says of it, at most
+
+
+def move_time(move: AliasChange) -> float:  # seconds since 1970
+    "When the alias was moved."
+    return datetime.fromisoformat(move.time).replace(tzinfo=UTC).timestamp()
+
+# %% ../../nbs/retraining/10_improvement.ipynb #b09c19f9
+def undo_promotion(run: ImproveRun) -> Progress | None:  # None: there is nothing to undo
+    "Roll back what somebody has promoted a short time ago, if its first truths show harm."
+    move = promotion_by_hand(run)
+    if move is None:
+        return None
+    predictor, since = run.predictor(move.version), move_time(move)
+    rows = run.rows(predictor, since)
+    own = rows[(rows.versions == move.version) & (rows.times > since)]
+    first = own[np.arange(min(len(own), run.settings.probation_rows))]
+    if harm_begin(predictor, first, run.settings.probation_rows) is None:
+        return None
+    who = f"by {move.who} " if move.who else ""
+    reason = f"Version {move.version}, promoted {who}on {move.time[:16].replace('T', ' ')} UTC, does harm."
+    back = rollback_champion(run.name, reason)
+    run.journal.cooldown_until = run.now + _DAY * run.settings.cooldown_days
+    run.journal.cooldown_why = f"version {move.version} was rolled back. {reason}"
+    run.journal.save()
+    what = f"{run.name}: version {back.version} is the champion again."
+    return Progress("ended", what, reason, f"See: mlkit history {run.name}", "rolled back")
+
 # %% ../../nbs/retraining/10_improvement.ipynb #efa13bc4
 def _begin(run: ImproveRun, trigger: Trigger | None, force: bool) -> Progress | None:  # None: it has begun
     version, journal = run.champion_version.number, run.journal
     by_hand = f"mlkit improve {run.name} --trigger request"
+    if undone := undo_promotion(run):
+        return undone
     if trigger is None:
         if not monitor_says_harmed(run.name, run.settings.monitor):
             last = journal.retrainings[-1] if journal.retrainings else None
