@@ -96,7 +96,7 @@ lessons: $(READY_DEV)
 
 tests: $(READY_DEV)
 	@echo "== tests: pytest"
-	@$(BIN)/pytest tests -n 2 --dist loadfile $(PROJECT:%=--ignore=%)
+	@$(BIN)/pytest tests -n 2 --dist loadfile --durations=30 $(PROJECT:%=--ignore=%)
 
 # ---------------------------------------------------------------------------------------------- the environment
 # One .venv in two steps: a user's, and on top of it an author's. Each is made once, and gone through again when
