@@ -10,7 +10,7 @@ from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
     from .cells import is_missing as is_missing
-    from .cells import parse_date as parse_date
+    from .dates import parse_date as parse_date
     from .cells import parse_number as parse_number
     from .column_spec import KINDS as KINDS
     from .column_spec import ColumnSpec as ColumnSpec

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .cells import parse_date
+from .dates import parse_date
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from .cells import as_text, parse_date, parse_number
+from .cells import as_text, parse_number
+from .dates import parse_date
 
 # %% auto #0
 __all__ = ['parse_epoch', 'parse_moment', 'holds_epochs']

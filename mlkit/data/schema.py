@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import format_value
-from .cells import as_text, is_missing, parse_date, to_python
+from .cells import as_text, is_missing, to_python
 from .column_reader import distinct_cells, read_column
 from .column_spec import KINDS, ColumnKind, ColumnSpec, read_cell
 from .constraints import EPOCH, RowConstraint, days_since_epoch, parse_constraint
+from .dates import parse_date
 
 if TYPE_CHECKING:
     import numpy as np

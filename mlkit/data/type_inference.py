@@ -19,7 +19,6 @@ from mlkit.data.cells import (
     normalise_text,
     normalise_width,
     parse_boolean,
-    parse_date,
     to_python,
 )
 from .column_reader import read_column
@@ -33,6 +32,7 @@ from mlkit.data.column_stats import (
     quote_cell,
 )
 from .conventions import with_file_decimal
+from .dates import parse_date
 from .equal_columns import without_equal_columns
 from .model_inputs import input_columns, input_names, possible_parts
 from .moments import holds_epochs

@@ -14,8 +14,9 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from ..data.cells import as_text, parse_date, to_python
+from ..data.cells import as_text, to_python
 from ..data.column_reader import read_column
+from ..data.dates import parse_date
 from ..data.moments import holds_epochs
 from ..data.personal import dtype_name, personal_columns
 from ..data.type_inference import infer_column

@@ -25,7 +25,6 @@ with atheris.instrument_imports(include=["mlkit"]):
         as_text,
         detect_currency,
         parse_boolean,
-        parse_date,
         parse_hours,
         parse_number,
         split_numbers,
@@ -35,6 +34,7 @@ with atheris.instrument_imports(include=["mlkit"]):
     from mlkit.data.column_reader import read_column
     from mlkit.data.column_spec import ColumnSpec, read_cell
     from mlkit.data.conventions import FileConventions
+    from mlkit.data.dates import parse_date
     from mlkit.data.moments import parse_moment
     from mlkit.data.schema import Rule, Schema, make_schema
     from mlkit.data.table_spec import TableSpec

@@ -25,7 +25,6 @@ from mlkit.data.cells import (
     is_missing,
     normalise_text,
     parse_boolean,
-    parse_date,
     parse_hours,
     parse_number,
     split_numbers,
@@ -34,6 +33,7 @@ from mlkit.data.cells import (
 )
 from mlkit.data.column_reader import ISO_TIME_PATTERN, read_column
 from mlkit.data.column_spec import KINDS, ColumnSpec, read_cell
+from mlkit.data.dates import parse_date
 from mlkit.data.model_inputs import input_cell, input_columns, input_names
 from mlkit.data.ordered_categories import ordered_categories
 from mlkit.data.sentinels import find_sentinels
