@@ -184,19 +184,21 @@ class Reference:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> Self:  # None: the package has none
-        "The reference that `to_dict` gave. PackageError: it is of an older mlkit."
-        if not values or "quality" not in values:
-            raise PackageError(
-                "the package has no reference.json to compare with; make it anew: mlkit run package"
+        "The reference that `to_dict` gave. PackageError: there is none, or that of another mlkit."
+        try:
+            values = values or {}
+            return cls(
+                tuple(map(ColumnSketch.from_dict, values["columns"])),
+                tuple(map(ColumnSketch.from_dict, values["outputs"])),
+                {name: QualityReference.from_dict(each) for name, each in values["quality"].items()},
+                {name: ConfidenceBins.from_dict(each) for name, each in values["bins"].items()},
+                values["slices"],
+                values["unseen"],
             )
-        return cls(
-            tuple(map(ColumnSketch.from_dict, values["columns"])),
-            tuple(map(ColumnSketch.from_dict, values["outputs"])),
-            {name: QualityReference.from_dict(each) for name, each in values["quality"].items()},
-            {name: ConfidenceBins.from_dict(each) for name, each in values["bins"].items()},
-            values["slices"],
-            values["unseen"],
-        )
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise PackageError(
+                "the package has no reference.json that this mlkit can read; make the package anew: mlkit run package"
+            ) from error
 
 # %% ../../nbs/monitoring/05_sketch.ipynb #443a089d
 def make_reference(

@@ -8,12 +8,13 @@ import signal
 import sqlite3
 import subprocess
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sqlalchemy import text
 
-from mlkit.core.errors import DataError, MLKitError, RunError, SettingsError
+from mlkit.core.errors import DataError, MLKitError, PackageError, RunError, SettingsError
 from mlkit.inference.predictor import load_predictor
 from mlkit.monitoring.check import MonitorSettings, check_model
 from mlkit.monitoring.page import monitor_model
@@ -170,6 +171,24 @@ def test_bad_input_is_told_in_one_line(predictor, tmp_path, kind, part):
     assert part in str(error.value) and one_line(error)
     if holder:
         holder.close()
+
+
+@pytest.mark.parametrize("part", ["dispersion", "column", "bins", "slices", "everything"])
+def test_the_reference_of_another_mlkit_says_what_to_do(predictor, tmp_path, part):
+    reference = predictor.content("reference.json")
+    if part == "dispersion":
+        reference["columns"][0]["dispersion"] = 1.7
+    elif part == "column":
+        reference["outputs"][0] = {"title": "score"}
+    elif part == "everything":
+        reference = {"quality": []}
+    else:
+        del reference[part]
+    old = replace(predictor, files={**predictor.files, "reference.json": json.dumps(reference).encode()})
+    log = write_log(tmp_path / "log.db", predictor, 20)
+    with pytest.raises(PackageError, match="make the package anew: mlkit run package") as error:
+        monitor_model(old, str(log), tmp_path / "out")
+    assert one_line(error)
 
 
 def test_what_cannot_be_used_is_counted_and_told(predictor, tmp_path):

@@ -2,11 +2,12 @@
 
 import math
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from mlkit.core.errors import DataError, MLKitError, SettingsError
+from mlkit.core.errors import DataError, MLKitError, PackageError, SettingsError
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.inference.predictor import load_predictor
 from mlkit.registry.rollout import Rollout
@@ -217,6 +218,13 @@ def test_an_old_log_no_log_and_one_that_is_none(champion, tmp_path):
     with pytest.raises(DataError, match="cannot read the prediction log text.db") as error:
         check_rollout(champion, str(tmp_path / "text.db"), SHADOW)
     assert isinstance(error.value, MLKitError) and "\n" not in str(error.value)
+
+
+def test_the_reference_of_another_mlkit_says_what_to_do(champion, log):
+    content = b'{"quality": {}, "columns": [{"dispersion": 1.7}]}'
+    old = replace(champion, files={**champion.files, "reference.json": content})
+    with pytest.raises(PackageError, match="make the package anew: mlkit run package"):
+        look(old, log, SHADOW)
 
 
 def test_the_error_rate_is_shared():
