@@ -63,7 +63,7 @@ def render_templates(
 
 def template_values(facts: DeploymentSpec, alerts: AlertSettings = DEFAULT_ALERTS) -> dict[str, Any]:
     "The values for the templates, by name."
-    more = {"image": facts.image, "webhook": alerts.webhook}
+    more = {"image": facts.image, "webhook": alerts.webhook, "monitor_hours": f"{alerts.monitor_hours:g}"}
     return asdict(facts) | more | cloud_machine_sizes(facts.memory)
 
 # %% ../../nbs/deployment/04_targets.ipynb #f6dcd4f0

@@ -365,6 +365,35 @@ def test_the_recorded_shares_are_there(prometheus):
         assert 0 <= float(one["value"][1]) < 1
 
 
+def test_prometheus_of_compose_hears_the_monitor_and_counts_it_as_no_server(made, tmp_path):
+    """The written settings, with the addresses of this machine: nothing else is needed for a monitor to be heard."""
+    exporter, program = tool("prometheus-node-exporter"), tool("prometheus")
+    customers = load_predictor(make_customer_package(tmp_path / "customers", make_reference))
+    monitor_model(customers, str(write_log(tmp_path / "log.db", customers, 60)), tmp_path / "monitor")
+    services = yaml.safe_load((made / "compose/compose.yaml").read_text())["services"]
+    port, other = free_port(), free_port()
+    words = [word.replace("=/monitor", f"={tmp_path}/monitor") for word in services["monitor"]["command"]]
+    text = (made / "compose/prometheus/prometheus.yml").read_text().replace("15s", "1s")
+    (tmp_path / "rules.yml").write_text((made / "compose/prometheus/rules.yml").read_text())
+    (tmp_path / "prometheus.yml").write_text(text.replace("monitor:9100", f"127.0.0.1:{port}"))
+    options = [f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+    processes = [
+        subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{door}"], stderr=subprocess.DEVNULL)
+        for command, door in (([exporter, *words], port), ([program, *options], other))
+    ]
+    try:
+        address, name = f"http://127.0.0.1:{other}", "mlkit_monitor_last_run_timestamp_seconds"
+        assert until(lambda: answers(f"{address}/-/ready"))
+        assert until(lambda: bool(results(address, f'{name}{{model="parcels"}}')), 30, 0.2)
+        assert results(address, f'absent({name}{{model="parcels"}})') == []
+        assert results(address, 'sum(up{model="parcels"}) == 1') == []
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(20)
+
+
 class Receiver(http.server.BaseHTTPRequestHandler):
     """Keeps what Alertmanager sends."""
 

@@ -203,14 +203,29 @@ def test_no_secret_and_no_password_is_in_any_file(made, own_key):
 
 def test_every_port_of_compose_opens_on_this_machine_only(made):
     services = yaml.safe_load((made / "compose/compose.yaml").read_text())["services"]
-    ports = [port for service in services.values() for port in service["ports"]]
+    ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports and all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_monitor_of_compose_reads_the_log_and_tells_prometheus_by_what_the_readme_says(made):
+    services = yaml.safe_load((made / "compose/compose.yaml").read_text())["services"]
+    jobs = yaml.safe_load((made / "compose/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in jobs}
+    words = (made / "compose/README.md").read_text()
+    assert "mkdir -p secrets predictions monitor" in words
+    assert "mlkit monitor image/model predictions/predictions.db --out monitor" in words
+    assert (made / "compose/image/model/manifest.json").is_file()
+    assert services["server"]["volumes"] == ["./predictions:/data"]
+    assert services["monitor"]["volumes"] == ["${MLKIT_MONITOR:-./monitor}:/monitor:ro"]
+    assert targets == {"mlkit": ["server:8080"], "monitor": ["monitor:9100"]}
+    ignored = (made / "compose/.gitignore").read_text().split()
+    assert {"secrets/", "predictions/", "monitor/"} <= {*ignored}
 
 
 @pytest.mark.parametrize("target", DEPLOYMENT_TARGETS)
 def test_the_next_commands_name_the_image_and_files_that_are_there(made, package, target):
     words = (made / target / "README.md").read_text()
-    assert "mlkit keys add" in words
+    assert "mlkit keys add" in words or target == "schedule"  # which serves nobody
     named = re.findall(r"(?:--template-file|services replace) (\S+)", words)
     assert all((made / target / name).is_file() for name in named)
     assert {
