@@ -82,6 +82,31 @@ def _widest_gaps(points: np.ndarray, projected: np.ndarray, tree: object, asked:
     dimensions = np.log(2) / max(float(np.median(growth)), 0.01)
     return _Gaps(ratios.max(1), ratios.argmax(1) + 1, places, dimensions)
 
+# %% ../../nbs/task/11_copy_groups.ipynb #e54717bf
+_SELDOM = 0.001  # a random pair agrees in a column less often than that: agreeing there says something
+
+
+def _least_ratio(dimensions: float) -> float:
+    "How wide a gap has to be, so that it is too wide for chance."
+    return float(_CHANCE ** (-1 / min(max(dimensions, 1), 3.5)))
+
+
+def _before_gap(gaps: _Gaps, least: float) -> np.ndarray:  # bool, a row and its neighbours
+    "Which neighbours come before a gap that is wide enough."
+    return (np.arange(gaps.places.shape[1]) < gaps.near[:, None]) & (gaps.ratio >= least)[:, None]
+
+
+def _twin_dimensions(points: np.ndarray, asked: np.ndarray, places: np.ndarray, twins: np.ndarray) -> float:
+    "In how many directions twins differ, or agree although no two rows do so by chance."
+    row, number = np.nonzero(twins)
+    apart = points[asked[row]] - points[places[row, number]]
+    differ = (apart != 0).mean(0)
+    counts = [np.unique(column, return_counts=True)[1] / len(points) for column in points.T]
+    seldom = np.array([(shares**2).sum() < _SELDOM for shares in counts])
+    moved = apart[:, differ > 0] / np.sqrt((apart**2).sum(0)[differ > 0] / (differ[differ > 0] * len(apart)))
+    power = np.linalg.eigvalsh(moved.T @ moved)
+    return float(power.sum() ** 2 / (power**2).sum() + (1 - differ)[seldom].sum())
+
 # %% ../../nbs/task/11_copy_groups.ipynb #c9aaf585
 _BATCH = 2_000  # rows whose neighbours are held at a time
 
@@ -105,7 +130,10 @@ def find_near_copies(
     tree = cKDTree(projected)
     asked = random.permutation(len(points))[:_ASKED_ROWS]
     gaps = _widest_gaps(points, projected, tree, asked)
-    least = _CHANCE ** (-1 / min(max(gaps.dimensions, 1), 3.5))
+    least = _least_ratio(gaps.dimensions)
+    twins = _before_gap(gaps, least)
+    if twins.any():
+        least = _least_ratio(min(gaps.dimensions, _twin_dimensions(points, asked, gaps.places, twins)))
     found = int((gaps.ratio >= least).sum())
     if found < max(_MIN_GAP_ROWS, _MIN_GAP_SHARE * len(asked)):
         return None
@@ -113,7 +141,7 @@ def find_near_copies(
     for start in range(0, len(points), _BATCH):
         own = np.arange(start, min(start + _BATCH, len(points)))
         gaps = _widest_gaps(points, projected, tree, own)
-        twins = (np.arange(gaps.places.shape[1]) < gaps.near[:, None]) & (gaps.ratio >= least)[:, None]
+        twins = _before_gap(gaps, least)
         ends.append(np.column_stack([np.repeat(own, twins.sum(1)), gaps.places[twins]]))
     left, right = np.concatenate(ends).T
     graph = coo_matrix((np.ones(len(left), bool), (left, right)), shape=(len(points), len(points)))

@@ -13,7 +13,7 @@ from mlkit.features.plan import make_target_frame
 from mlkit.quality.row_filters import describe_near_copies
 from mlkit.quality.splitting import split_train_test
 from mlkit.sources.examples import load_example
-from mlkit.task.copy_groups import copy_groups
+from mlkit.task.copy_groups import copy_groups, find_near_copies
 from mlkit.task.problem import Problem
 from mlkit.task.task_inference import make_task
 
@@ -107,3 +107,15 @@ def test_honest_rows_are_no_copies(name):
         groups = copy_groups(frame, target)
     assert groups is None or frame.duplicated().sum(), name
     assert "noise" not in describe_near_copies(frame, target or str(frame.columns[-1]))
+
+
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_a_price_list_holds_no_copies(seed):
+    """Goods of one kind differ in price alone, and lie on a short line far from the next kind."""
+    chance = np.random.default_rng(seed)
+    kind = chance.integers(0, 200, 6_000)
+    spread = np.exp(chance.normal(size=200))[kind] * np.exp(chance.normal(0, 0.3, 6_000))
+    price = 10 * (10 * spread).round() + 10
+    cost = (0.75 * price).round() + chance.integers(0, 2, 6_000)
+    listed = pd.DataFrame({"kind": 1_000 * (kind // 10) + kind, "cost": cost, "price": price})
+    assert find_near_copies(listed) is None
