@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -71,6 +71,11 @@ class AliasChange(NamedTuple):
     who: str = ""  # moved it; empty: it was not written down
     why: str = ""
     data: str = ""  # digest of the data that the version has learned from
+
+    @property
+    def moment(self) -> float:
+        "When it was moved: seconds since 1970."
+        return datetime.fromisoformat(self.time).replace(tzinfo=UTC).timestamp()
 
     def to_tag(self) -> str:
         "As the value of a tag."

@@ -29,7 +29,7 @@ from mlkit.registry.client import (
 )
 from .history import ModelHistory, ModelVersion, compare_scores, model_versions, read_history
 from .mlflow_flavor import save_model
-from .rollout import clear_rollout
+from .rollout import clear_rollout, withdraw_challenger
 from .tracking import connect_run
 
 # %% auto #0
@@ -190,6 +190,8 @@ def promote_version(
         then = read_history(client, name)
         chosen, old = find_version(then, version), then.champion
         if chosen is old:
+            if then.rollout is None or then.rollout.version == chosen.number:
+                withdraw_challenger(name, chosen.number)  # whoever moved the alias may have been killed
             return Promotion(
                 name, chosen.number, chosen.number, f"{name}: version {chosen.number} is the champion already"
             )

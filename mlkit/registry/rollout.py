@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from ..core.errors import PackageError, SettingsError
-from .client import CHALLENGER, CHAMPION, registered_model, registry_client
+from .client import CHALLENGER, CHAMPION, alias_changes, registered_model, registry_client
 
 # %% auto #0
 __all__ = ['RolloutMode', 'ROLLOUT_TAG', 'Rollout', 'running_rollout', 'start_rollout', 'stop_rollout', 'clear_rollout',
-           'read_rollout']
+           'withdraw_challenger', 'read_rollout']
 
 # %% ../../nbs/registry/07_rollout.ipynb #28996d72
 RolloutMode: TypeAlias = Literal["shadow", "canary"]
@@ -33,6 +33,7 @@ class Rollout:
     subject: str = ""  # canary: a column; all rows with the same cell get the same model. Empty: by chance
     champion: str = ""  # the version that it is compared with; when there is another champion, it is over
     began: float = 0.0  # seconds since 1970
+    term: str = ""  # when that champion's term began, as its history says; a later term is another one
 
     def check(self) -> None:
         "SettingsError: a value cannot be."
@@ -51,12 +52,26 @@ def running_rollout(
     model: Any,  # from `registered_model`
 ) -> Rollout | None:
     "The rollout that a registered model is in. A tag that cannot be read, or is of another champion, is none."
+    rollout = _written_rollout(model)
+    if rollout is None or str(model.aliases.get(CHAMPION)) != rollout.champion:
+        return None
+    return rollout if rollout.term in ("", _term(model)) else None
+
+
+def _written_rollout(model: Any) -> Rollout | None:
+    "What the tag says, whether it still holds or not."
     try:
         rollout = Rollout(**json.loads(model.tags[ROLLOUT_TAG]))
         rollout.check()
     except (KeyError, TypeError, ValueError, SettingsError):
         return None
-    return rollout if str(model.aliases.get(CHAMPION)) == rollout.champion else None
+    return rollout
+
+
+def _term(model: Any) -> str:
+    "When the alias `champion` was moved last, as far as it is written down."
+    moves = alias_changes(model)
+    return moves[-1].time if moves else ""
 
 # %% ../../nbs/registry/07_rollout.ipynb #ce0fb4cb
 def start_rollout(
@@ -75,7 +90,7 @@ def start_rollout(
             raise PackageError(f"'{name}' has no champion to compare with; mlkit promote {name} {number}")
         if str(champion) == number:
             raise PackageError(f"version {number} of '{name}' is the champion; a rollout is for another one")
-        rollout = Rollout(number, mode, share, subject, str(champion), time.time())
+        rollout = Rollout(number, mode, share, subject, str(champion), time.time(), _term(model))
         client.set_registered_model_tag(name, ROLLOUT_TAG, json.dumps(asdict(rollout)))
     return rollout
 
@@ -112,6 +127,20 @@ def clear_rollout(
     "Take the tag off, whatever it holds."
     if ROLLOUT_TAG in model.tags:
         client.delete_registered_model_tag(model.name, ROLLOUT_TAG)
+
+
+def withdraw_challenger(
+    name: str,  # of a registered model
+    version: str,  # a number
+) -> None:
+    "End all in which a version is a challenger: its rollout, running or not, and its alias."
+    with registry_client() as client:
+        model = registered_model(client, name)
+        written = _written_rollout(model)
+        if written is not None and written.version == version:
+            clear_rollout(client, model)
+        if str(model.aliases.get(CHALLENGER)) == version:
+            client.delete_registered_model_alias(name, CHALLENGER)
 
 
 def read_rollout(

@@ -22,7 +22,7 @@ from ..monitoring.harm import make_detector
 from ..monitoring.sketch import Reference, input_values
 from .gate import DEFAULT_GATE, GateDecision, GateSettings, Trigger, decide_promotion
 from .labelled_rows import LabelledRows, rows_of_version
-from .training_snapshot import GATE_FILE, TRAIN_FILE
+from .training_snapshot import TRAIN_FILE, read_gate_rows
 from ..task.task import Task, encode_target, target_values
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def recent_table(
         }  # older ones are not learned anew
         facts = json.loads((snapshot / "snapshot.json").read_text(encoding="utf-8"))
         facts |= {"old_rows": 0, "new_rows": int(recent.sum()), "since": begin}
-        table, gate = pd.read_parquet(snapshot / TRAIN_FILE)[recent], pd.read_parquet(snapshot / GATE_FILE)
+        table, gate = pd.read_parquet(snapshot / TRAIN_FILE)[recent], read_gate_rows(snapshot)
         write_snapshot(folder, table, gate, parts, _row_times(snapshot)[recent].tolist(), facts)
     return folder / TRAIN_FILE
 
@@ -202,9 +202,7 @@ def compare_with_champion(
     settings: GateSettings = DEFAULT_GATE,
 ) -> GateDecision:
     "Compare both on the gate's rows."
-    import pandas as pd
-
-    frame = pd.read_parquet(snapshot / GATE_FILE)
+    frame = read_gate_rows(snapshot)
     truth = encode_target(champion.task, target_values(champion.task, frame[champion.task.target]))
     asked = frame.drop(columns=champion.task.target)
     ours, theirs = champion.predict(asked), challenger.predict(asked)

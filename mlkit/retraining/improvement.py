@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..core.errors import SettingsError
+from ..core.errors import RunError, SettingsError
 from mlkit.registry.client import (
     ANY_RUN,
     AliasChange,
@@ -26,8 +26,9 @@ from mlkit.registry.client import (
     registered_model,
     registry_client,
 )
+from ..registry.history import load_history
 from ..registry.model_versions import rollback_champion
-from ..registry.rollout import read_rollout, stop_rollout
+from ..registry.rollout import withdraw_challenger
 from ..registry.tracking import tracking_uri
 from .challenger import harm_begin
 from .gate import Trigger
@@ -38,6 +39,7 @@ from mlkit.retraining.improvement_steps import (
     approval_step,
     challenger_step,
     champion_of,
+    cool_down,
     probation_step,
     promotion_step,
     registration_step,
@@ -54,8 +56,8 @@ from mlkit.retraining.retraining_journal import (
 )
 
 # %% auto #0
-__all__ = ['Progress', 'reason_to_wait', 'one_registry', 'improve_model', 'promotion_by_hand', 'move_time', 'undo_promotion',
-           'monitor_says_harmed', 'answer_retraining']
+__all__ = ['Progress', 'reason_to_wait', 'one_registry', 'improve_model', 'promotion_by_hand', 'undo_promotion', 'read_alarm',
+           'answer_retraining']
 
 # %% ../../nbs/retraining/10_improvement.ipynb #bc479d02
 class Progress(NamedTuple):
@@ -157,18 +159,9 @@ def promotion_by_hand(run: ImproveRun) -> AliasChange | None:
     if not moves or moves[-1][1:3] != ("promote", version) or len(champion_lineage(moves)) < 2:
         return None
     own = [each.steps["promotion"] for each in run.journal.retrainings if "promotion" in each.steps]
-    moment = move_time(moves[-1])
-    if any(each["version"] == version and abs(each["time"] - moment) < _SAME_MOVE for each in own):
+    if any(each.get("move") == moves[-1].time for each in own):
         return None  # it was on probation already
-    return moves[-1] if run.now - moment < _DAY * run.settings.cooldown_days else None
-
-
-_SAME_MOVE = 60.0  # seconds between a move and what the journal says of it, at most
-
-
-def move_time(move: AliasChange) -> float:  # seconds since 1970
-    "When the alias was moved."
-    return datetime.fromisoformat(move.time).replace(tzinfo=UTC).timestamp()
+    return moves[-1] if run.now - moves[-1].moment < _DAY * run.settings.cooldown_days else None
 
 # %% ../../nbs/retraining/10_improvement.ipynb #b09c19f9
 def undo_promotion(run: ImproveRun) -> Progress | None:  # None: there is nothing to undo
@@ -176,7 +169,7 @@ def undo_promotion(run: ImproveRun) -> Progress | None:  # None: there is nothin
     move = promotion_by_hand(run)
     if move is None:
         return None
-    predictor, since = run.predictor(move.version), move_time(move)
+    predictor, since = run.predictor(move.version), move.moment
     rows = run.rows(predictor, since)
     own = rows[(rows.versions == move.version) & (rows.times > since)]
     first = own[np.arange(min(len(own), run.settings.probation_rows))]
@@ -184,69 +177,78 @@ def undo_promotion(run: ImproveRun) -> Progress | None:  # None: there is nothin
         return None
     who = f"by {move.who} " if move.who else ""
     reason = f"Version {move.version}, promoted {who}on {move.time[:16].replace('T', ' ')} UTC, does harm."
+    cool_down(run, f"version {move.version} was rolled back. {reason}")
+    run.journal.save()  # first: whoever is killed in between rolls back at the next call
     back = rollback_champion(run.name, reason)
-    run.journal.cooldown_until = run.now + _DAY * run.settings.cooldown_days
-    run.journal.cooldown_why = f"version {move.version} was rolled back. {reason}"
-    run.journal.save()
     what = f"{run.name}: version {back.version} is the champion again."
     return Progress("ended", what, reason, f"See: mlkit history {run.name}", "rolled back")
 
 # %% ../../nbs/retraining/10_improvement.ipynb #efa13bc4
 def _begin(run: ImproveRun, trigger: Trigger | None, force: bool) -> Progress | None:  # None: it has begun
-    version, journal = run.champion_version.number, run.journal
+    champion, journal = run.champion_version, run.journal
     by_hand = f"mlkit improve {run.name} --trigger request"
     if undone := undo_promotion(run):
         return undone
+    predictor = run.predictor(champion.number)
+    watched, is_harmed = read_alarm(run.name, run.settings.monitor)
+    is_other = watched not in ("", predictor.digest)
     if trigger is None:
-        if not monitor_says_harmed(run.name, run.settings.monitor):
-            last = journal.retrainings[-1] if journal.retrainings else None
-            before = f"Retraining {last.number} ended as '{last.outcome}': {last.why}" if last else ""
-            what = f"No retraining of {run.name} goes on, and its monitor does not say that it does harm."
-            return Progress("idle", what, before, f"Nothing; to retrain all the same: {by_hand}")
+        if not is_harmed or is_other:
+            return _nothing_to_do(run, by_hand)
         trigger = "harmed"
-    predictor = run.predictor(version)
 
     def truths(since: float) -> int:
         rows = run.rows(predictor, since)
         return int((rows.times > since).sum())
 
     truths(run.now)  # a log that cannot be read is told before anything is begun
-    reason = "" if force else reason_to_wait(journal, trigger, version, truths, run.settings, run.now)
+    reason = "" if force else reason_to_wait(journal, trigger, champion.number, truths, run.settings, run.now)
+    if trigger == "harmed" and is_other and not force:
+        reason = f"Its monitor has watched another version; have it check version {champion.number}, too."
     if reason:
         what = f"{run.name} is not retrained ({trigger})."
         return Progress("idle", what, reason, f"Nothing; to begin all the same: {by_hand} --force")
-    run.tell(f"retraining {journal.begin(trigger, version, run.now).number} of {run.name} begins ({trigger})")
+    begun = journal.begin(trigger, champion.number, run.now, champion.tags.get("manifest", ""))
+    run.tell(f"retraining {begun.number} of {run.name} begins ({trigger})")
     return None
 
 
-def monitor_says_harmed(name: str, folder: Path | None = None) -> bool:
-    "Whether the last check of `mlkit monitor` has found harm."
+def _nothing_to_do(run: ImproveRun, by_hand: str) -> Progress:
+    last = run.journal.retrainings[-1] if run.journal.retrainings else None
+    before = f"Retraining {last.number} ended as '{last.outcome}': {last.why}" if last else ""
+    what = f"No retraining of {run.name} goes on, and its monitor does not say that it does harm."
+    return Progress("idle", what, before, f"Nothing; to retrain all the same: {by_hand}")
+
+
+def read_alarm(
+    name: str,  # of a registered model
+    folder: Path | None = None,  # of its monitor; None: monitor/NAME
+) -> tuple[str, bool]:  # digest of the package that was watched, empty: none; whether it does harm
+    "What the last check of `mlkit monitor` has found."
     try:
         state = json.loads(((folder or Path("monitor") / name) / "state.json").read_text(encoding="utf-8"))
-        return bool(state["history"][-1]["alarms"]["harmed"])
+        return str(state["digest"]), bool(state["history"][-1]["alarms"]["harmed"])
     except (OSError, ValueError, LookupError, TypeError):
-        return False
+        return "", False
 
 # %% ../../nbs/retraining/10_improvement.ipynb #ad4c8d0c
 def _go_on(run: ImproveRun) -> Progress:
     retraining = run.retraining
-    title = f"Retraining {retraining.number} of {run.name} ({retraining.trigger})"
+    steps, title = retraining.steps, f"Retraining {retraining.number} of {run.name} ({retraining.trigger})"
     try:
         for step, take in _STEPS.items():
-            if step not in retraining.steps:
-                _check_champion(run)
+            if step not in steps:
+                _check_course(run)
                 run.journal.record(step, take(run))
-        steps = retraining.steps
-        why = f"{steps['challenger']['why']} {steps['probation']['reason']}"
-        run.journal.end("promoted", why, run.now)
+        _end(run, "promoted", f"{steps['challenger']['why']} {steps['probation']['reason']}")
     except StepWaits as waits:
-        done = ", ".join(step for step in _STEPS if step in retraining.steps) or "nothing yet"
-        why = f" {steps['challenger']['why']}" if "challenger" in (steps := retraining.steps) else ""
+        done = ", ".join(step for step in _STEPS if step in steps) or "nothing yet"
+        why = f" {steps['challenger']['why']}" if "challenger" in steps else ""
         again = waits.now_what or f"Call again later, or with --wait SECONDS: mlkit improve {run.name}"
         return Progress("waits", f"{title} waits for {waits}", f"Done so far: {done}.{why}", again)
     except RetrainingOver as over:
-        run.journal.end(over.outcome, over.why, run.now)
-    new = run.new_version if "registration" in retraining.steps else ""
+        _end(run, over.outcome, over.why)
+    new = steps["registration"]["version"] if "registration" in steps else ""
     ending = _ENDINGS[retraining.outcome].format(new=new, old=retraining.champion)
     return Progress(
         "ended", f"{title}: {ending}", retraining.why, f"See: mlkit history {run.name}", retraining.outcome
@@ -256,21 +258,41 @@ def _go_on(run: ImproveRun) -> Progress:
 _ENDINGS: dict[Outcome, str] = {
     "promoted": "version {new} is the champion, and has passed its probation.",
     "kept": "the champion, version {old}, stays.",
-    "rejected": "the challenger, version {new}, was rejected; version {old} stays.",
+    "rejected": "the challenger was rejected; version {old} stays.",
     "overtaken": "it was ended, since somebody else has changed the champion or the rollout.",
-    "rolled back": "version {new} did harm; version {old} is the champion again.",
+    "rolled back": "version {new} was rolled back; version {old} is the champion again.",
 }
 
 
-def _check_champion(run: ImproveRun) -> None:
-    "Somebody may have promoted another version by hand meanwhile: then what was found is about a model of the past."
-    steps, now = run.retraining.steps, champion_of(run.name).number
-    own = str(steps["registration"]["version"]) if "registration" in steps else ""
-    if "promotion" not in steps and now not in (run.retraining.champion, own):
-        if read_rollout(run.name) is not None and own:
-            stop_rollout(run.name)
+def _end(run: ImproveRun, outcome: Outcome, why: str) -> None:
+    "Written down first, then done: whoever is killed in between comes to the same end."
+    steps = run.retraining.steps
+    if "decision" not in steps:
+        run.journal.record("decision", {"outcome": outcome, "why": why})
+    if "registration" in steps and "promotion" not in steps:
+        withdraw_challenger(run.name, run.new_version)
+    run.journal.end(outcome, why, run.now)
+
+# %% ../../nbs/retraining/10_improvement.ipynb #7b7d04c5
+def _check_course(run: ImproveRun) -> None:
+    "RetrainingOver: it has been decided, or somebody else has done so. RunError: this is another registry."
+    retraining, steps = run.retraining, run.retraining.steps
+    if decided := steps.get("decision"):
+        raise RetrainingOver(decided["outcome"], decided["why"])
+    if retraining.answer.get("said") == "no":
+        raise RetrainingOver("rejected", f"{retraining.answer['who']}: {retraining.answer['why']}")
+    own = steps.get("registration", {})
+    manifests = {retraining.champion: retraining.manifest, own.get("version", ""): own.get("manifest", "")}
+    for each in load_history(run.name).versions:
+        if manifests.get(each.number, "") not in ("", each.tags.get("manifest", "")):
+            raise RunError(
+                f"version {each.number} of {run.name} is another package in this registry than in retraining "
+                f"{retraining.number}; set MLFLOW_TRACKING_URI as it was, or name another --out to begin anew"
+            )
+    allowed = {retraining.champion, own.get("version", "") if "promotion began" in steps else ""}
+    if "promotion" not in steps and (now := champion_of(run.name).number) not in allowed:
         raise RetrainingOver(
-            "overtaken", f"The champion is version {now}, no longer version {run.retraining.champion}."
+            "overtaken", f"The champion is version {now}, no longer version {retraining.champion}."
         )
 
 # %% ../../nbs/retraining/10_improvement.ipynb #64b975a6
@@ -285,7 +307,7 @@ def answer_retraining(
             raise SettingsError(f"another call for {name} is at work; answer when it has ended")
         journal = load_retraining_journal(folder, name)
         current = journal.current
-        if current is None or "promotion" in current.steps:
+        if current is None or "promotion began" in current.steps:
             raise SettingsError(f"no retraining of {name} waits for an answer; see mlkit improve {name}")
         if why is None and "canary" not in current.steps:
             done = ", ".join(step for step in _STEPS if step in current.steps) or "nothing"

@@ -15,31 +15,33 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core.errors import PackageError, StageError
+from ..core.files import file_digest
 from ..inference.predictor import Predictor, load_predictor
+from ..inference.signing import MANIFEST_FILE
 from ..registry.fetching import ModelReference, fetch_package
 from ..registry.history import ModelVersion, load_history
 from ..registry.model_versions import promote_version, register_package, rollback_champion
-from ..registry.rollout import RolloutMode, read_rollout, start_rollout, stop_rollout
+from ..registry.rollout import RolloutMode, read_rollout, start_rollout
 from . import challenger as training
 from .gate import DEFAULT_GATE, GateSettings
 from .labelled_rows import LabelledRows, read_labelled_rows, rows_of_version
 from .probation import check_probation
 from .retraining_journal import Outcome, Retraining, RetrainingJournal, StepWaits
 from mlkit.retraining.training_snapshot import (
-    GATE_FILE,
     TRAIN_FILE,
     RowFilter,
     SnapshotSettings,
     find_champion_run,
     load_known_rows,
     make_training_snapshot,
+    read_gate_rows,
 )
 from .verification import verify_challenger
 
 # %% auto #0
 __all__ = ['RolloutPlan', 'ImproveSettings', 'champion_of', 'RetrainingOver', 'ImproveRun', 'snapshot_step', 'challenger_step',
            'project_of', 'counted_failures', 'verification_step', 'registration_step', 'rollout_step', 'approval_step',
-           'promotion_step', 'probation_step']
+           'promotion_step', 'probation_step', 'cool_down']
 
 # %% ../../nbs/retraining/09_improvement_steps.ipynb #099550a7
 RolloutPlan = Literal["both", "shadow", "canary", "none"]
@@ -105,6 +107,12 @@ class ImproveRun:
         "Its folder."
         return self.folder / str(self.retraining.number)
 
+    def make_place(self) -> Path:
+        "Its folder, which nobody else can open: snapshot and runs hold real rows."
+        self.place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.place.chmod(0o700)
+        return self.place
+
     @property
     def new_version(self) -> str:
         "The challenger's, once it is registered."
@@ -136,7 +144,7 @@ def snapshot_step(run: ImproveRun) -> dict[str, Any]:
         run.champion,
         known,
         rows,
-        run.place / "snapshot",
+        run.make_place() / "snapshot",
         run.settings.snapshot,
         run.now,
         run.settings.is_erased,
@@ -207,11 +215,8 @@ def counted_failures(run: ImproveRun, step: str) -> Iterator[list[str]]:  # what
 # %% ../../nbs/retraining/09_improvement_steps.ipynb #5db7ee61
 def verification_step(run: ImproveRun) -> dict[str, Any]:
     "A real server answers the newest rows."
-    import pandas as pd
-
     run.tell("asking a server that runs the challenger")
-    gate = pd.read_parquet(run.place / "snapshot" / GATE_FILE)
-    asked = gate.drop(columns=run.champion.task.target)
+    asked = read_gate_rows(run.place / "snapshot").drop(columns=run.champion.task.target)
     package = Path(run.retraining.steps["challenger"]["package"])
     found = verify_challenger(package, run.champion, asked, run.settings.latency)
     if not found.passed:
@@ -223,7 +228,8 @@ def registration_step(run: ImproveRun) -> dict[str, Any]:
     "The challenger becomes a version."
     chosen = run.retraining.steps["challenger"]
     run.tell("registering it")
-    return {"version": register_package(Path(chosen["package"]), Path(chosen["run"]), run.name)}
+    version = register_package(Path(chosen["package"]), Path(chosen["run"]), run.name)
+    return {"version": version, "manifest": file_digest(Path(chosen["package"], MANIFEST_FILE))}
 
 # %% ../../nbs/retraining/09_improvement_steps.ipynb #d2fc17af
 def rollout_step(run: ImproveRun, mode: RolloutMode) -> dict[str, Any]:
@@ -238,6 +244,8 @@ def rollout_step(run: ImproveRun, mode: RolloutMode) -> dict[str, Any]:
             raise RetrainingOver(
                 "overtaken", f"The {mode} of version {run.new_version} was ended by somebody else."
             )
+        if going is not None and going.version != run.new_version:
+            raise StepWaits(f"the end of a rollout that somebody else has started: {going}.")
         run.tell(f"starting the {mode}")
         going = start_rollout(run.name, run.new_version, mode, share, run.settings.subject)
     if f"{mode} began" not in run.retraining.steps:
@@ -248,17 +256,13 @@ def rollout_step(run: ImproveRun, mode: RolloutMode) -> dict[str, Any]:
     if check.state == "waits":
         raise StepWaits(f"the {mode} of version {run.new_version}. {check}")
     if check.state == "failed":
-        stop_rollout(run.name)
         raise RetrainingOver("kept", f"The {mode} was stopped. {check}")
     return check.to_dict()
 
 # %% ../../nbs/retraining/09_improvement_steps.ipynb #a1af7de1
 def approval_step(run: ImproveRun) -> dict[str, Any]:
-    "A person says yes or no, where that is wanted."
+    "A person says yes, where that is wanted; a no has ended the retraining before."
     answer = run.retraining.answer
-    if answer.get("said") == "no":
-        stop_rollout(run.name)
-        raise RetrainingOver("rejected", f"{answer['who']}: {answer['why']}")
     if run.settings.approve == "ask" and not answer:
         say = f"mlkit improve {run.name} --approve, or --reject 'WHY'"
         raise StepWaits(f"a person: version {run.new_version} has passed all else.", f"Say yes or no: {say}")
@@ -273,17 +277,24 @@ def promotion_step(run: ImproveRun) -> dict[str, Any]:
     why = (
         f"Retraining {run.retraining.number} ({run.retraining.trigger}). {steps['challenger']['why']}{asked}"
     )
+    if _PROMOTION_BEGAN not in steps:
+        run.journal.record(_PROMOTION_BEGAN, {"time": time.time()})
     promote_version(run.name, run.new_version, why, steps["snapshot"]["hash"])
     run.tell(f"version {run.new_version} is the champion")
-    return {"time": time.time(), "version": run.new_version, "former": run.retraining.champion}
+    moves = [each for each in load_history(run.name).moves if each.version == run.new_version]
+    when = {"time": min(moves[-1].moment, time.time()), "move": moves[-1].time}
+    return {**when, "version": run.new_version, "former": run.retraining.champion}
+
+
+_PROMOTION_BEGAN = "promotion began"  # from here on it is this retraining that moves the alias
 
 # %% ../../nbs/retraining/09_improvement_steps.ipynb #3cc8dd46
 def probation_step(run: ImproveRun) -> dict[str, Any]:
     "Watch the new champion; the first harmful block rolls back."
     steps = run.retraining.steps
     if "rollback" not in steps:
-        if run.champion_version.number != run.new_version:
-            raise RetrainingOver("promoted", "Somebody else has changed the champion since.")
+        if champion_of(run.name).number != run.new_version:
+            raise _ended_by_hand(run)
         if "probation began" not in steps:
             run.journal.record("probation began", {"time": steps["promotion"]["time"]})
         predictor = run.predictor(run.new_version)
@@ -300,6 +311,24 @@ def probation_step(run: ImproveRun) -> dict[str, Any]:
     if champion_of(run.name).number == run.new_version:
         run.tell("rolling back")
         rollback_champion(run.name, f"Probation of retraining {run.retraining.number}: {reason}")
-    run.journal.cooldown_until = run.now + 86_400 * run.settings.cooldown_days
-    run.journal.cooldown_why = f"version {run.new_version} was rolled back. {reason}"
+    cool_down(run, f"version {run.new_version} was rolled back. {reason}")
     raise RetrainingOver("rolled back", reason)
+
+
+def _ended_by_hand(run: ImproveRun) -> RetrainingOver:
+    "Somebody has moved the alias before the probation was over."
+    last = load_history(run.name).moves[-1]
+    if last.action == "promote":
+        return RetrainingOver("overtaken", f"Version {last.version} was promoted in the probation.")
+    reason = f"{last.who or 'Somebody'} has rolled it back: {last.why or 'no reason was given'}."
+    cool_down(run, f"version {run.new_version} was rolled back. {reason}")
+    return RetrainingOver("rolled back", reason)
+
+
+def cool_down(
+    run: ImproveRun,
+    why: str,  # a sentence
+) -> None:
+    "No alarm and no schedule begins anything for some days; on disk with the journal's next change."
+    run.journal.cooldown_until = run.now + 86_400 * run.settings.cooldown_days
+    run.journal.cooldown_why = why

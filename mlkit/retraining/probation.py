@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from ..core.formatting import format_number
 from ..inference.predictor import Predictor
@@ -18,7 +17,7 @@ from ..monitoring.blocks import cut_blocks
 from ..monitoring.harm import HarmDetector, make_detector, measure_quality
 from ..monitoring.losses import make_loss_measure
 from .labelled_rows import LabelledRows
-from .training_snapshot import GATE_FILE
+from .training_snapshot import read_gate_rows
 from ..task.task import encode_target, target_values
 
 
@@ -49,7 +48,7 @@ def check_probation(
     latency: float = 0.25,  # seconds in which answers are promised
 ) -> Probation:
     "Bet on the truths so far, from the first on: the same rows give the same result whenever one looks."
-    gate = pd.read_parquet(snapshot / GATE_FILE)
+    gate = read_gate_rows(snapshot)
     truth = encode_target(champion.task, target_values(champion.task, gate[champion.task.target]))
     output = champion.predict(gate.drop(columns=champion.task.target))
     measure = make_loss_measure(champion.task, truth, output, champion.threshold)

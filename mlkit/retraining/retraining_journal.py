@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..core.errors import RunError
 from ..core.files import atomic_write
@@ -35,6 +35,7 @@ class Retraining:
     began: float  # seconds since 1970
     champion: str  # the version that is to be replaced
     who: str  # began it
+    manifest: str = ""  # digest of the champion's, which tells its package from others of the same number
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)  # the results of those that are done
     failures: dict[str, int] = field(default_factory=dict)  # how often a step has failed
     answer: dict[str, str] = field(default_factory=dict)  # of the person who was asked
@@ -62,10 +63,10 @@ class RetrainingJournal:
         last = self.retrainings[-1] if self.retrainings else None
         return last if last and last.ended is None else None
 
-    def begin(self, trigger: Trigger, champion: str, now: float) -> Retraining:
+    def begin(self, trigger: Trigger, champion: str, now: float, manifest: str = "") -> Retraining:
         "A new one."
         number = len(self.retrainings) + 1
-        self.retrainings.append(Retraining(number, trigger, now, champion, acting_user()))
+        self.retrainings.append(Retraining(number, trigger, now, champion, acting_user(), manifest))
         self.save()
         return self.retrainings[-1]
 
@@ -97,6 +98,7 @@ def load_retraining_journal(folder: Path, model: str) -> RetrainingJournal:
         values["retrainings"] = [Retraining(**each) for each in values["retrainings"]]
         assert values.pop("format") == _FORMAT
         journal = RetrainingJournal(folder, **values)
+        _check_journal(journal)
     except FileNotFoundError:
         return RetrainingJournal(folder, model)
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
@@ -108,6 +110,19 @@ def load_retraining_journal(folder: Path, model: str) -> RetrainingJournal:
     if journal.model != model:
         raise RunError(f"{path} is of the model {journal.model}, not {model}; name another --out")
     return journal
+
+# %% ../../nbs/retraining/04_retraining_journal.ipynb #42eb3515
+def _check_journal(journal: RetrainingJournal) -> None:
+    "AssertionError: somebody has edited it, and it cannot be what was written."
+    assert type(journal.model) is str and type(journal.cooldown_why) is str
+    assert type(journal.cooldown_until) in (int, float)
+    for number, each in enumerate(journal.retrainings, start=1):
+        assert each.number == number and type(each.champion) is str and type(each.began) in (int, float)
+        assert each.trigger in get_args(Trigger) and each.outcome in get_args(Outcome)
+        assert each.ended is None or type(each.ended) in (int, float)
+        parts = (each.steps, dict), (each.failures, int), (each.answer, str)
+        for part, kind in parts:
+            assert type(part) is dict and all(type(value) is kind for value in part.values())
 
 # %% ../../nbs/retraining/04_retraining_journal.ipynb #5e77b2b6
 @contextmanager

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # %% auto #0
 __all__ = ['TRAIN_FILE', 'GATE_FILE', 'LabelPolicy', 'RowFilter', 'find_champion_run', 'KnownRows', 'load_known_rows',
            'append_rows', 'SnapshotSettings', 'choose_gate_rows', 'created_at', 'make_training_snapshot',
-           'write_snapshot']
+           'write_snapshot', 'read_gate_rows']
 
 # %% ../../nbs/retraining/05_training_snapshot.ipynb #bbe8b231
 def find_champion_run(
@@ -264,7 +264,7 @@ def write_snapshot(
         shutil.rmtree(left, ignore_errors=True)
     beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
-        beside.mkdir(parents=True)
+        beside.mkdir(mode=0o700, parents=True)  # real rows
         train.to_parquet(beside / TRAIN_FILE, index=False)
         gate.to_parquet(beside / GATE_FILE, index=False)
         pd.DataFrame({"time": times}).to_parquet(beside / "times.parquet", index=False)
@@ -279,3 +279,18 @@ def write_snapshot(
         reason = error.strerror or error
         raise RunError(f"cannot write {folder}: {reason}; free space, or name another --out") from error
     return facts
+
+
+def read_gate_rows(
+    snapshot: Path,  # the folder
+) -> pd.DataFrame:  # raw cells, and the target
+    "The rows of the gate. RunError: they are gone."
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(snapshot / GATE_FILE)
+    except (OSError, ValueError) as error:
+        path = snapshot / GATE_FILE
+        raise RunError(
+            f"cannot read {path}; bring it back, or begin anew: mlkit improve NAME --out FOLDER"
+        ) from error
