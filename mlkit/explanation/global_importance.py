@@ -180,7 +180,7 @@ def plot_importance(
     values: pd.DataFrame,  # from `shap_table`
     table: pd.DataFrame,  # from `importance_table`
 ) -> Plot:
-    "What moves predictions, and what the score is owed to."
+    "What moves predictions, and what the score depends on."
     names, scale = list(table.column[:_MAX_PLOTTED_COLUMNS]), 1 if task.type == "regression" else 100
     plot, (left, right) = new_plot(9.4, 1.5 + 0.38 * len(names), columns=2)
     for place, name in enumerate(names):
@@ -205,7 +205,7 @@ def plot_importance(
         xlabel=f"moves {explained_quantity(task)} by{effect_unit(task)}",
     )
     lost = f"{METRICS[task.metric].label} lost when it is shuffled"
-    right.set(title="What the score is owed to", xlabel=lost)
+    right.set(title="What the score depends on", xlabel=lost)
     for colour, words in ((BLUE, "low value"), (VERMILION, "high value"), (GREY, "no order, or missing")):
         left.scatter([], [], s=20, color=colour, label=words)
     plot.legend(loc="outside lower center", ncols=4, frameon=False)

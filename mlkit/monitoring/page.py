@@ -57,7 +57,7 @@ def describe_state(
             False,
             "The model does harm",
             (
-                f"{label} is {format_number(score)}; worse than {format_number(limit)} is more than the problem "
+                f"{label} is {format_number(score)}, beyond the limit of {format_number(limit)} that the problem "
                 f"tolerates{since}."
             ),
         )

@@ -380,7 +380,7 @@ def complete_task(
     wrong = metric_problem(metric, type, subject) or goal_problem(problem.goal, metric)
     if wrong:
         raise DataError(wrong)
-    reason += f"; {metric} {'is its usual metric' if problem.metric == 'auto' else 'was stated as metric'}."
+    reason += f"; {METRICS[metric].label} {'is its usual metric' if problem.metric == 'auto' else 'was stated as metric'}."
     return Task(
         problem.target,
         type,
