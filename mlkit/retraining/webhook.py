@@ -93,7 +93,12 @@ class RetrainingChild:
                 return
             why, self._harmed = ["--trigger", "harmed"] if self._harmed else [], False
             self.calls += 1
-            self.process = subprocess.Popen([*self._command, *self._told, *why], stdin=subprocess.PIPE)
+            try:
+                self.process = subprocess.Popen([*self._command, *self._told, *why], stdin=subprocess.PIPE)
+            except OSError as error:  # no memory, no more processes: the alarm is kept
+                self._harmed = self._harmed or bool(why)
+                self.tell(f"mlkit improve cannot be started: {error.strerror}; again in {self.every:g} s")
+                continue
             code = self.process.wait()
             self.process = None
             if code and not self._stop.is_set():

@@ -21,7 +21,9 @@ from mlkit.registry.rollout import ROLLOUT_TAG, read_rollout, start_rollout
 from mlkit.retraining.improvement import answer_retraining, improve_model
 from mlkit.retraining.improvement_steps import ImproveSettings
 from mlkit.retraining.retraining_journal import load_retraining_journal
+from mlkit.retraining.webhook import RetrainingChild
 from mlkit.serving.prediction_log import FeedbackRecord, PredictionRecord, open_log_database, write_records
+from tests.conftest import until
 from tests.retraining.dying import died
 
 NAME = "parcels"
@@ -296,6 +298,21 @@ def test_the_alarm_of_an_earlier_champion_begins_nothing(desk, tmp_path, trigger
     asked = ImproveSettings(log="log.db", monitor=tmp_path)
     progress = improve_model(NAME, desk.folder, asked, trigger)
     assert progress.state == "idle" and desk.journal().retrainings == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a program of two lines of shell")
+def test_an_alarm_is_kept_when_no_process_can_be_started(tmp_path):
+    program, said = tmp_path / "mlkit", list[str]()
+    child = RetrainingChild(["churn"], 0.1, said.append, command=[str(program)])
+    try:
+        child.ask()
+        assert until(lambda: len(said) > 1, 20) and "cannot be started" in said[0]
+        program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked')
+        program.chmod(0o700)
+        assert until(lambda: (tmp_path / "asked").exists() and (tmp_path / "asked").read_text(), 20)
+        assert (tmp_path / "asked").read_text().splitlines()[0] == "churn --trigger harmed"
+    finally:
+        child.close()
 
 
 # ------------------------------------ the files
