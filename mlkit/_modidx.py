@@ -3619,6 +3619,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'mlkit/retraining/challenger.py'),
                                              'mlkit.retraining.challenger.harm_begin': ( 'retraining/challenger.html#harm_begin',
                                                                                          'mlkit/retraining/challenger.py'),
+                                             'mlkit.retraining.challenger.keeps_its_promise': ( 'retraining/challenger.html#keeps_its_promise',
+                                                                                                'mlkit/retraining/challenger.py'),
                                              'mlkit.retraining.challenger.planned_attempts': ( 'retraining/challenger.html#planned_attempts',
                                                                                                'mlkit/retraining/challenger.py'),
                                              'mlkit.retraining.challenger.recent_table': ( 'retraining/challenger.html#recent_table',

@@ -157,9 +157,10 @@ _MOST_FAILURES = 3
 
 
 def challenger_step(run: ImproveRun) -> dict[str, Any]:
-    "Up to three challengers, until one passes the gate."
+    "Up to three challengers, until one passes the gate and does what it promises; else the best that passes."
     facts, snapshot = run.retraining.steps["snapshot"], run.place / "snapshot"
-    attempts, why = training.planned_attempts(facts["harm_begin"], snapshot), ""
+    attempts = training.planned_attempts(facts["harm_begin"], snapshot)
+    passed, why = list[dict[str, Any]](), ""
     for number, attempt in enumerate(attempts, start=1):
         key = f"challenger: {attempt}"
         if key not in run.retraining.steps:
@@ -168,8 +169,12 @@ def challenger_step(run: ImproveRun) -> dict[str, Any]:
         result = run.retraining.steps[key]
         why = f"{attempt.capitalize()}: {' '.join(result['reasons'])}"
         if result["promoted"]:
-            return {**result, "attempt": attempt, "why": why}
-    raise RetrainingOver("kept", f"{len(attempts)} challengers were trained, none has passed. {why}")
+            passed.append({**result, "attempt": attempt, "why": why})
+            if result["keeps_promise"]:
+                break
+    if not passed:
+        raise RetrainingOver("kept", f"{len(attempts)} challengers were trained, none has passed. {why}")
+    return max(passed, key=lambda each: (each["keeps_promise"], each["difference"]["value"]))
 
 
 def _try_attempt(run: ImproveRun, attempt: training.Attempt, attempts: int) -> dict[str, Any]:
@@ -189,7 +194,13 @@ def _try_attempt(run: ImproveRun, attempt: training.Attempt, attempts: int) -> d
         run.champion, new, snapshot, run.retraining.trigger, attempts, run.settings.gate
     )
     run.tell(str(decision))
-    return {**decision.to_dict(), "package": str(package.absolute()), "run": str(folder.absolute())}
+    promise = {"keeps_promise": decision.is_promoted and training.keeps_its_promise(new, snapshot)}
+    return {
+        **decision.to_dict(),
+        **promise,
+        "package": str(package.absolute()),
+        "run": str(folder.absolute()),
+    }
 
 # %% ../../nbs/retraining/09_improvement_steps.ipynb #e7a38c3e
 def project_of(champion_run: Path) -> str:

@@ -7,6 +7,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import alembic.command  # noqa: F401 - all that is slow is imported once, before the processes are forked
+import mlflow.pyfunc  # noqa: F401
+import mlflow.store.model_registry.sqlalchemy_store
+import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+import onnxruntime  # noqa: F401
+import pyarrow.parquet  # noqa: F401
+import scipy.stats  # noqa: F401
 from mlflow import MlflowClient
 
 from mlkit.retraining.improvement import improve_model
