@@ -3421,6 +3421,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'mlkit/registry/fetching.py'),
                                          'mlkit.registry.fetching._download': ( 'registry/fetching.html#_download',
                                                                                 'mlkit/registry/fetching.py'),
+                                         'mlkit.registry.fetching._failure_key': ( 'registry/fetching.html#_failure_key',
+                                                                                   'mlkit/registry/fetching.py'),
                                          'mlkit.registry.fetching._fetch': ('registry/fetching.html#_fetch', 'mlkit/registry/fetching.py'),
                                          'mlkit.registry.fetching._fetch_once': ( 'registry/fetching.html#_fetch_once',
                                                                                   'mlkit/registry/fetching.py'),

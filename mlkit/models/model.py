@@ -315,6 +315,8 @@ def load_first_settings(
         return []
     file = Path(start_from) / "artifacts" / "choice.json"
     if not file.is_file():
-        raise SettingsError(f"train.start_from: {start_from} is no run folder with a trained model; name one")
+        raise SettingsError(
+            f"start_from names {start_from}, which is no run folder with a trained model; name one"
+        )
     run.depends_on_file(file)
     return chosen_settings(json.loads(file.read_text(encoding="utf-8")))

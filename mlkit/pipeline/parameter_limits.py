@@ -145,6 +145,9 @@ PARAMETER_LIMITS: dict[str, Limit] = {
     "serve.max_bytes": NumberRange(100),
     "serve.max_rows": NumberRange(1),
     "serve.max_seconds": NumberRange(0.1),
+    "improve.error_rate": NumberRange(0, 0.5, ends=False),
+    "improve.retrainings": NumberRange(1),
+    "improve.tolerance": NumberRange(0),
     "deploy.targets": WordList(
         ("docker", "compose", "kubernetes", "aws", "gcp", "azure", "schedule"), several=True
     ),

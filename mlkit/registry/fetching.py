@@ -194,26 +194,31 @@ def _read_pointer(path: Path) -> Any:
 
 # %% ../../nbs/registry/06_fetching.ipynb #d0b49a43
 _RETRY_SECONDS = 60.0  # a damaged package is not fetched again every second
-_failures: dict[str, tuple[float, Exception]] = {}  # by digest: until when it is not tried again, and why
+_failures: dict[tuple[str, ...], tuple[float, Exception]] = {}  # until when it is not tried again, and why
+
+
+def _failure_key(entry: Any) -> tuple[str, ...]:
+    "The same package may be whole in one place and damaged in another."
+    return tracking_uri(ANY_RUN), entry.name, str(entry.version), entry.tags["manifest"]
 
 
 def _fetch_once(client: Any, entry: Any) -> None:
     "Fetch and verify a package; one that has failed is not tried again for a minute."
-    digest = entry.tags["manifest"]
-    until, problem = _failures.get(digest, (0.0, None))
+    key = _failure_key(entry)
+    until, problem = _failures.get(key, (0.0, None))
     if problem is not None and time.monotonic() < until:
-        raise problem
+        raise problem.with_traceback(None)
     try:
         _fetch(client, entry)
     except Exception as error:
-        _failures[digest] = time.monotonic() + _RETRY_SECONDS, error
+        _failures[key] = time.monotonic() + _RETRY_SECONDS, error
         raise
-    _failures.pop(digest, None)
+    _failures.pop(key, None)
 
 
 def _try_to_fetch(client: Any, entry: Any) -> None:
     "Fetch a challenger. A problem is logged once."
-    known = entry.tags["manifest"] in _failures
+    known = _failure_key(entry) in _failures
     try:
         _fetch_once(client, entry)
     except Exception as error:

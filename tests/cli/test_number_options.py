@@ -27,7 +27,9 @@ def test_there_are_some():
 @pytest.mark.parametrize("command, option, kind", number_options())
 @pytest.mark.parametrize("value", ["-3", "99999999999999", "nan", "x", ""])
 def test_a_number_out_of_its_range_is_one_line(command, option, kind, value, monkeypatch, capsys):
-    words = {"score": ["model", "in.csv", "out.csv"], "serve": ["model"]}.get(command, ["model", "log.db"])
+    words = {"score": ["model", "in.csv", "out.csv"], "serve": ["model"], "audit": ["show"]}.get(
+        command, ["model", "log.db"]
+    )
     monkeypatch.setattr("sys.argv", ["mlkit", command, *words, f"{option}={value}"])
     with pytest.raises(SystemExit) as end:
         main()

@@ -50,7 +50,7 @@ def test_a_score_that_cannot_be_confirms_no_fit():
     fit, why = confirm_fit(task, "good", 0.8, [0.8, 0.8], (math.nan, math.nan, math.nan), math.nan)
     assert fit == "unknown" and "undefined" in why
     metrics = {"metric": "roc_auc", "score": None, "interval": [None, None], "baseline": None, "fit": fit}
-    assert summarise(metrics) == "roc_auc undefined on the test rows; fit: unknown"
+    assert summarise(metrics) == "AUC-ROC undefined on the test rows; fit: unknown"
 
 
 def test_fit_says_that_the_mean_of_a_number_moved():

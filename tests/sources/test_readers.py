@@ -132,8 +132,8 @@ def test_lines_above_the_header_are_told_and_counted(put):
     data, origin = collect(put("x.csv", "Sales of May\n\na,b\nx,1\ny,2\n"))
     assert describe_snapshot(data, origin).endswith(", without 2 lines above the header")
     assert refused(put("y.csv", "Sales of May\n\na,b\nx,1\ny,2\nz,3,4\n" + "y,2\n" * 9)) == (
-        "y.csv: line 3 has 2 fields where the header has 1 (and 12 more such rows); "
-        "delete what stands above the header, and mend the file"
+        "y.csv: line 6 has 3 fields where the header has 2; "
+        "mend the file, or quote cells that contain the delimiter"
     )
 
 

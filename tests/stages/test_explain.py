@@ -520,7 +520,7 @@ def secret_run(tmp_path_factory):
     left = rng.random(rows) < 1 / (1 + np.exp(-(2 * (names == SECRETS[0]) + size)))
     frame = pd.DataFrame(
         {
-            "agent name": names,
+            "desk name": names,
             "size": size,
             "area": rng.choice(["north", "south"], rows),
             "left": np.where(left, "yes", "no"),
@@ -533,11 +533,11 @@ def secret_run(tmp_path_factory):
 
 def test_personal_values_are_in_no_output(secret_run):
     found, card = secret_run.load("explanations"), secret_run.load("card.md")
-    assert found["rows"][0]["cells"]["agent name"] == "•••"
-    assert "agent name" in [line["column"] for line in found["importance"]], "the model does read it"
+    assert found["rows"][0]["cells"]["desk name"] == "•••"
+    assert "desk name" in [line["column"] for line in found["importance"]], "the model does read it"
     for text in (json.dumps(found, ensure_ascii=False), card, secret_run.load("card.html")):
         assert not [word for secret in SECRETS for word in secret.split() if word in text]
-    assert "`agent name` (name, used)" in card and "Ask whether it must" in card
+    assert "`desk name` (name, used)" in card and "Ask whether it must" in card
 
 
 def test_the_card_has_every_section_and_says_what_is_not_known(secret_run):

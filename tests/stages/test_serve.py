@@ -149,7 +149,7 @@ BODIES = {
     "half": (b'{"weight": 2', 400),
     "NaN": (b'{"weight": NaN}', 400),
     "Infinity": (b'{"weight": -Infinity}', 400),
-    "a number without end": (b'{"weight": 1e999}', 400),
+    "a number without end": (b'{"weight": 1e999}', 422),
     "a name twice": (b'{"weight": 1, "weight": 2}', 400),
     "a name twice, escaped": (b'{"weight": 1, "\\u0077eight": 2}', 400),
     "a name twice, in a list": (b'[{"weight": 1}, {"weight": 1, "weight": 2}]', 400),
@@ -264,7 +264,7 @@ def test_everything_that_is_wrong_with_settings_is_said_at_once():
         read_serve_settings({"MLKIT_SERVE_MODLE": "m", "MLKIT_SERVE_MAX_ROWS": "0", "MLKIT_SERVE_LOG_SHARE": "2",
                      "MLKIT_SERVE_KEYS": "off", "MLKIT_SERVE_TIMEOUT": "soon"})  # fmt: skip
     lines = str(error.value).splitlines()
-    assert len(lines) == 5 and "MLKIT_SERVE_MODLE; did you mean 'MODEL'?" in lines[0]
+    assert len(lines) == 5 and "MLKIT_SERVE_MODLE; did you mean 'MLKIT_SERVE_MODEL'?" in lines[0]
 
 
 def test_it_answers_over_tls(package, tmp_path):
