@@ -34,7 +34,7 @@ _MIN_RECENT_ROWS = 300  # since the harm began: fewer teach too little
 
 # %% auto #0
 __all__ = ['Attempt', 'ATTEMPTS', 'harm_begin', 'run_overrides', 'train_challenger', 'planned_attempts', 'count_recent_rows',
-           'recent_table', 'compare_with_champion', 'gate_slices', 'keeps_its_promise']
+           'recent_table', 'compare_with_champion', 'gate_slices', 'is_within_reference']
 
 # %% ../../nbs/retraining/06_challenger.ipynb #c5cdb89d
 def harm_begin(
@@ -225,7 +225,7 @@ def gate_slices(predictor: Predictor, frame: pd.DataFrame) -> Iterator[tuple[str
                 yield f"{name} {group}", places == place
 
 # %% ../../nbs/retraining/06_challenger.ipynb #fddb6206
-def keeps_its_promise(challenger: Predictor, snapshot: Path) -> bool:
+def is_within_reference(challenger: Predictor, snapshot: Path) -> bool:
     "Whether its own monitor would be content with it on the gate's rows."
     frame, task = read_gate_rows(snapshot), challenger.task
     quality = Reference.from_dict(challenger.content("reference.json")).quality["metric"]

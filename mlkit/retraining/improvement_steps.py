@@ -170,11 +170,11 @@ def challenger_step(run: ImproveRun) -> dict[str, Any]:
         why = f"{attempt.capitalize()}: {' '.join(result['reasons'])}"
         if result["promoted"]:
             passed.append({**result, "attempt": attempt, "why": why})
-            if result["keeps_promise"]:
+            if result["within_reference"]:
                 break
     if not passed:
         raise RetrainingOver("kept", f"{len(attempts)} challengers were trained, none has passed. {why}")
-    return max(passed, key=lambda each: (each["keeps_promise"], each["difference"]["value"]))
+    return max(passed, key=lambda each: (each["within_reference"], each["difference"]["value"]))
 
 
 def _try_attempt(run: ImproveRun, attempt: training.Attempt, attempts: int) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _try_attempt(run: ImproveRun, attempt: training.Attempt, attempts: int) -> d
         run.champion, new, snapshot, run.retraining.trigger, attempts, run.settings.gate
     )
     run.tell(str(decision))
-    promise = {"keeps_promise": decision.is_promoted and training.keeps_its_promise(new, snapshot)}
+    promise = {"within_reference": decision.is_promoted and training.is_within_reference(new, snapshot)}
     return {
         **decision.to_dict(),
         **promise,
