@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ class World:
         table = make_customers(20_000, seed=77).query("churned in ('yes', 'no')")
         truths = table.pop("churned").tolist()
         rows = [{key: cell for key, cell in row.items() if cell == cell} for row in table.to_dict("records")]
-        for number, (row, truth) in enumerate(zip(rows, truths, strict=True)):
+        for row, truth in cycle(zip(rows, truths, strict=True)):
             if not self.busy:
                 break
             answer = client.request("POST", "/predict", row)
@@ -56,7 +57,7 @@ class World:
             told = {"yes": "no", "no": "yes"}[truth] if self.turned else truth
             feedback = client.request("POST", "/feedback", {"id": answer.value["id"], "truth": told})
             if feedback.status != 200:
-                self.failed.append(f"feedback {number}: {feedback.status}")
+                self.failed.append(f"feedback: {feedback.status}")
             time.sleep(0.005)
         client.close()
 
@@ -183,32 +184,34 @@ def test_harm_leads_to_a_better_model_and_a_bad_one_is_undone(own_home, tmp_path
         assert load_history("churn").champion.number == "1" and not checks.harmed_at
         world.turned = True
 
-        # Harm is found, Prometheus fires, Alertmanager calls, and the challenger makes its way.
+        # Harm is found, Prometheus fires, Alertmanager calls, and a challenger makes its way. On a machine that is
+        # busy with other things one may be stopped for being slow; then the next one tries.
+        journal = partial(load_retraining_journal, tmp_path / "improve" / "churn", "churn")
+        champion = lambda: load_history("churn").champion.number  # noqa: E731
         assert until(lambda: bool(checks.harmed_at), 180, 0.2), words()
         alarm = checks.harmed_at[0]
-        assert until(lambda: load_history("churn").champion.number == "2", 600, 0.5), words()
-        promoted = time.monotonic() - alarm
-        assert until(lambda: served_version(world.port) == "2", 30, 0.05), words()
-        [first] = load_retraining_journal(tmp_path / "improve" / "churn", "churn").retrainings
-        assert first.trigger == "harmed"
-        assert {"snapshot", "challenger", "verification", "shadow", "canary"} <= {*first.steps}
+        assert until(lambda: champion() != "1", 600, 0.5), words()
+        promoted, better = time.monotonic() - alarm, champion()
+        assert until(lambda: served_version(world.port) == better, 30, 0.05), words()
+        retraining = journal().retrainings[-1]
+        assert retraining.trigger == "harmed"
+        assert {"snapshot", "challenger", "verification", "shadow", "canary"} <= {*retraining.steps}
 
         # It passes its probation. Then somebody promotes the bad one by hand.
-        journal = partial(load_retraining_journal, tmp_path / "improve" / "churn", "churn")
-        assert until(lambda: journal().retrainings[0].outcome == "promoted", 180, 0.5), words()
+        assert until(lambda: journal().retrainings[-1].outcome == "promoted", 240, 0.5), words()
+        count = len(journal().retrainings)
         forced = subprocess.run(
             [*COMMAND, "promote", "churn", "1", "--why", "a hunch"], env=os.environ, capture_output=True
         )
         assert forced.returncode == 0, forced
         began = time.monotonic()
         assert until(lambda: served_version(world.port) == "1", 30, 0.05), words()
-        assert until(lambda: load_history("churn").champion.number == "2", 300, 0.1), words()
+        assert until(lambda: champion() == better, 300, 0.1), words()
         undone, back = time.monotonic() - began, time.monotonic()
-        assert until(lambda: served_version(world.port) == "2", 30, 0.02), words()
+        assert until(lambda: served_version(world.port) == better, 30, 0.02), words()
         switched = time.monotonic() - back
-        assert len(journal().retrainings) == 1 and journal().cooldown_until > time.time()
-        history = str(load_history("churn"))
-        assert "rollback" in history.lower() or "rolled back" in history.lower(), history
+        assert len(journal().retrainings) == count and journal().cooldown_until > time.time()
+        assert "a hunch" in str(load_history("churn"))
     assert world.failed == []
     assert until(lambda: logged(tmp_path) == world.answers, 30, 0.2), (logged(tmp_path), world.answers)
     print(
