@@ -268,7 +268,7 @@ def test_what_is_stated_overrules_what_is_seen() -> None:
     assert settled(list(range(20)) * 2, task="multiclass").classes[-1] == "19"
     task = settled(["yes", "no"] * 3, positive="NO", metric="log_loss", goal=0.4)
     assert (task.classes, task.metric, task.direction) == (["yes", "no"], "log_loss", "minimize")
-    assert "it was stated" in task.reason and "log_loss was stated" in task.reason
+    assert "it was stated" in task.reason and "Log loss was stated" in task.reason
 
 
 @pytest.mark.parametrize(
