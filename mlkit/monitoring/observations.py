@@ -10,7 +10,8 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['ObservedRows', 'Observations', 'read_observed_table', 'is_log', 'read_observed_log', 'is_other_version',
-           'open_log_to_read', 'read_truth']
+           'open_log_to_read', 'connected_log', 'read_truth']
 
 # %% ../../nbs/monitoring/07_observations.ipynb #bc11861f
 @dataclass
@@ -154,22 +155,13 @@ def read_observed_log(
     now: float | None = None,  # seconds since 1970
 ) -> Observations:
     "What is new in a prediction log. SettingsError: it is not there; DataError: it is of another model, or locked."
-    from sqlalchemy.exc import SQLAlchemyError
-
-    engine, name, moment = open_log_to_read(log), Path(log).name, time.time() if now is None else now
-    try:
-        with engine.connect() as connection:
-            rows = _new_predictions(connection, cursor, predictor.name)
-            told = _new_feedback(connection, cursor, predictor.name)
-            others = (
-                _other_models(connection, predictor.name) if not rows and not cursor.get("prediction") else []
-            )
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0][:100]
-        mend = "it is busy; try again" if "locked" in reason else "is it the prediction log of mlkit serve?"
-        raise DataError(f"cannot read the prediction log {name}: {reason}; {mend}") from error
-    finally:
-        engine.dispose()
+    name, moment = Path(log).name, time.time() if now is None else now
+    with connected_log(log) as connection:
+        rows = _new_predictions(connection, cursor, predictor.name)
+        told = _new_feedback(connection, cursor, predictor.name)
+        others = (
+            _other_models(connection, predictor.name) if not rows and not cursor.get("prediction") else []
+        )
     if others:
         raise DataError(f"{name} holds predictions of {', '.join(others[:3])}, and none of {predictor.name}")
     notes, last = list[str](), {"prediction": rows[-1][0]} if rows else {}
@@ -219,6 +211,25 @@ def open_log_to_read(
         return create_engine(url, hide_parameters=True)
     except (SQLAlchemyError, ImportError) as error:
         raise SettingsError(f"cannot open the prediction log: {str(error).splitlines()[0][:100]}") from error
+
+
+@contextmanager
+def connected_log(
+    log: str,  # a path, an address, or env:NAME
+) -> Iterator[Any]:  # a connection
+    "A prediction log, open to be read. SettingsError: it is not there; DataError: it is busy, or no log."
+    from sqlalchemy.exc import SQLAlchemyError
+
+    engine = open_log_to_read(log)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0][:100]
+        mend = "it is busy; try again" if "locked" in reason else "is it the prediction log of mlkit serve?"
+        raise DataError(f"cannot read the prediction log {Path(log).name}: {reason}; {mend}") from error
+    finally:
+        engine.dispose()
 
 # %% ../../nbs/monitoring/07_observations.ipynb #ae710276
 def _new_predictions(connection: Any, cursor: Mapping[str, Any], model: str) -> list[Any]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ import numpy as np
 
 from ..core.errors import DataError
 from ..inference.predictor import Predictor
-from ..monitoring.observations import is_other_version, open_log_to_read, read_truth
+from ..monitoring.observations import connected_log, is_other_version, read_truth
 from ..task.metrics import predicted_codes
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def read_labelled_rows(
     from sqlalchemy import text
 
     asked = {"model": predictor.name, "since": since}
-    with _connected(log) as connection:
+    with connected_log(log) as connection:
         rows = list(connection.execute(text(_JOINED), asked))
         without = int(connection.execute(text(_WITHOUT), asked).scalar() or 0)
         names = [] if rows or without else [str(row[0]) for row in connection.execute(text(_MODELS))]
@@ -84,22 +83,6 @@ def read_labelled_rows(
             f"{Path(log).name} holds predictions of {names[0]}, and none of {predictor.name}; check --log"
         )
     return _as_labelled(predictor, rows, Counter({"without a truth": without}))
-
-
-@contextmanager
-def _connected(log: str) -> Iterator[Any]:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    engine = open_log_to_read(log)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0][:100]
-        mend = "it is busy; try again" if "locked" in reason else "is it the prediction log of mlkit serve?"
-        raise DataError(f"cannot read the prediction log {Path(log).name}: {reason}; {mend}") from error
-    finally:
-        engine.dispose()
 
 # %% ../../nbs/retraining/03_labelled_rows.ipynb #291edae5
 def _as_labelled(predictor: Predictor, rows: Sequence[Any], left_out: Counter[str]) -> LabelledRows:

@@ -11,17 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..core.errors import DataError
 from ..core.formatting import format_number
 from ..inference.predictor import Predictor
 from ..monitoring.blocks import cut_blocks
 from ..monitoring.losses import LossMeasure
-from ..monitoring.observations import open_log_to_read, read_truth
+from ..monitoring.observations import connected_log, read_truth
 from ..monitoring.sketch import Reference
 from ..registry.rollout import Rollout
 
@@ -165,35 +163,24 @@ _MOST_ROWS = 200_000
 def _read_log(log: str, model: str, rollout: Rollout) -> _Logged:
     "What was logged of a rollout. SettingsError: there is no log; DataError: it cannot be read."
     from sqlalchemy import inspect, text
-    from sqlalchemy.exc import SQLAlchemyError
 
-    engine = open_log_to_read(log)
     given = {"model": model, "new": rollout.version, "old": rollout.champion, "began": rollout.began}
-    try:
-        has_shadow = inspect(engine).has_table("shadow_predictions")
-        with engine.connect() as connection:
-            order = "rowid" if engine.dialect.name == "sqlite" else "time"
+    with connected_log(log) as connection:
+        has_shadow = inspect(connection).has_table("shadow_predictions")
+        order = "rowid" if connection.dialect.name == "sqlite" else "time"
 
-            def rows(query: str) -> list[_Row]:
-                found = connection.execute(text(f"{query} LIMIT {_MOST_ROWS}"), given)
-                return [_Row(*row) for row in found]
+        def rows(query: str) -> list[_Row]:
+            found = connection.execute(text(f"{query} LIMIT {_MOST_ROWS}"), given)
+            return [_Row(*row) for row in found]
 
-            columns, whose = (
-                "id, time, output, seconds",
-                "FROM predictions WHERE model = :model AND version =",
-            )
-            shadow = rows(f"{_SHADOW} ORDER BY s.{order}") if has_shadow else []
-            new = rows(f"SELECT {columns} {whose} :new AND time >= :began ORDER BY {order}")
-            old = rows(f"SELECT {columns} {whose} :old AND time >= :began ORDER BY {order}")
-            before = rows(
-                f"SELECT {columns} {whose} :old AND time < :began AND time > :began - 86400 ORDER BY time DESC"
-            )
-            told = connection.execute(text(_TRUTHS), given).fetchall()
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0][:100]
-        raise DataError(f"cannot read the prediction log {Path(log).name}: {reason}") from error
-    finally:
-        engine.dispose()
+        columns, whose = ("id, time, output, seconds", "FROM predictions WHERE model = :model AND version =")
+        shadow = rows(f"{_SHADOW} ORDER BY s.{order}") if has_shadow else []
+        new = rows(f"SELECT {columns} {whose} :new AND time >= :began ORDER BY {order}")
+        old = rows(f"SELECT {columns} {whose} :old AND time >= :began ORDER BY {order}")
+        before = rows(
+            f"SELECT {columns} {whose} :old AND time < :began AND time > :began - 86400 ORDER BY time DESC"
+        )
+        told = connection.execute(text(_TRUTHS), given).fetchall()
     first: dict[str, int] = {}
     for number, id, _ in told:
         first.setdefault(id, number)
