@@ -28,7 +28,7 @@ run: $(READY)  ## set up, then run the pipeline on the built-in example (setting
 	@$(BIN)/mlkit run
 
 lab: $(READY)  ## set up, then open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/index.ipynb
+	@$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/index.ipynb --LabApp.news_url=None
 
 # ---------------------------------------------------------------------------------------------- for authors
 check: lint types layers project  ## what takes no minute: code, types, layers, notebooks clean and exported, README.md
@@ -80,7 +80,7 @@ lint: $(READY_DEV)
 
 types: $(READY_DEV)
 	@echo "== types: mypy"
-	@$(BIN)/mypy --no-error-summary mlkit || { echo "make types: mypy found the above. Mend the notebook that is named at the top of the file, then 'make notebooks'." >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary mlkit tests/project/user_script.py || { echo "make types: mypy found the above. Mend the notebook that is named at the top of the file, then 'make notebooks'." >&2; exit 1; }
 
 layers: $(READY_DEV)
 	@echo "== layers: import-linter"
@@ -96,7 +96,7 @@ lessons: $(READY_DEV)
 
 tests: $(READY_DEV)
 	@echo "== tests: pytest"
-	@$(BIN)/pytest tests -n 2 --dist loadfile --durations=30 $(PROJECT:%=--ignore=%)
+	@$(BIN)/pytest tests -n 2 --dist loadfile --no-loadscope-reorder --durations=30 $(PROJECT:%=--ignore=%)
 
 # ---------------------------------------------------------------------------------------------- the environment
 # One .venv in two steps: a user's, and on top of it an author's. Each is made once, and gone through again when

@@ -20,7 +20,11 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 if TYPE_CHECKING:
+    from . import automate as automate
+    from . import automation as automation
     from . import cli as cli
+    from . import collaborate as collaborate
+    from . import collaboration as collaboration
     from . import collect as collect
     from . import core as core
     from . import data as data
@@ -40,27 +44,37 @@ if TYPE_CHECKING:
     from . import packaging as packaging
     from . import pipeline as pipeline
     from . import prepare as prepare
-    from . import problem as problem
     from . import privacy as privacy
+    from . import problem as problem
+    from . import protect as protect
     from . import quality as quality
     from . import registry as registry
     from . import retraining as retraining
     from . import score as score
     from . import scoring as scoring
+    from . import security as security
     from . import serve as serve
     from . import serving as serving
     from . import sources as sources
     from . import task as task
+    from . import template as template
     from . import train as train
     from . import validate as validate
     from .core.errors import DataError as DataError
     from .core.errors import MLKitError as MLKitError
+    from .core.errors import MLKitWarning as MLKitWarning
     from .core.errors import PackageError as PackageError
     from .core.errors import RunError as RunError
     from .core.errors import SettingsError as SettingsError
     from .core.errors import StageError as StageError
+    from .core.own_feature import feature as feature
     from .inference.predictor import load_predictor as load_predictor
+    from .pipeline.compare_models import compare as compare
+    from .pipeline.estimators import MLKitClassifier as MLKitClassifier
+    from .pipeline.estimators import MLKitRegressor as MLKitRegressor
     from .pipeline.fit import fit as fit
+    from .pipeline.saved_model import load as load
     from .sources.examples import load_example as load_example
+    from .task.own_metric import metric as metric
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

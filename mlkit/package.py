@@ -5,6 +5,7 @@
 # %% ../nbs/08_package.ipynb #113aeab7
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ FILE_PURPOSES = {
     "reference.json": "what was usual, in counts, to watch the model by",
     "card.md": "the model card",
     "card.html": "the model card, as a page",
+    "sbom.cdx.json": "every library that it needs, for scanners to read",
+    "code": "what the project has written of it: features and estimators",
     "manifest.json": "where it comes from, and the digest of every file",
     "signature": "who made it",
 }
@@ -40,7 +43,11 @@ FILE_PURPOSES = {
 def show_package(folder: Path) -> pd.DataFrame:
     "The files of a package, what they are for, and how large they are."
     there = [name for name in FILE_PURPOSES if (folder / name).exists()]
-    sizes = [f"{(folder / name).stat().st_size / 1024:,.1f}" for name in there]
+    files = {
+        name: [path for path in [folder / name, *(folder / name).rglob("*")] if path.is_file()]
+        for name in there
+    }
+    sizes = [f"{sum(path.stat().st_size for path in paths) / 1024:,.1f}" for paths in files.values()]
     return pd.DataFrame({"what for": [FILE_PURPOSES[name] for name in there], "kB": sizes}, index=there)
 
 # %% ../nbs/08_package.ipynb #f9262f7c
@@ -67,9 +74,13 @@ def package_record(
     folder: Path,  # of the package
     manifest: dict[str, Any],
     version: str,  # of the registry; empty: it is not registered
+    membership: Mapping[str, Any] | None = None,  # from `check_membership`
+    changed: str = "",  # from `check_raw_columns`
 ) -> dict[str, Any]:
     "What the stage hands on."
     record = {"name": manifest["name"], "version": version, "folder": folder.name}
+    record |= {"membership": dict(membership)} if membership else {}
+    record |= {"changed": changed} if changed else {}
     digest = file_digest(folder / MANIFEST_FILE)
     return record | {"parity": manifest["parity"], "manifest": manifest, "manifest_digest": digest}
 
@@ -81,9 +92,14 @@ def summarise(
     parity = record["parity"]
     same = f"ONNX equals the model on {parity['rows']:,} rows" if parity["onnx"] else "not as ONNX"
     version = f"version {record['version']}" if record["version"] else "not registered"
-    return f"{record['name']}, {version}; {same}"
+    leak = record.get("membership", {})
+    said = "; ".join(filter(None, [f"{record['name']}, {version}", same, record.get("changed", "")]))
+    if leak.get("verdict") not in ("failed", "doubtful"):
+        return said
+    most = max([leak["found"], *(leak.get("half") or ())[:1]])
+    return f"{said}; an attack finds {most:.1%} of the training rows, max_leak is {leak['max_leak']:.1%}"
 
-# %% ../nbs/08_package.ipynb #69b16997
+
 def describe_version(
     record: dict[str, Any],  # from `package_record`
 ) -> str:  # Markdown

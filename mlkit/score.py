@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,11 @@ def describe_prediction_match(
 def preview_predictions(
     output: str,  # where they are
     rows: int = 5,
+    covered: Collection[str] = (),  # columns whose cells are shown nowhere
 ) -> pd.DataFrame | None:
     "The first predictions, if they stand in a file on this machine."
     path = Path(output)
-    if path.suffix == ".parquet" and path.is_file():
-        return pd.read_parquet(path).head(rows)
-    return pd.read_csv(path, nrows=rows) if path.suffix == ".csv" and path.is_file() else None
+    if not path.is_file() or path.suffix not in (".parquet", ".csv"):
+        return None
+    shown = pd.read_parquet(path).head(rows) if path.suffix == ".parquet" else pd.read_csv(path, nrows=rows)
+    return shown.assign(**{str(name): "•••" for name in shown if name in covered})

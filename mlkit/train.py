@@ -69,4 +69,5 @@ def summarise(found: SearchResult) -> str:  # one line
     best, tried = found.chosen, [trial for trial in found.tried if trial.family != "ensemble"]
     what = f"{best.family}, {metric_label(found.model.task.metric)} {format_number(best.score)} on validation rows"
     trouble = describe_trouble(found)
-    return f"{what}; best of {len(tried)} trials{f'; {trouble}' if trouble else ''}"
+    of = f"best of {len(tried)} trials" if len(tried) > 1 else "the only trial"
+    return f"{what}; {of}{f'; {trouble}' if trouble else ''}"

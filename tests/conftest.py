@@ -17,8 +17,12 @@ from typing import Any
 import joblib
 import psutil
 import pytest
+from hypothesis import settings
 
 from tools.on_a_copy import copy_project
+
+settings.register_profile("mlkit", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("mlkit")
 
 # A small table, and a search that is as long on every machine, so that runs can be compared.
 SMALL = ["-p", "train.models=linear tree", "-p", "train.trials=3", "-p", "train.budget=0",
@@ -38,9 +42,13 @@ STAGES = [
     "serve",
     "deploy",
     "monitor",
+    "protect",
     "improve",
+    "automate",
+    "collaborate",
 ]
-TIMED = ("package.json", "scoring.json", "serving_benchmark.json")  # they tell when and how quickly
+# they tell when, how quickly, and of which run and version
+TIMED = ("package.json", "scoring.json", "serving_benchmark.json", "review.md", "collaborate.json")
 COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]
 
 
@@ -119,6 +127,18 @@ class Lifecycle:
         return {path.name: fingerprint(path) for path in lasting}
 
 
+# They take minutes, and go first, so that no process waits for the last of them at the end.
+LONGEST = ["retraining/test_loop.py", "retraining/test_improve.py", "pipeline/test_resume.py",
+           "pipeline/test_engines.py", "monitoring/test_monitor.py", "pipeline/test_own_code.py",
+           "pipeline/test_repeatable.py", "stages/test_train.py", "privacy/test_erase.py"]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    place = {tests / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
 def fingerprint(path: Path) -> str:
     """Of a file's bytes. In the table of trials, seconds do not count; in a model, it does not count which
     of its equal parts are one object."""
@@ -193,8 +213,36 @@ def own_key(tmp_path_factory) -> Iterator[Path]:
     make_signing_key(key)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLKIT_SIGNING_KEY", str(key))
+        patch.setenv(
+            "MLKIT_AUDIT_LOG", str(key.with_name("audit.jsonl"))
+        )  # what another key has signed stays whole
         patch.delenv("MLKIT_PUBLIC_KEY", raising=False)
         yield key
+
+
+@pytest.fixture(scope="module")
+def parcels(own_key, tmp_path_factory) -> Path:
+    """A package. To be served; never to be changed."""
+    from mlkit.inference.example_package import make_parcel_package
+
+    return make_parcel_package(tmp_path_factory.mktemp("packages") / "parcels")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A server, started once."""
+    from tests.postgres import running_postgres
+
+    with running_postgres() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def postgres(postgres_server) -> str:
+    """The address of an empty database for the tests of a module."""
+    from tests.postgres import new_database
+
+    return new_database(postgres_server)
 
 
 @pytest.fixture(scope="session")

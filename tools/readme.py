@@ -8,6 +8,7 @@ import nbformat
 from nbconvert import MarkdownExporter
 
 INDEX = Path(__file__).resolve().parents[1] / "nbs" / "index.ipynb"
+FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 LOCAL_LINK = re.compile(r"(\]\()(?![a-z]+:|#)([^)]+\))")
 
 
@@ -26,7 +27,9 @@ def readme(index: Path = INDEX) -> str:
         else:
             cell.source = re.sub(r"^#\|.*\n", "", cell.source, flags=re.MULTILINE)
     text, _ = MarkdownExporter().from_notebook_node(notebook)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    parts = FENCE.split(text)  # code keeps its empty lines
+    parts[::2] = [re.sub(r"\n{3,}", "\n\n", part) for part in parts[::2]]
+    return "".join(parts).strip() + "\n"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ FOR_LEARNERS = {
     "explanation/02_local_attributions": "explain",
     "inference/01_signing": "package",
     "scoring/02_chunks": "score",
-    "serving/02_api_keys": "serve",
+    "security/05_api_keys": "serve",
     "deployment/01_image": "deploy",
 }
 BEGINNING = (

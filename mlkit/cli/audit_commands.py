@@ -5,6 +5,7 @@
 # %% ../../nbs/cli/04_audit_commands.ipynb #9a21cdbf
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,19 @@ from ..core.errors import RunError, SettingsError
 from ..core.formatting import wrap_for_terminal
 
 # %% auto #0
-__all__ = ['audit_app', 'audit_verify', 'audit_head', 'audit_show']
+__all__ = ['audit_app', 'record_act', 'audit_verify', 'audit_head', 'audit_show']
+
+# %% ../../nbs/cli/04_audit_commands.ipynb #0ea265d6
+def record_act(
+    event: str,  # one of `mlkit.security.audit.EVENTS`
+    /,
+    **about: object,  # facts that tell nobody's name
+) -> None:
+    "Write down in the audit log what was done; what cannot be written down is told."
+    from mlkit.security.audit import record_event
+
+    if problem := record_event(event, about):
+        typer.echo(wrap_for_terminal(f"mlkit: {problem}", len("mlkit: "), stream=sys.stderr), err=True)
 
 # %% ../../nbs/cli/04_audit_commands.ipynb #6473fece
 audit_app = typer.Typer(
@@ -28,8 +41,8 @@ _File = Annotated[
 ]
 
 
-def _open_log(file: Path | None) -> Any:  # mlkit.privacy.audit.AuditLog
-    from mlkit.privacy.audit import AuditLog, find_audit_log
+def _open_log(file: Path | None) -> Any:  # mlkit.security.audit.AuditLog
+    from mlkit.security.audit import AuditLog, find_audit_log
 
     log = AuditLog(file) if file else find_audit_log()
     if log is None:
@@ -37,9 +50,9 @@ def _open_log(file: Path | None) -> Any:  # mlkit.privacy.audit.AuditLog
     return log
 
 
-def _verified(file: Path | None, noted: str = "") -> Any:  # mlkit.privacy.audit.AuditReport
+def _verified(file: Path | None, noted: str = "") -> Any:  # mlkit.security.audit.AuditReport
     "The report on a log. RunError: it was altered."
-    from mlkit.privacy.audit import verify_audit_log
+    from mlkit.security.audit import verify_audit_log
 
     report = verify_audit_log(_open_log(file), noted)
     if report.problem:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 
 import typer
 
-from .model_commands import number_option
+from .model_commands import Protect, SubjectKeysFile, name_log_keys, number_option
 from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import wrap_for_terminal
 
@@ -29,7 +29,7 @@ def _choice(value: str, known: tuple[str, ...], option: str) -> Any:
     raise SettingsError(f"{option} is {', '.join(known)}, not '{value}'{did_you_mean(value, known)}")
 
 # %% auto #0
-__all__ = ['wait_for_decision', 'improve']
+__all__ = ['wait_for_decision', 'with_settings', 'improve']
 
 # %% ../../nbs/cli/03_improve_command.ipynb #16335a28
 def wait_for_decision(
@@ -50,8 +50,38 @@ def wait_for_decision(
         time.sleep(min(every, left))
         every = min(every * 1.2, 30.0)
 
+# %% ../../nbs/cli/03_improve_command.ipynb #c663e6f1
+_SETTINGS = {
+    "rows": "rollout_rows",
+    "hours": "rollout_hours",
+    "probation": "probation_rows",
+    "cooldown": "cooldown_days",
+}
+
+
+def with_settings(
+    context: typer.Context,
+    stage: str,  # whose section has the defaults
+) -> dict[str, Any]:  # options and arguments by name
+    "What a command was told; what it was not told is as the settings have it. SettingsError: they cannot be."
+    from mlkit.cli.main import collect_parameters, find_settings_file
+
+    options = dict(context.params)
+    said = collect_parameters(find_settings_file(None, None), None, None, [])[stage]
+    for option in context.command.params:
+        name = option.name or ""
+        source, setting = context.get_parameter_source(name), _SETTINGS.get(name, name)
+        if setting not in said or source is None or source.name != "DEFAULT":
+            continue
+        try:
+            options[name] = option.process_value(context, said[setting])
+        except SettingsError as error:
+            raise SettingsError(f"{stage}.{setting} in the settings: {error}") from error
+    return options | {name: value for name, value in said.items() if name not in options}
+
 # %% ../../nbs/cli/03_improve_command.ipynb #15bc9986
 def improve(
+    context: typer.Context,
     name: Annotated[str, _argument(metavar="NAME", help="Name of a registered model.")],
     trigger: Annotated[
         str,
@@ -103,37 +133,47 @@ def improve(
     listen: Annotated[
         str, _option(metavar="HOST:PORT", help="Receive Alertmanager's webhook, until stopped.")
     ] = "",
+    protect: Protect = "",
+    subject_keys: SubjectKeysFile = "",
     token: Annotated[str, _option(metavar="PLACE", help="Token of the webhook: env:NAME, or a file.")] = "",
 ) -> None:
     "Retrain a model that does harm, promote what is better, roll back what is not."
-    from mlkit.retraining.gate import Trigger
+    from mlkit.retraining.gate import GateSettings, Trigger
     from mlkit.retraining.improvement import answer_retraining, improve_model
     from mlkit.retraining.improvement_steps import ImproveSettings, RolloutPlan
     from mlkit.retraining.training_snapshot import SnapshotSettings
+    from mlkit.security.roles import require_role
 
+    name_log_keys(protect, subject_keys)
+    told = with_settings(context, "improve")
     if listen or token:
         return _listen(name, listen, token)
     begin = cast(Trigger | None, _choice(trigger, get_args(Trigger), "--trigger") if trigger else None)
-    plan = _choice(rollout, get_args(RolloutPlan), "--rollout")
+    plan = _choice(told["rollout"], get_args(RolloutPlan), "--rollout")
     folder = out or Path("improve") / name
     if approve and reject is not None:
         raise SettingsError("say --approve or --reject, not both")
+    if not told["ask"] or approve or reject is not None:  # it may end in a promotion, or decides about one
+        require_role("promote", "mlkit improve")
     if approve or reject is not None:
         answer_retraining(name, folder, reject)
-    labels: Literal["all", "explored"] = "explored" if hiding else "all"
+    labels: Literal["all", "explored"] = "explored" if told["hiding"] else "all"
     settings = ImproveSettings(
-        log=log,
-        approve="ask" if ask else "auto",
+        log=told["log"],
+        approve="ask" if told["ask"] else "auto",
         rollout=plan,
-        share=share,
-        subject=subject,
-        rollout_rows=rows,
-        rollout_seconds=3_600 * hours,
-        latency=latency,
-        probation_rows=probation,
-        cooldown_days=cooldown,
+        share=told["share"],
+        subject=told["subject"],
+        rollout_rows=told["rows"],
+        rollout_seconds=3_600 * told["hours"],
+        latency=told["latency"],
+        probation_rows=told["probation"],
+        cooldown_days=told["cooldown"],
         run=run,
-        snapshot=SnapshotSettings(least_gate_rows=gate_rows, labels=labels, explore=explore, hiding=hiding),
+        snapshot=SnapshotSettings(
+            least_gate_rows=told["gate_rows"], labels=labels, explore=told["explore"], hiding=told["hiding"]
+        ),
+        gate=GateSettings(told["error_rate"], told["retrainings"], told["tolerance"]),
     )
 
     def tell(line: str) -> None:

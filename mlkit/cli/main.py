@@ -17,8 +17,12 @@ from typing import Annotated, Any
 
 import typer
 
+from .ci_commands import ci_app
+from .dvc_commands import dvc_app
 from .improve_command import improve
 from .model_commands import add_model_commands
+from .new_command import new
+from .oversight_commands import start, stop
 from ..core.errors import DataError, MLKitError, RunError, SettingsError, did_you_mean
 from ..core.formatting import wrap_for_terminal
 
@@ -32,11 +36,11 @@ app = typer.Typer(
 )
 
 # %% auto #0
-__all__ = ['app', 'choose_stages', 'collect_parameters', 'default_run_name', 'RunRequest', 'precheck_source', 'run', 'show',
-           'compare', 'doctor', 'check_environment', 'main']
+__all__ = ['app', 'find_settings_file', 'choose_stages', 'collect_parameters', 'default_run_name', 'RunRequest',
+           'precheck_source', 'run', 'show', 'compare', 'doctor', 'check_environment', 'main']
 
 # %% ../../nbs/cli/02_main.ipynb #8d18a8ec
-def _find_settings_file(
+def find_settings_file(
     data: str | None,  # --data
     settings: Path | None,  # -s
 ) -> Path | None:  # the settings file to use, if any
@@ -56,12 +60,18 @@ def choose_stages(
     "The stages to run."
     from mlkit.pipeline.notebooks import list_stages
 
-    known = list(list_stages())
-    for name in [*names, *filter(None, (first, last))]:
-        if name in known:
-            continue
-        hint = did_you_mean(name, known) or f"; the stages are {' '.join(known)}"
-        raise SettingsError(f"there is no stage '{name}'{hint}")
+    stages = list_stages()
+    known = [*stages]
+    by_file = {stage.path.stem: name for name, stage in stages.items()}  # 08_package, as a run tells it
+
+    def find(name: str) -> str:
+        if name not in known and name.removesuffix(".ipynb") not in by_file:
+            hint = did_you_mean(name, known) or f"; the stages are {' '.join(known)}"
+            raise SettingsError(f"there is no stage '{name}'{hint}")
+        return name if name in known else by_file[name.removesuffix(".ipynb")]
+
+    names = [find(name) for name in names]
+    first, last = first and find(first), last and find(last)
     start, end = known.index(first) if first else 0, known.index(last) if last else len(known) - 1
     chosen = [name for name in known[start : end + 1] if not names or name in names]
     if chosen:
@@ -206,7 +216,7 @@ def run(
     if engine not in ("mlkit", "papermill"):
         raise SettingsError(f"--engine is mlkit or papermill, not '{engine}'")
     chosen = choose_stages(names or [], first, last)
-    request = RunRequest(data, target, str(_find_settings_file(data, settings) or ""), overrides or [])
+    request = RunRequest(data, target, str(find_settings_file(data, settings) or ""), overrides or [])
     if settings is None:
         request = request.after(out)
     parameters = request.parameters()
@@ -215,8 +225,11 @@ def run(
     name = default_run_name(parameters, request.file)
     folder = out or Path("runs") / name
     from mlkit.pipeline.runner import run_pipeline
+    from mlkit.template.rendering import older_template
 
     typer.echo(f"{parameters['collect']['source']} -> {folder}")
+    if older := older_template(Path(".")):
+        typer.echo(wrap_for_terminal(older))
     run_pipeline(folder, parameters, chosen, engine, fresh, project=name, request=asdict(request))
     told = {*chosen} - {"problem", "collect", "validate", "prepare", "train"}
     result = _describe_result(folder) if told else f"Next: mlkit run --out {folder}"
@@ -289,11 +302,28 @@ def _newest_run() -> Path:
 def compare(
     one: Annotated[Path, _argument(metavar="RUN", help="Run folder; the page is written into it.")],
     other: Annotated[Path, _argument(metavar="OTHER", help="Run folder to compare it with.")],
+    rows: Annotated[
+        str,
+        typer.Option(
+            metavar="TABLE",
+            show_default=False,
+            help="Compare the models on these rows, which hold the answers; then both may be packages, "
+            "or NAME@ALIAS.",
+        ),
+    ] = "",
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     "Show what differs between two runs, and which model is better."
     from mlkit.pipeline.comparison_page import compare_run_folders, format_comparison
 
+    if rows:
+        from mlkit.pipeline.compare_models import compare as compare_models
+        from mlkit.sources.readers import concat_frames, read_batches
+
+        table = concat_frames([*read_batches(rows)], 0)
+        names = (str(one), str(other)) if one.name == other.name else (one.name, other.name)
+        typer.echo(str(compare_models(str(one), str(other), table, names=names)))
+        return
     found, page = compare_run_folders(one, other)
     typer.echo(f"{format_comparison(found)}\n\nPage: {page}")
     if open_it:
@@ -303,9 +333,27 @@ def compare(
 @app.command()
 def doctor(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Also what is as it should be.")] = False,
+    vulnerabilities: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            envvar="MLKIT_OSV",
+            show_default=False,
+            show_envvar=False,
+            help="A folder of OSV files: are libraries known to be vulnerable? Default: MLKIT_OSV.",
+        ),
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Let the Git repository here merge notebooks cell by cell.")
+    ] = False,
 ) -> None:
     "Check the installation, and say how to mend what is missing."
-    findings = check_environment()
+    if fix:
+        from mlkit.template.notebook_merge import set_merge_driver
+
+        done = set_merge_driver(Path("."))
+        typer.echo(f"Set: {'; '.join(done)}" if done else "Git merges notebooks cell by cell already")
+    findings = check_environment() + _known_vulnerabilities(vulnerabilities)
     for good, what, mend in findings:
         if verbose or not good:
             typer.echo(wrap_for_terminal(f"✓ {what}" if good else f"✗ {what} -> {mend}", 2))
@@ -335,8 +383,13 @@ def check_environment() -> list[
     ]
 
 # %% ../../nbs/cli/02_main.ipynb #82935993
+app.command()(new)
 add_model_commands(app)
 app.command()(improve)
+app.command()(stop)
+app.command()(start)
+app.add_typer(ci_app, name="ci")
+app.add_typer(dvc_app, name="dvc")
 
 
 def _requirements() -> list[str]:
@@ -344,6 +397,29 @@ def _requirements() -> list[str]:
 
     found = own_distribution()
     return [text for text in (found.requires if found else None) or [] if "extra ==" not in text]
+
+
+def _known_vulnerabilities(folder: Path | None) -> list[tuple[bool, str, str]]:
+    "What the OSV files of a folder say of the libraries that mlkit needs."
+    from packaging.requirements import Requirement
+
+    from mlkit.deployment.image import pin_libraries
+    from mlkit.deployment.sbom import find_vulnerabilities
+
+    if folder is None:
+        said = "known vulnerabilities were not looked for: no database was named (--vulnerabilities FOLDER)"
+        return [(True, said, "")]
+    needed = [Requirement(text) for text in _requirements()]
+    libraries = pin_libraries(each.name for each in needed if not each.marker or each.marker.evaluate())
+    found = find_vulnerabilities(folder, libraries)
+    if not found:
+        return [(True, f"{len(libraries)} libraries, none known to be vulnerable", "")]
+    return [
+        (False, f"{each.name} {each.version} has {each.id}", f"pip install '{each.name}>={each.fixed}'")
+        if each.fixed
+        else (False, f"{each.name} {each.version} has {each.id}", "no version mends it; do without it")
+        for each in found
+    ]
 
 
 def _package(requirement: str) -> tuple[bool, str, str]:

@@ -5,6 +5,7 @@
 # %% ../../nbs/cli/01_model_commands.ipynb #3ec97b26
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,8 +15,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .audit_commands import audit_app
-from ..core.errors import SettingsError
+from .audit_commands import audit_app, record_act
+from .rotate_commands import privacy_app
+from ..core.errors import RunError, SettingsError
 from ..core.formatting import pluralise, wrap_for_terminal
 from ..core.wording import rewording_errors
 
@@ -43,8 +45,8 @@ def show_row_progress() -> Iterator[Callable[[int, float], None]]:
         yield report
 
 # %% auto #0
-__all__ = ['keys_app', 'show_row_progress', 'number_option', 'score', 'serve', 'deploy', 'monitor', 'keys_add', 'keys_list',
-           'keys_remove', 'history', 'promote', 'rollback', 'add_model_commands']
+__all__ = ['Protect', 'SubjectKeysFile', 'show_row_progress', 'number_option', 'name_log_keys', 'score', 'serve', 'deploy',
+           'monitor', 'history', 'promote', 'rollback', 'add_model_commands']
 
 # %% ../../nbs/cli/01_model_commands.ipynb #e0fd60ec
 _argument = partial(typer.Argument, show_default=False)
@@ -66,19 +68,35 @@ def number_option(
     return typer.Option(callback=check, **more)
 
 
-_Model = Annotated[
-    str, _argument(metavar="MODEL", help="A package or run folder, or NAME@ALIAS of the registry.")
+Protect = Annotated[
+    str,
+    _option(
+        "--protect",
+        metavar="KEY",
+        envvar="MLKIT_PROTECT",
+        help="Master key of a protected prediction log: a file, or env:NAME.",
+    ),
+]
+SubjectKeysFile = Annotated[
+    str,
+    _option(
+        "--subject-keys",
+        metavar="FILE",
+        envvar="MLKIT_SUBJECT_KEYS",
+        help="Keys of the log's subjects; default: beside the log.",
+    ),
 ]
 
 
-def _load_named_predictor(model: str) -> Any:
-    "The predictor that a person has named."
-    from mlkit.inference.predictor import load_predictor
-    from mlkit.registry.fetching import fetch_package, find_package, parse_model_reference
+def name_log_keys(protect: str, subject_keys: str) -> None:
+    "Let whatever this command starts open the prediction log with these keys."
+    given = {"MLKIT_PROTECT": protect, "MLKIT_SUBJECT_KEYS": subject_keys}
+    os.environ.update({name: value for name, value in given.items() if value})
 
-    named = None if Path(model).exists() else parse_model_reference(model)
-    folder, version = fetch_package(named) if named else (find_package(model), "")
-    return load_predictor(folder, version=version)
+
+_Model = Annotated[
+    str, _argument(metavar="MODEL", help="A package or run folder, or NAME@ALIAS of the registry.")
+]
 
 
 _SCORE_WORDS = {  # what this command calls the parameters of the stages, and what else its readers can do
@@ -88,6 +106,7 @@ _SCORE_WORDS = {  # what this command calls the parameters of the stages, and wh
     "train.jobs": "--jobs",
     "keep names": "--keep names",
     "formulas is": "--formulas is",
+    "level is": "--level is",
     "set overwrite": "say --overwrite",
     **{f"collect.{name}": f"--{name}" for name in ("query", "encoding", "delimiter", "sheet")},
 }
@@ -116,8 +135,15 @@ def score(
     formulas: Annotated[
         str, typer.Option(help="CSV cells that a spreadsheet would run: neutralise, or keep.")
     ] = "neutralise",
+    level: Annotated[
+        float,
+        number_option(
+            0, 0.99, help="Add an interval that holds this share of the truths, such as 0.9; 0: none."
+        ),
+    ] = 0.0,
 ) -> None:
     "Predict every row of a table and write the predictions."
+    from mlkit.pipeline.saved_model import open_predictor
     from mlkit.score import describe_scoring
     from mlkit.scoring.batch_job import score_source as predict
     from mlkit.sources.file_formats import ReadOptions
@@ -125,17 +151,8 @@ def score(
     how = ReadOptions(query, encoding, delimiter, sheet)
     with rewording_errors(_SCORE_WORDS), show_row_progress() as tell:
         done = predict(
-            _load_named_predictor(model),
-            source,
-            output,
-            how,
-            keep,
-            into,
-            overwrite,
-            jobs,
-            cluster,
-            tell,
-            formulas,
+            *(open_predictor(model), source, output, how, keep, into, overwrite, jobs, cluster, tell),
+            *(formulas, level),
         )
     typer.echo(describe_scoring(done))
 
@@ -158,22 +175,86 @@ def serve(
         ),
     ] = "predictions.db",
     log_share: Annotated[float, number_option(0, 1, help="Share of the predictions that are logged.")] = 1.0,
+    explore: Annotated[
+        float,
+        number_option(0, 1, help="Share of the predictions to act against, so that truths become known."),
+    ] = 0.0,
+    level: Annotated[
+        float,
+        number_option(
+            0, 0.99, help="Predictions say an interval that holds this share of the truths; 0: none."
+        ),
+    ] = 0.0,
     max_rows: Annotated[int, number_option(1, 10_000_000, help="Maximum rows in a request.")] = 10_000,
     access: Annotated[bool, typer.Option("--access", help="Log a line for each request.")] = False,
+    subject: Annotated[
+        str, _option(metavar="COLUMN", help="Column that says whose data a row is; default: the package's.")
+    ] = "",
+    protect: Protect = "",
+    subject_keys: SubjectKeysFile = "",
     durable: Annotated[
         bool, typer.Option("--durable", help="Answer only when the prediction is in the log.")
     ] = False,
+    review: Annotated[
+        str,
+        _option(
+            metavar="RULES",
+            help="A person looks at these, such as '0.4..0.6 | age < 18'; default: as the package says.",
+        ),
+    ] = "",
     hosts: Annotated[
         str,
         _option(
             metavar="NAMES", help="Names that requests may call the server, for a proxy on this machine."
         ),
     ] = "",
+    oidc: Annotated[
+        str, _option(metavar="ISSUER", help="Issuer of tokens and logins (OpenID Connect), beside keys.")
+    ] = "",
+    oidc_audience: Annotated[str, _option(metavar="NAME", help="For whom a token has to be.")] = "",
+    oidc_roles: Annotated[
+        str,
+        _option(metavar="MAP", help="Roles by claim, such as 'groups: team=predict,explain | ops=admin'."),
+    ] = "",
+    oidc_client: Annotated[
+        str, _option(metavar="NAME", help="Let people log in at the page; the server's name at the issuer.")
+    ] = "",
+    oidc_secret: Annotated[
+        str, _option(metavar="PLACE", help="The client's secret, if it has one: env:NAME, or a file.")
+    ] = "",
+    public_url: Annotated[str, _option(metavar="URL", help="Where people reach the page, for logins.")] = "",
+    tls_ca: Annotated[
+        str, _option(metavar="FILE", help="Clients must show a certificate that one of these has signed.")
+    ] = "",
+    tls_names: Annotated[
+        bool, typer.Option("--tls-names", help="A certificate's name (CN) stands for the key of that name.")
+    ] = False,
+    closed_metrics: Annotated[
+        bool, typer.Option("--closed-metrics", help="/metrics asks for the role monitor.")
+    ] = False,
 ) -> None:
     "Serve predictions, explanations and a web page over HTTP."
     from mlkit.registry.fetching import find_package, parse_model_reference
     from mlkit.serving.server import run_server as answer
 
+    more: dict[str, Any] = {
+        "durable": durable,
+        "explore": explore,
+        "level": level,
+        "hosts": hosts,
+        "review": review,
+        "subject": subject,
+        "protect": protect,
+        "subject_keys": subject_keys,
+        "oidc": oidc,
+        "oidc_audience": oidc_audience,
+        "oidc_roles": oidc_roles,
+        "oidc_client": oidc_client,
+        "oidc_secret": oidc_secret,
+        "public_url": public_url,
+        "tls_names": tls_names,
+        "closed_metrics": closed_metrics,
+    }
     named = None if Path(model).exists() else parse_model_reference(model)
     with _followed_package(named) if named else nullcontext(find_package(model)) as place:
 
@@ -194,9 +275,17 @@ def serve(
             log_share=log_share,
             max_rows=max_rows,
             access=access,
-            **({"durable": True} if durable else {}),
-            **({"hosts": hosts} if hosts else {}),
+            tls_ca=tls_ca,
+            **_given(**more),
         )
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    "The options that were given."
+    return {name: value for name, value in options.items() if value}
+
+
+_FOLLOW_SECONDS, _REGISTRY_SECONDS = 0.5, 300.0  # between two looks at an alias; for the first
 
 
 @contextmanager
@@ -204,19 +293,22 @@ def _followed_package(
     named: Any,  # mlkit.registry.fetching.ModelReference
 ) -> Iterator[Path]:
     "A folder that points to the version that a name of the registry stands for, as long as the block lasts."
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from multiprocessing import Pipe
     from tempfile import TemporaryDirectory
 
-    from mlkit.registry.fetching import follow_alias, write_pointer
+    from mlkit.registry.fetching import follow_alias
     from mlkit.serving.follower import Follower
 
-    apart = get_context("spawn")  # MLflow takes 200 MB that a server has no use for
     with TemporaryDirectory(prefix="mlkit-serve-") as place:
-        with ProcessPoolExecutor(1, apart) as pool:
-            pool.submit(write_pointer, named, Path(place)).result()
-        follower = Follower("@".join(named), follow_alias, named, Path(place), folder=Path(place))
+        told, waiting = Pipe(duplex=False)
+        # in a process of its own: MLflow takes 200 MB that a server has no use for
+        about = named, Path(place), _FOLLOW_SECONDS, None, waiting
+        follower = Follower("@".join(named), follow_alias, *about, folder=Path(place))
         try:
+            if not told.poll(_REGISTRY_SECONDS):
+                raise RunError(f"the registry did not answer within {_REGISTRY_SECONDS:g} s; try again")
+            if problem := told.recv():
+                raise problem
             yield Path(place)
         finally:
             follower.close()
@@ -224,7 +316,7 @@ def _followed_package(
 # %% ../../nbs/cli/01_model_commands.ipynb #77935644
 def deploy(
     target: Annotated[
-        str, _argument(metavar="TARGET", help="docker, compose, kubernetes, aws, gcp, azure or schedule.")
+        str, _argument(metavar="TARGET", help="docker, compose, kubernetes, aws, gcp, azure, schedule or ci.")
     ],
     model: _Model,
     folder: Annotated[Path, _argument(metavar="DIR", help="Folder to write to.")],
@@ -288,67 +380,25 @@ def monitor(
     latency: Annotated[
         float, number_option(0.001, 3_600, help="Seconds in which 99 of 100 answers are promised.")
     ] = 0.25,
+    availability: Annotated[
+        float, number_option(0.5, 0.99999, help="Share of requests that the server does not fail.")
+    ] = 0.999,
+    protect: Protect = "",
+    subject_keys: SubjectKeysFile = "",
 ) -> None:
     "Check a model at work; exit code 3 when it does harm."
+    name_log_keys(protect, subject_keys)
     from mlkit.monitoring.check import MonitorSettings
     from mlkit.monitoring.page import describe_check, monitor_model
+    from mlkit.pipeline.saved_model import open_predictor
 
-    predictor = _load_named_predictor(model)
+    predictor = open_predictor(model)
     folder = out or Path("monitor") / predictor.name
-    settings = MonitorSettings("cost" if cost else "metric", tolerance, horizon, latency)
+    settings = MonitorSettings("cost" if cost else "metric", tolerance, horizon, latency, availability)
     result = monitor_model(predictor, source, folder, settings)
     typer.echo(wrap_for_terminal(describe_check(result, folder)))
     if result.needs_action:
         raise typer.Exit(3)
-
-# %% ../../nbs/cli/01_model_commands.ipynb #0ea265d6
-keys_app = typer.Typer(help="Manage the API keys of a server.", no_args_is_help=True, rich_markup_mode=None)
-_File = Annotated[Path, typer.Option("--file", metavar="FILE", help="File of keys.")]
-_Name = Annotated[str, _argument(metavar="NAME", help="Who uses the key.")]
-
-
-def _record(what: str, **about: object) -> None:
-    "Write down in the audit log what was done; what cannot be written down is told."
-    from mlkit.privacy.audit import record_event
-
-    if problem := record_event(what, about):
-        typer.echo(wrap_for_terminal(f"mlkit: {problem}", len("mlkit: "), stream=sys.stderr), err=True)
-
-
-@keys_app.command("add")
-def keys_add(
-    name: _Name,
-    roles: Annotated[str, typer.Option(help="Roles: predict, explain, feedback, admin.")] = "predict",
-    file: _File = Path("keys.json"),
-) -> None:
-    "Create a key and show it, this once."
-    from mlkit.serving.api_keys import add_key
-
-    key = add_key(file, name, roles.replace(",", " ").split())
-    _record("key added", key=name, roles=roles, file=file.name)
-    typer.echo(
-        f"{key}\nKeep it: it is shown this once. {file} has its fingerprint only.\n"
-        f"Next: mlkit serve MODEL --keys {file}, and send it as 'Authorization: Bearer {key[:8]}...'"
-    )
-
-
-@keys_app.command("list")
-def keys_list(file: _File = Path("keys.json")) -> None:
-    "List who has a key, with its roles."
-    from mlkit.serving.api_keys import list_keys
-
-    for key in list_keys(file):
-        typer.echo(f"{key.name}: {' '.join(key.roles)}; {key.prefix}..., made {key.created}")
-
-
-@keys_app.command("remove")
-def keys_remove(name: _Name, file: _File = Path("keys.json")) -> None:
-    "Revoke a key; running servers follow within a second."
-    from mlkit.serving.api_keys import remove_key
-
-    remove_key(file, name)
-    _record("key removed", key=name, file=file.name)
-    typer.echo(f"the key of {name} is revoked")
 
 # %% ../../nbs/cli/01_model_commands.ipynb #3dc59114
 _Registered = Annotated[str, _argument(metavar="NAME", help="Name of a registered model.")]
@@ -372,27 +422,38 @@ def promote(
         str, _argument(metavar="[VERSION]", help="Number or alias; default: challenger.")
     ] = "challenger",
     why: _Why = "",
+    replacing: Annotated[
+        str,
+        _option(metavar="NUMBER", help="The champion that you have seen; refused if it is another by now."),
+    ] = "",
 ) -> None:
     "Make a version the champion, which servers and jobs use."
     from mlkit.registry.model_versions import promote_version as crown
+    from mlkit.security.roles import require_role
 
-    told = crown(name, version, why)
-    _record("promoted", model=name, version=version)
+    require_role("promote", "mlkit promote")
+    told = crown(name, version, why, replacing=replacing or None)
+    record_act("promoted", model=name, version=version)
     typer.echo(told)
 
 
 def rollback(name: _Registered, why: _Why = "") -> None:
     "Make the previous champion the champion again."
     from mlkit.registry.model_versions import rollback_champion as back
+    from mlkit.security.roles import require_role
 
+    require_role("promote", "mlkit rollback")
     told = back(name, why)
-    _record("rolled back", model=name)
+    record_act("rolled back", model=name)
     typer.echo(told)
 
 # %% ../../nbs/cli/01_model_commands.ipynb #45e44214
 def add_model_commands(app: typer.Typer) -> None:
     "Let an application have these commands."
+    from mlkit.cli.key_commands import keys_app
+
     for command in (score, serve, deploy, monitor, history, promote, rollback):
         app.command()(command)
     app.add_typer(keys_app, name="keys")
     app.add_typer(audit_app, name="audit")
+    app.add_typer(privacy_app, name="privacy")

@@ -149,8 +149,18 @@ def describe_mlflow_error(
     "An error of MLflow in one line, with no password in it."
     if isinstance(error, RunError):
         return str(error)
-    text = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return re.sub(r"//[^/\s]+@", "//", text)[:200]
+    told = [line for line in str(error).strip().splitlines() if not line.startswith("(raised as a result of")]
+    if code := re.search("error code (401|403)", told[0] if told else ""):
+        return _LOGIN_HINTS[code[1]]
+    text = re.sub(r"//[^/\s]+@", "//", next(iter(told), type(error).__name__))[:200]
+    return f"{text}; free space" if _FULL_DISK.search(text) else text
+
+
+_LOGIN_HINTS = {  # what a server of MLflow with a login answers
+    "401": "it does not know you; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+    "403": "you may not do that there; ask whoever runs it for the permission EDIT",
+}
+_FULL_DISK = re.compile("disk I/O error|disk is full|No space left|File too large")
 
 # %% ../../nbs/core/07_formatting.ipynb #34a4d40e
 _is_cell = re.compile(

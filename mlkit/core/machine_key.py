@@ -5,6 +5,7 @@
 # %% ../../nbs/core/12_machine_key.ipynb #cf1fadb6
 from __future__ import annotations
 
+import getpass
 import hashlib
 import hmac
 import os
@@ -47,7 +48,18 @@ def private_temporary_folder() -> Path:
     return place
 
 # %% auto #0
-__all__ = ['TRUST_VARIABLE', 'settings_folder', 'private_temporary_folder', 'make_mark', 'is_own_mark', 'is_trusted_folder']
+__all__ = ['TRUST_VARIABLE', 'settings_folder', 'private_temporary_folder', 'acting_user', 'make_mark', 'is_own_mark',
+           'is_trusted_folder']
+
+# %% ../../nbs/core/12_machine_key.ipynb #50080a5a
+def acting_user() -> str:
+    "Who does this: the variable MLKIT_USER, else the name that the system knows."
+    if name := os.environ.get("MLKIT_USER", "").strip():
+        return name[:100]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container whose user has no name
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 # %% ../../nbs/core/12_machine_key.ipynb #5e2c77a3
 @cache

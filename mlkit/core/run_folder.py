@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ARTIFACT_FORMATS', 'ArtifactFormat', 'read_journal', 'edit_journal', 'has_own_request', 'is_own_artifact',
-           'check_own_artifact', 'remove_partial_files', 'RunFolder']
+           'check_own_artifact', 'remove_partial_files', 'artifact_versions', 'artifact_for', 'RunFolder']
 
 # %% ../../nbs/core/06_run_folder.ipynb #45eacdfe
 import hashlib
@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -238,6 +239,41 @@ def _show_in_notebook(text: str) -> None:
         print(text, flush=True)
 
 # %% ../../nbs/core/06_run_folder.ipynb #4f15a349
+def artifact_versions(
+    journal: dict[str, Any],
+    name: str,  # of an artifact
+) -> list[dict[str, Any]]:  # the first one first
+    "What stages have written under a name, one after the other."
+    found, entry = list[dict[str, Any]](), journal["artifacts"].get(name)
+    while entry:
+        found.insert(0, entry)
+        entry = entry.get("before")
+    return found
+
+
+def _comes_before(journal: dict[str, Any], one: str, other: str) -> bool:
+    "Does a stage come before another one, as far as the journal knows their order?"
+    order = journal.get("order") or []
+    return one not in order or other not in order or order.index(one) < order.index(other)
+
+
+def artifact_for(
+    journal: dict[str, Any],
+    name: str,  # of an artifact
+    stage: str = "",  # that reads it; empty: somebody outside of the run
+) -> dict[str, Any] | None:  # None: there is none
+    "The version that a stage reads: what the stages before it have made of it, and not what it makes itself."
+    versions, order = artifact_versions(journal, name), journal.get("order") or []
+    counted = [each for each in versions if not order or each["stage"] in order] or versions[-1:]
+    if not stage:
+        return counted[-1] if counted else None
+    earlier = [
+        each for each in counted if each["stage"] != stage and _comes_before(journal, each["stage"], stage)
+    ]
+    found = earlier or counted
+    return found[-1] if found else None
+
+
 class RunFolder:
     "The folder of one run, as one stage sees it: what it loads, saves, depends on and reports."
 
@@ -283,6 +319,16 @@ class RunFolder:
         with self._edit() as (_, record):
             record["sources"][source] = digest
 
+    def _keep_version(self, journal: dict[str, Any], name: str, new: dict[str, Any]) -> None:
+        "Enter an artifact; what other stages have written under its name stays beside it, for those that read that."
+        versions = [each for each in artifact_versions(journal, name) if each["stage"] != self.stage]
+        place = sum(_comes_before(journal, each["stage"], self.stage) for each in versions)
+        versions.insert(place, new)
+        for older, newer in pairwise(versions):
+            newer["before"] = older
+        versions[0].pop("before", None)
+        journal["artifacts"][name] = versions[-1]
+
     def save(
         self,
         name: str,  # small letters and underscores; of a page with its ending: card.md, card.html
@@ -291,23 +337,37 @@ class RunFolder:
     ) -> Path:  # where it is
         "Write an artifact that later stages can load."
         file, chosen = _artifact_file(name, value, suffix)
-        path = self.artifacts / file
         with self._edit() as (journal, record):
+            path = self.artifacts / self._place_version(journal, name, file)
             with atomic_write(path) as temporary:
                 chosen.write(value, temporary)
             digest = file_digest(path)
-            journal["artifacts"][name] = {"file": file, "sha256": digest, "stage": self.stage}
+            new = {"file": path.name, "sha256": digest, "stage": self.stage}
             if path.suffix == ".joblib":
-                journal["artifacts"][name]["mark"] = make_mark(f"{name} {digest}")
+                new["mark"] = make_mark(f"{name} {digest}")
+            self._keep_version(journal, name, new)
             record["writes"] = sorted({*record["writes"], name})
         return path
+
+    def _place_version(self, journal: dict[str, Any], name: str, file: str) -> str:
+        "The name of the file: the plain one belongs to the last stage that writes it."
+        others = [each for each in artifact_versions(journal, name) if each["stage"] != self.stage]
+        if any(not _comes_before(journal, each["stage"], self.stage) for each in others):
+            stem, ending = os.path.splitext(file)
+            return f"{stem}.{self.stage}{ending}"
+        for each in others:
+            old, (stem, ending) = self.artifacts / each["file"], os.path.splitext(each["file"])
+            if each["file"] == file and old.is_file():
+                each["file"] = f"{stem}.{each['stage']}{ending}"
+                os.replace(old, self.artifacts / each["file"])
+        return file
 
     def load(
         self,
         name: str,  # as it was saved
     ) -> Any:  # the value
         "Read an artifact of an earlier stage, after checking that it is still what was written."
-        entry, again = self.journal["artifacts"].get(name), f"mlkit run --out {self.folder}"
+        entry, again = artifact_for(self.journal, name, self.stage), f"mlkit run --out {self.folder}"
         if entry is None:
             raise RunError(
                 f"{self.folder} has no artifact '{name}' yet; run the stage that makes it: {again}"

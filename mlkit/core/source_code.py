@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from .own_code import imported_modules, normalise_code
+
 # %% auto #0
-__all__ = ['package_folder', 'page_environment', 'normalise_code', 'imported_modules', 'read_module_code', 'reachable_code']
+__all__ = ['package_folder', 'page_environment', 'read_module_code', 'reachable_code']
 
 # %% ../../nbs/core/08_source_code.ipynb #15bb6a38
 def package_folder() -> Path:  # the folder of mlkit's modules
@@ -35,36 +36,7 @@ def page_environment(
         lstrip_blocks=True,
     )
 
-# %% ../../nbs/core/08_source_code.ipynb #e9ce951e
-def normalise_code(source: str) -> str:
-    "Python code in a form that comments, docstrings and layout do not change."
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            continue
-        if ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)
-
 # %% ../../nbs/core/08_source_code.ipynb #39439db0
-def imported_modules(
-    tree: ast.AST,
-    module: str = "",  # whose code it is: relative imports are seen from it
-    top: str = "mlkit",  # the package that matters; empty: any
-) -> Iterator[str]:  # names such as mlkit.core.run_folder
-    "The modules that this code imports by name."
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            package = module.split(".")[: -node.level] if node.level else []
-            base = ".".join([*package, node.module or ""]).strip(".")
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        yield from (name for name in names if not top or name.split(".")[0] == top)
-
-
 @cache
 def read_module_code(
     name: str,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['ISO_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'distinct_cells', 'cell_array', 'with_common_type',
-           'read_column']
+           'cells_as_column', 'read_column']
 
 # %% ../../nbs/data/03_column_reader.ipynb #ea76be2d
 _DTYPES = {"number": "float64", "boolean": "float64", "date": "datetime64[us]"}
@@ -223,6 +223,18 @@ def _read_times(column: ColumnSpec, series: pd.Series) -> np.ndarray:
     return np.where(gone, np.datetime64("NaT", "us"), moments)
 
 # %% ../../nbs/data/03_column_reader.ipynb #11e75602
+def cells_as_column(
+    column: ColumnSpec,
+    cells: Sequence[Any],  # as `read_cell` gives them
+) -> pd.Series:  # as `read_column` gives it
+    "Cells that were read one by one, as a column."
+    import pandas as pd
+
+    dtype = _DTYPES.get(column.kind, "str")
+    values = [cell or "" for cell in cells] if dtype == "str" else [*cells]
+    return pd.Series(cell_array(values, dtype), name=column.name)
+
+
 def read_column(
     column: ColumnSpec,  # how to read it
     series: pd.Series,  # raw cells, text or typed

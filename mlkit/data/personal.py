@@ -75,7 +75,7 @@ def _named(
     japanese: str = "",  # parts of words
 ) -> re.Pattern[str]:
     "A pattern that finds one of the words in a name."
-    parts = [f"(?:^|_)(?:{'|'.join(english.split())})(?=_|$)", *japanese.split()]
+    parts = [f"(?:^|_)(?:{'|'.join(english.split())})s?(?=_|$)", *japanese.split()]
     return re.compile("|".join(parts))
 
 # %% ../../nbs/data/09_personal.ipynb #20649c40
@@ -87,7 +87,8 @@ _THINGS = _named(
     merchant organization organisation org business firm institution university school hospital clinic
     provider hotel restaurant station warehouse depot facility agency department dept division position
     title variable field feature parameter table version test step stage task process drug medicine
-    disease recipe food dish menu street_type brand_name ship_name map font theme currency airport airline""",
+    disease recipe food dish menu wine beer horse racehorse boat hurricane storm mountain river lake island
+    star fund stock character band street_type brand_name ship_name map font theme currency airport airline""",
     """商品 製品 品名 品目 品番 型番 部品 部門 部署 会社 企業 法人 店 店舗 支店 銀行 倉庫 施設 病院 学校 大学 学部
     学科 科目 科名 都市 都道府県 市区町村 国名 県名 市名 町名 地名 地域 駅 路線 工場 拠点 事業 営業所 案件 工事
     イベント 講座 書籍 曲名 作品 ブランド メーカー 仕入先 取引先 機種 車種 車名 モデル カテゴリ 分類 区分 項目
@@ -99,7 +100,10 @@ _PERSONS = _named(
     teacher doctor driver player first last middle full given family maiden staff worker applicant candidate
     buyer seller recipient sender author nurse physician subscriber policyholder insured tenant resident
     voter borrower cardholder holder beneficiary spouse parent guardian child father mother emergency
-    cust emp usr acct_holder account_holder visitor donor manager agent home own billing shipping delivery preferred""",
+    cust emp usr acct_holder account_holder visitor donor manager agent kontaktperson ansprechpartner
+    signatory kin payee payer assignee requester
+    approver reviewer caller witness claimant lender landlord attendee instructor tutor by home own billing
+    shipping delivery preferred""",
     """顧客 会員 患者 社員 従業員 職員 学生 生徒 利用者 お客様 お客さま 個人 本人 契約者 申込者 加入者 被保険者
     受取人 届け先 届先 送付先 配送先 担当者 代表者 保護者 世帯主 家族 緊急 自宅 氏名 購入者 注文者 応募者 受診者
     乗客 運転者""",
@@ -107,7 +111,8 @@ _PERSONS = _named(
 _PERSON_ID = _named(
     """(customer|client|user|member|patient|passenger|employee|person|contact|owner|guest|student|teacher|doctor
     |driver|player|staff|worker|applicant|candidate|subscriber|policyholder|insured|tenant|resident|voter|borrower
-    |cardholder|beneficiary|visitor|donor|cust|emp|usr|subject|participant|respondent)_(id|no|nr|number|num|code|key|uuid|guid|identifier)
+    |cardholder|policy_holder|account_holder|card_holder|beneficiary|visitor|donor|cust|emp|usr|subject
+    |participant|respondent)_(id|no|nr|number|num|code|key|uuid|guid|identifier)
     userid customerid memberid patientid employeeid clientid studentid uid mrn medical_record_(number|no|id)
     loyalty_(card|id|number|card_number|card_no) membership_(id|no|number)""".replace("\n    |", "|"),
     "(?:顧客|会員|患者|社員|従業員|職員|学生|生徒|利用者|お客様|お客さま|個人|契約者|加入者|ユーザー|ユーザ|受診者|受給者|被験者|参加者|カルテ)"
@@ -143,6 +148,9 @@ _CLOSE_NAME = re.compile(
     rf"(?:{_SURNAMES})(?![市区町村県府都郡駅店社川山通線大支部課園寺神学病院]|銀行|商)"
     "[々-鿿぀-ヿ]{1,3}(?<![市区町村県府都郡駅店社部課会院園寺学部屋])"
 )
+_TITLED_NAME = re.compile(
+    r"(?:Mr|Mrs|Ms|Miss|Dr|Prof)\b\.? [^\W\d_a-z][^\W\d_]+(?: [^\W\d_a-z][^\W\d_]+){0,2}"
+)
 _PERSON_NAME = re.compile(r"[^\W\d_]+(?:[ .,'’・()\"-]+[^\W\d_]+){0,9}[.)\"]*")
 _FULL_NAME = re.compile(
     r"[^\W\d_a-z][^\W\d_]*(?:[ .,'’・-]{1,2}[^\W\d_a-z][^\W\d_]*){1,4}\.?"
@@ -151,7 +159,7 @@ _FULL_NAME = re.compile(
 
 def _is_frequent_name(text: str) -> bool:
     "Two words or more, one of them a frequent name: of a person, and not of a city."
-    if _SPACED_NAME.fullmatch(text) or _CLOSE_NAME.fullmatch(text):
+    if _SPACED_NAME.fullmatch(text) or _CLOSE_NAME.fullmatch(text) or _TITLED_NAME.fullmatch(text):
         return True
     words = re.findall(r"[^\W\d_]+", text)
     ends = {words[0].lower(), *(each.lower() for each in words[-2:])} if 2 <= len(words) <= 5 else set()
@@ -280,7 +288,7 @@ _KINDS = [
     _Kind("passport number", _named("passport passport_no passport_number", "パスポート 旅券"),
           _shape("[A-Za-z]{0,2}[0-9]{6,9}"), 0.7),
     _Kind("social security number", _named(
-        """ssn social_security national_insurance nino aadhaar aadhar nric national_id nationalid citizen_id
+        """ssn social_security national_insurance nino ni_(no|number) aadhaar aadhar nric national_id nationalid citizen_id
         identity_card id_card cpf curp dni codice_fiscale pesel personnummer sin tin itin tax_id taxpayer_id""",
         "基礎年金 年金番号 住民票コード 在留カード 身分証 雇用保険"), _CODE.fullmatch, 0.7, _SSN.fullmatch, 0.7),
     _Kind("health insurance number", _named(
@@ -297,7 +305,7 @@ _KINDS = [
     _Kind("IP address", _named("ip ip_address ipaddr", "ipアドレス"), _is_ip_address, 0.7, _is_far_ip_address, 0.7),
     _Kind("licence plate", _named(
         """license_plate licence_plate number_plate plate_number plate_no ^plate$ (vehicle|car)_plate registration_plate
-        vehicle_registration vrm kennzeichen car_number""",
+        vehicle_registration vehicle_reg vrm reg_plate kennzeichen car_number""",
         """ナンバープレート 車両番号 車両登録番号 自動車登録番号 車両ナンバー 車ナンバー 登録番号_?車"""),
         _NAMED_PLATE.fullmatch, 0.7, _PLATE.fullmatch, 0.9),
     _Kind(POSTAL_CODE, _named("postal$ postal_code postcode zip zipcode zip_code plz post_code", "郵便番号 〒"),

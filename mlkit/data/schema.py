@@ -173,6 +173,7 @@ DEFAULT_ACTIONS: dict[str, ViolationAction] = {  # what can be wrong with a row,
     "constraint": "warn",  # columns that contradict each other
     "sparse_row": "warn",  # far more empty cells than rows usually have
     "empty_row": "warn",  # nothing is filled in
+    "feature": "error",  # a function of the project fails
 }
 
 

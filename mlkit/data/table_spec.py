@@ -8,14 +8,16 @@ from __future__ import annotations
 import math
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from functools import cached_property, reduce
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 from ..core.errors import DataError, did_you_mean
+from ..core.own_code import OwnCode
+from ..core.own_feature import FeatureKind, OwnFeature
 from .cells import MISSING_MARKERS
-from .column_reader import read_column
+from .column_reader import cells_as_column, read_column
 from .column_spec import COLUMN_CHOICES, ColumnSpec, read_cell
 from .model_inputs import input_cell, input_columns, input_kinds, input_names, to_float32
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['Operation', 'DerivedInput', 'require_known', 'columns_by_name', 'TableSpec']
+__all__ = ['Operation', 'Computed', 'DerivedInput', 'require_known', 'columns_by_name', 'TableSpec']
 
 # %% ../../nbs/data/10_table_spec.ipynb #71a8d511
 _COLUMN_DEFAULTS = {item.name: asdict(ColumnSpec("", "empty"))[item.name] for item in fields(ColumnSpec)}
@@ -82,6 +84,13 @@ class DerivedInput:
     operation: str  # one of + - * /
     right: str  # a column of kind number
 
+    kind: ClassVar[FeatureKind] = "number"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        "The columns from which it is computed."
+        return self.left, self.right
+
     def of_cells(self, left: float | None, right: float | None) -> float:
         "The input of two read cells, as float32; NaN where it cannot be computed."
         if left is None or right is None:
@@ -106,8 +115,16 @@ class DerivedInput:
         return pd.Series(self.of_arrays(left.to_numpy(), right.to_numpy()), index=left.index)
 
 # %% ../../nbs/data/10_table_spec.ipynb #f76b2025
-def _check_derived(table: TableSpec, derived: DerivedInput) -> None:
+Computed: TypeAlias = DerivedInput | OwnFeature  # an input that stands in no column
+
+
+def _check_derived(table: TableSpec, derived: DerivedInput | OwnFeature) -> None:
     "DataError: the input cannot be computed from the columns of the table."
+    if isinstance(derived, OwnFeature):
+        for name in derived.inputs:
+            if not table[name].use:
+                raise DataError(f"column {name!r} is kept from the model: {table[name].unused_reason}")
+        return
     if derived.operation not in _OPERATIONS:
         raise DataError(
             f"a derived column cannot compute {derived.operation!r}; choose one of {' '.join(_OPERATIONS)}"
@@ -129,13 +146,20 @@ def _derived_from_dict(written: Mapping[str, Any]) -> DerivedInput:
     return DerivedInput(**written)
 
 
-def _with_names(table: TableSpec, derived: Iterable[DerivedInput]) -> tuple[DerivedInput, ...]:
+def _feature_from_dict(written: Mapping[str, Any], code: OwnCode) -> OwnFeature:
+    names = {"name", "function", "inputs", "kind"}
+    if not isinstance(written, Mapping) or written.keys() != names or not isinstance(written["inputs"], list):
+        raise DataError(f"table.json: {written!r} is no own feature; that has name, function, inputs, kind")
+    return OwnFeature(**{**written, "inputs": tuple(written["inputs"])}, code=code)
+
+
+def _with_names(table: TableSpec, derived: Iterable[Computed]) -> tuple[Computed, ...]:
     "All derived inputs of a table and new ones, each under a name of its own. DataError: one cannot be computed."
     taken = {column.name for column in table.columns} | set(table.input_names)
     named = [*table.derived]
     for each in derived:
         _check_derived(table, each)
-        name = each.name or f"{each.left} {each.operation} {each.right}"
+        name = each.name or _formula(each)
         while name in taken:
             name += "."
         taken.add(name)
@@ -180,7 +204,7 @@ class TableSpec:
     "How the raw rows of a table become model inputs: `table.json` and its two executors."
 
     columns: tuple[ColumnSpec, ...]  # in the order of the table
-    derived: tuple[DerivedInput, ...] = ()  # inputs that are computed from two columns
+    derived: tuple[Computed, ...] = ()  # inputs that are computed from other columns
     version: int = 1  # of the format of table.json
 
     def __getitem__(self, name: str) -> ColumnSpec:
@@ -202,7 +226,17 @@ class TableSpec:
     def input_kinds(self) -> dict[str, str]:
         "Whether an input is a `number`, a `category`, a `text` or a `cycle`, by its name."
         kinds = {name: kind for column in self.used for name, kind in input_kinds(column).items()}
-        return kinds | {derived.name: "number" for derived in self.derived}
+        return kinds | {derived.name: derived.kind for derived in self.derived}
+
+    @cached_property
+    def own_features(self) -> tuple[OwnFeature, ...]:
+        "The inputs that functions of the project compute."
+        return tuple(each for each in self.derived if isinstance(each, OwnFeature))
+
+    @cached_property
+    def code(self) -> OwnCode:
+        "The modules of the project that the own features need."
+        return reduce(operator.or_, (each.code for each in self.own_features), OwnCode())
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -219,10 +253,10 @@ class TableSpec:
             else column
             for column in self.columns
         )
-        derived = (each for each in self.derived if not {each.left, each.right} & set(reasons))
+        derived = (each for each in self.derived if not {*each.inputs} & set(reasons))
         return replace(self, columns=tuple(columns), derived=tuple(derived))
 
-    def with_derived(self, derived: Iterable[DerivedInput]) -> Self:
+    def with_derived(self, derived: Iterable[Computed]) -> Self:
         "A table spec with more derived inputs. DataError: one cannot be computed."
         return replace(self, derived=_with_names(self, derived))
 
@@ -238,10 +272,20 @@ class TableSpec:
         missing = common[0][0] if common else MISSING_MARKERS
         columns = [_column_to_dict(column, missing) for column in self.columns]
         written = {"version": self.version, "missing": list(missing), "columns": columns}
-        return written | ({"derived": [asdict(each) for each in self.derived]} if self.derived else {})
+        simple = [asdict(each) for each in self.derived if isinstance(each, DerivedInput)]
+        own = [
+            {"name": each.name, "function": each.function, "inputs": [*each.inputs], "kind": each.kind}
+            for each in self.own_features
+        ]
+        written |= {"derived": simple} if simple else {}
+        return written | ({"features": own, "code": self.code.to_dict()} if own else {})
 
     @classmethod
-    def from_dict(cls, written: Mapping[str, Any]) -> Self:
+    def from_dict(
+        cls,
+        written: Mapping[str, Any],
+        code: OwnCode | None = None,  # of the own features; None: it is written down with the rest
+    ) -> Self:
         "The table spec that `table.json` describes. DataError: it cannot be understood."
         if not isinstance(written, Mapping):
             raise DataError("table.json is no object with version, missing and columns")
@@ -255,7 +299,9 @@ class TableSpec:
         missing = tuple(markers)
         columns = tuple(_column_from_dict(column, missing) for column in written["columns"])
         _check_distinct_names(column.name for column in columns)
-        return cls(columns).with_derived(map(_derived_from_dict, derived))
+        own = OwnCode.from_dict(written.get("code", {})) if code is None else code
+        features = [_feature_from_dict(each, own) for each in written.get("features", [])]
+        return cls(columns).with_derived([*map(_derived_from_dict, derived), *features])
 
     def to_frame(self) -> pd.DataFrame:
         "One row for each column: name, kind, whether the model gets it, and why it is read so."
@@ -277,10 +323,10 @@ class TableSpec:
         inputs: dict[str, pd.Series] = {}
         for column in self.used:
             inputs |= input_columns(column, series[column.name])
-        needed = dict.fromkeys(name for each in self.derived for name in (each.left, each.right))
-        numbers = {name: read_column(self[name], series[name]) for name in needed}
+        needed = dict.fromkeys(name for each in self.derived for name in each.inputs)
+        read = {name: read_column(self[name], series[name]) for name in needed}
         for each in self.derived:
-            inputs[each.name] = each.of_columns(numbers[each.left], numbers[each.right])
+            inputs[each.name] = each.of_columns(*(read[name] for name in each.inputs))
         return pd.DataFrame(inputs, index=frame.index)
 
     def row_inputs(self, row: Mapping[str, Any]) -> dict[str, float | str]:
@@ -289,11 +335,35 @@ class TableSpec:
         for column in self.used:
             inputs |= zip(input_names(column), input_cell(column, row.get(column.name)), strict=True)
         for each in self.derived:
-            left, right = (read_cell(self[name], row.get(name)) for name in (each.left, each.right))
-            inputs[each.name] = each.of_cells(left, right)
+            cells = [read_cell(self[name], row.get(name)) for name in each.inputs]
+            inputs[each.name] = (
+                each.of_cells(*cells) if isinstance(each, DerivedInput) else self.own_cell(each, row)
+            )
         return inputs
 
+    def own_columns(
+        self,
+        each: OwnFeature,
+        cells: Sequence[Sequence[Any]],  # read cells of each of its columns, None missing
+    ) -> list[pd.Series]:
+        "What a function of the project is given."
+        return [cells_as_column(self[name], some) for name, some in zip(each.inputs, cells, strict=True)]
+
+    def own_cell(self, each: OwnFeature, row: Mapping[str, Any]) -> float | str:
+        "An own feature of one raw row. DataError: its function fails."
+        cells = [[read_cell(self[name], row.get(name))] for name in each.inputs]
+        values, failed, reason = each.try_columns(*self.own_columns(each, cells))
+        if failed[0]:
+            raise DataError(each.failure(reason))
+        return str(values[0]) if each.kind == "category" else float(values[0])
+
 # %% ../../nbs/data/10_table_spec.ipynb #62b28fad
+def _formula(each: Computed) -> str:
+    if isinstance(each, OwnFeature):
+        return f"{each.function} of {', '.join(each.inputs)}"
+    return f"{each.left} {each.operation} {each.right}"
+
+
 def _overview(table: TableSpec) -> pd.DataFrame:
     "One row for each column and derived input, for people."
     import pandas as pd
@@ -302,8 +372,5 @@ def _overview(table: TableSpec) -> pd.DataFrame:
         (column.name, column.kind, "yes" if column.use else f"no: {column.unused_reason}", column.kind_reason)
         for column in table.columns
     ]
-    rows += [
-        (each.name, "number", "yes", f"computed: {each.left} {each.operation} {each.right}")
-        for each in table.derived
-    ]
+    rows += [(each.name, each.kind, "yes", f"computed: {_formula(each)}") for each in table.derived]
     return pd.DataFrame(rows, columns=["column", "kind", "used", "why"])

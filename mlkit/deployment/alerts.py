@@ -44,6 +44,7 @@ class AlertSettings:
     latency: float = 0.25  # seconds in which 99 of 100 requests are answered; one of the histogram's bounds
     monitor_hours: float = 26.0  # the monitor is silent when it has not run for so long
     webhook: str = ""  # URL that gets the alerts; empty: they are only shown
+    review_hours: float = 24.0  # a prediction may wait for a person for so long
 
     def check(self) -> None:
         "SettingsError: an objective cannot be kept or measured, or the webhook is no address."
@@ -58,6 +59,8 @@ class AlertSettings:
             )
         if not 0.1 <= self.monitor_hours < math.inf:
             raise SettingsError(f"deploy.monitor_hours: must be at least 0.1, not {self.monitor_hours:g}")
+        if not 0.1 <= self.review_hours < math.inf:
+            raise SettingsError(f"deploy.review_hours: must be at least 0.1, not {self.review_hours:g}")
         if self.webhook and not re.fullmatch(r"https?://[^\s/]+\S*", self.webhook):
             raise SettingsError(
                 f"deploy.webhook: must be an address such as https://host/path, not '{self.webhook[:60]}'"
@@ -150,6 +153,11 @@ def _state_alerts(model: str, settings: AlertSettings) -> Iterator[dict[str, Any
                  f"Feedback says that {model} is worse than its problem tolerates")  # fmt: skip
     yield _alert("MlkitModelAtRisk", f"max({risk}) == 1", "ticket", model,
                  f"{model} is estimated to be worse than its problem tolerates; feedback will tell")  # fmt: skip
+    waiting = f"max(mlkit_oldest_review_seconds{here}) > {3600 * settings.review_hours:g}"
+    yield _alert("MlkitReviewLate", waiting, "ticket", model,
+                 f"A prediction of {model} has waited for a person for {{{{ $value | humanizeDuration }}}}")  # fmt: skip
+    yield _alert("MlkitStopped", f"max(mlkit_stopped{here}) == 1", "ticket", model,
+                 f"Somebody has stopped the predictions of {model}; /health/ready says who and why")  # fmt: skip
     yield _alert("MlkitMonitorSilent", silent, "page", model,
                  f"The monitor of {model} has not run for {{{{ $value | humanizeDuration }}}}")  # fmt: skip
     never = _alert("MlkitMonitorSilent", f"absent(mlkit_monitor_last_run_timestamp_seconds{here})", "page", model,

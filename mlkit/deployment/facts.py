@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import PackageError, SettingsError
-from .image import resource_name, split_image_name
+from .image import own_code_needs, resource_name, split_image_name
 from ..inference.predictor import manifest_digest
 from ..inference.signing import verify_package
 
@@ -29,8 +29,8 @@ def deployment_problem(
 
 
 def _manifest_problem(manifest: Mapping[str, Any]) -> str:
-    if "model.onnx" in manifest["files"]:
-        return ""
+    if "model.onnx" in manifest["files"] or own_code_needs(manifest)[0]:
+        return ""  # with own code, the image holds what it takes
     reason = manifest.get("parity", {}).get("reason") or "the manifest does not say why"
     return (
         f"the package '{manifest['name']}' has no model.onnx ({reason}), and the light server runs "
@@ -52,12 +52,24 @@ class DeploymentSpec:
     memory: int  # MiB that one replica needs
     min_replicas: int
     max_replicas: int
+    subject: str = ""  # column that says whose data a row is; empty: rows do not say
+    review: str = ""  # which predictions wait for a person; empty: none
+    modules: tuple[str, ...] = ()  # of mlkit, that the project's code needs in the image
+    libraries: tuple[str, ...] = ()  # that it needs
+
+    @property
+    def needs_log(self) -> bool:
+        "Whether the server needs a log that lasts."
+        return bool(self.subject or self.review)
 
     @property
     def image(self) -> str:
         return f"{self.repository}:{self.tag}"
 
 # %% ../../nbs/deployment/03_facts.ipynb #04b114b4
+_OWN_CODE_MEMORY = 256  # MiB: pandas, and scikit-learn where the model is no graph
+
+
 def required_memory(
     size: int,  # bytes of model.onnx
 ) -> int:  # MiB, in steps of 128
@@ -81,10 +93,25 @@ def make_deployment_spec(
     name, number = resource_name(str(manifest["name"])), manifest_digest(manifest)[:8]
     repository, tag = split_image_name(image or name, number)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    memory = required_memory((package / "model.onnx").stat().st_size)
+    graph = package / "model.onnx"
+    memory = required_memory((graph if graph.exists() else package / "model.pkl").stat().st_size)
+    memory += _OWN_CODE_MEMORY if own_code_needs(manifest)[0] else 0
     commit = (manifest.get("git") or {}).get("commit", "")
+    subject, review = (str(manifest.get(each, "")) for each in ("subject", "review"))
     return DeploymentSpec(
-        name, number, repository, tag, manifest["created"], commit, python, memory, min_replicas, max_replicas
+        name,
+        number,
+        repository,
+        tag,
+        manifest["created"],
+        commit,
+        python,
+        memory,
+        min_replicas,
+        max_replicas,
+        "" if subject == "none" else subject,
+        "" if review == "none" else review,
+        *map(tuple, own_code_needs(manifest)),
     )
 
 # %% ../../nbs/deployment/03_facts.ipynb #06c3d547

@@ -13,37 +13,43 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
 from ..core.errors import RunError, SettingsError
 from ..core.files import atomic_write, file_digest
 from ..core.source_code import package_folder, reachable_code
 
 # %% auto #0
-__all__ = ['SERVER_LIBRARIES', 'server_files', 'pin_libraries', 'written_files', 'write_unchanged_files', 'resource_name',
-           'split_image_name']
+__all__ = ['SERVER_MODULE', 'SERVER_LIBRARIES', 'server_files', 'own_code_needs', 'pin_libraries', 'written_files',
+           'write_unchanged_files', 'resource_name', 'split_image_name']
 
 # %% ../../nbs/deployment/01_image.ipynb #4ab84b5d
-_SERVER_MODULE = "mlkit.serving.server"  # where a server begins
-_EXTRA_FILES = ("__init__.py", "core/public_api.py", "serving/page.html")  # what no module imports
+SERVER_MODULE = "mlkit.serving.server"  # where a server begins
+_CODE_MODULES = ("mlkit.core.own_feature", "mlkit.core.distribution")  # for `from mlkit import feature`
+_MODEL_MODULES = (
+    "mlkit.models.calibration",
+    "mlkit.models.ensemble",
+)  # what a model that is no graph is made of
+_EXTRA_FILES = ("__init__.py", "core/public_api.py", "serving/*.html")  # what no module imports
 
 
 def server_files(
-    begin: str = _SERVER_MODULE,  # a module of mlkit
+    *begin: str,  # modules of mlkit; none: where the server begins
 ) -> dict[str, Path]:  # where it is, by its place inside of mlkit
     "The files of mlkit that a server can reach."
     folder = package_folder()
-    modules = reachable_code([f"import {begin}"])
+    modules = reachable_code([f"import {each}" for each in begin or (SERVER_MODULE,)])
     names = {"/".join(name.split(".")[1:]) + ".py" for name in modules}
     rooms = {f"{name.split('/')[0]}/__init__.py" for name in names if "/" in name}
-    return {
-        name: folder / name for name in sorted({*_EXTRA_FILES, *rooms, *names}) if (folder / name).is_file()
-    }
+    extra = {path.relative_to(folder).as_posix() for pattern in _EXTRA_FILES for path in folder.glob(pattern)}
+    return {name: folder / name for name in sorted({*extra, *rooms, *names}) if (folder / name).is_file()}
 
 # %% ../../nbs/deployment/01_image.ipynb #b888a5a7
 SERVER_LIBRARIES = (
     "cryptography",
     "filelock",
     "httptools",
+    "joserfc",
     "numpy",
     "onnxruntime",
     "orjson",
@@ -62,6 +68,22 @@ _OPTIONAL_LIBRARIES = (
     "psycopg-binary",
     "uvloop",
 )  # quicker, or for a log in PostgreSQL
+
+
+_MODEL_LIBRARIES = ("joblib", "pandas", "psutil", "pyarrow", "rich", "scikit-learn", "scipy", "threadpoolctl")
+
+
+def own_code_needs(
+    manifest: Mapping[str, Any],  # of a package
+) -> tuple[list[str], list[str]]:  # modules of mlkit and libraries, beyond those of the light server
+    "What a server needs for the code of a project: pandas for features, and all of the model where it is no graph."
+    own = manifest.get("own_code")
+    if not own or not (own["features"] or own["models"]):
+        return [], []  # metrics score, and a server does not
+    if "model.onnx" in manifest["files"]:
+        return [*_CODE_MODULES], [*own["libraries"]]
+    boosted = [name for name in ("lightgbm",) if name in manifest.get("packages", {})]
+    return [*_CODE_MODULES, *_MODEL_MODULES], sorted({*_MODEL_LIBRARIES, *own["libraries"], *boosted})
 
 
 def pin_libraries(

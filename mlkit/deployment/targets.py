@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from ..automation.workflows import CI_PLATFORMS, render_platform
 from ..core.errors import SettingsError, did_you_mean
 from ..core.source_code import package_folder
 from .alerts import DEFAULT_ALERTS, AlertSettings, make_alert_rules, make_alertmanager_config
@@ -28,15 +29,23 @@ from mlkit.deployment.facts import (
     deployment_problem,
     make_deployment_spec,
 )
-from .image import pin_libraries, server_files, write_unchanged_files
+from mlkit.deployment.image import (
+    SERVER_LIBRARIES,
+    SERVER_MODULE,
+    pin_libraries,
+    server_files,
+    write_unchanged_files,
+)
+from .sbom import sbom_file
 from ..inference.signing import find_signing_keys, verify_package
+from ..security.secrets import require_no_secrets
 
 # %% auto #0
 __all__ = ['DEPLOYMENT_TARGETS', 'render_templates', 'template_values', 'image_files', 'compose_files', 'kubernetes_files',
-           'schedule_files', 'write_deployment', 'write_deployments']
+           'schedule_files', 'ci_files', 'write_deployment', 'write_deployments']
 
 # %% ../../nbs/deployment/04_targets.ipynb #fad0d104
-DEPLOYMENT_TARGETS = ("docker", "compose", "kubernetes", "aws", "gcp", "azure", "schedule")
+DEPLOYMENT_TARGETS = ("docker", "compose", "kubernetes", "aws", "gcp", "azure", "schedule", "ci")
 
 
 def render_templates(
@@ -48,13 +57,15 @@ def render_templates(
 
     folder = package_folder() / "deployment" / "templates" / target
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, folder.with_name("shared")]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.j2"))
+    names = sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*.j2") if path.name[0] != "_"
+    )
     filled = {name: environment.get_template(name).render(facts) for name in names}
     return {
         name.removesuffix(".j2").replace("dot-", "."): text for name, text in filled.items() if text.strip()
@@ -63,7 +74,12 @@ def render_templates(
 
 def template_values(facts: DeploymentSpec, alerts: AlertSettings = DEFAULT_ALERTS) -> dict[str, Any]:
     "The values for the templates, by name."
-    more = {"image": facts.image, "webhook": alerts.webhook, "monitor_hours": f"{alerts.monitor_hours:g}"}
+    more = {
+        "image": facts.image,
+        "needs_log": facts.needs_log,
+        "webhook": alerts.webhook,
+        "monitor_hours": f"{alerts.monitor_hours:g}",
+    }
     return asdict(facts) | more | cloud_machine_sizes(facts.memory)
 
 # %% ../../nbs/deployment/04_targets.ipynb #f6dcd4f0
@@ -71,14 +87,20 @@ def image_files(
     package: Path,  # made by stage 08
     facts: DeploymentSpec,
 ) -> dict[str, str | Path]:  # what the image is built from
-    "The context of the image: Dockerfile, libraries, mlkit's modules, the package, the public key."
+    "What the image is built from: Dockerfile, libraries, modules, package, public key. RunError: a secret is in it."
+    needed = [*SERVER_LIBRARIES, *facts.libraries]
+    pinned = pin_libraries(needed)
     files: dict[str, str | Path] = dict(
-        render_templates("docker", template_values(facts) | {"requirements": pin_libraries()})
+        render_templates("docker", template_values(facts) | {"requirements": pinned})
     )
-    files |= {f"mlkit/{name}": path for name, path in server_files().items()}
+    files |= render_templates("shared", template_values(facts))
+    files |= {f"mlkit/{name}": path for name, path in server_files(SERVER_MODULE, *facts.modules).items()}
     inside = sorted(path for path in package.rglob("*") if path.is_file())
     files |= {f"model/{path.relative_to(package).as_posix()}": path for path in inside}
-    return files | {"signing.pub": find_signing_keys()[1]}
+    files |= sbom_file(facts.name, facts.version, needed=needed)
+    files |= {"signing.pub": find_signing_keys()[1]}
+    require_no_secrets(files, "no image is made")
+    return files
 
 # %% ../../nbs/deployment/04_targets.ipynb #370bc32f
 def compose_files(
@@ -89,13 +111,15 @@ def compose_files(
     "Compose's files, and in `image/` what the server's image is built from."
     me = f"{os.getuid()}:{os.getgid()}" if hasattr(os, "getuid") and os.getuid() else "10001:10001"
     values = template_values(facts, alerts) | {"user": me, "mlflow": version("mlflow")}
-    files: dict[str, str | Path] = dict(render_templates("compose", values))
+    files: dict[str, str | Path] = dict(
+        render_templates("compose", values) | render_templates("shared", values)
+    )
     files["prometheus/rules.yml"] = _as_yaml(make_alert_rules(facts.name, alerts))
     files["alertmanager/alertmanager.yml"] = _as_yaml(make_alertmanager_config(alerts))
     dashboards = make_dashboards(facts.name)
     files |= {f"grafana/dashboards/{name}": json.dumps(each, indent=1) for name, each in dashboards.items()}
     inner = image_files(package, facts)
-    del inner["README.md"]
+    del inner["README.md"], inner["settings.env"]
     return files | {f"image/{name}": content for name, content in inner.items()}
 
 
@@ -105,7 +129,10 @@ def _as_yaml(content: Mapping[str, Any]) -> str:
 # %% ../../nbs/deployment/04_targets.ipynb #555cec61
 def kubernetes_files(facts: DeploymentSpec, alerts: AlertSettings = DEFAULT_ALERTS) -> dict[str, str | Path]:
     "The files of a cluster, and in `monitoring/` what the Prometheus operator and Grafana read."
-    files: dict[str, str | Path] = dict(render_templates("kubernetes", template_values(facts, alerts)))
+    values = template_values(facts, alerts)
+    files: dict[str, str | Path] = dict(
+        render_templates("kubernetes", values) | render_templates("shared", values)
+    )
     labels = {"app.kubernetes.io/name": facts.name}
     rule = {
         "apiVersion": "monitoring.coreos.com/v1",
@@ -139,6 +166,15 @@ def schedule_files(
     return dict(render_templates("schedule", values | quoted | more))
 
 # %% ../../nbs/deployment/04_targets.ipynb #51e9baf6
+def ci_files(facts: DeploymentSpec) -> dict[str, str | Path]:
+    "Workflows for each platform, in a folder each."
+    files: dict[str, str | Path] = dict(render_templates("ci", template_values(facts)))
+    for platform in CI_PLATFORMS:
+        found = render_platform(platform, facts.name)
+        files |= {f"{platform}/{place}": text for place, text in found.items()}
+    return files
+
+
 def write_deployment(
     target: str,  # one of `DEPLOYMENT_TARGETS`
     package: str | Path,  # made by stage 08
@@ -150,9 +186,14 @@ def write_deployment(
 ) -> str:  # Markdown
     "Write the files of a target, and say what to do next. SettingsError, PackageError, RunError: it cannot be deployed."
     _check_targets([target])
-    package, folder = Path(package), Path(folder)
-    facts = make_deployment_spec(package, image, min_replicas, max_replicas)
+    facts = make_deployment_spec(Path(package), image, min_replicas, max_replicas)
     alerts.check()
+    return _write_target(target, Path(package), facts, alerts, Path(folder))
+
+
+def _write_target(
+    target: str, package: Path, facts: DeploymentSpec, alerts: AlertSettings, folder: Path
+) -> str:
     kept = write_unchanged_files(folder, _target_files(target, package, facts, alerts, folder))
     words = (folder / "README.md").read_text(encoding="utf-8")
     return "\n\n".join([words.strip(), *(f"**Look here:** {text}." for text in kept)])
@@ -170,6 +211,8 @@ def _target_files(
         return kubernetes_files(facts, alerts)
     if target == "schedule":
         return schedule_files(package, folder, alerts)
+    if target == "ci":
+        return ci_files(facts)
     return dict(render_templates(target, template_values(facts)))
 
 # %% ../../nbs/deployment/04_targets.ipynb #22ac9f91
@@ -199,7 +242,6 @@ def write_deployments(
     _check_targets(chosen)
     if deployment_problem(package):
         return {}
-    return {
-        target: write_deployment(target, package, folder / target, image, min_replicas, max_replicas, alerts)
-        for target in chosen
-    }
+    facts = make_deployment_spec(package, image, min_replicas, max_replicas)
+    alerts.check()
+    return {target: _write_target(target, package, facts, alerts, folder / target) for target in chosen}

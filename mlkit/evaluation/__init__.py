@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .error_analysis import plot_roc_and_precision_recall as plot_roc_and_precision_recall
     from .fit_diagnosis import diagnose_scores as diagnose_scores
     from .learning_curve import plot_learning_curve as plot_learning_curve
+    from .membership import MembershipReport as MembershipReport
+    from .membership import attack_model as attack_model
     from .metrics_file import metrics_json as metrics_json
     from .reference_models import OutOfFold as OutOfFold
     from .reference_models import ReferenceModel as ReferenceModel

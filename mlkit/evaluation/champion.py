@@ -14,8 +14,10 @@ import pandas as pd
 from ..core.errors import DataError, MLKitError, RunError, SettingsError
 from ..core.files import file_digest
 from ..core.formatting import format_number
+from ..core.own_code import load_pickled_object
 from ..core.run_folder import RunFolder, check_own_artifact, read_journal
-from ..inference.signing import MANIFEST_FILE, verify_package
+from ..inference.predictor import CODE_FOLDER, package_code
+from ..inference.signing import MANIFEST_FILE, read_verified_package, verify_package
 from ..task.comparison import CHAMPION_ARTIFACTS, compare_outputs
 from ..task.task import Task, score_output
 
@@ -58,6 +60,14 @@ def _check_maker(file: Path) -> None:
         check_own_artifact(run, name, entry)
 
 # %% ../../nbs/evaluation/03_champion.ipynb #3a02444e
+def _open_packaged_model(file: Path) -> Any:
+    "The model of a package with own code, opened with that code and not with what is on the path; None: another file."
+    if not (file.parent / MANIFEST_FILE).is_file() or not (file.parent / CODE_FOLDER).is_dir():
+        return None
+    files = read_verified_package(file.parent, (CODE_FOLDER, "model.pkl")).files
+    return load_pickled_object(files["model.pkl"], package_code(files))
+
+
 def load_champion(
     file: Path,  # from `find_champion_file`
 ) -> Any:  # a model with `task` and `output`
@@ -66,7 +76,7 @@ def load_champion(
 
     say = f"evaluate.champion: '{file.name[:60]}'"
     try:
-        model = joblib.load(file)
+        model = _open_packaged_model(file) or joblib.load(file)
     except Exception as error:
         reason = type(error).__name__
         raise SettingsError(f"{say} cannot be opened as a model ({reason}); name another file") from error

@@ -16,7 +16,6 @@ import numpy as np
 from ..core.formatting import format_number
 from .reference_models import ReferenceModel
 from ..task.comparison import score_gain
-from ..task.metrics import METRICS
 from ..task.task import Task
 
 # %% ../../nbs/evaluation/05_fit_diagnosis.ipynb #05b11b81
@@ -25,7 +24,7 @@ FitVerdict: TypeAlias = Literal["good", "overfit", "underfit", "unknown"]
 
 def perfect_score(task: Task) -> float:
     "The best value that the metric can take."
-    return METRICS[task.metric].perfect
+    return task.scored_by.perfect
 
 
 def possible_gain(

@@ -20,7 +20,6 @@ from .fit_diagnosis import perfect_score, standard_error
 from .reference_models import FoldRows, OutOfFold, sample_folds
 from ..models.cross_validation import estimator_output, fit_estimator
 from ..task.comparison import score_gain
-from ..task.metrics import METRICS
 from ..task.task import Task, score_output
 
 # %% auto #0
@@ -101,7 +100,7 @@ def classify_learning_curve(
     rest = abs(perfect_score(task) - before.mean())
     if np.mean(gained) > max(_MIN_STEP_GAIN * rest, standard_error(gained)):
         return "rising"
-    if math.isfinite(METRICS[task.metric].highest) and rest < _NEAR_PERFECT:
+    if math.isfinite(task.scored_by.highest) and rest < _NEAR_PERFECT:
         return "full"
     gap = score_gain(task, curve[curve.rows == steps.index[-1]].train.mean(), after.mean())
     return "memory" if gap > rest / 2 else "flat"
@@ -145,7 +144,7 @@ def plot_learning_curve(
     axes.set_xscale("log")
     axes.set_xticks(sizes.index, [f"{rows:,}" for rows in sizes.index])
     axes.minorticks_off()
-    axes.set(title="Would more rows help?", xlabel="training rows", ylabel=METRICS[task.metric].label)
+    axes.set(title="Would more rows help?", xlabel="training rows", ylabel=task.scored_by.label)
     axes.legend(frameon=False)
     return plot
 

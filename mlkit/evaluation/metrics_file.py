@@ -17,6 +17,7 @@ from .second_search import SecondSearch
 from ..models.calibration import FinalModel, check_calibration
 from ..task.comparison import score_gain
 from ..task.metrics import predicted_codes
+from ..task.prediction_intervals import coverage_json
 from ..task.task import Task, is_goal_reached
 
 # %% auto #0
@@ -92,6 +93,8 @@ def metrics_details_json(
     from mlkit.task.metrics import confusion_matrix
 
     found: dict[str, Any] = {"advice": list(advice), "champion": champion}
+    if final.conformal is not None:
+        found["coverage"] = coverage_json(final.conformal, truth, output, final.threshold)
     if second is not None:
         found["second"] = {
             "before": second.family,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from .slices import find_slices
 from ..task.comparison import ScoreDifference, compare_outputs
-from ..task.metrics import METRICS, metric_names_for, predicted_codes
+from ..task.metrics import predicted_codes
 from ..task.task import Task
 
 # %% ../../nbs/evaluation/12_prediction_differences.ipynb #53552ef2
@@ -25,8 +25,8 @@ def compare_by_metric(
     thresholds: tuple[float, float] = (0.5, 0.5),  # binary: positive from this probability on
 ) -> dict[str, ScoreDifference]:  # by the name of the metric, the task's own first
     "How much better `a` is than `b`, by each metric of the task, paired row by row."
-    names = dict.fromkeys([task.metric, *metric_names_for(task.type)])
-    tasks = {name: replace(task, metric=name, direction=METRICS[name].direction) for name in names}
+    names = dict.fromkeys([task.metric, *task.metric_names])
+    tasks = {name: replace(task, metric=name, direction=task.find_metric(name).direction) for name in names}
     return {name: compare_outputs(each, truth, a, b, thresholds=thresholds) for name, each in tasks.items()}
 
 # %% ../../nbs/evaluation/12_prediction_differences.ipynb #eab6661e

@@ -17,7 +17,7 @@ from ..core.formatting import format_number
 from ..core.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
 from .fit_diagnosis import perfect_score
 from ..models.model import Model
-from ..task.metrics import METRICS, Metric
+from ..task.metrics import Metric
 from ..task.task import Task, encode_target, is_better, is_goal_reached, target_values
 
 # %% auto #0
@@ -43,7 +43,7 @@ def describe_test_score(
     "What the score means: against chance, no model, the goal, and what cross-validation promised."
     worst, best = (own.low, own.high)[:: task.sign]
     said = [
-        f"**{METRICS[task.metric].label} is {format_number(own.value)}** on {rows:,} rows that nothing had "
+        f"**{task.scored_by.label} is {format_number(own.value)}** on {rows:,} rows that nothing had "
         f"looked at; other rows would give between {format_number(own.low)} and {format_number(own.high)}."
     ]
     if own.low == own.high == perfect_score(task):
@@ -101,7 +101,7 @@ def show_scores(
 
     shown = pd.DataFrame(
         {
-            "metric": [label(METRICS[name]) for name in scores.metric],
+            "metric": [label(task.find_metric(name)) for name in scores.metric],
             "score": scores.value,
             "from": scores.low,
             "to": scores.high,
@@ -124,7 +124,7 @@ def plot_score(
     champion: float | None = None,  # the score of the model in use on the same rows
 ) -> Plot:
     "The test score between baseline and goal, next to what training promised."
-    metric, marks = METRICS[task.metric], [own.value, validation, train, baseline]
+    metric, marks = task.scored_by, [own.value, validation, train, baseline]
     names = ["test rows", "validation rows", "training rows", "no model"]
     if champion is not None:
         marks, names = [*marks, champion], [*names, "champion"]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,6 @@ from ..models.model import Model, choice_json, train_model
 from ..models.search import search_trials
 from ..models.trials import Trial, best_trial
 from ..task.comparison import ScoreDifference, compare_folds
-from ..task.metrics import METRICS
 from ..task.task import Task, baseline_output, score_output
 
 # %% auto #0
@@ -147,7 +146,7 @@ def show_second_search(task: Task, second: SecondSearch) -> list[Any]:  # to be 
     )
     digits: Any = dict.fromkeys(["validation", "worst fold", "best fold"], format_number)
     style = shown.style.hide().format(digits).set_uuid("second")
-    style = style.set_caption(f"A second search: {METRICS[task.metric].label} on the same folds")
+    style = style.set_caption(f"A second search: {task.scored_by.label} on the same folds")
     told = "On the folds," if second.found.verdict == "unclear" else "The new model is"
     does = f"{told} {second.found}"
     kept = "**The new model replaces the first**" if second.kept else "**The new model is discarded**"
@@ -174,6 +173,7 @@ def retrain_on_verdict(
     "Follow the advice if that is wanted and the fit is not good. The test rows have no say in it."
     if on_verdict != "retrain" or judged.fit == "good":
         return model, choice, judged, None
+    data = replace(data, min_leaf=choice.get("min_leaf", 1))
     second = run_second_search(data, judged.fit, choice["family"], choice["folds"], seed=seed)
     if not second.kept:
         return model, choice, judged, second

@@ -22,7 +22,7 @@ from ..core.formatting import SIGNIFICANCE_LEVEL, format_number, hint_at_columns
 from ..core.theme import BLUE, GREY
 from ..models.calibration import apply_temperature, fit_temperature
 from ..task.intervals import proportion_interval, score_interval
-from ..task.metrics import METRICS, predicted_codes
+from ..task.metrics import METRICS, Metric, predicted_codes
 from ..task.task import Task, score_output
 
 # %% ../../nbs/evaluation/01_slices.ipynb #c7cd9323
@@ -77,9 +77,9 @@ def find_slices(
     return [group for group in found if MIN_SLICE_ROWS <= len(group[2]) < len(frame)]
 
 
-def slice_metric(task: Task) -> str:  # a name from METRICS
+def slice_metric(task: Task) -> Metric:
     "The metric that compares groups. R² depends on how much a group varies, so there it is the error."
-    return "mae" if task.metric == "r2" else task.metric
+    return METRICS["mae"] if task.metric == "r2" else task.scored_by
 
 # %% ../../nbs/evaluation/01_slices.ipynb #270677bb
 def limit_confidence(
@@ -114,7 +114,7 @@ def score_slices(
     draws: int = 100,  # tables in which the model is right
 ) -> pd.DataFrame:  # column, group, rows, score, expected, by_chance (share of draws with such a gap)
     "The score of each large group and what was to be expected there; the most telling gap first."
-    rng, metric = np.random.default_rng(seed), METRICS[slice_metric(task)]
+    rng, metric = np.random.default_rng(seed), slice_metric(task)
     some = rng.permutation(len(truth))[:_MAX_SLICED_ROWS]
     truth, output, groups = truth[some], output[some], find_slices(frame.iloc[some])
     fair = output if task.type == "regression" else limit_confidence(truth, output)
@@ -147,7 +147,7 @@ def describe_slices(
         return f"No group has {MIN_SLICE_ROWS} rows, so nothing can be said about groups."
     worst = table.iloc[0]
     where = (
-        f"{METRICS[slice_metric(task)].label} is {format_number(worst.score)} for the {worst.rows:,} rows "
+        f"{slice_metric(task).label} is {format_number(worst.score)} for the {worst.rows:,} rows "
         f"with `{worst.column}` {worst.group}, where {format_number(worst.expected)} was to be expected"
     )
     if worst.by_chance > SIGNIFICANCE_LEVEL:
@@ -213,7 +213,7 @@ def score_over_time(
     pd.DataFrame, float
 ]:  # from, to, rows, score, expected, low, high; and how often chance falls so far
     "The score in each period, and whether it falls with time by more than chance."
-    rng, metric = np.random.default_rng(seed), METRICS[slice_metric(task)]
+    rng, metric = np.random.default_rng(seed), slice_metric(task)
     some = np.sort(rng.permutation(len(truth))[:_MAX_SLICED_ROWS])
     dates, truth, output = dates.iloc[some], truth[some], output[some]
     parts = time_periods(dates)
@@ -222,7 +222,7 @@ def score_over_time(
     def scores(truth: np.ndarray, output: np.ndarray) -> np.ndarray:
         return np.array([score_output(metric, truth[rows], output[rows], threshold) for rows in parts])
 
-    ends = [score_interval(metric.name, truth[rows], output[rows], threshold=threshold) for rows in parts]
+    ends = [score_interval(metric, truth[rows], output[rows], threshold=threshold) for rows in parts]
     drawn = np.array(
         [scores(*simulate_truth(task, truth, output, fair, rng)) for _ in range(draws if parts else 0)]
     )
@@ -255,7 +255,7 @@ def plot_score_over_time(
     table: pd.DataFrame,  # from `score_over_time`
 ) -> Plot:
     "The score in each period, with its interval, and what was to be expected."
-    label, place = METRICS[slice_metric(task)].label, range(len(table))
+    label, place = slice_metric(task).label, range(len(table))
     plot, axes = new_plot(6.4, 3.0)
     axes.plot(place, table.expected, color=GREY, linestyle=":", label="to be expected")
     axes.vlines(place, table.low, table.high, color=BLUE, alpha=0.35, linewidth=4, label="95 % interval")

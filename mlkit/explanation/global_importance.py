@@ -19,7 +19,6 @@ from ..data.column_spec import format_cell
 from .local_attributions import rank_correlation, shap_values
 from .perturbation import PerturbationPool, perturbed_inputs, unperturbed_positions
 from ..task.comparison import score_gain
-from ..task.metrics import METRICS
 from ..task.task import Task, score_output
 
 # %% auto #0
@@ -204,7 +203,7 @@ def plot_importance(
         title="What moves predictions (SHAP)",
         xlabel=f"moves {explained_quantity(task)} by{effect_unit(task)}",
     )
-    lost = f"{METRICS[task.metric].label} lost when it is shuffled"
+    lost = f"{task.scored_by.label} lost when it is shuffled"
     right.set(title="What the score depends on", xlabel=lost)
     for colour, words in ((BLUE, "low value"), (VERMILION, "high value"), (GREY, "no order, or missing")):
         left.scatter([], [], s=20, color=colour, label=words)
@@ -450,13 +449,13 @@ def show_importance(
             "column": table.column,
             "moves by": [format_effect(task, size)[1:] for size in table.shap],
             "which way": table.way,
-            f"{METRICS[task.metric].label} lost": table.loss,
+            f"{task.scored_by.label} lost": table.loss,
             "from": table.low,
             "to": table.high,
         }
     ).head(most)
     style = shown.style.hide().format(
-        "{:z.3f}" if METRICS[task.metric].highest == 1 else format_number, subset=[*shown.columns[3:]]
+        "{:z.3f}" if task.scored_by.highest == 1 else format_number, subset=[*shown.columns[3:]]
     )
     left: Any = [{"selector": ".col0, .col2", "props": "text-align: left"}]
     return style.set_table_styles(left).set_uuid("importance")

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ..core.own_feature import OwnFeature
 from ..data.column_spec import format_cell
 from ..data.model_inputs import input_names
-from ..data.table_spec import DerivedInput, TableSpec
+from ..data.table_spec import Computed, TableSpec
 from ..models.model import Model
 
 
@@ -97,10 +98,15 @@ def perturbed_inputs(
         names = [column.name for column in pool.model.table.used]
         return pool.model.table.inputs(_take_cells(pool.rows, {name: at.get(name, rest) for name in names}))
     inputs = _take_cells(pool.inputs, {name: at.get(owner, rest) for name, owner in pool.owners.items()})
-    numbers = _take_cells(pool.cells, {name: at.get(name, rest) for name in operand_columns(pool.derived)})
-    return inputs.assign(
-        **{each.name: each.of_columns(numbers[each.left], numbers[each.right]) for each in pool.derived}
-    )
+    read = _take_cells(pool.cells, {name: at.get(name, rest) for name in operand_columns(pool.derived)})
+
+    def computed(each: Computed) -> pd.Series:
+        columns = [read[name] for name in each.inputs]
+        if not isinstance(each, OwnFeature):
+            return each.of_columns(*columns)
+        return pd.Series(each.try_columns(*columns)[0], dtype=pool.inputs[each.name].dtype)
+
+    return inputs.assign(**{each.name: computed(each) for each in pool.derived})
 
 
 def unperturbed_positions(
@@ -111,9 +117,9 @@ def unperturbed_positions(
     return np.repeat(np.array(rows, dtype=np.intp)[:, None], pool.width, axis=1)
 
 # %% ../../nbs/explanation/01_perturbation.ipynb #f0cb940c
-def operand_columns(derived: Sequence[DerivedInput]) -> list[str]:
+def operand_columns(derived: Sequence[Computed]) -> list[str]:
     "The columns from which inputs are computed."
-    return list(dict.fromkeys(name for each in derived for name in (each.left, each.right)))
+    return list(dict.fromkeys(name for each in derived for name in each.inputs))
 
 
 def _take_cells(frame: pd.DataFrame, places: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..core.formatting import hint_at_columns, split_list
 from ..data.column_spec import ColumnSpec
 from ..data.model_inputs import input_names
 from ..data.ordered_categories import ordered_categories
-from ..data.personal import USABLE_KINDS, personal_columns
+from ..data.personal import FREE_TEXT, USABLE_KINDS, personal_columns
 from ..data.sentinels import find_top_code
 from ..data.table_spec import TableSpec
 from ..data.type_inference import infer_table_spec
@@ -38,10 +39,10 @@ from ..task.copy_groups import copy_groups
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
-__all__ = ['MAX_SYMMETRIC_SKEWNESS', 'MIN_POWER_SKEWNESS', 'CONSTANT_REASON', 'IMPUTATION_LABELS', 'SCALING_LABELS', 'FoldMethod',
-           'PLAN_TABLE_STYLE', 'infer_feature_specs', 'skewness', 'plan_number', 'mark_top_code', 'plan_date_part',
-           'plan_category', 'plan_text', 'is_text_informative', 'target_as_numbers', 'add_interactions', 'make_plan',
-           'make_folds', 'make_target_frame']
+__all__ = ['MAX_SYMMETRIC_SKEWNESS', 'MIN_POWER_SKEWNESS', 'CONSTANT_REASON', 'IMPUTATION_LABELS', 'SCALING_LABELS', 'MIN_OWNERS',
+           'FoldMethod', 'PLAN_TABLE_STYLE', 'infer_feature_specs', 'skewness', 'plan_number', 'mark_top_code',
+           'plan_date_part', 'plan_category', 'note_owners', 'plan_text', 'is_text_informative', 'target_as_numbers',
+           'add_interactions', 'make_plan', 'make_folds', 'make_target_frame']
 
 # %% ../../nbs/features/04_plan.ipynb #a3cd9ec4
 def infer_feature_specs(
@@ -50,6 +51,7 @@ def infer_feature_specs(
     leave_out: Sequence[str] = (),  # columns that the model must not use; one text is split at |
     columns: str = "",  # what to do otherwise, such as `pdays: missing=-1 | code: kind=category`
     split: Mapping[str, str] | None = None,  # how the test rows were chosen: `how` and `column`
+    subject: str = "",  # column that says whose row it is; empty: nobody has said
 ) -> TableSpec:
     "How the cells of the features are read. SettingsError, a line for each thing that cannot be done."
     names = [str(name) for name in train if name != task.target]
@@ -57,14 +59,21 @@ def infer_feature_specs(
     unwanted, unknown = _left_out(leave_out, [*names, task.target])
     found = personal_columns(train[names])
     personal = {name: what for name, what in found.items() if what not in USABLE_KINDS}
-    table = infer_table_spec(
+    wish = wishes.get(subject.strip(), NO_OVERRIDE)
+    whose = [subject.strip()] if subject.strip() in names and not wish.kind and wish.use != "yes" else []
+    kinds = dict.fromkeys([*personal, *whose], "identifier")  # whose values no file shall hold
+    kinds |= {name: wish.kind for name, wish in wishes.items() if wish.kind}
+    infer = partial(
+        infer_table_spec,
         train,
         ignore=[task.target],
-        kinds=dict.fromkeys(personal, "identifier")
-        | {name: wish.kind for name, wish in wishes.items() if wish.kind},
         markers={name: wish.missing for name, wish in wishes.items() if wish.missing},
         truth=pd.Series(target_values(task, train[task.target]), index=train.index),
     )
+    table = infer(kinds=kinds)
+    notes = [name for name, what in found.items() if what == FREE_TEXT and table[name].kind == "category"]
+    if notes := [name for name in notes if name not in kinds]:  # a note is never learned as a whole
+        table = infer(kinds=kinds | dict.fromkeys(notes, "text"))
     check_column_overrides(wishes, table, unknown + problems)
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
     table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
@@ -76,6 +85,7 @@ def infer_feature_specs(
     table = table.drop(secret)
     if split and split["how"] == "group":
         table = table.drop({split["column"]: "it says whose row it is"})
+    table = table.drop(dict.fromkeys(whose, "it says whose row it is"))
     if table.input_names:
         return table
     raise SettingsError(
@@ -244,34 +254,54 @@ def _plan_ordered_category(scale: tuple[str, ...], missing: float, wish: ColumnO
     return replace(number, kind="category", why=why, encode="ordinal", values=scale)
 
 # %% ../../nbs/features/04_plan.ipynb #7898b931
-_MAX_TEXT_ROWS, _MAX_WORDS, _MAX_TEXT_COMPONENTS = (
-    20_000,
-    1_000,
-    30,
-)  # at most: rows looked at, words that count, numbers for them
+_MAX_TEXT_ROWS, _MAX_WORDS, _MAX_TEXT_COMPONENTS = 20_000, 1_000, 30  # rows, words, numbers for them
 
 
 _MAX_INDICATOR_WORDS = 100  # up to so many are inputs of their own, where each has ten rows to learn from
 
 
+MIN_OWNERS = 10  # of a word in notes that name persons: whose rows hold it, at least
+
+
+def note_owners(
+    train: pd.DataFrame,  # raw training rows
+    subject: str = "",  # column that says whose row it is; empty: each row is somebody else's
+) -> dict[str, pd.Series]:  # whose row each is, by column
+    "Free text that names persons or says how to reach them: its words count by whose rows hold them."
+    found = personal_columns(train, doubtful=True)
+    rows = pd.Series(range(len(train)), index=train.index).astype("str")
+    named = train[subject.strip()] if subject.strip() in train else rows
+    return {
+        name: named.astype("str").where(named.notna(), "row " + rows)
+        for name, what in found.items()
+        if what == FREE_TEXT
+    }
+
+
 def plan_text(
     values: pd.Series,  # words of the training rows with blanks between them, '' for missing
+    owners: pd.Series | None = None,  # whose row each is, of notes that name persons
 ) -> InputPlan:
     "Which words of a text count, how many numbers stand for them, and why."
-    looked = values.iloc[:: -(-len(values) // _MAX_TEXT_ROWS)]
-    counts = Counter(word for text in looked for word in set(text.split(" ")) if word)
-    least = max(3, len(looked) // 500)
+    step = -(-len(values) // _MAX_TEXT_ROWS)
+    looked, whose = values.iloc[::step], range(len(values)) if owners is None else owners.iloc[::step]
+    pairs = {
+        (word, who) for text, who in zip(looked, whose, strict=False) for word in text.split(" ") if word
+    }
+    counts = Counter(word for word, _ in pairs)
+    least = max(3 if owners is None else MIN_OWNERS, len(looked) // 500)
+    where = f"{least} rows or more" if owners is None else f"rows of {least} persons or more"
     often = [word for word in sorted(counts, key=lambda word: (-counts[word], word)) if counts[word] >= least]
     words, parts = (
         tuple(sorted(often[:_MAX_WORDS])),
         min(_MAX_TEXT_COMPONENTS, len(often), max(2, len(values) // 20)),
     )
     if len(words) < 2:
-        return InputPlan("text", f"no two words stand in {least} rows or more", models="none")
+        return InputPlan("text", f"no two words stand in {where}", models="none")
     if len(often) <= _MAX_INDICATOR_WORDS and len(values) >= 10 * len(often):
         parts = 0
     way = f"weighed by TF-IDF and taken to {parts} numbers by SVD" if parts else "each an input of its own"
-    why = f"{len(words):,} words that stand in {least} rows or more, {way}"
+    why = f"{len(words):,} words that stand in {where}, {way}"
     return InputPlan("text", why, values=words, parts=parts)
 
 # %% ../../nbs/features/04_plan.ipynb #7f0b1bd3
@@ -333,6 +363,7 @@ def make_plan(
     answer: np.ndarray
     | None = None,  # from `target_as_numbers`: texts that say nothing about it are left out
     seed: int = 42,
+    owners: Mapping[str, pd.Series] | None = None,  # from `note_owners`
 ) -> PreprocessingPlan:
     "Decide what to do to each input, from its statistics in the training rows."
     _check_general_options(impute=impute, scale=scale, encode=encode)
@@ -345,11 +376,16 @@ def make_plan(
         wish = replace(
             wish, impute=wish.impute or general, scale=wish.scale or scale, encode=wish.encode or encode
         )
-        treated |= _plan_column(column, table.input_kinds, inputs, max_categories, wish)
+        whose = (owners or {}).get(column.name)
+        treated |= _plan_column(column, table.input_kinds, inputs, max_categories, wish, whose)
         if answer is not None and wish.use != "yes":
             treated = _without_uninformative_text(treated, inputs, answer, seed)
-    for name in (each.name for each in table.derived):
-        how = plan_number(inputs[name], ColumnOverride(impute=impute, scale=scale))
+    for name, kind in ((each.name, each.kind) for each in table.derived):
+        if kind == "category":
+            column = ColumnSpec(name, "category")
+            how = plan_category(inputs[name], column, max_categories, ColumnOverride(encode=encode))
+        else:
+            how = plan_number(inputs[name], ColumnOverride(impute=impute, scale=scale))
         treated[name] = replace(how, why="; ".join(filter(None, [(combined or {}).get(name), how.why])))
     return PreprocessingPlan({name: treated[name] for name in table.input_names}, seed)
 
@@ -369,6 +405,7 @@ def _plan_column(
     inputs: pd.DataFrame,
     max_categories: int,
     wish: ColumnOverride,
+    owners: pd.Series | None = None,  # whose row each is, of notes that name persons
 ) -> dict[str, InputPlan]:  # by input
     "What is done to all inputs of a column; where it was missing is told once."
     treated: dict[str, InputPlan] = {}
@@ -377,7 +414,7 @@ def _plan_column(
         if kind == "category":
             how = plan_category(values, column, max_categories, wish)
         elif kind == "text":
-            how = plan_text(values)
+            how = plan_text(values, owners)
         elif column.kind == "number":
             how = mark_top_code(plan_number(values, wish), values)
         else:
@@ -451,7 +488,8 @@ def make_target_frame(
     way = split or {"how": "chance", "column": ""}
     groups = train[way["column"]].astype("str").fillna("") if way["how"] == "group" else None
     copies = copy_groups(train, task.target) if way["how"] == "chance" else None
-    number = make_folds(truth, task, folds, way["how"], groups, seed, copies)
+    few = copies is not None and len(np.unique(copies)) < 2 * folds  # clusters of rows, and no copies
+    number = make_folds(truth, task, folds, way["how"], groups, seed, None if few else copies)
     return pd.DataFrame({"target": truth, "fold": number})
 
 # %% ../../nbs/features/04_plan.ipynb #811cf6f0

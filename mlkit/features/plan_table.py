@@ -5,6 +5,7 @@
 # %% ../../nbs/features/05_plan_table.ipynb #8e69fecc
 from __future__ import annotations
 
+from ..core.own_feature import OwnFeature
 from ..data.column_spec import ColumnSpec
 from ..data.model_inputs import input_names
 from ..data.table_spec import TableSpec
@@ -35,7 +36,7 @@ def describe_column_plans(
     return lines + [
         {
             "column": each.name,
-            "kind": "derived",
+            "kind": "own feature" if isinstance(each, OwnFeature) else "derived",
             "used": "yes",
             "what and why": _sentences("computed in every row", plan.inputs[each.name].why),
         }

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .predictor import ModelInputs as ModelInputs
     from .predictor import Predictor as Predictor
     from .predictor import load_predictor as load_predictor
+    from .review_rules import ReviewRules as ReviewRules
+    from .review_rules import parse_review_rules as parse_review_rules
     from .row_reader import ParsedRow as ParsedRow
     from .row_reader import RowReader as RowReader
     from .row_reader import Violation as Violation

@@ -120,6 +120,7 @@ PARCEL_TASK = Task(
 def make_parcel_package(
     folder: str | Path,  # where it is made
     offset: float = _OFFSET,  # another one makes another model
+    subject: str = "",  # column that says whose data a row is
 ) -> Path:  # the folder
     "A signed package with the model of the parcels."
     folder = Path(folder)
@@ -148,7 +149,6 @@ def make_parcel_package(
     for name, value in files.items():
         (folder / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
     (folder / "model.onnx").write_bytes(make_parcel_graph(offset).SerializeToString())
-    sign_package(
-        folder, {"name": "parcels", "data": {"rows": 3}, "model": {"family": "linear", "task": "binary"}}
-    )
+    facts = {"name": "parcels", "data": {"rows": 3}, "model": {"family": "linear", "task": "binary"}}
+    sign_package(folder, facts | ({"subject": subject} if subject else {}))
     return folder

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..core.own_feature import OwnFeature
 from ..data.column_reader import distinct_cells, read_column, with_common_type
 from ..data.column_spec import ColumnSpec
 from ..data.constraints import violation_mask
@@ -152,7 +153,7 @@ def read_frame(
         for kind, values in zip(input_kinds(column).values(), parsed.inputs, strict=True):
             (texts if is_text_input(kind) else numbers).append(values)
         violations += parsed.violations
-    numbers += _derived(reader, series, empty)
+    _add_derived(reader, series, empty, numbers, texts, violations)
     violations += _constraint_violations(reader, series, empty)
     violations += [
         (reader.unknown_column(name), rows) for name, rows in there.items() if name not in reader.known_names
@@ -199,11 +200,24 @@ def _stacked(columns: list[Any], rows: int, dtype: Any) -> np.ndarray:
     return table
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #36b3788f
-def _derived(reader: RowReader, series: dict[str, Any], empty: Any) -> list[Any]:
-    def number(name: str) -> Any:
-        return read_column(reader.table[name], series.get(name, empty))
-
-    return [each.of_columns(number(each.left), number(each.right)) for each in reader.table.derived]
+def _add_derived(
+    reader: RowReader,
+    series: dict[str, Any],
+    empty: Any,
+    numbers: list[Any],
+    texts: list[Any],
+    violations: list[ViolationMask],
+) -> None:
+    "Put computed inputs behind the others."
+    for each in reader.table.derived:
+        read = [read_column(reader.table[name], series.get(name, empty)) for name in each.inputs]
+        if not isinstance(each, OwnFeature):
+            numbers.append(each.of_columns(*read))
+            continue
+        values, failed, reason = each.try_columns(*read)
+        (texts if each.kind == "category" else numbers).append(values)
+        if failed.any():
+            violations.append((reader.failed_feature(each, each.failure(reason)), failed))
 
 
 def _constraint_violations(reader: RowReader, series: dict[str, Any], empty: Any) -> list[ViolationMask]:

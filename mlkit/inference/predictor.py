@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..core.errors import DataError, PackageError
+from ..core.errors import DataError, PackageError, SettingsError
 from ..core.formatting import hint_at_columns
+from ..core.own_code import OwnCode, load_own_object, load_pickled_object
 from ..data.column_spec import ColumnSpec
 from ..data.conventions import FileConventions, require_conventions
 from ..data.schema import Schema, make_schema
@@ -26,6 +28,7 @@ from .frame_reader import ParsedFrame, read_frame
 from .row_reader import ParsedRow, RowReader, is_text_input
 from .signing import VerifiedPackage, read_verified_package
 from ..task.metrics import predicted_codes
+from ..task.prediction_intervals import Conformal, PredictionSets, read_conformal
 from ..task.task import Task
 
 if TYPE_CHECKING:
@@ -47,9 +50,9 @@ def stack_rows(
     return ModelInputs(numbers, np.array([read.words for read in reads], dtype=object))
 
 # %% auto #0
-__all__ = ['InferenceEngine', 'ModelInputs', 'stack_rows', 'load_onnx_engine', 'load_sklearn_engine', 'Predictor',
-           'manifest_digest', 'load_predictor', 'read_predictor_files', 'open_verified_package', 'check_successor',
-           'check_challenger']
+__all__ = ['InferenceEngine', 'CODE_FOLDER', 'ModelInputs', 'stack_rows', 'load_onnx_engine', 'load_sklearn_engine',
+           'sklearn_engine', 'Predictor', 'manifest_digest', 'load_predictor', 'read_predictor_files', 'package_code',
+           'open_verified_package', 'check_successor', 'check_challenger']
 
 # %% ../../nbs/inference/04_predictor.ipynb #fbe5f021
 InferenceEngine = Callable[[Any], np.ndarray]  # of inputs or a batch: whatever has numbers and words
@@ -76,18 +79,33 @@ def load_onnx_engine(
     return answer
 
 
-def load_sklearn_engine(
-    file: Path | bytes,  # model.joblib, or what is in it
-    table: TableSpec,
-) -> InferenceEngine:
-    "The scikit-learn model; needs a full installation of mlkit."
+def _open_model(file: Path | bytes, code: OwnCode | None) -> Any:
     from io import BytesIO
 
+    if code:
+        return load_pickled_object(file if isinstance(file, bytes) else file.read_bytes(), code)
     import joblib
+
+    return joblib.load(BytesIO(file) if isinstance(file, bytes) else file)
+
+
+def load_sklearn_engine(
+    file: Path | bytes,  # model.joblib, or what is in it; with own code model.pkl
+    table: TableSpec,
+    code: OwnCode | None = None,  # the modules of the project that it needs
+) -> InferenceEngine:
+    "The scikit-learn model; needs a full installation of mlkit. PackageError: its own code cannot be loaded."
+    return sklearn_engine(_open_model(file, code), table)
+
+
+def sklearn_engine(
+    model: Any,  # mlkit.models.calibration.FinalModel
+    table: TableSpec,
+) -> InferenceEngine:
+    "The same of a model in memory."
     import pandas as pd
 
-    source = BytesIO(file) if isinstance(file, bytes) else file
-    model, kinds = joblib.load(source), table.input_kinds
+    kinds = table.input_kinds
     words = [name for name, kind in kinds.items() if is_text_input(kind)]
     numbers = [name for name, kind in kinds.items() if not is_text_input(kind)]
 
@@ -121,6 +139,7 @@ class Predictor:
     files: Mapping[str, bytes] = field(
         default_factory=dict, repr=False
     )  # as they were when they were checked
+    conformal: Conformal | None = None  # how far the truth may lie from a prediction; None: it is not known
 
     @property
     def name(self) -> str:
@@ -158,6 +177,43 @@ class Predictor:
         if not self.task.classes:
             return output.tolist()
         return [self.task.classes[code] for code in predicted_codes(output, self.threshold)]
+
+    def check_level(self, level: float, name: str = "level") -> float:
+        "SettingsError: the package has no prediction intervals, or none of this level. 0 asks for none."
+        if not level:
+            return 0.0
+        if self.conformal is None:
+            raise SettingsError(
+                f"{name} is {level}, but {self.folder} holds no prediction intervals; make the package anew"
+            )
+        self.conformal.check(level, name)
+        return level
+
+    @property
+    def levels(self) -> Sequence[float]:
+        "Shares of the truths that an interval can be asked to hold; none: there are no intervals."
+        return () if self.conformal is None else self.conformal.levels
+
+    def intervals(
+        self, output: np.ndarray, level: float
+    ) -> np.ndarray:  # (rows, 2), or (rows, classes): may it be?
+        "Prediction intervals, or prediction sets, of outputs."
+        if isinstance(self.conformal, PredictionSets):
+            return self.conformal(output, np.asarray(predicted_codes(output, self.threshold)), level)
+        assert self.conformal, "check_level was asked before"
+        return self.conformal(output, level)
+
+    def describe_intervals(
+        self,
+        values: list[Any],  # outputs: probabilities, or numbers
+        level: float,  # of `levels`
+    ) -> list[dict[str, Any]]:  # one a row: `interval`, or `set`
+        "The same as a server sends it."
+        spans, classes = self.intervals(np.asarray(values), level).tolist(), self.task.classes
+        if not classes:
+            return [{"interval": {"level": level, "low": low, "high": high}} for low, high in spans]
+        sets = [[name for name, may in zip(classes, span, strict=True) if may] for span in spans]
+        return [{"set": {"level": level, "classes": names}} for names in sets]
 
     def read_frame(self, frame: pd.DataFrame) -> ParsedFrame:
         "Check many raw rows and make model inputs of them, column by column."
@@ -226,15 +282,40 @@ def load_predictor(
 _DECLARATIONS = tuple(
     f"{name}.json" for name in ("problem", "table", "schema", "metrics", "background", "reference")
 )
-_GRAPH, _OBJECT = "model.onnx", "model.joblib"
+_GRAPH, _OBJECT, _PICKLE = "model.onnx", "model.joblib", "model.pkl"
+CODE_FOLDER = "code/"  # in a package: the modules of the project that the model needs
 
 
 def read_predictor_files(
     folder: Path,  # a package
 ) -> VerifiedPackage:
     "Verify a package, and read what a predictor is made of. PackageError: as for `load_predictor`."
-    package = read_verified_package(folder, (*_DECLARATIONS, _GRAPH))
-    return package if _GRAPH in package.files else read_verified_package(folder, (*_DECLARATIONS, _OBJECT))
+    package = read_verified_package(folder, (*_DECLARATIONS, CODE_FOLDER, _GRAPH))
+    if _GRAPH in package.files:
+        return package
+    model = _PICKLE if package_code(package.files) else _OBJECT
+    return read_verified_package(folder, (*_DECLARATIONS, CODE_FOLDER, model))
+
+
+def package_code(
+    files: Mapping[str, bytes],  # of a package that was verified
+) -> OwnCode:
+    "The modules of the project that go along with a package."
+    inside = {
+        name.removeprefix(CODE_FOLDER): text for name, text in files.items() if name.startswith(CODE_FOLDER)
+    }
+    return OwnCode.from_dict({name: text.decode("utf-8") for name, text in inside.items()})
+
+
+def _load_features(folder: Path, table: TableSpec) -> None:
+    "Load the functions of a package now and not at the first row. PackageError: it needs what is not there."
+    if not table.own_features:
+        return
+    if find_spec("pandas") is None:
+        names = ", ".join(each.name for each in table.own_features)
+        raise PackageError(f"{folder}: own features ({names}) are computed with pandas; pip install pandas")
+    for each in table.own_features:
+        load_own_object(each.code, each.function)
 
 
 def open_verified_package(
@@ -246,15 +327,17 @@ def open_verified_package(
     "Open a package that was verified already."
     manifest, files = package
     decision, table, schema = (json.loads(files[name]) for name in _DECLARATIONS[:3])
-    spec = TableSpec.from_dict(table)
+    code = package_code(files)
+    spec = TableSpec.from_dict(table, code)
+    _load_features(folder, spec)
     if _GRAPH in files:
         engine = load_onnx_engine(files[_GRAPH], threads)
     else:
-        engine = load_sklearn_engine(files[_OBJECT], spec)
+        engine = load_sklearn_engine(files[_PICKLE if code else _OBJECT], spec, code)
     return Predictor(
         folder,
         manifest,
-        Task.from_dict(decision["task"]),
+        Task.from_dict(decision["task"], code),
         decision["threshold"],
         frozenset(decision["personal"]),
         spec,
@@ -262,6 +345,7 @@ def open_verified_package(
         engine,
         version or manifest_digest(manifest)[:8],
         {name: files[name] for name in _DECLARATIONS if name in files},
+        read_conformal(decision.get("conformal")),
     )
 
 # %% ../../nbs/inference/04_predictor.ipynb #bc49e752

@@ -5,12 +5,14 @@
 # %% ../../nbs/inference/02_row_reader.ipynb #55ff82d2
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..core.errors import did_you_mean
+from ..core.errors import DataError, did_you_mean
+from ..core.own_feature import OwnFeature
 from ..data.cells import LARGEST_NUMBER
 from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import RowConstraint, is_satisfied
@@ -219,7 +221,7 @@ class RowReader:
             if cell.violations:
                 violations += cell.violations
         if self.table.derived or self.constraints:
-            self._check_across_columns(row, numbers, violations)
+            self._check_across_columns(row, numbers, texts, violations)
         if not row.keys() <= self.known_names:
             violations += map(self.unknown_column, row.keys() - self.known_names)
         empty = sum(numbers[place] != numbers[place] for place in self.number_places)  # NaN is not itself
@@ -231,15 +233,38 @@ class RowReader:
         return ParsedRow(numbers, texts, violations)
 
     def _check_across_columns(
-        self, row: Mapping[str, Any], numbers: list[float], violations: list[Violation]
+        self, row: Mapping[str, Any], numbers: list[float], texts: list[str], violations: list[Violation]
     ) -> None:
         for each in self.table.derived:
-            sides = (read_cell(self.table[name], row.get(name)) for name in (each.left, each.right))
-            numbers.append(each.of_cells(*sides))
+            if isinstance(each, OwnFeature):
+                self._add_own_feature(each, row, numbers, texts, violations)
+            else:
+                numbers.append(
+                    each.of_cells(*(read_cell(self.table[name], row.get(name)) for name in each.inputs))
+                )
         for constraint in self.constraints:
             cells = {name: read_cell(self.table[name], row.get(name)) for name in constraint.columns}
             if not is_satisfied(constraint, {name: as_number(cell) for name, cell in cells.items()}):
                 violations.append(self.broken_constraint(constraint))
+
+    def _add_own_feature(
+        self,
+        each: OwnFeature,
+        row: Mapping[str, Any],
+        numbers: list[float],
+        texts: list[str],
+        violations: list[Violation],
+    ) -> None:
+        try:
+            value = self.table.own_cell(each, row)
+        except DataError as error:
+            value = "" if each.kind == "category" else math.nan
+            violations.append(self.failed_feature(each, str(error)))
+        (texts if each.kind == "category" else numbers).append(value)  # type: ignore[arg-type]
+
+    def failed_feature(self, each: OwnFeature, message: str) -> Violation:
+        "The violation for a row for which a function of the project fails."
+        return self._violation(", ".join(each.inputs), "feature", message)
 
     def missing_column(self, name: str) -> Violation:
         "The violation for a column that is not there."

@@ -287,7 +287,9 @@ class VerifiedPackage(NamedTuple):
 
 def read_verified_package(
     folder: Path,  # a package
-    names: Collection[str] = (),  # files whose content is wanted; those that are not there are left out
+    names: Collection[
+        str
+    ] = (),  # files, or folders ending in /, whose content is wanted; some may not be there
 ) -> VerifiedPackage:
     "Check a package and read files of it, each once. PackageError names what is not right."
     folder = Path(folder)
@@ -315,7 +317,9 @@ def _verify_files(folder: Path, found: dict[str, Path], names: Collection[str]) 
     signed = _signed_files(folder)
     del found[SIGNATURE_FILE]
     _compare_names(folder, signed, found)
-    content = {name: path.read_bytes() for name, path in found.items() if name in {MANIFEST_FILE, *names}}
+    folders = tuple(name for name in names if name.endswith("/"))
+    wanted = {name for name in found if name in {MANIFEST_FILE, *names} or name.startswith(folders)}
+    content = {name: path.read_bytes() for name, path in found.items() if name in wanted}
     digests = {
         name: hashlib.sha256(content[name]).hexdigest() if name in content else file_digest(path)
         for name, path in found.items()

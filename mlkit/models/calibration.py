@@ -16,6 +16,7 @@ import pandas as pd
 from ..core.errors import SettingsError
 from .model import Model
 from ..task.metrics import predicted_codes
+from ..task.prediction_intervals import Conformal
 from ..task.task import score_output
 
 # %% auto #0
@@ -271,7 +272,7 @@ def _has_clearly_lower_loss(truth: np.ndarray, one: np.ndarray, other: np.ndarra
     return bool(saved.mean() > 2 * saved.std() / math.sqrt(len(rows)))
 
 # %% ../../nbs/models/09_calibration.ipynb #cabafcfa
-@dataclass
+@dataclass(repr=False)
 class FinalModel(Model):
     "A trained model with its probabilities calibrated, which acts from its threshold on."
 
@@ -287,8 +288,13 @@ class FinalModel(Model):
         return predicted_codes(output, self.threshold)
 
 
-def finalise_model(model: Model, calibrator: Calibrator | None = None, threshold: float = 0.5) -> FinalModel:
+def finalise_model(
+    model: Model,
+    calibrator: Calibrator | None = None,
+    threshold: float = 0.5,
+    conformal: Conformal | None = None,  # of the calibrated probabilities; None: as the model has it
+) -> FinalModel:
     "The same model, ready to leave, without reasons that quote cells; a final one is finished anew."
     parts = {field.name: getattr(model, field.name) for field in fields(Model)}
-    parts["table"] = model.table.without_reasons()
+    parts |= {"table": model.table.without_reasons(), "conformal": conformal or model.conformal}
     return FinalModel(**parts, calibrator=calibrator, threshold=threshold)

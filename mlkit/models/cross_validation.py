@@ -29,12 +29,14 @@ from .ensemble import Ensemble
 from .families import MAX_BOOSTING_STEPS, fit_with_early_stopping, get_family, make_model
 from .time_budget import fit_until, spread_deadlines
 from .trials import Trial
+from ..task.own_metric import load_own_metrics
 from ..task.task import Task, score_output
 
 # %% auto #0
 __all__ = ['MAX_FOLD_ROWS', 'TRAIN_SAMPLE_ROWS', 'OUT_OF_TIME', 'fold_rows', 'fit_estimator', 'silence_fit_warnings',
            'estimator_output', 'EncodedFold', 'TrainingData', 'search_folds', 'sample_rows', 'with_fold_rows',
-           'encode_fold', 'FoldResult', 'FoldJob', 'evaluate_fold', 'evaluate_trials', 'load_training_data']
+           'encode_fold', 'FoldResult', 'FoldJob', 'evaluate_fold', 'evaluate_trials', 'load_task',
+           'load_training_data']
 
 # %% ../../nbs/models/05_cross_validation.ipynb #854b2358
 def fold_rows(
@@ -115,6 +117,7 @@ class TrainingData:
     plan: PreprocessingPlan
     task: Task
     is_time_ordered: bool = False
+    min_leaf: int = 1  # training rows that a leaf of a tree holds at least, whatever is searched
     # filled by `encode_fold` as folds are needed, on each machine for itself
     encoded_folds: dict[tuple[int, str], EncodedFold] = field(default_factory=dict, repr=False, compare=False)
 
@@ -318,8 +321,15 @@ def _fix_steps(trial: Trial) -> None:
         trial.settings = trial.settings | {"steps": round(float(np.mean(trial.steps)))}
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b09783c1
+def load_task(run: RunFolder) -> Task:
+    "The task of a run, with the code of the metrics that the project has written."
+    task = Task.from_dict(run.load("task"))
+    return replace(task, own_metrics=load_own_metrics(run, "task_metrics", task.own_metrics))
+
+
 def load_training_data(
     run: RunFolder,  # the run that the earlier stages have written to
+    min_leaf: int = 1,  # training rows that a leaf of a tree holds at least
 ) -> TrainingData:
     "Model inputs, encoded target, folds, preprocessing plan and task, from a run folder."
     target = run.load("target")
@@ -328,6 +338,7 @@ def load_training_data(
         target["target"].to_numpy(),
         target["fold"].to_numpy(),
         PreprocessingPlan.from_dict(run.load("plan")),
-        Task.from_dict(run.load("task")),
+        load_task(run),
         is_time_ordered=run.load("split")["how"] == "time",
+        min_leaf=min_leaf,
     )

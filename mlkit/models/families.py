@@ -35,15 +35,14 @@ from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import split_list
 from ..features.encoders import PreprocessingPlan, make_encoder
 from ..features.plan import MIN_POWER_SKEWNESS, skewness
-from .imported_models import import_model_class, make_imported_model
+from .imported_models import make_imported_model, search_space_of
 from .time_budget import stop_growing_at
-from ..task.metrics import METRICS
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['MAX_BOOSTING_STEPS', 'FAMILIES', 'DEFAULT_FAMILIES', 'DatasetTraits', 'dataset_traits', 'Family',
-           'LogTargetRegressor', 'import_lightgbm', 'fit_with_early_stopping', 'get_family', 'choose_families',
-           'make_model', 'make_estimator']
+__all__ = ['MAX_BOOSTING_STEPS', 'FAMILIES', 'DEFAULT_FAMILIES', 'MIN_LEAF_SETTINGS', 'DatasetTraits', 'dataset_traits', 'Family',
+           'LogTargetRegressor', 'import_lightgbm', 'fit_with_early_stopping', 'with_min_leaf', 'get_family',
+           'choose_families', 'make_model', 'make_estimator']
 
 # %% ../../nbs/models/01_families.ipynb #fb726554
 class DatasetTraits(NamedTuple):
@@ -53,6 +52,7 @@ class DatasetTraits(NamedTuple):
     classes: int  # 0: a number is predicted
     is_skewed: bool = False  # a number that is never negative, with a long tail of large values
     labels: bool = False  # the metric judges labels, so rare classes may need weight
+    min_leaf: int = 1  # training rows that a leaf of a tree holds at least
 
     @property
     def regression(self) -> bool:
@@ -62,13 +62,14 @@ class DatasetTraits(NamedTuple):
 def dataset_traits(
     truth: np.ndarray,  # codes or numbers
     task: Task,
+    min_leaf: int = 1,  # training rows that a leaf of a tree holds at least
 ) -> DatasetTraits:
     "The traits of the training rows."
     if task.type == "regression":
-        return DatasetTraits(
-            len(truth), 0, bool(truth.min() >= 0 and skewness(pd.Series(truth)) > MIN_POWER_SKEWNESS / 2)
-        )
-    return DatasetTraits(len(truth), len(task.classes), labels=METRICS[task.metric].needs == "label")
+        skewed = bool(truth.min() >= 0 and skewness(pd.Series(truth)) > MIN_POWER_SKEWNESS / 2)
+        return DatasetTraits(len(truth), 0, skewed, min_leaf=min_leaf)
+    weighted = task.scored_by.needs == "label"
+    return DatasetTraits(len(truth), len(task.classes), labels=weighted, min_leaf=min_leaf)
 
 # %% ../../nbs/models/01_families.ipynb #82106d97
 class Family(NamedTuple):
@@ -149,10 +150,10 @@ def _tree(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> A
 
 
 def _tree_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
-    most = max(2, facts.rows // 20)
+    most = max(2, facts.rows // 20, 2 * facts.min_leaf)
     own = {
         "max_depth": ask.suggest_int("max_depth", 2, 16),
-        "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True),
+        "min_samples_leaf": ask.suggest_int("min_samples_leaf", facts.min_leaf, most, log=True),
     }
     return own | _scale_space(ask, facts)
 
@@ -180,12 +181,12 @@ def _trees_for(facts: DatasetTraits) -> int:
 
 
 def _forest_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
-    most = max(2, min(50, facts.rows // 50))
+    most = max(2, min(50, facts.rows // 50), 2 * facts.min_leaf)
     own = {
         "kind": ask.suggest_categorical("kind", ["random", "extra"]),
         "n_estimators": _trees_for(facts),
         "max_features": ask.suggest_float("max_features", 0.1, 1.0),
-        "min_samples_leaf": ask.suggest_int("min_samples_leaf", 1, most, log=True),
+        "min_samples_leaf": ask.suggest_int("min_samples_leaf", facts.min_leaf, most, log=True),
     }
     return own | _scale_space(ask, facts)
 
@@ -274,11 +275,12 @@ def _histogram_boosting_model(regression: bool, given: dict[str, Any], jobs: int
 
 def _boosting_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
     tenth, slow = facts.rows // 10, facts.classes < 6  # many classes make many trees
+    least, most = max(2, facts.min_leaf), max(3, min(100, tenth), 2 * facts.min_leaf)
     rates = (0.02, 0.2) if slow else (0.1, 0.3)
     own = {
         "learning_rate": ask.suggest_float("learning_rate", *rates, log=True),
         "leaves": ask.suggest_int("leaves", 4, max(8, min(128, tenth)), log=True),
-        "min_leaf": ask.suggest_int("min_leaf", 2, max(3, min(100, tenth)), log=True),
+        "min_leaf": ask.suggest_int("min_leaf", least, most, log=True),
         "l2": ask.suggest_float("l2", 1e-2, 100, log=True),
         "columns": ask.suggest_float("columns", 0.2, 1.0),
         "rows": ask.suggest_float("rows", 0.5, 1.0),
@@ -385,6 +387,25 @@ FAMILIES: dict[str, Family] = {  # from simple to complex
 }
 DEFAULT_FAMILIES = ("linear", "tree", "forest", "boosting", "neural")
 
+# %% ../../nbs/models/01_families.ipynb #ffd4efba
+MIN_LEAF_SETTINGS = {"tree": "min_samples_leaf", "forest": "min_samples_leaf", "boosting": "min_leaf"}
+
+
+def with_min_leaf(
+    family: str,  # of FAMILIES, an import path, or ensemble
+    settings: dict[str, Any],  # as the family's space gives them, or the members of an ensemble
+    least: int,  # training rows that a leaf holds at least
+) -> dict[str, Any]:  # the same, where there are no trees
+    "Settings whose leaves hold so many rows."
+    if "members" in settings:
+        members = [
+            each | {"settings": with_min_leaf(each["family"], each["settings"], least)}
+            for each in settings["members"]
+        ]
+        return settings | {"members": members}
+    name = MIN_LEAF_SETTINGS.get(family)
+    return settings | {name: max(least, settings.get(name, 1))} if name and least > 1 else settings
+
 # %% ../../nbs/models/01_families.ipynb #c2d84523
 @cache
 def get_family(
@@ -395,9 +416,13 @@ def get_family(
         return FAMILIES[name]
 
     def build(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-        return make_imported_model(name, regression, jobs, seed)
+        return make_imported_model(name, regression, jobs, seed, settings)
 
-    return Family("scaled", build, None, lambda facts: [{}])
+    declared = search_space_of(name)
+    if declared is None:
+        return Family("scaled", build, None, lambda facts: [{}])
+    space, begin = declared
+    return Family("scaled", build, lambda ask, facts: space(ask), lambda facts: [begin])
 
 # %% ../../nbs/models/01_families.ipynb #3bda4481
 def choose_families(
@@ -409,13 +434,13 @@ def choose_families(
     for name in names:
         if name in FAMILIES:
             continue
-        if "." not in name:
+        if "." not in name and ":" not in name:
             near = did_you_mean(name, FAMILIES) or f"; there are {' '.join(FAMILIES)}, and import paths"
             raise SettingsError(f"train.models names '{name[:60]}', which is no family{near}")
         if task:
             make_imported_model(name, task.type == "regression", 1, 0)
         else:
-            import_model_class(name)
+            search_space_of(name)
     if not names:
         raise SettingsError(f"train.models is empty; name at least one of {' '.join(FAMILIES)}")
     return [*(name for name in FAMILIES if name in names), *(name for name in names if name not in FAMILIES)]

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,9 +17,10 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 
 from ..core.errors import SettingsError, did_you_mean
+from ..core.own_code import describe_code_error, find_own_code, split_code_path
 
 # %% auto #0
-__all__ = ['import_model_class', 'make_imported_model']
+__all__ = ['import_model_class', 'search_space_of', 'make_imported_model']
 
 # %% ../../nbs/models/12_imported_models.ipynb #a9693d46
 _PACKAGES = {name: name for name in ("lightgbm", "xgboost", "catboost")} | {"sklearn": "scikit-learn"}
@@ -26,17 +28,18 @@ _PACKAGES = {name: name for name in ("lightgbm", "xgboost", "catboost")} | {"skl
 
 @cache
 def import_model_class(
-    path: str,  # package.module.Class
+    path: str,  # package.module.Class, or package.module:Class
 ) -> type:
     "The class behind an import path. SettingsError when there is none."
-    (place, _, name), named = path.rpartition("."), f"train.models names '{path[:60]}'"
+    (place, name), named = split_code_path(path), f"train.models names '{path[:60]}'"
     try:
         module = importlib.import_module(place)
     except ModuleNotFoundError as error:
         near = _similar_module(place)
         raise SettingsError(f"{named}, but there is no module '{error.name}'{near}") from error
     except Exception as error:
-        raise SettingsError(f"{named}, but importing '{place}' fails ({type(error).__name__})") from error
+        why = describe_code_error(error, find_own_code([path])[0])
+        raise SettingsError(f"{named}, but importing '{place}' fails ({why})") from error
     found = getattr(module, name, None)
     if found is None:
         near = did_you_mean(name, dir(module)) or "; check the spelling"
@@ -63,16 +66,69 @@ def _similar_module(place: str) -> str:
     return did_you_mean(place, [f"{parent}.{each.name}" for each in siblings]) or "; check the spelling"
 
 # %% ../../nbs/models/12_imported_models.ipynb #971a1def
-def make_imported_model(path: str, regression: bool, jobs: int, seed: int) -> Any:
-    "An instance with seed and cores, and with probabilities where classes are predicted."
+def search_space_of(
+    path: str,  # package.module:Class
+) -> tuple[Callable[[Any], dict[str, Any]], dict[str, Any]] | None:  # of an Optuna trial, and where to begin
+    """What an own estimator says can be tried: its attribute `search_space`. SettingsError: it cannot be.
+
+    Either a dict from parameters to ranges, (low, high) or (low, high, "log"), and lists of choices; or a static
+    method that takes an Optuna trial and gives the parameters.
+    """
     kind = import_model_class(path)
+    space = getattr(kind, "search_space", None)
+    if space is None:
+        return None
+    if callable(space):
+        return space, {}
+    known = _with_defaults(path, kind).get_params(deep=False)
+    named = f"train.models names '{path[:60]}', whose search_space"
+    if not isinstance(space, Mapping):
+        raise SettingsError(
+            f"{named} is a {type(space).__name__}; make it a dict, or a static method of a trial"
+        )
+    for name, wide in space.items():
+        if name not in known:
+            raise SettingsError(
+                f"{named} has '{name}', which is no parameter of it{did_you_mean(str(name), known)}"
+            )
+        if not _is_range(wide) and not (isinstance(wide, list) and wide):
+            raise SettingsError(
+                f"{named} says '{name}' is {wide!r}; write (low, high), (low, high, 'log') or [a, b]"
+            )
+    begin = {name: known[name] for name in space if known[name] is not None}
+    return lambda trial: {name: _suggest(trial, name, wide) for name, wide in space.items()}, begin
+
+
+def _is_range(wide: Any) -> bool:
+    "Are these two numbers, the smaller one first, and perhaps `log`?"
+    if not isinstance(wide, tuple) or len(wide) not in (2, 3) or (len(wide) == 3 and wide[2] != "log"):
+        return False
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in wide[:2])
+    return numbers and wide[0] < wide[1] and (len(wide) == 2 or wide[0] > 0)
+
+
+def _suggest(trial: Any, name: str, wide: Any) -> Any:
+    if isinstance(wide, list):
+        return trial.suggest_categorical(name, wide)
+    whole = all(isinstance(each, int) for each in wide[:2])
+    return (trial.suggest_int if whole else trial.suggest_float)(name, *wide[:2], log=len(wide) == 3)
+
+
+def _with_defaults(path: str, kind: type) -> Any:
     try:
-        estimator = kind()
+        return kind()
     except Exception as error:
         trouble = "which cannot be made without arguments; name a class that can"
         raise SettingsError(f"train.models names '{path[:60]}', {trouble}") from error
+
+
+def make_imported_model(
+    path: str, regression: bool, jobs: int, seed: int, settings: Mapping[str, Any] | None = None
+) -> Any:
+    "An instance with its settings, seed and cores, and with probabilities where classes are predicted."
+    estimator = _with_defaults(path, import_model_class(path))
     known, own = estimator.get_params(deep=False), {"random_state": seed, "n_jobs": jobs}
-    estimator.set_params(**{name: value for name, value in own.items() if name in known})
+    estimator.set_params(**{name: value for name, value in own.items() if name in known}, **(settings or {}))
     if not (is_regressor if regression else is_classifier)(estimator):
         asked, other = ("a number", "no regressor") if regression else ("a class", "no classifier")
         raise SettingsError(f"train.models names '{path[:60]}', which is {other}; {asked} is to be predicted")

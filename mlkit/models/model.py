@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError, SettingsError
+from ..core.own_code import OwnCode, find_own_code
 from ..core.parallel import MULTITHREAD_ROWS, WorkerPool
 from ..data.conventions import require_conventions
 from ..data.table_spec import TableSpec
@@ -32,6 +33,7 @@ from mlkit.models.cross_validation import (
 )
 from .ensemble import ClassifierEnsemble, RegressorEnsemble
 from .families import DEFAULT_FAMILIES, get_family, make_estimator, make_model
+from .model_summary import describe_metrics, metrics_as_html
 from .sampler import FamilySettings
 from mlkit.models.search import (
     TrialListener,
@@ -43,6 +45,7 @@ from mlkit.models.search import (
 )
 from .time_budget import free_cores
 from .trials import ChoiceRule, Trial, check_choice_rule, choose_trial
+from ..task.prediction_intervals import Conformal, require_kind
 from ..task.task import Task, is_better, score_output, target_values
 
 # %% auto #0
@@ -61,6 +64,14 @@ class Model:
     settings: dict[str, Any]
     metrics: dict[str, Any] = field(default_factory=dict)
     labels: np.ndarray | None = None  # the classes in the type of the target column; None: as text
+    code: OwnCode = OwnCode()  # the modules of the project that the estimator needs
+    conformal: Conformal | None = None  # how far the truth may lie from a prediction; None: it is not known
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {describe_metrics(self.metrics) or f'{self.task.target!r} by {self.family}'}>"
+
+    def _repr_html_(self) -> str:  # Jupyter asks for it
+        return metrics_as_html(type(self).__name__, self.metrics)
 
     @property
     def classes_(self) -> np.ndarray:
@@ -75,19 +86,26 @@ class Model:
         "The same for rows that were read already, by `table.inputs`."
         return estimator_output(self.estimator, self.task, inputs)
 
-    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+    def predict(
+        self,
+        frame: Any,  # raw rows: a table of pandas, polars or pyarrow, or a dict of columns
+    ) -> np.ndarray:
         """Labels, in the type of `classes_`, or numbers; one a row of raw cells.
 
-        DataError: decimal marks or dates are written in another way than the model has learned.
+        DataError: decimal marks or dates are written in another way than the model has learned. A cell that cannot
+        be read counts as missing, and an MLKitWarning says so.
         """
         output = self._output_of_checked(frame)
         return output if self.task.type == "regression" else self.classes_[self._predicted_codes(output)]
 
-    def _output_of_checked(self, frame: pd.DataFrame) -> np.ndarray:
+    def _output_of_checked(self, frame: Any) -> np.ndarray:
+        from mlkit.quality.cell_findings import warn_of_unreadable_cells
         from mlkit.sources.file_formats import normalise_table
+        from mlkit.sources.frames import as_frame
 
-        rows = normalise_table(frame)  # as before training
+        rows = normalise_table(as_frame(frame))  # as before training
         require_conventions(self.table.used, rows)
+        warn_of_unreadable_cells(self.table, rows, stacklevel=4)
         if not len(rows):
             shape = (0,) if self.task.type == "regression" else (0, len(self.task.classes))
             self.table.inputs(rows)  # which columns are missing is said
@@ -98,11 +116,46 @@ class Model:
         "The places of the predicted classes, from probabilities (rows, classes)."
         return output.argmax(axis=1)
 
-    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+    def predict_proba(
+        self,
+        frame: Any,  # raw rows, as for `predict`
+    ) -> np.ndarray:
         "Probabilities (rows, classes) in the order of `classes_`. DataError: as for `predict`, or a number is predicted."
         if self.task.type == "regression":
             raise DataError(f"'{self.task.target}' is a number; there are no probabilities, use predict")
         return self._output_of_checked(frame)
+
+    def predict_interval(
+        self,
+        frame: Any,  # raw rows, as for `predict`
+        level: float = 0.9,  # share of the truths that it shall hold: 0.5, 0.8, 0.9, 0.95 or 0.99
+    ) -> pd.DataFrame:  # low and high, a line a row
+        """From where to where the number lies, by conformal prediction.
+
+        DataError: as for `predict`, or a class is predicted. SettingsError: the model does not know the level.
+        """
+        require_kind(self.task, wants_set=False)
+        return pd.DataFrame(self._conformal()(self._output_of_checked(frame), level), columns=["low", "high"])
+
+    def predict_set(
+        self,
+        frame: Any,  # raw rows, as for `predict`
+        level: float = 0.9,  # share of the truths that it shall hold: 0.5, 0.8, 0.9, 0.95 or 0.99
+    ) -> np.ndarray:  # (rows, classes): may it be this one, in the order of `classes_`
+        """Which classes a row may have, by conformal prediction; the predicted one is always among them.
+
+        DataError: as for `predict`, or a number is predicted. SettingsError: the model does not know the level.
+        """
+        require_kind(self.task, wants_set=True)
+        output = self._output_of_checked(frame)
+        return self._conformal()(output, self._predicted_codes(output), level)
+
+    def _conformal(self) -> Any:
+        if self.conformal is None:
+            raise DataError(
+                "the model has no prediction intervals: no out-of-fold predictions were known; train it anew"
+            )
+        return self.conformal
 
 # %% ../../nbs/models/08_model.ipynb #f1323294
 def original_labels(
@@ -214,7 +267,9 @@ def train_model(
         if not lucky or time.time() > until or not is_better(data.task, best.score, learned):
             break
         learned, fitted = max((learned, fitted), attempt(other), key=lambda pair: sign * pair[0])
-    return Model(data.task, table, use_one_core(fitted), best.family, best.settings)
+    paths = {best.family, *(part["family"] for part in parts)}
+    code, _ = find_own_code(path for path in paths if "." in path or ":" in path)
+    return Model(data.task, table, use_one_core(fitted), best.family, best.settings, code=code)
 
 # %% ../../nbs/models/08_model.ipynb #bbc4adde
 def use_one_core(estimator: Any) -> Any:  # the same
@@ -288,6 +343,7 @@ def choice_json(
     unreached: Mapping[str, str] | None = None,  # families that were asked for and not judged, and why
 ) -> dict[str, Any]:
     "What was chosen, and how it did on rows seen and unseen."
+    more = {"unreached": dict(unreached or {}), "min_leaf": data.min_leaf if data.min_leaf > 1 else 0}
     return {
         "family": best.family,
         "settings": best.settings,
@@ -295,7 +351,7 @@ def choice_json(
         "validation": best.score,
         "folds": [value for value in best.validation if math.isfinite(value)],
         "rows": len(data.truth),
-    } | ({"unreached": dict(unreached)} if unreached else {})
+    } | {name: value for name, value in more.items() if value}
 
 
 def chosen_settings(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .families import DatasetTraits, get_family
+from .families import DatasetTraits, get_family, with_min_leaf
 from .trials import Trial, best_trial, best_trial_by_family
 from ..task.task import Task, is_better
 
@@ -46,7 +46,8 @@ class TrialSampler:
         self.task, self.facts, self.names, self.turn = task, facts, list(names), 0
         self.studies = {name: self._study(seed) for name in names if get_family(name).space}
         self.asked: dict[int, Any] = {}  # number of a trial -> what Optuna calls it
-        self.first, self.waiting = list(first), list(self._starts())
+        self.first = [(name, with_min_leaf(name, own, facts.min_leaf)) for name, own in first]
+        self.waiting = list(self._starts())
 
     def _study(self, seed: int) -> Any:
         import optuna
@@ -57,10 +58,11 @@ class TrialSampler:
 
     def _starts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         starts = {name: get_family(name).starts(self.facts) for name in self.names}
+        least = self.facts.min_leaf
         for rank in range(max(map(len, starts.values()))):
             for name in self.names:
                 if rank < len(starts[name]):
-                    yield name, starts[name][rank]
+                    yield name, with_min_leaf(name, starts[name][rank], least)
 
     def ask(self, done: Sequence[Trial], count: int) -> list[Trial]:
         "The next trials."

@@ -63,7 +63,7 @@ def search_trials(
 ) -> list[Trial]:  # in the order in which they were made
     "Look for the best model. DataError when none could be trained at all."
     check_search_settings(trials, budget, jobs)
-    names, facts = choose_families(models, data.task), dataset_traits(data.truth, data.task)
+    names, facts = choose_families(models, data.task), dataset_traits(data.truth, data.task, data.min_leaf)
     asker, done, waves = TrialSampler(data.task, facts, names, seed, first), list[Trial](), 0
     trials = max(trials, len(first))
     end = time.time() + budget if budget else math.inf

@@ -21,7 +21,7 @@ from ..core.theme import BLUE, GREY, ORANGE, PALETTE, VERMILION
 from .families import FAMILIES
 from ..task.comparison import compare_folds
 from ..task.metric_labels import metric_label
-from ..task.metrics import METRICS
+from ..task.metrics import METRICS, Metric
 from ..task.task import Task
 
 if TYPE_CHECKING:
@@ -100,14 +100,18 @@ def _corrected_variance(values: np.ndarray) -> float:
 
 
 def trial_interval(
-    trial: Trial, confidence: float = 0.95
+    trial: Trial,
+    confidence: float = 0.95,
+    metric: Metric | str = "",  # of the score: the interval ends where its range does; empty: anywhere
 ) -> tuple[float, float]:  # NaN where there are fewer than two folds
     "The confidence interval of the score, with the same correction (Nadeau and Bengio 2003)."
     values = np.array([value for value in trial.validation if math.isfinite(value)])
     if len(values) < 2:
         return math.nan, math.nan
     half = float(student.ppf((1 + confidence) / 2, len(values) - 1)) * math.sqrt(_corrected_variance(values))
-    return trial.score - half, trial.score + half
+    known = METRICS.get(metric) if isinstance(metric, str) else metric
+    least, most = (known.lowest, known.highest) if known else (-math.inf, math.inf)
+    return max(trial.score - half, least), min(trial.score + half, most)
 
 # %% ../../nbs/models/03_trials.ipynb #f4fda35c
 ChoiceRule: TypeAlias = Literal["best", "one_se"]
@@ -184,7 +188,7 @@ def compare_families(
 def _family_line(best: Trial, mine: Sequence[Trial], task: Task, chosen: Trial) -> dict[str, Any]:
     if best.family == chosen.family:
         best = chosen
-    low, high = trial_interval(best)
+    low, high = trial_interval(best, metric=task.scored_by)
     return {
         "family": best.family,
         metric_label(task.metric): best.score,
@@ -213,9 +217,7 @@ def format_hyperparameters(settings: dict[str, Any]) -> str:
 def show_family_comparison(trials: Sequence[Trial], task: Task, chosen: Trial) -> Any:  # pandas Styler
     "The comparison as a table: scores on validation rows with 95 % intervals."
     scores = (metric_label(task.metric), "from", "to", "on training rows")
-    digits: dict[Any, Any] = dict.fromkeys(
-        scores, "{:.3f}" if METRICS[task.metric].highest == 1 else "{:.4g}"
-    )
+    digits: dict[Any, Any] = dict.fromkeys(scores, "{:.3f}" if task.scored_by.highest == 1 else "{:.4g}")
     digits |= {"behind": "{:.2g}", "by chance": "{:.0%}", "seconds": "{:.1f}"}
     style = compare_families(trials, task, chosen).style.hide().format(digits, na_rep="")
     caption = "Scores on validation rows with 95 % intervals, corrected for the folds' dependence"

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 # %% auto #0
-__all__ = ['BLOCK_ROWS', 'block_dispersion', 'GroupDispersion', 'group_dispersion', 'cut_blocks']
+__all__ = ['BLOCK_ROWS', 'BlockDispersion', 'block_dispersion', 'long_run_dispersion', 'GroupDispersion', 'group_dispersion',
+           'bucket_dispersion', 'cut_blocks']
 
 # %% ../../nbs/monitoring/01_blocks.ipynb #d5d28d06
 BLOCK_ROWS = 50  # rows with a known truth that make a block of evidence
@@ -19,20 +21,27 @@ _LEAST_BLOCKS = 10  # fewer say nothing of how much blocks differ
 _SIGNIFICANCE = 0.05  # chance that independent rows seem to hang together
 
 
+class BlockDispersion(NamedTuple):
+    "How much more blocks of rows differ than blocks of independent rows."
+
+    factor: float = 1.0  # 1: independent
+    blocks: int = 0  # that it was measured on; 0: rows are independent
+
+
 def block_dispersion(
     values: np.ndarray,  # (rows,) losses, in the order of the rows
-) -> float:  # 1: independent
+) -> BlockDispersion:
     "How many times larger the variance of a block's mean is than that of as many independent rows."
     from scipy.stats import chi2
 
     losses = np.asarray(values, dtype=np.float64)
     spread = float(losses.var(ddof=1)) if len(losses) > 1 else 0.0
-    sizes, found = _block_sizes(len(losses)), 1.0
+    sizes, found = _block_sizes(len(losses)), BlockDispersion()
     for size in sizes if spread > 0 else ():
         means = _block_means(losses, size)
         factor, freedom = size * float(means.var(ddof=1)) / spread, len(means) - 1
-        if chi2.sf(factor * freedom, freedom) < _SIGNIFICANCE / len(sizes):
-            found = max(found, factor)
+        if factor > found.factor and chi2.sf(factor * freedom, freedom) < _SIGNIFICANCE / len(sizes):
+            found = BlockDispersion(factor, len(means))
     return found
 
 
@@ -43,6 +52,42 @@ def _block_sizes(rows: int) -> list[int]:
 def _block_means(values: np.ndarray, size: int) -> np.ndarray:  # (blocks,) or (blocks, groups)
     count = len(values) // size
     return values[: count * size].reshape(count, size, *values.shape[1:]).mean(axis=1)
+
+# %% ../../nbs/monitoring/01_blocks.ipynb #4a664543
+_UNSURE = 1.645  # standard errors that are added: one-sided 95 %
+_WINDOW = 6  # times the dispersion: the rows over which a spectral density is estimated in effect
+_LEAST_STRETCHES = 40  # independent ones in the rows; with fewer, a level has changed
+
+
+def long_run_dispersion(
+    values: np.ndarray,  # (rows,) losses, in the order of the rows
+) -> float:  # 1: independent
+    "How many rows tell as much about a mean as one independent row: where rows hang together, on the safe side."
+    losses = np.asarray(values, dtype=np.float64)
+    blocks, rows = block_dispersion(losses).factor, len(losses)
+    if blocks == 1:
+        return 1.0
+    factor = min(_autoregressive_dispersion(losses), blocks)
+    error = np.sqrt(2 * _WINDOW * factor / rows) if factor > 1 else 0.0
+    return float(max(min(factor * (1 + _UNSURE * error), rows / _LEAST_STRETCHES), 1.0))
+
+
+def _autoregressive_dispersion(losses: np.ndarray) -> float:
+    "From the autoregression with the best Akaike criterion, by the recursion of Levinson and Durbin."
+    rows, centred = len(losses), losses - losses.mean()
+    most = int(min(10 * np.log10(rows), rows / 10))
+    alike = np.array([centred[: rows - lag] @ centred[lag:] for lag in range(most + 1)]) / rows
+    weights, left = np.empty(0), float(alike[0])
+    best, found = rows * np.log(left), 1.0
+    for lag in range(1, most + 1):
+        reflection = (alike[lag] - weights @ alike[lag - 1 : 0 : -1]) / left
+        weights = np.append(weights - reflection * weights[::-1], reflection)
+        left *= 1 - reflection**2
+        if left <= 1e-12 * alike[0]:
+            break
+        if (criterion := rows * np.log(left) + 2 * lag) < best:
+            best, found = criterion, left / (1 - weights.sum()) ** 2 / alike[0]
+    return float(max(found, 1.0))
 
 # %% ../../nbs/monitoring/01_blocks.ipynb #e64e6c1a
 @dataclass(frozen=True)
@@ -70,6 +115,26 @@ def group_dispersion(
         if factor > found.factor and chi2.sf(factor * freedom, freedom) < _SIGNIFICANCE / len(sizes):
             found = GroupDispersion(round(factor, 3), round(factor / float(effects[-1]), 3), len(apart))
     return found
+
+
+def bucket_dispersion(
+    counts: np.ndarray,  # (buckets, groups) rows, in the order of time
+) -> GroupDispersion:
+    "What `group_dispersion` says, from rows that were counted in buckets of different sizes."
+    from scipy.stats import chi2
+
+    table = _pool_rare(np.asarray(counts, dtype=np.float64))
+    rows, ways = table.sum(axis=1), table.shape[1] - 1
+    table, rows = table[rows > 0], rows[rows > 0]
+    if ways < 1 or len(table) < _LEAST_BLOCKS:
+        return GroupDispersion()
+    shares = table.sum(axis=0) / rows.sum()
+    apart = np.sqrt(rows)[:, None] * (table / rows[:, None] - shares) / np.sqrt(shares)
+    effects, freedom = np.linalg.eigvalsh(apart.T @ apart / (len(table) - 1)), (len(table) - 1) * ways
+    factor = float(effects.sum()) / ways
+    if factor <= 1 or chi2.sf(factor * freedom, freedom) >= _SIGNIFICANCE:
+        return GroupDispersion()
+    return GroupDispersion(round(factor, 3), round(factor / float(effects[-1]), 3), len(table))
 
 
 _LEAST_MEMBERS = 20  # groups of fewer rows are taken together

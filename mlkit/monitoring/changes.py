@@ -5,17 +5,18 @@
 # %% ../../nbs/monitoring/06_changes.ipynb #40d25386
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .blocks import GroupDispersion, group_dispersion
+from .blocks import GroupDispersion, bucket_dispersion, group_dispersion
 from .sketch import ColumnSketch
 
 # %% auto #0
-__all__ = ['CHANGE_LEVEL', 'MIN_ROWS', 'compare_counts', 'holm', 'ColumnChange', 'compare_column', 'find_changes']
+__all__ = ['CHANGE_LEVEL', 'MIN_ROWS', 'compare_counts', 'holm', 'ColumnChange', 'compare_column', 'find_changes',
+           'find_changes_in_counts']
 
 # %% ../../nbs/monitoring/06_changes.ipynb #4486a5c2
 _MIN_EXPECTED = 5.0
@@ -33,6 +34,7 @@ def compare_counts(
 
     alike = max(then_alike, now_alike, key=lambda each: each.factor)
     effective = np.asarray(before) / then_alike.factor, np.asarray(now) / alike.factor
+    groups = len(effective[0])
     before, now = _pool(*(counts.astype(np.float64) for counts in effective))
     if len(before) < 2 or not now.sum():
         return 1.0
@@ -45,8 +47,13 @@ def compare_counts(
     freedom = len(before) - 1
     if not alike.blocks:
         return float(chi2.sf(statistic, freedom))
-    ways = max(freedom * min(then_alike.evenness, now_alike.evenness), 1.0)
-    return float(f.sf(statistic / freedom, ways, max(min(now.sum(), alike.blocks) - 1, 1.0)))
+    evenness = min(then_alike.evenness, now_alike.evenness)
+    more = max(
+        min((groups - 1) / freedom, 1 / evenness), 1.0
+    )  # alike than the mean way are those that are left
+    ways = min(max(freedom * evenness * more, 1.0), freedom)
+    rest = max(min(now.sum() / more, alike.blocks) - 1, 1.0)
+    return float(f.sf(statistic / more / freedom, ways, rest))
 
 
 def _pool(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -101,10 +108,18 @@ def compare_column(
 ) -> list[ColumnChange]:  # p-values not yet corrected
     "Compare a column with its sketch: its values, and how many are missing."
     places = sketch.place(values)
-    counts = np.bincount(places[places >= 0], minlength=len(sketch.groups)).astype(np.float64)
-    alike = sketch.dispersion, group_dispersion(sketch.members(places))
-    before, missing = np.array(sketch.counts, dtype=np.float64), float((places < 0).sum())
-    found = []
+    counts = np.bincount(places + 1, minlength=len(sketch.groups) + 1)
+    return _compared(sketch, counts, group_dispersion(sketch.members(places)))
+
+
+def _compared(
+    sketch: ColumnSketch,
+    now_counts: np.ndarray,  # rows without a value, then those of each group
+    now_alike: GroupDispersion,
+) -> list[ColumnChange]:
+    every, missing = float(now_counts.sum()), float(now_counts[0])
+    counts, alike = now_counts[1:].astype(np.float64), (sketch.dispersion, now_alike)
+    before, found = np.array(sketch.counts, dtype=np.float64), []
     if len(sketch.groups) > 1 and before.sum() and counts.sum():
         shift = counts / counts.sum() - before / before.sum()
         p_value = compare_counts(before, counts, *alike)
@@ -112,18 +127,16 @@ def compare_column(
             ColumnChange(sketch.name, "values", p_value, _moved(shift), _describe(sketch, shift, before))
         )
     if sketch.missing or missing:
-        then, now = _two(sketch.missing, sketch.rows), _two(missing, len(values))
+        then, now = _two(sketch.missing, sketch.rows), _two(missing, every)
         p_value = compare_counts(then, now, *alike)
-        detail = f"missing {then[0] / sketch.rows:.1%} -> {now[0] / len(values):.1%}"
+        detail = f"missing {then[0] / sketch.rows:.1%} -> {now[0] / every:.1%}"
         found.append(
-            ColumnChange(
-                sketch.name, "missing", p_value, abs(now[0] / len(values) - then[0] / sketch.rows), detail
-            )
+            ColumnChange(sketch.name, "missing", p_value, abs(now[0] / every - then[0] / sketch.rows), detail)
         )
     return found
 
 
-def _two(some: float, every: int) -> np.ndarray:
+def _two(some: float, every: float) -> np.ndarray:
     return np.array([some, every - some])
 
 
@@ -152,6 +165,23 @@ def find_changes(
         if name in known and len(cells) >= MIN_ROWS
         for change in compare_column(known[name], cells)
     ]
+    return _corrected(found)
+
+
+def find_changes_in_counts(
+    sketches: Iterable[ColumnSketch],
+    counts: Mapping[str, np.ndarray],  # by name: (buckets, 1 + groups) rows, those without a value first
+) -> list[ColumnChange]:
+    "What `find_changes` finds, from rows that a server has counted."
+    found = list[ColumnChange]()
+    for sketch in sketches:
+        table = counts.get(sketch.name, np.empty((0, 0)))
+        if table.sum() >= MIN_ROWS and table.shape[1] == len(sketch.groups) + 1:
+            found += _compared(sketch, table.sum(axis=0), bucket_dispersion(table))
+    return _corrected(found)
+
+
+def _corrected(found: Sequence[ColumnChange]) -> list[ColumnChange]:
     corrected = holm([change.p_value for change in found])
     changes = [replace(change, p_value=p_value) for change, p_value in zip(found, corrected, strict=True)]
     return sorted(changes, key=lambda change: (change.p_value, -change.moved))

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -20,12 +19,12 @@ from filelock import FileLock, Timeout
 
 from ..core.errors import RunError, SettingsError
 from ..core.files import atomic_write
-from ..core.formatting import without_nan
+from ..core.formatting import pluralise, without_nan
 from ..data.model_inputs import input_kinds
 from ..inference.frame_reader import ParsedFrame
 from ..inference.predictor import Predictor
 from .blocks import cut_blocks
-from .changes import MIN_ROWS, find_changes
+from .changes import MIN_ROWS, find_changes, find_changes_in_counts
 from .harm import HarmDetector, QualityReference, dispersion_at, make_detector
 from .losses import MeasureKind
 from mlkit.monitoring.observations import (
@@ -62,6 +61,7 @@ class MonitorSettings:
         10_000  # rows whose truth becomes known in a year; a false alarm in as many is one in twenty
     )
     latency: float = 0.25  # seconds in which 99 of 100 answers are promised
+    availability: float = 0.999  # share of requests that the server does not fail
 
     def check(self) -> None:
         "SettingsError: a value cannot be."
@@ -71,6 +71,8 @@ class MonitorSettings:
             raise SettingsError(f"monitor.horizon: must be at least 100, not {self.horizon}")
         if not self.latency > 0:
             raise SettingsError(f"monitor.latency: must be above 0, not {self.latency:g}")
+        if not 0 < self.availability < 1:
+            raise SettingsError(f"monitor.availability: must be between 0 and 1, not {self.availability:g}")
 
 # %% ../../nbs/monitoring/09_check.ipynb #d3b087a3
 _STATE_FORMAT = 1
@@ -203,6 +205,19 @@ def _violation_shares(predictor: Predictor, rows: ObservedRows, parsed: ParsedFr
     return {name: share for name, share in sorted(shares.items(), key=lambda each: -each[1]) if share > 0}
 
 
+def _responses(new: Observations, promised: float) -> dict[str, float]:
+    return (
+        {"asked": new.asked, "failed": new.failed / new.asked, "allowed": 1 - promised} if new.asked else {}
+    )
+
+
+def _tell_failures(new: Observations, promised: float) -> list[str]:
+    if not new.asked or new.failed / new.asked <= 1 - promised:
+        return []
+    share = f"{new.failed / new.asked:.2%} of {pluralise(new.asked, 'request')}"
+    return [f"the server has failed {share}; {1 - promised:.2%} are allowed. Its log says why"]
+
+
 def _latency(rows: ObservedRows, promised: float) -> dict[str, float]:
     seconds = rows.seconds[np.isfinite(rows.seconds)]
     if not len(seconds):
@@ -239,6 +254,7 @@ class CheckResult:
     slices: list[dict[str, Any]]
     delay: float  # median, seconds
     latency: dict[str, float]
+    responses: dict[str, float]  # asked, failed (a share), allowed (a share); empty: nobody has counted
     violations: dict[str, float]
     versions: dict[str, int]
     notes: list[str]
@@ -270,9 +286,11 @@ def make_check(
         state.past = [*state.past, [guess, found.score]][-100:]
     _add_slices(state, predictor, reference, feedback)
     parsed = predictor.read_frame(rows.frame) if len(rows) else None
-    changes = find_changes(
-        chain(reference.columns, reference.outputs), _comparable(predictor, rows, parsed) if parsed else ()
-    )
+    sketches = [*reference.columns, *reference.outputs]
+    if new.counted:
+        changes = find_changes_in_counts(sketches, new.counts)
+    else:
+        changes = find_changes(sketches, _comparable(predictor, rows, parsed) if parsed else ())
     changed = [change.to_dict() for change in changes if change.is_significant]
     estimate = bins.estimate(measure, rows.output) if len(rows) >= MIN_ROWS else math.nan
     limit, error = measure.score(state.detector.limit), past_error([(a, b) for a, b in state.past])
@@ -287,7 +305,7 @@ def make_check(
         time=now,
         version=predictor.version,
         label=measure.label,
-        predictions=len(rows),
+        predictions=len(rows) + new.counted,
         feedback=len(feedback),
         score=found.score,
         low=found.low,
@@ -303,9 +321,12 @@ def make_check(
         slices=[each.to_dict() for each in slices[:10]],
         delay=float(np.median(delays)) if len(delays) else math.nan,
         latency=_latency(rows, settings.latency),
+        responses=_responses(new, settings.availability),
         violations=_violation_shares(predictor, rows, parsed) if parsed else {},
-        versions=dict(Counter(rows.versions) + Counter(new.other_versions)),
-        notes=new.notes,
+        versions=dict(
+            Counter(rows.versions) + Counter(new.other_versions) + Counter({predictor.version: new.counted})
+        ),
+        notes=[*new.notes, *_tell_failures(new, settings.availability)],
     )
     state.cursor = new.cursor
     state.history.append(result.to_dict())

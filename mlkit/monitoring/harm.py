@@ -11,14 +11,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from .blocks import BLOCK_ROWS, block_dispersion
+from .blocks import BLOCK_ROWS, block_dispersion, long_run_dispersion
 from .losses import LossMeasure, default_tolerance
 
 # %% auto #0
 __all__ = ['FALSE_ALARM_RATE', 'QualityReference', 'measure_quality', 'HarmDetector', 'make_detector', 'dispersion_at']
 
 # %% ../../nbs/monitoring/03_harm.ipynb #ee516fb7
-_UPPER_SIGMAS = 1.645  # one-sided 95 %
+_SURE = 0.95  # that the mean is below the bound, one-sided
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class QualityReference:
     losses: int  # that the rows gave: fewer than rows, where a loss belongs to a pair
     mean: float  # of the losses
     variance: float
-    dispersion: float  # from `block_dispersion`
+    dispersion: float  # of losses that are bet on: from `long_run_dispersion`
+    level_dispersion: float  # of the mean, slow changes of the level among it: from `block_dispersion`
+    level_blocks: int  # that it was measured on; 0: rows are independent
 
     @property
     def score(self) -> float:
@@ -39,10 +41,15 @@ class QualityReference:
 
     @property
     def upper_mean(self) -> float:
-        "What the mean loss may be at most, as far as so many rows tell."
-        independent = max(self.losses / self.dispersion, 1.0)
-        spread = max(self.variance, self.mean * (1 - self.mean) / 4, 1 / independent)
-        return min(self.mean + _UPPER_SIGMAS * math.sqrt(spread / independent), 0.98)
+        "What the mean loss may be at most, as far as so many rows tell: a score bound (Wilson 1927)."
+        from scipy.stats import norm, t
+
+        blocks, largest = self.level_blocks, self.mean * (1 - self.mean)  # variance, if each loss were 0 or 1
+        sigmas = float(t.ppf(_SURE, blocks - 1) if blocks > 1 else norm.ppf(_SURE))
+        share = min(max(self.variance / largest, 0.25), 1.0) if largest > 0 else 1.0
+        unsure = share * sigmas**2 * self.level_dispersion / max(self.losses, 1)
+        half = math.sqrt(unsure * largest + unsure**2 / 4)
+        return min((self.mean + unsure / 2 + half) / (1 + unsure), 0.98)
 
     def limit(self, tolerance: float | None = None) -> float:  # None: `default_tolerance`
         "The mean loss from which on the model does harm."
@@ -72,7 +79,9 @@ def measure_quality(
     pieces = [measure.losses(truth[a:b], output[a:b]) for a, b in zip(starts, ends, strict=True)]
     losses = np.concatenate(pieces)
     mean, variance = (float(losses.mean()), float(losses.var())) if len(losses) else (0.5, 0.25)
-    return QualityReference(measure, len(truth), len(losses), mean, variance, block_dispersion(losses))
+    level = block_dispersion(losses)
+    alike = long_run_dispersion(losses), *level
+    return QualityReference(measure, len(truth), len(losses), mean, variance, *alike)
 
 # %% ../../nbs/monitoring/03_harm.ipynb #87d3b9b3
 _BETS = np.array([0.07, 0.14, 0.28, 0.6])  # on a harm of so many standard deviations of a loss
@@ -80,6 +89,17 @@ _WEIGHTS = np.array([0.15, 0.4, 0.35, 0.1])
 FALSE_ALARM_RATE = 0.05  # in as many rows as the horizon holds
 _ALL_CLEAR = 0.001  # of the threshold: below it an alarm is over
 _MEMORY = 125  # losses; what is older has faded from the recent mean
+
+
+def _cut_to(piles: np.ndarray, total: float) -> np.ndarray:
+    "The same piles, the largest of them cut to one height, so that their sum is a total that it was above."
+    left = total
+    for place, pile in enumerate(sorted(piles.tolist())):
+        height = left / (len(piles) - place)
+        if pile >= height:
+            return np.minimum(piles, height)
+        left -= pile
+    return piles
 
 
 @dataclass
@@ -123,9 +143,9 @@ class HarmDetector:
         games, starts, reached = np.array(self.games), np.array(self.starts), False
         for number, factor in enumerate(factors, start=self.losses):
             games, starts = (games + 1) * factor, (starts + number) * factor
-            excess = float(_WEIGHTS @ games) / self.threshold
-            if excess >= 1:
-                reached, games, starts = True, games / excess, starts / excess  # so that an alarm can end
+            if float(_WEIGHTS @ games) >= self.threshold:
+                kept = _cut_to(_WEIGHTS * games, self.threshold) / (_WEIGHTS * games)
+                reached, games, starts = True, games * kept, starts * kept
         self.games, self.starts = games.tolist(), starts.tolist()
         self.losses += len(losses)
         fading = math.exp(-len(losses) / _MEMORY)

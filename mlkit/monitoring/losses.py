@@ -11,7 +11,8 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
-from ..task.metrics import METRICS, predicted_codes
+from ..task.metrics import METRICS, metric_names_for, predicted_codes
+from ..task.own_metric import OwnMetric
 from ..task.task import Task
 
 # %% auto #0
@@ -157,6 +158,8 @@ _BY_METRIC: dict[str, tuple[_LossKind, bool]] = {  # the kind of loss, and wheth
     "mae": ("absolute", False),
     "rmse": ("squared", False),
     "medae": ("absolute", False),
+    **dict.fromkeys(("mape", "rmsle", "poisson_deviance", "tweedie_deviance"), ("absolute", False)),
+    **dict.fromkeys(("pinball_10", "pinball_90"), ("absolute", False)),
 }
 
 
@@ -171,7 +174,11 @@ def make_loss_measure(
     if measure == "cost" and task.type == "binary":
         costs = (task.cost_false_positive, task.cost_false_negative)
         return LossMeasure("cost", "Cost a row", "cost", False, True, threshold, costs, max(costs))
-    metric, (kind, exact) = METRICS[task.metric], _BY_METRIC[task.metric]
+    own = isinstance(
+        task.scored_by, OwnMetric
+    )  # which nobody can take apart into rows: the usual one watches
+    metric = METRICS[metric_names_for(task.type)[0]] if own else task.scored_by
+    kind, exact = _BY_METRIC[metric.name]
     largest, variance, weights = 1.0, 1.0, tuple[float, ...]()
     if kind in ("absolute", "squared"):
         worst = 4 * float(np.quantile(np.abs(truth - output), 0.95)) or 1.0

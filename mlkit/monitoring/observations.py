@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,11 @@ from ..task.task import encode_target, target_values
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mlkit.serving.log_reader import LogReader
+
 # %% auto #0
 __all__ = ['ObservedRows', 'Observations', 'read_observed_table', 'is_log', 'read_observed_log', 'is_other_version',
-           'open_log_to_read', 'connected_log', 'read_truth']
+           'open_log_to_read', 'connected_log', 'read_observed_counts', 'read_truth']
 
 # %% ../../nbs/monitoring/07_observations.ipynb #bc11861f
 @dataclass
@@ -64,6 +67,10 @@ class Observations:
     cursor: dict[str, Any]  # where to go on next time
     notes: list[str] = field(default_factory=list)  # what could not be used, in sentences
     other_versions: dict[str, int] = field(default_factory=dict)  # predictions of them, which were left out
+    counts: dict[str, np.ndarray] = field(default_factory=dict)  # by column: (buckets, 1 + groups), see below
+    counted: int = 0  # rows that are in counts only
+    asked: int = 0  # requests of callers, as servers have counted them
+    failed: int = 0  # of them, that the servers have failed
 
 # %% ../../nbs/monitoring/07_observations.ipynb #cf227fb4
 def read_observed_table(
@@ -156,16 +163,21 @@ def read_observed_log(
 ) -> Observations:
     "What is new in a prediction log. SettingsError: it is not there; DataError: it is of another model, or locked."
     name, moment = Path(log).name, time.time() if now is None else now
-    with connected_log(log) as connection:
-        rows = _new_predictions(connection, cursor, predictor.name)
-        told = _new_feedback(connection, cursor, predictor.name)
-        others = (
-            _other_models(connection, predictor.name) if not rows and not cursor.get("prediction") else []
-        )
+    last: dict[str, Any] = {}
+    if (counted := read_observed_counts(predictor, log, cursor)) is not None:
+        return counted
+    with connected_log(log) as reader:
+        responses = _new_responses(reader.connection, cursor, predictor.name, last)
+        rows = _new_predictions(reader, cursor, predictor.name, last)
+        told = _new_feedback(reader, cursor, predictor.name, last)
+        seen = {"prediction", "sealed_prediction"} & cursor.keys()
+        models = [] if rows or seen else reader.models()
+    others = [] if predictor.name in models else models
     if others:
         raise DataError(f"{name} holds predictions of {', '.join(others[:3])}, and none of {predictor.name}")
-    notes, last = list[str](), {"prediction": rows[-1][0]} if rows else {}
-    numbers, is_cut = {"feedback": max(row[0] for row in told)} if told else {}, len(rows) == _MOST_ROWS
+    notes, is_cut = list[str](), last.pop("cut", False)
+    if reader.erased:
+        notes.append(f"{len(reader.erased):,} predictions are of erased persons, and cannot be read any more")
     versions = Counter(str(row[3]) for row in rows if is_other_version(predictor, str(row[3])))
     if versions:
         names = ", ".join(sorted(versions)[:5])
@@ -176,10 +188,14 @@ def read_observed_log(
     late = int((predictions.times > moment + _CLOCK_TOLERANCE).sum())
     if late:
         notes.append(f"{late:,} predictions are dated in the future; compare the clocks")
+    made = datetime.fromisoformat(predictor.manifest["created"]).timestamp()
+    if early := int((predictions.times < made - _CLOCK_TOLERANCE).sum()):
+        notes.append(f"{early:,} predictions are dated before the model was made; compare the clocks")
     feedback = _logged_feedback(predictor, told, notes)
     if is_cut:
         notes.append(f"{_MOST_ROWS:,} predictions were read; the rest waits for the next check")
-    return Observations(predictions, feedback, {**cursor, **last, **numbers}, notes, dict(versions))
+    where, (asked, failed) = {**cursor, **last}, responses
+    return Observations(predictions, feedback, where, notes, dict(versions), asked=asked, failed=failed)
 
 
 def is_other_version(
@@ -216,14 +232,27 @@ def open_log_to_read(
 @contextmanager
 def connected_log(
     log: str,  # a path, an address, or env:NAME
-) -> Iterator[Any]:  # a connection
-    "A prediction log, open to be read. SettingsError: it is not there; DataError: it is busy, or no log."
+    protect: str = "",  # master key of a protected log: env:NAME or a file; empty: MLKIT_PROTECT
+    subject_keys: str = "",  # file of its subjects' keys; empty: MLKIT_SUBJECT_KEYS, or beside the log
+) -> Iterator[LogReader]:
+    """A prediction log, open to be read.
+
+    SettingsError: it is not there, or protected and not opened by these keys; DataError: it is busy, or no log.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
-    engine = open_log_to_read(log)
+    from mlkit.serving.log_reader import LogReader, open_keys_to_read
+    from mlkit.serving.prediction_log import resolve_log_url
+
+    engine, name = open_log_to_read(log), Path(log).name if "://" not in log else "the database"
     try:
         with engine.connect() as connection:
-            yield connection
+            keys = open_keys_to_read(connection, resolve_log_url(log), name, protect, subject_keys)
+            try:
+                yield LogReader(connection, name, keys)
+            finally:
+                if keys is not None:
+                    keys.close()
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0][:100]
         mend = "it is busy; try again" if "locked" in reason else "is it the prediction log of mlkit serve?"
@@ -231,39 +260,123 @@ def connected_log(
     finally:
         engine.dispose()
 
-# %% ../../nbs/monitoring/07_observations.ipynb #ae710276
-def _new_predictions(connection: Any, cursor: Mapping[str, Any], model: str) -> list[Any]:
-    from sqlalchemy import text
+# %% ../../nbs/monitoring/07_observations.ipynb #76929328
+def read_observed_counts(
+    predictor: Predictor,
+    log: str,  # a path, an address, or env:NAME
+    cursor: Mapping[str, Any],  # of the last check
+) -> Observations | None:  # None: it is read row by row
+    "What a server has counted of rows that nobody can read here, since no master key is named."
+    from sqlalchemy import inspect, text
+    from sqlalchemy.exc import SQLAlchemyError
 
-    order = "rowid" if connection.dialect.name == "sqlite" else "time"
+    from mlkit.security.subject_keys import master_key_place
+    from mlkit.serving.sealed_log import COUNTS_TABLE, has_sealed_rows
+
+    if master_key_place():
+        return None
+    engine, given = open_log_to_read(log), {"model": predictor.name, "last": cursor.get("counts", 0)}
     query = (
-        f"SELECT {order}, id, time, version, input, output, seconds FROM predictions "
-        f"WHERE model = :model AND {order} > :last ORDER BY {order} LIMIT {_MOST_ROWS}"
+        "SELECT number, version, rows, content FROM prediction_counts WHERE model = :model "
+        "AND number > :last ORDER BY number"
     )
-    last = cursor.get("prediction", -1)
-    return list(connection.execute(text(query), {"model": model, "last": last}))
+    try:
+        with engine.connect() as connection:
+            tables = {*inspect(connection).get_table_names()}
+            if COUNTS_TABLE.name not in tables or not has_sealed_rows(connection, tables):
+                return None
+            known = connection.execute(text("SELECT count(*) FROM prediction_counts")).scalar()
+            responses = _new_responses(connection, cursor, predictor.name, last := dict[str, Any]())
+            rows = connection.execute(text(query), given).all()
+    except SQLAlchemyError:
+        return None  # what is wrong is told when its rows are read
+    finally:
+        engine.dispose()
+    if not known:
+        return None
+    own = [row for row in rows if not is_other_version(predictor, row[1])]
+    others = Counter[str]()
+    for row in rows:
+        if is_other_version(predictor, row[1]):
+            others[row[1]] += row[2]
+    tables_of = [json.loads(row[3]) for row in own]
+    counts = {name: np.array([each[name] for each in tables_of]) for name in (tables_of[0] if own else ())}
+    empty = _predicted_rows(predictor, _no_rows())
+    notes = [
+        "no master key is named, so only what the server has counted was compared; harm and risk need the rows: "
+        "--protect KEY, or MLKIT_PROTECT"
+    ]
+    last |= {"counts": rows[-1][0]} if rows else {}
+    counted = sum(row[2] for row in own)
+    where = {**cursor, **last}
+    return Observations(empty, empty, where, notes, dict(others), counts, counted, *responses)
 
 
-def _new_feedback(connection: Any, cursor: Mapping[str, Any], model: str) -> list[Any]:
-    "New truths with their predictions, and whether one was known before."
-    from sqlalchemy import text
+def _no_rows() -> pd.DataFrame:
+    import pandas as pd
 
+    return pd.DataFrame()
+
+# %% ../../nbs/monitoring/07_observations.ipynb #ae710276
+def _new_responses(
+    connection: Any, cursor: Mapping[str, Any], model: str, last: dict[str, Any]
+) -> tuple[int, int]:  # requests that were asked, and failed
+    "What servers have counted since; where to go on is noted."
+    from sqlalchemy import inspect, text
+
+    if not inspect(connection).has_table("responses"):
+        return 0, 0
     query = (
-        "SELECT f.number, f.id, f.time, f.truth, p.time, p.version, p.input, p.output, p.seconds, "
-        "(SELECT count(*) FROM feedback AS e WHERE e.id = f.id AND e.number <= :last) "
-        "FROM feedback AS f LEFT JOIN predictions AS p ON p.id = f.id AND p.model = :model "
+        "SELECT sum(asked), sum(failed), max(number) FROM responses WHERE model = :model AND number > :last"
+    )
+    asked, failed, number = connection.execute(
+        text(query), {"model": model, "last": cursor.get("responses", 0)}
+    ).one()
+    if number is not None:
+        last["responses"] = number
+    return int(asked or 0), int(failed or 0)
+
+
+def _new_predictions(
+    reader: LogReader, cursor: Mapping[str, Any], model: str, last: dict[str, Any]
+) -> list[Any]:
+    "New predictions; where to go on is noted."
+    query = (
+        "SELECT {row}, {number}, p.time, {seconds} FROM {predictions} AS p "
+        f"WHERE {{is_model}} AND {{number}} > :last ORDER BY {{number}} LIMIT {_MOST_ROWS}"
+    )
+    found = list[Any]()
+    for name, is_sealed in (("prediction", False), ("sealed_prediction", True)):
+        rows = reader.select(query, {"model": model, "last": cursor.get(name, -1)}, sealed=is_sealed)
+        if reader.last is not None:
+            last[name] = reader.last[4]
+            last["cut"] = last.get("cut", False) or reader.found == _MOST_ROWS
+        found += [(number, id, moment, version, cells, said, seconds)
+                  for id, version, cells, said, number, moment, seconds in rows]  # fmt: skip
+    return found
+
+
+def _new_feedback(
+    reader: LogReader, cursor: Mapping[str, Any], model: str, last: dict[str, Any]
+) -> list[Any]:
+    "New truths with their predictions, and whether one was known before."
+    query = (
+        "SELECT {feedback_row}, f.truth, f.number, f.time, p.time, {seconds}, "
+        "(SELECT count(*) FROM {feedback} AS e WHERE e.id = f.id AND e.number <= :last) "
+        "FROM {feedback} AS f LEFT JOIN {predictions} AS p ON p.id = f.id AND {is_model} "
         f"WHERE f.number > :last ORDER BY f.number LIMIT {_MOST_ROWS}"
     )
-    return list(connection.execute(text(query), {"model": model, "last": cursor.get("feedback", -1)}))
-
-
-def _other_models(connection: Any, model: str) -> list[str]:
-    from sqlalchemy import text
-
-    names = [
-        str(row[0]) for row in connection.execute(text("SELECT DISTINCT model FROM predictions LIMIT 20"))
-    ]
-    return [] if model in names else names
+    found = list[Any]()
+    for name, is_sealed in (("feedback", False), ("sealed_feedback", True)):
+        given = {"model": model, "last": cursor.get(name, -1)}
+        rows = reader.select(query, given, truth=1, sealed=is_sealed)
+        if reader.last is not None:
+            last[name] = reader.last[5]
+        found += [
+            (number, id, told, truth, moment, version, cells, said, seconds, before)
+            for id, version, cells, said, truth, number, told, moment, seconds, before in rows
+        ]
+    return found
 
 
 def _logged_rows(

@@ -40,7 +40,10 @@ def _number(check: dict[str, Any], name: str) -> float:
 
 
 def _day(seconds: float | None) -> str:
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%d %B %Y, %H:%M} UTC"
+    if seconds is None:
+        return ""
+    time = datetime.fromtimestamp(seconds, UTC)
+    return f"{time.day} {time:%B %Y, %H:%M} UTC"
 
 
 def describe_state(
@@ -68,8 +71,12 @@ def describe_state(
         if math.isfinite(score)
         else "No score yet"
     )
-    evidence = f"{last['evidence']:.0%}" if last["evidence"] >= 0.005 else "under 1 %"
+    evidence = _share(last["evidence"])
     return True, "No harm is seen", f"{more}; the evidence of harm is at {evidence} of what raises an alarm."
+
+
+def _share(evidence: float) -> str:
+    return f"{evidence:.0%}" if evidence >= 0.005 else "under 1 %"
 
 
 def _last_known(history: Sequence[dict[str, Any]], name: str) -> float:
@@ -82,18 +89,26 @@ def describe_levels(
     "The three levels of a check, in a sentence each."
     last = history[-1]
     names = list(dict.fromkeys(change["name"] for change in last["changes"]))
-    changed = f"{', '.join(names[:4])}{' and others' if len(names) > 4 else ''}" if names else "nothing"
+    changed = (
+        f"{', '.join(names[:4])}{' and others' if len(names) > 4 else ''}"
+        if names
+        else "Nothing, beyond chance"
+    )
     error, estimate = last.get("error"), _number(last, "estimate")
     known = "not known yet" if error is None else format_number(error)
     guess = format_number(estimate) if math.isfinite(estimate) else "none, there are too few rows"
     return [
-        ("Changed", last["alarms"]["changed"], f"{changed}. Shown, and no reason to act by itself."),
+        ("Changed", last["alarms"]["changed"], f"{changed}. A change by itself is no reason to act."),
         (
             "At risk",
             last["alarms"]["at_risk"],
             f"Estimate without truths: {guess}; its own past error: {known}.",
         ),
-        ("Harmed", last["alarms"]["harmed"], f"Evidence: {last['evidence']:.2g} of what raises an alarm."),
+        (
+            "Harmed",
+            last["alarms"]["harmed"],
+            f"The evidence is at {_share(last['evidence'])} of what raises an alarm.",
+        ),
     ]
 
 # %% ../../nbs/monitoring/11_page.ipynb #1310cc7b
@@ -116,7 +131,7 @@ def _moments(history: Sequence[dict[str, Any]]) -> list[Any]:
 def _time_plot(history: Sequence[dict[str, Any]], title: str, unit: str) -> tuple[Plot, Any, list[Any]]:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    plot, axes = new_plot(8.4, 2.8)
+    plot, axes = new_plot(6.8, 2.8)
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
     axes.set_ylabel(unit)
     locator = AutoDateLocator(minticks=3, maxticks=7)
@@ -142,14 +157,16 @@ def plot_quality(label: str, history: Sequence[dict[str, Any]]) -> Plot:
     axes.plot(at, scores, color=BLUE, marker="o", markersize=3.5, label="with truths, and 95 % interval")
     for name, colour, style, words in _LINES:
         values = [_number(check, name) for check in history]
-        axes.plot(moments, values, color=colour, linestyle=style, linewidth=1.2, label=words)
-    axes.legend(frameon=False, fontsize=8, ncols=4, loc="upper left", bbox_to_anchor=(0, -0.14))
+        axes.plot(moments, values, color=colour, linestyle=style, linewidth=1.6, label=words)
+    axes.legend(
+        frameon=False, fontsize=8, ncols=4, columnspacing=1.2, loc="upper left", bbox_to_anchor=(0, -0.22)
+    )
     return plot
 
 
 def plot_evidence(history: Sequence[dict[str, Any]]) -> Plot:
     "Evidence of harm over time; at 1 there is an alarm."
-    plot, axes, moments = _time_plot(history, "Evidence of harm", "1: alarm")
+    plot, axes, moments = _time_plot(history, "Evidence of harm", "evidence (1: alarm)")
     axes.plot(
         moments, [max(check["evidence"], 1e-6) for check in history], color=BLUE, marker="o", markersize=3.5
     )
@@ -168,8 +185,8 @@ def plot_rows(history: Sequence[dict[str, Any]]) -> Plot:
     for name, colour, words in (("predictions", GREY, "predictions"), ("feedback", GREEN, "truths told")):
         values = [check[name] for check in history]
         axes.plot(moments, values, color=colour, marker="o", markersize=3, label=words)
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.14))
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+    axes.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.22))
     return plot
 
 
@@ -182,8 +199,8 @@ def plot_latency(history: Sequence[dict[str, Any]]) -> Plot | None:  # None: no 
     for name, colour in (("p50", GREY), ("p95", BLUE), ("p99", ORANGE)):
         values = [1000 * check["latency"][name] for check in timed]
         axes.plot(moments, values, color=colour, marker="o", markersize=3, label=f"{name[1:]} % are faster")
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.14))
+    axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
+    axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.22))
     return plot
 
 # %% ../../nbs/monitoring/11_page.ipynb #46cbdf5c

@@ -47,8 +47,10 @@ class Rehearsal:
     def summary(self) -> str:
         "What came out, in a line."
         quiet = "no false alarm" if not self.false_alarms else pluralise(self.false_alarms, "false alarm")
-        found = f"found in week {self.found}" if self.found else f"not found in {_WEEKS} weeks"
-        return f"rehearsal: {quiet} in {_WEEKS} weeks, harm {found}, {self.rows:,} truths a week"
+        found = f"found in week {self.found} of" if self.found else "not found in"
+        return (
+            f"rehearsal: {quiet} in {_WEEKS} quiet weeks, harm {found} {_WEEKS}, {self.rows:,} truths a week"
+        )
 
 
 def rehearse(

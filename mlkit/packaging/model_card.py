@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
 from itertools import cycle
@@ -16,6 +16,7 @@ from typing import Any
 from ..core.formatting import SIGNIFICANCE_LEVEL, format_number
 from ..core.run_folder import RunFolder
 from ..core.theme import BLUE, GREY, ORANGE
+from ..task.metric_labels import metric_label
 from ..task.metrics import METRICS
 
 _CARD_ARTIFACTS = ("task", "snapshot", "split", "leaks", "choice", "metrics", "slices", "table")
@@ -35,7 +36,7 @@ def load_card_facts(
 __all__ = ['CARD_SECTIONS', 'load_card_facts', 'markdown_code', 'markdown_table', 'missing_field_note', 'public_source_name',
            'model_details_section', 'intended_use_section', 'factors_section', 'metrics_section',
            'evaluation_data_section', 'training_data_section', 'analyses_section', 'explanations_section',
-           'ethics_section', 'caveats_section', 'model_card', 'describe_card_gaps', 'render_card_page']
+           'ethics_section', 'caveats_section', 'model_card', 'describe_card_gaps', 'render_card_page', 'add_to_card']
 
 # %% ../../nbs/packaging/01_model_card.ipynb #a16d4b82
 def markdown_code(name: Any) -> str:
@@ -152,11 +153,25 @@ def factors_section(facts: dict[str, Any], personal: dict[str, str]) -> str:
     return "\n\n".join(parts)
 
 
+def _metric_meaning(task: Mapping[str, Any], name: str) -> str:
+    "What a metric measures, and where its code is, if the project has written it."
+    if name in METRICS:
+        return METRICS[name].meaning.split(";")[0].rstrip(".")
+    known = {each["name"]: each for each in task.get("own_metrics", [])}
+    own = known.get(name, {})
+    said = f"{own.get('about', '').rstrip('.')}. " if own.get("about") else ""
+    better = "More" if own.get("greater_is_better") else "Less"
+    return (
+        _escape_markdown(said)
+        + f"{better} is better. Written by the project: {markdown_code(own.get('path') or name)}"
+    )
+
+
 def metrics_section(facts: dict[str, Any]) -> str:
     "Metrics."
     task, metrics = facts["task"], facts["metrics"]
-    metric = METRICS[metrics["metric"]]
-    parts = [f"Evaluated by **{metric.label}**. {metric.meaning.split(';')[0].rstrip('.')}."]
+    about = _metric_meaning(task, metrics["metric"])
+    parts = [f"Evaluated by **{metric_label(metrics['metric'])}**. {about}."]
     parts.append(
         f"Goal: {metrics['goal']:g}."
         if metrics["goal"] is not None
@@ -185,6 +200,8 @@ def evaluation_data_section(facts: dict[str, Any]) -> str:
         "group": "of groups that are not in the training rows",
     }
     by = f" by {markdown_code(split['column'])}" if split.get("column") else ""
+    if not rows:
+        return "There are no test rows: the scores are those of cross-validation, which a search flatters a little."
     return (
         f"{rows:,} test rows, which were used for nothing else, "
         f"{ways.get(split.get('how', ''), 'set aside')}{by}."
@@ -227,12 +244,12 @@ def analyses_section(facts: dict[str, Any], personal: dict[str, str], most: int 
     metrics = facts["metrics"]
     spans = {metrics["metric"]: metrics["interval"], **metrics.get("intervals", {})}
     rows = [
-        [METRICS[name].label, format_number(value), *map(format_number, spans.get(name, (None, None)))]
+        [metric_label(name), format_number(value), *map(format_number, spans.get(name, (None, None)))]
         for name, value in metrics["test"].items()
         if value is not None
     ]
     reached = {None: "No goal was stated.", True: "The goal is reached.", False: "The goal is not reached."}
-    label = METRICS[metrics["metric"]].label
+    label = metric_label(metrics["metric"])
     parts = [
         markdown_table(["metric", "score", "from", "to"], rows).replace("undefined", ""),
         f"Baseline, without a model: {label} {format_number(metrics['baseline'])}. {reached[metrics['reached']]}",
@@ -290,7 +307,7 @@ def explanations_section(facts: dict[str, Any], found: dict[str, Any], most: int
         [
             f"Explained: {_escape_markdown(found['about'])}. "
             f"Mean absolute SHAP value of {found['behind']:,} test rows, "
-            f"and permutation importance (loss of {METRICS[facts['metrics']['metric']].label}), with its "
+            f"and permutation importance (loss of {metric_label(facts['metrics']['metric'])}), with its "
             "interval.",
             markdown_table(head, rows),
             *found["words"],
@@ -417,7 +434,10 @@ def _label_cells(table: re.Match[str]) -> str:
     if len(names) < 5:
         return table[0]
     place = cycle(names)
-    labelled = re.sub(r"<td\b", lambda _: f'<td data-label="{next(place)}"', table[0])
+    cell = re.compile("<td([^>]*)>(.*?)</td>", re.DOTALL)
+    labelled = cell.sub(
+        lambda found: f'<td{found[1]} data-label="{next(place)}"><div>{found[2]}</div></td>', table[0]
+    )
     return labelled.replace("<table>", '<table class="broad">', 1)
 
 # %% ../../nbs/packaging/01_model_card.ipynb #96c79675
@@ -441,3 +461,21 @@ def render_card_page(
         f'<meta name="viewport" content="width=device-width">\n<style>\n{_page_css()}</style>'
     )
     return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<main>\n{html}</main>\n</html>\n'
+
+# %% ../../nbs/packaging/01_model_card.ipynb #da8f9c52
+def add_to_card(
+    card: Mapping[str, str],  # card.md, and card.html made from it
+    section: str,  # one of `CARD_SECTIONS`
+    paragraph: str,  # Markdown
+) -> dict[str, str]:  # the same files
+    "A card with one more paragraph at the end of a section."
+    from markdown_it import MarkdownIt
+
+    added = {"card.md": f"{paragraph}\n", "card.html": MarkdownIt().render(paragraph)}
+    heads = {"card.md": ("## {}\n", "\n## "), "card.html": ("<h2>{}</h2>", "<h2>")}
+    done = dict(card)
+    for name, (head, following) in heads.items():
+        before, title, rest = card[name].partition(head.format(section))
+        body, mark, after = rest.partition(following)
+        done[name] = f"{before}{title}{body.rstrip()}\n\n{added[name]}{mark}{after}" if title else card[name]
+    return done

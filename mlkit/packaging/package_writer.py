@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
 from onnx import ModelProto
 
@@ -25,13 +26,16 @@ from ..core.files import file_digest
 from ..data.cells import as_text, to_python
 from ..data.personal import PERSON_NUMBER, personal_columns
 from ..data.schema import Rule, Schema
+from ..inference.predictor import CODE_FOLDER
 from ..inference.signing import PACKAGE_FORMAT, sign_package, verify_package
 from ..models.calibration import FinalModel
 from .parity import OnnxExport, shuffle_columns
+from .provenance import model_code
 from .usual_cells import anonymise_cells
 
 # %% auto #0
-__all__ = ['write_model_files', 'make_background', 'cover_rule', 'package_declarations', 'replace_package', 'write_package']
+__all__ = ['write_model_files', 'make_background', 'cover_rule', 'package_declarations', 'package_files', 'write_own_code',
+           'replace_package', 'write_package']
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #3dba629b
 def write_model_files(
@@ -90,6 +94,18 @@ def _far_limit(limit: float | str | None, way: int) -> float | str | None:
     return math.copysign(10.0**power, limit) if abs(power) <= 300 else None
 
 
+def _labels_json(labels: np.ndarray | None) -> dict[str, Any] | None:
+    "The classes in the type that they have in the table, where JSON has such a type; None: as text."
+    if labels is None or labels.dtype.kind not in "biufO":
+        return None
+    values = labels.tolist()
+    if not all(type(value) in (bool, int, float, str) for value in values) or all(
+        type(v) is str for v in values
+    ):
+        return None
+    return {"dtype": labels.dtype.name, "values": values}
+
+
 def package_declarations(
     model: FinalModel,
     schema: Schema,  # of the run
@@ -104,9 +120,32 @@ def package_declarations(
             rules={name: cover_rule(rule) if name in hidden else rule for name, rule in own.rules.items()},
         )
     problem = {"task": model.task.to_dict(), "threshold": model.threshold, "personal": [*personal]}
-    return {"table": model.table.without_reasons().to_dict(), "schema": own.to_dict(), "problem": problem}
+    if labels := _labels_json(model.labels):
+        problem["labels"] = labels
+    if model.conformal is not None:
+        problem["conformal"] = model.conformal.to_dict()
+    table = {name: part for name, part in model.table.without_reasons().to_dict().items() if name != "code"}
+    return {"table": table, "schema": own.to_dict(), "problem": problem}
 
 # %% ../../nbs/packaging/08_package_writer.ipynb #84a7c302
+def package_files(
+    folder: Path,  # a package
+) -> list[Path]:  # in order
+    "The files of a package, own code in its folder among them."
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def write_own_code(
+    folder: Path,  # of the package
+    model: FinalModel,
+) -> None:
+    "Write the modules of the project that a model needs, as they are, with their places."
+    for place, text in model_code(model).files:
+        path = folder / CODE_FOLDER / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def replace_package(
     folder: Path,  # of the package
     fill: Callable[[Path], None],  # writes the files
@@ -122,7 +161,7 @@ def replace_package(
         known = earlier if earlier and earlier.get("format") == PACKAGE_FORMAT else there
         if known:
             _keep_equal_pickle(folder, beside, known["files"])
-        files = {path.name: file_digest(path) for path in beside.iterdir()}
+        files = {path.relative_to(beside).as_posix(): file_digest(path) for path in package_files(beside)}
         if known and _identity(known) == _identity(facts | {"files": files}):
             if there == known:
                 return known
@@ -196,6 +235,7 @@ def write_package(
 
     def fill(beside: Path) -> None:
         write_model_files(beside, model, export.graph, saved)
+        write_own_code(beside, model)
         texts = {
             f"{name}.json": json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
             for name, value in content.items()

@@ -11,11 +11,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import SettingsError
+from ..core.own_code import OwnCode, find_own_code, split_code_path
 from ..models.calibration import FinalModel
 from .parity import OnnxExport
 
 # %% auto #0
-__all__ = ['git_state', 'package_library_versions', 'manifest_facts']
+__all__ = ['git_state', 'package_library_versions', 'model_code', 'own_code_facts', 'manifest_facts']
 
 # %% ../../nbs/packaging/09_provenance.ipynb #eb5a1c41
 def git_state(
@@ -57,6 +59,39 @@ def package_library_versions() -> dict[str, str]:
     return found
 
 # %% ../../nbs/packaging/09_provenance.ipynb #8ff332e4
+def model_code(model: FinalModel) -> OwnCode:
+    "The modules of the project that a model goes along with: features, estimators, metrics."
+    code = model.table.code | model.code
+    for each in model.task.own_metrics:
+        code |= each.code
+    return code
+
+
+def own_code_facts(
+    model: FinalModel,
+) -> tuple[
+    dict[str, Any], dict[str, str]
+]:  # for the manifest, empty: none goes along; libraries that it needs
+    "What a project has written of a model: features, estimators, metrics, their files, and the libraries that these import."
+    members = model.settings.get("members", [])
+    families = sorted({model.family, *(each["family"] for each in members)})
+    features = {each.name: each.function for each in model.table.own_features}
+    metrics = {each.name: each.path for each in model.task.own_metrics}
+    if "" in metrics.values():
+        raise SettingsError(
+            f"the metric '{next(name for name in metrics if not metrics[name])}' is known in this process only; put it into "
+            "a module, such as project/metrics.py, and name it: metric='project.metrics:NAME'"
+        )
+    code = model_code(model)
+    if not code:
+        return {}, {}
+    models = [name for name in families if split_code_path(name)[0] in code.modules]
+    needs = find_own_code([*features.values(), *models])[1]
+    facts = {"features": features, "models": models, "files": [place for place, _ in code.files]}
+    facts |= {"metrics": metrics} if metrics else {}
+    return facts | {"libraries": sorted({*needs, *(["pandas"] if features else [])})}, needs
+
+
 def manifest_facts(
     name: str,  # of the model
     model: FinalModel,
@@ -64,15 +99,23 @@ def manifest_facts(
     snapshot: dict[str, Any],  # from stage 02
     export: OnnxExport,
     git: dict[str, Any] | None,  # from `git_state`
+    subject: str = "",  # column that says whose data a row is; empty: nobody has said
+    review: str = "",  # which predictions a person looks at; empty: none
 ) -> dict[str, Any]:
     "The facts in the manifest, besides the digests of the files."
     names = ("metric", "score", "interval", "baseline", "goal", "reached", "fit")
-    return {
-        "name": name,
-        "git": git,
-        "data": {"hash": snapshot["data_hash"], "rows": snapshot["rows"]},
-        "python": platform.python_version(),
-        "packages": package_library_versions(),
-        "model": {"family": model.family, "task": model.task.type} | {key: metrics.get(key) for key in names},
-        "parity": export.to_dict(),
-    }
+    own, needs = own_code_facts(model)
+    return (
+        {
+            "name": name,
+            "git": git,
+            "data": {"hash": snapshot["data_hash"], "rows": snapshot["rows"]},
+            "python": platform.python_version(),
+            "packages": package_library_versions() | needs,
+            "model": {"family": model.family, "task": model.task.type}
+            | {key: metrics.get(key) for key in names},
+            "parity": export.to_dict(),
+        }
+        | ({"own_code": own} if own else {})
+        | {name: said.strip() for name, said in (("subject", subject), ("review", review)) if said.strip()}
+    )

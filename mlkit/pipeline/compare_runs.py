@@ -25,6 +25,7 @@ from mlkit.evaluation.prediction_differences import (
     output_distance,
 )
 from ..evaluation.scores import predict_test_rows
+from ..models.cross_validation import load_task
 from .notebooks import list_stages
 from .run_summary import as_finite_number, format_setting, get_object, read_artifact
 from ..task.comparison import ScoreDifference
@@ -101,7 +102,7 @@ def _predict_test_rows(folder: Path, journal: Mapping[str, Any], notes: list[str
         return None
     try:
         run = RunFolder(folder)
-        model, raw, task = run.load("final"), run.load("test"), Task.from_dict(run.load("task"))
+        model, raw, task = run.load("final"), run.load("test"), load_task(run)
         return TestRows(
             task, raw, model.table.read(raw), *predict_test_rows(task, model, raw), model.threshold
         )
@@ -139,6 +140,9 @@ class RunComparison:
     scores: tuple[ScoreSummary | None, ScoreSummary | None]
     tables: list[ComparisonTable]
     notes: tuple[str, ...]
+    differences: dict[str, ScoreDifference] = field(
+        default_factory=dict
+    )  # by metric, on the same rows: how much better the first is
 
 # %% ../../nbs/pipeline/13_compare_runs.ipynb #321bc1ed
 def _beside(one: ComparedRun, other: ComparedRun, first: str = "") -> list[ComparisonColumn]:
@@ -402,5 +406,5 @@ def compare_runs(one: ComparedRun, other: ComparedRun) -> RunComparison:
     verdict = _judge(one, other, next(iter(differences.values()), None))
     kept = [table for table in [*first, *tables] if table.rows or table.note]
     return RunComparison(
-        (one.name, other.name), *verdict, (one.score, other.score), kept, one.notes + other.notes
+        (one.name, other.name), *verdict, (one.score, other.score), kept, one.notes + other.notes, differences
     )

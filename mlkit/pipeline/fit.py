@@ -7,51 +7,60 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-from ..core.errors import DataError, SettingsError, did_you_mean
+from ..core.errors import MLKitWarning, SettingsError, did_you_mean
+from ..core.formatting import pluralise
 from ..core.wording import reword, reword_all, rewording_errors
+from .prepared_table import PreparedTable, split_and_prepare
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from mlkit.data.table_spec import TableSpec
     from mlkit.models.cross_validation import TrainingData
     from mlkit.models.model import Model
     from mlkit.models.trials import Trial
-    from mlkit.quality.leakage import LeakageAudit
-    from mlkit.task.task import Task
+    from mlkit.task.problem import MetricList
 
 # %% auto #0
-__all__ = ['fit', 'PreparedTable', 'split_and_prepare']
+__all__ = ['TaskOption', 'LeakOption', 'SplitOption', 'fit', 'FitResult', 'learn']
 
 # %% ../../nbs/pipeline/04_fit.ipynb #3d78a159
 _ARGUMENTS = {  # what this function calls the parameters of the stages, and what else its readers can do
     "problem.target": "target",
     "problem.task": "task",
     "problem.metric": "metric",
+    "problem.metrics": "metrics",
     **{
         f"validate.{name}": name
         for name in "test_size split time_column group_column duplicates on_leak known seed".split()
     },
     **{f"train.{name}": name for name in "models trials budget ensemble choose jobs seed".split()},
     "prepare.seed": "seed",
+    "prepare.columns": "columns",
     "name it in prepare.leave_out": "drop it from the frame",
     "check prepare.leave_out, and the table": "check the frame",
     "take fewer prepare.folds, or more rows": "take more rows",
 }
 
 
+TaskOption = Literal["auto", "binary", "multiclass", "regression"]
+LeakOption = Literal["drop", "warn", "fail"]
+SplitOption = Literal["auto", "chance", "time", "group"]
+
+
 def fit(
-    frame: pd.DataFrame,  # raw rows
+    frame: Any,  # raw rows: a table of pandas, polars or pyarrow, or a dict of columns
     target: str | int | tuple,  # the column to predict
     budget: float = 60.0,  # seconds in all; 0: no limit. Training gets what is left, a fifth of it at least
     trials: int = 100,  # settings to try at most
     models: str = "linear tree forest boosting neural",  # families and import paths, with blanks between them
-    metric: str = "auto",  # auto, or a name from `mlkit.task.metrics.METRICS`
+    metric: str
+    | Callable[..., float] = "auto",  # what the search goes by: auto, a name, or a function (y_true, y_pred)
     test_size: float = 0.2,  # share of the rows for the test; 0: none
     ensemble: bool = True,  # several models together, where that is better than the best one alone
     # one_se: the simplest within one standard error of the best
@@ -59,60 +68,94 @@ def fit(
     refit: bool = False,  # after the evaluation, train the same once more on all rows
     jobs: int = 0,  # processor cores; 0: all
     seed: int = 42,
-    on_leak: Literal["drop", "warn", "fail"] = "drop",  # what to do with columns that give the target away
+    on_leak: LeakOption = "drop",  # what to do with columns that give the target away
     known: str | Sequence[str] = "",  # columns that are known when the prediction is made; a text: | between
     duplicates: Literal[
         "auto", "keep", "drop"
     ] = "auto",  # equal rows; auto: copies go, rows equal by chance stay
-    task: Literal[
-        "auto", "binary", "multiclass", "regression"
-    ] = "auto",  # auto: seen from the target's values
-    split: Literal[
-        "auto", "chance", "time", "group"
-    ] = "auto",  # how test rows are chosen; auto: from the rows
+    task: TaskOption = "auto",  # auto: seen from the target's values
+    split: SplitOption = "auto",  # how test rows are chosen; auto: from the rows
     time_column: str = "",  # split by time: the column that orders the rows; the newest are the test rows
     group_column: str = "",  # split by group: rows with the same value stay together
+    columns: str = "",  # what to do to columns, such as `age: missing=-1 | code: kind=category`
+    metrics: MetricList = "",  # reported beside the usual ones: names, paths or functions
 ) -> Model:  # with predict, predict_proba, classes_ and metrics
     """Learn to predict `target` from the other columns of `frame`.
 
     `model.metrics` holds the scores on the test rows, or, if there are none, those of cross-validation.
     With `refit` the returned model is trained on the test rows too; its metrics are those of the model
-    before. What was left out is said in a warning and stands in `metrics["dropped"]`.
+    before. What was left out is said in an `MLKitWarning` and stands in `metrics["dropped"]`.
     DataError or SettingsError says in one line what is wrong.
     """
+    given = locals()
+    settings = {name: given[name] for name in given if name not in ("frame", "target")}
+    return learn(frame, target, settings).model
+
+# %% ../../nbs/pipeline/04_fit.ipynb #8bd87151
+class FitResult(NamedTuple):
+    "A model, and what it was made from."
+
+    model: Model
+    prepared: PreparedTable  # what the model that is returned has learned from
+    test: pd.DataFrame  # raw rows that the metrics were found with; none: they come from cross-validation
+    chosen: Trial
+    choice: dict[str, Any]  # from `mlkit.models.model.choice_json`
+
+
+def learn(
+    frame: Any,  # raw rows
+    target: str | int | tuple,  # the column to predict
+    settings: Mapping[str, Any],  # the other arguments of `fit`
+    words: Mapping[str, str] = _ARGUMENTS,  # what the reader calls the parameters of the stages
+    allow_few: bool = False,  # learn from very few rows, too, and say so
+) -> FitResult:
+    "What `fit` does. DataError or SettingsError: as there."
     started = time.monotonic()
     from mlkit.models.model import choice_json, find_model, train_model
     from mlkit.models.time_budget import seconds_to_train
+    from mlkit.task.prediction_intervals import fit_conformal
 
-    with rewording_errors(_ARGUMENTS):
-        _check_types(locals())
-        budget, test_size, trials, jobs, seed = (
-            float(budget),
-            float(test_size),
-            int(trials),
-            int(jobs),
-            int(seed),
+    with rewording_errors(words):
+        how = _read_settings(settings)
+        prepared = partial(
+            split_and_prepare,
+            frame,
+            target,
+            how["metric"],
+            seed=how["seed"],
+            allow_few=allow_few,
+            **{theirs: how[own] for own, theirs in _OF_TABLE.items()},
         )
-        _check_arguments(budget, trials, models, choose, jobs, on_leak, duplicates, split)
-        names = known if isinstance(known, str) else "|".join(known)
-        how = on_leak, names, duplicates, task, split, time_column, group_column
-        made = split_and_prepare(frame, target, metric, test_size, seed, *how)
-        _warn_of_dropped(made)
-        left = seconds_to_train(budget, time.monotonic() - started) if budget else 0
-        found = find_model(made.data, made.table, models, trials, left, ensemble, choose, jobs, "", seed)
-        _warn_of_unreached(found.unreached)
-        model, choice = found.model, choice_json(found.chosen, made.data, found.unreached)
+        made = prepared(test_size=how["test_size"])
+        _warn_of_dropped(made, words)
+        left = seconds_to_train(how["budget"], time.monotonic() - started) if how["budget"] else 0
+        search = how["trials"], left, how["ensemble"], how["choose"], how["jobs"], "", how["seed"]
+        found = find_model(made.data, made.table, how["models"], *search)
+        _warn_of_unreached(found.unreached, words)
+        held = found.chosen.output  # out of fold
+        conformal = fit_conformal(made.data.task, made.data.truth, held) if held is not None else None
+        model = replace(found.model, conformal=conformal)
+        choice = choice_json(found.chosen, made.data, found.unreached)
         if len(made.test):
             metrics = _evaluate_on_test_rows(model, made.data, made.test, choice, made.groups)
-            metrics |= {"refit": refit}
+            metrics |= {"refit": how["refit"]}
         else:
             metrics = _evaluate_out_of_fold(made.data, found.chosen, choice)
-        if refit and len(made.test):
-            whole = split_and_prepare(frame, target, metric, 0.0, seed, *how)
-            model = train_model(found.chosen, whole.data, whole.table, jobs, seed)
+        test = made.test
+        if how["refit"] and len(test):
+            made = prepared(test_size=0.0)
+            model = train_model(found.chosen, made.data, made.table, how["jobs"], how["seed"])
+            model = replace(model, conformal=conformal)
     _warn_of_score(metrics)
-    told = reword_all(metrics | {"dropped": made.dropped}, _ARGUMENTS)
-    return replace(model, metrics=told, labels=made.labels)
+    metrics |= {
+        "dropped": made.dropped,
+        "folds": choice["folds"],
+        "settled": made.data.task.reason,
+        "trials": len([trial for trial in found.tried if trial.family != "ensemble"]),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    model = replace(model, metrics=reword_all(metrics, words), labels=made.labels)
+    return FitResult(model, made, test, found.chosen, choice)
 
 # %% ../../nbs/pipeline/04_fit.ipynb #06faebca
 def _evaluate_on_test_rows(
@@ -128,6 +171,7 @@ def _evaluate_on_test_rows(
     from mlkit.evaluation.scores import predict_test_rows
     from mlkit.quality.splitting import describe_test_classes
     from mlkit.task.intervals import score_intervals
+    from mlkit.task.prediction_intervals import coverage_json
     from mlkit.task.task import baseline_output, score_output
 
     truth, output = predict_test_rows(data.task, model, test)
@@ -138,7 +182,9 @@ def _evaluate_on_test_rows(
     fit, why = confirm_fit(
         data.task, _diagnose_fit(data, choice), *promised, (own.value, own.low, own.high), nothing
     )
-    more = {"few_test_rows": describe_test_classes(data.task, truth), "contradiction": why}
+    more: dict[str, Any] = {"few_test_rows": describe_test_classes(data.task, truth), "contradiction": why}
+    if model.conformal is not None:
+        more["coverage"] = coverage_json(model.conformal, truth, output)
     return metrics_json(data.task, scores, nothing, choice, fit, len(truth), more=more)
 
 # %% ../../nbs/pipeline/04_fit.ipynb #5e28bf8e
@@ -164,7 +210,7 @@ def _evaluate_out_of_fold(
             "metric": task.metric,
             "direction": task.direction,
             "score": choice["validation"],
-            "interval": list(trial_interval(chosen)),
+            "interval": list(trial_interval(chosen, metric=task.scored_by)),
             "baseline": score_output(task, truth, nothing),
             "goal": task.goal,
             "reached": is_goal_reached(task, chosen.score),
@@ -195,220 +241,100 @@ def _diagnose_fit(
     return lower_verdict(data.task, fit, choice, nothing)
 
 # %% ../../nbs/pipeline/04_fit.ipynb #3ee2320a
-class PreparedTable(NamedTuple):
-    "A table that is ready for training, and what became of the rest of it."
-
-    data: TrainingData  # what is learned from
-    table: TableSpec
-    test: pd.DataFrame  # raw test rows
-    labels: Any  # the classes in the type of the target column; None: a number is predicted
-    groups: np.ndarray | None  # codes of test rows that hang together; None: none do
-    # `columns` with the reason of each, `rows` by reason, `leaks` that stay, `shift` of the target by the
-    # rows, `cells` that cannot be read, `copies` that stay together
-    dropped: dict[str, dict[str, Any]]
-
-
-def _describe_dropped(
-    found: LeakageAudit,
-    table: TableSpec,
-    gone: dict[str, int],  # rows that went, by reason
-    on_leak: str,
-    told: dict[str, dict[str, str]],  # more to tell: `shift`, `cells` and `copies`
-) -> dict[str, dict[str, Any]]:
-    "What was left out and why, in plain values."
-    from mlkit.quality.leakage import COLUMN_LEAK_KINDS
-
-    leaks = {name: leak.reason for leak in found.leaks for name in leak.columns}
-    leaving = {} if on_leak == "warn" else {name: leaks[name] for name in found.leaking_columns}
-    mended = () if on_leak == "warn" else (*COLUMN_LEAK_KINDS, "copies")
-    unused = {column.name: column.unused_reason for column in table.columns if not column.use}
-    dropped: dict[str, dict[str, Any]] = {
-        "columns": leaving | {name: reason for name, reason in unused.items() if name not in leaving},
-        "rows": {reason: int(count) for reason, count in gone.items() if count},
-        "leaks": {leak.kind: leak.reason for leak in found.leaks if leak.kind not in mended},
-    }
-    return dropped | {name: sentences for name, sentences in told.items() if sentences}
-
-
-def _describe_shift(
-    task: Task,
-    cells: pd.Series,  # of the target, raw, as they came
-    kept: pd.DataFrame,  # raw rows that are left
-) -> dict[str, str]:  # by the target's name; empty: it is hardly another one
-    "What the rows that were dropped do to the shares of the classes, or to the mean."
-    import pandas as pd
-
-    from mlkit.quality.row_filters import describe_target_shift
-    from mlkit.task.task import target_values
-
-    before, after = (pd.Series(target_values(task, each)).dropna() for each in (cells, kept[task.target]))
-    shift = describe_target_shift(before, after)
-    return {task.target: shift} if shift else {}
-
-
-def _warn_of_dropped(made: PreparedTable) -> None:
+def _warn_of_dropped(made: PreparedTable, words: Mapping[str, str]) -> None:
     "One warning with everything that was left out, and with leaks that stay in."
     parts = [f"column '{name}' ({reason})" for name, reason in made.dropped["columns"].items()]
-    parts += [f"{count:,} rows {reason}" for reason, count in made.dropped["rows"].items()]
+    parts += [f"{pluralise(count, 'row')} {reason}" for reason, count in made.dropped["rows"].items()]
     text = f"left out: {'; '.join(parts)}" if parts else ""
     text += "".join(f"; thereby {shift} in '{name}'" for name, shift in made.dropped.get("shift", {}).items())
-    more = [text for name in ("cells", "copies") for text in made.dropped.get(name, {}).values()]
+    more = [text for name in ("few", "cells", "copies") for text in made.dropped.get(name, {}).values()]
     text = "; ".join([*([text] if text else []), *more])
     stays = "; ".join(made.dropped["leaks"].values())
     text += f"{'. ' if text else ''}The target may leak: {stays}" if stays else ""
     if text:
         hint = "See metrics['dropped'] and the parameters on_leak, known, duplicates"
-        warnings.warn(f"{reword(text, _ARGUMENTS)}. {hint}", stacklevel=3)
+        _warn(f"{reword(text, words)}. {hint}")
 
 
-def _warn_of_unreached(unreached: dict[str, str]) -> None:
+def _warn_of_unreached(unreached: dict[str, str], words: Mapping[str, str]) -> None:
     "Say which families that were asked for were not judged."
     if unreached:
         parts = "; ".join(f"{name} ({why})" for name, why in unreached.items())
         text = f"not reached: {parts}. Give a larger budget, or more trials"
-        warnings.warn(reword(text, _ARGUMENTS), stacklevel=3)
+        _warn(reword(text, words))
 
 
 def _warn_of_score(metrics: dict[str, Any]) -> None:
     "Say that there is no score, or that it is too good to be true."
     if metrics["score"] is None:
         text = metrics.get("few_test_rows") or "the score is undefined on the test rows"
-        warnings.warn(f"no score: {text}", stacklevel=3)
+        _warn(f"no score: {text}")
     from mlkit.task.score_summary import describe_perfect_score, read_score_summary
 
     score = read_score_summary(metrics)
     if score and (text := describe_perfect_score(score)):
-        warnings.warn(text, stacklevel=3)
+        _warn(text)
+
+
+def _warn(text: str) -> None:
+    "Say it where `fit` was called: four calls above."
+    warnings.warn(text, MLKitWarning, stacklevel=5)
 
 
 _TYPES: dict[str, tuple[Any, str]] = {  # of the arguments of `fit`
     "a number": ((int, float), "budget test_size"),
     "a whole number": (int, "trials jobs seed"),
-    "a text": (str, "metric choose on_leak duplicates task split time_column group_column"),
+    "a name or a function of y_true and y_pred": ((str, Callable), "metric"),
+    "a text": (str, "choose on_leak duplicates task split time_column group_column columns"),
     "True or False": (bool, "ensemble refit"),
     "a text or a list of texts": ((str, Sequence), "models known"),
+    "a text, a function, or a list of them": ((str, Callable, Sequence), "metrics"),
 }
 
 
-def _check_types(given: dict[str, Any]) -> None:
+_OF_TABLE = {  # arguments of `fit`, and what `split_and_prepare` calls them
+    "on_leak": "on_leak", "known": "known", "duplicates": "duplicates", "task": "task_type", "split": "split",
+    "time_column": "time_column", "group_column": "group_column", "columns": "columns", "metrics": "metrics",
+}  # fmt: skip
+
+
+def _read_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    "The arguments in their types. SettingsError for what cannot be, before anything is read."
+    _check_types(given)
+    kinds = {"budget": float, "test_size": float, "trials": int, "jobs": int, "seed": int}
+    how = {name: kinds.get(name, lambda value: value)(value) for name, value in given.items()}
+    _check_arguments(how)
+    how["known"] = how["known"] if isinstance(how["known"], str) else "|".join(how["known"])
+    return how
+
+
+def _check_types(given: Mapping[str, Any]) -> None:
     "SettingsError for an argument of another type."
     for said, (types, names) in _TYPES.items():
         for name in names.split():
             value = given[name].item() if hasattr(given[name], "item") else given[name]  # of numpy
             mistaken = isinstance(value, bool) and said != "True or False"
-            parts = value if said.endswith("texts") and isinstance(value, (list, tuple)) else []
-            if mistaken or not isinstance(value, types) or not all(isinstance(part, str) for part in parts):
+            parts = value if said.endswith(("texts", "them")) and isinstance(value, (list, tuple)) else []
+            inner: Any = (str, Callable) if said.endswith("them") else str
+            if mistaken or not isinstance(value, types) or not all(isinstance(part, inner) for part in parts):
                 raise SettingsError(f"{name} must be {said}, not {value!r:.60}")
 
 
-def _check_arguments(
-    budget: float, trials: int, models: str, choose: str, jobs: int, on_leak: str, duplicates: str, split: str
-) -> None:
-    "SettingsError for what cannot be, before anything is read."
+def _check_arguments(how: Mapping[str, Any]) -> None:
+    "SettingsError for a value that cannot be."
     from mlkit.models.families import choose_families
     from mlkit.models.search import check_search_settings
     from mlkit.models.trials import check_choice_rule
 
-    check_search_settings(trials, budget, jobs)
-    check_choice_rule(choose)
-    choose_families(models)
+    check_search_settings(how["trials"], how["budget"], how["jobs"])
+    check_choice_rule(how["choose"])
+    choose_families(how["models"])
     words = {
-        "on_leak": (on_leak, ("drop", "warn", "fail")),
-        "duplicates": (duplicates, ("auto", "keep", "drop")),
-        "split": (split, ("auto", "chance", "time", "group")),
+        "on_leak": get_args(LeakOption),
+        "duplicates": ("auto", "keep", "drop"),
+        "split": get_args(SplitOption),
     }
-    for name, (value, choices) in words.items():
-        if value not in choices:
-            near = did_you_mean(str(value), choices)
-            raise SettingsError(f"{name} is one of {', '.join(choices)}, not {value!r}{near}")
-
-# %% ../../nbs/pipeline/04_fit.ipynb #65631a94
-def split_and_prepare(
-    frame: pd.DataFrame,  # raw rows
-    target: str | int | tuple,  # the column to predict
-    metric: str,  # auto, or a name from METRICS
-    test_size: float,  # share of the rows for the test; 0: none
-    seed: int,
-    on_leak: str = "drop",  # drop, warn or fail
-    known: str = "",  # columns that are known when the prediction is made; | between them
-    duplicates: Literal["auto", "keep", "drop"] = "auto",  # equal rows
-    task_type: Literal["auto", "binary", "multiclass", "regression"] = "auto",
-    split: str = "auto",  # auto, chance, time or group
-    time_column: str = "",
-    group_column: str = "",
-) -> PreparedTable:
-    "Stages 01 to 04: state the problem, split off test rows, drop what leaks, read the columns, plan."
-    import pandas as pd
-
-    from mlkit.features.plan import (
-        add_interactions,
-        infer_feature_specs,
-        make_plan,
-        make_target_frame,
-        target_as_numbers,
-    )
-    from mlkit.models.cross_validation import TrainingData
-    from mlkit.models.model import original_labels
-    from mlkit.quality.cell_findings import cell_notes
-    from mlkit.quality.findings import handle_leaks
-    from mlkit.quality.leakage import audit_leakage
-    from mlkit.quality.row_filters import (
-        describe_near_copies,
-        drop_unreadable_targets,
-        drop_unusable_rows,
-        exclude_rows,
-        require_columns,
-    )
-    from mlkit.quality.shifted_rows import find_shifted_rows
-    from mlkit.quality.splitting import find_row_groups, split_train_test
-    from mlkit.sources.file_formats import normalise_table
-    from mlkit.task.problem import state_problem
-    from mlkit.task.task_inference import make_task
-
-    if not hasattr(frame, "columns"):
-        raise DataError(f"fit takes a pandas DataFrame, not {type(frame).__name__}")
-    if isinstance(target, int | tuple) and target in frame.columns:
-        target = str(target)  # as all names are from here on
-    if not isinstance(target, str):
-        raise SettingsError(
-            f"target is the name of a column, not {type(target).__name__}; where the answers stand apart: "
-            'fit(X.assign(answer=y), "answer")'
-        )
-    problem = state_problem(target, task=task_type, metric=metric)
-    raw, frame = frame, normalise_table(frame).reset_index(drop=True)
-    problem = replace(problem, target=require_columns(frame, target)[0])
-    written = raw.iloc[:, list(frame).index(problem.target)]
-    cells = frame[problem.target]
-    frame, shifted = exclude_rows(frame, find_shifted_rows(frame))
-    rows, gone = drop_unusable_rows(frame, problem.target, duplicates)
-    task = make_task(problem, rows[problem.target], rows)
-    readable = drop_unreadable_targets(rows, task)
-    share = test_size or 0.2
-    train, test, way = split_train_test(readable, task, split, share, time_column, group_column, seed)
-    if not test_size:
-        train, test = pd.concat([train, test]), test.head(0)
-    features = infer_feature_specs(train, task)
-    told = {"cells": cell_notes(features, readable)}
-    told["copies"] = {"rows": copies} if (copies := describe_near_copies(readable, task.target)) else {}
-    found = audit_leakage(features, train, test, task, way, known)
-    before = len(test)
-    train, test, leaking = handle_leaks(found, train, test, on_leak)
-    if leaking or way.method == "group":
-        features = infer_feature_specs(train, task, split=way.to_dict())
-    gone = gone | {
-        "shifted": len(shifted),
-        "with a target that is no number": len(rows) - len(readable),
-        "of the test set that are copies of training rows": before - len(test),
-    }
-    train, test = train.reset_index(drop=True), test.reset_index(drop=True)
-    table, combined = add_interactions(features, train, task, seed=seed)
-    inputs, answers = table.inputs(train), make_target_frame(task, train, split=way.to_dict(), seed=seed)
-    truth, fold = answers["target"].to_numpy(), answers["fold"].to_numpy()
-    plan = make_plan(table, inputs, combined=combined, answer=target_as_numbers(task, train), seed=seed)
-    data = TrainingData(inputs, truth, fold, plan, task, is_time_ordered=way.method == "time")
-    labels = original_labels(task, written, cells)
-    told["shift"] = _describe_shift(task, cells, pd.concat([train, test]))
-    groups = find_row_groups(test, task, way.method, way.column) if len(test) else None
-    return PreparedTable(
-        data, table, test, labels, groups, _describe_dropped(found, table, gone, on_leak, told)
-    )
+    for name, choices in words.items():
+        if how[name] not in choices:
+            near = did_you_mean(str(how[name]), choices)
+            raise SettingsError(f"{name} is one of {', '.join(choices)}, not {how[name]!r}{near}")

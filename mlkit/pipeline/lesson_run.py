@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from ..core.errors import RunError
-from ..core.run_folder import RunFolder, edit_journal, read_journal
+from ..core.run_folder import RunFolder, artifact_versions, edit_journal, read_journal
 from mlkit.pipeline.notebooks import (
     Stage,
     check_parameters,
@@ -159,8 +159,14 @@ def _remove_later_stages(
     with edit_journal(folder) as journal:
         for name in names:
             journal["stages"].pop(name, None)
-        made = [artifact for artifact, entry in journal["artifacts"].items() if entry["stage"] in names]
-        for artifact in made:
-            entry = journal["artifacts"].pop(artifact)
-            (folder / "artifacts" / entry["file"]).unlink(missing_ok=True)
+        made = {artifact: artifact_versions(journal, artifact) for artifact in journal["artifacts"]}
+        for artifact, versions in made.items():
+            if not any(each["stage"] in names for each in versions):
+                continue
+            kept = [each for each in versions if each["stage"] not in names]
+            del journal["artifacts"][artifact]
+            journal["artifacts"] |= {artifact: kept[-1]} if kept else {}
+            for entry in versions:
+                if entry["stage"] in names:
+                    (folder / "artifacts" / entry["file"]).unlink(missing_ok=True)
     return folder

@@ -58,6 +58,7 @@ COLUMN_PARAMETERS: dict[str, Callable[[str, Collection[str]], list[str]]] = {
     "evaluate.sensitive": _several,
     "explain.fixed": _several,
     "score.keep": _to_keep,
+    "protect.subject": _one,
 }
 
 # %% ../../nbs/pipeline/12_named_columns.ipynb #87b30153
@@ -91,6 +92,13 @@ def check_named_columns(
         raise SettingsError("\n".join(dict.fromkeys(problems)))
 
 # %% ../../nbs/pipeline/12_named_columns.ipynb #abca2b23
+# The stages that need the column, where it is not the stage that the parameter belongs to.
+_READERS = {
+    "problem.target": ("validate",),
+    "protect.subject": ("collect", "validate", "prepare", "package", "protect"),
+}
+
+
 def stated_parameters(
     values: Mapping[str, Mapping[str, Any]],  # of the parameters, by stage
     stages: Collection[str] | None = None,  # those that run; None: all
@@ -99,9 +107,9 @@ def stated_parameters(
     found = []
     for parameter in COLUMN_PARAMETERS:
         stage, _, name = parameter.partition(".")
-        reader = "validate" if stage == "problem" else stage  # the stage that needs the column
+        readers = _READERS.get(parameter, (stage,))
         own = name == "target" or values[stage][name] != list_stages()[stage].parameters[name].default
-        if own and (stages is None or reader in stages):
+        if own and (stages is None or not {*readers}.isdisjoint(stages)):
             found.append(parameter)
     return found
 

@@ -11,6 +11,17 @@ function label(table, names) {
   table.classList.add("cards");
 }
 
+// A table whose index has a name comes with two head rows, each with blanks where the other has a name.
+function mergeHead(table) {
+  const [first, second, ...more] = table.tHead.rows;
+  if (!second || more.length || first.cells.length !== second.cells.length) return;
+  const pairs = [...first.cells].map((cell, place) => [cell, second.cells[place]]);
+  const named = cell => cell.textContent.trim() && cell.colSpan === 1;
+  if (pairs.some(([one, other]) => named(one) && named(other) || one.colSpan + other.colSpan > 2)) return;
+  for (const [one, other] of pairs) if (named(other)) one.replaceChildren(...other.childNodes);
+  second.remove();
+}
+
 function asNumber(text) {
   const found = text.replace(/,/g, "").replace("\u2212", "-").match(/^[-+]?\d+(\.\d+)?(e[-+]?\d+)?/i);
   return found ? Number(found[0]) : NaN;
@@ -61,7 +72,9 @@ function makeFilter(table) {
 }
 
 for (const table of document.querySelectorAll(".output table, table.settings")) {
-  if (!table.tHead || table.tHead.rows.length !== 1 || !table.tBodies.length) continue;
+  if (!table.tHead || !table.tBodies.length) continue;
+  mergeHead(table);
+  if (table.tHead.rows.length !== 1) continue;
   const names = cellsOf(table.tHead.rows[0]), rows = table.tBodies[0].rows;
   if ([...rows].some(row => row.cells.length !== names.length)) continue;
   label(table, names);

@@ -33,6 +33,7 @@ from mlkit.pipeline.run_summary import (
     describe_achievement,
     describe_fit,
     describe_leaks,
+    describe_memory,
     describe_worth,
     format_local_time,
     format_setting,
@@ -215,6 +216,7 @@ def collect_report_data(
         "score": score,
         "failure": failure.error if failure else "",
         "leaks": describe_leaks(read_artifact(folder, "leaks", journal, notes, list)),
+        "remembered": describe_memory(read_artifact(folder, "package", journal, notes)),
     }
     if score:
         page |= {

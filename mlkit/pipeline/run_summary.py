@@ -26,7 +26,7 @@ from mlkit.task.score_summary import (
 # %% auto #0
 __all__ = ['ADVICE_DOUBTFUL', 'read_json_file', 'read_artifact', 'get_object', 'as_finite_number', 'format_local_time',
            'format_setting', 'describe_achievement', 'describe_worth', 'describe_fit', 'next_steps', 'run_headline',
-           'describe_leaks']
+           'describe_leaks', 'describe_memory']
 
 # %% ../../nbs/pipeline/06_run_summary.ipynb #d2b98f51
 def read_json_file(
@@ -177,3 +177,22 @@ def describe_leaks(
         return f"{fate}: {columns}. {leak['why']}." if columns else f"{leak['why']}."
 
     return [line(leak) for leak in sorted(found, key=lambda leak: bool(leak.get("left_out")))]
+
+
+def describe_memory(
+    package: Mapping[str, Any],  # what package.json holds
+) -> str:  # one sentence; empty: within the limit, or not known
+    "What the model gives away of the rows that it has learned from, where it is more than allowed."
+    facts = get_object(package, "membership")
+    half = facts.get("half")
+    shares = [
+        as_finite_number(each) for each in (facts.get("found"), *(half[:1] if isinstance(half, list) else []))
+    ]
+    found, limit = [each for each in shares if each is not None], as_finite_number(facts.get("max_leak"))
+    word = {"failed": "more", "doubtful": "perhaps more"}.get(str(facts.get("verdict")))
+    if not word or not found or limit is None:
+        return ""
+    return (
+        f"The model remembers {word} than allowed: an attack finds {max(found):.1%} of its training rows, and max_leak "
+        f"is {limit:.1%}. The stage package says what that means."
+    )

@@ -307,6 +307,9 @@ def run_pipeline(
     check_tracking_server(folder)
     with _locked_run_folder(folder), _environment():
         todo = [list_stages()[name] for name in chosen or list_stages()]
+        if read_journal(folder).get("order") != [*list_stages()]:
+            with edit_journal(folder) as journal:
+                journal["order"] = [*list_stages()]
         # The code is looked at now, when the warm process imports it: what is edited later will not have run.
         for stage in todo:
             stage_fingerprint(stage, parameters[stage.name])

@@ -206,6 +206,7 @@ def _value_problem(value: Any, parameter: Parameter) -> str:
 
 # %% ../../nbs/pipeline/01_settings.ipynb #b7a9f296
 _PROJECT_SECTION = "project"  # the section for what all stages share
+_SHARED_SECTION = "protect"  # the stage whose parameters stand once, for earlier stages that know them too
 
 
 @dataclass(frozen=True)
@@ -352,12 +353,13 @@ def match_parameters(
     if setting.name == "" or (setting.stage, setting.name) == (_PROJECT_SECTION, "name"):
         return []
     owners = [stage for stage in stages if setting.name in stages[stage]]
-    found = (
-        owners if setting.stage == _PROJECT_SECTION else [stage for stage in owners if stage == setting.stage]
-    )
-    if not found:
+    if not owners or setting.stage not in (*owners, _PROJECT_SECTION):
         hint = _nearest_name(setting, stages, owners)
         raise SettingsError(f"{setting.where}: unknown parameter '{setting.name}'{hint}")
+    if setting.stage not in (_PROJECT_SECTION, _SHARED_SECTION) and _SHARED_SECTION in owners:
+        once = f"stands once for all stages; write {_SHARED_SECTION}.{setting.name}"
+        raise SettingsError(f"{setting.where}: '{setting.name}' {once}")
+    found = owners if setting.stage in (_PROJECT_SECTION, _SHARED_SECTION) else [setting.stage]
     return [(stage, stages[stage][setting.name]) for stage in found]
 
 # %% ../../nbs/pipeline/01_settings.ipynb #01b68761

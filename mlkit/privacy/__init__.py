@@ -1,7 +1,7 @@
-"""Personal data and records of what was done: keys of the persons whose data a row is, and an audit log.
+"""What is held of a person: found, handed over, corrected and erased, in every copy, with a receipt.
 
-For the command line, and for whoever has to say who did what.
-Finds no personal columns (data), and writes no prediction log (serving).
+For the command `mlkit privacy` and the stage that protects. Knows runs, packages, logs and MLflow by their files.
+Encrypts nothing itself (security), serves nothing (serving), and trains no model (retraining).
 """
 
 from typing import TYPE_CHECKING
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
-    from .audit import AuditLog as AuditLog
-    from .audit import record_event as record_event
-    from .audit import verify_audit_log as verify_audit_log
-    from .envelope import RowEnvelope as RowEnvelope
-    from .subject_keys import MasterKey as MasterKey
-    from .subject_keys import SubjectKeys as SubjectKeys
-    from .subject_keys import load_master_key as load_master_key
-    from .subject_keys import make_master_key as make_master_key
+    from .copy_search import find_places as find_places
+    from .copy_search import plan_search as plan_search
+    from .copy_search import search_copies as search_copies
+    from .erased_list import ErasedList as ErasedList
+    from .erased_list import erased_rows as erased_rows
+    from .erasure import erase_subject as erase_subject
+    from .inventory import find_row_places as find_row_places
+    from .inventory import list_personal_columns as list_personal_columns
+    from .papers import check_papers as check_papers
+    from .papers import write_papers as write_papers
+    from .receipt import verify_receipt as verify_receipt
+    from .records import open_questions as open_questions
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

@@ -5,10 +5,12 @@
 # %% ../../nbs/quality/14_cell_findings.ipynb #aa2ab152
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.errors import MLKitWarning
 from ..core.formatting import pluralise
 from ..data.column_reader import is_text_series, read_column
 from ..data.conventions import date_order
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from IPython.display import Markdown
 
 # %% auto #0
-__all__ = ['unreadable_cell_notes', 'mixed_date_notes', 'cell_notes', 'show_cell_notes']
+__all__ = ['unreadable_cell_notes', 'warn_of_unreadable_cells', 'mixed_date_notes', 'cell_notes', 'show_cell_notes']
 
 # %% ../../nbs/quality/14_cell_findings.ipynb #717a1d42
 _KIND_WORDS = {"number": "a number of at most 1e38", "boolean": "yes or no", "date": "a date"}
@@ -44,6 +46,16 @@ def unreadable_cell_notes(
                 f"{_KIND_WORDS[column.kind]} (the first in row {first:,}) and count as missing"
             )
     return notes
+
+
+def warn_of_unreadable_cells(
+    table: TableSpec,  # how the cells are read
+    rows: pd.DataFrame,  # raw, to be predicted
+    stacklevel: int = 3,  # of the caller's line: 3 is the one that calls who calls this
+) -> None:
+    "An MLKitWarning where a cell cannot be read as what its column is, and is predicted as if it were missing."
+    if notes := unreadable_cell_notes(table, rows.reset_index(drop=True)):
+        warnings.warn("; ".join(notes.values()), MLKitWarning, stacklevel=stacklevel)
 
 # %% ../../nbs/quality/14_cell_findings.ipynb #654bc3b1
 _MARKS = ("-", "/", "[.]")

@@ -85,10 +85,12 @@ def audit_leakage(
     task: Task,
     way: SplitStrategy,  # how they were parted
     known: str = "",  # columns that are known when the prediction is made; | between them
+    subject: str = "",  # column that says whose row it is; empty: nobody has said
 ) -> LeakageAudit:
     "Everything that gives the answer away, in training data and split together."
-    # The column that groups the rows feeds no model, so it has nothing to give away.
+    # The column that groups the rows feeds no model, nor does the subject, so they have nothing to give away.
     kept = parse_known_columns(known, train) | ({way.column} if way.method == "group" else set())
+    kept |= {subject.strip()} & {*map(str, train)}
     evidence = make_audit_data(table, train, task)
     outputs = predict_by_single_columns(evidence)
     leaks = [leak for leak in find_single_column_leaks(outputs, evidence) if leak.columns[0] not in kept]

@@ -44,6 +44,7 @@ class ColumnProfile:
 
     name: str
     cells: pd.Series
+    is_subject: bool = False  # it says whose row it is
 
     @cached_property
     def column_spec(self) -> Declared:
@@ -95,6 +96,8 @@ class ColumnProfile:
 
     @cached_property
     def personal(self) -> str:
+        if self.is_subject:
+            return "whose row it is"
         return infer_personal_kind(self.name, list(self.known_counts.index[:200])) if self.is_text else ""
 
     def quote(self, value: Any) -> str:
@@ -246,6 +249,11 @@ _PROFILE_NOTES: tuple[Callable[[ColumnProfile], str], ...] = (
 )
 
 
+def _notes_of(look: ColumnProfile) -> tuple[Callable[[ColumnProfile], str], ...]:
+    "What is looked for in a column; of the one that says whose row it is, nothing that tells a value."
+    return (_note_personal, _note_kind) if look.is_subject else _PROFILE_NOTES
+
+
 def _profile_row(look: ColumnProfile) -> dict[str, Any]:
     "One line of the profile."
     ordered = look.kind in ("number", "date") and not look.personal and len(look.parsed_values)
@@ -258,15 +266,19 @@ def _profile_row(look: ColumnProfile) -> dict[str, Any]:
         "examples": "•••" if look.personal else ", ".join(map(shorten, look.known_counts.index[:3])),
         "smallest": shorten(look.parsed_values.min()) if ordered else "",
         "largest": shorten(look.parsed_values.max()) if ordered else "",
-        "note": "; ".join(filter(None, (note(look) for note in _PROFILE_NOTES))),
+        "note": "; ".join(filter(None, (note(look) for note in _notes_of(look)))),
     }
 
 
 def profile_columns(
     frame: pd.DataFrame,  # raw cells
+    subject: str = "",  # column that says whose row it is; empty: nobody has said
 ) -> pd.DataFrame:  # column, kind, missing (share), distinct, sketch, examples, smallest, largest, note
     "One row a column: what it holds, and what looks suspicious. Personal columns show no values."
-    looks = (ColumnProfile(str(name), frame.iloc[:, place]) for place, name in enumerate(frame.columns))
+    looks = (
+        ColumnProfile(str(name), frame.iloc[:, place], bool(subject) and str(name) == subject.strip())
+        for place, name in enumerate(frame.columns)
+    )
     return pd.DataFrame(map(_profile_row, looks))
 
 # %% ../../nbs/quality/06_profile.ipynb #9418a5b4

@@ -20,11 +20,11 @@ from ..task.target import missing_targets
 from ..task.task import Task, target_values
 
 # %% auto #0
-__all__ = ['DuplicateOption', 'require_columns', 'exclude_rows', 'drop_unusable_rows', 'describe_target_shift',
+__all__ = ['MIN_TABLE_ROWS', 'DuplicateOption', 'require_columns', 'exclude_rows', 'drop_unusable_rows', 'describe_target_shift',
            'describe_lost_rows', 'describe_near_copies', 'describe_repeated_rows', 'drop_unreadable_targets']
 
 # %% ../../nbs/quality/09_row_filters.ipynb #7ea103d6
-_MIN_TABLE_ROWS = 20  # rows; below this neither a fold nor a test set says anything
+MIN_TABLE_ROWS = 20  # rows; below this neither a fold nor a test set says anything
 
 # %% ../../nbs/quality/09_row_filters.ipynb #9d4f8fd4
 def require_columns(
@@ -63,6 +63,7 @@ def drop_unusable_rows(
     data: pd.DataFrame,  # raw rows
     target: str,  # column to predict
     duplicates: DuplicateOption = "auto",  # of equal rows: auto drops copies, keep none, drop all but one
+    least: int = MIN_TABLE_ROWS,  # rows that have to be left
 ) -> tuple[pd.DataFrame, dict[str, int]]:  # what is left, with the index of `data`; how many went, by reason
     "Rows that have a target, copies once. DataError when too few are left."
     if not len(data):
@@ -74,13 +75,13 @@ def drop_unusable_rows(
         raise DataError(
             f"the target '{target}' is missing in all {len(data):,} rows; choose another target or fill it in"
         )
-    if len(kept) < _MIN_TABLE_ROWS:
+    if len(kept) < least:
         lost = {f"without a value in '{target}'": missing.sum(), "repeated": repeated.sum()}
         why = ", ".join(f"{count:,} {reason}" for reason, count in lost.items() if count)
         few = f"{'is' if len(kept) == 1 else 'are'} too few"
         raise DataError(
             f"{pluralise(len(kept), 'usable row')} of {len(data):,}{f' ({why})' if why else ''} "
-            f"{few} to learn from and to test on; at least {_MIN_TABLE_ROWS} are needed"
+            f"{few} to learn from and to test on; at least {least} are needed"
         )
     return kept, {"without target": int(missing.sum()), "repeated": int(repeated.sum())}
 

@@ -17,7 +17,7 @@ from ..core.formatting import format_value
 from ..data.cells import as_text, to_python
 from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import is_satisfied, violation_mask
-from ..data.personal import personal_columns
+from ..data.personal import dtype_name, personal_columns
 from mlkit.data.schema import (
     PARSED_KINDS,
     Rule,
@@ -227,10 +227,12 @@ def check_schema(
     train: pd.DataFrame,  # raw
     test: pd.DataFrame,  # raw
     path: str = "",  # of a schema file; empty: the schema is inferred
+    subject: str = "",  # column that says whose row it is; empty: nobody has said
 ) -> SchemaCheck:
     "Find what the rows break. SettingsError for a schema file that cannot be meant."
     given = load_schema(path, train.columns) if path else None
-    kinds = dict.fromkeys(personal_columns(train), "identifier")  # whose values no file shall hold
+    whose = [subject.strip()] if subject.strip() in train else []
+    kinds = dict.fromkeys([*personal_columns(train), *whose], "identifier")  # whose values no file shall hold
     if given:
         kinds |= {name: kind for name, kind in given.kinds.items() if name in train}
     table = infer_table_spec(train, kinds=kinds)
@@ -238,7 +240,7 @@ def check_schema(
     broken = pd.concat(
         [find_violations(schema, table, rows), _unmatched_columns(schema, rows)], ignore_index=True
     )
-    return SchemaCheck(schema, _hide_personal_examples(broken, rows), rows)
+    return SchemaCheck(schema, _hide_personal_examples(broken, rows, whose), rows)
 
 
 def _unmatched_columns(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
@@ -252,15 +254,29 @@ def _unmatched_columns(schema: Schema, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["column", "rule", "rows", "examples", "where"])
 
 
-def _hide_personal_examples(broken: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    "No examples of columns that tell about persons."
-    personal = personal_columns(rows, doubtful=True)
+def _hide_personal_examples(broken: pd.DataFrame, rows: pd.DataFrame, whose: list[str]) -> pd.DataFrame:
+    "No examples of columns that tell about persons; where it is said whose rows they are, no rare word, either."
+    personal = {*personal_columns(rows, doubtful=True), *whose}
 
     def secret(names: str) -> bool:
         return not {names, *names.split(", ")}.isdisjoint(personal)
 
     covered = broken["column"].map(secret).astype(bool)
+    if whose:
+        parts = zip(broken["column"], broken["where"], strict=True)
+        covered |= pd.Series([_tells_of_few(rows, *part) for part in parts], index=broken.index, dtype=bool)
     return broken.assign(examples=broken["examples"].mask(covered, "•••"))
+
+
+_MIN_ROWS = 5  # a word that fewer rows hold may say whose row it is
+
+
+def _tells_of_few(rows: pd.DataFrame, name: str, where: list[int]) -> bool:
+    "Is one of the cells a text that few rows hold?"
+    if name not in rows or dtype_name(rows[name]) != "text":
+        return False
+    cells = rows[name].iloc[where].dropna().unique()
+    return bool((rows[name].value_counts().reindex(cells) < _MIN_ROWS).any())
 
 # %% ../../nbs/quality/10_schema_check.ipynb #89d43112
 def handle_invalid_rows(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import DataError, SettingsError, did_you_mean
+from ..core.subjects import check_subjects
 from ..data.type_inference import infer_table_spec
 from .row_filters import require_columns
 from .split_strategy import SplitMethod, SplitStrategy, choose_split_strategy
@@ -163,15 +164,20 @@ def resolve_split_strategy(
     split: str,  # auto, chance, time or group
     time_column: str,
     group_column: str,
+    subject: str = "",  # column that says whose row it is; empty: nobody has said
 ) -> SplitStrategy:
-    "Resolve how the test rows are chosen. SettingsError for settings that do not go together."
+    "Resolve how the test rows are chosen. SettingsError: settings that do not go together, cells that name nobody."
+    if subject.strip():
+        check_subjects(rows[require_columns(rows, subject)[0]].tolist(), subject.strip())
     named = {"time": time_column, "group": group_column}
     how = split if split != "auto" else next((way for way, column in named.items() if column), "auto")
     if how == "chance":
         return SplitStrategy("chance", reason="it was stated")
     seen = choose_split_strategy(rows, task.target, _target_codes(task, rows)) if not named.get(how) else None
     if how == "auto" and seen:
-        return seen
+        return (
+            _keep_subjects_together(rows, seen, *require_columns(rows, subject)) if subject.strip() else seen
+        )
     if seen and seen.method == how:
         return seen
     if seen:
@@ -179,6 +185,16 @@ def resolve_split_strategy(
     [column] = require_columns(rows, named[how])
     both = f"; rows of one '{group_column}' may be on both sides" if how == "time" and group_column else ""
     return SplitStrategy(cast("SplitMethod", how), column, f"it was stated{both}")
+
+
+def _keep_subjects_together(rows: pd.DataFrame, seen: SplitStrategy, subject: str) -> SplitStrategy:
+    "By subject, where subjects come again and the rows ask for no split in time or by something wider."
+    known = rows[subject].dropna()
+    if seen.method == "time" or not 2 <= known.nunique() < len(known):
+        return seen
+    if seen.method == "group" and (rows.groupby(subject)[seen.column].nunique() <= 1).all():
+        return seen
+    return SplitStrategy("group", subject, f"'{subject}' says whose row it is: rows of one stay together")
 
 # %% ../../nbs/quality/12_splitting.ipynb #684f6ed3
 def split_train_test(
@@ -189,13 +205,14 @@ def split_train_test(
     time_column: str = "",
     group_column: str = "",
     seed: int = 42,
+    subject: str = "",  # column that says whose row it is; rows of one stay together if nothing else is asked
 ) -> tuple[
     pd.DataFrame, pd.DataFrame, SplitStrategy
 ]:  # train and test with the index of `rows`; how they part
     "Split off the test set. SettingsError for settings that do not go together."
     _check_split(split, test_size, seed, len(rows))
     way, codes = (
-        resolve_split_strategy(rows, task, split, time_column, group_column),
+        resolve_split_strategy(rows, task, split, time_column, group_column, subject),
         _target_codes(task, rows),
     )
     copies = copy_groups(rows, task.target)

@@ -5,9 +5,7 @@
 # %% ../../nbs/registry/03_client.ipynb #8e69fecc
 from __future__ import annotations
 
-import getpass
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,7 +18,7 @@ from .tracking import hide_password, make_mlflow_client, tracking_database, trac
 
 # %% auto #0
 __all__ = ['CHAMPION', 'CHALLENGER', 'ANY_RUN', 'TIME_FORMAT', 'registry_client', 'registered_model', 'AliasChange',
-           'alias_changes', 'acting_user', 'champion_lineage', 'champion_terms', 'to_minute']
+           'alias_changes', 'champion_lineage', 'champion_terms', 'to_minute']
 
 # %% ../../nbs/registry/03_client.ipynb #23e49edf
 CHAMPION = "champion"  # alias of the version in use
@@ -103,16 +101,6 @@ def _alias_change(key: str, value: str) -> AliasChange:
         facts = {"why": more[0]}  # somebody has written it by hand
     told = [str(facts.get(name, "")) for name in ("who", "why", "data")]
     return AliasChange(f"{time:%Y-%m-%dT%H:%M:%S.%f}", cast(Any, action), version, *told)
-
-# %% ../../nbs/registry/03_client.ipynb #50080a5a
-def acting_user() -> str:
-    "Who does this: the variable MLKIT_USER, else the name that the system knows."
-    if name := os.environ.get("MLKIT_USER", "").strip():
-        return name[:100]
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a container whose user has no name
-        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 # %% ../../nbs/registry/03_client.ipynb #53ab6274
 def champion_lineage(

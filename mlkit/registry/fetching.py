@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any, NamedTuple
 
-from ..core.errors import MLKitError, PackageError, did_you_mean
+from ..core.errors import MLKitError, PackageError, RunError, did_you_mean
 from ..core.files import atomic_write, file_digest
 from ..core.formatting import describe_mlflow_error
 from ..inference.signing import MANIFEST_FILE, verify_package
@@ -138,8 +138,9 @@ def _download(client: Any, name: str, version: str, folder: Path) -> Path:
     from mlflow.artifacts import download_artifacts
 
     source = client.get_model_version_download_uri(name, version)
-    came = download_artifacts(artifact_uri=source, dst_path=str(folder), tracking_uri=tracking_uri(ANY_RUN))
-    found = [path.parent for path in Path(came).glob(f"data/*/{MANIFEST_FILE}")]
+    data = f"{source.rstrip('/')}/data"  # the copy of mlkit's code beside it is for those who have none
+    came = download_artifacts(artifact_uri=data, dst_path=str(folder), tracking_uri=tracking_uri(ANY_RUN))
+    found = [path.parent for path in Path(came).glob(f"*/{MANIFEST_FILE}")]
     this = f"version {version} of '{name}'"
     if not found:
         raise PackageError(f"{this} holds no package; register it again")
@@ -232,8 +233,19 @@ def follow_alias(
     folder: Path,  # that a server watches
     every: float = 0.5,  # seconds
     stop: Event | None = None,  # when it is set, the follower ends
+    waiting: Any = None,  # a connection of multiprocessing, to whoever waits for the pointer
 ) -> None:
-    "Keep current.json of a folder up to date until stopped. A problem is logged once and changes nothing."
+    """Keep current.json of a folder up to date until stopped. A problem is logged once and changes nothing.
+
+    Whoever waits is told when the pointer is there, with None, or why it will not be: then the follower ends.
+    """
+    if waiting is not None and not (folder / POINTER_FILE).exists():
+        try:
+            write_pointer(registered, folder)
+        except Exception as error:
+            waiting.send(error if isinstance(error, MLKitError) else RunError(describe_mlflow_error(error)))
+            return
+        waiting.send(None)
     stop, problem = stop or Event(), ""
     while True:
         try:

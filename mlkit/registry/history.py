@@ -21,10 +21,11 @@ from mlkit.registry.client import (
     to_minute,
 )
 from .rollout import Rollout, running_rollout
-from ..task.metrics import METRICS
+from ..task.metric_labels import metric_label
 
 # %% auto #0
-__all__ = ['model_versions', 'ModelVersion', 'ModelHistory', 'list_models', 'load_history', 'read_history', 'compare_scores']
+__all__ = ['model_versions', 'ModelVersion', 'ModelHistory', 'list_models', 'load_history', 'read_history', 'format_score',
+           'compare_scores']
 
 # %% ../../nbs/registry/04_history.ipynb #445e8e50
 def model_versions(client: Any, name: str) -> list[Any]:
@@ -97,15 +98,18 @@ def read_history(client: Any, name: str) -> ModelHistory:
     def version(entry: Any) -> ModelVersion:
         number = str(entry.version)
         when = datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC)
-        aliases = tuple(sorted(alias for alias, at in model.aliases.items() if str(at) == number))
+        aliases = {alias for alias, at in model.aliases.items() if str(at) == number}
+        aliases -= {CHALLENGER} if CHAMPION in aliases else set()  # it has won, and wants to replace nobody
         own = tuple((since, until) for at, since, until in terms if at == number)
-        return ModelVersion(number, f"{when:%Y-%m-%dT%H:%M:%S}", aliases, own, dict(entry.tags))
+        return ModelVersion(
+            number, f"{when:%Y-%m-%dT%H:%M:%S}", tuple(sorted(aliases)), own, dict(entry.tags)
+        )
 
     versions = [version(entry) for entry in reversed(model_versions(client, name))]
     return ModelHistory(name, versions, tuple(moves), running_rollout(model))
 
 # %% ../../nbs/registry/04_history.ipynb #f68be6a4
-def _format_score(version: ModelVersion) -> str:
+def format_score(version: ModelVersion) -> str:  # empty: it has none
     "The score with its interval."
     tags, score = version.tags, version.score
     if score is None:
@@ -126,7 +130,7 @@ def _format_history(history: ModelHistory) -> str:
             (
                 version.number,
                 to_minute(version.registered_at),
-                _format_score(version),
+                format_score(version),
                 tags.get("data", "")[:8],
                 tags.get("commit", "")[:7] + "+" * tags.get("commit", "").endswith("+"),
                 ", ".join(version.aliases),
@@ -160,11 +164,9 @@ def _history_headline(history: ModelHistory) -> str:
     if champion is None:
         return f"{many}, and no champion"
     name = champion.tags.get("metric", "")
-    metric = METRICS[name].label if name in METRICS else "score"
+    metric = metric_label(name) if name else "score"
     since = f" since {to_minute(champion.champion_terms[-1][0])} UTC" if champion.champion_terms else ""
-    return (
-        f"{many}; version {champion.number} is the champion{since}, with {metric} {_format_score(champion)}"
-    )
+    return f"{many}; version {champion.number} is the champion{since}, with {metric} {format_score(champion)}"
 
 
 def _next_step(history: ModelHistory) -> str:

@@ -17,6 +17,7 @@ from .. import __version__
 from ..core.distribution import DISTRIBUTION
 from ..core.errors import DataError
 from ..core.files import file_digest
+from ..core.own_code import OwnCode
 from ..core.source_code import package_folder, reachable_code
 from ..data.column_spec import ColumnSpec
 from ..data.schema import Rule, Schema, make_schema
@@ -98,7 +99,8 @@ def read_package_spec(
         return json.loads((package / f"{name}.json").read_text(encoding="utf-8"))
 
     task = Task.from_dict(read("problem")["task"])
-    return PackageSpec(TableSpec.from_dict(read("table")), make_schema(read("schema")), task)
+    table = TableSpec.from_dict(read("table"), OwnCode())  # its functions are not called here
+    return PackageSpec(table, make_schema(read("schema")), task)
 
 # %% ../../nbs/registry/02_mlflow_flavor.ipynb #81b0ef39
 _PREDICTION_COLUMN, _PROBABILITY_PREFIX = "prediction", "probability."  # the columns of an answer

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,22 +17,24 @@ from uuid import uuid4
 
 from ..core.errors import PackageError, SettingsError, did_you_mean
 from ..core.files import file_digest
+from ..core.machine_key import acting_user
 from ..inference.signing import MANIFEST_FILE, verify_package
 from mlkit.registry.client import (
+    ANY_RUN,
     CHALLENGER,
     CHAMPION,
     TIME_FORMAT,
     AliasChange,
-    acting_user,
     alias_changes,
     champion_lineage,
     registered_model,
     registry_client,
 )
 from .history import ModelHistory, ModelVersion, compare_scores, model_versions, read_history
-from .mlflow_flavor import save_model
+from .mlflow_flavor import read_package_spec, save_model
+from .model_page import describe_version_of, update_model_page
 from .rollout import clear_rollout, withdraw_challenger
-from .tracking import connect_run
+from .tracking import connect_run, tracking_database
 
 # %% auto #0
 __all__ = ['register_package', 'Promotion', 'promote_version', 'find_version', 'rollback_champion']
@@ -40,10 +44,25 @@ def _set_champion(
     client: Any,
     name: str,
     move: AliasChange,  # its time is set here
+    seen: str,  # the champion that whoever decides has seen; empty: there was none
+    folder: Path = ANY_RUN,  # a run folder, by which the registry is found
 ) -> None:
-    "Move the alias `champion`, and keep the history true."
-    model = registered_model(client, name)
-    holder, moves = model.aliases.get(CHAMPION), alias_changes(model)
+    "Move the alias `champion`, and keep the history true. PackageError: somebody else has moved it meanwhile."
+    with _one_at_a_time(folder):
+        model = registered_model(client, name)
+        holder = str(model.aliases.get(CHAMPION) or "")
+        if holder == move.version:
+            return
+        if holder != seen:
+            raise PackageError(_overtaken(name, move, alias_changes(model), holder, seen))
+        _write_move(client, model, move)
+    _check_outcome(client, name, move, seen)
+    update_model_page(client, name)
+
+# %% ../../nbs/registry/05_model_versions.ipynb #5d2f8a02
+def _write_move(client: Any, model: Any, move: AliasChange) -> None:
+    "Write the move down, and make it; should another one be written meanwhile, the last one counts."
+    name, holder, moves = model.name, model.aliases.get(CHAMPION), alias_changes(model)
     last = datetime.fromisoformat(moves[-1].time) if moves else datetime.min
     tick, now = timedelta(microseconds=1), datetime.now(UTC).replace(tzinfo=None)
     when = max(now, last + tick)
@@ -66,9 +85,55 @@ def _record_alias_change(client: Any, name: str, move: AliasChange, when: dateti
     client.set_registered_model_tag(name, key, move.to_tag())
 
 
+def _take_challenger_off(client: Any, name: str) -> None:
+    "Delete the alias of a challenger that has won. Who may move aliases may not always delete them; it then stays."
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.delete_registered_model_alias(name, CHALLENGER)
+    except MlflowException as error:
+        if error.error_code != "PERMISSION_DENIED":
+            raise
+
+
 def _one_line(text: str) -> str:
     "A reason as it is written down; MLflow takes 5,000 bytes at most."
     return " ".join(text.split())[:1_000]
+
+# %% ../../nbs/registry/05_model_versions.ipynb #5d2f8a04
+@contextmanager
+def _one_at_a_time(
+    folder: Path,  # a run folder
+) -> Iterator[None]:
+    "Moves in one SQLite file wait for each other."
+    from filelock import FileLock
+
+    database = tracking_database(folder)
+    if database is None:
+        yield
+        return
+    with FileLock(database.with_name(".mlflow.promotion.lock")):
+        yield
+
+
+def _overtaken(name: str, move: AliasChange, moves: list[AliasChange], holder: str, seen: str) -> str:
+    "Who was quicker, in a line."
+    last = moves[-1] if moves and moves[-1].version == holder else None
+    by = f" ({last.action} by {last.who})" if last and last.who else ""
+    now = f"its champion is version {holder}{by} by now" if holder else "it has no champion any more"
+    then = f"not version {seen}" if seen else "and had none before"
+    return (
+        f"version {move.version} of '{name}' was not put in use: {now}, {then}; "
+        f"look at it (mlkit history {name}) and decide again"
+    )
+
+
+def _check_outcome(client: Any, name: str, move: AliasChange, seen: str) -> None:
+    "PackageError: somebody else's move, written at the same time, is the one that counts."
+    moves = alias_changes(registered_model(client, name))
+    line = champion_lineage(moves)
+    if line and line[-1] != move.version:
+        raise PackageError(_overtaken(name, move, moves, line[-1], seen))
 
 # %% ../../nbs/registry/05_model_versions.ipynb #582d60ab
 def register_package(
@@ -90,9 +155,11 @@ def register_package(
         if not aliases.get(CHAMPION):
             data = str((manifest.get("data") or {}).get("hash") or "")
             why = "the first version"
-            _set_champion(client, name, AliasChange("", "promote", version, acting_user(), why, data))
+            move = AliasChange("", "promote", version, acting_user(), why, data)
+            _set_champion(client, name, move, "", Path(run))
         elif str(aliases[CHAMPION]) != version:
             client.set_registered_model_alias(name, alias, version)
+        update_model_page(client, name)
     return version
 
 # %% ../../nbs/registry/05_model_versions.ipynb #9c31e7e1
@@ -107,7 +174,7 @@ def _make_model(client: Any, name: str) -> None:
 
 # %% ../../nbs/registry/05_model_versions.ipynb #9f19738a
 def _add_version(client: Any, package: Path, run: Path, name: str, manifest: dict[str, Any]) -> str:
-    tags, family = _tags(package, run, manifest), (manifest.get("model") or {}).get("family", "")
+    tags = _tags(package, run, manifest)
     logged = _log_model(client, package, run, name, tags)
     version = client.create_model_version(
         name,
@@ -115,7 +182,7 @@ def _add_version(client: Any, package: Path, run: Path, name: str, manifest: dic
         logged.source_run_id,
         tags,
         model_id=logged.model_id,
-        description=f"{family} {tags.get('metric', '')} {tags.get('score', '')[:5]}".strip(),
+        description=describe_version_of(tags),
     ).version
     there = json.dumps([{"name": name, "version": version}])  # by which MLflow leads from run to version
     client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": there})
@@ -142,13 +209,18 @@ def _tags(package: Path, run: Path, manifest: dict[str, Any]) -> dict[str, str]:
     git, data = manifest.get("git") or {}, manifest.get("data") or {}
     commit = f"{git.get('commit', '')}{'+' if git.get('dirty') else ''}"  # with changes on top
     low, high = metrics.get("interval") or ("", "")
+    task = read_package_spec(package).task
     known = {
         "metric": metrics.get("metric"),
         "score": metrics.get("score"),
         "low": low,
         "high": high,
         "direction": metrics.get("direction"),
+        "family": (manifest.get("model") or {}).get("family"),
+        "target": task.target,
+        "decision": task.decision,
         "data": data.get("hash"),
+        "rows": data.get("rows"),
         "commit": commit,
         "created": manifest.get("created"),
         "run": run.name,
@@ -184,8 +256,10 @@ def promote_version(
     version: str = CHALLENGER,  # a number, or an alias
     why: str = "",  # for the history
     data: str = "",  # digest of what it has learned from; empty: as its package says
+    replacing: str
+    | None = None,  # the number of the champion that was seen when deciding; None: the one of now
 ) -> Promotion:
-    "Make a version the champion. PackageError: there is none of that number or alias."
+    "Make a version the champion. PackageError: there is none of that number or alias, or another champion by now."
     with registry_client() as client:
         then = read_history(client, name)
         chosen, old = find_version(then, version), then.champion
@@ -197,9 +271,10 @@ def promote_version(
             )
         data = data or chosen.tags.get("data", "")
         move = AliasChange("", "promote", chosen.number, acting_user(), _one_line(why), data)
-        _set_champion(client, name, move)
+        seen = str(replacing).removeprefix("v") if replacing is not None else old.number if old else ""
+        _set_champion(client, name, move, seen)
         if CHALLENGER in chosen.aliases:
-            client.delete_registered_model_alias(name, CHALLENGER)
+            _take_challenger_off(client, name)
     return _promotion(name, chosen, old)
 
 # %% ../../nbs/registry/05_model_versions.ipynb #cfbc0fa3
@@ -227,7 +302,7 @@ def rollback_champion(
     name: str,  # of a registered model
     why: str = "",  # for the history
 ) -> Promotion:
-    "Make the champion before this one the champion again. PackageError: there was none."
+    "Make the champion before this one the champion again. PackageError: there was none, or another one by now."
     with registry_client() as client:
         then, line = (
             read_history(client, name),
@@ -241,7 +316,8 @@ def rollback_champion(
         if back is None:
             raise PackageError(_no_rollback_message(then))
         data = there[back].tags.get("data", "")
-        _set_champion(client, name, AliasChange("", "rollback", back, acting_user(), _one_line(why), data))
+        move = AliasChange("", "rollback", back, acting_user(), _one_line(why), data)
+        _set_champion(client, name, move, old.number if old else "")
     return _promotion(name, there[back], old)
 
 

@@ -11,6 +11,8 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +20,15 @@ from urllib.parse import urlsplit
 from ..core.errors import RunError
 from ..core.formatting import describe_mlflow_error
 from ..core.run_folder import edit_journal, read_journal
+from mlkit.registry.run_description import (
+    dataset_inputs,
+    describe_run,
+    experiment_tags,
+    read_run_facts,
+    result_tags,
+    starting_tags,
+    trial_role,
+)
 
 # %% ../../nbs/registry/01_tracking.ipynb #d20458c8
 # A server that hangs must not hold a run for minutes.
@@ -99,9 +110,9 @@ def make_mlflow_client(
             client.search_experiments(max_results=1)
         except Exception as error:
             mend = "move that file away, and a new one is begun" if database else "check MLFLOW_TRACKING_URI"
-            raise RunError(
-                f"MLflow cannot use {hide_password(uri)} ({describe_mlflow_error(error)}); {mend}"
-            ) from error
+            why = describe_mlflow_error(error)
+            mend = "" if "MLFLOW_" in why else f"; {mend}"
+            raise RunError(f"MLflow cannot use {hide_password(uri)} ({why}){mend}") from error
     return client
 
 # %% ../../nbs/registry/01_tracking.ipynb #fec11330
@@ -136,7 +147,7 @@ def connect_run(
         uri = hide_password(tracking_uri(folder))
         if known.get("uri") != uri or not _is_same_run(client, known.get("run_id", ""), journal):
             experiment = _experiment(client, folder, journal.get("project") or "mlkit")
-            run_id = client.create_run(experiment, run_name=folder.name).info.run_id
+            run_id = client.create_run(experiment, run_name=folder.name, tags=starting_tags()).info.run_id
             known = {"uri": uri, "experiment_id": experiment, "run_id": run_id}
             journal["mlflow"] = known
     return client, known["experiment_id"], known["run_id"]
@@ -158,12 +169,24 @@ def _is_same_run(client: Any, run_id: str, journal: Mapping[str, Any]) -> bool:
 def _experiment(client: Any, folder: Path, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found:
+        _describe_experiment(client, found.experiment_id, found.tags)
         return found.experiment_id
     local = tracking_uri(folder).startswith("sqlite")
     place = (tracking_folder(folder) / "mlartifacts" / name).as_uri() if local else None
-    return client.create_experiment(name, artifact_location=place)
+    made = client.create_experiment(name, artifact_location=place)
+    _describe_experiment(client, made, {})
+    return made
+
+
+def _describe_experiment(client: Any, experiment: str, there: Mapping[str, str]) -> None:
+    for key, value in experiment_tags(experiment).items():
+        if key not in there:
+            client.set_experiment_tag(experiment, key, value)
 
 # %% ../../nbs/registry/01_tracking.ipynb #126d6a87
+_TRIAL_STATUS = {"failed": "FAILED", "pruned": "KILLED"}  # MLflow's word for Optuna's
+
+
 class TrialLogger:
     "Logs trials to the tracking store while training goes on. A context manager."
 
@@ -171,6 +194,7 @@ class TrialLogger:
         self.folder, self.writer, self.problem = folder, ThreadPoolExecutor(1), ""
 
     def __enter__(self) -> "TrialLogger":
+        _import_polars()
         self.writer.submit(self._try, self._open)
         return self
 
@@ -192,10 +216,10 @@ class TrialLogger:
         self.writer.submit(self._try, self._write, name, dict(parameters), dict(metrics))
 
     def _write(self, name: str, parameters: dict[str, Any], metrics: dict[str, float]) -> None:
-        child = {"mlflow.parentRunId": self.parent}
+        child = starting_tags() | {"mlflow.parentRunId": self.parent}
         run_id = self.client.create_run(self.experiment, run_name=name, tags=child).info.run_id
         _log(self.client, run_id, parameters, metrics)
-        self.client.set_terminated(run_id)
+        self.client.set_terminated(run_id, _TRIAL_STATUS.get(parameters.get("state", ""), "FINISHED"))
 
     def __exit__(self, *_: Any) -> None:
         self.writer.shutdown(wait=True)
@@ -204,6 +228,12 @@ class TrialLogger:
                 journal["tracking_error"] = self.problem
 
 # %% ../../nbs/registry/01_tracking.ipynb #1404350d
+def _import_polars() -> None:
+    "MLflow imports Polars where it is there, and scikit-learn, which trains meanwhile, takes half of it for all."
+    with suppress(ImportError):
+        import_module("polars")
+
+
 def _log(client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
     import time
     from math import isfinite
@@ -222,9 +252,15 @@ def log_run(
     folder: Path,  # a run folder whose stages have run
 ) -> None:
     "Log the run to the tracking store."
-    client, _, run_id = connect_run(folder)
-    journal = read_journal(folder)
-    _log(client, run_id, journal.get("parameters", {}), _read_metrics(folder))
+    client, experiment, run_id = connect_run(folder)
+    journal, facts = read_journal(folder), read_run_facts(folder)
+    _log(client, run_id, journal.get("parameters", {}), _read_metrics(folder) | _stage_costs(journal))
+    if inputs := dataset_inputs(facts, journal.get("project") or "mlkit"):
+        client.log_inputs(run_id, inputs)
+    for name, value in (result_tags(facts) | {"mlflow.note.content": describe_run(facts)}).items():
+        if value:
+            client.set_tag(run_id, name, value)
+    _mark_trials(client, experiment, run_id, facts["choice"])
     for path in _logged_files(folder):
         place = str(path.parent.relative_to(folder)) if path.parent != folder else None
         client.log_artifact(run_id, str(path), place)
@@ -245,5 +281,27 @@ def _read_metrics(folder: Path) -> dict[str, float]:
         return {}
     metrics = json.loads(path.read_text(encoding="utf-8"))
     chosen = {name: metrics.get(name) for name in ("score", "baseline", "train", "validation")}
+    chosen |= dict(zip(("score.low", "score.high"), metrics.get("interval") or (), strict=False))
     figures = chosen | {f"test.{name}": value for name, value in metrics["test"].items()}
     return {name: value for name, value in figures.items() if isinstance(value, int | float)}
+
+# %% ../../nbs/registry/01_tracking.ipynb #5d2f8a01
+def _stage_costs(journal: Mapping[str, Any]) -> dict[str, float]:
+    "What each stage took, in MLflow's groups of metrics."
+    costs = {}
+    for stage, record in journal["stages"].items():
+        if record.get("state") != "done":
+            continue
+        costs[f"seconds/{stage}"] = record.get("seconds", 0.0)
+        costs[f"peak_memory_MB/{stage}"] = record.get("peak_memory", 0.0) / 2**20
+    return costs
+
+
+def _mark_trials(client: Any, experiment: str, run_id: str, choice: Mapping[str, Any]) -> None:
+    "Say in the name of a trial, and in a tag, that it was chosen."
+    mine = f"tags.`mlflow.parentRunId` = '{run_id}'"
+    for trial in client.search_runs([experiment], mine):
+        role, name = trial_role(trial.data.params, choice), trial.info.run_name
+        if role and "mlkit.chosen" not in trial.data.tags:
+            client.set_tag(trial.info.run_id, "mlkit.chosen", role)
+            client.update_run(trial.info.run_id, name=f"{name} ({role})")

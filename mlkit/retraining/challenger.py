@@ -56,6 +56,7 @@ def harm_begin(
 
 # %% ../../nbs/retraining/06_challenger.ipynb #e195ce40
 _STAGES = ("problem", "prepare", "validate", "train", "evaluate", "explain", "package")
+_SHARED = (".subject", ".max_leak", ".review")  # of all stages, and told once, as parameters of `protect`
 _NOT_KEPT = {"package.register", "package.name", "evaluate.champion", "train.start_from"}
 
 
@@ -70,15 +71,20 @@ def run_overrides(
     kept = {
         key: value
         for key, value in parameters.items()
-        if key.split(".")[0] in _STAGES and key not in _NOT_KEPT and not key.endswith(".run")
+        if key.split(".")[0] in _STAGES and key not in _NOT_KEPT and not key.endswith((".run", *_SHARED))
+    }
+    kept |= {
+        f"protect{name}": parameters[f"package{name}"] for name in _SHARED if f"package{name}" in parameters
     }
     own = {
         "problem.target": task.target,
         "problem.task": task.type,
-        "problem.metric": task.metric,
+        "problem.metric": getattr(task.scored_by, "path", task.metric),
         "package.register": False,
         "package.name": name,
     }
+    if str(parameters.get("collect.source", "")).startswith("example:"):
+        own["protect.max_leak"] = 1  # the people are made up, as stage 08 says, too
     if task.positive:
         own["problem.positive"] = task.positive
     if attempt != "new search":

@@ -14,7 +14,6 @@ import numpy as np
 
 from ..core.formatting import format_number
 from ..task.comparison import ScoreDifference, compare_outputs
-from ..task.metrics import METRICS
 from ..task.task import Task, score_output
 
 # %% auto #0
@@ -131,7 +130,7 @@ def decide_promotion(
     ]
     gain = compare_outputs(task, truth, challenger, champion, settings.confidence, thresholds[::-1])
     least = -settings.tolerance if trigger == "schedule" else 0.0
-    label, shown = METRICS[task.metric].label, [format_number(score) for score in scores]
+    label, shown = task.scored_by.label, [format_number(score) for score in scores]
     reasons = [
         f"{label} {shown[1]} against {shown[0]} on {len(truth):,} rows that neither has learned: {gain}."
     ]

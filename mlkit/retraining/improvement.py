@@ -17,10 +17,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..core.errors import RunError, SettingsError
+from ..core.machine_key import acting_user
 from mlkit.registry.client import (
     ANY_RUN,
     AliasChange,
-    acting_user,
     alias_changes,
     champion_lineage,
     registered_model,
@@ -54,6 +54,7 @@ from mlkit.retraining.retraining_journal import (
     load_retraining_journal,
     retraining_lock,
 )
+from .training_snapshot import clear_snapshots
 
 # %% auto #0
 __all__ = ['Progress', 'reason_to_wait', 'one_registry', 'improve_model', 'promotion_by_hand', 'undo_promotion', 'read_alarm',
@@ -145,6 +146,7 @@ def improve_model(
                 "busy", f"Another call for {name} is at work.", "", "Look again when it has ended."
             )
         journal = load_retraining_journal(folder, name)
+        _clear_ended(journal)  # whoever was killed at the end of a retraining has left its rows
         run = ImproveRun(name, folder, settings, journal, champion_of(name), tell, moment)
         if journal.current is None and (idle := _begin(run, trigger, force)):
             return idle
@@ -170,7 +172,7 @@ def undo_promotion(run: ImproveRun) -> Progress | None:  # None: there is nothin
     if move is None:
         return None
     predictor, since = run.predictor(move.version), move.moment
-    rows = run.rows(predictor, since)
+    rows = run.rows(predictor, since, as_told=True)
     own = rows[(rows.versions == move.version) & (rows.times > since)]
     first = own[np.arange(min(len(own), run.settings.probation_rows))]
     if harm_begin(predictor, first, run.settings.probation_rows) is None:
@@ -272,6 +274,15 @@ def _end(run: ImproveRun, outcome: Outcome, why: str) -> None:
     if "registration" in steps and "promotion" not in steps:
         withdraw_challenger(run.name, run.new_version)
     run.journal.end(outcome, why, run.now)
+    _clear_ended(run.journal)
+
+
+def _clear_ended(journal: RetrainingJournal) -> None:
+    "Rows of retrainings that are over are not kept."
+    for each in journal.retrainings:
+        if each.ended is not None:
+            kept = each.steps["challenger"]["run"] if "registration" in each.steps else None
+            clear_snapshots(journal.folder / str(each.number), Path(kept) if kept else None)
 
 # %% ../../nbs/retraining/10_improvement.ipynb #7b7d04c5
 def _check_course(run: ImproveRun) -> None:

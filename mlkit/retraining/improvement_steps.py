@@ -14,17 +14,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from ..core.errors import PackageError, StageError
 from ..core.files import file_digest
 from ..inference.predictor import Predictor, load_predictor
 from ..inference.signing import MANIFEST_FILE
+from ..privacy.corrections import apply_corrections
+from ..privacy.erased_list import ErasedList, erased_rows
 from ..registry.fetching import ModelReference, fetch_package
 from ..registry.history import ModelVersion, load_history
 from ..registry.model_versions import promote_version, register_package, rollback_champion
 from ..registry.rollout import RolloutMode, read_rollout, start_rollout
 from . import challenger as training
 from .gate import DEFAULT_GATE, GateSettings
-from .labelled_rows import LabelledRows, read_labelled_rows, rows_of_version
+from .labelled_rows import LabelledRows, ids_of_erased, read_labelled_rows, rows_of_version
 from .probation import check_probation
 from .retraining_journal import Outcome, Retraining, RetrainingJournal, StepWaits
 from mlkit.retraining.training_snapshot import (
@@ -39,9 +43,9 @@ from mlkit.retraining.training_snapshot import (
 from .verification import verify_challenger
 
 # %% auto #0
-__all__ = ['RolloutPlan', 'ImproveSettings', 'champion_of', 'RetrainingOver', 'ImproveRun', 'snapshot_step', 'challenger_step',
-           'project_of', 'counted_failures', 'verification_step', 'registration_step', 'rollout_step', 'approval_step',
-           'promotion_step', 'probation_step', 'cool_down']
+__all__ = ['RolloutPlan', 'ImproveSettings', 'champion_of', 'RetrainingOver', 'ImproveRun', 'erased_filter', 'snapshot_step',
+           'challenger_step', 'project_of', 'counted_failures', 'verification_step', 'registration_step',
+           'rollout_step', 'approval_step', 'promotion_step', 'probation_step', 'cool_down']
 
 # %% ../../nbs/retraining/09_improvement_steps.ipynb #099550a7
 RolloutPlan = Literal["both", "shadow", "canary", "none"]
@@ -127,11 +131,28 @@ class ImproveRun:
         "The package that is to be replaced."
         return self.predictor(self.retraining.champion)
 
-    def rows(self, predictor: Predictor, since: float = 0.0) -> LabelledRows:
+    def rows(self, predictor: Predictor, since: float = 0.0, as_told: bool = False) -> LabelledRows:
         "Labelled rows of the log."
-        return read_labelled_rows(predictor, self.settings.log, since)
+        return read_labelled_rows(predictor, self.settings.log, since, as_told)
 
 # %% ../../nbs/retraining/09_improvement_steps.ipynb #014e6abc
+def _subject_column(run: ImproveRun) -> str:
+    "The column that says whose data a row is; empty: nobody has said."
+    return str(run.champion.manifest.get("subject") or run.settings.subject)
+
+
+def erased_filter(run: ImproveRun) -> RowFilter | None:
+    "Which rows are of persons who were erased; None: no column says whose data a row is."
+    column = _subject_column(run)
+    if not column:
+        return None
+    erased = ErasedList()
+    came_back = ids_of_erased(run.settings.log, erased)
+    return lambda frame, ids: (
+        erased_rows(frame, column, erased) | np.array([id in came_back for id in ids], dtype=bool)
+    )
+
+
 def snapshot_step(run: ImproveRun) -> dict[str, Any]:
     "The rows to learn from, and the rows for the gate."
     run.tell("reading the log, and what the champion has learned")
@@ -140,6 +161,8 @@ def snapshot_step(run: ImproveRun) -> dict[str, Any]:
     places = [run.settings.run] if run.settings.run else [Path("runs"), *sorted(run.folder.glob("*/"))]
     champion_run = find_champion_run(version, places)
     known = load_known_rows(champion_run)
+    if column := _subject_column(run):
+        known = known._replace(frame=apply_corrections(known.frame, column))
     facts = make_training_snapshot(
         run.champion,
         known,
@@ -147,7 +170,7 @@ def snapshot_step(run: ImproveRun) -> dict[str, Any]:
         run.make_place() / "snapshot",
         run.settings.snapshot,
         run.now,
-        run.settings.is_erased,
+        run.settings.is_erased or erased_filter(run),
     )
     begin = training.harm_begin(run.champion, rows)
     return {**facts, "champion_run": str(champion_run.absolute()), "harm_begin": begin}
@@ -290,7 +313,8 @@ def promotion_step(run: ImproveRun) -> dict[str, Any]:
     )
     if _PROMOTION_BEGAN not in steps:
         run.journal.record(_PROMOTION_BEGAN, {"time": time.time()})
-    promote_version(run.name, run.new_version, why, steps["snapshot"]["hash"])
+    seen = run.retraining.champion
+    promote_version(run.name, run.new_version, why, steps["snapshot"]["hash"], replacing=seen)
     run.tell(f"version {run.new_version} is the champion")
     moves = [each for each in load_history(run.name).moves if each.version == run.new_version]
     when = {"time": min(moves[-1].moment, time.time()), "move": moves[-1].time}
@@ -309,7 +333,7 @@ def probation_step(run: ImproveRun) -> dict[str, Any]:
         if "probation began" not in steps:
             run.journal.record("probation began", {"time": steps["promotion"]["time"]})
         predictor = run.predictor(run.new_version)
-        rows = run.rows(predictor, float(steps["promotion"]["time"]))
+        rows = run.rows(predictor, float(steps["promotion"]["time"]), as_told=True)
         own = rows_of_version(predictor, rows)
         wanted, latency = run.settings.probation_rows, run.settings.latency
         check = check_probation(predictor, run.place / "snapshot", own, wanted, latency)

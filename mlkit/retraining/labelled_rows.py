@@ -5,7 +5,6 @@
 # %% ../../nbs/retraining/03_labelled_rows.ipynb #982e8202
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -18,18 +17,21 @@ import numpy as np
 from ..core.errors import DataError
 from ..inference.predictor import Predictor
 from ..monitoring.observations import connected_log, is_other_version, read_truth
+from ..privacy.erased_list import ErasedList
+from ..serving.log_reader import is_explored
+from ..serving.sealed_log import unpack_id
 from ..task.metrics import predicted_codes
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['LabelledRows', 'read_labelled_rows', 'rows_of_version', 'is_explored', 'with_visible_truth']
+__all__ = ['LabelledRows', 'read_labelled_rows', 'rows_of_version', 'with_visible_truth', 'ids_of_erased']
 
 # %% ../../nbs/retraining/03_labelled_rows.ipynb #fc0b0b14
 @dataclass
 class LabelledRows:
-    "Predictions whose truth is known, the oldest first."
+    "Predictions whose truth is known, the oldest first, or in the order in which their truths came."
 
     frame: pd.DataFrame  # raw cells, as they were asked
     truth: np.ndarray  # codes of classes, or numbers
@@ -52,44 +54,57 @@ class LabelledRows:
 
 # %% ../../nbs/retraining/03_labelled_rows.ipynb #0541daa4
 _JOINED = """
-SELECT p.id, p.time, p.version, p.input, p.output, p.seconds, f.truth
-FROM predictions AS p JOIN feedback AS f ON f.id = p.id
-WHERE p.model = :model AND p.time >= :since
-AND f.number = (SELECT max(number) FROM feedback AS later WHERE later.id = p.id)
+SELECT {row}, f.truth, p.time, {seconds}
+FROM {predictions} AS p JOIN {feedback} AS f ON f.id = p.id
+WHERE {is_model} AND p.time >= :since
+AND f.number = (SELECT max(number) FROM {feedback} AS later WHERE later.id = p.id)
 ORDER BY p.time, p.id
 """
-_WITHOUT = """
-SELECT count(*) FROM predictions AS p WHERE p.model = :model AND p.time >= :since
-AND NOT EXISTS (SELECT 1 FROM feedback AS f WHERE f.id = p.id)
+_AS_TOLD = """
+SELECT {row}, f.truth, p.time, {seconds}
+FROM {predictions} AS p JOIN {feedback} AS f ON f.id = p.id
+WHERE {is_model} AND p.time >= :since ORDER BY f.number
 """
-_MODELS = "SELECT DISTINCT model FROM predictions LIMIT 20"
+_WITHOUT = """
+SELECT count(*) FROM {predictions} AS p WHERE {is_model} AND p.time >= :since
+AND NOT EXISTS (SELECT 1 FROM {feedback} AS f WHERE f.id = p.id)
+"""
 
 
 def read_labelled_rows(
     predictor: Predictor,  # of the task and the name
     log: str,  # a path, an address, or env:NAME
     since: float = 0.0,  # seconds since 1970: of the predictions
+    as_told: bool = False,  # in the order of the truths, each as it was told first; else the last truth counts
 ) -> LabelledRows:
     "Every prediction whose truth is known. SettingsError: there is no log; DataError: of another model, or locked."
-    from sqlalchemy import text
-
     asked = {"model": predictor.name, "since": since}
-    with connected_log(log) as connection:
-        rows = list(connection.execute(text(_JOINED), asked))
-        without = int(connection.execute(text(_WITHOUT), asked).scalar() or 0)
-        names = [] if rows or without else [str(row[0]) for row in connection.execute(text(_MODELS))]
+    wanted = _AS_TOLD if as_told else _JOINED
+    with connected_log(log) as reader:
+        rows = [
+            (id, moment, version, cells, output, seconds, truth)
+            for id, version, cells, output, truth, moment, seconds in reader.select(wanted, asked, truth=1)
+        ]
+        if not as_told:
+            rows.sort(key=lambda row: (row[1], row[0]))
+        without = reader.count(_WITHOUT, asked)
+        names = [] if rows or without or reader.erased else reader.models()
     if names and predictor.name not in names:
         raise DataError(
             f"{Path(log).name} holds predictions of {names[0]}, and none of {predictor.name}; check --log"
         )
-    return _as_labelled(predictor, rows, Counter({"without a truth": without}))
+    return _as_labelled(
+        predictor, rows, Counter({"without a truth": without, "of erased persons": len(reader.erased)})
+    )
 
 # %% ../../nbs/retraining/03_labelled_rows.ipynb #291edae5
 def _as_labelled(predictor: Predictor, rows: Sequence[Any], left_out: Counter[str]) -> LabelledRows:
     import pandas as pd
 
-    classes, read = predictor.task.classes, list[Any]()
+    classes, read, seen = predictor.task.classes, list[Any](), set[str]()
     for id, moment, version, cells, output, seconds, told in rows:
+        if id in seen:
+            continue
         truth = read_truth(predictor, told)
         if truth is None:
             left_out["with a truth that is no class of the task or no number"] += 1
@@ -98,6 +113,7 @@ def _as_labelled(predictor: Predictor, rows: Sequence[Any], left_out: Counter[st
             said = json.loads(output)
             shares = [said["probabilities"][name] for name in classes] if classes else said["prediction"]
             read.append((json.loads(cells), truth, shares, id, float(moment), float(seconds), str(version)))
+            seen.add(id)
         except (ValueError, KeyError, TypeError):
             left_out["of another task"] += 1
     columns: list[Any] = [list(column) for column in zip(*read, strict=True)] or [[] for _ in range(7)]
@@ -119,15 +135,6 @@ def rows_of_version(predictor: Predictor, rows: LabelledRows) -> LabelledRows:
     return rows[np.array([not is_other_version(predictor, version) for version in rows.versions], dtype=bool)]
 
 # %% ../../nbs/retraining/03_labelled_rows.ipynb #9985e0de
-def is_explored(
-    id: str,  # of a prediction
-    share: float,  # of the predictions that are explored
-) -> bool:
-    "Does this prediction belong to the share that is explored, whatever the model says?"
-    head = hashlib.sha256(id.encode()).digest()[:8]
-    return int.from_bytes(head, "big") < share * 2**64
-
-
 def with_visible_truth(
     predictor: Predictor,
     rows: LabelledRows,
@@ -147,3 +154,22 @@ def with_visible_truth(
     }
     kept.left_out = rows.left_out | {reason: count for reason, count in reasons.items() if count}
     return kept
+
+# %% ../../nbs/retraining/03_labelled_rows.ipynb #99475100
+def ids_of_erased(
+    log: str,  # a path, an address, or env:NAME
+    erased: ErasedList,
+) -> frozenset[str]:
+    "Predictions in a protected log of persons who were erased before they were made."
+    from sqlalchemy import text
+
+    found, query = set[str](), text("SELECT id FROM sealed_predictions WHERE subject = :subject")
+    if not len(erased):
+        return frozenset()
+    with connected_log(log) as reader:
+        known = reader.keys.subjects() if reader.keys is not None else []
+        for (_, pseudonym), is_gone in zip(known, erased.contains(name for name, _ in known), strict=True):
+            if is_gone:
+                rows = reader.connection.execute(query, {"subject": pseudonym})
+                found |= {unpack_id(bytes(row[0])) for row in rows}
+    return frozenset(found)

@@ -43,7 +43,7 @@ _SLOW_SHARE = 0.05  # of the answers, later than promised: more is harm
 def check_probation(
     champion: Predictor,  # the new one
     snapshot: Path,  # of the retraining that made it
-    rows: LabelledRows,  # of its own predictions since it was promoted, the oldest first
+    rows: LabelledRows,  # of its own predictions since it was promoted, in the order of their truths
     wanted: int = 1_000,  # rows after which it has passed
     latency: float = 0.25,  # seconds in which answers are promised
 ) -> Probation:

@@ -45,7 +45,7 @@ class GateRehearsal:
                     format_number(each.champion_score),
                     format_number(each.challenger_score),
                     str(each.difference),
-                    each.is_promoted,
+                    "yes" if each.is_promoted else "no",
                 ]
                 for each in lines.values()
             ],

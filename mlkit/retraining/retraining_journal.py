@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from ..core.errors import RunError
 from ..core.files import atomic_write
 from ..core.formatting import without_nan
-from ..registry.client import acting_user
+from ..core.machine_key import acting_user
 from .gate import Trigger
 
 # %% auto #0

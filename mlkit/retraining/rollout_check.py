@@ -162,25 +162,21 @@ _MOST_ROWS = 200_000
 
 def _read_log(log: str, model: str, rollout: Rollout) -> _Logged:
     "What was logged of a rollout. SettingsError: there is no log; DataError: it cannot be read."
-    from sqlalchemy import inspect, text
-
     given = {"model": model, "new": rollout.version, "old": rollout.champion, "began": rollout.began}
-    with connected_log(log) as connection:
-        has_shadow = inspect(connection).has_table("shadow_predictions")
-        order = "rowid" if connection.dialect.name == "sqlite" else "time"
+    with connected_log(log) as reader:
 
         def rows(query: str) -> list[_Row]:
-            found = connection.execute(text(f"{query} LIMIT {_MOST_ROWS}"), given)
-            return [_Row(*row) for row in found]
+            found = reader.select(f"SELECT {query} LIMIT {_MOST_ROWS}", given)
+            return [_Row(id, moment, said, took, error) for id, _, _, said, moment, took, error in found]
 
-        columns, whose = ("id, time, output, seconds", "FROM predictions WHERE model = :model AND version =")
-        shadow = rows(f"{_SHADOW} ORDER BY s.{order}") if has_shadow else []
-        new = rows(f"SELECT {columns} {whose} :new AND time >= :began ORDER BY {order}")
-        old = rows(f"SELECT {columns} {whose} :old AND time >= :began ORDER BY {order}")
+        whose = "{row}, p.time, {seconds}, '' FROM {predictions} AS p WHERE {is_model} AND {is_version}"
+        shadow = rows(_SHADOW)
+        new = rows(f"{whose} :new{{end}} AND p.time >= :began ORDER BY {{number}}")
+        old = rows(f"{whose} :old{{end}} AND p.time >= :began ORDER BY {{number}}")
         before = rows(
-            f"SELECT {columns} {whose} :old AND time < :began AND time > :began - 86400 ORDER BY time DESC"
+            f"{whose} :old{{end}} AND p.time < :began AND p.time > :began - 86400 ORDER BY p.time DESC"
         )
-        told = connection.execute(text(_TRUTHS), given).fetchall()
+        told = [(row[5], row[0], row[4]) for row in reader.select(_TRUTHS, given, truth=1)]
     first: dict[str, int] = {}
     for number, id, _ in told:
         first.setdefault(id, number)
@@ -188,12 +184,12 @@ def _read_log(log: str, model: str, rollout: Rollout) -> _Logged:
 
 
 _SHADOW = (
-    "SELECT s.id, s.time, s.output, s.seconds, s.error FROM shadow_predictions AS s "
-    "JOIN predictions AS p ON p.id = s.id AND p.model = :model WHERE s.version = :new AND s.time >= :began"
+    "{shadow_row}, s.time, {shadow_seconds}, s.error FROM {shadow} AS s JOIN {predictions} AS p ON p.id = s.id "
+    "AND {is_model} WHERE {is_shadow_version} :new{end} AND s.time >= :began ORDER BY {shadow_number}"
 )
 _TRUTHS = (
-    "SELECT f.number, f.id, f.truth FROM feedback AS f JOIN predictions AS p ON p.id = f.id "
-    "WHERE p.model = :model AND p.time >= :began ORDER BY f.number"
+    "SELECT {row}, f.truth, f.number FROM {feedback} AS f JOIN {predictions} AS p ON p.id = f.id "
+    "WHERE {is_model} AND p.time >= :began ORDER BY f.number"
 )
 
 # %% ../../nbs/retraining/02_rollout_check.ipynb #eaa520a9

@@ -11,6 +11,7 @@ import shutil
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 # %% auto #0
 __all__ = ['TRAIN_FILE', 'GATE_FILE', 'LabelPolicy', 'RowFilter', 'find_champion_run', 'KnownRows', 'load_known_rows',
            'append_rows', 'SnapshotSettings', 'choose_gate_rows', 'created_at', 'make_training_snapshot',
-           'write_snapshot', 'read_gate_rows']
+           'write_snapshot', 'read_gate_rows', 'clear_snapshots']
 
 # %% ../../nbs/retraining/05_training_snapshot.ipynb #bbe8b231
 def find_champion_run(
@@ -294,3 +295,17 @@ def read_gate_rows(
         raise RunError(
             f"cannot read {path}; bring it back, or begin anew: mlkit improve NAME --out FOLDER"
         ) from error
+
+# %% ../../nbs/retraining/05_training_snapshot.ipynb #97e50de7
+def clear_snapshots(
+    place: Path,  # the folder of a retraining that is over
+    kept: Path | None,  # the run of its challenger, if that was registered
+) -> None:
+    "Remove the rows that a retraining has learned from and was judged on, and the runs that came to nothing."
+    for snapshot in [*place.glob("snapshot*/"), *place.glob(".snapshot*/")]:
+        for name in (TRAIN_FILE, GATE_FILE, "times.parquet"):
+            with suppress(OSError):  # it is tried again at the next call
+                (snapshot / name).unlink(missing_ok=True)
+    for folder in place.glob("run-*/"):
+        if kept is None or folder.absolute() != kept.absolute():
+            shutil.rmtree(folder, ignore_errors=True)

@@ -52,7 +52,10 @@ def verify_challenger(
         return Verification(False, str(error))
     frame = asked.tail(_MOST_ROWS)
     rows = to_request_rows(frame)
-    with temporary_server(package, log="") as (_, client):
+    with temporary_server(package, log="", subject="none", review="none") as (
+        _,
+        client,
+    ):  # what counts is the model
         answers, speed = measure_latency(client, rows)
     done = sum(answer is not None for answer in answers)
     expected = challenger.output(challenger.read_frame(frame))

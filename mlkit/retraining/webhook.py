@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -15,7 +14,8 @@ from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-from ..core.errors import RunError, SettingsError
+from ..core.errors import RunError
+from ..core.named_secrets import read_named_secret
 
 HARMED_ALERT = "MlkitModelHarmed"
 _MOST_BYTES = 1_000_000  # of a call
@@ -170,20 +170,4 @@ def make_receiver(
 
 def read_token(token: str) -> str:
     "The token of the webhook: env:NAME, or a file that holds it. SettingsError: there is none."
-    if token.startswith("env:"):
-        name = token.removeprefix("env:")
-        value = os.environ.get(name, "").strip()
-        if not value:
-            raise SettingsError(f"--token {token}, but {name} is not set; export {name}=…")
-        return value
-    try:
-        with open(token, encoding="utf-8") as file:
-            value = file.read().strip()
-    except OSError as error:
-        reason = error.strerror or error
-        raise SettingsError(
-            f"--token is env:NAME or a file that holds the token; {token[:60]}: {reason}"
-        ) from error
-    if not value:
-        raise SettingsError(f"the file of --token, {token}, is empty; write the token into it")
-    return value
+    return read_named_secret(token, "the token")

@@ -44,8 +44,9 @@ def make_prediction_table(
     batch: ParsedFrame,  # rows that were read
     frame: pd.DataFrame,  # the same rows, raw; the index counts from 0
     kept: Sequence[str],  # columns that go along
+    level: float = 0.0,  # share of the truths that an interval shall hold; 0: no interval
 ) -> pa.Table:
-    "A prediction for each row that was not rejected."
+    "A prediction for each row that was not rejected, with its interval or its set of classes if it was asked for."
     fine = ~batch.rejected()
     some = batch if fine.all() else ParsedFrame(batch.numbers[fine], batch.words[fine], [])
     classes = predictor.task.classes
@@ -55,10 +56,21 @@ def make_prediction_table(
     columns += [(name, pa.Array.from_pandas(normalise_column(frame[name][fine]))) for name in kept]
     columns.append(("prediction", pa.array(predictor.labels(output), kind)))
     columns += [(f"probability.{label}", output[:, place]) for place, label in enumerate(classes)]
+    if level:
+        columns += _interval_columns(predictor, output, level)
     odd = [text or None for text in _violation_texts(batch, "warn")[fine]]
     columns.append(("warnings", pa.array(odd, pa.string())))
     names = _distinct_names(name for name, _ in columns)
     return pa.table([values for _, values in columns], names)
+
+
+def _interval_columns(predictor: Predictor, output: np.ndarray, level: float) -> list[tuple[str, Any]]:
+    "From where to where a number lies, or which classes a row may have, with | between them."
+    spans, classes = predictor.intervals(output, level), predictor.task.classes
+    if not classes:
+        return [("prediction.low", spans[:, 0]), ("prediction.high", spans[:, 1])]
+    texts = [" | ".join(name for name, may in zip(classes, row, strict=True) if may) for row in spans]
+    return [("prediction.set", pa.array(texts, pa.string()))]
 
 
 def _violation_texts(batch: ParsedFrame, action: str) -> np.ndarray:

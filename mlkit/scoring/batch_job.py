@@ -64,6 +64,7 @@ class InputChunk(NamedTuple):
     frame: pd.DataFrame
     kept_columns: list[str]
     source_digest: str  # of the file, or of the rows
+    level: float = 0.0  # of the interval that goes along with a prediction; 0: none
 
 
 def score_chunk(shared: PortablePredictor, some: InputChunk) -> OutputChunk:
@@ -74,7 +75,7 @@ def score_chunk(shared: PortablePredictor, some: InputChunk) -> OutputChunk:
         for violation, rows in batch.violations
         if violation.action == "warn"
     }
-    predictions = make_prediction_table(shared.predictor, batch, some.frame, some.kept_columns)
+    predictions = make_prediction_table(shared.predictor, batch, some.frame, some.kept_columns, some.level)
     rejected = make_rejected_table(batch, some.frame)
     return OutputChunk(some.number, predictions, rejected, some.source_digest, warned)
 
@@ -88,6 +89,7 @@ def read_input_chunks(
     facts: ReadReport,  # filled with what is found
     predictor: Predictor,
     keep: str = "auto",  # as for `resolve_kept_columns`
+    level: float = 0.0,  # of the interval that goes along with a prediction; 0: none
 ) -> Iterator[InputChunk]:
     "The rows of a source, chunk by chunk. DataError: no column is known, or numbers or dates are written in another way."
     frames = stream_source(source, replace(how, keep_types=True), facts, "source")
@@ -100,7 +102,7 @@ def read_input_chunks(
         conventions.add(frame)
         if number == 0:
             _check_conventions(conventions)
-        yield InputChunk(number, frame, kept, facts.sha256 or _frame_digest(frame))
+        yield InputChunk(number, frame, kept, facts.sha256 or _frame_digest(frame), level)
     _check_conventions(conventions)
 
 
@@ -200,13 +202,15 @@ def score_source(
     cluster: str = "",  # tcp://host:port of a Dask scheduler; empty: this machine
     on_rows: ProgressListener = lambda rows, seconds: None,
     formulas: str = "neutralise",  # cells of CSV output that a spreadsheet would run: neutralise or keep
+    level: float = 0.0,  # adds an interval that holds this share of the truths: 0.5, 0.8, 0.9, 0.95, 0.99; 0: none
 ) -> ScoringResult:
     "Predict every row of a source. What was done is kept, and a job that was stopped goes on from there."
     if formulas not in ("neutralise", "keep"):
         raise SettingsError(f"formulas is '{formulas[:40]}', which cannot be; choose neutralise or keep")
+    predictor.check_level(level)
     origin = parse_location(source, "source")  # a secret in it is refused before anything is written down
     address, facts, progress = parse_location(output, "output"), ReadReport(), _ScoringProgress(on_rows)
-    job = job_identity(predictor, source, output, how, keep, into) | {"formulas": formulas}
+    job = job_identity(predictor, source, output, how, keep, into) | {"formulas": formulas, "level": level}
     check_output(address, True)  # a name that cannot be
     place = _chunk_folder(address)
     waiting = ChunkedOutput(place.with_name(f"{place.name}.chunks"), job)
@@ -214,7 +218,9 @@ def score_source(
     check_apart(origin, address, how.query, into)
     beside = find_side_files(address, waiting.note)
     with waiting as chunks, WorkerPool(jobs, cluster) as workers:
-        todo = _pending_chunks(read_input_chunks(source, how, facts, predictor, keep), chunks, progress)
+        todo = _pending_chunks(
+            read_input_chunks(source, how, facts, predictor, keep, level), chunks, progress
+        )
         for chunk in workers.stream(score_chunk, PortablePredictor(predictor), todo):
             chunks.add_chunk(chunk)
             progress.add(chunk.predictions.num_rows + chunk.rejected.num_rows)

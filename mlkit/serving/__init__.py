@@ -1,4 +1,4 @@
-"""The HTTP server: requests, API keys, micro-batching, model reload, prediction log, metrics, protocols.
+"""The HTTP server: requests, micro-batching, model reload, prediction log, metrics, protocols.
 
 For the serve stage; loads no pandas, scikit-learn or MLflow.
 Reads and predicts by `inference`; deploys nothing (deployment).
@@ -9,11 +9,6 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
-    from .api_keys import ApiKey as ApiKey
-    from .api_keys import ApiKeyring as ApiKeyring
-    from .api_keys import add_key as add_key
-    from .api_keys import list_keys as list_keys
-    from .api_keys import remove_key as remove_key
     from .app import create_app as create_app
     from .client import ServerClient as ServerClient
     from .client import running_server as running_server
@@ -23,11 +18,14 @@ if TYPE_CHECKING:
     from .http import RequestLimits as RequestLimits
     from .http import RequestPolicy as RequestPolicy
     from .http import Response as Response
+    from .log_reader import LogReader as LogReader
     from .online_explanations import explain_row as explain_row
     from .openapi import make_openapi as make_openapi
     from .prediction_log import FeedbackRecord as FeedbackRecord
     from .prediction_log import PredictionLog as PredictionLog
     from .prediction_log import PredictionRecord as PredictionRecord
+    from .sealed_log import LogSealer as LogSealer
+    from .sealed_log import delete_subject as delete_subject
     from .server import run_server as run_server
     from .server_settings import ServeSettings as ServeSettings
     from .service import ActiveModel as ActiveModel

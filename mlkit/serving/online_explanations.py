@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..core.errors import DataError
+from ..core.own_feature import OwnFeature
 from ..data.column_spec import ColumnSpec, format_cell, read_cell
 from ..data.model_inputs import input_names
 from ..data.table_spec import TableSpec
@@ -41,11 +42,11 @@ def background_rows(
 
 # %% ../../nbs/serving/01_online_explanations.ipynb #20c5d108
 class ExplainableRows(NamedTuple):
-    "Model inputs of some rows, and the numbers from which derived inputs are computed."
+    "Model inputs of some rows, and the cells from which derived inputs are computed."
 
     numbers: np.ndarray  # (rows, inputs) float32
     words: np.ndarray  # (rows, inputs) object
-    operands: np.ndarray  # (rows, columns) float64, NaN: missing
+    operands: np.ndarray  # (rows, columns) float64, NaN: missing; with own features read cells as they are
 
 
 class InputLayout:
@@ -56,25 +57,28 @@ class InputLayout:
         owner = {name: place for place, column in enumerate(table.used) for name in input_names(column)}
         self.numbers = [name for name, kind in table.input_kinds.items() if not is_text_input(kind)]
         self.words = [name for name, kind in table.input_kinds.items() if is_text_input(kind)]
-        self.operand_columns = list(
-            dict.fromkeys(side for each in table.derived for side in (each.left, each.right))
-        )
-        plain = self.numbers[: len(self.numbers) - len(table.derived)]  # computed inputs come last
-        self.source_positions = [
-            np.array([owner[name] for name in names], dtype=np.intp)
-            for names in (plain, self.words, self.operand_columns)
+        self.operand_columns = list(dict.fromkeys(side for each in table.derived for side in each.inputs))
+        self.operand_type: Any = object if table.own_features else float
+        places = {column.name: place for place, column in enumerate(table.used)}
+        self.source_positions = [  # computed inputs come last, and are of no column
+            np.array([owner[name] for name in self.numbers if name in owner], dtype=np.intp),
+            np.array([owner[name] for name in self.words if name in owner], dtype=np.intp),
+            np.array([places[name] for name in self.operand_columns], dtype=np.intp),
         ]
 
 # %% ../../nbs/serving/01_online_explanations.ipynb #c312b5fd
 def _operand_cells(
     layout: InputLayout,
     rows: Sequence[Mapping[str, Any]],  # raw
-) -> np.ndarray:  # (rows, columns) float64, NaN: missing
-    "The numbers from which inputs are computed."
+) -> np.ndarray:  # (rows, columns) float64, NaN: missing; with own features read cells as they are
+    "The cells from which inputs are computed."
     cells = [
         [read_cell(layout.table[name], row.get(name)) for name in layout.operand_columns] for row in rows
     ]
-    return np.array(cells, dtype=float).reshape(len(rows), len(layout.operand_columns))
+    found = np.empty((len(rows), len(layout.operand_columns)), dtype=layout.operand_type)
+    for place, row_cells in enumerate(cells):
+        found[place] = row_cells
+    return found
 
 
 def read_explainable_rows(
@@ -106,8 +110,27 @@ def perturb_rows(
         for own, theirs, owners in zip(row, background, layout.source_positions, strict=True)
     )
     at = {name: operands[:, place] for place, name in enumerate(layout.operand_columns)}
-    computed = [each.of_arrays(at[each.left], at[each.right])[:, None] for each in layout.table.derived]
-    return ModelInputs(np.hstack([numbers, *computed]), words)
+    return ModelInputs(
+        np.hstack([numbers, *_computed(layout, at, "number")]),
+        np.hstack([words, *_computed(layout, at, "category")]),
+    )
+
+
+def _computed(
+    layout: InputLayout, at: Mapping[str, np.ndarray], kind: str
+) -> list[np.ndarray]:  # (rows, 1) each
+    "The computed inputs of one kind; what a function of the project cannot compute is missing."
+    found = []
+    for each in layout.table.derived:
+        if each.kind != kind:
+            continue
+        sides = [at[name] for name in each.inputs]
+        if isinstance(each, OwnFeature):
+            columns = layout.table.own_columns(each, [side.tolist() for side in sides])
+            found.append(each.try_columns(*columns)[0][:, None])
+        else:
+            found.append(each.of_arrays(*(side.astype(float) for side in sides))[:, None])
+    return found
 
 # %% ../../nbs/serving/01_online_explanations.ipynb #dc7da8ee
 def all_coalitions(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .intervals import score_intervals as score_intervals
     from .metrics import METRICS as METRICS
     from .metrics import Metric as Metric
+    from .own_metric import metric as metric
     from .problem import Problem as Problem
     from .problem import state_problem as state_problem
     from .task import TASK_TYPES as TASK_TYPES

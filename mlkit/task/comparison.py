@@ -73,7 +73,7 @@ def compare_outputs(
     if not math.isfinite(value) or len(truth) < 3:
         return ScoreDifference(value, math.nan, math.nan)
     pulls = [
-        influence_values(task.metric, truth, output, cut)
+        influence_values(task.scored_by, truth, output, cut)
         for output, cut in zip((a, b), thresholds, strict=True)
     ]
     apart = pulls[0] - pulls[1]

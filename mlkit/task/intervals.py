@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .metrics import METRICS, Metric, confusion_matrix, predicted_codes
+from .metrics import METRICS, Metric, confusion_matrix, predicted_codes, row_losses
+from .own_metric import OwnMetric, own_influence, own_interval
 from .task import Task, score_all_metrics, score_output
 
 # %% ../../nbs/task/05_intervals.ipynb #a8c3127b
@@ -164,16 +165,23 @@ def _label_influence(metric: Metric, truth: np.ndarray, predicted: np.ndarray, c
 
 # %% ../../nbs/task/05_intervals.ipynb #85877773
 def influence_values(
-    metric: str,  # a name from METRICS
+    metric: Metric | str,  # or a name from METRICS
     truth: np.ndarray,  # codes or numbers
     output: np.ndarray,  # probabilities or numbers
     threshold: float = 0.5,  # binary: positive from this probability on
+    singly: bool = False,  # own metrics: each row for itself, however many there are
 ) -> np.ndarray:  # one a row, 0 on average; the score of other rows differs by the mean of theirs
     "The influence of each row on the score (Hampel 1974; DeLong and others 1988 for areas under the curve)."
+    if isinstance(metric, OwnMetric):
+        return own_influence(metric, truth, output, threshold, singly)
+    metric = metric if isinstance(metric, str) else metric.name
     if metric in ("mae", "rmse", "r2"):
         return _number_influence(metric, truth, output)
     if metric in ("log_loss", "brier"):
         return _loss_influence(metric, truth, output)
+    if METRICS[metric].needs == "number" and not METRICS[metric].is_usual:
+        losses = _mean_influence(row_losses(metric, truth, output))
+        return losses / (2 * score_output(metric, truth, output) or 1) if metric == "rmsle" else losses
     if metric == "roc_auc":
         return _area_influence(truth == 1, output[:, 1])
     if metric == "average_precision":
@@ -307,7 +315,7 @@ _MACRO_METRICS = ("balanced_accuracy", "recall_macro", "precision_macro", "f1_ma
 
 
 def score_interval(
-    metric: str,  # a name from METRICS
+    metric: Metric | str,  # or a name from METRICS
     truth: np.ndarray,  # codes or numbers
     output: np.ndarray,  # probabilities or numbers
     confidence: float = 0.95,
@@ -317,6 +325,9 @@ def score_interval(
     value = score_output(metric, truth, output, threshold)
     if not math.isfinite(value) or len(truth) < 2:
         return math.nan, math.nan
+    if isinstance(metric, OwnMetric):
+        return own_interval(metric, truth, output, confidence, threshold)
+    metric = metric if isinstance(metric, str) else metric.name
     if METRICS[metric].needs == "label":
         return _label_interval(metric, truth, output, confidence, threshold)
     if metric == "roc_auc":
@@ -407,7 +418,7 @@ def grouped_spread(
 
 # %% ../../nbs/task/05_intervals.ipynb #8bb0f3f6
 def widen_interval(
-    metric: str,  # a name from METRICS
+    metric: Metric | str,  # or a name from METRICS
     value: float,  # the score
     low: float,
     high: float,
@@ -416,6 +427,9 @@ def widen_interval(
     "Stretch an interval about the score, on the scale that keeps it in range."
     if times == 1 or not math.isfinite(value + low + high):
         return low, high
+    if isinstance(metric, OwnMetric):
+        return tuple(value + times * (end - value) if end != value else value for end in (low, high))  # type: ignore[return-value]
+    metric = metric if isinstance(metric, str) else metric.name
     scale = "up to 1" if metric == "r2" else "0 to 1" if METRICS[metric].greater_is_better else "from 0"
     there, back, _ = _SCALE_TRANSFORMS[scale]
     least, most = {"up to 1": (-math.inf, 1.0), "from 0": (0.0, math.inf), "0 to 1": (0.0, 1.0)}[scale]
@@ -440,13 +454,14 @@ def score_intervals(
     "Every metric of the task with its interval."
     scores = score_all_metrics(task, truth, output, threshold)
     ordered = sorted(scores, key=lambda name: name != task.metric)
-    ends = [score_interval(name, truth, output, confidence, threshold) for name in ordered]
+    metrics = [task.find_metric(name) for name in ordered]
+    ends = [score_interval(each, truth, output, confidence, threshold) for each in metrics]
     if groups is not None and len(truth):
-        pulls = [influence_values(name, truth, output, threshold) for name in ordered]
+        pulls = [influence_values(each, truth, output, threshold, singly=True) for each in metrics]
         times = [grouped_spread(each, groups, confidence) for each in pulls]
         ends = [
-            widen_interval(name, scores[name], *both, wider)
-            for name, both, wider in zip(ordered, ends, times, strict=True)
+            widen_interval(each, scores[each.name], *both, wider)
+            for each, both, wider in zip(metrics, ends, times, strict=True)
         ]
     rows = [(name, scores[name], *both) for name, both in zip(ordered, ends, strict=True)]
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])

@@ -24,9 +24,17 @@ METRIC_LABELS = {  # by name
     "mae": "Mean absolute error",
     "rmse": "Root mean squared error",
     "medae": "Median absolute error",
+    "mape": "Mean absolute percentage error",
+    "rmsle": "Root mean squared logarithmic error",
+    "poisson_deviance": "Poisson deviance",
+    "tweedie_deviance": "Tweedie deviance",
+    "pinball_10": "Pinball loss at 10 %",
+    "pinball_90": "Pinball loss at 90 %",
 }
 # of all others greater is better
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "mae", "rmse", "medae"})
+LOWER_IS_BETTER = frozenset(
+    "log_loss brier mae rmse medae mape rmsle poisson_deviance tweedie_deviance pinball_10 pinball_90".split()
+)
 
 
 def metric_label(

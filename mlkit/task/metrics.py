@@ -15,7 +15,8 @@ import numpy as np
 from .metric_labels import LOWER_IS_BETTER, METRIC_LABELS
 
 # %% auto #0
-__all__ = ['TaskType', 'Direction', 'PredictionKind', 'METRICS', 'r2', 'mae', 'rmse', 'medae', 'predicted_codes',
+__all__ = ['TWEEDIE_POWER', 'TaskType', 'Direction', 'PredictionKind', 'METRICS', 'r2', 'mae', 'rmse', 'medae', 'row_losses',
+           'mape', 'rmsle', 'poisson_deviance', 'tweedie_deviance', 'pinball_10', 'pinball_90', 'predicted_codes',
            'confusion_matrix', 'true_positive_share', 'precision', 'recall', 'f1', 'accuracy', 'recall_macro',
            'precision_macro', 'f1_macro', 'binary_auc', 'roc_auc', 'roc_auc_ovr', 'average_precision', 'brier_score',
            'log_loss', 'Metric', 'metric_names_for']
@@ -40,6 +41,64 @@ def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
 def medae(truth: np.ndarray, predicted: np.ndarray) -> float:
     "The median absolute error."
     return float(np.median(np.abs(truth - predicted)))
+
+# %% ../../nbs/task/02_metrics.ipynb #be20651f
+TWEEDIE_POWER = 1.5  # between counts (1) and amounts (2): many zeros, and a long tail
+
+
+def row_losses(
+    name: str,  # mape, rmsle, poisson_deviance, tweedie_deviance, or pinball_ and a percentage
+    truth: np.ndarray,
+    predicted: np.ndarray,
+) -> np.ndarray:  # one a row, NaN where it is not defined; the metric is their mean, of rmsle its square root
+    "What each row costs in a metric that is a mean over rows."
+    truth, predicted = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    smallest = np.finfo(np.float64).eps
+    if name == "mape":
+        return np.abs(truth - predicted) / np.maximum(np.abs(truth), smallest)
+    if name.startswith("pinball_"):
+        share, apart = int(name.removeprefix("pinball_")) / 100, truth - predicted
+        return np.maximum(share * apart, (share - 1) * apart)
+    if truth.min(initial=0) < 0:
+        return np.full(len(truth), math.nan)
+    if name == "rmsle":
+        return (np.log1p(truth) - np.log1p(np.maximum(predicted, 0))) ** 2
+    mean = np.maximum(predicted, smallest)
+    if name == "poisson_deviance":
+        part = np.log(np.where(truth > 0, truth, 1) / np.where(truth > 0, mean, 1))
+        return 2 * (truth * part - truth + mean)
+    near, far = 1 - TWEEDIE_POWER, 2 - TWEEDIE_POWER
+    return 2 * (truth**far / (near * far) - truth * mean**near / near + mean**far / far)
+
+
+def mape(truth: np.ndarray, predicted: np.ndarray) -> float:
+    "The mean absolute error as a share of the true number (1: as large as it); zeros make it huge."
+    return float(np.mean(row_losses("mape", truth, predicted)))
+
+
+def rmsle(truth: np.ndarray, predicted: np.ndarray) -> float:
+    "The root mean squared error of log(1 + number); NaN where a true number is negative."
+    return float(np.sqrt(np.mean(row_losses("rmsle", truth, predicted))))
+
+
+def poisson_deviance(truth: np.ndarray, predicted: np.ndarray) -> float:
+    "The mean deviance of counts; NaN where a true number is negative."
+    return float(np.mean(row_losses("poisson_deviance", truth, predicted)))
+
+
+def tweedie_deviance(truth: np.ndarray, predicted: np.ndarray) -> float:
+    "The mean deviance of amounts with many zeros (Tweedie, power 1.5); NaN where a true number is negative."
+    return float(np.mean(row_losses("tweedie_deviance", truth, predicted)))
+
+
+def pinball_10(truth: np.ndarray, predicted: np.ndarray) -> float:
+    "The mean quantile loss at 10 %: a prediction that is too high costs nine times one that is too low."
+    return float(np.mean(row_losses("pinball_10", truth, predicted)))
+
+
+def pinball_90(truth: np.ndarray, predicted: np.ndarray) -> float:
+    "The mean quantile loss at 90 %: a prediction that is too low costs nine times one that is too high."
+    return float(np.mean(row_losses("pinball_90", truth, predicted)))
 
 # %% ../../nbs/task/02_metrics.ipynb #cba862e3
 _PROBABILITY_TOLERANCE = 1 - 1e-6  # probabilities that differ by less than a millionth are the same
@@ -176,6 +235,7 @@ class Metric:
     function: Callable[..., float]
     lowest: float = 0.0  # the range of possible values
     highest: float = 1.0
+    is_usual: bool = True  # scored for every task of its type; else only where it was stated
 
     @property
     def direction(self) -> Direction:
@@ -219,6 +279,14 @@ def _metric(name: str, tasks: tuple[TaskType, ...], *rest: Any, **more: Any) -> 
     return Metric(name, METRIC_LABELS[name], tasks, name not in LOWER_IS_BETTER, *rest, **more)
 
 
+_STATED_METRICS = {
+    "mape": mape,
+    "rmsle": rmsle,
+    "poisson_deviance": poisson_deviance,
+    "tweedie_deviance": tweedie_deviance,
+    "pinball_10": pinball_10,
+    "pinball_90": pinball_90,
+}
 METRICS: dict[str, Metric] = {  # by name
     metric.name: metric
     for metric in (
@@ -239,10 +307,19 @@ METRICS: dict[str, Metric] = {  # by name
         _metric("mae", _NUMBER, "number", mae, highest=math.inf),
         _metric("rmse", _NUMBER, "number", rmse, highest=math.inf),
         _metric("medae", _NUMBER, "number", medae, highest=math.inf),
+        *(
+            _metric(name, _NUMBER, "number", function, highest=math.inf, is_usual=False)
+            for name, function in _STATED_METRICS.items()
+        ),
     )
 }
 
 
-def metric_names_for(task: TaskType) -> list[str]:  # the default first
+def metric_names_for(
+    task: TaskType,
+    stated: bool = False,  # those too that are scored only where they were stated
+) -> list[str]:  # the default first
     "The names of the metrics that score a type of task."
-    return [metric.name for metric in METRICS.values() if task in metric.tasks]
+    return [
+        metric.name for metric in METRICS.values() if task in metric.tasks and (metric.is_usual or stated)
+    ]

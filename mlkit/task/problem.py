@@ -6,20 +6,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from ..core.errors import SettingsError, did_you_mean
-from .metrics import METRICS, TaskType, metric_names_for
+from .metric_labels import metric_label
+from .metrics import METRICS, Metric, TaskType, metric_names_for
+from .own_metric import OwnMetric, find_own_metric, is_metric_path, load_own_metrics
 from .task import TASK_TYPES, Task
 
 if TYPE_CHECKING:
     from IPython.display import HTML
 
 # %% auto #0
-__all__ = ['Problem', 'name_problem', 'metric_problem', 'goal_problem', 'cost_problem', 'state_problem', 'show_problem']
+__all__ = ['MetricList', 'Problem', 'name_problem', 'metric_problem', 'goal_problem', 'cost_problem', 'load_problem',
+           'state_problem', 'show_problem']
 
 # %% ../../nbs/task/07_problem.ipynb #00589815
 @dataclass(frozen=True)
@@ -29,20 +32,35 @@ class Problem:
     target: str  # column to predict
     decision: str = ""  # what the prediction is used for
     task: TaskType | Literal["auto"] = "auto"
-    metric: str = "auto"
+    metric: str = "auto"  # or a name
     positive: str = ""  # binary: the class that we look for; empty: found out
     goal: float | None = None  # in units of the metric
     cost_false_positive: float = 1.0
     cost_false_negative: float = 1.0
+    metrics: tuple[str, ...] = ()  # reported beside the usual ones
+    own_metrics: tuple[OwnMetric, ...] = ()  # that the project has written
+
+    def find_metric(
+        self,
+        name: str,  # of a metric, or auto
+    ) -> Metric | None:  # None: there is none of that name
+        "A metric that was stated."
+        return next((own for own in self.own_metrics if own.name == name), None) or METRICS.get(name)
 
     def to_dict(self) -> dict[str, Any]:
-        "For JSON."
-        return asdict(self)
+        "For JSON, without the code of own metrics."
+        written = asdict(replace(self, own_metrics=()))
+        own = [each.to_dict() for each in self.own_metrics]
+        more = {"metrics": [*self.metrics], "own_metrics": own}
+        return {name: value for name, value in written.items() if name not in more} | {
+            name: value for name, value in more.items() if value
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         "The problem that `to_dict` gave."
-        return cls(**values)
+        own = tuple(OwnMetric.from_dict(each) for each in values.get("own_metrics", []))
+        return cls(**values | {"metrics": tuple(values.get("metrics", [])), "own_metrics": own})
 
 # %% ../../nbs/task/07_problem.ipynb #1138ac7a
 def name_problem(
@@ -57,28 +75,29 @@ def name_problem(
 
 
 def metric_problem(
-    metric: str,  # a name from METRICS
+    metric: Metric,
     task: TaskType,
     subject: str,  # what has this task, for the message
 ) -> str:  # one sentence, or nothing
     "What is wrong with scoring a task by a metric."
-    if task in METRICS[metric].tasks:
+    if isinstance(metric, OwnMetric) and metric.response_method == "predict_proba" and task == "regression":
+        return f"metric = {metric.path or metric.name} wants probabilities (predict_proba), but {subject} is regression"
+    if task in metric.tasks:
         return ""
-    return (
-        f"metric = {metric} is not for {subject}, which is {task}; choose {', '.join(metric_names_for(task))}"
-    )
+    known = ", ".join(metric_names_for(task, stated=True))
+    return f"metric = {metric.name} is not for {subject}, which is {task}; choose {known}"
 
 
 def goal_problem(
     goal: float | None,  # the score that is wanted
-    metric: str,  # a name from METRICS
+    metric: Metric,
 ) -> str:  # one sentence, or nothing
     "What is wrong with a goal: not every score is possible."
-    low, high = METRICS[metric].lowest, METRICS[metric].highest
+    low, high = metric.lowest, metric.highest
     if goal is None or (low <= goal <= high and math.isfinite(goal)):
         return ""
     hint = f"; write {goal / 100:g}" if high == 1 and 10 <= goal <= 100 else ""
-    return f"goal = {goal:g} is not possible: {metric} lies between {low:g} and {high:g}{hint}"
+    return f"goal = {goal:g} is not possible: {metric.name} lies between {low:g} and {high:g}{hint}"
 
 # %% ../../nbs/task/07_problem.ipynb #ee185119
 def cost_problem(
@@ -97,43 +116,89 @@ def _statement_problems(
     "Everything in a statement that cannot be."
     known = [
         name_problem("task", problem.task, TASK_TYPES),
-        name_problem("metric", problem.metric, list(METRICS)),
+        *(
+            name_problem(what, name, list(METRICS))
+            for what, name in (("metric", problem.metric), *(("metrics", each) for each in problem.metrics))
+            if not problem.find_metric(name)
+        ),
         cost_problem(problem.cost_false_positive, problem.cost_false_negative),
     ]
     if not problem.target.strip():
         known.append("target is empty; name the column to predict")
-    if problem.metric in METRICS:
-        known.append(goal_problem(problem.goal, problem.metric))
-    if problem.metric in METRICS and problem.task in TASK_TYPES:
-        known.append(metric_problem(problem.metric, problem.task, "the task"))
+    if metric := problem.find_metric(problem.metric):
+        known.append(goal_problem(problem.goal, metric))
+    if problem.task in TASK_TYPES:
+        stated = map(problem.find_metric, (problem.metric, *problem.metrics))
+        known += [metric_problem(each, problem.task, "the task") for each in stated if each]
     if problem.positive and problem.task in ("multiclass", "regression"):
         known.append(f"positive = {problem.positive} is for two classes; leave it empty for {problem.task}")
     return [sentence for sentence in known if sentence]
 
 # %% ../../nbs/task/07_problem.ipynb #5f2ce173
+def load_problem(
+    run: Any,  # mlkit.core.run_folder.RunFolder
+) -> Problem:
+    "The problem of a run, with the code of the metrics that the project has written."
+    problem = Problem.from_dict(run.load("problem"))
+    return replace(problem, own_metrics=tuple(load_own_metrics(run, "own_metrics", problem.own_metrics)))
+
+
+MetricList: TypeAlias = "str | Callable[..., Any] | Sequence[str | Callable[..., Any]]"
+
+
+def _read_metrics(
+    metric: str | Callable[..., Any], metrics: MetricList
+) -> tuple[str, tuple[str, ...], tuple[OwnMetric, ...]]:
+    "Names, and what of them the project has written."
+    if isinstance(metrics, str):
+        metrics = metrics.replace("|", " ").replace(",", " ").split()
+    stated = [*metrics] if isinstance(metrics, Sequence) else [metrics]
+    found: dict[Any, OwnMetric] = {}
+    for setting, each in (("problem.metric", metric), *(("problem.metrics", each) for each in stated)):
+        if is_metric_path(each) and each not in found:
+            found[each] = find_own_metric(each, setting)
+    by_name: dict[str, OwnMetric] = {}
+    for own in found.values():
+        same = by_name.setdefault(own.name, own)
+        if (same.path, same.function) != (own.path, own.function):
+            raise SettingsError(f"{same.path} and {own.path} have the same name; rename one of the functions")
+    names = [found[each].name if each in found else each for each in (metric, *stated)]
+    return names[0], tuple(dict.fromkeys(names[1:])), tuple(by_name.values())
+
+
 def state_problem(
     target: str,  # column to predict
     decision: str = "",  # what the prediction will be used for, in one sentence
     task: TaskType | Literal["auto"] = "auto",
-    metric: str = "auto",  # auto, or a name from METRICS
+    metric: str
+    | Callable[..., Any] = "auto",  # auto, a name from METRICS, project.metrics:profit, or a function
     positive: str = "",  # binary: the class that we look for; empty: found out
     goal: float | None = None,  # the score from which the model is worth using
     cost_false_positive: float = 1.0,  # cost of acting on a row that did not need it
     cost_false_negative: float = 1.0,  # cost of missing a row that did need it, same unit
+    metrics: MetricList = "",  # reported beside the usual ones: names, paths or functions
 ) -> Problem:
     "State a problem. SettingsError, with a line for everything that contradicts itself."
     costs = cost_false_positive, cost_false_negative
-    problem = Problem(target, decision, task, metric, positive, goal, *costs)
+    try:
+        name, more, own = _read_metrics(metric, metrics)
+    except SettingsError as error:
+        raise SettingsError(f"[problem] {error}") from None
+    problem = Problem(target, decision, task, name, positive, goal, *costs, more, own)
     wrong = _statement_problems(problem)
     if wrong:
         raise SettingsError("\n".join(f"[problem] {sentence}" for sentence in wrong))
     return problem
 
 # %% ../../nbs/task/07_problem.ipynb #a32253ee
+def _reported(problem: Problem | Task) -> Sequence[str]:
+    return problem.metrics if isinstance(problem, Problem) else problem.reported
+
+
 def _problem_lines(problem: Problem | Task) -> dict[str, str]:
     "What there is to say about a problem, line by line."
     task, reason = (problem.task, "") if isinstance(problem, Problem) else (problem.type, problem.reason)
-    metric, later = METRICS.get(problem.metric), "inferred from the data"
+    metric, later = problem.find_metric(problem.metric), "inferred from the data"
     needless, missed = problem.cost_false_positive, problem.cost_false_negative
     better = "higher is better" if metric and metric.greater_is_better else "lower is better"
     costs = f"{needless:g} for a false positive, {missed:g} for a false negative"
@@ -143,6 +208,7 @@ def _problem_lines(problem: Problem | Task) -> dict[str, str]:
         "Task": later if task == "auto" else task,
         "Positive class": problem.positive,
         "Metric": f"{metric.label} ({better})" if metric else later,
+        "Also reported": ", ".join(map(metric_label, _reported(problem))),
         "Goal": "none stated" if problem.goal is None else f"{problem.goal:g}",
         "Cost of errors": costs if task in ("auto", "binary") else "",
         "Reason": reason,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ..core.formatting import format_number
-from .metric_labels import LOWER_IS_BETTER, metric_label
+from .metric_labels import LOWER_IS_BETTER, METRIC_LABELS, metric_label
 
 # %% auto #0
 __all__ = ['ScoreVerdict', 'ScoreSummary', 'read_score_summary', 'score_verdict', 'describe_score', 'describe_baseline',
@@ -135,7 +135,9 @@ _MIN_PERFECT_ROWS = 50  # in fewer test rows a perfect score may be chance
 
 
 def describe_perfect_score(score: ScoreSummary) -> str:
-    "A warning where the score is too good to be true; empty where it is not."
+    "A warning where the score is too good to be true; empty where it is not, or where nobody knows what perfect is."
+    if score.metric not in METRIC_LABELS:
+        return ""
     baseline, perfect = score.baseline or 0.0, float(score.greater_is_better)
     gain, room = abs(score.value - baseline), abs(perfect - baseline)
     if not score.beats(baseline) or gain < _PERFECT_SHARE * room or (score.rows or 0) < _MIN_PERFECT_ROWS:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from copy import deepcopy
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 
 from ..core.errors import DataError, SettingsError, did_you_mean
+from ..core.own_code import OwnCode
 from ..data.cells import parse_boolean
 from ..data.column_spec import ColumnSpec
 from mlkit.task.metrics import (
@@ -26,6 +28,7 @@ from mlkit.task.metrics import (
     metric_names_for,
     predicted_codes,
 )
+from .own_metric import NO_CODE, OwnMetric
 from mlkit.task.target import (
     PLAIN_NUMBER_SPEC,
     class_key,
@@ -64,18 +67,39 @@ class Task:
     number_format: dict[str, Any] = field(default_factory=dict)  # how numbers are written: decimal, unit ...
     spellings: dict[str, str] = field(default_factory=dict)  # other ways to write a class
     floor: float | None = None  # regression: what no number of the table is below, and no prediction either
+    reported: list[str] = field(default_factory=list)  # metrics beside the usual ones
+    own_metrics: list[OwnMetric] = field(default_factory=list)  # that the project has written
 
     def __post_init__(self) -> None:
         _check_choice("type", self.type, TASK_TYPES)
-        _check_choice("metric", self.metric, metric_names_for(self.type))
-        _check_choice("direction", self.direction, [METRICS[self.metric].direction])
+        known = [*metric_names_for(self.type, stated=True), *(own.name for own in self.own_metrics)]
+        for name in (self.metric, *self.reported):
+            _check_choice("metric", name, known)
+        _check_choice("direction", self.direction, [self.scored_by.direction])
         if self.type == "binary":
             _check_choice("positive", self.positive, self.classes)
 
     @property
     def sign(self) -> int:  # 1 or -1
         "What to multiply scores by, so that greater is better."
-        return METRICS[self.metric].sign
+        return self.scored_by.sign
+
+    @property
+    def scored_by(self) -> Metric:
+        "Its metric."
+        return self.find_metric(self.metric)
+
+    def find_metric(
+        self,
+        name: str,  # of a metric, the project's own ones among them
+    ) -> Metric:
+        "The metric of that name."
+        return next((own for own in self.own_metrics if own.name == name), None) or METRICS[name]
+
+    @property
+    def metric_names(self) -> list[str]:
+        "All that a score is given for: the usual ones, its own, and what is reported beside them."
+        return [*dict.fromkeys([*metric_names_for(self.type), self.metric, *self.reported])]
 
     @property
     def number_spec(self) -> ColumnSpec:
@@ -106,13 +130,22 @@ class Task:
         return exact, {key: name for key, name in keys if times[key] == 1}
 
     def to_dict(self) -> dict[str, Any]:
-        "For JSON."
-        return asdict(self)
+        "For JSON, without the code of own metrics."
+        more = {"reported": [*self.reported], "own_metrics": [each.to_dict() for each in self.own_metrics]}
+        plain = {
+            each.name: deepcopy(getattr(self, each.name)) for each in fields(self) if each.name not in more
+        }
+        return plain | {name: value for name, value in more.items() if value}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(
+        cls,
+        values: dict[str, Any],
+        code: OwnCode = NO_CODE,  # of its own metrics
+    ) -> Self:
         "The task that `to_dict` gave."
-        return cls(**values)
+        own = [OwnMetric.from_dict(each, code) for each in values.get("own_metrics", [])]
+        return cls(**values | {"own_metrics": own})
 
 
 def _check_choice(name: str, value: str, known: Sequence[str]) -> None:
@@ -155,11 +188,13 @@ def score_output(
 ) -> float:  # NaN where it is not defined
     "How good an output is, in units of the metric."
     if not isinstance(task, Metric):
-        task = METRICS[task.metric if isinstance(task, Task) else task]
+        task = task.scored_by if isinstance(task, Task) else METRICS[task]
     if len(truth) != len(output):
         raise DataError(f"there are {len(truth):,} answers but {len(output):,} predictions")
     if not len(truth) or not np.isfinite(output).all():
         return math.nan
+    if isinstance(task, OwnMetric):
+        return task.score(truth, output, threshold)
     if task.needs != "label":
         return task.function(truth, output)
     return task.function(confusion_matrix(truth, predicted_codes(output, threshold), output.shape[1]))
@@ -171,8 +206,10 @@ def score_all_metrics(
     output: np.ndarray,  # probabilities, a column for each class; regression: numbers
     threshold: float = 0.5,  # binary: the positive class from this probability on
 ) -> dict[str, float]:  # metric -> score
-    "Every metric of the task."
-    return {name: score_output(name, truth, output, threshold) for name in metric_names_for(task.type)}
+    "Every usual metric of the task, its own, and those that are reported beside them."
+    return {
+        name: score_output(task.find_metric(name), truth, output, threshold) for name in task.metric_names
+    }
 
 # %% ../../nbs/task/04_task.ipynb #e40ae8d9
 def baseline_output(
@@ -182,7 +219,9 @@ def baseline_output(
 ) -> np.ndarray:  # the same for every row: class shares, the mean, or the median for absolute errors
     "The prediction without a model (scikit-learn's `DummyClassifier` and `DummyRegressor`)."
     if task.type == "regression":
-        return np.full(rows, np.median(truth) if task.metric in ("mae", "medae") else np.mean(truth))
+        if task.metric.startswith("pinball_"):
+            return np.full(rows, np.quantile(truth, int(task.metric.removeprefix("pinball_")) / 100))
+        return np.full(rows, np.median(truth) if task.metric in ("mae", "medae", "mape") else np.mean(truth))
     return np.tile(np.bincount(truth, minlength=len(task.classes)) / len(truth), (rows, 1))
 
 
@@ -192,7 +231,7 @@ def is_better(
     b: float,  # another one
 ) -> bool:
     "Is `a` better than `b`? A score that is NaN is worse than any other."
-    return METRICS[task.metric].is_better(a, b)
+    return task.scored_by.is_better(a, b)
 
 
 def is_goal_reached(task: Task, score: float) -> bool | None:  # None: no goal was stated

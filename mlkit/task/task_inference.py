@@ -21,7 +21,8 @@ from ..data.ordered_categories import ordered_categories
 from ..data.sentinels import find_sentinels
 from ..data.table_spec import columns_by_name
 from ..data.type_inference import infer_column, infer_table_spec
-from .metrics import METRICS, TaskType, metric_names_for
+from .metrics import TaskType, metric_names_for
+from .own_metric import check_own_metric
 from .problem import Problem, goal_problem, metric_problem
 from mlkit.task.target import (
     PLAIN_NUMBER_SPEC,
@@ -33,7 +34,7 @@ from mlkit.task.target import (
     parse_target_numbers,
     to_hashable,
 )
-from .task import Task
+from .task import Task, encode_target, target_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,6 +213,7 @@ def _group_spellings(
 def class_problem(
     groups: dict[str, int],  # class -> rows
     task: TaskType,  # binary or multiclass
+    rare: bool = False,  # may a class have a single row?
 ) -> str:  # how the sentence about the column goes on, or nothing
     "What is wrong with a column of classes."
     rows, some = sum(groups.values()), ", ".join(list(groups)[:5]) + ", ..." * (len(groups) > 5)
@@ -219,13 +221,13 @@ def class_problem(
         return f"has {len(groups):,} values ({some}), so its task is not binary; state multiclass or auto"
     if len(groups) > _MAX_CLASSES:
         return f"has more than {_MAX_CLASSES} different values, like an identifier; choose another target"
-    if len(groups) > max(rows / 2, 2):
+    if len(groups) > max(rows / 2, 2) and not rare:
         return f"has {len(groups)} different values in {rows} rows, like an identifier; choose another target"
     single = next((name for name in groups if groups[name] == 1), None)
     number = task == "multiclass" and not any(math.isnan(parse_target_number(name)) for name in groups)
     few = f"has one row only of class '{single}', too few to learn and to test; add rows or merge classes"
     few += ", or state problem.task = regression if these are amounts or counts" if number else ""
-    return few if single is not None else ""
+    return few if single is not None and not rare else ""
 
 
 def number_problem(
@@ -286,6 +288,7 @@ def make_task(
     problem: Problem,  # what was stated
     target: pd.Series,  # raw cells of the column to predict
     others: pd.DataFrame | None = None,  # the other columns of the file, which tell what 12.500 is
+    rare: bool = False,  # may a class have a single row?
 ) -> Task:
     "Settle what was left open. DataError where the column cannot be learned, or not in the stated way."
     counts, name = count_labels(target), f"'{problem.target}'"
@@ -298,20 +301,30 @@ def make_task(
     if problem.task != "auto":
         type, why = problem.task, "it was stated"
     groups, spellings = ({}, {}) if type == "regression" else _group_spellings(counts)
-    wrong = class_problem(groups, type) if groups else number_problem(counts, number_spec)
+    wrong = class_problem(groups, type, rare) if groups else number_problem(counts, number_spec)
     if wrong:
         raise DataError(f"{name} {wrong}")
     if groups:
         note = _describe_spellings(spellings)
         task = complete_task(problem, type, groups, f"{name} is {type}, because {why}{note}", spellings)
-        return _as_written(task, target)
+        return _check_own_metrics(_as_written(task, target), target)
     codes = target_sentinels(target, number_spec)
     note = _describe_unreadable_rows(counts, number_spec)
     note += "".join(f"; {text} {how} is taken as missing and left out" for text, how in codes.items())
     task = complete_task(problem, type, {}, f"{name} is {type}, because {why}{note}")
     missing = {"missing": [*codes]} if codes else {}
     task = replace(task, number_format=_number_format_json(number_spec) | missing)
-    return _with_floor(task, parse_target_numbers(target, task.number_spec))
+    return _check_own_metrics(_with_floor(task, parse_target_numbers(target, task.number_spec)), target)
+
+
+def _check_own_metrics(task: Task, target: pd.Series) -> Task:
+    "Own metrics are tried on the answers of the table. SettingsError: one cannot be gone by."
+    if not task.own_metrics:
+        return task
+    values = target_values(task, target)
+    known = [value is not None and value == value for value in values]
+    truth = encode_target(task, values[np.array(known, dtype=bool)])
+    return replace(task, own_metrics=[check_own_metric(own, task.classes, truth) for own in task.own_metrics])
 
 
 _is_written_float = re.compile(r"-?[0-9]+[.]0+").fullmatch
@@ -376,16 +389,20 @@ def complete_task(
         reason += f"; '{positive}' is looked for, because {why}"
     elif problem.positive:
         raise DataError(f"positive = {problem.positive} needs two classes; {subject} is {type}, so drop it")
-    metric = metric_names_for(type)[0] if problem.metric == "auto" else problem.metric
-    wrong = metric_problem(metric, type, subject) or goal_problem(problem.goal, metric)
-    if wrong:
-        raise DataError(wrong)
-    reason += f"; {METRICS[metric].label} {'is its usual metric' if problem.metric == 'auto' else 'was stated as metric'}."
+    name = metric_names_for(type)[0] if problem.metric == "auto" else problem.metric
+    stated = [each for each in map(problem.find_metric, (name, *problem.metrics)) if each]
+    metric = stated[0]
+    wrong = [*(metric_problem(each, type, subject) for each in stated), goal_problem(problem.goal, metric)]
+    if any(wrong):
+        raise DataError(next(filter(None, wrong)))
+    reason += (
+        f"; {metric.label} {'is its usual metric' if problem.metric == 'auto' else 'was stated as metric'}."
+    )
     return Task(
         problem.target,
         type,
-        metric,
-        METRICS[metric].direction,
+        name,
+        metric.direction,
         classes,
         positive,
         problem.goal,
@@ -394,4 +411,6 @@ def complete_task(
         problem.decision,
         reason,
         spellings=spellings or {},
+        reported=[*problem.metrics],
+        own_metrics=[own.for_classes(classes) for own in problem.own_metrics],
     )

@@ -18,9 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.signal import lfilter
+from scipy.stats import norm
 
 from mlkit.monitoring.blocks import BLOCK_ROWS
 from mlkit.monitoring.changes import find_changes
+from mlkit.monitoring.harm import _BETS as BETS
+from mlkit.monitoring.harm import _WEIGHTS as WEIGHTS
 from mlkit.monitoring.harm import HarmDetector, dispersion_at, make_detector, measure_quality
 from mlkit.monitoring.losses import LossMeasure
 from mlkit.monitoring.sketch import sketch_column
@@ -63,24 +67,15 @@ def coin_flips(streams: int) -> None:
               flush=True)  # fmt: skip
 
 
-def years(count: int, correlated: bool) -> None:
-    """Years of daily checks without a change, against a reference of 2,000 rows and no tolerance."""
-    chance, alarms = np.random.default_rng(12), 0
-
-    def draw(rows: int) -> np.ndarray:
-        flips = chance.random(rows // 10 if correlated else rows) < 0.15
-        return (np.repeat(flips, 10) if correlated else flips).astype(float)
-
-    for _ in range(count):
-        truth = draw(2_000).astype(int)
-        quality = measure_quality(ERRORS, truth, np.tile([1.0, 0.0], (len(truth), 1)))
-        alarms += first_alarm(make_detector(quality, 0.0, 10_000), draw(10_000), 30) is not None
-    kind = "correlated rows" if correlated else "independent rows"
-    print(f"harmed: years with a false alarm, {kind}: {share_of(alarms, count)}", flush=True)
-
-
 SHARES = [0.6, 0.3, 0.08, 0.015, 0.005]  # of categories, two of them rare
-ROWS = ("independent rows", "customers with many rows", "hours of a day")
+ROWS = ("independent rows", "customers with many rows", "hours of a day", "autoregression of .95")
+PERSISTENCE = 0.95  # of one row after another
+
+
+def draw_persistent(chance: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+    """Normal numbers, each much like the one before."""
+    noise = chance.normal(size=(rows + 200, columns)) * np.sqrt(1 - PERSISTENCE**2)
+    return lfilter([1], [1, -PERSISTENCE], noise, axis=0)[200:]
 
 
 def draw_columns(chance: np.random.Generator, rows: int, kind: str) -> list[tuple[str, np.ndarray]]:
@@ -92,6 +87,10 @@ def draw_columns(chance: np.random.Generator, rows: int, kind: str) -> list[tupl
         places = [
             np.searchsorted(np.cumsum(SHARES)[:-1], chance.random(rows) - 0.2 * level) for _ in range(10)
         ]
+    elif kind == ROWS[3]:
+        smooth = draw_persistent(chance, rows, 20)
+        numbers = list(smooth[:, :10].T)
+        places = list(np.searchsorted(norm.ppf(np.cumsum(SHARES)[:-1]), smooth[:, 10:]).T)
     else:
         sizes = chance.geometric(0.1, rows) if kind == ROWS[1] else np.ones(rows, dtype=int)
         sizes = sizes[: np.searchsorted(np.cumsum(sizes), rows) + 1]
@@ -99,6 +98,46 @@ def draw_columns(chance: np.random.Generator, rows: int, kind: str) -> list[tupl
         places = [np.repeat(chance.choice(5, len(sizes), p=SHARES), sizes)[:rows] for _ in range(10)]
     named = [(f"number {at}", values) for at, values in enumerate(numbers)]
     return named + [(f"category {at}", np.array(list("abcde"))[each]) for at, each in enumerate(places)]
+
+
+def years(count: int, kind: str) -> None:
+    """Years of daily checks without a change, against a reference of 2,000 rows and no tolerance."""
+    chance, seen = np.random.default_rng(12), 10_000
+    detectors, losses = list[HarmDetector](), np.empty((count, seen))
+    for year in range(count):
+        truth = draw_losses(chance, 2_000, kind)
+        quality = measure_quality(ERRORS, truth.astype(int), np.tile([1.0, 0.0], (2_000, 1)))
+        detectors.append(make_detector(quality, 0.0, seen))
+        losses[year] = draw_losses(chance, seen, kind)
+    alarms = are_up(detectors, losses)
+    for year in range(min(5, count)):  # the arithmetic of all years at once is that of the monitor
+        assert (first_alarm(detectors[year], losses[year], 30) is not None) == alarms[year]
+    print(f"harmed: years with a false alarm, {kind}: {share_of(int(alarms.sum()), count)}", flush=True)
+
+
+def draw_losses(chance: np.random.Generator, rows: int, kind: str) -> np.ndarray:
+    """Whether each prediction of a model is wrong: 15 of 100 are."""
+    if kind == ROWS[3]:
+        return (draw_persistent(chance, rows, 1)[:, 0] < norm.ppf(0.15)).astype(float)
+    if kind == ROWS[1]:
+        return np.repeat(chance.random(rows // 10) < 0.15, 10).astype(float)
+    return (chance.random(rows) < 0.15).astype(float)
+
+
+def are_up(
+    detectors: list[HarmDetector], losses: np.ndarray
+) -> np.ndarray:  # whether each has raised an alarm
+    """What `HarmDetector.add_block` does, for many detectors at once."""
+    limit, deviation, alike, threshold = (
+        np.array([getattr(each, name) for each in detectors])
+        for name in ("limit", "deviation", "dispersion", "threshold")
+    )
+    stakes = np.minimum(BETS / deviation[:, None], 0.9 / limit[:, None])
+    games, reached = np.zeros_like(stakes), np.zeros(len(detectors), dtype=bool)
+    for column in losses.T:
+        games = (games + 1) * np.exp(np.log1p((column - limit)[:, None] * stakes) / alike[:, None])
+        reached |= games @ WEIGHTS >= threshold
+    return reached
 
 
 def column_checks(count: int, kind: str) -> None:
@@ -250,8 +289,8 @@ def main() -> None:
     part = 0.03 if given.small else 1
     if not given.only_streams:
         coin_flips(int(200 * part) or 1)
-        for correlated in (False, True):
-            years(int(1_000 * part), correlated)
+        for kind in (ROWS[0], ROWS[1], ROWS[3]):
+            years(int(1_000 * part), kind)
         for kind in ROWS:
             column_checks(int(1_000 * part), kind)
     compare_on_streams(given.streams, given.small)

@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from mlkit.inference.example_package import delay_probability, make_parcel_package
-from mlkit.serving.api_keys import add_key
+from mlkit.security.api_keys import add_key
 from mlkit.serving.client import ServerProcess, running_server
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0

@@ -9,28 +9,28 @@ from mlkit.core.parallel import WorkerPool
 
 
 def number_options() -> list[tuple[str, str, str]]:
-    "Command, option and type of each option that is a number."
+    "Command with a word for each argument that it needs, option and type of each option that is a number."
     found, group = [], get_command(app)
     for name, command in group.commands.items():
-        for each in [*getattr(command, "commands", {}).values()] or [command]:
+        inner = {f"{name} {word}": each for word, each in getattr(command, "commands", {}).items()}
+        for words, each in (inner or {name: command}).items():
+            needed = [one.name for one in each.params if one.param_type_name == "argument" and one.required]
             for option in each.params:
                 kind = option.type_descriptor.annotation
                 if kind in (int, float):
-                    found.append((name, option.opts[0], kind.__name__))
+                    found.append((" ".join([words, *needed]), option.opts[0], kind.__name__))
     return found
 
 
 def test_there_are_some():
-    assert ("score", "--jobs", "int") in number_options() and len(number_options()) >= 5
+    named = {(words.split()[0], option, kind) for words, option, kind in number_options()}
+    assert {("score", "--jobs", "int"), ("keys", "--days", "int")} <= named
 
 
 @pytest.mark.parametrize("command, option, kind", number_options())
 @pytest.mark.parametrize("value", ["-3", "99999999999999", "nan", "x", ""])
 def test_a_number_out_of_its_range_is_one_line(command, option, kind, value, monkeypatch, capsys):
-    words = {"score": ["model", "in.csv", "out.csv"], "serve": ["model"], "audit": ["show"]}.get(
-        command, ["model", "log.db"]
-    )
-    monkeypatch.setattr("sys.argv", ["mlkit", command, *words, f"{option}={value}"])
+    monkeypatch.setattr("sys.argv", ["mlkit", *command.split(), f"{option}={value}"])
     with pytest.raises(SystemExit) as end:
         main()
     said = " ".join(capsys.readouterr().err.split())

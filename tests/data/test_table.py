@@ -469,7 +469,7 @@ def check_agreement(column, series):
             assert same(cell, inputs[name].iloc[place]), (name, raw, cell)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(COLUMNS, st.lists(TEXTS, max_size=12))
 def test_executors_agree_on_text(column, cells):
     check_agreement(column, pd.Series(cells, dtype="object"))
@@ -478,7 +478,7 @@ def test_executors_agree_on_text(column, cells):
     check_agreement(column, pd.Series(cells, dtype="category"))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(COLUMNS, st.lists(TEXTS | TYPED, max_size=12))
 def test_executors_agree_on_mixed_cells(column, cells):
     check_agreement(column, pd.Series(cells, dtype="object"))
@@ -517,7 +517,6 @@ def typed(dtype, numbers):
     return pd.Series(signed, dtype=dtype)
 
 
-@settings(deadline=None)
 @given(
     COLUMNS,
     st.lists(st.integers(-(2**63), 2**64 - 1) | st.integers(-3, 3), max_size=8),
@@ -527,7 +526,6 @@ def test_executors_agree_on_typed_columns(column, numbers, dtype):
     check_agreement(column, typed(dtype, numbers))
 
 
-@settings(deadline=None)
 @given(
     COLUMNS,
     st.lists(st.integers(-(10**11), 10**12) | st.sampled_from([1582934400, -(10**11)]), max_size=8),
@@ -544,14 +542,12 @@ def test_executors_agree_on_columns_of_moments(column, seconds, fraction, dtype)
     check_agreement(column, moments.astype("datetime64[us]").dt.tz_localize("UTC").dt.tz_convert(dtype))
 
 
-@settings(deadline=None)
 @given(COLUMNS, st.lists(st.integers(-(2**63) + 1, 2**63 - 1) | st.just(-(2**63) + 9), max_size=8))
 def test_executors_agree_on_nanoseconds(column, numbers):
     check_agreement(column, pd.Series(numbers, dtype="int64").astype("datetime64[ns]"))
     check_agreement(column, pd.Series(numbers, dtype="int64").astype("timedelta64[ns]"))
 
 
-@settings(deadline=None)
 @given(
     COLUMNS,
     st.lists(st.floats() | st.floats(width=32) | st.sampled_from([-0.0, 1.0, 401.0]), max_size=8),
@@ -654,7 +650,7 @@ def test_a_table_is_read_alike_by_rows_in_batches_and_in_any_order():
     assert TableSpec.from_dict(json.loads(json.dumps(table.to_dict()))) == table
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(TEXTS, TEXTS | TYPED, st.floats() | st.none()), min_size=1, max_size=60), st.randoms()
 )
@@ -675,7 +671,6 @@ def test_a_learned_table_serves_both_executors_and_ignores_the_order_of_rows(row
 OPERANDS = st.floats() | st.sampled_from([0.0, -0.0, 1e300, 1e-300, 3.5e38, 7.0])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(OPERANDS, OPERANDS), max_size=8), st.sampled_from("+-*/"))
 def test_executors_agree_on_derived_columns(rows, operation):
     frame = pd.DataFrame(rows, columns=["a", "b"], dtype="float64")

@@ -73,7 +73,7 @@ def test_fit_of_regressors(metric):
     assert fit_of("regression", metric, Ridge(), noise=False) == "good"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(0.5, 1), st.floats(0.4, 1), st.floats(0, 0.2), st.floats(0.3, 0.7))
 def test_fit_keeps_its_stated_rules(train, validation, spread, baseline):
     folds = [validation - spread, validation, validation + spread]

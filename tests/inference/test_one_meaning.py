@@ -62,7 +62,6 @@ CELLS = st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS, st.text(max_size=5))
 NESTED = st.one_of(CELLS, st.lists(CELLS, max_size=2), st.just([1, [2, "a"]]))
 FILES = settings(
     max_examples=60,
-    deadline=None,
     phases=(
         Phase.explicit,
         Phase.reuse,

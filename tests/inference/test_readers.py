@@ -60,7 +60,7 @@ def parts(read):
 
 
 @given(st.dictionaries(st.sampled_from([*NAMES, "target", "other"]), CELLS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_row_is_read_as_the_slow_way_reads_it(row):
     read, slow = READER.read(row), TABLE.row_inputs(row)
     kinds = TABLE.input_kinds
@@ -78,7 +78,7 @@ def test_a_row_is_read_as_the_slow_way_reads_it(row):
 
 
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(NAMES, CELLS)), min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_table_is_read_as_its_rows_are(rows):
     frame = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=object) for name in NAMES})
     batch = read_frame(READER, frame)

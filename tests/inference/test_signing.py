@@ -122,7 +122,7 @@ def test_a_check_is_light(package, keys):
 
 
 # ---------------------------------------- what is not
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from([name for name in SEALED if FILES.get(name) != b""]), st.integers(0), st.integers(1, 255)
 )

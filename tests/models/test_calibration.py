@@ -84,7 +84,7 @@ def test_several_classes_get_a_temperature_and_keep_their_answers():
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(4, 300), st.integers(0, 999), st.sampled_from(["sigmoid", "isotonic"]))
 def test_calibrators_never_change_the_order(rows, seed, method):
     rng = np.random.default_rng(seed)

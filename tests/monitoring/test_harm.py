@@ -48,7 +48,7 @@ def test_rows_that_hang_together_raise_no_alarm():
     def stream(rows):
         return np.repeat(chance.random(rows // 20) < 0.15, 20).astype(float)
 
-    assert 10 < block_dispersion(stream(8_000)) < 40
+    assert 10 < block_dispersion(stream(8_000)).factor < 40
     for _ in range(40):
         detector = make_detector(quality(stream(6_000)), tolerance=0.0, horizon=10_000)
         alarms += run(detector, stream(10_000)) is not None

@@ -173,6 +173,38 @@ def test_bad_input_is_told_in_one_line(predictor, tmp_path, kind, part):
         holder.close()
 
 
+def test_a_clock_that_jumps_changes_no_evidence(predictor, tmp_path):
+    log = write_log(tmp_path / "log.db", predictor, 300, turned=0.2)
+    _, straight = check_model(predictor, str(log), tmp_path / "straight", now=NOW)
+    with sqlite3.connect(log) as connection:
+        connection.execute("UPDATE predictions SET time = 0 WHERE rowid % 3 = 0")
+        connection.execute("UPDATE predictions SET time = 4e9 WHERE rowid % 3 = 1")
+        connection.execute("UPDATE feedback SET time = 1e9 WHERE number % 2")
+    for now in (NOW, NOW - 1e8, 0.0, NOW + 1e8):
+        result, jumped = check_model(predictor, str(log), tmp_path / "jumped", now=now)
+        assert result.time == now and jumped.detector == straight.detector
+    monitor_model(predictor, str(log), tmp_path / "jumped", now=NOW)
+
+
+def test_a_full_disk_is_a_line_and_the_next_check_goes_on(predictor, tmp_path):
+    resource = pytest.importorskip("resource")
+    for seed in (1, 2):
+        make_customers(400, seed=seed).to_csv(tmp_path / f"{seed}.csv", index=False)
+    check_model(predictor, str(tmp_path / "1.csv"), tmp_path / "out", now=NOW)
+    before, limits = (tmp_path / "out" / "state.json").read_text(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with pytest.raises(RunError, match=r"cannot write .*state\.json: .*free space") as error:
+            monitor_model(predictor, str(tmp_path / "2.csv"), tmp_path / "out", now=NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert one_line(error) and (tmp_path / "out" / "state.json").read_text() == before
+    _, after = check_model(predictor, str(tmp_path / "2.csv"), tmp_path / "out", now=NOW)
+    for seed in (1, 2):
+        _, whole = check_model(predictor, str(tmp_path / f"{seed}.csv"), tmp_path / "whole", now=NOW)
+    assert after.detector == whole.detector and after.waiting == whole.waiting
+
+
 @pytest.mark.parametrize("part", ["dispersion", "column", "bins", "slices", "everything"])
 def test_the_reference_of_another_mlkit_says_what_to_do(predictor, tmp_path, part):
     reference = predictor.content("reference.json")
@@ -199,10 +231,12 @@ def test_what_cannot_be_used_is_counted_and_told(predictor, tmp_path):
     )
     with open_log_database(f"sqlite:///{log}").begin() as connection:
         connection.execute(text("UPDATE predictions SET time = :t WHERE id = 'id000003'"), {"t": NOW + 1e6})
+        connection.execute(text("UPDATE predictions SET time = 1 WHERE id IN ('id000004', 'id000005')"))
     result, _ = check_model(predictor, str(log), tmp_path, now=NOW)
     notes = " ".join(result.notes)
-    assert result.feedback == 1
-    for part in ("told more than once", "not in the log", "no class of the task", "dated in the future"):
+    assert result.feedback == 1 and result.predictions == 60
+    for part in ("told more than once", "not in the log", "no class of the task", "dated in the future",
+                 "2 predictions are dated before the model was made"):  # fmt: skip
         assert part in notes
 
 

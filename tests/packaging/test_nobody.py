@@ -191,7 +191,9 @@ def test_what_is_declared_says_nothing_that_few_rows_hold(own_key, tmp_path):
         "age": age, "left": np.where(age + rng.normal(0, 15, ROWS) > 55, "yes", "no"),
     })  # fmt: skip
     table = infer_table_spec(frame, ignore=["left"])
-    model = SimpleNamespace(table=table, threshold=0.5, task=SimpleNamespace(to_dict=dict))
+    model = SimpleNamespace(
+        table=table, threshold=0.5, labels=None, conformal=None, task=SimpleNamespace(to_dict=dict)
+    )
     schema, personal = infer_schema(table, frame), personal_columns(frame, doubtful=True)
     said = package_declarations(model, schema, personal)
     text = json.dumps(said, ensure_ascii=False)

@@ -702,3 +702,10 @@ def test_a_logbook_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     make_mlflow_client(tmp_path / "run")
     assert {path.name for path in tmp_path.iterdir()} <= {"mlflow.db", ".mlflow.lock"}
     assert (tmp_path / "mlflow.db").read_text() == "halfhalf"
+
+
+def test_a_stage_may_be_called_as_a_run_tells_it():
+    from mlkit.cli.main import choose_stages
+
+    assert choose_stages(["08_package", "05_train.ipynb"], None, None) == ["train", "package"]
+    assert choose_stages([], "03_validate", "04_prepare") == ["validate", "prepare"]

@@ -4,14 +4,21 @@ import json
 import re
 import shutil
 import subprocess
+import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
+import mlkit
+from mlkit.core.errors import MLKitError
 from mlkit.pipeline.compare_runs import ComparedRun, compare_runs, read_compared_run
 from mlkit.pipeline.comparison_page import format_comparison, render_comparison
+from mlkit.sources.examples import load_example
 from tests.conftest import COMMAND
 
 
@@ -110,7 +117,7 @@ METRICS = {"metric": "roc_auc", "score": 0.8, "interval": [0.7, 0.9], "test": {"
            "intervals": {"roc_auc": [0.7, 0.9]}, "rows": {"test": 10}, "calibration": {"method": "none"}}  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     metrics=st.fixed_dictionaries({}, optional=dict.fromkeys(METRICS, values)),
     facts=st.fixed_dictionaries(
@@ -124,3 +131,75 @@ def test_it_is_written_whatever_a_run_says(metrics: dict, facts: dict) -> None:
     found = compare_runs(run, ComparedRun("plain", {"train": {"seed": 1}}))
     page, text = render_comparison(found), format_comparison(found, 80)
     assert "<img" not in page and "\x1b" not in text
+
+
+# ---------------------------------------- models in memory
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    "Two models of the customers, each fitted, and one saved and opened; and rows that none has learned from."
+    customers = load_example("customers")
+    known, new = customers.head(500), customers.tail(300)
+    X, y = known.drop(columns="churned"), known["churned"]
+    quick = {"trials": 1, "budget": 0, "jobs": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", mlkit.MLKitWarning)
+        linear = mlkit.MLKitClassifier(**quick, models="linear").fit(X, y)
+        tree = mlkit.fit(known, "churned", **quick, models="tree")
+    folder = tmp_path_factory.mktemp("models") / "leavers"
+    return {
+        "linear": linear,
+        "tree": tree,
+        "saved": linear.save(folder, max_leak=1),
+        "new": new,
+        "folder": folder,
+    }
+
+
+def test_two_models_are_compared_on_the_same_rows(models: dict[str, Any]) -> None:
+    found = mlkit.compare(models["linear"], models["tree"], models["new"], names=("linear", "tree"))
+    gap = found.differences["roc_auc"]
+    new = models["new"]
+    truth = (new["churned"] == "yes").to_numpy()
+    areas = [roc_auc_score(truth, models[name].predict_proba(new)[:, 1]) for name in ("linear", "tree")]
+    assert gap.value == pytest.approx(areas[0] - areas[1]) and gap.low < gap.value < gap.high
+    text = str(found)
+    assert "on the same 300 test rows" in text and re.search(r"fit\.family +not there|fit\.\w+ +", text)
+    assert "AUC-ROC" in text and "linear against tree" in text and "<iframe" in found._repr_html_()
+    back = mlkit.compare(models["tree"], models["linear"], models["new"], names=("tree", "linear"))
+    assert back.differences["roc_auc"].value == pytest.approx(-gap.value) and back.verdict == found.verdict
+
+
+def test_a_package_is_the_model_that_was_saved(models: dict[str, Any]) -> None:
+    X, y = models["new"].drop(columns="churned"), models["new"]["churned"]
+    for other in (models["saved"], models["folder"], str(models["folder"])):
+        found = mlkit.compare(models["linear"], other, X, y)
+        assert found.verdict == "No difference can be told"
+        assert abs(found.differences["log_loss"].value) < 1e-6
+
+
+def test_models_are_compared_from_the_terminal(models: dict[str, Any], tmp_path: Path) -> None:
+    models["new"].to_csv(tmp_path / "new.csv", index=False)
+    done = compare(models["folder"], models["folder"], "--rows", tmp_path / "new.csv", cwd=tmp_path)
+    assert done.returncode == 2 and "two different texts" in done.stderr
+    twin = tmp_path / "twin"
+    shutil.copytree(models["folder"], twin)
+    done = compare(models["folder"], twin, "--rows", tmp_path / "new.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "No difference can be told" in done.stdout and "leavers against twin" in done.stdout
+
+
+@pytest.mark.parametrize("case", ["no answers", "other rows", "another target", "no model", "names"])
+def test_what_cannot_be_compared_is_one_line(models: dict[str, Any], case: str) -> None:
+    linear, tree, new = models["linear"], models["tree"], models["new"]
+    cases: dict[str, tuple[tuple, dict, str]] = {
+        "no answers": ((linear, tree, new.drop(columns="churned")), {}, "no column 'churned' with the answers"),
+        "other rows": ((linear, tree, "new.csv"), {}, "read a file first"),
+        "another target": ((linear, mlkit.fit(new, "plan", trials=1, budget=0, models="linear", jobs=1), new), {},
+                           "different tasks: a predicts 'churned'"),
+        "no model": ((linear, 3, new), {}, "not int"),
+        "names": ((linear, tree, new), {"names": "ab"}, "two different texts"),
+    }  # fmt: skip
+    positional, named, said = cases[case]
+    with pytest.raises(MLKitError) as told:
+        mlkit.compare(*positional, **named)
+    assert said in str(told.value) and "\n" not in str(told.value)

@@ -63,9 +63,20 @@ def test_no_rows_are_no_predictions(model):
     assert number.predict(FRAME.head(0)).shape == (0,)
 
 
-@pytest.mark.parametrize("rows", [None, {"size": 1}, [{"size": 1}], FRAME.to_numpy(), FRAME.iloc[0], "a.csv"])
-def test_rows_that_are_no_table(model, rows):
-    with pytest.raises(DataError, match="a pandas DataFrame, not"):
+@pytest.mark.parametrize(
+    "rows, said",
+    [
+        (None, "must be a table .*, not NoneType"),
+        ({"size": 1}, "rows: 'size' should be a 1d array"),
+        ([{"size": 1}], "column"),
+        (FRAME.to_numpy(), "column"),
+        (FRAME.iloc[0], "of one row: row.to_frame"),
+        ("a.csv", "not str; read a file first"),
+    ],
+    ids=["nothing", "a row", "a row with a column", "an array", "a series", "a name"],
+)
+def test_rows_that_are_no_table(model, rows, said):
+    with pytest.raises(DataError, match=said):
         model.predict(rows)
 
 

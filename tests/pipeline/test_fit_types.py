@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mlkit import fit
+from mlkit import MLKitWarning, fit
 from mlkit.core.errors import DataError, SettingsError
 
 ROWS = 200
@@ -162,7 +162,7 @@ def told(**more):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = fit(leaking_table(), "answer", budget=0, trials=1, models="linear", **more)
-    return model, " ".join(str(one.message) for one in caught if one.category is UserWarning)
+    return model, " ".join(str(one.message) for one in caught if one.category is MLKitWarning)
 
 
 def test_fit_says_what_it_dropped_and_why():

@@ -25,6 +25,7 @@ WRONG = [
     "evaluate.sensitive=shp",
     "explain.fixed=shop | pricce",
     "score.keep=sop",
+    "protect.subject=shpo",
 ]
 TOLD = [
     "no column 'solld' in the table; did you mean 'sold'?",
@@ -37,6 +38,7 @@ TOLD = [
     "evaluate.sensitive: no column 'shp' in the table; did you mean 'shop'?",
     "explain.fixed: no column 'pricce' in the table; did you mean 'price'?",
     "score.keep: no column 'sop' in the table; did you mean 'shop'?",
+    "protect.subject: no column 'shpo' in the table; did you mean 'shop'?",
 ]
 RIGHT = [
     "validate.time_column=day",
@@ -48,6 +50,7 @@ RIGHT = [
     "evaluate.sensitive=shop",
     "explain.fixed=shop|price",
     "score.keep=shop",
+    "protect.subject=shop",
 ]
 
 
@@ -192,4 +195,4 @@ def test_every_parameter_that_names_columns_is_checked():
         and not parameter.choices
         and re.search(r"\bcolumns?\b", f"{name.replace('_', ' ')} {parameter.help}")
     }
-    assert speak - {"collect.delimiter"} | {"prepare.combine"} == {*COLUMN_PARAMETERS}
+    assert speak - {"collect.delimiter", "prepare.features"} | {"prepare.combine"} == {*COLUMN_PARAMETERS}

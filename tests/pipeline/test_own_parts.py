@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mlkit.cli.main import app, main
+from mlkit.core.errors import MLKitError
 from mlkit.pipeline import notebooks, runner
 from mlkit.pipeline.notebooks import Stage, list_stages, stage_fingerprint
 
@@ -111,3 +112,57 @@ def test_deploy_names_other_files_of_its_folder(tmp_path):
     write_unchanged_files(tmp_path, {"Dockerfile": "FROM x\n", "app/main.py": "pass\n"})
     assert _other_files(tmp_path) == ["notes.txt"] and _other_files(tmp_path / "new") == []
     assert Path(tmp_path, "notes.txt").is_file()
+
+
+def write_stage(path: Path, code: str, tags: tuple[str, ...] = ("parameters",)) -> None:
+    cells = [
+        nbformat.v4.new_code_cell(
+            'run: str = ""  # folder\nlimit: int = 3  # of rows', metadata={"tags": [*tags]}
+        ),
+        nbformat.v4.new_markdown_cell("## Run this stage"),
+        nbformat.v4.new_code_cell(code),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+
+
+@pytest.fixture
+def own_notebooks(tmp_path, monkeypatch) -> Path:
+    """The folder nbs of a project; the current folder is within it, as in JupyterLab."""
+    (tmp_path / "settings.ini").touch()
+    (tmp_path / "nbs").mkdir()
+    monkeypatch.chdir(tmp_path / "nbs")
+    return tmp_path / "nbs"
+
+
+def test_a_project_has_stages_of_its_own_among_those_of_mlkit(own_notebooks):
+    shipped = list(list_stages())
+    write_stage(own_notebooks / "03_weather.ipynb", "limit")
+    write_stage(own_notebooks / "05_train.ipynb", "limit + 1")
+    write_stage(own_notebooks / "20_look.ipynb", "1", tags=())
+    found = list_stages()
+    assert list(found) == [*shipped[:3], "weather", *shipped[3:]]
+    assert found["weather"].parameters["limit"].default == 3 and found["train"].run_cells == ["limit + 1"]
+    write_stage(own_notebooks / "05_train.ipynb", "%time limit")
+    assert "run_line_magic" in list_stages()["train"].run_cells[0]
+    assert len(stage_fingerprint(list_stages()["train"], {})) == 64
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "05_train.ipynb is no notebook"),
+        (
+            "<<<<<<< local\na = 1\n=======\na = 2\n>>>>>>> remote",
+            "cell 3, line 1: a conflict of a merge is left",
+        ),
+        ("a = (1", "05_train.ipynb, cell 3, line 1: '(' was never closed; mend the cell"),
+    ],
+    ids=["damaged", "conflict", "syntax"],
+)
+def test_a_stage_notebook_that_cannot_be_read_is_told_in_one_line(own_notebooks, content, said):
+    write_stage(own_notebooks / "05_train.ipynb", content)
+    if content == "{":
+        (own_notebooks / "05_train.ipynb").write_text(content)
+    with pytest.raises(MLKitError) as caught:
+        list_stages()["train"].run_cells  # noqa: B018
+    assert said in str(caught.value) and "\n" not in str(caught.value)

@@ -243,7 +243,7 @@ WRONG: dict[str, Any] = {
     "train.choose": "bst",
     "deploy.targets": "heroku",
     "validate.split": "foo",
-    "problem.metric": "mape",
+    "problem.metric": "mapes",
     "validate.test_size": 20.0,
     "evaluate.resamples": 10,
     "evaluate.confidence": 1.0,
@@ -261,7 +261,7 @@ def test_all_wrong_choices_of_all_stages_come_in_one_message() -> None:
     assert [line.split(": ")[0] for line in lines] == [f"-p {name}" for name in WRONG]
     assert all(f"not '{value}'" in line for line, value in zip(lines, WRONG.values(), strict=True))
     hints = [line.split("did you mean ")[1] for line in lines if "did you mean" in line]
-    assert hints == ["'linear'?", "'best'?", "'mae'?"]
+    assert hints == ["'linear'?", "'best'?", "'mape'?"]
 
 
 def test_a_stage_holds_its_own_parameters_to_their_types_choices_and_limits() -> None:

@@ -100,7 +100,13 @@ def test_what_its_rooms_say_is_put_into_its_words():
             texts = [reword(text, fit_module._ARGUMENTS) for text in texts if isinstance(text, str)]
             left |= {(path.stem, text) for text in texts if OF_STAGES.search(never_set.sub("", text))}
     # these are of the command line and of the card: no function of `fit` says them
-    assert {name for name, _ in left} <= {"column_options", "score_summary"}, left
+    assert {name for name, _ in left} <= {
+        "column_options",
+        "score_summary",
+        "membership",
+        "own_features",
+        "own_metric",
+    }, left
 
 
 def test_score_speaks_of_its_options(tmp_path, monkeypatch):

@@ -149,3 +149,38 @@ def test_no_text_has_a_phrase_that_the_glossary_rejects():
             places = [place for text, place in found if phrase.lower() in text and sought.search(text)]
             faults += [f"{place}: '{phrase}'; say '{term}'" for place in dict.fromkeys(places)]
     fail_with(faults, "reword it, or correct the last column of docs/glossary.md")
+
+
+# ---------------------------------------- lessons
+EXPLAINED = """alias, API key, bootstrap, calibration, canary, challenger, champion, code flow, confidence interval,
+counterfactual, cross-validation, crypto-shredding, drift, ensemble, feedback loop, gate, GDPR, harmonic mean, HMAC,
+HTTP, image, imputation, JSON, learning curve, LIME, manifest, master key, median, model card, NaN,
+one-hot encoding, ONNX, Optuna, overfitting, p-value, Parquet, partial dependence, peeking, PKCE, pod, prediction log,
+Prometheus, pseudonym, registry, review queue, SHAP, signature, stop switch, test set, TLS, webhook, YAML"""
+
+
+def test_a_lesson_links_a_term_where_it_first_stands():
+    "The words of which a first reader cannot guess the meaning."
+    lines = GLOSSARY.read_text(encoding="utf-8").splitlines()
+    rows = [{*ANCHOR.findall(line)} for line in lines if "<a id=" in line]
+    cells = [
+        (path.name, cell["id"], "".join(cell["source"]))
+        for path in sorted((ROOT / "nbs").glob("[0-9][0-9]_*.ipynb"))
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "markdown"
+    ]
+    faults = []
+    for term in re.split(r",\s+", EXPLAINED):
+        anchor = term.lower().replace(" ", "-")
+        names = next((row for row in rows if anchor in row), set())
+        word = re.compile(rf"(?<![\w/-]){re.sub('[ -]', '[ -]', term)}(?![\w-])", re.IGNORECASE)
+        for name, id, source in cells:
+            prose = re.sub(r"```.*?```|`[^`]*`|https?:\S+|\]\([^)]*\)", "", source, flags=re.DOTALL)
+            if word.search(prose):
+                if not names & {*re.findall(r"glossary\.md#([\w-]+)", source)}:
+                    faults.append(f"nbs/{name}, cell {id}: {term} first stands here, and is not linked")
+                break
+        else:
+            faults.append(f"{term} is in no lesson")
+    if faults:
+        pytest.fail("\n".join(faults), pytrace=False)

@@ -1,5 +1,6 @@
 """What a page names exists: links and their anchors, notebooks, commands, settings, modules, files."""
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,6 +149,12 @@ def test_every_command_that_is_named_exists() -> None:
     named = [(text.where, command) for text in texts() for command in commands(text)]
     assert len(named) > 30
     fail_with([f"{where}: `{command}`: {fault}" for where, command in named if (fault := fault_of(command))])
+
+
+def test_the_library_names_every_command_in_its_order() -> None:
+    text = ast.get_docstring(LIBRARY.modules["mlkit.cli"].tree) or ""
+    listed = text.partition("at a terminal: ")[2].partition(".")[0].split(", ")
+    assert listed == [*typer.main.get_command(app).commands]
 
 
 def test_every_make_target_that_is_named_exists() -> None:

@@ -173,6 +173,20 @@ def test_hooks_are_checks_of_the_makefile_and_nothing_is_fetched():
             assert hook["id"] in targets
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone: what Git keeps was not looked at")
+def test_git_keeps_nothing_that_is_made_on_a_machine():
+    "A link `.venv` that is committed takes the place of everybody's environment."
+
+    def listed(*options: str) -> list[str]:
+        command = ["git", "ls-files", *options]
+        return subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+
+    assert listed("--cached", "--ignored", "--exclude-standard") == []
+    assert [line for line in listed("--stage") if line.startswith("120000")] == []
+
+
 # ---------------------------------------- decisions
 def test_each_decision_is_in_the_index():
     folder = ROOT / "docs/decisions"

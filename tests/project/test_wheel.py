@@ -111,3 +111,7 @@ def test_the_wheel_alone_imports_runs_fits_and_scores(version, wheel, tmp_path):
     run([programs / "mlkit", "score", "runs/table", "table.csv", "answers.csv"], tmp_path)
     assert len((tmp_path / "answers.csv").read_text(encoding="utf-8").splitlines()) == 301
     assert "All is well" in run([programs / "mlkit", "doctor"], tmp_path)
+    run([programs / "mlkit", "new", "claims"], tmp_path)
+    assert "regression of charges" in run(
+        [programs / "mlkit", "run", "--to", "validate"], tmp_path / "claims"
+    )

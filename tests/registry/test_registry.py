@@ -169,7 +169,8 @@ def test_a_version_tells_where_it_comes_from(registered, name, packages, home):
     assert entry.run_id == read_journal(package.parent)["mlflow"]["run_id"]
     assert entry.tags == {
         "metric": "roc_auc", "direction": "maximize", "score": "0.81", "low": "0.7", "high": "0.9",
-        "data": "d" * 64, "commit": "c" * 40 + "+", "run": package.parent.name,
+        "data": "d" * 64, "commit": "c" * 40 + "+", "run": package.parent.name, "rows": "100",
+        "family": "linear", "target": "churned",
         "manifest": file_digest(package / "manifest.json"), "created": verify_package(package)["created"]}  # fmt: skip
     assert str(home) not in json.dumps([entry.tags, entry.description])
 
@@ -203,6 +204,7 @@ def test_mlflow_itself_loads_and_asks_it(registered, name, monkeypatch):
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", client().tracking_uri)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # MLflow puts the model's own copy of mlkit's code in front
     model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
     expected = load_predictor(find_package(f"{name}@champion")).predict(RAW)
     as_text = RAW.astype(str).assign(more="x")
@@ -292,13 +294,21 @@ def test_a_model_without_champion_can_be_given_one(registered, name):
     assert promote_version(name, "2").previous_version == "" and load_history(name).champion.number == "2"
 
 
-def test_two_who_promote_at_once_both_leave_their_trace(registered, name):
+def test_of_those_who_promote_at_once_each_one_wins_or_is_told(registered, name):
     wanted = ["2", "3", "2", "3"]
+
+    def promote(version: str) -> str:
+        try:
+            return promote_version(name, version).version
+        except PackageError as error:
+            assert "was not put in use: its champion is version" in str(error)
+            return ""
+
     with ThreadPoolExecutor(4) as people:
-        list(people.map(lambda version: promote_version(name, version), wanted))
+        won = {*people.map(promote, wanted)} - {""}
     told = load_history(name)
     line = champion_lineage(moves_of(name))
-    assert told.champion.number == line[-1] and {*line} == {"1", "2", "3"}
+    assert told.champion.number == line[-1] and {*line} == {"1"} | won
     assert told.champion.champion_terms[-1][1] == ""  # still
 
 

@@ -107,7 +107,7 @@ def test_when_the_rows_are_too_few_it_says_how_many_would_do():
     assert "rows would show it, if the difference is real" in str(decision)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.floats(-0.5, 0.5), st.sampled_from([BINARY, THREE, NUMBER]))
 def test_two_models_never_replace_each_other_as_better(seed, gain, task):
     truth, one, other = outputs(task, 200, gain, seed)

@@ -1,5 +1,6 @@
 """A retraining goes as far as it can, whatever ends it in between; a worse model gets nowhere; bad input is a line."""
 
+import json
 import os
 import random
 import shutil
@@ -7,21 +8,26 @@ import signal
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from mlkit.cli.main import collect_parameters
 from mlkit.core.errors import DataError, RunError, SettingsError
+from mlkit.core.run_folder import RunFolder
 from mlkit.inference.predictor import load_predictor
+from mlkit.privacy.erased_list import ErasedList
 from mlkit.registry.client import alias_changes, registered_model, registry_client
 from mlkit.registry.history import load_history
 from mlkit.registry.model_versions import promote_version
 from mlkit.retraining.challenger import run_overrides
 from mlkit.retraining.improvement import improve_model
-from mlkit.retraining.improvement_steps import ImproveSettings
-from mlkit.retraining.labelled_rows import is_explored, read_labelled_rows
+from mlkit.retraining.improvement_steps import ImproveSettings, erased_filter
+from mlkit.retraining.labelled_rows import read_labelled_rows
 from mlkit.retraining.retraining_journal import StepWaits, load_retraining_journal, retraining_lock
 from mlkit.retraining.training_snapshot import (
     KnownRows,
@@ -32,6 +38,8 @@ from mlkit.retraining.training_snapshot import (
     load_known_rows,
     make_training_snapshot,
 )
+from mlkit.security.subject_keys import SubjectKeys, load_master_key, make_master_key
+from mlkit.serving.log_reader import is_explored
 from mlkit.serving.prediction_log import FeedbackRecord, open_log_database, write_records
 from mlkit.sources.examples import make_customers
 from tests.conftest import COMMAND
@@ -63,6 +71,17 @@ def test_ids_told_twice_count_once_and_the_last_truth_counts(predictor, tmp_path
     )
     after = read_labelled_rows(predictor, str(log))
     assert after.ids.tolist() == before.ids.tolist() and (after.truth == 1 - before.truth).all()
+
+
+def test_a_late_truth_and_a_corrected_one_change_nothing_that_was_bet_on_before(predictor, tmp_path):
+    log, engine = tmp_path / "log.db", open_log_database(f"sqlite:///{tmp_path / 'log.db'}")
+    write_life(log, predictor, 80, seed=3, told=0.5)
+    before = read_labelled_rows(predictor, str(log), as_told=True)
+    write_records(engine, [FeedbackRecord(f"3-{n:05d}", 1e9, predictor.task.classes[0]) for n in range(80)])
+    after = read_labelled_rows(predictor, str(log), as_told=True)
+    assert len(after) == 80 and after.times.tolist() != sorted(after.times)
+    for part in ("ids", "truth"):
+        assert getattr(after, part)[: len(before)].tolist() == getattr(before, part).tolist()
 
 
 def test_the_gates_rows_are_the_newest_and_in_no_training(predictor, known, tmp_path):
@@ -108,6 +127,25 @@ def test_erased_rows_are_left_out(predictor, known, tmp_path):
     facts = make_training_snapshot(predictor, known, rows, tmp_path / "1", SnapshotSettings(), end, is_erased)
     ids = pd.read_parquet(tmp_path / "1" / "ids.parquet").id
     assert facts["left_out"]["erased"] == 7 and facts["old_rows"] == 295 and not gone & set(ids)
+
+
+def test_whom_an_erasure_has_listed_is_in_no_later_snapshot(predictor, known, tmp_path, monkeypatch):
+    """The list that `mlkit privacy erase` leaves is what a retraining asks, for old rows and new ones."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLKIT_PROTECT", raising=False)
+    her = known.frame["customer_id"].iloc[7]
+    ErasedList(tmp_path / "privacy").add(her)
+    champion = SimpleNamespace(manifest={"subject": "customer_id"})
+    settings = SimpleNamespace(subject="", log=str(tmp_path / "log.db"))
+    end = write_life(tmp_path / "log.db", predictor, 600, begin=created_at(predictor) + 1, seed=4)
+    is_erased = erased_filter(SimpleNamespace(champion=champion, settings=settings))
+    assert is_erased is not None and is_erased(known.frame, [""] * len(known.frame)).sum() == 1
+    rows = read_labelled_rows(predictor, str(tmp_path / "log.db"))
+    rows.frame["customer_id"] = [her if place % 50 == 3 else f"C9{place}" for place in range(len(rows))]
+    facts = make_training_snapshot(predictor, known, rows, tmp_path / "1", SnapshotSettings(), end, is_erased)
+    made = {name: pd.read_parquet(tmp_path / "1" / f"{name}.parquet") for name in ("train", "gate")}
+    assert facts["left_out"]["erased"] == 1 + 12 and facts["old_rows"] == len(known.frame) - 1
+    assert all(her not in set(frame["customer_id"]) for frame in made.values() if "customer_id" in frame)
 
 
 def test_only_explored_rows_count_where_the_decision_hides_the_truth(predictor, known, tmp_path):
@@ -160,6 +198,7 @@ def read_nothing(predictor):
         ("missing", "there is no prediction log"),
         ("other", "holds predictions of parcels, and none of customers"),
         ("table", "is it the prediction log of mlkit serve?"),
+        ("locked", "it is busy; try again"),
     ],
 )
 def test_a_bad_log_is_told_in_one_line(predictor, tmp_path, kind, part):
@@ -171,6 +210,11 @@ def test_a_bad_log_is_told_in_one_line(predictor, tmp_path, kind, part):
     elif kind == "table":
         with sqlite3.connect(log) as connection:
             connection.execute("CREATE TABLE x (y)")
+    elif kind == "locked":
+        write_life(log, predictor, 20)
+        holder = sqlite3.connect(log)
+        holder.execute("PRAGMA journal_mode=DELETE")
+        holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises((SettingsError, DataError), match=part) as error:
         read_labelled_rows(predictor, str(log))
     assert one_line(error)
@@ -180,15 +224,18 @@ def test_a_bad_log_is_told_in_one_line(predictor, tmp_path, kind, part):
 class Desk:
     """A folder with a registry, its champion, and a log."""
 
-    def __init__(self, folder: Path):
+    def __init__(
+        self, folder: Path, data: str = "example:customers", *told: str, keys: SubjectKeys | None = None
+    ):
         self.folder, self.log = folder, folder / "predictions.db"
-        self.command(
-            "run", "--data", "example:customers", "--to", "package", *QUICK, "-p", "package.name=churn"
-        )
+        self.command("run", "--data", data, "--to", "package", *QUICK, "-p", "package.name=churn", *told)
         self.run = folder / "runs" / "customers"
         self.predictor = load_predictor(self.run / "model", version="1")
         begin = created_at(self.predictor) + 1
-        end = write_life(self.log, self.predictor, 500, begin=begin, seed=11)
+        end = write_life(self.log, self.predictor, 500, begin=begin, seed=11, keys=keys)
+        if keys is not None:
+            self.end = end
+            return
         self.end = write_life(self.log, self.predictor, 1_000, turned=True, begin=end, seed=12)
 
     def start(self, *words: str) -> subprocess.Popen:
@@ -270,6 +317,22 @@ def test_the_challenger_is_trained_as_the_champion_was(here):
     assert not any(each.startswith(("collect.", "serve.", "deploy.")) for each in told)
 
 
+def test_the_challenger_knows_whose_row_it_is(here, tmp_path):
+    """What is told once for all stages reaches each of them in the challenger's run as in the champion's."""
+    asked = ["protect.subject=customer_id", "protect.max_leak=0.2", "problem.target=churned"]
+    champion = collect_parameters(None, "customers.csv", None, asked)
+    parameters = {f"{stage}.{name}": value for stage, own in champion.items() for name, value in own.items()}
+    told = run_overrides(parameters, here.predictor.task, "churn", "same settings", here.run)
+    own = collect_parameters(None, "example:customers", None, told)
+    for stage, name in (("prepare", "subject"), ("package", "subject"), ("package", "max_leak")):
+        assert own[stage][name] == champion[stage][name] != ""
+    parameters["collect.source"] = "example:customers"
+    told = run_overrides(parameters, here.predictor.task, "churn", "same settings", here.run)
+    assert "protect.max_leak=1" in told, (
+        "people who are made up are attacked once, and not in each retraining"
+    )
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs processes that can be killed")
 def test_harm_is_answered_whatever_kills_it_and_harm_of_the_new_model_rolls_back(here):
     """Truths turn round; a challenger takes over, though its retraining is killed; then they turn back."""
@@ -310,3 +373,42 @@ def test_harm_is_answered_whatever_kills_it_and_harm_of_the_new_model_rolls_back
     )
     said = " ".join(here.command("improve", "churn", "--trigger", "harmed").split())
     assert "Nothing is begun before" in said and "--force" in said
+
+
+def test_whoever_was_erased_is_learned_by_no_improvement_though_she_comes_back(
+    own_home, tmp_path, monkeypatch
+):
+    """A table of people, a protected log, and the real commands; the challenger is attacked as the champion was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLKIT_AUDIT_LOG", str(tmp_path / "audit.jsonl"))
+    make_master_key(tmp_path / "master.key")
+    monkeypatch.setenv("MLKIT_PROTECT", str(tmp_path / "master.key"))
+    table = make_customers(700, seed=3).drop(columns=["plan_next", "spend_next"])
+    her, other = table["customer_id"].iloc[7], {"yes": "no", "no": "yes"}
+    table["churned"] = table["churned"].map(
+        other
+    )  # its model is wrong at work, and the next one better at once
+    table.to_csv("customers.csv", index=False)
+    told = ("--target", "churned", "-p", "protect.subject=customer_id", "-p", "protect.max_leak=0.5")
+    with closing(SubjectKeys("predictions.db.keys", load_master_key("master.key"), create=True)) as keys:
+        here = Desk(tmp_path, "customers.csv", *told, keys=keys)
+        assert "Receipt" in here.command("privacy", "erase", her)
+        write_life(here.log, here.predictor, 1_000, begin=here.end, seed=12, keys=keys)
+        assert her in {name for name, _ in keys.subjects()}, "she is a customer again"
+    said = " ".join(
+        here.command("improve", "churn", "--trigger", "request", "--rollout", "none", "--ask").split()
+    )
+    steps = here.journal().current.steps
+    assert "waits for a person" in said and steps["verification"]["passed"], said
+    back = np.flatnonzero(make_customers(1_000, seed=12)["customer_id"] == her)
+    assert len(back) == steps["snapshot"]["left_out"]["erased"] == 1
+    place = tmp_path / "improve" / "churn" / "1"
+    ids = pd.read_parquet(place / "snapshot" / "ids.parquet").id
+    assert {f"11-{place:05d}" for place in range(9)} & {*ids} and f"12-{back[0]:05d}" not in {*ids}
+    for path in place.rglob("*.parquet"):
+        frame = pd.read_parquet(path)
+        assert "customer_id" not in frame or her not in {*frame["customer_id"]}, path
+    run = RunFolder(steps["challenger"]["run"])
+    assert run.load("package")["membership"]["max_leak"] == 0.5
+    manifest = json.loads((run.folder / "model" / "manifest.json").read_text())
+    assert manifest["subject"] == "customer_id"

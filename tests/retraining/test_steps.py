@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlkit.core.errors import RunError, SettingsError
+from mlkit.core.errors import MLKitError, RunError, SettingsError
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import sign_package
@@ -118,6 +118,10 @@ class Desk:
         start_rollout(NAME, "2", "canary", 0.1)
         return self
 
+    def rows(self) -> list[Path]:
+        """Files of rows that retrainings have left."""
+        return [*self.folder.rglob("*.parquet")]
+
     def improve(self, **settings):
         name, folder, asked = self.asked
         return improve_model(name, folder, ImproveSettings(**{**asked.__dict__, **settings}))
@@ -179,6 +183,9 @@ def test_killed_between_any_two_writes_it_ends_as_if_it_had_not_been(template, t
         assert moves[-1].action == "rollback" and "Retraining 1 (harmed)" in lasting[1].why
         assert lasting[1].data == "ab12"
         assert desk.improve().state == "idle" and desk.champion == "1"  # nothing is done twice
+        assert (
+            retraining.steps["snapshot"]["hash"] == "ab12" and not desk.rows()
+        )  # hash and counts are enough
         if not is_dead:
             break
         write += every
@@ -199,6 +206,48 @@ def test_an_undone_promotion_starts_its_cooldown_though_it_is_killed(desk, monke
     with pytest.raises(RuntimeError):
         desk.improve()
     assert desk.champion == "1" and desk.journal().cooldown_until > time.time()
+
+
+@pytest.mark.parametrize("until", ["verification", "all"])
+def test_a_full_disk_is_a_line_and_the_next_call_goes_on(desk, until):
+    resource = pytest.importorskip("resource")
+    desk.begin(until)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with pytest.raises(MLKitError, match="free space") as error:
+            desk.improve()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(error.value) and desk.champion == "1"
+    assert desk.journal().current is not None and not [*desk.folder.glob(".*")]
+    assert desk.improve().outcome == "rolled back" and desk.champion == "1"
+    assert len(load_history(NAME).versions) == 2 and len(desk.journal().retrainings) == 1
+
+
+# ------------------------------------ settings
+def test_what_the_command_is_not_told_is_as_the_settings_have_it(desk, monkeypatch, capsys):
+    from mlkit.cli.main import main
+
+    def improve(*words: str) -> str:
+        monkeypatch.setattr("sys.argv", ["mlkit", "improve", NAME, "--log", "log.db", *words])
+        with pytest.raises(SystemExit):
+            main()
+        return " ".join("".join(capsys.readouterr()).split())
+
+    desk.begin("canary")
+    (desk.place / "log.db").unlink()
+    write_log(desk.place / "log.db", desk.packages[1], turned=False, rows=200)
+    (desk.place / "settings.ini").write_text("[improve]\nrollout = none\nask = yes\nprobation_rows = 900\n")
+    assert "waits for a person" in improve()
+    assert "waits for the probation" in improve("--approve")
+    assert "has passed its probation" in improve("--probation", "150")
+    for line, part in [
+        ("gate_rows = 3", "improve.gate_rows in the settings: --gate-rows 3 is out of range"),
+        ("rollout = shadows", "did you mean 'shadow'?"),
+    ]:
+        (desk.place / "settings.ini").write_text(f"[improve]\n{line}\n")
+        assert part in improve()
 
 
 # ------------------------------------ other hands
@@ -268,7 +317,7 @@ def test_an_approved_promotion_that_was_passed_ends_well_and_is_dated_as_the_mov
     (desk.place / "log.db").unlink()
     write_log(desk.place / "log.db", desk.packages[1], turned=False)
     progress = desk.improve()
-    assert progress.outcome == "promoted" and desk.champion == "2"
+    assert progress.outcome == "promoted" and desk.champion == "2" and not desk.rows()
     moved = alias_changes(desk.model())[-1]
     assert desk.journal().retrainings[0].steps["promotion"]["time"] == pytest.approx(moved.moment)
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from mlkit.inference.predictor import Predictor
+from mlkit.security.subject_keys import SubjectKeys
 from mlkit.serving.prediction_log import FeedbackRecord, PredictionRecord, open_log_database, write_records
+from mlkit.serving.sealed_log import LogSealer
 from mlkit.sources.examples import make_customers
 
 # One training of one second, and no search: what is tested is what happens around it.
@@ -25,6 +27,7 @@ def write_life(
     seed: int = 0,
     told: float = 1.0,  # share of the truths that become known
     version: str = "1",
+    keys: SubjectKeys | None = None,  # of a protected log, whose rows are those of customers
 ) -> float:  # of the last prediction
     """Predictions and truths; the ids say which seed and row they are."""
     table, chance = make_customers(rows, seed=seed), np.random.default_rng(seed)
@@ -40,12 +43,14 @@ def write_life(
             "probabilities": shares,
         }
         when = moment + number / 1_000
-        records.append(PredictionRecord(when, predictor.name, version, columns, cells, answer, 0.004))
+        whose = row["customer_id"] if keys is not None else None
+        records.append(PredictionRecord(when, predictor.name, version, columns, cells, answer, 0.004, whose))
         truth = predictor.task.read_class(row["churned"]) if isinstance(row["churned"], str) else None
         if truth in classes and chance.random() < told:
             truth = classes[1 - classes.index(truth)] if turned else truth
             records.append(FeedbackRecord(answer["id"], when + 60, truth))
     engine = open_log_database(f"sqlite:///{log}")
-    write_records(engine, records)
+    write = write_records if keys is None else LogSealer(keys).write_records
+    write(engine, records)
     engine.dispose()
     return moment + rows / 1_000

@@ -25,9 +25,7 @@ CELLS = st.one_of(
     ]),
     st.integers().map(str), st.floats().map(str), st.dates().map(str), st.text(max_size=12),
 )  # fmt: skip
-HOSTILE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+HOSTILE = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from mlkit.core.errors import SettingsError
 from mlkit.inference.example_package import make_parcel_package
-from mlkit.serving.api_keys import add_key, list_keys
+from mlkit.security.api_keys import add_key, list_keys
 from mlkit.serving.client import ServerClient, ServerProcess, is_ready, running_server
 from mlkit.serving.connections import GuardedProtocol
 from tests import conftest

@@ -53,7 +53,7 @@ def effects_of(why: dict) -> dict[str, float]:
 AMOUNTS = [1.5 * step for step in range(40)]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(size=st.integers(2, 14), behind=st.integers(1, 60), seed=st.integers(0, 2**32 - 1))
 def test_a_sum_is_taken_apart_exactly(tmp_path_factory, size, behind, seed):
     rng = np.random.default_rng(seed)
@@ -77,7 +77,7 @@ def test_a_sum_is_taken_apart_exactly(tmp_path_factory, size, behind, seed):
     assert "class" not in why
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(size=st.integers(1, 40), classes=st.integers(2, 4), seed=st.integers(0, 2**32 - 1))
 def test_base_and_effects_add_up_to_the_output(tmp_path_factory, size, classes, seed):
     rng = np.random.default_rng(seed)

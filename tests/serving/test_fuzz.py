@@ -45,7 +45,7 @@ BODIES = {
     "/v2/models/parcels/infer": st.fixed_dictionaries(
         {"inputs": st.lists(TENSORS, max_size=3) | ANY}, optional={"outputs": ANY, "id": ANY, "parameters": ANY}),
 }  # fmt: skip
-FUZZ = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from mlkit.registry.model_versions import promote_version, register_package, rol
 from mlkit.registry.rollout import start_rollout, stop_rollout
 from mlkit.serving.challenger import ChallengerLocation, is_chosen
 from mlkit.serving.client import ServerClient, ServerProcess, free_port, is_ready, running_server
+from mlkit.serving.log_reader import is_explored
 from tests import conftest
 from tests.serving.strange_model import make_strange
 
@@ -169,10 +170,23 @@ def test_rows_of_one_request_are_answered_each_by_the_model_of_its_subject(packa
         theirs = sum(is_chosen(place, n) for n in range(40))
         counted = dict(query(log, "SELECT version, count(*) FROM predictions GROUP BY version"))
         assert counted == {"1": 2 * (40 - theirs), "2": 2 * theirs}
-        explained = client.request("POST", "/explain", ROW | {"customer_id": "1"})
-        assert explained.status in (200, 501)
+        for n in range(8):  # of the champion, and it says so, whoever would predict the row
+            explained = client.request("POST", "/explain", ROW | {"customer_id": n})
+            assert explained.status == 501 or explained.value["version"] == "1", explained
         for path, body in (("/invocations", {"instances": [ROW]}), ("/v2/models/parcels/infer", INFER)):
             assert client.request("POST", path, body).status == 200
+
+
+def test_callers_are_told_which_predictions_are_explored(packages, tmp_path):
+    """Of both models, and by a rule that the training knows, too."""
+    point(tmp_path, packages / "old", packages / "new", mode="canary", share=0.5)
+    with rollout_server(tmp_path, explore=0.3) as (server, client):
+        assert asked(server, "canary")
+        told = [client.predict(ROW) for _ in range(60)]
+        assert {each["version"] for each in told} == {"1", "2"}
+        told += client.predict([ROW] * 60)["predictions"]
+        assert all(each["explored"] == is_explored(each["id"], 0.3) for each in told)
+        assert 10 < sum(each["explored"] for each in told) < 70
 
 
 INFER = {

@@ -17,7 +17,7 @@ import pytest
 from mlkit.core.errors import MLKitError, SettingsError
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.inference.signing import sign_package
-from mlkit.serving.api_keys import add_key
+from mlkit.security.api_keys import add_key
 from mlkit.serving.client import free_port, is_ready, running_server
 from mlkit.serving.server import run_server
 from tests import conftest

@@ -16,7 +16,8 @@ from mlkit.data.table_spec import TableSpec
 from mlkit.inference.example_package import delay_probability, make_parcel_package
 from mlkit.inference.signing import sign_package
 from mlkit.packaging.customer_package import make_customer_package
-from mlkit.serving.api_keys import add_key
+from mlkit.security.api_keys import add_key
+from mlkit.security.subject_keys import make_master_key
 from mlkit.serving.client import ServerProcess, running_server
 from mlkit.serving.web_page import load_web_page as page_and_headers
 from mlkit.task.problem import Problem
@@ -169,6 +170,26 @@ def test_a_person_fills_in_the_form_and_sees_prediction_and_reasons_side_by_side
     assert not page.complaints
 
 
+def test_the_form_asks_whose_data_it_is_and_withholds_what_a_person_decides(look, parcels, tmp_path):
+    make_master_key(tmp_path / "master.key")
+    how = {"log": str(tmp_path / "log.db"), "protect": str(tmp_path / "master.key"), "subject": "sender"}
+    with running_server(parcels, review="distance > 500 | withhold", **how) as server:
+        page = look(server)
+        page.click("#predict")
+        assert "needed" in page.locator("#field-0-say").inner_text()
+        fill(page, sender="S-17", weight="20", distance="100", service="express")
+        page.click("#predict")
+        assert predicted(page).startswith("late: no, ")
+        fill(page, distance="800")
+        page.click("#predict")
+        page.wait_for_function("() => document.querySelector('#status').innerText.includes('person')")
+        assert predicted(page) == "late: a person decides"
+        assert "%" not in page.inner_text("#answer") and "before a person has decided" in page.inner_text(
+            "#answer"
+        )
+        assert not page.complaints
+
+
 def test_no_request_leaves_the_server(look, server):
     page = look(server)
     page.click("#example")
@@ -232,6 +253,8 @@ def test_form_and_answer_can_be_read_and_reached(look, odd, scheme):
         page.set_viewport_size({"width": width, "height": 900})
         assert too_wide(page) == [], width
     assert out_of_reach(page) == []
+    page.emulate_media(media="print", color_scheme=scheme)  # paper is white whatever the screen is
+    assert too_pale(page) == []
 
 
 @pytest.mark.parametrize("width", [320, 390])

@@ -24,7 +24,7 @@ def test_same_seed_same_table_other_seed_other_table():
     assert not make_customers(300).equals(make_customers(300, seed=7))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=st.integers(1, 400), seed=st.integers(0, 2**32), leak=st.booleans(), drift=st.floats(0, 1))
 def test_any_size_has_its_rows_and_honest_probabilities(rows, seed, leak, drift):
     table, truth = make_customers_with_truth(rows, seed, leak=leak, drift=drift)

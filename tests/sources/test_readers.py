@@ -72,7 +72,7 @@ def test_records_with_other_fields_later_are_one_table(put):
 CUTS = st.lists(st.integers(1, 30), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(CUTS, st.integers(1, 100), st.integers(0, 99))
 def test_a_sample_does_not_know_how_the_stream_was_cut(cuts, rows, seed):
     frame = pd.DataFrame({"n": range(sum(cuts)), "t": [str(n) for n in range(sum(cuts))]})
@@ -83,7 +83,7 @@ def test_a_sample_does_not_know_how_the_stream_was_cut(cuts, rows, seed):
     assert sample.n.is_monotonic_increasing and len(sample) == min(rows, total)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(CUTS, st.integers(5, 50))
 def test_parts_of_one_length_hold_the_same_rows(cuts, rows):
     parts = [pd.DataFrame({"n": range(cut), "t": ["x"] * cut}) for cut in cuts]

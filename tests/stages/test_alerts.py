@@ -53,7 +53,7 @@ def made(package, tmp_path_factory) -> Path:
 def test_prometheus_takes_the_rules_and_what_names_them(made):
     checked(tool("promtool"), "check", "config", str(made / "compose/prometheus/prometheus.yml"))
     said = checked(tool("promtool"), "check", "rules", str(made / "compose/prometheus/rules.yml"))
-    assert "25 rules found" in said
+    assert "27 rules found" in said
 
 
 def played(tmp_path: Path, series: dict[str, str], at: str, expected: set[str], every: str = "1m") -> None:
@@ -409,12 +409,18 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_an_alert_reaches_the_webhook_with_its_token(tmp_path):
-    program, folder, port = tool("prometheus-alertmanager"), tmp_path, free_port()
-    hook = http.server.HTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=hook.serve_forever, daemon=True).start()
+def has_failed(metrics: str) -> bool:
+    """Whether a call to a webhook was tried in vain."""
+    with urllib.request.urlopen(metrics, timeout=10) as page:
+        lines = page.read().decode().splitlines()
+    failed = "alertmanager_notification_requests_failed_total{"
+    return any(x.startswith(failed) and "webhook" in x and float(x.split()[-1]) > 0 for x in lines)
+
+
+def test_an_alert_reaches_the_webhook_with_its_token_though_it_was_down_at_first(tmp_path):
+    program, folder, port, place = tool("prometheus-alertmanager"), tmp_path, free_port(), free_port()
     (folder / "token").write_text("a-token")
-    settings = AlertSettings(webhook=f"http://127.0.0.1:{hook.server_port}/alerts")
+    settings = AlertSettings(webhook=f"http://127.0.0.1:{place}/alerts")
     config = make_alertmanager_config(settings, str(folder / "token"))
     config["route"]["routes"][0]["group_wait"] = "1s"
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
@@ -430,11 +436,15 @@ def test_an_alert_reaches_the_webhook_with_its_token(tmp_path):
             {"Content-Type": "application/json"},
         )
         urllib.request.urlopen(request, timeout=10).close()
-        assert until(lambda: bool(Receiver.heard))
+        failures = f"http://127.0.0.1:{port}/metrics"
+        assert until(lambda: has_failed(failures)), "nobody was there, and Alertmanager has not noticed"
+        hook = http.server.HTTPServer(("127.0.0.1", place), Receiver)
+        threading.Thread(target=hook.serve_forever, daemon=True).start()
+        assert until(lambda: bool(Receiver.heard), 60)
+        hook.shutdown()
     finally:
         process.terminate()
         process.wait(20)
-        hook.shutdown()
     token, body = Receiver.heard[0]
     assert token == "Bearer a-token"
     assert [each["labels"]["alertname"] for each in body["alerts"]] == ["MlkitModelHarmed"]

@@ -1,5 +1,6 @@
 """What `mlkit deploy` writes: read by the real tool for its format, and really run."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -8,7 +9,10 @@ import shutil
 import subprocess
 import sys
 import typing
+import urllib.request
+from collections.abc import Mapping
 from enum import Enum
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -19,12 +23,20 @@ from hypothesis import strategies as st
 from mlkit.core.errors import PackageError, RunError, SettingsError
 from mlkit.deploy import summarise
 from mlkit.deployment.facts import cloud_machine_sizes, make_deployment_spec
-from mlkit.deployment.image import SERVER_LIBRARIES, resource_name, split_image_name
+from mlkit.deployment.image import (
+    SERVER_LIBRARIES,
+    pin_libraries,
+    resource_name,
+    server_files,
+    split_image_name,
+)
 from mlkit.deployment.targets import DEPLOYMENT_TARGETS, write_deployment, write_deployments
 from mlkit.inference.example_package import delay_probability, make_parcel_package
 from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import sign_package
-from mlkit.serving.api_keys import add_key
+from mlkit.monitoring.observations import connected_log
+from mlkit.security.api_keys import add_key
+from mlkit.security.subject_keys import make_master_key
 from mlkit.serving.client import ServerClient, free_port, is_ready
 from tests.conftest import COMMAND, checked, tool, until
 
@@ -47,6 +59,16 @@ def made(package, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def protected(own_key, tmp_path_factory) -> Path:
+    """The same for a package whose rows say whose data they are. To be read, never to be changed."""
+    folder = tmp_path_factory.mktemp("protected")
+    package = make_parcel_package(folder / "model", subject="sender")
+    for target in DEPLOYMENT_TARGETS:
+        write_deployment(target, package, folder / target, "ghcr.io/acme/parcels:1")
+    return folder
+
+
 def texts(folder: Path) -> dict[str, str]:
     """What was written, without what was copied."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
@@ -63,7 +85,9 @@ def test_hadolint_finds_nothing_in_the_dockerfiles(made, name):
     checked(tool("hadolint"), "--failure-threshold", "style", str(made / name))
 
 
-def test_compose_knows_every_word(made):
+@pytest.mark.parametrize("kind", ["made", "protected"])
+def test_compose_knows_every_word(kind, request):
+    made = request.getfixturevalue(kind)
     checked(
         tool("check-jsonschema"),
         "--builtin-schema",
@@ -76,7 +100,9 @@ def test_prometheus_takes_its_settings(made):
     checked(tool("promtool"), "check", "config", str(made / "compose/prometheus/prometheus.yml"))
 
 
-def test_kubernetes_knows_every_word(made):
+@pytest.mark.parametrize("kind", ["made", "protected"])
+def test_kubernetes_knows_every_word(kind, request):
+    made = request.getfixturevalue(kind)
     files = sorted((made / "kubernetes").glob("*.yaml"))
     plain = [str(path) for path in files if path.stem != "kustomization"]
     assert len(plain) == 6
@@ -198,7 +224,9 @@ def test_no_secret_and_no_password_is_in_any_file(made, own_key):
     for name, text in texts(made).items():
         assert "PRIVATE KEY" not in text, name
         for said in re.findall(r"(?im)^[^#\n]*password[\"']?\s*[:=]\s*([^\s#]+)", text):
-            assert said == "{file:", f"{name}: {said}"
+            assert said in ("{file:", "${{"), (
+                f"{name}: {said}"
+            )  # a secret of Compose or of GitHub is named, not written
 
 
 def test_every_port_of_compose_opens_on_this_machine_only(made):
@@ -225,7 +253,7 @@ def test_the_monitor_of_compose_reads_the_log_and_tells_prometheus_by_what_the_r
 @pytest.mark.parametrize("target", DEPLOYMENT_TARGETS)
 def test_the_next_commands_name_the_image_and_files_that_are_there(made, package, target):
     words = (made / target / "README.md").read_text()
-    assert "mlkit keys add" in words or target == "schedule"  # which serves nobody
+    assert "mlkit keys add" in words or target in ("schedule", "ci")  # which serve nobody
     named = re.findall(r"(?:--template-file|services replace) (\S+)", words)
     assert all((made / target / name).is_file() for name in named)
     assert {
@@ -255,7 +283,7 @@ uvicorn.run("mlkit.serving.server:app", factory=True, port=int(sys.argv[2]), log
 """
 
 
-def start(context: Path, port: int, keys: Path) -> subprocess.Popen:
+def start(context: Path, port: int, keys: Path, more: Mapping[str, str] | None = None) -> subprocess.Popen:
     """The server of an image, with what the image holds and nothing else."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("MLKIT_")}
     environment = own | {
@@ -265,6 +293,7 @@ def start(context: Path, port: int, keys: Path) -> subprocess.Popen:
         "MLKIT_SERVE_LOG": str(keys.with_name("predictions.db")),
         "MLKIT_PUBLIC_KEY": str(context / "signing.pub"),
     }
+    environment |= more or {}
     command = [sys.executable, "-c", ALONE, str(context), str(port)]
     return subprocess.Popen(command, cwd=context, env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -281,11 +310,75 @@ def test_a_server_runs_with_nothing_but_what_the_image_holds(made, tmp_path):
         assert why.status == 200 and len(why.value["contributions"]) == 3
         for path in ("/", "/metrics", "/openapi.json", "/model", "/v2/health/ready"):
             assert client.request("GET", path).status == 200, path
+        browser = urllib.request.Request(f"http://127.0.0.1:{port}/review", headers={"Accept": "text/html"})
+        with urllib.request.urlopen(browser, timeout=10) as answer:
+            assert b"Review queue" in answer.read()
         assert client.request("POST", "/feedback", {"id": why.value["id"], "truth": "yes"}).status == 200
         assert ServerClient(port).request("POST", "/predict", ROW).status == 401
     finally:
         server.terminate()
         server.wait(20)
+
+
+def test_what_is_written_for_rows_with_a_subject_serves_protected(protected, tmp_path):
+    """With the variables and files of Compose, Docker and Kubernetes; only the places are this test's."""
+    pod = yaml.safe_load((protected / "kubernetes/deployment.yaml").read_text())["spec"]
+    [container], volumes = pod["template"]["spec"]["containers"], pod["template"]["spec"]["volumes"]
+    disks = {
+        each["name"]: each["persistentVolumeClaim"]["claimName"]
+        for each in volumes
+        if "persistentVolumeClaim" in each
+    }
+    claims = yaml.safe_load_all((protected / "kubernetes/storage.yaml").read_text())
+    assert {*disks.values()} == {each["metadata"]["name"] for each in claims}
+    places = {each["mountPath"]: disks.get(each["name"]) for each in container["volumeMounts"]}
+    assert places["/data"] != places["/subjects"] and None not in (places["/data"], places["/subjects"])
+    assert pod["replicas"] == 1 and not (protected / "kubernetes/hpa.yaml").exists()
+    told = {each["name"]: each.get("value") for each in container["env"]}
+    service = yaml.safe_load((protected / "compose/compose.yaml").read_text())
+    server, secrets = service["services"]["server"], service["secrets"]
+    image = dict(re.findall(r"(MLKIT_\w+)=(\S+)", (protected / "docker/Dockerfile").read_text()))
+    assert [each.partition(":")[2] for each in server["volumes"]] == ["/data", "/subjects"]
+    assert server["environment"]["MLKIT_PROTECT"] == "/run/secrets/master_key"
+    assert {"keys", "master_key"} == {*server["secrets"]} and secrets["master_key"][
+        "file"
+    ] == "./secrets/master.key"
+    for folder in ("data", "subjects"):
+        (tmp_path / folder).mkdir()
+    own = {name: re.sub("^/(data|subjects)/", rf"{tmp_path}/\1/", value) for name, value in image.items()}
+    keys = own | {"MLKIT_PROTECT": told["MLKIT_PROTECT"]}
+    assert keys["MLKIT_SUBJECT_KEYS"].startswith(str(tmp_path)) and keys["MLKIT_PROTECT"] == "env:MASTER_KEY"
+    make_master_key(tmp_path / "master.key")
+    keys["MASTER_KEY"] = (tmp_path / "master.key").read_text()
+    names = ("MLKIT_SERVE_LOG", "MLKIT_SUBJECT_KEYS", "MLKIT_PROTECT", "MASTER_KEY", "MLKIT_AUDIT_LOG")
+    port, key = free_port(), add_key(tmp_path / "keys.json", "me", ("predict", "admin"))
+    given = {name: keys[name] for name in names}
+    process = start(protected / "docker", port, tmp_path / "keys.json", given)
+    try:
+        assert until(lambda: is_ready(port) or process.poll() is not None, 30)
+        assert process.poll() is None, process.stderr.read()
+        client, log = ServerClient(port, key), Path(keys["MLKIT_SERVE_LOG"])
+        assert client.request("POST", "/predict", ROW).status == 422
+        id = client.predict(ROW | {"sender": "Mina Okada"})["id"]
+        how = {"protect": str(tmp_path / "master.key"), "subject_keys": keys["MLKIT_SUBJECT_KEYS"]}
+
+        def logged() -> list[str]:
+            with connected_log(str(log), **how) as reader:
+                return [row[0] for row in reader.select("SELECT {row} FROM {predictions} AS p", {})]
+
+        assert until(lambda: logged() == [id])
+        assert b"Okada" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert client.request("POST", "/stop", {"why": "a test"}).status == 200
+        assert "stopped" in Path(keys["MLKIT_AUDIT_LOG"]).read_text()
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.parametrize("target", ["aws", "gcp", "azure"])
+def test_a_cloud_without_a_disk_says_what_it_does_not_do(made, protected, target):
+    assert "Rows say whose data they are (`sender`)" in (protected / target / "README.md").read_text()
+    assert "Rows say" not in (made / target / "README.md").read_text()
 
 
 def test_the_signature_is_checked_when_the_server_starts(made, tmp_path):
@@ -294,6 +387,25 @@ def test_the_signature_is_checked_when_the_server_starts(made, tmp_path):
     (tmp_path / "image/model/metrics.json").write_text("{}")
     server = start(tmp_path / "image", free_port(), tmp_path / "keys.json")
     assert server.wait(30) != 0 and "metrics.json" in server.stderr.read()
+
+
+NOT_IN_AN_IMAGE = {"pandas", "pyarrow", "scipy", "joblib", "model_signing"}  # other doors than the server's
+
+
+def test_an_image_has_each_library_that_its_files_import():
+    installed = {line.partition("==")[0] for line in pin_libraries()}
+    distributions = packages_distributions()
+    for name, path in server_files().items():
+        if path.suffix != ".py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            absolute = isinstance(node, ast.ImportFrom) and not node.level
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for module in [*names, *([node.module] if absolute else [])]:
+                top = module.partition(".")[0]
+                if top not in {*sys.stdlib_module_names, "mlkit"} | NOT_IN_AN_IMAGE:
+                    from_whom = {name.lower().replace("_", "-") for name in distributions.get(top, [top])}
+                    assert from_whom & installed, f"{name} imports {module}"
 
 
 def test_the_image_holds_no_training_library(made):

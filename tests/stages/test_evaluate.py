@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit.core.errors import SettingsError
@@ -132,7 +132,6 @@ def test_all_wrong_settings_come_in_one_message():
     )
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 1), st.sampled_from([0.1, 0.2, 0.5, 0.7, 0.9])), min_size=1, max_size=40

@@ -380,7 +380,7 @@ ODD = st.sampled_from(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ODD, min_size=14, max_size=14))
 def test_odd_rows_get_one_finite_value_for_each_column(churn, cells):
     model, frame, _ = churn

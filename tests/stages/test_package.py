@@ -79,7 +79,8 @@ def parts(folder: Path):
 # ---------------------------------------- what is in it
 def test_a_package_is_whole_and_says_what_it_is(made):
     manifest = verify_package(made / "model")
-    assert {path.name for path in (made / "model").iterdir()} == set(FILE_PURPOSES)
+    own = {"code"}  # of models that a project has written a part of
+    assert {path.name for path in (made / "model").iterdir()} == set(FILE_PURPOSES) - own
     assert manifest["format"] == 2 and manifest["name"] == "mlkit"
     assert manifest["data"] == {"hash": RunFolder(made).load("snapshot")["data_hash"], "rows": 600}
     assert manifest["parity"] == manifest["parity"] | {"onnx": True, "changed_labels": 0, "reason": ""}
@@ -144,7 +145,7 @@ def test_no_file_says_where_it_was_made(made):
 
 
 @given(st.integers(2, 40), st.integers(1, 60), st.integers(0, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_shuffled_columns_keep_their_values_and_no_row(count, rows, seed):
     frame = pd.DataFrame({"one": range(count), "other": [str(number) for number in range(count)]})
     mixed = shuffle_columns(frame, rows, seed)
@@ -190,7 +191,8 @@ def test_a_model_that_cannot_be_written_ships_in_the_other_formats(own, monkeypa
         "reason": "There is no ONNX model: Dice cannot be written as ONNX: nobody knows it."}  # fmt: skip
     model, _, test = parts(own)
     assert np.abs(load_predictor(own / "model").predict(test) - model.output(test)).max() < 1e-9
-    assert read_journal(own)["stages"]["package"]["summary"] == "mlkit, not registered; not as ONNX"
+    summary = read_journal(own)["stages"]["package"]["summary"]
+    assert summary.split(";")[:2] == ["mlkit, not registered", " not as ONNX"]
 
 
 def test_a_graph_that_does_not_run_is_not_shipped(made, monkeypatch):

@@ -82,7 +82,7 @@ ENCODERS = {
 }  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(CELLS, min_size=FRAME.shape[1], max_size=FRAME.shape[1]), st.sampled_from([*ENCODERS]))
 def test_linear_and_neural_models_get_finite_numbers_whatever_a_row_holds(cells, how):
     row = pd.DataFrame([cells], columns=FRAME.columns, dtype=object)

@@ -38,6 +38,10 @@ from mlkit.task.task_inference import make_task
 
 NOTEBOOK = Path(__file__).parents[2] / "nbs" / "01_problem.ipynb"
 
+NUMBER_METRICS = (
+    "r2, mae, rmse, medae, mape, rmsle, poisson_deviance, tweedie_deviance, pinball_10, pinball_90"
+)
+
 
 def settled(cells: object, **stated: object) -> Task:
     return make_task(state_problem("y", **stated), pd.Series(cells))  # type: ignore[arg-type, call-overload]
@@ -177,7 +181,7 @@ def test_every_metric_explains_itself_and_every_task_has_its_default_first() -> 
         ),
         (
             {"task": "regression", "metric": "f1"},
-            "metric = f1 is not for the task, which is regression; choose r2, mae, rmse, medae",
+            f"metric = f1 is not for the task, which is regression; choose {NUMBER_METRICS}",
         ),
         (
             {"metric": "roc_auc", "goal": 80.0},
@@ -316,7 +320,7 @@ def test_what_is_stated_overrules_what_is_seen() -> None:
         (
             [1, 2, 2.5],
             {"metric": "f1"},
-            "metric = f1 is not for 'y', which is regression; choose r2, mae, rmse, medae",
+            f"metric = f1 is not for 'y', which is regression; choose {NUMBER_METRICS}",
         ),
         (["a", "b"] * 2, {"goal": 2.0}, "goal = 2 is not possible: roc_auc lies between 0 and 1"),
     ],
@@ -442,6 +446,7 @@ def test_the_stage_states_every_parameter_and_its_lesson_touches_none() -> None:
         "decision",
         "task",
         "metric",
+        "metrics",
         "positive",
         "goal",
         "cost_false_positive",

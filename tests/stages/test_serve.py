@@ -1,7 +1,6 @@
 """The server, asked as others ask it: over HTTP, in processes of its own."""
 
 import http.client
-import importlib.util
 import json
 import os
 import random
@@ -24,7 +23,7 @@ import pytest
 from mlkit.core.errors import MLKitError, SettingsError
 from mlkit.inference.example_package import delay_probability, make_parcel_package
 from mlkit.inference.signing import sign_package
-from mlkit.serving.api_keys import add_key, remove_key
+from mlkit.security.api_keys import add_key, remove_key
 from mlkit.serving.client import ServerClient, ServerProcess, free_port, is_ready, running_server
 from mlkit.serving.server import run_server
 from mlkit.serving.server_settings import read_serve_settings
@@ -618,23 +617,20 @@ def test_the_document_is_valid_and_names_no_other_host(client):
         Draft202012Validator.check_schema(schema)
 
 
-def test_schemathesis_finds_no_fault_and_no_answer_that_is_not_declared(package, tmp_path):
+# Who has stopped a server is told so by all its endpoints: what stops is asked last, and alone.
+@pytest.mark.parametrize("chosen", [["--exclude-path", "/stop"], ["--include-path", "/stop", "--include-path", "/start"]],
+                         ids=["while-it-runs", "stop-and-start"])  # fmt: skip
+def test_schemathesis_finds_no_fault_and_no_answer_that_is_not_declared(package, tmp_path, chosen):
     command = Path(sys.executable).with_name("schemathesis")
     if not command.exists():
         pytest.skip("there is no schemathesis")
     key = add_key(tmp_path / "keys.json", "tester", ["admin"])
-    more = (
-        []
-        if importlib.util.find_spec("mlkit.serving.online_explanations")
-        else ["--exclude-path", "/explain"]
-    )
     with running_server(package, log=str(tmp_path / "log.db"), keys=str(tmp_path / "keys.json")) as server:
         said = subprocess.run(
             [str(command), "run", f"http://127.0.0.1:{server.port}/openapi.json", "--no-color", "--seed", "1",
              "--max-examples", os.environ.get("MLKIT_FUZZ_EXAMPLES", "3"),
              "-H", f"Authorization: Bearer {key}", "--phases", "examples,coverage,fuzzing",
-             "--exclude-checks",
-             "negative_data_rejection,positive_data_acceptance", *more],
+             "--exclude-checks", "negative_data_rejection,positive_data_acceptance", *chosen],
             capture_output=True, text=True, cwd=tmp_path, timeout=600)  # fmt: skip
         assert said.returncode == 0, said.stdout[-4000:] + server.output[-1000:]
 

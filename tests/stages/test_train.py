@@ -240,7 +240,7 @@ def test_an_ensemble_of_guesses_is_no_better_than_a_guess():
     assert abs(np.mean(scores) - 0.5) < 0.04
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 8), st.integers(1, 4), st.integers(0, 1000))
 def test_weights_sum_to_one_are_few_and_do_no_harm(models, most, seed):
     rng = np.random.default_rng(seed)
@@ -420,7 +420,8 @@ def test_after_the_exam_the_same_model_may_learn_from_all_rows():
     frame = frame_of(200, "regression")
     examined = fit(frame, "target", trials=3, budget=0, models="linear")
     whole = fit(frame, "target", trials=3, budget=0, models="linear", refit=True)
-    assert whole.metrics == examined.metrics | {"refit": True} and not examined.metrics["refit"]
+    told = examined.metrics | {"refit": True, "seconds": whole.metrics["seconds"]}
+    assert whole.metrics == told and not examined.metrics["refit"]
     assert whole.settings == examined.settings
     assert not np.array_equal(whole.predict(frame), examined.predict(frame))
 

@@ -48,7 +48,7 @@ RULES = {"columns": {
     "constraints": ["net + tax = gross", "start <= end", "net / tax > 2"]}  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(loans(1), CELLS)), min_size=1, max_size=8))
 def test_a_row_alone_breaks_what_it_breaks_among_others(rows):
     schema, table = make_schema(RULES), infer_table_spec(loans(60))
@@ -61,7 +61,7 @@ def test_a_row_alone_breaks_what_it_breaks_among_others(rows):
     assert together == alone
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(["a + b = c", "a / b < c", "-(a - 2) * b >= c / a", "a != b"]),
        st.lists(st.tuples(*[st.one_of(st.just(float("nan")), st.sampled_from([0.0, 1.0, -2.5, 0.1, 0.2, 0.3]),
                                       st.floats(-1e300, 1e300))] * 3), min_size=1, max_size=5))  # fmt: skip

@@ -86,7 +86,7 @@ def test_intervals_hold_the_truth_with_a_handful_of_positives(positives):
     assert few_scores("average_precision", 3.0, positives, 200)[0] >= 0.93
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(kind=st.sampled_from(list(TARGETS)), rows=st.integers(30, 200), seed=st.integers(0, 99))
 def test_every_metric_has_an_interval_around_it(kind, rows, seed):
     task, (truth, output) = task_of(kind), example(kind, rows, seed)
