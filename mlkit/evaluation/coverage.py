@@ -70,5 +70,5 @@ def show_coverage(
     "Words and a picture: what was promised, and what was held."
     if final.conformal is None or not final.conformal.levels:
         return []
-    found = measure_coverage(final.conformal, truth, output, final.threshold)
+    found = measure_coverage(final.conformal, truth, output)
     return [Markdown(describe_coverage(task, found)), plot_coverage(found)]

@@ -94,7 +94,7 @@ def metrics_details_json(
 
     found: dict[str, Any] = {"advice": list(advice), "champion": champion}
     if final.conformal is not None:
-        found["coverage"] = coverage_json(final.conformal, truth, output, final.threshold)
+        found["coverage"] = coverage_json(final.conformal, truth, output)
     if second is not None:
         found["second"] = {
             "before": second.family,

@@ -28,7 +28,7 @@ from .frame_reader import ParsedFrame, read_frame
 from .row_reader import ParsedRow, RowReader, is_text_input
 from .signing import VerifiedPackage, read_verified_package
 from ..task.metrics import predicted_codes
-from ..task.prediction_intervals import Conformal, PredictionSets, read_conformal
+from ..task.prediction_intervals import Conformal, read_conformal
 from ..task.task import Task
 
 if TYPE_CHECKING:
@@ -198,8 +198,6 @@ class Predictor:
         self, output: np.ndarray, level: float
     ) -> np.ndarray:  # (rows, 2), or (rows, classes): may it be?
         "Prediction intervals, or prediction sets, of outputs."
-        if isinstance(self.conformal, PredictionSets):
-            return self.conformal(output, np.asarray(predicted_codes(output, self.threshold)), level)
         assert self.conformal, "check_level was asked before"
         return self.conformal(output, level)
 

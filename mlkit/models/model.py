@@ -142,13 +142,12 @@ class Model:
         frame: Any,  # raw rows, as for `predict`
         level: float = 0.9,  # share of the truths that it shall hold: 0.5, 0.8, 0.9, 0.95 or 0.99
     ) -> np.ndarray:  # (rows, classes): may it be this one, in the order of `classes_`
-        """Which classes a row may have, by conformal prediction; the predicted one is always among them.
+        """Which classes a row may have, by conformal prediction; the likeliest is always among them.
 
         DataError: as for `predict`, or a number is predicted. SettingsError: the model does not know the level.
         """
         require_kind(self.task, wants_set=True)
-        output = self._output_of_checked(frame)
-        return self._conformal()(output, self._predicted_codes(output), level)
+        return self._conformal()(self._output_of_checked(frame), level)
 
     def _conformal(self) -> Any:
         if self.conformal is None:

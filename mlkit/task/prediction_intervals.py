@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DataError, SettingsError
-from .metrics import predicted_codes
 from .task import Task
 
 # %% auto #0
@@ -120,13 +119,13 @@ class PredictionSets(_OfLevels):
     def __call__(
         self,
         output: np.ndarray,  # probabilities (rows, classes)
-        predicted: np.ndarray,  # codes (rows,)
         level: float = 0.9,  # of `LEVELS`
     ) -> np.ndarray:  # (rows, classes): may it be this one?
         "The classes that each row may have. SettingsError: the model does not know this level."
         self.check(level)
-        possible = np.asarray(output) >= self.least[level]
-        possible[np.arange(len(possible)), predicted] = True
+        output = np.asarray(output)
+        possible = output >= self.least[level]
+        possible[np.arange(len(output)), output.argmax(axis=1)] = True
         return possible
 
     def to_dict(self) -> dict[str, Any]:
@@ -203,7 +202,6 @@ def measure_coverage(
     conformal: Conformal,
     truth: np.ndarray,  # codes or numbers of test rows
     output: np.ndarray,
-    threshold: float = 0.5,  # binary: positive from this probability on
 ) -> list[Coverage]:  # one a level
     "Count how many truths the intervals or sets of each level hold."
     from mlkit.task.intervals import proportion_interval
@@ -214,7 +212,7 @@ def measure_coverage(
             low, high = conformal(output, level).T
             inside, size = (low <= truth) & (truth <= high), float(np.mean(high - low))
         else:
-            possible = conformal(output, np.asarray(predicted_codes(output, threshold)), level)
+            possible = conformal(output, level)
             inside, size = possible[rows, truth], float(possible.sum(axis=1).mean())
         least, most = map(float, proportion_interval(inside.sum(), len(inside)))
         found.append(Coverage(level, float(inside.mean()), least, most, size))
@@ -225,7 +223,6 @@ def coverage_json(
     conformal: Conformal,
     truth: np.ndarray,  # codes or numbers of test rows
     output: np.ndarray,
-    threshold: float = 0.5,  # binary: positive from this probability on
 ) -> list[dict[str, float]]:  # as `Coverage`
     "The same for `metrics.json`."
-    return [asdict(each) for each in measure_coverage(conformal, truth, output, threshold)]
+    return [asdict(each) for each in measure_coverage(conformal, truth, output)]

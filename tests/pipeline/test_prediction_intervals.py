@@ -2,6 +2,7 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -146,6 +147,19 @@ def test_the_other_question_is_refused_in_one_line(prices, kinds, price_package,
         kind_package.predict_interval(rows)
 
 
+def test_a_low_threshold_leaves_sets_as_they_are(tmp_path):
+    """A decision weighs costs; a set says what may be true, and holds what was asked, not more."""
+    leaves = pd.Series(np.where(RNG.random(ROWS) < 0.05 + 0.4 * (SIZE > 7), "yes", "no"), name="leaves")
+    model = MLKitClassifier(**EXACT, split="chance").fit(FLATS[LEARN], leaves[LEARN])
+    predictor = replace(load_predictor(model.save(tmp_path / "model").folder), threshold=0.1)
+    FLATS[NEW].to_csv(tmp_path / "new.csv", index=False)
+    score_source(predictor, str(tmp_path / "new.csv"), str(tmp_path / "out.csv"), level=0.8)
+    scored, truth = pd.read_csv(tmp_path / "out.csv"), leaves[NEW].reset_index(drop=True)
+    held = [one in may.split(" | ") for one, may in zip(truth, scored["prediction.set"], strict=True)]
+    assert abs(np.mean(held) - 0.8) < 0.04
+    assert ((scored["prediction"] == "yes") & (scored["prediction.set"] == "no")).any()
+
+
 def test_few_rows_know_few_levels():
     few = fit_prediction_intervals(np.arange(30.0), np.arange(30.0) + np.sin(np.arange(30.0)))
     assert few.levels == (0.5, 0.8, 0.9)
@@ -156,7 +170,7 @@ def test_few_rows_know_few_levels():
         few(np.zeros(2), 0.99)
     none = fit_prediction_sets(np.zeros(0, dtype=int), np.zeros((0, 2)))
     with pytest.raises(SettingsError, match="it has none at all"):
-        none(np.array([[0.5, 0.5]]), np.array([0]), 0.9)
+        none(np.array([[0.5, 0.5]]), 0.9)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(LEVELS), st.integers(400, 3_000), st.booleans())
