@@ -436,7 +436,7 @@ class SavedModel:
         rows: Any,  # raw rows, as for `predict`
         level: float = 0.9,  # share of the truths that it shall hold: 0.5, 0.8, 0.9, 0.95 or 0.99
     ) -> np.ndarray:  # (rows, classes): may it be this one, in the order of `classes_`
-        "Which classes a row may have, the likeliest always. DataError: a number is predicted. SettingsError: there is no such level."
+        "Which classes a row may have; the likeliest always. DataError: a number is predicted. SettingsError: no such level."
         require_kind(self.predictor.task, wants_set=True)
         self.predictor.check_level(level)
         return self.predictor.intervals(self._output(rows)[0], level)
