@@ -44,4 +44,5 @@ def summarise(table: TableSpec, plan: PreprocessingPlan) -> str:  # one line
     if kinds["text"]:
         what.append(f"{kinds['text']} text{'s' * (kinds['text'] > 1)}")
     derived = f"; derived: {', '.join(each.name for each in table.derived)}" if table.derived else ""
-    return f"{used} of {len(table.columns)} columns used: {', '.join(what)}{derived}"
+    learned = f"; learned: {', '.join(each.name for each in plan.transformers)}" if plan.transformers else ""
+    return f"{used} of {len(table.columns)} columns used: {', '.join(what)}{derived}{learned}"

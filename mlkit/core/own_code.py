@@ -331,8 +331,14 @@ def describe_code_error(
     while trace is not None:
         lines.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
         trace = trace.tb_next
-    where = next((f", line {line} of {file}" for file, line in reversed(lines) if file in places), "")
+    own = ((line, place) for file, line in reversed(lines) for place in places if _is_at(file, place))
+    where = next((f", line {line} of {place}" for line, place in own), "")
     return f"{kind}{missing}{where}"
+
+
+def _is_at(file: str, place: str) -> bool:
+    "Is this file the one of that place, carried along or in the project's folder?"
+    return file == place or Path(file).as_posix().endswith(f"/{place}")
 
 # %% ../../nbs/core/15_own_code.ipynb #524728e0
 class _Unpickler(pickle.Unpickler):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FeatureKind: TypeAlias = Literal["number", "category"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Transformer = TypeVar("_Transformer")
 _MARK = "__mlkit_feature__"
 
 # %% auto #0
@@ -32,23 +33,30 @@ class FeatureDeclaration(NamedTuple):
     inputs: tuple[str, ...] = ()  # columns, in the order of its parameters; empty: called like these
     output: str = ""  # the name of what it gives; empty: called like the function
     kind: FeatureKind | Literal["auto"] = "auto"  # auto: seen from what it gives
+    learns: bool = False  # is it a scikit-learn transformer, or a function that makes one?
 
 
 @overload
 def feature(function: _Function, /) -> _Function: ...
 @overload
+def feature(transformer: _Transformer, /, *, inputs: Sequence[str], output: str = "") -> _Transformer: ...
+@overload
 def feature(
     *, inputs: Sequence[str] = (), output: str = "", kind: FeatureKind | Literal["auto"] = "auto"
 ) -> Callable[[_Function], _Function]: ...
 def feature(
-    function: Any = None,  # of columns, each a pandas Series; gives one value a row
+    function: Any = None,  # of columns, each a pandas Series; gives one value a row. Or a scikit-learn transformer
     /,
     *,
     inputs: Sequence[str] = (),  # columns, in the order of its parameters; none: they are called like these
     output: str = "",  # name of what it gives; empty: the function's own
     kind: FeatureKind | Literal["auto"] = "auto",  # auto: seen from what it gives
 ) -> Any:  # the function itself
-    "Declare a function as a feature: `[prepare] features = project.features:NAME` makes it an input of the model."
+    """Declare a function as a feature: `[prepare] features = project.features:NAME` makes it an input of the model.
+
+    Or a scikit-learn transformer, its class, or a function without parameters that makes one: it learns from the
+    rows that a model is trained on, in each fold anew.
+    """
     if kind not in ("auto", "number", "category"):
         raise SettingsError(f"feature: kind is one of auto, number, category, not '{kind}'")
     said = FeatureDeclaration((inputs,) if isinstance(inputs, str) else tuple(inputs), output, kind)
@@ -66,16 +74,14 @@ def read_declaration(
 ) -> FeatureDeclaration:  # nothing left open but the kind
     "What a function takes and gives. SettingsError: it cannot be told."
     named = f"prepare.features names '{path[:80]}'"
+    said = getattr(function, _MARK, FeatureDeclaration())
+    output = said.output or split_code_path(path)[1]
+    if hasattr(function, "fit") and hasattr(function, "transform"):
+        return _learned(said, named, output)
     if not callable(function):
         raise SettingsError(f"{named}, which is no function but a {type(function).__name__}")
-    if hasattr(function, "transform"):
-        raise SettingsError(
-            f"{named}, which learns (fit and transform), and a feature is a function of the cells of one row; put it before "
-            "an estimator of your own, which learns from training rows alone: [train] models = project.estimators:NAME"
-        )
     if inspect.isclass(function):
-        raise SettingsError(f"{named}, which is a class and no function")
-    said = getattr(function, _MARK, FeatureDeclaration())
+        raise SettingsError(f"{named}, which is a class and no function, and has no fit and transform")
     try:
         parameters = [
             each for each in inspect.signature(function).parameters.values() if each.default is each.empty
@@ -83,11 +89,25 @@ def read_declaration(
     except (TypeError, ValueError):
         parameters = []
     plain = all(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in parameters)
+    if said.inputs and not parameters:
+        return _learned(said, named, output)
     inputs = said.inputs or tuple(each.name for each in parameters if plain)
     if not inputs or (plain and len(inputs) != len(parameters)):
         many = pluralise(len(parameters), "parameter")
         raise SettingsError(f"{named}, which has {many}; name a column for each: @feature(inputs=[...])")
-    return FeatureDeclaration(inputs, said.output or split_code_path(path)[1], said.kind)
+    return FeatureDeclaration(inputs, output, said.kind)
+
+
+def _learned(said: FeatureDeclaration, named: str, output: str) -> FeatureDeclaration:
+    "What a transformer says of itself. SettingsError: it does not name its columns, or promises words."
+    if not said.inputs:
+        raise SettingsError(
+            f"{named}, which learns (fit and transform); name its columns in a module of yours, such as "
+            f"project/features.py: {output} = feature({output}(), inputs=[...])"
+        )
+    if said.kind == "category":
+        raise SettingsError(f"{named}, a transformer, and these give numbers; leave kind out")
+    return FeatureDeclaration(said.inputs, output, "number", learns=True)
 
 # %% ../../nbs/core/16_own_feature.ipynb #de973d51
 class _WrongResult(ValueError):

@@ -78,9 +78,12 @@ def own_code_needs(
 ) -> tuple[list[str], list[str]]:  # modules of mlkit and libraries, beyond those of the light server
     "What a server needs for the code of a project: pandas for features, and all of the model where it is no graph."
     own = manifest.get("own_code")
-    if not own or not (own["features"] or own["models"]):
-        return [], []  # metrics score, and a server does not
-    if "model.onnx" in manifest["files"]:
+    graph = (
+        "model.onnx" in manifest["files"]
+    )  # it holds estimators and transformers; metrics score, and no server does
+    if not own or not (own["features"] or (not graph and (own["models"] or own.get("transformers")))):
+        return [], []
+    if graph:
         return [*_CODE_MODULES], [*own["libraries"]]
     boosted = [name for name in ("lightgbm",) if name in manifest.get("packages", {})]
     return [*_CODE_MODULES, *_MODEL_MODULES], sorted({*_MODEL_LIBRARIES, *own["libraries"], *boosted})

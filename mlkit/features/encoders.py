@@ -5,10 +5,12 @@
 # %% ../../nbs/features/01_encoders.ipynb #2fe6747d
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import reduce
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,9 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 from threadpoolctl import threadpool_limits
+
+from ..core.own_code import OwnCode
+from .own_transformers import OwnTransformer, TransformerStep
 
 if TYPE_CHECKING:
     from mlkit.task.task import Task
@@ -69,10 +74,18 @@ class PreprocessingPlan:
 
     inputs: dict[str, InputPlan] = field(default_factory=dict)
     seed: int = 42  # of the inner folds, and of the numbers that stand for words
+    transformers: tuple[OwnTransformer, ...] = ()  # of the project; they learn with the model
+
+    @property
+    def code(self) -> OwnCode:
+        "The modules of the project that the transformers need."
+        return reduce(operator.or_, (each.code for each in self.transformers), OwnCode())
 
     def to_dict(self) -> dict[str, Any]:
         "What `plan.json` holds."
-        return {"seed": self.seed, "inputs": {name: how.to_dict() for name, how in self.inputs.items()}}
+        written = {"seed": self.seed, "inputs": {name: how.to_dict() for name, how in self.inputs.items()}}
+        own = [each.to_dict() for each in self.transformers]
+        return written | ({"transformers": own, "code": self.code.to_dict()} if own else {})
 
     @classmethod
     def from_dict(cls, said: dict[str, Any]) -> PreprocessingPlan:
@@ -81,7 +94,11 @@ class PreprocessingPlan:
         def tuples(how: dict[str, Any]) -> dict[str, Any]:
             return {name: tuple(value) if isinstance(value, list) else value for name, value in how.items()}
 
-        return cls({name: InputPlan(**tuples(how)) for name, how in said["inputs"].items()}, said["seed"])
+        code = OwnCode.from_dict(said.get("code", {}))
+        own = tuple(OwnTransformer.from_dict(each, code) for each in said.get("transformers", []))
+        return cls(
+            {name: InputPlan(**tuples(how)) for name, how in said["inputs"].items()}, said["seed"], own
+        )
 
 # %% ../../nbs/features/01_encoders.ipynb #d5270dcb
 class RangeClipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -267,7 +284,18 @@ def make_encoder(
         else:
             branches.append((label, *_number_branch(how, names, chosen, wants)))
     marks = _missing_indicator_branches(chosen) + _top_indicator_branches(chosen) if wants != "raw" else []
-    return ColumnTransformer([*branches, *marks], sparse_threshold=0)
+    own = [
+        (f"own {each.name}", _own_steps(each, wants, plan.seed), [*each.inputs]) for each in plan.transformers
+    ]
+    return ColumnTransformer([*branches, *marks, *own], sparse_threshold=0)
+
+
+def _own_steps(own: OwnTransformer, wants: str, seed: int) -> Pipeline:
+    "A transformer of the project; what it gives is filled and scaled like other numbers."
+    numbers = InputPlan("number", impute="" if wants == "raw" else "median", scale="standard")
+    filled = number_steps(numbers, wants)
+    more = [] if isinstance(filled, str) else [step for _, step in filled.steps]
+    return make_pipeline(TransformerStep(own.function, own.name, seed), *more)
 
 
 def _number_branch(how: InputPlan, names: list[str], chosen: dict[str, InputPlan], wants: str) -> Any:

@@ -33,15 +33,30 @@ def describe_column_plans(
                 "what and why": _sentences(column.kind_reason, what),
             }
         )
-    return lines + [
-        {
-            "column": each.name,
-            "kind": "own feature" if isinstance(each, OwnFeature) else "derived",
-            "used": "yes",
-            "what and why": _sentences("computed in every row", plan.inputs[each.name].why),
-        }
-        for each in table.derived
-    ]
+    return (
+        lines
+        + [
+            {
+                "column": each.name,
+                "kind": "own feature" if isinstance(each, OwnFeature) else "derived",
+                "used": "yes",
+                "what and why": _sentences("computed in every row", plan.inputs[each.name].why),
+            }
+            for each in table.derived
+        ]
+        + [
+            {
+                "column": each.name,
+                "kind": "own transformer",
+                "used": "yes",
+                "what and why": _sentences(
+                    f"learned by {each.function} from {', '.join(each.inputs)}, in each fold anew",
+                    f"gives {', '.join(each.outputs)}" if each.outputs != (each.name,) else "",
+                ),
+            }
+            for each in plan.transformers
+        ]
+    )
 
 
 def _sentences(*said: str) -> str:

@@ -268,6 +268,7 @@ def train_model(
         learned, fitted = max((learned, fitted), attempt(other), key=lambda pair: sign * pair[0])
     paths = {best.family, *(part["family"] for part in parts)}
     code, _ = find_own_code(path for path in paths if "." in path or ":" in path)
+    code |= data.plan.code
     return Model(data.task, table, use_one_core(fitted), best.family, best.settings, code=code)
 
 # %% ../../nbs/models/08_model.ipynb #bbc4adde

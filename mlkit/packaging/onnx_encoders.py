@@ -21,6 +21,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from ..core.errors import PackageError
 from mlkit.features.encoders import (
     DISTANCE_TOLERANCE,
     ROUNDED_DIGITS,
@@ -28,7 +29,15 @@ from mlkit.features.encoders import (
     RangeClipper,
     ReproducibleSVD,
 )
-from .onnx_graph import DOUBLE, FLOAT, EncodedInputs, OnnxGraph, concatenate_attribute
+from ..features.own_transformers import TransformerStep
+from mlkit.packaging.onnx_graph import (
+    DOUBLE,
+    FLOAT,
+    EncodedInputs,
+    OnnxGraph,
+    concatenate_attribute,
+    convert_with_skl2onnx,
+)
 
 # %% auto #0
 __all__ = ['ZERO_POWER', 'UNKNOWN_WORD', 'branch_steps', 'branch_key', 'add_number_branches', 'Vocabulary', 'tabulate_branch',
@@ -136,6 +145,14 @@ def _keep_columns(graph: OnnxGraph, x: str, steps: Sequence[ColumnTransformer]) 
     "The columns that were compared with, and are not wanted any more, stand at the end."
     return graph.columns(x, range(len(steps[0].transformers_[0][2])))
 
+
+def _transform(graph: OnnxGraph, x: str, steps: Sequence[TransformerStep]) -> str:
+    "What an own transformer of numbers gives."
+    [step] = steps
+    made = convert_with_skl2onnx(graph, step.transformer_, step.n_features_in_)
+    given = graph.cast(graph.insert_model(made, x), FLOAT)
+    return graph.add("Where", graph.add("IsInf", given), np.float32("nan"), given)
+
 # %% ../../nbs/packaging/04_onnx_encoders.ipynb #9db8a1f0
 _STEPS: dict[type, Callable[[OnnxGraph, str, Any], str]] = {
     SimpleImputer: _fill,
@@ -146,6 +163,7 @@ _STEPS: dict[type, Callable[[OnnxGraph, str, Any], str]] = {
     PowerTransformer: _power,
     NearestRowsImputer: _neighbours,
     ColumnTransformer: _keep_columns,
+    TransformerStep: _transform,
 }
 
 
@@ -157,9 +175,10 @@ def branch_steps(branch: Any) -> list[Any]:
 
 
 def branch_key(branch: Any) -> tuple[Any, ...]:
-    "Equal for branches that can be computed together; one that looks for neighbours stands alone."
+    "Equal for branches that can be computed together; one that looks for neighbours, or is the project's, stands alone."
     return tuple(
-        step if isinstance(step, NearestRowsImputer) else type(step) for step in branch_steps(branch)
+        step if isinstance(step, NearestRowsImputer | TransformerStep) else type(step)
+        for step in branch_steps(branch)
     )
 
 
@@ -292,6 +311,7 @@ def add_encoder(
         found = range(encoder.output_indices_[label].start, encoder.output_indices_[label].stop)
         if not found:
             continue
+        _require_simple(branch, names, words)
         kind: Any = "text" if isinstance(names, str) else "words" if names[0] in words else None
         groups[kind or branch_key(branch)].append((branch, names, found))
     for kind, group in groups.items():
@@ -307,3 +327,12 @@ def add_encoder(
     double = any(is_double for _, is_double in parts)
     made = [x if is_double or not double else graph.cast(x, DOUBLE) for x, is_double in parts]
     return EncodedInputs(graph.concatenate(made), double, np.argsort(order))
+
+
+def _require_simple(branch: Any, names: Any, words: Sequence[str]) -> None:
+    "PackageError: an own transformer crosses words with other columns, which no table of words can hold."
+    first = next(iter(branch_steps(branch)), None)
+    if isinstance(first, TransformerStep) and len(names) > 1 and {*names} & {*words}:
+        raise PackageError(
+            f"{first.path} reads several columns, words among them, and cannot be written as ONNX"
+        )

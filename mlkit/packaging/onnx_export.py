@@ -13,8 +13,15 @@ from onnx import ModelProto, checker, helper
 from ..core.errors import PackageError
 from ..inference.row_reader import is_text_input
 from ..models.calibration import Calibrator, FinalModel
-from .onnx_graph import FLOAT, ML_OPSET_VERSION, OPSET_VERSION, STRING, OnnxGraph
-from .onnx_models import NeedsConverter, add_estimator
+from mlkit.packaging.onnx_graph import (
+    FLOAT,
+    ML_OPSET_VERSION,
+    OPSET_VERSION,
+    STRING,
+    NeedsConverter,
+    OnnxGraph,
+)
+from .onnx_models import add_estimator
 
 # %% auto #0
 __all__ = ['add_probabilities', 'to_onnx']

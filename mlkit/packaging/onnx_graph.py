@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, compose, helper, inliner, numpy_helper
 
+from ..core.errors import PackageError
+
 # %% auto #0
 __all__ = ['FLOAT', 'DOUBLE', 'STRING', 'OPSET_VERSION', 'ML_OPSET_VERSION', 'OnnxGraph', 'EncodedInputs', 'as_float64',
-           'concatenate_attribute', 'apply_link']
+           'concatenate_attribute', 'apply_link', 'NeedsConverter', 'convert_with_skl2onnx']
 
 # %% ../../nbs/packaging/03_onnx_graph.ipynb #bb379a3f
 FLOAT, DOUBLE, STRING = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.STRING
@@ -102,3 +104,27 @@ def concatenate_attribute(steps: Sequence[Any], name: str) -> np.ndarray:
 def apply_link(graph: OnnxGraph, margins: str, outputs: int) -> str:
     "Probabilities from margins: sigmoid for two classes, softmax for more."
     return graph.add("Sigmoid", margins) if outputs == 1 else graph.add("Softmax", margins, axis=-1)
+
+# %% ../../nbs/packaging/03_onnx_graph.ipynb #ae77de63
+class NeedsConverter(Exception):
+    "The operators of other converters are needed."
+
+
+def convert_with_skl2onnx(
+    graph: OnnxGraph,  # that it shall be a part of
+    fitted: Any,  # an estimator or transformer of numbers
+    columns: int,  # that go in
+    options: dict[Any, Any] | None = None,
+) -> ModelProto:
+    "What skl2onnx makes of it. PackageError: it cannot; NeedsConverter: the graph has newer operators."
+    if graph.ml == ML_OPSET_VERSION:
+        raise NeedsConverter
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+
+    kinds, opsets = [("x", FloatTensorType([None, columns]))], {"": OPSET_VERSION, "ai.onnx.ml": graph.ml}
+    try:
+        return convert_sklearn(fitted, initial_types=kinds, options=options, target_opset=opsets)
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:150]
+        raise PackageError(f"{type(fitted).__name__} cannot be written as ONNX: {reason}") from error

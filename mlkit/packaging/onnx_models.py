@@ -34,11 +34,11 @@ from mlkit.packaging.onnx_graph import (
     DOUBLE,
     FLOAT,
     ML_OPSET_VERSION,
-    OPSET_VERSION,
     EncodedInputs,
     OnnxGraph,
     apply_link,
     as_float64,
+    convert_with_skl2onnx,
 )
 from mlkit.packaging.onnx_trees import (
     TreeArrays,
@@ -51,7 +51,7 @@ from mlkit.packaging.onnx_trees import (
 )
 
 # %% auto #0
-__all__ = ['add_trees', 'NeedsConverter', 'add_converted_model', 'add_model', 'add_estimator']
+__all__ = ['add_trees', 'add_converted_model', 'add_model', 'add_estimator']
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #96a5bf3c
 def _linear(graph: OnnxGraph, model: Any, encoded: EncodedInputs) -> str:
@@ -143,25 +143,10 @@ def _with_log_target(graph: OnnxGraph, model: LogTargetRegressor, encoded: Encod
     return graph.add("Min", graph.add("Max", numbers, 0.0), model.highest_)
 
 # %% ../../nbs/packaging/05_onnx_models.ipynb #2639dc0d
-class NeedsConverter(Exception):
-    "The operators of other converters are needed."
-
-
 def add_converted_model(graph: OnnxGraph, model: Any, encoded: EncodedInputs) -> str:
     "What skl2onnx makes of a model. PackageError: it cannot."
-    if graph.ml == ML_OPSET_VERSION:
-        raise NeedsConverter
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
-
-    kind = FloatTensorType([None, model.n_features_in_])
     options = {id(model): {"zipmap": False}} if is_classifier(model) else None
-    opsets = {"": OPSET_VERSION, "ai.onnx.ml": graph.ml}
-    try:
-        made = convert_sklearn(model, initial_types=[("x", kind)], options=options, target_opset=opsets)
-    except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:150]
-        raise PackageError(f"{type(model).__name__} cannot be written as ONNX: {reason}") from error
+    made = convert_with_skl2onnx(graph, model, model.n_features_in_, options)
     inputs = graph.columns(
         graph.cast(encoded.tensor, FLOAT) if encoded.is_float64 else encoded.tensor,
         encoded.column_order.tolist(),

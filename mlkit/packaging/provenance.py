@@ -13,6 +13,7 @@ from typing import Any
 
 from ..core.errors import SettingsError
 from ..core.own_code import OwnCode, find_own_code, split_code_path
+from ..features.own_transformers import transformers_in
 from ..models.calibration import FinalModel
 from .parity import OnnxExport
 
@@ -76,6 +77,7 @@ def own_code_facts(
     members = model.settings.get("members", [])
     families = sorted({model.family, *(each["family"] for each in members)})
     features = {each.name: each.function for each in model.table.own_features}
+    transformers = {each.name: each.path for each in transformers_in(model.estimator)}
     metrics = {each.name: each.path for each in model.task.own_metrics}
     if "" in metrics.values():
         raise SettingsError(
@@ -86,9 +88,10 @@ def own_code_facts(
     if not code:
         return {}, {}
     models = [name for name in families if split_code_path(name)[0] in code.modules]
-    needs = find_own_code([*features.values(), *models])[1]
+    needs = find_own_code([*features.values(), *transformers.values(), *models])[1]
     facts = {"features": features, "models": models, "files": [place for place, _ in code.files]}
     facts |= {"metrics": metrics} if metrics else {}
+    facts |= {"transformers": transformers} if transformers else {}
     return facts | {"libraries": sorted({*needs, *(["pandas"] if features else [])})}, needs
 
 

@@ -360,7 +360,7 @@ WRONG = {
     "class": ("wrong:Keeper", "which is a class and no function"),
     "transformer": (
         "sklearn.preprocessing:StandardScaler",
-        "which learns (fit and transform), and a feature is a function",
+        "which learns (fit and transform); name its columns in a module of yours",
     ),
     "no_inputs": ("wrong:nothing", "which has 0 parameters; name a column for each"),
     "broken_module": ("broken:x", "its module fails: ZeroDivisionError, line 1 of broken.py"),

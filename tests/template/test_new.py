@@ -115,7 +115,7 @@ def switched(made, ran, tmp_path_factory) -> tuple[Path, str]:
 def test_what_depends_on_an_example_that_is_switched_on_runs_again_and_nothing_else(switched):
     again = re.findall(r"^✓ \d\d_(\w+)", switched[1], re.MULTILINE)
     assert again == ["problem", "validate", "prepare", "train", "evaluate", "explain", "package"]
-    assert "derived: smoker_bmi" in switched[1]
+    assert "derived: smoker_bmi; learned: region_cost" in switched[1]
     assert re.search(r"project\.estimators:LogRidge, profit .*; best of 3 trials", switched[1])
     number = r"[-\d.,e+]+"
     assert re.search(rf"profit {number} \({number} to {number}\); baseline {number}; fit", switched[1])
