@@ -13,8 +13,7 @@ import pandas as pd
 
 from .data.table_spec import TableSpec
 from .features.encoders import PreprocessingPlan
-from .features.plan import PLAN_TABLE_STYLE
-from .features.plan_table import describe_column_plans
+from .features.plan_table import PLAN_TABLE_STYLE, describe_column_plans
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler

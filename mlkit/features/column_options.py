@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -17,7 +17,7 @@ from ..data.table_spec import TableSpec
 
 # %% auto #0
 __all__ = ['OPTION_CHOICES', 'OPTION_KINDS', 'OPTION_NAMES', 'NO_OVERRIDE', 'EXAMPLE_COLUMNS', 'ColumnOverride', 'split_options',
-           'parse_column_override', 'parse_column_overrides', 'check_column_overrides']
+           'parse_column_override', 'parse_column_overrides', 'with_monotone', 'check_column_overrides']
 
 # %% ../../nbs/features/03_column_options.ipynb #06a00d47
 _NUMERIC_KINDS = ("number", "numbers", "boolean", "date")
@@ -27,6 +27,7 @@ OPTION_CHOICES = {
     "encode": ("auto", "onehot", "ordinal", "target"),
     "use": ("yes", "no"),
     "kind": KINDS,
+    "monotone": ("+", "-"),
 }
 OPTION_KINDS = {  # the kinds of column that an option is for; one that is not here is for all
     "impute": (*_NUMERIC_KINDS, "category"),
@@ -34,8 +35,9 @@ OPTION_KINDS = {  # the kinds of column that an option is for; one that is not h
     "scale": _NUMERIC_KINDS,
     "encode": ("category",),
     "order": ("category",),
+    "monotone": ("number", "boolean", "category"),
 }
-OPTION_NAMES = ("impute", "fill", "scale", "encode", "order", "use", "kind", "missing")
+OPTION_NAMES = ("impute", "fill", "scale", "encode", "order", "use", "kind", "missing", "monotone")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class ColumnOverride:
     use: str = ""
     kind: str = ""
     missing: tuple[str, ...] = ()  # what stands for nothing in this column
+    monotone: str = ""  # +: the prediction never falls as the column rises; -: never rises
 
 
 NO_OVERRIDE = ColumnOverride()
@@ -121,6 +124,33 @@ def parse_column_overrides(
     return wishes, problems
 
 
+def with_monotone(
+    columns: str,  # the parameter `columns`
+    signs: Mapping[str, int],  # by column: 1 or -1
+    names: Sequence[str],  # of the table's columns
+) -> str:
+    "The same, with `monotone` for some columns. SettingsError: there is no such column or sign."
+    parts = [part.strip() for part in columns.split("|") if part.strip()]
+    for name, sign in signs.items():
+        if name not in names:
+            raise SettingsError(
+                f"monotone names {name!r}, which is no column{hint_at_columns(str(name), names)}"
+            )
+        if isinstance(sign, bool) or sign not in (1, -1):
+            raise SettingsError(f"monotone[{name!r}] is 1 or -1, not {sign!r:.40}")
+        word = f"monotone={'+' if sign == 1 else '-'}"
+        place = next(
+            (at for at, part in enumerate(parts) if part.rpartition(":")[0].strip() == name.strip()), None
+        )
+        if place is None:
+            parts.append(f"{name}: {word}")
+        elif "monotone=" not in parts[place]:
+            parts[place] += f" {word}"
+        elif word not in parts[place]:
+            raise SettingsError(f"monotone says {sign} of {name!r}, and columns the contrary; keep one")
+    return " | ".join(parts)
+
+
 def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
@@ -141,6 +171,10 @@ def _override_problems(
         yield "fill goes with impute=constant"
     if wish.order and wish.encode != "ordinal":
         yield "order goes with encode=ordinal"
+    if wish.monotone and column.kind == "category" and wish.encode != "ordinal":
+        yield "monotone needs an order, and a category has one with encode=ordinal order=…"
+    if wish.monotone and wish.impute == "model":
+        yield "monotone goes with no impute=model, where other columns have a say"
     if column.kind == "category":
         if wish.impute in ("mean", "median", "model") and wish.encode != "ordinal":
             yield f"a category has no {wish.impute}; use impute=most_frequent or impute=constant"
@@ -174,6 +208,7 @@ def check_column_overrides(
     wishes: dict[str, ColumnOverride],
     table: TableSpec,
     problems: Sequence[str] = (),  # those that are known already
+    classes: int = 0,  # that are predicted; 0: a number, or it is not known
 ) -> None:
     "SettingsError with a line for everything that is wrong."
     strange = [
@@ -181,5 +216,10 @@ def check_column_overrides(
         for name, wish in wishes.items()
         for what in _override_problems(wish, name, table)
     ]
+    if classes > 2:
+        manner = f"monotone is for numbers and two classes, not for {classes}"
+        strange += [
+            f"prepare.columns: {_short(name)!r}: {manner}" for name, wish in wishes.items() if wish.monotone
+        ]
     if problems or strange:
         raise SettingsError("\n".join([*problems, *strange]))

@@ -33,6 +33,7 @@ from sklearn.preprocessing import (
 )
 from threadpoolctl import threadpool_limits
 
+from ..core.errors import SettingsError
 from ..core.own_code import OwnCode
 from .own_transformers import OwnTransformer, TransformerStep
 
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
     from mlkit.task.task import Task
 
 # %% auto #0
-__all__ = ['DISTANCE_TOLERANCE', 'ROUNDED_DIGITS', 'InputPlan', 'PreprocessingPlan', 'RangeClipper', 'NearestRowsImputer',
-           'number_steps', 'make_missing_indicator', 'make_top_indicator', 'rank_categories', 'category_steps',
-           'single_threaded', 'ReproducibleSVD', 'text_steps', 'simplify_input_plan', 'make_encoder']
+__all__ = ['DISTANCE_TOLERANCE', 'ROUNDED_DIGITS', 'MONOTONE_LABELS', 'InputPlan', 'PreprocessingPlan', 'RangeClipper',
+           'NearestRowsImputer', 'number_steps', 'make_missing_indicator', 'make_top_indicator', 'rank_categories',
+           'category_steps', 'single_threaded', 'ReproducibleSVD', 'text_steps', 'simplify_input_plan', 'make_encoder']
 
 # %% ../../nbs/features/01_encoders.ipynb #c4e11f1b
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class InputPlan:
     parts: int = 0  # a text: how many numbers stand for its words; 0: one for each word
     models: str = "all"  # who gets it: all, scaled (linear, neural), trees or none
     top_code: float | None = None  # the end of its scale: another input says where it has been reached
+    monotone: int = 0  # 1: the prediction never falls as it rises; -1: never rises
 
     def to_dict(self) -> dict[str, Any]:
         "What is not as usual."
@@ -80,6 +82,22 @@ class PreprocessingPlan:
     def code(self) -> OwnCode:
         "The modules of the project that the transformers need."
         return reduce(operator.or_, (each.code for each in self.transformers), OwnCode())
+
+    @property
+    def monotone(self) -> dict[str, int]:
+        "The inputs in which the prediction only rises (1) or only falls (-1)."
+        return {name: how.monotone for name, how in self.inputs.items() if how.monotone}
+
+    def with_transformers(self, found: Sequence[OwnTransformer]) -> PreprocessingPlan:
+        "The same with transformers of the project. SettingsError: one reads an input that is to be monotone."
+        for each in found:
+            for name in each.inputs:
+                if name in self.monotone:
+                    raise SettingsError(
+                        f"{each.function} reads '{name}', and what it learns from it need not rise or fall with it; leave "
+                        f"the transformer or monotone of '{name}' out"
+                    )
+        return replace(self, transformers=tuple(found))
 
     def to_dict(self) -> dict[str, Any]:
         "What `plan.json` holds."
@@ -264,6 +282,9 @@ def _inputs_for_family(plan: PreprocessingPlan, wants: str) -> dict[str, InputPl
     return {name: how for name, how in plan.inputs.items() if how.models in who}
 
 # %% ../../nbs/features/01_encoders.ipynb #24456ef1
+MONOTONE_LABELS = {1: "rising", -1: "falling"}  # of branches
+
+
 def make_encoder(
     plan: PreprocessingPlan,
     wants: str,  # scaled, filled or raw: what the model can take
@@ -275,7 +296,7 @@ def make_encoder(
         groups[simplify_input_plan(how, wants)].append(name)
     branches: list[tuple[str, Any, Any]] = []
     for how, names in groups.items():
-        label = f"{how.kind} {len(branches)}"
+        label = f"{MONOTONE_LABELS.get(how.monotone, how.kind)} {len(branches)}"
         if how.kind == "text":
             branches += [(f"{label}.{k}", text_steps(how, plan.seed), name) for k, name in enumerate(names)]
         elif how.kind == "category":
@@ -300,7 +321,11 @@ def _own_steps(own: OwnTransformer, wants: str, seed: int) -> Pipeline:
 
 def _number_branch(how: InputPlan, names: list[str], chosen: dict[str, InputPlan], wants: str) -> Any:
     "Steps and columns of numbers that are treated alike."
-    numbers = [name for name, other in chosen.items() if other.kind == "number" and name not in names]
+    numbers = [
+        name
+        for name, other in chosen.items()
+        if other.kind == "number" and name not in names and not other.monotone
+    ]
     others = numbers if how.impute == "model" else []
     return number_steps(how, wants, len(names), len(others)), names + others
 
@@ -317,5 +342,12 @@ def _missing_indicator_branches(chosen: dict[str, InputPlan]) -> list[tuple[str,
 
 def _top_indicator_branches(chosen: dict[str, InputPlan]) -> list[tuple[str, Any, list[str]]]:
     "The inputs that say where the scale of another one ends."
-    tops = [(name, how.top_code) for name, how in chosen.items() if how.top_code is not None]
-    return [(f"top {place}", make_top_indicator(top), [name]) for place, (name, top) in enumerate(tops)]
+    tops = [(name, how) for name, how in chosen.items() if how.top_code is not None]
+    return [
+        (
+            f"{MONOTONE_LABELS.get(how.monotone, 'top')} top {place}",
+            make_top_indicator(how.top_code or 0.0),
+            [name],
+        )
+        for place, (name, how) in enumerate(tops)
+    ]

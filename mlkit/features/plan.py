@@ -35,14 +35,15 @@ from mlkit.features.column_options import (
 )
 from .encoders import InputPlan, PreprocessingPlan, single_threaded, text_steps
 from .interactions import find_interactions, parse_interactions, sample_positions
+from .monotone import held_monotone, without_derived
 from ..task.copy_groups import copy_groups
 from ..task.task import Task, encode_target, target_values
 
 # %% auto #0
 __all__ = ['MAX_SYMMETRIC_SKEWNESS', 'MIN_POWER_SKEWNESS', 'CONSTANT_REASON', 'IMPUTATION_LABELS', 'SCALING_LABELS', 'MIN_OWNERS',
-           'FoldMethod', 'PLAN_TABLE_STYLE', 'infer_feature_specs', 'skewness', 'plan_number', 'mark_top_code',
-           'plan_date_part', 'plan_category', 'note_owners', 'plan_text', 'is_text_informative', 'target_as_numbers',
-           'add_interactions', 'make_plan', 'make_folds', 'make_target_frame']
+           'FoldMethod', 'infer_feature_specs', 'skewness', 'plan_number', 'mark_top_code', 'plan_date_part',
+           'plan_category', 'note_owners', 'plan_text', 'is_text_informative', 'target_as_numbers', 'add_interactions',
+           'make_plan', 'make_folds', 'make_target_frame']
 
 # %% ../../nbs/features/04_plan.ipynb #a3cd9ec4
 def infer_feature_specs(
@@ -74,7 +75,7 @@ def infer_feature_specs(
     notes = [name for name, what in found.items() if what == FREE_TEXT and table[name].kind == "category"]
     if notes := [name for name in notes if name not in kinds]:  # a note is never learned as a whole
         table = infer(kinds=kinds | dict.fromkeys(notes, "text"))
-    check_column_overrides(wishes, table, unknown + problems)
+    check_column_overrides(wishes, table, unknown + problems, len(task.classes))
     unwanted |= {name for name, wish in wishes.items() if wish.use == "no"}
     table = table.drop(dict.fromkeys(sorted(unwanted - {task.target}), "left out, as asked"))
     secret = {
@@ -380,7 +381,11 @@ def make_plan(
         treated |= _plan_column(column, table.input_kinds, inputs, max_categories, wish, whose)
         if answer is not None and wish.use != "yes":
             treated = _without_uninformative_text(treated, inputs, answer, seed)
-    for name, kind in ((each.name, each.kind) for each in table.derived):
+    signs = {name for name, how in treated.items() if how.monotone}
+    for name, kind, reads in ((each.name, each.kind, each.inputs) for each in table.derived):
+        if held := [read for read in reads if read in signs]:
+            treated[name] = without_derived(name, held[0], (combined or {}).get(name, ""))
+            continue
         if kind == "category":
             column = ColumnSpec(name, "category")
             how = plan_category(inputs[name], column, max_categories, ColumnOverride(encode=encode))
@@ -420,7 +425,7 @@ def _plan_column(
         else:
             how = plan_date_part(values, kind, f"{name}_sin" in kinds, wish)
         told = any(other.mark and other.models == "all" for other in treated.values())
-        treated[name] = replace(how, mark=how.mark and not told)
+        treated[name] = held_monotone(replace(how, mark=how.mark and not told), name, wish)
     return treated
 
 
@@ -491,10 +496,3 @@ def make_target_frame(
     few = copies is not None and len(np.unique(copies)) < 2 * folds  # clusters of rows, and no copies
     number = make_folds(truth, task, folds, way["how"], groups, seed, None if few else copies)
     return pd.DataFrame({"target": truth, "fold": number})
-
-# %% ../../nbs/features/04_plan.ipynb #811cf6f0
-PLAN_TABLE_STYLE = [
-    {"selector": "th, td", "props": "text-align: left; vertical-align: top; padding: 0.3em 0.8em 0.3em 0"},
-    {"selector": "td", "props": "border-top: 1px solid #D5DBE1"},
-    {"selector": "caption", "props": "text-align: left; padding-bottom: 0.5em"},
-]

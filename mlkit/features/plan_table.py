@@ -12,7 +12,7 @@ from ..data.table_spec import TableSpec
 from .encoders import PreprocessingPlan
 
 # %% auto #0
-__all__ = ['describe_column_plans']
+__all__ = ['PLAN_TABLE_STYLE', 'describe_column_plans']
 
 # %% ../../nbs/features/05_plan_table.ipynb #c7e87417
 def describe_column_plans(
@@ -39,7 +39,7 @@ def describe_column_plans(
             {
                 "column": each.name,
                 "kind": "own feature" if isinstance(each, OwnFeature) else "derived",
-                "used": "yes",
+                "used": "no" if plan.inputs[each.name].models == "none" else "yes",
                 "what and why": _sentences("computed in every row", plan.inputs[each.name].why),
             }
             for each in table.derived
@@ -72,3 +72,10 @@ def _group_equal_plans(column: ColumnSpec, names: tuple[str, ...], plan: Preproc
         alike.setdefault(plan.inputs[name].why, []).append(name[start:])
     said = [why if parts == ["text"] else f"{why}: {', '.join(parts)}" for why, parts in alike.items()]
     return "; ".join(said)
+
+# %% ../../nbs/features/05_plan_table.ipynb #7f2d56b3
+PLAN_TABLE_STYLE = [
+    {"selector": "th, td", "props": "text-align: left; vertical-align: top; padding: 0.3em 0.8em 0.3em 0"},
+    {"selector": "td", "props": "border-top: 1px solid #D5DBE1"},
+    {"selector": "caption", "props": "text-align: left; padding-bottom: 0.5em"},
+]

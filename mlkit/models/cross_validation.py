@@ -25,6 +25,7 @@ from ..core.errors import DataError, MLKitError
 from ..core.parallel import MULTITHREAD_ROWS, WorkerPool, limit_threads
 from ..core.run_folder import RunFolder
 from ..features.encoders import PreprocessingPlan, make_encoder
+from ..features.monotone import hold_monotone, monotone_signs
 from .ensemble import Ensemble
 from .families import MAX_BOOSTING_STEPS, fit_with_early_stopping, get_family, make_model
 from .time_budget import fit_until, spread_deadlines
@@ -59,10 +60,10 @@ def fit_estimator(
     with silence_fit_warnings(), limit_threads(len(inputs)):
         if isinstance(copy, Ensemble):
             return copy.fit(inputs, truth, until)
-        if math.isinf(until) or not isinstance(copy, Pipeline):
+        if not isinstance(copy, Pipeline):
             return copy.fit(inputs, truth)
         encoded = copy[:-1].fit_transform(inputs, truth)
-        fit_until(copy[-1], encoded, truth, until)
+        fit_until(hold_monotone(copy[-1], monotone_signs(copy[0])), encoded, truth, until)
         return copy
 
 
@@ -105,6 +106,7 @@ class EncodedFold(NamedTuple):
     answers: np.ndarray
     known: Any  # some of the training rows, as others would see them
     train_sample_truth: np.ndarray
+    signs: np.ndarray  # of the encoded columns, from `monotone_signs`
 
 
 @dataclass
@@ -182,7 +184,15 @@ def encode_fold(
     known, encoder = sample_rows(learn, TRAIN_SAMPLE_ROWS, place), make_encoder(data.plan, wants, data.task)
     learned = encoder.fit_transform(data.inputs.iloc[learn], data.truth[learn])
     views = [encoder.transform(data.inputs.iloc[part]) for part in (unseen, known)]
-    part = EncodedFold(learned, data.truth[learn], views[0], data.truth[unseen], views[1], data.truth[known])
+    part = EncodedFold(
+        learned,
+        data.truth[learn],
+        views[0],
+        data.truth[unseen],
+        views[1],
+        data.truth[known],
+        monotone_signs(encoder),
+    )
     if psutil.virtual_memory().available > 20 * learned.nbytes:
         data.encoded_folds[place, wants] = part
     return part
@@ -240,7 +250,7 @@ def _fit_fold(data: TrainingData, piece: FoldJob) -> tuple[Any, int]:
     "The model of one fold, and the number of steps, if it was found here."
     family, task = get_family(piece.family), data.task
     part = encode_fold(data, piece.place, family.wants)
-    model = make_model(piece.family, piece.settings, task, 1, piece.seed)
+    model = hold_monotone(make_model(piece.family, piece.settings, task, 1, piece.seed), part.signs)
     if not family.stops_early or "steps" in piece.settings:
         return fit_until(model, part.learned, part.truth, piece.until), 0
     most = MAX_BOOSTING_STEPS if len(task.classes) < 6 else MAX_BOOSTING_STEPS // len(task.classes)

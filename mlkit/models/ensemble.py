@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 
 from ..core.parallel import limit_threads
+from ..features.monotone import hold_monotone, monotone_signs
 from .time_budget import fit_until, spread_deadlines
 
 # %% auto #0
@@ -65,8 +66,9 @@ class Ensemble(BaseEstimator):
         encoded = {wants: encoder.fit_transform(inputs, truth) for wants, encoder in self.encoders_.items()}
 
         def train(wants: str, model: Any, end: float) -> Any:
+            held = hold_monotone(clone(model), monotone_signs(self.encoders_[wants]))
             with limit_threads(len(truth)):
-                return fit_until(clone(model), encoded[wants], truth, end)
+                return fit_until(held, encoded[wants], truth, end)
 
         with ThreadPoolExecutor(self.n_jobs) as threads:
             ends = spread_deadlines(len(self.members), 0, self.n_jobs, until)

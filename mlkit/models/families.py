@@ -85,6 +85,7 @@ class Family(NamedTuple):
     ]  # starting points of the search, the most promising first
     stops_early: bool = False  # boosting steps are stopped early by validation rows
     last: dict[str, Any] = {}  # hyperparameters of the last training on all rows, where time is well spent
+    can_be_monotone: bool = False  # can it be held to rise, or fall, with an input?
 
     @property
     def start(self) -> dict[str, Any]:
@@ -380,9 +381,11 @@ def _neural_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
 # %% ../../nbs/models/01_families.ipynb #ee6b8e3c
 FAMILIES: dict[str, Family] = {  # from simple to complex
     "linear": Family("scaled", _linear, _linear_space, _linear_starts),
-    "tree": Family("filled", _tree, _tree_space, _tree_starts),
-    "boosting": Family("raw", _boosting, _boosting_space, _boosting_starts, stops_early=True),
-    "forest": Family("filled", _forest, _forest_space, _forest_starts),
+    "tree": Family("filled", _tree, _tree_space, _tree_starts, can_be_monotone=True),
+    "boosting": Family(
+        "raw", _boosting, _boosting_space, _boosting_starts, stops_early=True, can_be_monotone=True
+    ),
+    "forest": Family("filled", _forest, _forest_space, _forest_starts, can_be_monotone=True),
     "neural": Family("scaled", _neural, _neural_space, _neural_starts, last={"networks": 3}),
 }
 DEFAULT_FAMILIES = ("linear", "tree", "forest", "boosting", "neural")

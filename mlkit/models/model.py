@@ -322,7 +322,7 @@ def find_model(
     assert chosen is not None, "search returns with a finished trial or not at all"
     seconds = estimate_chosen_seconds(chosen, tried, judged) / workers.jobs if budget else 0.0
     model = train_model(chosen, data, table, jobs, seed, end, seconds)
-    missing = unreached_families(tried, models, data.task)
+    missing = unreached_families(tried, models, data)
     return SearchResult(model, chosen, tried, workers.cluster_error, missing)
 
 

@@ -27,6 +27,7 @@ from mlkit.models.cross_validation import (
 )
 from mlkit.models.families import (
     DEFAULT_FAMILIES,
+    FAMILIES,
     choose_families,
     dataset_traits,
     get_family,
@@ -34,11 +35,11 @@ from mlkit.models.families import (
 )
 from .sampler import FamilySettings, TrialSampler, is_promising
 from .trials import Trial, best_trial, best_trial_by_family
-from ..task.task import Task, score_output
+from ..task.task import score_output
 
 # %% auto #0
 __all__ = ['TrialListener', 'search_trials', 'check_search_settings', 'estimate_final_seconds', 'estimate_training_seconds',
-           'fit_folds_to_budget', 'unreached_families']
+           'fit_folds_to_budget', 'unreached_families', 'able_families']
 
 # %% ../../nbs/models/06_search.ipynb #0087c213
 TrialListener = Callable[
@@ -63,7 +64,8 @@ def search_trials(
 ) -> list[Trial]:  # in the order in which they were made
     "Look for the best model. DataError when none could be trained at all."
     check_search_settings(trials, budget, jobs)
-    names, facts = choose_families(models, data.task), dataset_traits(data.truth, data.task, data.min_leaf)
+    names, facts = able_families(models, data), dataset_traits(data.truth, data.task, data.min_leaf)
+    first = [(name, own) for name, own in first if name in able_families([name], data, some=False)]
     asker, done, waves = TrialSampler(data.task, facts, names, seed, first), list[Trial](), 0
     trials = max(trials, len(first))
     end = time.time() + budget if budget else math.inf
@@ -153,7 +155,7 @@ def fit_folds_to_budget(
     seed: int = 42,
 ) -> TrainingData:  # with smaller folds, where the time would not be enough for each family
     "Measure each family on few rows, and let folds learn from as many as there is time for."
-    names, learned = choose_families(models, data.task), max(len(learn) for learn, _ in data.folds)
+    names, learned = able_families(models, data), max(len(learn) for learn, _ in data.folds)
     if not budget or learned <= 2 * _PILOT_ROWS:
         return data
     facts, pilot = dataset_traits(data.truth, data.task), with_fold_rows(data, _PILOT_ROWS)
@@ -170,14 +172,40 @@ def fit_folds_to_budget(
 def unreached_families(
     tried: Sequence[Trial],
     models: Sequence[str],  # families and import paths that were asked for
-    task: Task,
+    data: TrainingData,
 ) -> dict[str, str]:  # family -> why there is no score of it
     "Families without a trial that was judged."
     judged = {trial.family for trial in tried if trial.state == "complete" or _is_judged(trial)}
     failed = {trial.family: f"failed: {trial.note}" for trial in tried if trial.state == "failed"}
     late = {trial.family: trial.note for trial in tried if trial.note == OUT_OF_TIME}
-    names = [name for name in choose_families(models, task) if name not in judged]
-    return {name: failed.get(name) or late.get(name) or "its turn did not come" for name in names}
+    able = able_families(models, data)
+    names = [name for name in choose_families(models, data.task) if name not in judged]
+    unable = {
+        name: f"cannot be held monotone in {', '.join(data.plan.monotone)}"
+        for name in names
+        if name not in able
+    }
+    return {
+        name: failed.get(name) or late.get(name) or unable.get(name) or "its turn did not come"
+        for name in names
+    }
+
+
+def able_families(
+    models: Sequence[str],  # families and import paths that are asked for
+    data: TrainingData,
+    some: bool = True,  # does one have to be left?
+) -> list[str]:
+    "Those that can do what the plan wants. SettingsError: none can."
+    names, held = choose_families(models, data.task), data.plan.monotone
+    able = [name for name in names if not held or get_family(name).can_be_monotone]
+    if able or not some:
+        return able
+    fit = " ".join(name for name, family in FAMILIES.items() if family.can_be_monotone)
+    raise SettingsError(
+        f"train.models names {' '.join(names)}, and none of them can be held monotone in '{next(iter(held))}'; name "
+        f"one of {fit}"
+    )
 
 
 def _is_judged(trial: Trial) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ def manifest_facts(
     git: dict[str, Any] | None,  # from `git_state`
     subject: str = "",  # column that says whose data a row is; empty: nobody has said
     review: str = "",  # which predictions a person looks at; empty: none
+    monotone: Mapping[str, Any] | None = None,  # from `check_monotone`
 ) -> dict[str, Any]:
     "The facts in the manifest, besides the digests of the files."
     names = ("metric", "score", "interval", "baseline", "goal", "reached", "fit")
@@ -120,5 +122,6 @@ def manifest_facts(
             "parity": export.to_dict(),
         }
         | ({"own_code": own} if own else {})
+        | ({"monotone": dict(monotone)} if monotone else {})
         | {name: said.strip() for name, said in (("subject", subject), ("review", review)) if said.strip()}
     )

@@ -110,9 +110,7 @@ class MLKitEstimator(BaseEstimator):
         metric: str | Callable[..., float] = "auto",  # what the search goes by: auto, a name, or a function
         test_size: float = 0.0,  # share of the rows for a test set of its own; 0: none, metrics by cross-validation
         ensemble: bool = True,  # several models together, where that is better than the best one alone
-        choose: Literal[
-            "best", "one_se"
-        ] = "best",  # one_se: the simplest within one standard error of the best
+        choose: Literal["best", "one_se"] = "best",  # one_se: the simplest within one standard error
         refit: bool = False,  # after the evaluation, train the same once more on all rows
         jobs: int = 0,  # processor cores; 0: all
         seed: int = 42,
@@ -127,6 +125,8 @@ class MLKitEstimator(BaseEstimator):
         groups: str = "",  # split by group: the column of which rows with the same value stay together
         time: str = "",  # split by time: the column that orders the rows
         extra_metrics: MetricList = "",  # reported beside the usual ones: names, paths or functions (y_true, y_pred)
+        monotone: Mapping[str, int]
+        | None = None,  # columns with which it never falls (1), or never rises (-1)
     ):
         self.budget = budget
         self.trials = trials
@@ -146,6 +146,7 @@ class MLKitEstimator(BaseEstimator):
         self.groups = groups
         self.time = time
         self.extra_metrics = extra_metrics
+        self.monotone = monotone
 
     def fit(
         self,

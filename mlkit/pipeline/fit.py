@@ -79,6 +79,8 @@ def fit(
     group_column: str = "",  # split by group: rows with the same value stay together
     columns: str = "",  # what to do to columns, such as `age: missing=-1 | code: kind=category`
     metrics: MetricList = "",  # reported beside the usual ones: names, paths or functions
+    monotone: Mapping[str, int]
+    | None = None,  # columns with which the prediction never falls (1), or rises (-1)
 ) -> Model:  # with predict, predict_proba, classes_ and metrics
     """Learn to predict `target` from the other columns of `frame`.
 
@@ -289,12 +291,14 @@ _TYPES: dict[str, tuple[Any, str]] = {  # of the arguments of `fit`
     "True or False": (bool, "ensemble refit"),
     "a text or a list of texts": ((str, Sequence), "models known"),
     "a text, a function, or a list of them": ((str, Callable, Sequence), "metrics"),
+    "a dict of columns and signs": ((Mapping, type(None)), "monotone"),
 }
 
 
 _OF_TABLE = {  # arguments of `fit`, and what `split_and_prepare` calls them
     "on_leak": "on_leak", "known": "known", "duplicates": "duplicates", "task": "task_type", "split": "split",
     "time_column": "time_column", "group_column": "group_column", "columns": "columns", "metrics": "metrics",
+    "monotone": "monotone",
 }  # fmt: skip
 
 

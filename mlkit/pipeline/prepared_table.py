@@ -5,7 +5,7 @@
 # %% ../../nbs/pipeline/15_prepared_table.ipynb #c08d335f
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -123,12 +123,15 @@ def split_and_prepare(
     time_column: str = "",
     group_column: str = "",
     columns: str = "",  # what to do to columns, as in the settings: `age: missing=-1 | code: kind=category`
+    monotone: Mapping[str, int]
+    | None = None,  # columns with which the prediction never falls (1), or rises (-1)
     metrics: Any = "",  # reported beside the usual ones: names, paths or functions
     allow_few: bool = False,  # learn from fewer than 20 rows, and from a class with a single one, and say so
 ) -> PreparedTable:
     "Stages 01 to 04: state the problem, split off test rows, drop what leaks, read the columns, plan."
     import pandas as pd
 
+    from mlkit.features.column_options import with_monotone
     from mlkit.features.plan import (
         add_interactions,
         infer_feature_specs,
@@ -169,6 +172,9 @@ def split_and_prepare(
     problem = state_problem(target, task=task_type, metric=metric, metrics=metrics)
     raw, frame = frame, normalise_table(frame).reset_index(drop=True)
     problem = replace(problem, target=require_columns(frame, target)[0])
+    columns = with_monotone(
+        columns, monotone or {}, [name for name in frame.columns if name != problem.target]
+    )
     written = raw.iloc[:, list(frame).index(problem.target)]
     cells = frame[problem.target]
     frame, shifted = exclude_rows(frame, find_shifted_rows(frame))

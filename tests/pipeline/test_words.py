@@ -106,6 +106,7 @@ def test_what_its_rooms_say_is_put_into_its_words():
         "membership",
         "own_features",
         "own_metric",
+        "own_transformers",
     }, left
 
 
