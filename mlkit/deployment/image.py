@@ -85,7 +85,8 @@ def own_code_needs(
         return [], []
     if graph:
         return [*_CODE_MODULES], [*own["libraries"]]
-    boosted = [name for name in ("lightgbm",) if name in manifest.get("packages", {})]
+    boosters = ("lightgbm", "xgboost", "xgboost-cpu", "catboost")
+    boosted = [name for name in boosters if name in manifest.get("packages", {})]
     return [*_CODE_MODULES, *_MODEL_MODULES], sorted({*_MODEL_LIBRARIES, *own["libraries"], *boosted})
 
 

@@ -73,5 +73,6 @@ def hold_monotone(
     if signs.any():
         inner = getattr(model, "regressor", model)
         name = "monotonic_cst" if "monotonic_cst" in inner.get_params() else "monotone_constraints"
-        inner.set_params(**{name: signs.tolist()})
+        is_text = type(inner).__module__.startswith(("xgboost", "catboost"))
+        inner.set_params(**{name: f"({','.join(map(str, signs))})" if is_text else signs.tolist()})
     return model

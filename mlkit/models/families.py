@@ -35,14 +35,15 @@ from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import split_list
 from ..features.encoders import PreprocessingPlan, make_encoder
 from ..features.plan import MIN_POWER_SKEWNESS, skewness
+from . import extra_boosting
 from .imported_models import make_imported_model, search_space_of
 from .time_budget import stop_growing_at
 from ..task.task import Task
 
 # %% auto #0
-__all__ = ['MAX_BOOSTING_STEPS', 'FAMILIES', 'DEFAULT_FAMILIES', 'MIN_LEAF_SETTINGS', 'DatasetTraits', 'dataset_traits', 'Family',
-           'LogTargetRegressor', 'import_lightgbm', 'fit_with_early_stopping', 'with_min_leaf', 'get_family',
-           'choose_families', 'make_model', 'make_estimator']
+__all__ = ['MAX_BOOSTING_STEPS', 'FAMILIES', 'DEFAULT_FAMILIES', 'EXTRA_FAMILIES', 'MIN_LEAF_SETTINGS', 'DatasetTraits',
+           'dataset_traits', 'Family', 'LogTargetRegressor', 'import_lightgbm', 'fit_with_early_stopping',
+           'with_min_leaf', 'get_family', 'choose_families', 'make_model', 'make_estimator']
 
 # %% ../../nbs/models/01_families.ipynb #fb726554
 class DatasetTraits(NamedTuple):
@@ -324,6 +325,9 @@ def fit_with_early_stopping(
         return grown, steps
     known = np.isin(validation_truth, truth) if is_classifier(model) else np.full(len(validation_truth), True)
     validation_inputs, validation_truth = validation_inputs[known], validation_truth[known]
+    if extra_boosting.is_extra_model(model):
+        extra, watched = extra_boosting.with_steps(model, most), (validation_inputs, validation_truth)
+        return extra, extra_boosting.fit_extra(extra, inputs, truth, until, watched, _EARLY_STOPPING_STEPS)
     if hasattr(model, "n_estimators"):
         stop = [
             import_lightgbm().early_stopping(_EARLY_STOPPING_STEPS, verbose=False),
@@ -390,6 +394,25 @@ FAMILIES: dict[str, Family] = {  # from simple to complex
 }
 DEFAULT_FAMILIES = ("linear", "tree", "forest", "boosting", "neural")
 
+
+def _extra_family(
+    build: Callable[[bool, dict[str, Any], int, int], Any], space: Callable[..., dict[str, Any]], starts: Any
+) -> Family:
+    "A family of another library of boosting; a skewed target is learned by its logarithm, classes are not weighed."
+
+    def scaled(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
+        model = build(regression, settings, jobs, seed)
+        return _with_target_scale(model, settings) if regression else model
+
+    def wider(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
+        return space(ask, facts) | (_scale_space(ask, facts) if facts.regression else {})
+
+    return Family("raw", scaled, wider, starts, stops_early=True, can_be_monotone=True)
+
+
+# tried where they are installed and asked for
+EXTRA_FAMILIES = {name: _extra_family(*parts) for name, parts in extra_boosting.EXTRA_MODELS.items()}
+
 # %% ../../nbs/models/01_families.ipynb #ffd4efba
 MIN_LEAF_SETTINGS = {"tree": "min_samples_leaf", "forest": "min_samples_leaf", "boosting": "min_leaf"}
 
@@ -415,8 +438,8 @@ def get_family(
     name: str,  # of FAMILIES, or an import path
 ) -> Family:
     "The family of that name."
-    if name in FAMILIES:
-        return FAMILIES[name]
+    if name in FAMILIES or name in EXTRA_FAMILIES:
+        return (FAMILIES | EXTRA_FAMILIES)[name]
 
     def build(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
         return make_imported_model(name, regression, jobs, seed, settings)
@@ -437,8 +460,12 @@ def choose_families(
     for name in names:
         if name in FAMILIES:
             continue
+        if name in EXTRA_FAMILIES:
+            extra_boosting.require_extra(name)
+            continue
         if "." not in name and ":" not in name:
-            near = did_you_mean(name, FAMILIES) or f"; there are {' '.join(FAMILIES)}, and import paths"
+            known = [*FAMILIES, *EXTRA_FAMILIES]
+            near = did_you_mean(name, known) or f"; there are {' '.join(known)}, and import paths"
             raise SettingsError(f"train.models names '{name[:60]}', which is no family{near}")
         if task:
             make_imported_model(name, task.type == "regression", 1, 0)

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .extra_boosting import fit_extra, is_extra_model
+
 # %% auto #0
 __all__ = ['stop_growing_at', 'fit_until', 'seconds_to_train', 'spread_deadlines', 'free_cores']
 
@@ -45,6 +47,9 @@ def fit_until(
     inner = getattr(model, "regressor", model)
     if math.isinf(until):
         return model.fit(inputs, truth)
+    if inner is model and is_extra_model(model):
+        fit_extra(model, inputs, truth, until)
+        return model
     if type(inner).__module__.startswith("lightgbm"):
         return model.fit(inputs, truth, callbacks=stop_growing_at(until))
     if (

@@ -28,6 +28,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..core.errors import PackageError
 from ..models.ensemble import Ensemble
+from ..models.extra_boosting import is_extra_model
 from ..models.families import LogTargetRegressor, import_lightgbm
 from .onnx_encoders import Vocabulary, add_encoder
 from mlkit.packaging.onnx_graph import (
@@ -42,6 +43,7 @@ from mlkit.packaging.onnx_graph import (
 )
 from mlkit.packaging.onnx_trees import (
     TreeArrays,
+    convert_extra,
     convert_histogram_boosting,
     convert_lightgbm,
     convert_sklearn_tree,
@@ -179,6 +181,13 @@ _MODELS: dict[type, Callable[[OnnxGraph, Any, EncodedInputs], str]] = {
 
 def add_model(graph: OnnxGraph, model: Any, encoded: EncodedInputs) -> str:
     "What a model says, float64: (rows, 1) for numbers and the second of two classes, else (rows, classes)."
+    if is_extra_model(model):
+        said = add_trees(graph, convert_extra(model), encoded, rounded=True)
+        return (
+            apply_link(graph, said, len(model.classes_) if len(model.classes_) > 2 else 1)
+            if is_classifier(model)
+            else said
+        )
     light = import_lightgbm()
     own = light is not None and type(model) in (light.LGBMClassifier, light.LGBMRegressor)
     return _MODELS.get(type(model), _boosting if own else add_converted_model)(graph, model, encoded)

@@ -5,14 +5,17 @@
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #3daef123
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 # %% auto #0
-__all__ = ['TreeArrays', 'sum_trees', 'convert_sklearn_tree', 'convert_histogram_boosting', 'convert_lightgbm',
+__all__ = ['TreeArrays', 'sum_trees', 'convert_sklearn_tree', 'convert_histogram_boosting', 'convert_lightgbm', 'convert_extra',
            'tree_ensemble_attributes', 'tree_ensemble_regressor_attributes']
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #0f08bc56
@@ -170,6 +173,71 @@ def _convert_lightgbm_tree(root: dict[str, Any], output: int, outputs: int) -> T
     left, right = links.T
     return TreeArrays(
         feature, threshold, left, right, missing_goes_left, values, np.array([0]), np.zeros(outputs)
+    )
+
+# %% ../../nbs/packaging/02_onnx_trees.ipynb #e0a65598
+def convert_extra(
+    model: Any,  # fitted, of XGBoost or CatBoost
+) -> TreeArrays:
+    "The trees of XGBoost or CatBoost: margins, or numbers."
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "model.json")
+        if type(model).__module__.startswith("catboost"):
+            model.save_model(str(file), format="json")
+            return _convert_catboost(json.loads(file.read_text(encoding="utf-8")))
+        booster = model.get_booster()
+        if booster.attr("best_iteration") is not None:
+            booster = booster[: int(booster.attr("best_iteration")) + 1]
+        booster.save_model(file)
+        return _convert_xgboost(json.loads(file.read_text(encoding="utf-8"))["learner"])
+
+
+def _convert_xgboost(said: dict[str, Any]) -> TreeArrays:
+    grown, about = said["gradient_booster"]["model"], said["learner_model_param"]
+    outputs = max(1, int(about["num_class"]))
+    base = np.atleast_1d(np.array(json.loads(about["base_score"]), dtype=np.float64))
+    if said["objective"]["name"] == "binary:logistic":
+        base = np.log(base / (1 - base))
+    trees = [
+        _convert_xgboost_tree(tree, output, outputs)
+        for tree, output in zip(grown["trees"], grown["tree_info"], strict=True)
+    ]
+    return replace(sum_trees(trees), base=np.broadcast_to(base, outputs).copy())
+
+
+def _convert_xgboost_tree(tree: dict[str, Any], output: int, outputs: int) -> TreeArrays:
+    left, right = np.array(tree["left_children"]), np.array(tree["right_children"])
+    leaf, said = left < 0, np.array(tree["split_conditions"], dtype=np.float32)
+    values = np.zeros((len(left), outputs))
+    values[leaf, output] = said[leaf]
+    feature = np.where(leaf, -1, np.array(tree["split_indices"]))
+    threshold = np.nextafter(said, np.float32(-np.inf)).astype(np.float64)
+    gaps = np.array(tree["default_left"], dtype=bool)
+    return TreeArrays(feature, threshold, left, right, gaps, values, np.array([0]), np.zeros(outputs))
+
+
+def _convert_catboost(said: dict[str, Any]) -> TreeArrays:
+    gaps = [each["nan_value_treatment"] != "AsTrue" for each in said["features_info"]["float_features"]]
+    scale, base = said["scale_and_bias"]
+    trees = [_convert_catboost_tree(tree, np.array(gaps), len(base)) for tree in said["oblivious_trees"]]
+    return replace(sum_trees(trees, scale), base=np.array(base, dtype=np.float64))
+
+
+def _convert_catboost_tree(tree: dict[str, Any], gaps: np.ndarray, outputs: int) -> TreeArrays:
+    splits = (tree["splits"] or [])[::-1]  # the last question is the highest bit of a leaf's number
+    depth = len(splits)
+    level = np.concatenate([np.full(2**k, k) for k in range(depth + 1)])  # nodes in order, level by level
+    inner, number = level < depth, np.arange(len(level))
+    ask = np.where(inner, level, 0)
+    column = np.array([each["float_feature_index"] for each in splits] or [0])
+    border = np.array([each["border"] for each in splits] or [0.0])
+    feature = np.where(inner, column[ask], -1)
+    values = np.zeros((len(level), outputs))
+    values[~inner] = np.reshape(tree["leaf_values"], (2**depth, outputs))
+    left, right = np.where(inner, 2 * number + 1, -1), np.where(inner, 2 * number + 2, -1)
+    known = gaps[np.maximum(feature, 0)]
+    return TreeArrays(
+        feature, border[ask].astype(np.float64), left, right, known, values, np.array([0]), np.zeros(outputs)
     )
 
 # %% ../../nbs/packaging/02_onnx_trees.ipynb #d13c1bf8

@@ -17,7 +17,9 @@ from ..core.formatting import describe_mlflow_error, without_nan
 from ..data.table_spec import TableSpec
 from ..inference.row_reader import is_text_input
 from ..models.calibration import FinalModel
+from ..models.extra_boosting import is_extra_model
 from .onnx_export import to_onnx
+from .onnx_trees import convert_extra
 from ..task.metrics import predicted_codes
 
 # %% auto #0
@@ -101,6 +103,8 @@ def tree_thresholds(
         yield part.tree_.threshold
     elif hasattr(part, "booster_"):
         yield part.booster_.trees_to_dataframe().threshold.dropna().to_numpy()
+    elif is_extra_model(part):
+        yield convert_extra(part).threshold
     elif hasattr(part, "_predictors"):
         yield from tree_thresholds(part._predictors)
     elif hasattr(part, "nodes"):

@@ -38,6 +38,7 @@ def git_state(
 
 
 _VERSIONED_LIBRARIES = (
+    "catboost",
     "joblib",
     "lightgbm",
     "numpy",
@@ -47,6 +48,8 @@ _VERSIONED_LIBRARIES = (
     "pyarrow",
     "scikit-learn",
     "scipy",
+    "xgboost",
+    "xgboost-cpu",
 )
 
 

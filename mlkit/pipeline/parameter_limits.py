@@ -66,9 +66,7 @@ class WordList:
 
 
 _LIBRARY_CLASSES = {  # of libraries that people name alone, a class as an example
-    "xgboost": "xgboost.XGBClassifier",
     "lightgbm": "lightgbm.LGBMClassifier",
-    "catboost": "catboost.CatBoostClassifier",
     "sklearn": "sklearn.svm.SVC",
 }
 
@@ -145,7 +143,9 @@ PARAMETER_LIMITS: dict[str, Limit] = {
     "prepare.folds": NumberRange(2),
     "prepare.max_categories": NumberRange(1),
     "train.models": WordList(
-        ("linear", "tree", "boosting", "forest", "neural"), several=True, path="sklearn.svm.SVC"
+        ("linear", "tree", "boosting", "forest", "neural", "xgboost", "catboost"),
+        several=True,
+        path="sklearn.svm.SVC",
     ),
     "train.trials": NumberRange(1),
     "train.budget": NumberRange(UNLIMITED, lifted=True),
