@@ -152,6 +152,7 @@ _BY_METRIC: dict[str, tuple[_LossKind, bool]] = {  # the kind of loss, and wheth
     "recall": ("recall", True),
     "f1": ("f1", True),
     "roc_auc_ovr": ("pairs", False),
+    "quadratic_kappa": ("weighted", False),
     "log_loss": ("log_loss", False),
     "brier": ("brier", True),
     "r2": ("squared", False),

@@ -126,7 +126,7 @@ _SHARE = NumberRange(0, 1, ends=False)
 _CLUSTER = TextRule("empty, or an address such as tcp://host:8786", r"|[a-z]+://[^/\s]+(:\d+)?/?")
 _METRICS = tuple(
     "roc_auc average_precision f1_macro accuracy balanced_accuracy precision recall f1 precision_macro recall_macro "
-    "roc_auc_ovr log_loss brier r2 mae rmse medae mape rmsle poisson_deviance tweedie_deviance pinball_10 "
+    "roc_auc_ovr quadratic_kappa log_loss brier r2 mae rmse medae mape rmsle poisson_deviance tweedie_deviance pinball_10 "
     "pinball_90".split()
 )
 PARAMETER_LIMITS: dict[str, Limit] = {

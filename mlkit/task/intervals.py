@@ -368,6 +368,9 @@ def _label_interval(
         return mover_interval(*class_share_intervals(metric, counts, confidence), together)
     if metric == "f1":
         return f1_interval(counts, 1, confidence)
+    if metric == "quadratic_kappa":
+        value, pulls = METRICS[metric].function(counts), influence_values(metric, truth, output, threshold)
+        return _bounded_interval(value, 0.0, pulls, "up to 1", confidence)
     hits, of = {
         "accuracy": (counts.trace(), counts.sum()),
         "recall": (counts[1, 1], counts[1].sum()),
@@ -395,9 +398,8 @@ def _bounded_interval(
             return value, value
         low, high = proportion_interval(value * len(pulls), len(pulls), confidence)
         return float(low), float(high)
-    return _with_value_inside(
-        value, *transformed_interval(max(value - flattered, value / 2), pulls, scale, confidence)
-    )
+    middle = max(value - flattered, value / 2) if flattered else value
+    return _with_value_inside(value, *transformed_interval(middle, pulls, scale, confidence))
 
 # %% ../../nbs/task/05_intervals.ipynb #7e3b878a
 def grouped_spread(
@@ -430,7 +432,13 @@ def widen_interval(
     if isinstance(metric, OwnMetric):
         return tuple(value + times * (end - value) if end != value else value for end in (low, high))  # type: ignore[return-value]
     metric = metric if isinstance(metric, str) else metric.name
-    scale = "up to 1" if metric == "r2" else "0 to 1" if METRICS[metric].greater_is_better else "from 0"
+    scale = (
+        "up to 1"
+        if metric in ("r2", "quadratic_kappa")
+        else "0 to 1"
+        if METRICS[metric].greater_is_better
+        else "from 0"
+    )
     there, back, _ = _SCALE_TRANSFORMS[scale]
     least, most = {"up to 1": (-math.inf, 1.0), "from 0": (0.0, math.inf), "0 to 1": (0.0, 1.0)}[scale]
     if not math.isfinite(times):

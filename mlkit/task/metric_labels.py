@@ -18,6 +18,7 @@ METRIC_LABELS = {  # by name
     "precision_macro": "Precision, macro",
     "recall_macro": "Recall, macro",
     "roc_auc_ovr": "AUC-ROC, one against the rest",
+    "quadratic_kappa": "Quadratic kappa",
     "log_loss": "Log loss",
     "brier": "Brier score",
     "r2": "R²",

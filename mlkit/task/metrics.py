@@ -18,8 +18,8 @@ from .metric_labels import LOWER_IS_BETTER, METRIC_LABELS
 __all__ = ['TWEEDIE_POWER', 'TaskType', 'Direction', 'PredictionKind', 'METRICS', 'r2', 'mae', 'rmse', 'medae', 'row_losses',
            'mape', 'rmsle', 'poisson_deviance', 'tweedie_deviance', 'pinball_10', 'pinball_90', 'predicted_codes',
            'confusion_matrix', 'true_positive_share', 'precision', 'recall', 'f1', 'accuracy', 'recall_macro',
-           'precision_macro', 'f1_macro', 'binary_auc', 'roc_auc', 'roc_auc_ovr', 'average_precision', 'brier_score',
-           'log_loss', 'Metric', 'metric_names_for']
+           'precision_macro', 'f1_macro', 'quadratic_kappa', 'binary_auc', 'roc_auc', 'roc_auc_ovr',
+           'average_precision', 'brier_score', 'log_loss', 'Metric', 'metric_names_for']
 
 # %% ../../nbs/task/02_metrics.ipynb #77ffcc4e
 def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -170,6 +170,14 @@ def f1_macro(counts: np.ndarray) -> float:
     "The mean of the F1 of the classes that occur or are predicted."
     return _macro_mean(counts, (counts.sum(0) + counts.sum(1)) / 2, counts.sum(0) + counts.sum(1))
 
+
+def quadratic_kappa(counts: np.ndarray) -> float:
+    "How far ordered classes are missed, squared, against chance (Cohen 1968); 1: never, 0: as by chance."
+    place, total = np.arange(len(counts)), counts.sum()
+    far = (place[:, None] - place) ** 2
+    by_chance = float((far * np.outer(counts.sum(1), counts.sum(0))).sum() / total)
+    return 1 - float((far * counts).sum()) / by_chance if by_chance else math.nan
+
 # %% ../../nbs/task/02_metrics.ipynb #2ff33441
 def binary_auc(
     positive: np.ndarray,  # True for the rows that should come first
@@ -301,6 +309,7 @@ METRICS: dict[str, Metric] = {  # by name
         _metric("precision_macro", _MANY, "label", precision_macro),
         _metric("recall_macro", _MANY, "label", recall_macro),
         _metric("roc_auc_ovr", _MANY, "probability", roc_auc_ovr),
+        _metric("quadratic_kappa", _MANY, "label", quadratic_kappa, lowest=-1.0, is_usual=False),
         _metric("log_loss", _BOTH, "probability", log_loss, highest=math.inf),
         _metric("brier", _TWO, "probability", brier_score),
         _metric("r2", _NUMBER, "number", r2, lowest=-math.inf),

@@ -395,6 +395,8 @@ def complete_task(
     wrong = [*(metric_problem(each, type, subject) for each in stated), goal_problem(problem.goal, metric)]
     if any(wrong):
         raise DataError(next(filter(None, wrong)))
+    if "quadratic_kappa" in [each.name for each in stated]:
+        classes = _require_order(classes, subject)
     reason += (
         f"; {metric.label} {'is its usual metric' if problem.metric == 'auto' else 'was stated as metric'}."
     )
@@ -413,4 +415,19 @@ def complete_task(
         spellings=spellings or {},
         reported=[*problem.metrics],
         own_metrics=[own.for_classes(classes) for own in problem.own_metrics],
+    )
+
+
+def _require_order(
+    classes: list[str],  # numbers in order, then words
+    subject: str,  # whose they are
+) -> list[str]:  # from the least to the greatest
+    "The classes in their order. DataError: it is not known."
+    if not any(math.isnan(parse_target_number(name)) for name in classes):
+        return classes
+    if ordered := ordered_categories(classes):
+        return [*ordered]
+    raise DataError(
+        f"quadratic_kappa is for classes in an order, and that of {subject} is not known; write them as numbers, such as "
+        "1, 2, 3, or as a scale such as low, medium, high"
     )

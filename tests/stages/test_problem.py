@@ -150,7 +150,16 @@ def test_no_metric_fails_or_warns_on_a_fold_without_a_class(name: str) -> None:
         only_one = score_output(name, np.zeros(4, dtype=np.intp), output)
         assert math.isnan(score_output(name, np.zeros(0, dtype=np.intp), output[:0]))
         assert math.isnan(score_output(name, np.zeros(4, dtype=np.intp), output * np.nan))
-    undefined = {"roc_auc", "roc_auc_ovr", "average_precision", "precision", "recall", "f1", "r2"}
+    undefined = {
+        "roc_auc",
+        "roc_auc_ovr",
+        "quadratic_kappa",
+        "average_precision",
+        "precision",
+        "recall",
+        "f1",
+        "r2",
+    }
     assert math.isnan(only_one) == (name in undefined)
 
 

@@ -28,7 +28,7 @@ TRUTH = RNG.poisson(SAID).astype(float)
 
 
 def test_they_are_all_there_and_none_is_usual() -> None:
-    assert {name for name in METRICS if not METRICS[name].is_usual} == set(THEIRS)
+    assert {name for name in METRICS if not METRICS[name].is_usual} == {*THEIRS, "quadratic_kappa"}
     assert not {*metric_names_for("regression")} & {*THEIRS}
     assert {*metric_names_for("regression", stated=True)} == {*metric_names_for("regression"), *THEIRS}
 
@@ -77,3 +77,57 @@ def test_a_model_is_searched_and_scored_by_it() -> None:
     assert low < model.metrics["score"] < high
     with pytest.raises(MLKitError, match="is not for"):
         mlkit.fit(table.assign(count=np.where(TRUTH > 3, "a", "b")), "count", metric="mape")
+
+
+def graded(rows: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of four ordered classes, and probabilities that are mostly right or next to it."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 4, rows)
+    near = np.clip(truth + rng.integers(-1, 2, rows), 0, 3)
+    return truth, 0.7 * np.eye(4)[near] + 0.3 * rng.dirichlet(np.ones(4), rows)
+
+
+def test_quadratic_kappa_is_that_of_scikit_learn_with_an_interval_that_holds() -> None:
+    truth, output = graded(200_000, 1)
+    right = score_output("quadratic_kappa", truth, output)
+    assert right == pytest.approx(sk.cohen_kappa_score(truth, output.argmax(axis=1), weights="quadratic"))
+    held = 0
+    for start in range(0, 100_000, 500):
+        low, high = score_interval("quadratic_kappa", truth[start : start + 500], output[start : start + 500])
+        held += low <= right <= high
+    assert 0.91 <= held / 200 <= 0.99
+    by_chance = score_interval("quadratic_kappa", truth, output[::-1])
+    assert by_chance[0] < 0.01 and by_chance[1] > -0.01
+    assert math.isnan(
+        score_output("quadratic_kappa", np.zeros(5, dtype=int), np.eye(4)[np.zeros(5, dtype=int)])
+    )
+
+
+def test_quadratic_kappa_takes_classes_in_their_order() -> None:
+    truth, output = graded(300)
+    table = pd.DataFrame({"a": output @ np.arange(4), "b": RNG.normal(size=300)})
+    how = {
+        "metric": "quadratic_kappa",
+        "trials": 1,
+        "budget": 0,
+        "models": "tree",
+        "jobs": 1,
+        "split": "chance",
+    }
+    for names in (["very low", "low", "high", "very high"], ["1", "2", "9", "10"]):
+        model = mlkit.fit(table.assign(grade=np.array(names)[truth]), "grade", task="multiclass", **how)
+        assert [str(each) for each in model.classes_] == names and model.metrics["score"] > 0.5
+        low, high = model.metrics["interval"]
+        assert low < model.metrics["score"] < high
+    words = np.array(["oak", "elm", "fir", "ash"])[truth]
+    with pytest.raises(MLKitError, match="quadratic_kappa is for classes in an order"):
+        mlkit.fit(table.assign(grade=words), "grade", **how)
+
+
+def test_the_interval_of_a_negative_r2_holds_too() -> None:
+    rng, held = np.random.default_rng(4), 0
+    for _ in range(300):
+        truth = rng.normal(size=200)
+        low, high = score_interval("r2", truth, rng.normal(0, 0.7, 200))
+        held += low <= -0.49 <= high
+    assert 0.91 <= held / 300 <= 0.99
