@@ -15,7 +15,7 @@ import yaml
 
 from ..core.errors import RunError, SettingsError
 from ..core.files import atomic_write
-from ..core.run_folder import read_journal
+from ..core.run_folder import project_folder, read_journal
 
 DVC_FILE, PARAMETERS_FILE = "dvc.yaml", "params.json"
 _HEAD = """\
@@ -78,7 +78,8 @@ def make_pipeline(
         read = {
             place for each in reads if writers.get(place := _place(run, journal, each)) not in (None, name)
         }
-        deps = sorted(read | _files_of_project(journal["stages"][name].get("sources", {}), name, project))
+        sources = journal["stages"][name].get("sources", {})
+        deps = sorted(read | _files_of_project(project / run, sources, name, project))
         metrics = f"{run}/artifacts/metrics.json"
         stages[name] = {"cmd": f"mlkit dvc stage {name} {run}", "params": [{PARAMETERS_FILE: [name]}]}
         stages[name] |= {"deps": deps} if deps else {}
@@ -104,10 +105,11 @@ def _place(run: str, journal: Mapping[str, Any], artifact: str) -> str:
     return normpath(f"{run}/artifacts/{journal['artifacts'][artifact]['file']}")
 
 
-def _files_of_project(sources: Mapping[str, str], stage: str, project: Path) -> set[str]:
+def _files_of_project(run: Path, sources: Mapping[str, str], stage: str, project: Path) -> set[str]:
     "Files of the project that a stage was made from: tables, and its own notebook."
     root = project.resolve()
-    paths = [Path(each).resolve() for each in sources] + [*root.glob(f"nbs/[0-9][0-9]_{stage}.ipynb")]
+    beside = project_folder(run)
+    paths = [(beside / each).resolve() for each in sources] + [*root.glob(f"nbs/[0-9][0-9]_{stage}.ipynb")]
     return {
         path.relative_to(root).as_posix() for path in paths if path.is_file() and path.is_relative_to(root)
     }

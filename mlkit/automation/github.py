@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from ..core.errors import MLKitError, RunError, SettingsError
+from mlkit.automation.rest_api import (
+    NotPermittedError,
+    RestApi,
+    WriteOutcome,
+    check_address,
+    sticky_mark,
+    write_sticky,
+)
+from ..core.errors import SettingsError
 
 # %% auto #0
-__all__ = ['WriteOutcome', 'NotPermittedError', 'GitHubRepository', 'github_repository', 'call_github', 'read_event',
-           'find_pull_request', 'write_sticky_comment', 'write_issue']
+__all__ = ['GitHubRepository', 'github_repository', 'read_event', 'find_pull_request', 'write_sticky_comment', 'write_issue']
 
 # %% ../../nbs/automation/03_github.ipynb #b06c5e76
-class NotPermittedError(MLKitError):
-    "GitHub does not let this job write; what was to be written stands in the log."
-
-
 @dataclass(frozen=True)
 class GitHubRepository:
     "A repository, and a token that may do something there."
@@ -37,10 +40,13 @@ class GitHubRepository:
             raise SettingsError(
                 f"GITHUB_REPOSITORY is owner/name, not '{self.name[:80]}'; a workflow sets it"
             )
-        if not re.fullmatch(r"https://[^\s/]+\S*|http://(127\.0\.0\.1|localhost)(:\d+)?\S*", self.api):
-            raise SettingsError(
-                f"GITHUB_API_URL is an https address, not '{self.api[:80]}'; a workflow sets it"
-            )
+        check_address(self.api, "GITHUB_API_URL")
+
+    @property
+    def rest(self) -> RestApi:
+        "The repository's part of the API."
+        head = {"Authorization": f"Bearer {self.token}", "Accept": "application/vnd.github+json"}
+        return RestApi("GitHub", "GITHUB_API_URL", self.api, f"/repos/{self.name}", head)
 
 
 def github_repository(
@@ -54,57 +60,6 @@ def github_repository(
     api = environ.get("GITHUB_API_URL", "https://api.github.com").rstrip("/")
     author = environ.get("MLKIT_CI_AUTHOR", "").strip() or "github-actions[bot]"
     return GitHubRepository(api, environ["GITHUB_REPOSITORY"], token, author)
-
-# %% ../../nbs/automation/03_github.ipynb #226fc824
-_SECONDS = 30
-
-
-def call_github(
-    repository: GitHubRepository,
-    method: Literal["GET", "POST", "PATCH"],
-    path: str,  # behind /repos/owner/name
-    query: Mapping[str, Any] | None = None,
-    body: Mapping[str, Any] | None = None,
-) -> Any:  # what the JSON of the answer holds
-    "Ask GitHub. NotPermittedError: the token may not do that; RunError: it did not answer, or not as it should."
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    again = Retry(3, status_forcelist=(429, 502, 503, 504), allowed_methods=("GET",), backoff_factor=0.5)
-    address = f"{repository.api}/repos/{repository.name}{path}"
-    head = {"Authorization": f"Bearer {repository.token}", "Accept": "application/vnd.github+json"}
-    try:
-        with requests.Session() as session:
-            session.mount(f"{repository.api}/", HTTPAdapter(max_retries=again))
-            session.trust_env = "127.0.0.1" not in repository.api  # ~/.netrc and proxies are for others
-            answer = session.request(
-                method,
-                address,
-                params=query,
-                json=body,
-                headers=head,
-                timeout=_SECONDS,
-                allow_redirects=False,
-            )
-            if answer.status_code in (401, 403, 404):
-                raise NotPermittedError(f"GitHub says {answer.status_code} to {method} {path}")
-            answer.raise_for_status()
-            return answer.json()
-    except (requests.RequestException, ValueError) as error:
-        said = getattr(getattr(error, "response", None), "status_code", "") or type(error).__name__
-        raise RunError(f"GitHub did not answer {method} {path} ({said}); run the job again") from None
-
-
-def _pages(repository: GitHubRepository, path: str, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    "All entries of a list, page by page."
-    for page in range(1, 31):
-        found = call_github(repository, "GET", path, {**query, "per_page": 100, "page": page})
-        if not isinstance(found, list):
-            raise RunError(f"GitHub's answer to GET {path} is no list; run the job again")
-        yield from (each for each in found if isinstance(each, dict))
-        if len(found) < 100:
-            return
 
 # %% ../../nbs/automation/03_github.ipynb #7ae41e42
 def read_event(
@@ -130,19 +85,12 @@ def find_pull_request(
         head = f"{run['head_repository']['owner']['login']}:{run['head_branch']}"
     except (KeyError, TypeError):
         return None
-    for each in _pages(repository, "/pulls", {"state": "open", "head": head}):
+    for each in repository.rest.pages("/pulls", {"state": "open", "head": head}):
         if each.get("head", {}).get("sha") == run.get("head_sha"):
             return int(each["number"])
     return None
 
 # %% ../../nbs/automation/03_github.ipynb #3b0da8f4
-WriteOutcome = Literal["created", "updated"]
-
-
-def _mark(kind: str) -> str:
-    return f"<!-- mlkit:{re.sub(r'[^0-9A-Za-z_.]+', '-', kind)} -->"
-
-
 def _own(repository: GitHubRepository, mark: str) -> Callable[[Mapping[str, Any]], bool]:
     def is_own(entry: Mapping[str, Any]) -> bool:
         by = (entry.get("user") or {}).get("login")
@@ -158,15 +106,14 @@ def write_sticky_comment(
     kind: str = "report",  # one comment for each
 ) -> WriteOutcome:
     "Create the comment of this kind, or bring it up to date."
-    mark = _mark(kind)
-    is_own, path = _own(repository, mark), f"/issues/{number}/comments"
+    api, mark, path = repository.rest, sticky_mark(kind), f"/issues/{number}/comments"
     body = {"body": f"{mark}\n{text}"}
-    found = next(filter(is_own, _pages(repository, path, {})), None)
-    if found is None:
-        call_github(repository, "POST", path, body=body)
-        return "created"
-    call_github(repository, "PATCH", f"/issues/comments/{int(found['id'])}", body=body)
-    return "updated"
+    return write_sticky(
+        api.pages(path),
+        _own(repository, mark),
+        create=lambda: api.call("POST", path, body=body),
+        update=lambda found: api.call("PATCH", f"/issues/comments/{int(found['id'])}", body=body),
+    )[0]
 
 # %% ../../nbs/automation/03_github.ipynb #aaaa8848
 def write_issue(
@@ -176,11 +123,13 @@ def write_issue(
     kind: str,  # one open issue for each
 ) -> tuple[WriteOutcome, int]:  # and its number
     "Open the issue of this kind, or bring the open one up to date."
-    mark = _mark(kind)
+    api, mark = repository.rest, sticky_mark(kind)
     is_own, body = _own(repository, mark), {"title": title, "body": f"{mark}\n{text}"}
-    listed = _pages(repository, "/issues", {"state": "open", "creator": repository.author})
-    found = next((each for each in listed if "pull_request" not in each and is_own(each)), None)
-    if found is None:
-        return "created", int(call_github(repository, "POST", "/issues", body=body)["number"])
-    call_github(repository, "PATCH", f"/issues/{int(found['number'])}", body=body)
-    return "updated", int(found["number"])
+    listed = api.pages("/issues", {"state": "open", "creator": repository.author})
+    done, entry = write_sticky(
+        (each for each in listed if "pull_request" not in each),
+        is_own,
+        create=lambda: api.call("POST", "/issues", body=body),
+        update=lambda found: api.call("PATCH", f"/issues/{int(found['number'])}", body=body),
+    )
+    return done, int(entry["number"])

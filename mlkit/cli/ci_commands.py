@@ -110,26 +110,35 @@ def ci_comment(
     facts: Annotated[Path, _argument(metavar="FACTS", help="File that mlkit ci compare has written.")],
     link: Annotated[str, _option(metavar="ADDRESS", help="Of the run of the workflow.")] = "",
 ) -> None:
-    "Write what a change does to the model into one comment on its pull request."
-    from mlkit.automation.github import (
-        NotPermittedError,
-        find_pull_request,
-        github_repository,
-        read_event,
-        write_sticky_comment,
-    )
+    "Write what a change does to the model into one comment on its pull or merge request."
     from mlkit.automation.model_check import format_model_check, read_model_check
+    from mlkit.automation.rest_api import NotPermittedError
 
     text = format_model_check(read_model_check(facts), link if link.startswith("https://") else "")
+    write = _comment_on_gitlab if os.environ.get("GITLAB_CI") else _comment_on_github
     try:
-        repository = github_repository(os.environ)
-        number = find_pull_request(repository, read_event(os.environ))
-        if number is None:
-            typer.echo("No comment: this commit is the newest of no open pull request.")
-            return
-        typer.echo(f"Comment on #{number} {write_sticky_comment(repository, number, text)}.")
+        typer.echo(write(text))
     except NotPermittedError as error:
         typer.echo(f"No comment: {error}. It would have been:\n\n{text}")
+
+
+def _comment_on_github(text: str) -> str:  # what was done
+    from mlkit.automation import github
+
+    repository = github.github_repository(os.environ)
+    number = github.find_pull_request(repository, github.read_event(os.environ))
+    if number is None:
+        return "No comment: this commit is the newest of no open pull request."
+    return f"Comment on #{number} {github.write_sticky_comment(repository, number, text)}."
+
+
+def _comment_on_gitlab(text: str) -> str:  # what was done
+    from mlkit.automation.gitlab import gitlab_merge_request, write_sticky_note
+
+    merge_request = gitlab_merge_request(os.environ)
+    if merge_request is None:
+        return "No comment: this pipeline belongs to no merge request."
+    return f"Comment on !{merge_request.number} {write_sticky_note(merge_request, text)}."
 
 # %% ../../nbs/cli/11_ci_commands.ipynb #55c8f221
 def _say_output(**values: str) -> None:
@@ -158,7 +167,8 @@ def ci_issue(
     if not harmed:
         typer.echo(f"{name} does no harm" + (", and a retraining goes on." if goes_on else "."))
         return
-    from mlkit.automation.github import NotPermittedError, github_repository, write_issue
+    from mlkit.automation.github import github_repository, write_issue
+    from mlkit.automation.rest_api import NotPermittedError
     from mlkit.monitoring.alarm_issue import describe_alarm
 
     text = describe_alarm(name, Path("monitor") / name)

@@ -47,6 +47,8 @@ def file_digest(
 # %% ../../nbs/core/05_files.ipynb #756c3696
 def file_names_digest(
     pattern: str,  # such as sales/*.csv
+    folder: Path | None = None,  # where a relative pattern begins; None: here
 ) -> str:  # SHA-256, hexadecimal
-    "The digest of the names of the files that a pattern matches."
-    return hashlib.sha256("\n".join(sorted(glob(pattern, recursive=True))).encode()).hexdigest()
+    "The digest of the names of the files that a pattern matches; of a relative one wherever its folder is."
+    names = sorted(glob(pattern, root_dir=folder, recursive=True))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ARTIFACT_FORMATS', 'ArtifactFormat', 'read_journal', 'edit_journal', 'has_own_request', 'is_own_artifact',
-           'check_own_artifact', 'remove_partial_files', 'artifact_versions', 'artifact_for', 'RunFolder']
+           'check_own_artifact', 'remove_partial_files', 'artifact_versions', 'project_folder', 'artifact_for',
+           'RunFolder']
 
 # %% ../../nbs/core/06_run_folder.ipynb #45eacdfe
 import hashlib
@@ -251,6 +252,14 @@ def artifact_versions(
     return found
 
 
+def project_folder(
+    folder: Path,  # a run folder
+) -> Path:  # the folder that holds `runs/`, or the run itself when it stands elsewhere
+    "The folder of the project that a run belongs to: what lies in it may be moved together with it."
+    parent = folder.absolute().parent
+    return parent.parent if parent.name == "runs" else parent
+
+
 def _comes_before(journal: dict[str, Any], one: str, other: str) -> bool:
     "Does a stage come before another one, as far as the journal knows their order?"
     order = journal.get("order") or []
@@ -318,6 +327,11 @@ class RunFolder:
     def _depends_on(self, source: str, digest: str) -> None:
         with self._edit() as (_, record):
             record["sources"][source] = digest
+
+    def _in_project(self, path: str | Path) -> str:
+        "A path, from the project if it lies inside, so that it stays true when the project is moved."
+        whole, project = Path(path).absolute(), project_folder(self.folder)
+        return whole.relative_to(project).as_posix() if whole.is_relative_to(project) else str(whole)
 
     def _keep_version(self, journal: dict[str, Any], name: str, new: dict[str, Any]) -> None:
         "Enter an artifact; what other stages have written under its name stays beside it, for those that read that."
@@ -408,12 +422,12 @@ class RunFolder:
 
     def depends_on_file(self, path: str | Path) -> None:
         "Note that the stage depends on a file from outside: when that changes, the stage runs again."
-        self._depends_on(str(Path(path).absolute()), file_digest(Path(path)))
+        self._depends_on(self._in_project(path), file_digest(Path(path)))
 
     def depends_on_pattern(self, pattern: str) -> None:
         "Note that the stage depends on which files a pattern matches: when one comes or goes, it runs again."
-        pattern = str(Path(pattern).absolute())
-        self._depends_on(pattern, file_names_digest(pattern))
+        inside = self._in_project(pattern)
+        self._depends_on(inside, file_names_digest(inside, project_folder(self.folder)))
 
     def depends_on_untracked(self, name: str) -> None:
         "Note that the stage depends on what cannot be looked at from here: it runs again each time."

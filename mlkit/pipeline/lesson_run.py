@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from ..core.errors import RunError
-from ..core.run_folder import RunFolder, artifact_versions, edit_journal, read_journal
+from ..core.run_folder import RunFolder, artifact_versions, edit_journal, project_folder, read_journal
 from mlkit.pipeline.notebooks import (
     Stage,
     check_parameters,
@@ -121,7 +121,7 @@ def _record_parameters(folder: Path, stage: str, values: Mapping[str, Any]) -> N
     with edit_journal(folder) as journal:
         journal["stages"][stage] |= {
             "parameters": in_full,
-            "fingerprint": stage_fingerprint(list_stages()[stage], in_full),
+            "fingerprint": stage_fingerprint(list_stages()[stage], in_full, project_folder(folder)),
         }
 
 # %% ../../nbs/pipeline/11_lesson_run.ipynb #0b96624e

@@ -11,6 +11,7 @@ __all__ = ['notebook_folder', 'project_notebook_folder', 'Stage', 'has_tag', 'ru
 import ast
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,7 +24,14 @@ from typing import Any
 from ..core.errors import MLKitError
 from ..core.files import file_digest, file_names_digest
 from ..core.own_code import code_without_prose, imported_modules
-from ..core.run_folder import artifact_for, artifact_versions, edit_journal, is_own_artifact, read_journal
+from mlkit.core.run_folder import (
+    artifact_for,
+    artifact_versions,
+    edit_journal,
+    is_own_artifact,
+    project_folder,
+    read_journal,
+)
 from ..core.source_code import package_folder, reachable_code
 from .settings import Parameter, check_values, forget_example, parse_parameters
 
@@ -210,13 +218,17 @@ def _own_imports(stage: Stage) -> list[str]:  # such as project.cleaning:
 def stage_fingerprint(
     stage: Stage,  # whose code and libraries count
     parameters: Mapping[str, Any],  # with which values it runs
+    project: Path | None = None,  # paths inside count from here, wherever it is
 ) -> str:  # SHA-256
     "What a stage is made of before it reads anything: code, parameters, versions."
     code = reachable_code(stage.run_cells)
     cells = [ast.dump(ast.parse(cell)) for cell in stage.run_cells]
     own = code_without_prose([*own_paths(parameters), *_own_imports(stage)])
     parts = [cells, sorted(code.items()), sorted(parameters.items()), stage_library_versions(), own]
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+    text = json.dumps(parts, default=str)
+    if project is not None and project != Path(project.anchor):
+        text = text.replace(json.dumps(f"{project}{os.sep}")[1:-1], "<project>/")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #9afa3bbd
 def reason_to_run(
@@ -225,17 +237,17 @@ def reason_to_run(
     parameters: Mapping[str, Any],  # its parameters in full
 ) -> str:  # the reason in words; empty: nothing changed, the stage can be skipped
     "Why a stage has to run, if it has to."
-    journal = read_journal(folder)
+    journal, project = read_journal(folder), project_folder(folder)
     record = journal["stages"].get(stage.name, {})
     if record.get("state") != "done":
         return {"running": "was stopped", "failed": "failed before"}.get(record.get("state"), "new")
-    if record.get("fingerprint") != stage_fingerprint(stage, parameters):
+    if record.get("fingerprint") != stage_fingerprint(stage, parameters, project):
         return "code or parameters changed"
     for name, digest in record["reads"].items():
         if (artifact_for(journal, name, stage.name) or {}).get("sha256") != digest:
             return f"{name} changed"
     for source, digest in record["sources"].items():
-        if change := _source_change_reason(source, digest):
+        if change := _source_change_reason(source, digest, project):
             return change
     own = {
         name: next((each for each in artifact_versions(journal, name) if each["stage"] == stage.name), None)
@@ -245,14 +257,14 @@ def reason_to_run(
     return next((f"{name} is damaged, or of another machine" for name in broken), "")
 
 
-def _source_change_reason(source: str, digest: str) -> str:
+def _source_change_reason(source: str, digest: str, project: Path) -> str:
     "What may have become of a source since its digest was taken; nothing: it is the same."
-    path = Path(source)
+    path = project / source
     if not digest:
         return "its source may have changed"
     if path.is_file():
         return "" if file_digest(path) == digest else f"{path.name} changed"
-    if file_names_digest(source) == digest:
+    if file_names_digest(source, project) == digest:
         return ""
     many = "*" in source or "?" in source
     return f"the files of {path.parent.name} changed" if many else f"{path.name} changed"
@@ -289,7 +301,9 @@ def run_in_process(
     values = complete_parameters(stage, parameters)
     if folder.exists() and not reason_to_run(folder, stage, values):
         return
-    made_of = stage_fingerprint(stage, values)  # before it runs: what is edited meanwhile has not run
+    made_of = stage_fingerprint(
+        stage, values, project_folder(folder)
+    )  # before it runs: what is edited meanwhile has not run
     namespace = values | {"run": str(folder), "__name__": "__main__"}
     with capture_output():
         for cell in stage.run_cells:

@@ -20,7 +20,7 @@ from ..core import errors
 from ..core.errors import MLKitError, RunError, StageError
 from ..core.formatting import describe_mlflow_error, wrap_for_terminal
 from ..core.machine_key import private_temporary_folder
-from ..core.run_folder import RunFolder, edit_journal, read_journal, remove_partial_files
+from ..core.run_folder import RunFolder, edit_journal, project_folder, read_journal, remove_partial_files
 from . import engine
 from .named_columns import check_columns_of_run
 from .notebooks import Stage, list_stages, reason_to_run, stage_fingerprint
@@ -258,7 +258,9 @@ def _run_stage(
     reason = "asked for" if fresh else reason_to_run(folder, stage, parameters)
     if not reason:
         return _say_unchanged(folder, stage, progress)
-    made_of = stage_fingerprint(stage, parameters)  # before it runs: what is edited meanwhile has not run
+    made_of = stage_fingerprint(
+        stage, parameters, project_folder(folder)
+    )  # before it runs: what is edited meanwhile has not run
     record = {
         "state": "running",
         "parameters": dict(parameters),

@@ -24,6 +24,7 @@ from ..inference.signing import MANIFEST_FILE, SIGNATURE_FILE
 from .erased_list import privacy_folder
 from .file_copies import FileCopy, inspect_file, read_table
 from .personal_values import PersonalValues, ValueFinder, subject_mask, values_of_rows
+from ..registry.store_location import relocate_artifacts
 from ..registry.tracking import hide_password, tracking_database, tracking_uri
 
 # %% auto #0
@@ -90,6 +91,8 @@ def find_places(
         where = hide_password(tracking_uri(runs / "any"))
         notes.append(f"MLflow at {where} is a server: what it holds of the runs is to be deleted there")
     elif database.is_file():
+        with suppress(sqlite3.DatabaseError):  # it may not be written; what it says is read below
+            relocate_artifacts(database)
         for address in _artifact_folders(database):
             local = _local_folder(address)
             if local is None:

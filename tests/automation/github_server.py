@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 BOT = "github-actions[bot]"
@@ -18,6 +18,7 @@ class FakeGitHub:
     """What the repository acme/shop holds."""
 
     url: str = ""
+    token_header: str = "Authorization"
     token: str = "a-token"
     may_write: bool = True
     busy: int = 0  # answer so many questions with 503 first
@@ -79,16 +80,24 @@ class FakeGitHub:
         return 201, entry
 
 
+class Service(Protocol):
+    """What a server on this machine answers with."""
+
+    url: str
+    token_header: str
+
+    def answer(self, method: str, target: str, token: str, body: dict[str, Any]) -> tuple[int, Any]: ...
+
+
 @contextmanager
-def fake_github() -> Iterator[FakeGitHub]:
+def serving(state: Service) -> Iterator[None]:
     """The server, as long as the block lasts."""
-    state = FakeGitHub()
 
     class Handler(BaseHTTPRequestHandler):
         def serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else {}
-            token = self.headers.get("Authorization", "")
+            token = self.headers.get(state.token_header, "")
             status, said = state.answer(self.command, self.path, token, body)
             content = json.dumps(said).encode()
             self.send_response(status)
@@ -97,7 +106,7 @@ def fake_github() -> Iterator[FakeGitHub]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = serve
+        do_GET = do_POST = do_PATCH = do_PUT = serve
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
@@ -107,8 +116,16 @@ def fake_github() -> Iterator[FakeGitHub]:
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield state
+        yield
     finally:
         server.shutdown()
         server.server_close()
         thread.join(10)
+
+
+@contextmanager
+def fake_github() -> Iterator[FakeGitHub]:
+    """GitHub, as long as the block lasts."""
+    state = FakeGitHub()
+    with serving(state):
+        yield state
