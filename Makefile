@@ -18,10 +18,10 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run lab check test lint types layers project lessons tests format notebooks bench hooks constraints clean
+.PHONY: help run lab check test lint types layers project lessons tests format notebooks bench test-lowest hooks constraints clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1~\2/p' Makefile | awk -F'~' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1~\2/p' Makefile | awk -F'~' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 # ---------------------------------------------------------------------------------------------- for everybody
 run: $(READY)  ## set up, then run the pipeline on the built-in example (settings.ini): about three minutes
@@ -61,6 +61,21 @@ bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, inter
 	@$(BIN)/python tests/bench/quality.py
 	@$(BIN)/python tests/bench/batch.py
 	@$(BIN)/python tests/bench/serving.py
+
+# The oldest Python and the oldest of each package that pyproject.toml asks for, extras too, in an environment of their own.
+LOWEST := build/lowest
+CORE   := tests/data/test_table.py tests/inference/test_predictor.py tests/inference/test_signing.py \
+          tests/packaging/test_onnx_export.py tests/pipeline/test_frames.py tests/quality/test_leakage.py \
+          tests/security/test_secrets.py tests/serving/test_start_and_end.py tests/sources/test_readers.py \
+          tests/stages/test_explain.py
+
+test-lowest: $(READY_DEV)  ## prove the lower bounds of pyproject.toml: core tests with the oldest packages it allows
+	@echo "== test-lowest: pytest with the oldest packages"
+	@mkdir -p build
+	@uv venv --quiet --clear --python 3.11 $(LOWEST)
+	@uv pip compile --quiet --no-header --no-annotate --resolution lowest-direct --python-version 3.11 --all-extras pyproject.toml -o $(LOWEST).txt
+	@uv pip install --quiet --python $(LOWEST) --constraints $(LOWEST).txt -r $(LOWEST).txt pytest pytest-timeout hypothesis -e .
+	@$(LOWEST)/bin/python -m pytest -q $(CORE) || { echo "make test-lowest: a package is too old for the above. Raise its lower bound in pyproject.toml, then 'make constraints'." >&2; exit 1; }
 
 hooks: $(READY_DEV)  ## let Git run the checks that a commit touches before it is made (pre-commit)
 	@$(BIN)/pre-commit install
