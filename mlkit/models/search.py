@@ -39,7 +39,7 @@ from ..task.task import score_output
 
 # %% auto #0
 __all__ = ['TrialListener', 'search_trials', 'check_search_settings', 'estimate_final_seconds', 'estimate_training_seconds',
-           'fit_folds_to_budget', 'unreached_families', 'able_families']
+           'able_families', 'fit_folds_to_budget', 'unreached_families']
 
 # %% ../../nbs/models/06_search.ipynb #0087c213
 TrialListener = Callable[
@@ -139,6 +139,23 @@ def estimate_training_seconds(trial: Trial, data: TrainingData) -> float:
     times = get_family(trial.family).last.get("networks", 1)
     return times * trial.seconds / max(1, len(trial.validation)) * len(data.truth) / float(learned)
 
+
+def able_families(
+    models: Sequence[str],  # families and import paths that are asked for
+    data: TrainingData,
+    some: bool = True,  # does one have to be left?
+) -> list[str]:
+    "Those that can do what the plan wants. SettingsError: none can."
+    names, held = choose_families(models, data.task), data.plan.monotone
+    able = [name for name in names if not held or get_family(name).can_be_monotone]
+    if able or not some:
+        return able
+    fit = " ".join(name for name, family in FAMILIES.items() if family.can_be_monotone)
+    raise SettingsError(
+        f"train.models names {' '.join(names)}, and none of them can be held monotone in '{next(iter(held))}'; name "
+        f"one of {fit}"
+    )
+
 # %% ../../nbs/models/06_search.ipynb #f203e550
 _PILOT_ROWS, _PILOT_SHARE = (
     2_000,
@@ -189,23 +206,6 @@ def unreached_families(
         name: failed.get(name) or late.get(name) or unable.get(name) or "its turn did not come"
         for name in names
     }
-
-
-def able_families(
-    models: Sequence[str],  # families and import paths that are asked for
-    data: TrainingData,
-    some: bool = True,  # does one have to be left?
-) -> list[str]:
-    "Those that can do what the plan wants. SettingsError: none can."
-    names, held = choose_families(models, data.task), data.plan.monotone
-    able = [name for name in names if not held or get_family(name).can_be_monotone]
-    if able or not some:
-        return able
-    fit = " ".join(name for name, family in FAMILIES.items() if family.can_be_monotone)
-    raise SettingsError(
-        f"train.models names {' '.join(names)}, and none of them can be held monotone in '{next(iter(held))}'; name "
-        f"one of {fit}"
-    )
 
 
 def _is_judged(trial: Trial) -> bool:
