@@ -17,19 +17,19 @@ from sklearn.base import clone
 from ..core.errors import SettingsError
 
 # %% auto #0
-__all__ = ['EXTRA_LIBRARIES', 'EXTRA_MODELS', 'import_extra', 'require_extra', 'xgboost_model', 'xgboost_space', 'xgboost_starts',
-           'catboost_model', 'catboost_space', 'catboost_starts', 'is_extra_model', 'with_steps', 'StopInTime',
-           'fit_extra']
+__all__ = ['EXTRA_LIBRARIES', 'EXTRA_MODELS', 'import_library', 'require_extra', 'xgboost_model', 'xgboost_space',
+           'xgboost_starts', 'catboost_model', 'catboost_space', 'catboost_starts', 'is_extra_model', 'with_steps',
+           'StopInTime', 'fit_extra']
 
 # %% ../../nbs/models/15_extra_boosting.ipynb #df5f397d
 EXTRA_LIBRARIES = ("xgboost", "catboost")  # also the names of the families
 
 
 @cache
-def import_extra(
-    name: str,  # of EXTRA_LIBRARIES
+def import_library(
+    name: str,  # such as xgboost
 ) -> Any:  # the module, or None
-    "A library of boosting, if there is one that works."
+    "A library of boosting, if there is one that works; on macOS it may lack an OpenMP library."
     try:
         return importlib.import_module(name)
     except (ImportError, OSError):
@@ -37,8 +37,8 @@ def import_extra(
 
 
 def require_extra(name: str) -> Any:  # the module
-    "The same. SettingsError: it is not installed."
-    if module := import_extra(name):
+    "One of EXTRA_LIBRARIES. SettingsError: it is not installed."
+    if module := import_library(name):
         return module
     raise SettingsError(f"train.models names '{name}', which is not installed; pip install '.[{name}]'")
 

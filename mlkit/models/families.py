@@ -5,7 +5,6 @@
 # %% ../../nbs/models/01_families.ipynb #1e063407
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -207,13 +206,9 @@ def _forest_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
     return [start("random", 0.35, 3), start("extra", 0.8, 4), start("extra", 0.3, 1)]
 
 # %% ../../nbs/models/01_families.ipynb #ff0b67a2
-@cache
 def import_lightgbm() -> Any:  # the module, or None
-    "LightGBM, if there is one that works; on macOS it needs an OpenMP library that may be missing."
-    try:
-        return importlib.import_module("lightgbm")
-    except (ImportError, OSError):
-        return None
+    "LightGBM, if there is one that works."
+    return extra_boosting.import_library("lightgbm")
 
 
 MAX_BOOSTING_STEPS, _EARLY_STOPPING_STEPS = (

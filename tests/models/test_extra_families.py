@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from tests.models.test_monotone import SWEEPS, breaks, make_table
-from tests.pipeline.test_own_code import mlkit, score
+from tests.own_project import QUICK_STAGES, mlkit, score
 
-SETTINGS = """[project]
+SETTINGS = (
+    """[project]
 name = shop
 [problem]
 target = {target}
@@ -26,18 +27,9 @@ columns =
 models = {family}
 trials = 3
 ensemble = no
-[evaluate]
-curve_points = 0
-resamples = 100
-[explain]
-samples = 10
-background = 10
-fixed =
-[package]
-register = no
-[protect]
-max_leak = 1
 """
+    + QUICK_STAGES
+)
 
 
 @pytest.fixture(params=["xgboost", "catboost"])

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.pipeline.test_own_code import mlkit
+from tests.own_project import QUICK_STAGES, mlkit
 
-SETTINGS = """[project]
+SETTINGS = (
+    """[project]
 name = loans
 [problem]
 target = {target}
@@ -21,18 +22,9 @@ columns = income: monotone=+ | age: monotone=- | rating: encode=ordinal order=lo
 [train]
 models = linear tree forest boosting
 trials = 6
-[evaluate]
-curve_points = 0
-resamples = 100
-[explain]
-samples = 10
-background = 10
-fixed =
-[package]
-register = no
-[protect]
-max_leak = 1
 """
+    + QUICK_STAGES
+)
 
 
 def make_table(rows: int = 500, seed: int = 0) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import COMMAND
+from tests.own_project import QUICK_STAGES, mlkit, score, stages_that_ran
 
 FEATURES = '''"""What the shop knows."""
 from mlkit import feature
@@ -71,7 +71,8 @@ def profit(y_true, y_pred):
 def dear(y_true: Sequence[float], y_pred: Sequence[float]) -> float:
     return float(np.mean(y_pred > 1.02 * y_true))
 """
-SETTINGS = """[project]
+SETTINGS = (
+    """[project]
 name = insurance
 [problem]
 target = charges
@@ -87,18 +88,9 @@ features = project.features:smoker_bmi project.features:heavy
 models = linear
 trials = 1
 ensemble = no
-[evaluate]
-curve_points = 0
-resamples = 100
-[explain]
-samples = 10
-background = 10
-fixed =
-[package]
-register = no
-[protect]
-max_leak = 1
 """
+    + QUICK_STAGES
+)
 
 
 def truth(age, bmi, smoker, region):
@@ -124,19 +116,6 @@ def make_project(folder: Path) -> Path:
         (folder / "project" / f"{name}.py").write_text(text)
     (folder / "settings.ini").write_text(SETTINGS)
     return folder
-
-
-def mlkit(folder: Path, *words: str, fails: bool = False) -> str:
-    command = [*COMMAND, *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
-    said = done.stdout + done.stderr
-    assert (done.returncode != 0) == fails, said
-    assert "Traceback" not in said
-    return said
-
-
-def stages_that_ran(said: str) -> list[str]:
-    return [line.split()[1][3:] for line in said.splitlines() if line.startswith("✓")]
 
 
 @pytest.fixture(scope="module")
@@ -181,12 +160,6 @@ ROWS = [
     {"age": 30, "bmi": 35.0, "smoker": "Yes", "the region": "north"},
 ]
 EXPECTED = [truth(row["age"], row["bmi"], row["smoker"].lower(), row["the region"]) for row in ROWS]
-
-
-def score(package: Path, rows: list[dict], folder: Path, fails: bool = False) -> pd.DataFrame | str:
-    pd.DataFrame(rows).to_csv(folder / "rows.csv", index=False)
-    said = mlkit(folder, "score", str(package), "rows.csv", "answers.csv", "--overwrite", fails=fails)
-    return said if fails else pd.read_csv(folder / "answers.csv")
 
 
 def test_the_package_holds_the_source_and_says_what_it_needs(package):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.pipeline.test_own_code import mlkit, score, stages_that_ran
+from tests.own_project import QUICK_STAGES, mlkit, score, stages_that_ran
 
 FEATURES = '''"""What the shop has learned."""
 import numpy as np
@@ -58,7 +58,8 @@ class Rote(TransformerMixin, BaseEstimator):
     def transform(self, X):
         return np.array([[self.answers_.get(each, self.mean_)] for each in X["number"].tolist()])
 '''
-SETTINGS = """[project]
+SETTINGS = (
+    """[project]
 name = shop
 [problem]
 target = price
@@ -74,18 +75,9 @@ features = {features}
 models = {models}
 trials = 1
 ensemble = no
-[evaluate]
-curve_points = 0
-resamples = 100
-[explain]
-samples = 10
-background = 10
-fixed =
-[package]
-register = no
-[protect]
-max_leak = 1
 """
+    + QUICK_STAGES
+)
 SHOPS = {f"s{place}": 10.0 * (place * 7 % 12) for place in range(12)}
 
 
