@@ -4752,6 +4752,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'mlkit/registry/tracking.py'),
                                          'mlkit.registry.tracking._import_polars': ( 'registry/tracking.html#_import_polars',
                                                                                      'mlkit/registry/tracking.py'),
+                                         'mlkit.registry.tracking._is_copy': ( 'registry/tracking.html#_is_copy',
+                                                                               'mlkit/registry/tracking.py'),
                                          'mlkit.registry.tracking._is_same_run': ( 'registry/tracking.html#_is_same_run',
                                                                                    'mlkit/registry/tracking.py'),
                                          'mlkit.registry.tracking._log': ('registry/tracking.html#_log', 'mlkit/registry/tracking.py'),

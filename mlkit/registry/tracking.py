@@ -139,7 +139,7 @@ def connect_run(
     client = make_mlflow_client(folder)
     with edit_journal(folder) as journal:
         known = journal.get("mlflow", {})
-        if not _is_same_run(client, known.get("run_id", ""), journal):
+        if not _is_same_run(client, known.get("run_id", ""), folder, journal):
             experiment = _experiment(client, folder, journal.get("project") or "mlkit")
             run_id = client.create_run(experiment, run_name=folder.name, tags=starting_tags()).info.run_id
             known = {"experiment_id": experiment, "run_id": run_id}
@@ -147,8 +147,8 @@ def connect_run(
     return client, known["experiment_id"], known["run_id"]
 
 # %% ../../nbs/registry/01_tracking.ipynb #37c52c67
-def _is_same_run(client: Any, run_id: str, journal: Mapping[str, Any]) -> bool:
-    "Whether there is such a run in the tracking store, and no parameter of it has changed since."
+def _is_same_run(client: Any, run_id: str, folder: Path, journal: Mapping[str, Any]) -> bool:
+    "Whether the tracking store has such a run, it is this folder's, and no parameter of it has changed since."
     from mlflow.exceptions import MlflowException
 
     try:
@@ -157,7 +157,17 @@ def _is_same_run(client: Any, run_id: str, journal: Mapping[str, Any]) -> bool:
         return False
     now = {name: str(value)[:500] for name, value in journal.get("parameters", {}).items()}
     same = all(now.get(name, value) == value for name, value in run.data.params.items())
-    return run.info.lifecycle_stage == "active" and same
+    return run.info.lifecycle_stage == "active" and same and not _is_copy(folder, run)
+
+
+def _is_copy(folder: Path, run: Any) -> bool:
+    "Whether the run folder that the MLflow run was made for stands beside this one, and logs to it still."
+    original = folder.with_name(Path(run.info.run_name or "").name or folder.name)
+    try:
+        logged = read_journal(original).get("mlflow", {}).get("run_id")
+    except RunError:
+        return False
+    return original != folder and logged == run.info.run_id
 
 
 def _experiment(client: Any, folder: Path, name: str) -> str:

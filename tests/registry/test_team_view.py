@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from mlkit.core.errors import PackageError
 from mlkit.core.run_folder import RunFolder
 from mlkit.registry.history import load_history
 from mlkit.registry.model_versions import promote_version, rollback_champion
-from mlkit.registry.tracking import connect_run, log_run, make_mlflow_client
+from mlkit.registry.tracking import TrialLogger, connect_run, log_run, make_mlflow_client
 from tests.registry.test_registry import home, name, packages, registered  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +112,23 @@ def test_a_run_that_is_logged_twice_is_the_same_run(run, tmp_path):
         [entry.info.experiment_id], f"tags.`mlflow.parentRunId` = '{entry.info.run_id}'"
     )
     assert {each.info.run_id: each.info.run_name for each in mine} == names
+
+
+def test_a_copy_of_a_run_folder_is_a_run_of_its_own_and_a_renamed_one_is_not(run):
+    client, entry, trials, life = run
+    copy = life.folder.with_name("a copy")
+    shutil.copytree(life.folder, copy)
+    with TrialLogger(copy) as logger:
+        logger.add("000 tree", {"family": "tree", "state": "complete"}, {"validation": 0.5})
+    log_run(copy)
+    mine = client.search_runs(
+        [entry.info.experiment_id], f"tags.`mlflow.parentRunId` = '{entry.info.run_id}'"
+    )
+    assert {each.info.run_id for each in mine} == {each.info.run_id for each in trials}
+    own = connect_run(copy)[2]
+    assert own != entry.info.run_id and client.get_run(own).info.run_name == "a copy"
+    renamed = copy.rename(copy.with_name("renamed"))
+    assert connect_run(renamed)[2] == own
 
 
 # ---------------------------------------- the page of a model

@@ -14,7 +14,7 @@ from mlkit.serving.prediction_log import (
     open_log_database,
     resolve_log_url,
 )
-from mlkit.serving.sealed_log import LogSealer, delete_subject
+from mlkit.serving.sealed_log import LogSealer, delete_subject, pack_id
 from mlkit.sources.examples import make_customers
 
 
@@ -40,7 +40,7 @@ def test_the_files_hold_no_byte_of_who_was_erased(tmp_path):
         select = "SELECT content FROM {} WHERE subject = ?"
         tables = ("sealed_predictions", "sealed_shadow_predictions")
         found = [connection.exec_driver_sql(select.format(name), (lost.pseudonym,)).all() for name in tables]
-    hers = [bytes.fromhex(id) for id, who in owners.items() if who == "person-7"]
+    hers = [pack_id(id) for id, who in owners.items() if who == "person-7"]
     secrets = [
         lost.pseudonym,
         lost.key,
