@@ -77,12 +77,12 @@ _BURN_RATES = (  # times as quickly as promised, long window, short window, seve
 )
 _WINDOWS = ("5m", "30m", "1h", "6h", "3d")
 _FAILED, _SLOW = "mlkit:requests_failed:ratio", "mlkit:requests_slow:ratio"
-_ASKED = 'route!~"/metrics|/health.*"'  # what callers ask for; the rest are machines that look
+_PROBES = "/metrics|/ping|(/v2)?/health/.*|/v2/models/.*/ready"  # not what callers ask for
 
 
 def _recording_rules(model: str, settings: AlertSettings) -> Iterator[dict[str, Any]]:
     "Both shares over every window: they are computed once, not in each alert."
-    chosen, labels = f'model="{model}", {_ASKED}', {"model": model}
+    chosen, labels = f'model="{model}", route!~"{_PROBES}"', {"model": model}
     for window in _WINDOWS:
         every = f"sum(rate(mlkit_http_requests_total{{{chosen}}}[{window}]))"
         failed = f'sum(rate(mlkit_http_requests_total{{{chosen}, status=~"5.."}}[{window}]))'

@@ -30,10 +30,13 @@ from ..inference.predictor import Predictor
 from .prediction_log import DATABASE_METADATA
 
 disable_created_metrics()  # one more line a metric, which nobody reads
+PROBE_ROUTES = (
+    "/metrics|/ping|(/v2)?/health/.*|/v2/models/.*/ready"  # machines look there; the rest is what callers ask
+)
 _LATENCY_BUCKETS = (5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # seconds
 
 # %% auto #0
-__all__ = ['METRICS_MEDIA_TYPE', 'RESPONSES_TABLE', 'ServerMetrics', 'render_metrics', 'ResponseCounts']
+__all__ = ['PROBE_ROUTES', 'METRICS_MEDIA_TYPE', 'RESPONSES_TABLE', 'ServerMetrics', 'render_metrics', 'ResponseCounts']
 
 # %% ../../nbs/serving/03_telemetry.ipynb #c6191a0e
 class ServerMetrics:
@@ -112,7 +115,7 @@ class ServerMetrics:
         "Count a request that was answered, and its duration."
         bound = self._bound.get((route, status))
         if bound is None:
-            is_asked = not route.startswith(("/metrics", "/health"))  # the rest are machines that look
+            is_asked = not re.fullmatch(PROBE_ROUTES, route)
             count, observe = (
                 self._requests.labels(route, str(status)).inc,
                 self._durations.labels(route).observe,

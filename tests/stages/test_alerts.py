@@ -27,7 +27,7 @@ from mlkit.monitoring.page import monitor_model
 from mlkit.monitoring.sketch import make_reference
 from mlkit.packaging.customer_package import make_customer_package
 from mlkit.serving.client import ServerClient, free_port
-from mlkit.serving.telemetry import ServerMetrics, render_metrics
+from mlkit.serving.telemetry import PROBE_ROUTES, ServerMetrics, render_metrics
 from tests.conftest import COMMAND, checked, tool, until
 from tests.monitoring.test_monitor import write_log
 
@@ -114,6 +114,19 @@ def test_an_alert_ends_soon_after_the_trouble(tmp_path):
     played(tmp_path, series, "1h40m", {"MlkitErrorBudgetSlow"})
 
 
+PROBES = ("/metrics", "/ping", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready",
+          "/v2/models/{name}/ready", "/v2/models/{name}/versions/{version}/ready")  # fmt: skip
+
+
+def test_a_server_and_its_alerts_count_the_same_requests_as_those_of_callers():
+    metrics = ServerMetrics()
+    for route in (*PROBES, "/predict", "/v2/models/{name}/infer", "/healthy", "/"):
+        metrics.count_response(route, 503, 0.01)
+    assert (metrics.asked, metrics.failed) == (4, 4)
+    rules = make_alert_rules("shop")["groups"][0]["rules"]
+    assert all(f'route!~"{PROBE_ROUTES}"' in rule["expr"] for rule in rules)
+
+
 @pytest.mark.parametrize(
     "series, expected",
     [
@@ -128,6 +141,8 @@ def test_an_alert_ends_soon_after_the_trouble(tmp_path):
         ({'mlkit_model_info{model="shop", version="a"}': "1+0x300",
           'mlkit_model_info{model="shop", version="b"}': "1+0x300"}, {"MlkitVersionsDiffer"}),
         ({'mlkit_monitor_alarm{model="other", kind="harmed"}': "1+0x300"}, set()),
+        ({f'mlkit_http_requests_total{{model="shop", route="{route}", status="503"}}': "0+900x300"
+          for route in PROBES}, set()),
     ],
 )  # fmt: skip
 def test_what_is_wrong_besides(tmp_path, series, expected):
