@@ -17,9 +17,9 @@ HEAD = """\
 # Made by `make constraints` from pyproject.toml. Not to be edited.
 # For Python 3.11 and later on Linux, macOS (Apple silicon) and Windows.
 """
-USERS = "# ---- for users: the dependencies, the extra lab, and the group setup\n"
+USERS = "# ---- for users: the extra all, and the group setup\n"
 AUTHORS = "# ---- for authors: what the group dev adds\n"
-USER_OPTIONS = ["--extra", "lab", "--group", "setup"]
+USER_OPTIONS = ["--extra", "all", "--group", "setup"]
 
 
 def split(text: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,7 +24,11 @@ from .model_commands import add_model_commands
 from .new_command import new
 from .oversight_commands import start, stop
 from ..core.errors import DataError, MLKitError, RunError, SettingsError, did_you_mean
+from ..core.extras import EXTRAS, extras_named, require_extras
 from ..core.formatting import wrap_for_terminal
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 app = typer.Typer(
     name="mlkit",
@@ -213,6 +217,7 @@ def run(
     ] = "mlkit",
 ) -> None:
     "Run the stages on a table, or resume a run."
+    require_extras(*EXTRAS)
     if engine not in ("mlkit", "papermill"):
         raise SettingsError(f"--engine is mlkit or papermill, not '{engine}'")
     chosen = choose_stages(names or [], first, last)
@@ -348,6 +353,8 @@ def doctor(
     ] = False,
 ) -> None:
     "Check the installation, and say how to mend what is missing."
+    from mlkit.core.extras import next_step
+
     if fix:
         from mlkit.template.notebook_merge import set_merge_driver
 
@@ -359,7 +366,7 @@ def doctor(
             typer.echo(wrap_for_terminal(f"✓ {what}" if good else f"✗ {what} -> {mend}", 2))
     if not all(good for good, _, _ in findings):
         raise typer.Exit(2)
-    typer.echo(f"All is well: {len(findings)} things were looked at. Next: mlkit run")
+    typer.echo(f"All is well: {len(findings)} things were looked at. {next_step()}")
 
 
 def check_environment() -> list[
@@ -376,7 +383,7 @@ def check_environment() -> list[
     return [
         (sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "mlkit needs Python 3.11 or newer"),
         (True, f"mlkit {__version__}", ""),
-        *(_package(requirement) for requirement in _requirements()),
+        *map(_package, _requirements()),
         (True, "warm kernels" if warm else "no warm kernels on this system: stock papermill serves", ""),
         (os.access(".", os.W_OK), "this folder can be written to", "change to a folder of your own"),
         (free > 1, f"{free:,.0f} GB free on this disk", "a run needs about one"),
@@ -392,25 +399,28 @@ app.add_typer(ci_app, name="ci")
 app.add_typer(dvc_app, name="dvc")
 
 
-def _requirements() -> list[str]:
+def _requirements() -> list[Requirement]:
+    "The dependencies, and those of each extra that is installed."
+    from packaging.requirements import Requirement
+
     from mlkit.core.distribution import own_distribution
+    from mlkit.core.extras import missing_modules
 
     found = own_distribution()
-    return [text for text in (found.requires if found else None) or [] if "extra ==" not in text]
+    needed = map(Requirement, (found.requires if found else None) or [])
+    extras = [{"extra": extra} for extra in ("", *EXTRAS) if not extra or not missing_modules(extra)]
+    return [each for each in needed if not each.marker or any(map(each.marker.evaluate, extras))]
 
 
 def _known_vulnerabilities(folder: Path | None) -> list[tuple[bool, str, str]]:
     "What the OSV files of a folder say of the libraries that mlkit needs."
-    from packaging.requirements import Requirement
-
     from mlkit.deployment.image import pin_libraries
     from mlkit.deployment.sbom import find_vulnerabilities
 
     if folder is None:
         said = "known vulnerabilities were not looked for: no database was named (--vulnerabilities FOLDER)"
         return [(True, said, "")]
-    needed = [Requirement(text) for text in _requirements()]
-    libraries = pin_libraries(each.name for each in needed if not each.marker or each.marker.evaluate())
+    libraries = pin_libraries(each.name for each in _requirements())
     found = find_vulnerabilities(folder, libraries)
     if not found:
         return [(True, f"{len(libraries)} libraries, none known to be vulnerable", "")]
@@ -422,12 +432,10 @@ def _known_vulnerabilities(folder: Path | None) -> list[tuple[bool, str, str]]:
     ]
 
 
-def _package(requirement: str) -> tuple[bool, str, str]:
+def _package(wanted: Requirement) -> tuple[bool, str, str]:
     from importlib import metadata
 
-    from packaging.requirements import Requirement
-
-    wanted, mend = Requirement(requirement), f"pip install '{requirement}'"
+    mend = f"pip install '{wanted.name}{wanted.specifier}'"
     try:
         version = metadata.version(wanted.name)
     except metadata.PackageNotFoundError:
@@ -442,7 +450,8 @@ def main() -> None:
     _use_utf8()
     try:
         check_distribution()
-        code = app(prog_name="mlkit", standalone_mode=False)
+        with extras_named():
+            code = app(prog_name="mlkit", standalone_mode=False)
     except typer.Abort:
         _stop("stopped; the same command goes on from here", 130)
     except KeyboardInterrupt:

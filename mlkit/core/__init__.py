@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .errors import SettingsError as SettingsError
     from .errors import StageError as StageError
     from .errors import did_you_mean as did_you_mean
+    from .extras import MissingExtraError as MissingExtraError
+    from .extras import extras_named as extras_named
     from .figures import Plot as Plot
     from .figures import new_plot as new_plot
     from .files import atomic_write as atomic_write

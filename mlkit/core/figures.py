@@ -9,9 +9,13 @@ __all__ = ['Plot', 'installed_fonts', 'new_plot']
 from io import BytesIO
 from typing import Any
 
-from matplotlib.figure import Figure
-
+from .extras import extras_named
 from .theme import GREY
+
+try:
+    from matplotlib.figure import Figure
+except ModuleNotFoundError:  # whoever draws nothing needs only the name of the type
+    Figure = object  # type: ignore[assignment,misc]
 
 _PLOT_STYLE: dict[str, Any] = {
     "font.size": 10,
@@ -79,6 +83,7 @@ def installed_fonts() -> dict[str, Any]:  # settings for matplotlib
     return {"font.family": [name for name in _PLOT_STYLE["font.family"] if name in installed]}
 
 
+@extras_named()
 def new_plot(
     width: float = 6.4,  # inches
     height: float = 3.6,  # inches

@@ -55,10 +55,11 @@ def lazy_imports(
             value: Any = sorted(names())
         elif name.startswith("__") or name not in names():
             raise AttributeError(f"module '{package}' has no attribute '{name}'", name=name, obj=own)
-        elif names()[name] == f"{package}.{name}":
-            value = import_module(names()[name])
         else:
-            value = add_docments(getattr(import_module(names()[name]), name))
+            with import_module("mlkit.core.extras").extras_named():
+                value = import_module(names()[name])
+            if names()[name] != f"{package}.{name}":
+                value = add_docments(getattr(value, name))
         setattr(own, name, value)
         return value
 

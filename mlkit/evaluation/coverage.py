@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from IPython.display import Markdown
 
 from ..core.figures import Plot, new_plot
 from ..core.formatting import format_number
@@ -68,6 +67,8 @@ def show_coverage(
     output: np.ndarray,  # what the final model says of them
 ) -> list[Any]:  # for `display`; nothing where there are no intervals
     "Words and a picture: what was promised, and what was held."
+    from IPython.display import Markdown
+
     if final.conformal is None or not final.conformal.levels:
         return []
     found = measure_coverage(final.conformal, truth, output)

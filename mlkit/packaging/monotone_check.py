@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from onnx import ModelProto
 
 from ..core.errors import PackageError
 from ..features.encoders import InputPlan, PreprocessingPlan
 from ..models.calibration import FinalModel
 from .parity import run_onnx, to_onnx_inputs
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 # %% auto #0
 __all__ = ['vary_input', 'grid_values', 'count_breaks', 'check_monotone']

@@ -14,12 +14,11 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import numpy as np
 import pandas as pd
-from onnx import ModelProto
 
 from ..core.errors import PackageError, RunError
 from ..core.files import file_digest
@@ -32,6 +31,9 @@ from ..models.calibration import FinalModel
 from .parity import OnnxExport, shuffle_columns
 from .provenance import model_code
 from .usual_cells import anonymise_cells
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 # %% auto #0
 __all__ = ['write_model_files', 'make_background', 'cover_rule', 'package_declarations', 'package_files', 'write_own_code',

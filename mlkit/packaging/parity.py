@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from onnx import ModelProto
 
 from ..core.formatting import describe_mlflow_error, without_nan
 from ..data.table_spec import TableSpec
 from ..inference.row_reader import is_text_input
 from ..models.calibration import FinalModel
 from ..models.extra_boosting import is_extra_model
-from .onnx_export import to_onnx
 from .onnx_trees import convert_extra
 from ..task.metrics import predicted_codes
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 # %% auto #0
 __all__ = ['to_onnx_inputs', 'run_onnx', 'ParityReport', 'check_parity', 'tree_thresholds', 'make_odd_rows', 'describe_parity',
@@ -206,6 +207,8 @@ def export_and_check(
     seed: int = 42,
 ) -> OnnxExport:
     "Export a model to ONNX, and check parity on real rows and on strange ones."
+    from mlkit.packaging.onnx_export import to_onnx
+
     more = train.sample(min(max(rows - len(test), 0), len(train)), random_state=seed)
     inputs = model.table.inputs(pd.concat([test.head(rows), more], ignore_index=True))
     try:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .notebooks import reason_to_run as reason_to_run
     from .report import write_report as write_report
     from .runner import run_pipeline as run_pipeline
-    from .saved_model import Explanation as Explanation
     from .saved_model import ModelReport as ModelReport
     from .saved_model import ModelServer as ModelServer
     from .saved_model import SavedModel as SavedModel

@@ -21,13 +21,16 @@ from ..core.errors import DataError, SettingsError
 from ..core.formatting import pluralise
 from ..models.model_summary import describe_metrics, metrics_as_html
 from .fit import _ARGUMENTS, FitResult, LeakOption, SplitOption, learn
+from ..serving.online_explanations import explain_rows
+from ..sources.file_formats import normalise_table
 from ..sources.frames import as_frame, as_series
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mlkit.inference.predictor import Predictor
-    from mlkit.pipeline.saved_model import Explanation, ModelReport, ModelServer, SavedModel
+    from mlkit.pipeline.saved_model import ModelReport, ModelServer, SavedModel
+    from mlkit.serving.online_explanations import Explanation
     from mlkit.task.problem import MetricList
 
 # %% auto #0
@@ -307,11 +310,9 @@ class MLKitEstimator(BaseEstimator):
         rows: Any,  # raw rows, as for `predict`
     ) -> Explanation:  # contributions, base_value, output and label, with the index of the rows
         "Why the model says so: Shapley values of whole columns, which add up to the output."
-        from mlkit.pipeline.saved_model import explain_rows
-
         with _as_value_errors():
             frame, index = self._read_rows(rows)
-            return explain_rows(self._in_memory(), frame, index)
+            return explain_rows(self._in_memory(), normalise_table(frame), index)
 
     def _in_memory(self) -> Predictor:
         from mlkit.pipeline.saved_model import predictor_in_memory

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from ..core.errors import DataError, MLKitError, PackageError, RunError, SettingsError
+from ..core.extras import extras_named, require_extras
 from ..core.files import atomic_write
 from ..core.wording import rewording_errors
-from ..data.cells import to_python
 from ..inference.predictor import Predictor, load_predictor
 from ..inference.signing import read_verified_package
 from ..models.model_summary import describe_metrics, metrics_as_html
+from ..serving.online_explanations import Explanation, explain_rows
+from ..sources.file_formats import normalise_table
 from ..sources.frames import as_frame
 from ..task.prediction_intervals import require_kind
 
@@ -32,45 +34,8 @@ if TYPE_CHECKING:
     from mlkit.pipeline.fit import FitResult
 
 # %% auto #0
-__all__ = ['Explanation', 'explain_rows', 'PackageParts', 'save_package', 'predictor_in_memory', 'ModelReport', 'make_report',
-           'ModelServer', 'serve_result', 'SavedModel', 'load', 'open_predictor']
-
-# %% ../../nbs/pipeline/17_saved_model.ipynb #04b47442
-class Explanation(NamedTuple):
-    "Why the model says what it says of some rows: `base_value` and `contributions` add up to `output`."
-
-    contributions: pd.DataFrame  # Shapley values: a line a row, a column for each column of the table
-    base_value: pd.Series  # the mean output
-    output: pd.Series  # a number, or the probability of `label`
-    label: pd.Series | None  # the class that is explained; None: a number is predicted
-
-
-def explain_rows(
-    predictor: Predictor,
-    frame: pd.DataFrame,  # raw rows
-    index: pd.Index,  # of the rows, for what comes back
-) -> Explanation:
-    "Shapley values by the server's way: numpy and nothing heavier. DataError: a row is rejected."
-    import pandas as pd
-
-    from mlkit.serving.online_explanations import explain_row
-    from mlkit.sources.file_formats import normalise_table
-
-    rows = normalise_table(frame)
-    predictor.check_columns(map(str, rows.columns))
-    told = [
-        explain_row(predictor, {str(name): to_python(cell) for name, cell in row.items()})
-        for row in rows.to_dict("records")
-    ]
-    shares = [{each["column"]: each["contribution"] for each in one["contributions"]} for one in told]
-    names = [column.name for column in predictor.columns]
-
-    def column(name: str) -> pd.Series:
-        return pd.Series([one.get(name) for one in told], index=index, name=name)
-
-    label = column("class").rename("label") if predictor.task.classes else None
-    contributions = pd.DataFrame(shares, index=index, columns=names, dtype=float)
-    return Explanation(contributions, column("base_value"), column("output"), label)
+__all__ = ['PackageParts', 'save_package', 'predictor_in_memory', 'ModelReport', 'make_report', 'ModelServer', 'serve_result',
+           'SavedModel', 'load', 'open_predictor']
 
 # %% ../../nbs/pipeline/17_saved_model.ipynb #414a590b
 class PackageParts(NamedTuple):
@@ -193,6 +158,7 @@ def save_package(
     from mlkit.packaging.parity import export_and_check
     from mlkit.packaging.provenance import git_state, manifest_facts
 
+    require_extras("deploy", "explain", "notebook")
     folder = _as_path(folder, "save").absolute()
     if (
         folder.exists()
@@ -280,6 +246,7 @@ def make_report(
     path: str | Path | None = None,  # where it is written; None: nowhere
 ) -> ModelReport:
     "The card of a model that was not saved."
+    require_extras("explain", "notebook")
     report = ModelReport(_write_card(_package_parts(result, "model"), result, "", "", "")["card.html"])
     if path is not None:
         report.write(path)
@@ -447,7 +414,7 @@ class SavedModel:
     ) -> Explanation:
         "Why the model says so: Shapley values of whole columns, which add up to the output."
         frame = as_frame(rows)
-        return explain_rows(self.predictor, frame, frame.index)
+        return explain_rows(self.predictor, normalise_table(frame), frame.index)
 
     def report(
         self,
@@ -489,6 +456,7 @@ def load(
     return SavedModel(open_predictor(str(model)))
 
 
+@extras_named()
 def open_predictor(
     model: str,  # a package, a run folder, or NAME@ALIAS of the registry
 ) -> Predictor:

@@ -16,6 +16,7 @@ from threading import Event
 from typing import Any, NamedTuple
 
 from ..core.errors import MLKitError, PackageError, RunError, did_you_mean
+from ..core.extras import extras_named
 from ..core.files import atomic_write, file_digest
 from ..core.formatting import describe_mlflow_error
 from ..inference.signing import MANIFEST_FILE, verify_package
@@ -241,7 +242,8 @@ def follow_alias(
     """
     if waiting is not None and not (folder / POINTER_FILE).exists():
         try:
-            write_pointer(registered, folder)
+            with extras_named():
+                write_pointer(registered, folder)
         except Exception as error:
             waiting.send(error if isinstance(error, MLKitError) else RunError(describe_mlflow_error(error)))
             return

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .http import RequestPolicy as RequestPolicy
     from .http import Response as Response
     from .log_reader import LogReader as LogReader
+    from .online_explanations import Explanation as Explanation
     from .online_explanations import explain_row as explain_row
+    from .online_explanations import explain_rows as explain_rows
     from .openapi import make_openapi as make_openapi
     from .prediction_log import FeedbackRecord as FeedbackRecord
     from .prediction_log import PredictionLog as PredictionLog

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..core.errors import DataError
 from ..core.own_feature import OwnFeature
+from ..data.cells import to_python
 from ..data.column_spec import ColumnSpec, format_cell, read_cell
 from ..data.model_inputs import input_names
 from ..data.table_spec import TableSpec
 from ..inference.predictor import ModelInputs, Predictor, stack_rows
 from ..inference.row_reader import is_text_input
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # %% auto #0
 __all__ = ['background_rows', 'ExplainableRows', 'InputLayout', 'read_explainable_rows', 'perturb_rows', 'all_coalitions',
            'draw_column_orders', 'CoalitionPlan', 'make_coalition_plan', 'differing_cells', 'OnlineExplainer',
-           'explain_row', 'format_contributions']
+           'explain_row', 'format_contributions', 'Explanation', 'explain_rows']
 
 # %% ../../nbs/serving/01_online_explanations.ipynb #b7161685
 _MIN_BACKGROUND_ROWS = 8  # rows of the background, however many columns there are
@@ -285,3 +289,36 @@ def format_contributions(
         for column, value in zip(predictor.table.used, shapley_values, strict=True)
     ]
     return sorted(contributions, key=lambda each: -abs(each["contribution"]))
+
+# %% ../../nbs/serving/01_online_explanations.ipynb #04b47442
+class Explanation(NamedTuple):
+    "Why the model says what it says of some rows: `base_value` and `contributions` add up to `output`."
+
+    contributions: pd.DataFrame  # Shapley values: a line a row, a column for each column of the table
+    base_value: pd.Series  # the mean output
+    output: pd.Series  # a number, or the probability of `label`
+    label: pd.Series | None  # the class that is explained; None: a number is predicted
+
+
+def explain_rows(
+    predictor: Predictor,
+    rows: pd.DataFrame,  # raw rows, by the names of the columns that the model has learned
+    index: pd.Index,  # of the rows, for what comes back
+) -> Explanation:
+    "Shapley values by the server's way: numpy and nothing heavier. DataError: a row is rejected."
+    import pandas as pd
+
+    predictor.check_columns(map(str, rows.columns))
+    told = [
+        explain_row(predictor, {str(name): to_python(cell) for name, cell in row.items()})
+        for row in rows.to_dict("records")
+    ]
+    shares = [{each["column"]: each["contribution"] for each in one["contributions"]} for one in told]
+    names = [column.name for column in predictor.columns]
+
+    def column(name: str) -> pd.Series:
+        return pd.Series([one.get(name) for one in told], index=index, name=name)
+
+    label = column("class").rename("label") if predictor.task.classes else None
+    contributions = pd.DataFrame(shares, index=index, columns=names, dtype=float)
+    return Explanation(contributions, column("base_value"), column("output"), label)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import RunError
+from ..core.extras import extras_named
 from ..core.files import atomic_write
 from .git import Repository
 
@@ -22,13 +23,9 @@ _MARKER = "<<<<<<<"
 
 
 def require_nbdime() -> None:
-    "RunError: nbdime is missing."
-    try:
+    "MissingExtraError: nbdime is missing."
+    with extras_named():
         import nbdime  # noqa: F401
-    except ImportError:
-        raise RunError(
-            "notebooks are merged by nbdime, which is missing; install the extra lab: pip install 'mlkit-notebooks[lab]'"
-        ) from None
 
 # %% auto #0
 __all__ = ['require_nbdime', 'describe_notebook_conflicts', 'merge_notebook_texts', 'merge_driver_settings',
@@ -64,7 +61,7 @@ def merge_notebook_texts(
     local: str,  # ours
     remote: str,  # theirs
 ) -> tuple[str, bool]:  # the merged notebook, and whether there is a conflict
-    "Merge notebooks cell by cell. RunError: nbdime is missing; ValueError: one of them is no notebook."
+    "Merge notebooks cell by cell. MissingExtraError: nbdime is missing; ValueError: one of them is no notebook."
     require_nbdime()
     import nbformat
     from nbdime.merging.notebooks import merge_notebooks
@@ -152,7 +149,7 @@ def run_driver() -> None:
 def set_merge_driver(
     folder: Path,  # within a Git repository
 ) -> list[str]:  # what was changed, a phrase each; nothing: all was there
-    "Let Git merge the notebooks of a repository cell by cell. RunError: there is none, or nbdime is missing."
+    "Let Git merge a repository's notebooks cell by cell. RunError: there is none. MissingExtraError: no nbdime."
     require_nbdime()
     top = Repository(folder).top
     if not top:

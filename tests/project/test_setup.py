@@ -29,9 +29,10 @@ def names(requirements: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(text).name) for text in requirements}
 
 
-DEPENDENCIES, LAB = names(PROJECT["dependencies"]), names(EXTRAS["lab"])
-USERS = DEPENDENCIES | LAB | names(GROUPS["setup"])
-DECLARED = DEPENDENCIES.union(*map(names, EXTRAS.values()))
+[ALL] = map(Requirement, EXTRAS["all"])
+NEEDED = sum((EXTRAS[extra] for extra in sorted(ALL.extras)), PROJECT["dependencies"])  # by `make run`
+USERS = names(NEEDED) | names(GROUPS["setup"])
+DECLARED = names(PROJECT["dependencies"]).union(*map(names, EXTRAS.values()))
 UNDECLARED: set[str] = set()
 
 
@@ -123,9 +124,9 @@ def test_what_is_imported_is_pinned_for_every_python(python):
     lines = [line.partition(" \\")[0] for line in users.splitlines() if re.match(r"[a-z0-9].*==", line)]
     pins = [Requirement(line) for line in lines]
     pinned = {canonicalize_name(pin.name) for pin in pins if not pin.marker or pin.marker.evaluate(here)}
-    wanted = [Requirement(text) for text in PROJECT["dependencies"]]
+    wanted = [Requirement(text) for text in NEEDED]
     asked = {canonicalize_name(each.name) for each in wanted if not each.marker or each.marker.evaluate(here)}
-    assert asked == DEPENDENCIES and asked <= pinned, sorted(asked - pinned)
+    assert asked == names(NEEDED) and asked <= pinned, sorted(asked - pinned)
 
 
 # ---------------------------------------- what GitHub reads

@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlkit.inference.signing import find_signing_keys
 from mlkit.serving.client import ServerClient, free_port, is_ready
+from tests.base_install import check_base_install, make_package
 from tests.conftest import until
 from tools.on_a_copy import ROOT, copy_project
 
@@ -147,14 +149,15 @@ def add_packages(python: Path, *words: str | Path) -> None:
 
 
 def install(python: str, archive: Path, how: str, folder: Path) -> Path:
-    """A new environment with mlkit and what it asks for, and nothing else; its folder of programs."""
+    """A new environment with mlkit and what it asks for, without extras or with all; its folder of programs."""
     environment = folder / "environment"
     uv = shutil.which("uv")
     make = [uv, "venv", "--quiet", "--python", python] if uv else [python, "-m", "venv"]
     subprocess.run([*make, str(environment)], check=True, timeout=300)
     programs = environment / ("Scripts" if os.name == "nt" else "bin")
-    if how == "unpinned":
-        add_packages(programs / "python", archive)
+    if how != "pinned":
+        extras = "" if how == "base" else "[all]"
+        add_packages(programs / "python", f"mlkit-notebooks{extras} @ {archive.as_uri()}")
         return programs
     tested = subprocess.run(
         [sys.executable, "tools/constraints.py", "users"], cwd=ROOT, check=True, capture_output=True
@@ -163,6 +166,31 @@ def install(python: str, archive: Path, how: str, folder: Path) -> Path:
     add_packages(programs / "python", "--require-hashes", "-r", folder / "users.txt")
     add_packages(programs / "python", "--no-deps", "--no-build-isolation", archive)
     return programs
+
+
+def size(environment: Path) -> float:
+    """In MB, without what Python compiles."""
+    files = (path for path in environment.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return sum(path.lstat().st_size for path in files) / 1e6
+
+
+@installs
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_base_install_is_small_and_learns_scores_and_serves(version, built, tmp_path):
+    python = find_python(version)
+    if not python:
+        pytest.skip(f"there is no Python {version} here")
+    programs, work = install(python, built["wheel"], "base", tmp_path), tmp_path / "work"
+    assert size(tmp_path / "environment") < 650
+    work.mkdir()
+    package = make_package(tmp_path / "kinds")
+    trusted = {"MLKIT_PUBLIC_KEY": str(find_signing_keys()[1])}
+
+    def run(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+        command, environment = [str(programs / program), *words], environment_of(work) | trusted
+        return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=600)
+
+    check_base_install(run, package, work)
 
 
 @contextmanager

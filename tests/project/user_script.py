@@ -20,7 +20,8 @@ from mlkit import (
 from mlkit.inference import Predictor
 from mlkit.models.model import Model
 from mlkit.pipeline.compare_models import ModelComparison
-from mlkit.pipeline.saved_model import Explanation, ModelReport, SavedModel
+from mlkit.pipeline.saved_model import ModelReport, SavedModel
+from mlkit.serving.online_explanations import Explanation
 
 
 @feature(inputs=["monthly_fee", "usage_hours"])

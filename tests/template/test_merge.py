@@ -10,6 +10,7 @@ import pytest
 from nbformat import v4
 
 from mlkit.core.errors import RunError
+from mlkit.core.extras import MissingExtraError
 from mlkit.template.notebook_merge import (
     describe_notebook_conflicts,
     merge_notebook_files,
@@ -107,7 +108,7 @@ def test_a_missing_nbdime_is_told_with_the_extra_that_has_it(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "nbdime", None)
-    with pytest.raises(RunError, match=r"pip install 'mlkit-notebooks\[lab\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'mlkit-notebooks\[notebook\]'"):
         merge_notebook_texts(text(BASE), text(BASE), text(BASE))
 
 
