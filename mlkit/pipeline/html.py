@@ -148,11 +148,15 @@ def _render_html(data: str, name: str) -> Markup:
     return Markup(block).format(look, name, html) if html.strip() else Markup()
 
 
+_TASK_ITEM = re.compile(r"(<li>\s*(?:<p>)?)\[([ x])\] ")  # of a list whose boxes are ticked
+
+
 def _render_markdown(data: str, name: str) -> Markup:
     "Prose that a stage has written."
     from markdown_it import MarkdownIt
 
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(data)
+    html = _TASK_ITEM.sub(lambda found: f"{found[1]}{'☑' if found[2] == 'x' else '☐'} ", html)
     return Markup('<div class="wide prose">{}</div>').format(sanitise_html(html))
 
 

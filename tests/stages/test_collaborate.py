@@ -10,5 +10,6 @@ def test_a_run_hands_on_its_review_and_shows_it_in_the_report(undisturbed):
     metrics = undisturbed.load("metrics")
     assert f"{metrics['score']:.3f}" in answers["Is it good enough?"]
     assert undisturbed.load("snapshot")["data_hash"][:8] in answers["What is it trained on?"]
-    assert "What is it trained on?" in (undisturbed.folder / "report.html").read_text(encoding="utf-8")
+    report = (undisturbed.folder / "report.html").read_text(encoding="utf-8")
+    assert "<li>☑ What is it trained on?" in report and "<li>☐ Who answers for it?" in report
     assert str(undisturbed.folder.parent) not in review
