@@ -59,7 +59,7 @@ if __name__ == "__main__":
 """
 COMMANDS = {  # what a person types -> which extra is named
     "run example:customers": "all",
-    "improve kinds": "notebook",
+    "improve kinds": "all",
     "compare runs/a runs/b": "notebook",
     "history kinds": "track",
     "serve kinds@champion": "track",

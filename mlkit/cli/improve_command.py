@@ -16,6 +16,7 @@ import typer
 
 from .model_commands import Protect, SubjectKeysFile, name_log_keys, number_option
 from ..core.errors import SettingsError, did_you_mean
+from ..core.extras import EXTRAS, require_extras
 from ..core.formatting import wrap_for_terminal
 
 _argument = partial(typer.Argument, show_default=False)
@@ -138,6 +139,7 @@ def improve(
     token: Annotated[str, _option(metavar="PLACE", help="Token of the webhook: env:NAME, or a file.")] = "",
 ) -> None:
     "Retrain a model that does harm, promote what is better, roll back what is not."
+    require_extras(*EXTRAS)
     from mlkit.retraining.gate import GateSettings, Trigger
     from mlkit.retraining.improvement import answer_retraining, improve_model
     from mlkit.retraining.improvement_steps import ImproveSettings, RolloutPlan
