@@ -24,6 +24,7 @@ def summarise(
     whose = (
         f"a row is told by '{subject}'" if subject else "nobody has said whose row it is (protect.subject)"
     )
-    leaving = sum(place.leaves for place in places)
-    where = f"rows in {pluralise(len(places), 'file')}, {leaving or 'none'} of which leaves the run"
+    leaving, locked = sum(place.leaves for place in places), sum(place.encrypted for place in places)
+    state = f", {'all' if locked == len(places) else locked} of them encrypted" if locked else ""
+    where = f"rows in {pluralise(len(places), 'file')}{state}, {leaving or 'none'} of which leaves the run"
     return f"{whose}; {pluralise(len(sure), 'personal column')}; {where}; {pluralise(len(questions), 'open question')}"

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .core.formatting import pluralise
+from .core.sealed_files import readable_file
 from .scoring.batch_job import ScoringResult
 
 # %% auto #0
@@ -60,7 +61,7 @@ def describe_prediction_match(
     output: str,  # where the predictions of its test rows are
 ) -> str:
     "Whether the predictions are those of the evaluation."
-    model, answers = run.load("final"), pd.read_parquet(output)
+    model, answers = run.load("final"), pd.read_parquet(readable_file(Path(output)))
     expected = model.output(run.load("test").iloc[answers["row"] - 1])
     columns = [f"probability.{label}" for label in model.task.classes] or "prediction"
     scale = 1 if model.task.classes else float(np.ptp(expected)) or 1
@@ -78,5 +79,6 @@ def preview_predictions(
     path = Path(output)
     if not path.is_file() or path.suffix not in (".parquet", ".csv"):
         return None
-    shown = pd.read_parquet(path).head(rows) if path.suffix == ".parquet" else pd.read_csv(path, nrows=rows)
+    file = readable_file(path)
+    shown = pd.read_parquet(file).head(rows) if path.suffix == ".parquet" else pd.read_csv(file, nrows=rows)
     return shown.assign(**{str(name): "•••" for name in shown if name in covered})

@@ -292,7 +292,17 @@ def show(
         write_report(folder)
     typer.echo(report)
     if open_it:
-        typer.launch(report.absolute().as_uri())
+        _open_page(report)
+
+
+def _open_page(page: Path) -> None:
+    "Open a page in the browser; of an encrypted one a readable copy, which only this user can read."
+    from mlkit.core.sealed_files import is_sealed, write_temporary_copy
+
+    if is_sealed(page):
+        page = write_temporary_copy(page)
+        typer.echo(wrap_for_terminal(f"Encrypted; a readable copy is {page}. Delete it when it is read."))
+    typer.launch(page.absolute().as_uri())
 
 
 def _newest_run() -> Path:
@@ -312,8 +322,7 @@ def compare(
         typer.Option(
             metavar="TABLE",
             show_default=False,
-            help="Compare the models on these rows, which hold the answers; then both may be packages, "
-            "or NAME@ALIAS.",
+            help="Compare the models on these rows, with answers; both may be packages, or NAME@ALIAS.",
         ),
     ] = "",
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
@@ -332,7 +341,7 @@ def compare(
     found, page = compare_run_folders(one, other)
     typer.echo(f"{format_comparison(found)}\n\nPage: {page}")
     if open_it:
-        typer.launch(page.absolute().as_uri())
+        _open_page(page)
 
 # %% ../../nbs/cli/02_main.ipynb #318ec8ab
 @app.command()

@@ -19,6 +19,7 @@ from .audit_commands import record_act
 from .privacy_commands import privacy_app
 from ..core.errors import SettingsError
 from ..core.formatting import wrap_for_terminal
+from ..core.master_key import PROTECT_VARIABLE
 
 _argument = partial(typer.Argument, show_default=False)
 _option = partial(typer.Option, show_default=False)
@@ -34,15 +35,36 @@ Log = Annotated[
         metavar="PLACE", help="Prediction log; none: there is none. Default: predictions.db, if it is there."
     ),
 ]
+
+
+def _use_master_key(context: typer.Context, place: str) -> str:
+    "A master key that is named holds for all that the command opens, encrypted run folders too."
+    if place:
+        context.call_on_close(partial(_name_master_key, os.environ.get(PROTECT_VARIABLE, "")))
+        _name_master_key(place)
+    return place
+
+
+def _name_master_key(place: str) -> None:
+    os.environ.pop(PROTECT_VARIABLE, None)
+    if place:
+        os.environ[PROTECT_VARIABLE] = place
+
+
 Protect = Annotated[
-    str, _option(metavar="KEY", help="Master key: env:NAME, or a file; default: MLKIT_PROTECT.")
+    str,
+    _option(
+        metavar="KEY",
+        help="Master key: env:NAME, or a file; default: MLKIT_PROTECT.",
+        callback=_use_master_key,
+    ),
 ]
 Keys = Annotated[
     str,
     _option("--subject-keys", metavar="FILE", help="Keys of the log's subjects; default: beside the log."),
 ]
-_Runs = Annotated[Path, typer.Option(metavar="DIR", help="Folder of run folders.")]
-_Also = Annotated[
+Runs = Annotated[Path, typer.Option(metavar="DIR", help="Folder of run folders.")]
+Also = Annotated[
     list[Path] | None, _option(metavar="DIR", help="Other copies, such as deploy folders; may be repeated.")
 ]
 _Column = Annotated[
@@ -55,8 +77,8 @@ def say(text: str) -> None:
     typer.echo(wrap_for_terminal(text, 2))
 
 # %% auto #0
-__all__ = ['Log', 'Protect', 'Keys', 'say', 'require_privacy', 'privacy_find', 'privacy_access', 'privacy_rectify',
-           'privacy_erase', 'privacy_restrict', 'privacy_receipt', 'privacy_retain']
+__all__ = ['Log', 'Protect', 'Keys', 'Runs', 'Also', 'say', 'require_privacy', 'privacy_find', 'privacy_access',
+           'privacy_rectify', 'privacy_erase', 'privacy_restrict', 'privacy_receipt', 'privacy_retain']
 
 # %% ../../nbs/cli/07_rights_commands.ipynb #ad158556
 class _Case:
@@ -113,8 +135,8 @@ def _about_person(command: str) -> Callable[[Callable[..., None]], Callable[...,
             log: Log = "",
             protect: Protect = "",
             subject_keys: Keys = "",
-            runs: _Runs = Path("runs"),
-            also: _Also = None,
+            runs: Runs = Path("runs"),
+            also: Also = None,
             column: _Column = "",
             **more: Any,
         ) -> None:
@@ -339,8 +361,8 @@ def privacy_retain(
         typer.Option("--high-risk", help="The AI Act's high risk: logs are kept for six months at least."),
     ] = False,
     log: Log = "",
-    runs: _Runs = Path("runs"),
-    also: _Also = None,
+    runs: Runs = Path("runs"),
+    also: Also = None,
 ) -> None:
     "Remove rows that are older than some days, from the log, snapshots and run folders."
     from mlkit.privacy.copy_search import find_places

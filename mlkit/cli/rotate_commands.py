@@ -5,17 +5,18 @@
 # %% ../../nbs/cli/09_rotate_commands.ipynb #d79749a6
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .audit_commands import record_act
-from .rights_commands import Keys, Log, Protect, privacy_app, require_privacy, say
+from .rights_commands import Also, Keys, Log, Protect, Runs, privacy_app, require_privacy, say
 from ..core.errors import SettingsError
 
 # %% auto #0
-__all__ = ['privacy_key', 'privacy_rotate']
+__all__ = ['privacy_key', 'privacy_decrypt', 'privacy_rotate']
 
 # %% ../../nbs/cli/09_rotate_commands.ipynb #77c34d53
 @privacy_app.command("key")
@@ -23,8 +24,8 @@ def privacy_key(
     file: Annotated[Path, typer.Argument(show_default=False, metavar="FILE", help="The file to make.")],
 ) -> None:
     "Make a master key, in a file that only its owner may read."
+    from mlkit.core.master_key import make_master_key
     from mlkit.security.roles import require_role
-    from mlkit.security.subject_keys import make_master_key
 
     require_role("privacy", "mlkit privacy key")
     make_master_key(file)
@@ -32,6 +33,30 @@ def privacy_key(
         f"{file} is the master key: keep it apart from logs and backups. It is used so: mlkit serve --protect "
         f"{file}, or MLKIT_PROTECT={file}"
     )
+
+
+@privacy_app.command("decrypt")
+def privacy_decrypt(
+    file: Annotated[
+        Path, typer.Argument(show_default=False, metavar="FILE", help="A file of an encrypted run folder.")
+    ],
+    to: Annotated[
+        Path,
+        typer.Option(show_default=False, metavar="COPY", help="The file to make, which is not encrypted."),
+    ],
+    protect: Protect = "",
+) -> None:
+    "Write a readable copy of a file of an encrypted run folder, such as an executed notebook."
+    from mlkit.core.sealed_files import is_sealed, write_readable_copy
+
+    require_privacy("decrypt")
+    if not file.is_file():
+        raise SettingsError(f"there is no file {file}; correct the path")
+    if not is_sealed(file):
+        raise SettingsError(f"{file} is not encrypted; read it as it is")
+    write_readable_copy(file, to)
+    record_act("exported", file=file.name)
+    say(f"{to} is a readable copy; delete it when you have read it.")
 
 
 @privacy_app.command("rotate")
@@ -56,9 +81,11 @@ def privacy_rotate(
     log: Log = "",
     protect: Protect = "",
     subject_keys: Keys = "",
+    runs: Runs = Path("runs"),
+    also: Also = None,
 ) -> None:
-    "Rotate the master key or the pepper of the subjects' keys."
-    from mlkit.security.subject_keys import master_key_place
+    "Rotate the master key of logs and encrypted run folders, or the pepper of the subjects' keys."
+    from mlkit.core.master_key import master_key_place
     from mlkit.serving.log_reader import subject_keys_file
     from mlkit.serving.prediction_log import resolve_log_url
 
@@ -72,54 +99,85 @@ def privacy_rotate(
         raise SettingsError("name the master key that is in use: --protect KEY, or MLKIT_PROTECT")
     address = resolve_log_url(log or "predictions.db")
     path = subject_keys_file(address, subject_keys)
-    _check_keys(path, place, what == "pepper" or bool(subject_keys))
+    folders = _find_table_keys(runs, also or []) if what == "master" else []
+    _check_keys(path, place, what == "pepper" or bool(subject_keys), folders)
     _check_log(address, path, place, new)
     told = ""
     if what == "pepper":
         _rotate_pepper(path, place)
     elif new:
-        _rotate_master(path, place, new)
+        _rotate_master(path, place, new, folders)
         told = " The old master key opens nothing any more; keep it until every backup made with it has gone."
-    elif kept := _rotate_master_in_place(path, place):
+    elif kept := _rotate_master_in_place(path, place, folders):
         told = (
-            f" The old master key is kept beside it as {kept.name}: other logs that it locks (--protect "
-            "OLD --new KEY) and backups need it. Delete it when nothing does."
+            f" The old master key is kept beside it as {kept.name}: other logs and run folders that it locks "
+            "(--protect OLD --new KEY) and backups need it. Delete it when nothing does."
         )
     record_act("keys rotated", what=what)
     say(f"Done.{told}")
+    for folder in _closed_folders(folders, new or place):
+        say(f"! {folder} is encrypted under another master key, and stays so.")
 
 # %% ../../nbs/cli/09_rotate_commands.ipynb #90fec4be
-def _check_keys(path: Path, place: str, must_exist: bool) -> None:
-    "SettingsError: there is nothing that this master key opens, or a file that was named is not there."
-    from mlkit.privacy.erased_list import ErasedList
-    from mlkit.security.subject_keys import SubjectKeys, load_master_key
+def _find_table_keys(runs: Path, also: list[Path]) -> list[Path]:
+    "The keys of encrypted folders."
+    from mlkit.core.sealed_files import TABLE_KEY_FILE
+    from mlkit.privacy.copy_search import find_places
+
+    return [path for path in find_places(runs, also).files() if path.name == TABLE_KEY_FILE]
+
+
+def _closed_folders(folders: Sequence[Path], place: str) -> list[Path]:
+    "Those that a master key does not open."
+    from mlkit.core.master_key import load_master_key
+    from mlkit.core.sealed_files import rewrap_table_key
 
     master = load_master_key(place)
-    if not path.is_file() and (must_exist or not ErasedList(protect=place).has_key):
+    return [path.parent for path in folders if not rewrap_table_key(path, master, master)]
+
+
+def _check_keys(path: Path, place: str, must_exist: bool, folders: Sequence[Path]) -> None:
+    "SettingsError: there is nothing that this master key opens, or a file that was named is not there."
+    from mlkit.core.master_key import load_master_key
+    from mlkit.privacy.erased_list import ErasedList
+    from mlkit.security.subject_keys import SubjectKeys
+
+    master = load_master_key(place)
+    if not path.is_file() and (must_exist or not folders and not ErasedList(protect=place).has_key):
         SubjectKeys(path, master).close()  # says what is missing
 
 
 def _rotate_pepper(path: Path, place: str) -> None:
-    from mlkit.security.subject_keys import SubjectKeys, load_master_key
+    from mlkit.core.master_key import load_master_key
+    from mlkit.security.subject_keys import SubjectKeys
 
     SubjectKeys(path, load_master_key(place)).rotate_pepper()
 
 
-def _rotate_master_in_place(path: Path, place: str) -> Path | None:
-    "A fresh master key in the same file, which opens both files of keys from then on; where the old one is kept."
+def _rotate_master_in_place(path: Path, place: str, folders: Sequence[Path]) -> Path | None:
+    "A fresh master key in the same file, which opens all keys from then on; where the old one is kept."
+    from mlkit.core.master_key import MasterKey, load_master_key
+    from mlkit.core.sealed_files import rewrap_table_key
     from mlkit.privacy.erased_list import ErasedList
     from mlkit.security.subject_keys import rotate_master_key
 
     listed = ErasedList(protect=place)
     if listed.has_key:
         listed.digest("0")  # it opens, before anything is changed
-    files = [path] if path.is_file() else []
-    return rotate_master_key(place, files, lambda master: ErasedList(protect=place).rotate_master(master))
+
+    def rewrap(master: MasterKey) -> None:
+        ErasedList(protect=place).rotate_master(master)
+        both = load_master_key(place)
+        for folder in folders:
+            rewrap_table_key(folder, both, master)
+
+    return rotate_master_key(place, [path] if path.is_file() else [], rewrap)
 
 
 def _check_log(address: str, path: Path, *places: str) -> None:
     "SettingsError: the file of keys does not open, or it is that of another log."
-    from mlkit.security.subject_keys import SubjectKeys, load_master_key
+    from mlkit.core.master_key import load_master_key
+    from mlkit.security.subject_keys import SubjectKeys
     from mlkit.serving.prediction_log import log_file, open_log_database
     from mlkit.serving.sealed_log import check_log_keys
 
@@ -140,10 +198,12 @@ def _check_log(address: str, path: Path, *places: str) -> None:
         return keys.close()
 
 
-def _rotate_master(path: Path, place: str, new: str) -> None:
-    "Both files of keys; what a killed rotation has done already is left as it is."
+def _rotate_master(path: Path, place: str, new: str, folders: Sequence[Path]) -> None:
+    "All keys; what a killed rotation has done already is left as it is."
+    from mlkit.core.master_key import load_master_key
+    from mlkit.core.sealed_files import rewrap_table_key
     from mlkit.privacy.erased_list import ErasedList
-    from mlkit.security.subject_keys import SubjectKeys, load_master_key
+    from mlkit.security.subject_keys import SubjectKeys
 
     master = load_master_key(new)
     if path.is_file():
@@ -156,3 +216,5 @@ def _rotate_master(path: Path, place: str, new: str) -> None:
         listed.rotate_master(master)
     except SettingsError:
         ErasedList(protect=new).rotate_master(master)
+    for folder in folders:
+        rewrap_table_key(folder, load_master_key(place), master)

@@ -1,4 +1,4 @@
-"""Errors, files, formatting, the run folder, parallel work and colours: what every room needs.
+"""Errors, files, encryption, formatting, the run folder, parallel work and colours: what every room needs.
 
 For the authors of rooms and stages.
 Knows nothing of tables, models or servers.
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .files import atomic_write as atomic_write
     from .files import file_digest as file_digest
     from .formatting import format_number as format_number
+    from .master_key import MasterKey as MasterKey
+    from .master_key import load_master_key as load_master_key
+    from .master_key import make_master_key as make_master_key
     from .parallel import WorkerPool as WorkerPool
     from .run_folder import RunFolder as RunFolder
     from .run_folder import read_journal as read_journal

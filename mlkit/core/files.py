@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import RunError
+from mlkit.core.sealed_files import (
+    TABLE_KEY_FILE,
+    holds_rows,
+    is_sealed,
+    make_table_key,
+    open_content,
+    writable_file,
+)
 
 # %% auto #0
-__all__ = ['atomic_write', 'file_digest', 'file_names_digest']
+__all__ = ['atomic_write', 'atomic_file', 'encrypt_folder', 'file_digest', 'file_names_digest']
 
 # %% ../../nbs/core/05_files.ipynb #c853df83
 @contextmanager
@@ -36,12 +46,38 @@ def atomic_write(
     finally:
         temporary.unlink(missing_ok=True)
 
+# %% ../../nbs/core/05_files.ipynb #c9cc5e04
+@contextmanager
+def atomic_file(
+    path: Path,  # the file to write
+) -> Iterator[Path | BinaryIO]:
+    "As `atomic_write`, for what may hold rows: in an encrypted folder, a file that seals what is written."
+    with atomic_write(path) as temporary, writable_file(path, temporary) as target:
+        yield target
+
+
+def encrypt_folder(
+    folder: Path,  # a run folder, or one of tables
+) -> None:
+    "Encrypt a folder, what is in it already and what comes. SettingsError: no master key is named, or another."
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    files = [path for path in files if holds_rows(path, folder)]
+    sealed = {path for path in files if is_sealed(path)}
+    if sealed and not (folder / TABLE_KEY_FILE).is_file():
+        raise RunError(f"{folder} is encrypted, and its {TABLE_KEY_FILE} is gone; take a backup of that file")
+    make_table_key(folder)
+    for path in files:
+        if path not in sealed:
+            with open(path, "rb") as plain, atomic_file(path) as target:
+                assert not isinstance(target, Path)
+                shutil.copyfileobj(plain, target)
+
 # %% ../../nbs/core/05_files.ipynb #ab1e675c
 def file_digest(
     path: Path,  # a file
 ) -> str:  # SHA-256, hexadecimal
-    "The digest of a file's content."
-    with open(path, "rb") as file:
+    "The digest of a file's content; of one that is encrypted, of what it is in clear."
+    with open_content(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 # %% ../../nbs/core/05_files.ipynb #756c3696

@@ -22,11 +22,12 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from .errors import RunError
-from .files import atomic_write, file_digest, file_names_digest
+from .files import atomic_file, atomic_write, file_digest, file_names_digest
 from .machine_key import TRUST_VARIABLE, is_own_mark, is_trusted_folder, make_mark
+from .sealed_files import read_content, readable_file, write_content
 
 # %% ../../nbs/core/06_run_folder.ipynb #be854f3e
 class ArtifactFormat(NamedTuple):
@@ -34,8 +35,8 @@ class ArtifactFormat(NamedTuple):
 
     suffix: str
     accepts: Callable[[Any], bool]
-    write: Callable[[Any, Path], None]
-    read: Callable[[Path], Any]
+    write: Callable[[Any, Path | BinaryIO], None]
+    read: Callable[[Path | BinaryIO], Any]
 
 
 def _is_frame(value: Any) -> bool:
@@ -46,30 +47,38 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, dict | list | str | int | float | bool) or hasattr(value, "to_dict")
 
 
-def _write_json(value: Any, path: Path) -> None:
+def _write_json(value: Any, file: Path | BinaryIO) -> None:
     value = value.to_dict() if hasattr(value, "to_dict") else value
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    _write_text(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n", file)
 
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _read_json(file: Path | BinaryIO) -> Any:
+    return json.loads(_read_text(file))
+
+
+def _write_text(value: str, file: Path | BinaryIO) -> None:
+    write_content(file, value.encode("utf-8"))
+
+
+def _read_text(file: Path | BinaryIO) -> str:
+    return (file.read_bytes() if isinstance(file, Path) else file.read()).decode("utf-8")
 
 # %% ../../nbs/core/06_run_folder.ipynb #dfb8fa48
-def _read_frame(path: Path) -> Any:
+def _read_frame(file: Path | BinaryIO) -> Any:
     import pandas as pd
 
-    return pd.read_parquet(path)
+    return pd.read_parquet(file)
 
 
-def _write_object(value: Any, path: Path) -> None:
+def _write_object(value: Any, file: Path | BinaryIO) -> None:
     import joblib
 
-    joblib.dump(value, path, compress=3)
+    joblib.dump(value, file, compress=3)
 
 
-def _read_object(path: Path) -> Any:
+def _read_object(file: Path | BinaryIO) -> Any:
     "An object, from bytes that were checked."
-    raise RunError(f"{path} is opened by its run folder only")
+    raise RunError(f"{file} is opened by its run folder only")
 
 
 def _open_object(content: bytes, path: Path) -> Any:
@@ -84,27 +93,20 @@ def _open_object(content: bytes, path: Path) -> Any:
         ) from error
 
 
-def _write_csv(value: Any, path: Path) -> None:  # with the mark by which Excel knows UTF-8
-    value.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
+def _write_csv(value: Any, file: Path | BinaryIO) -> None:  # with the mark by which Excel knows UTF-8
+    text = value.to_csv(index=False, lineterminator="\r\n")
+    write_content(file, text.encode("utf-8-sig"))
 
 
-def _read_csv(path: Path) -> Any:
+def _read_csv(file: Path | BinaryIO) -> Any:
     import pandas as pd
 
-    return pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
-
-
-def _write_text(value: str, path: Path) -> None:
-    path.write_text(value, encoding="utf-8")
-
-
-def _read_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    return pd.read_csv(file, dtype="str", keep_default_na=False, encoding="utf-8-sig")
 
 
 ARTIFACT_FORMATS = (
     ArtifactFormat(
-        ".parquet", _is_frame, lambda value, path: value.to_parquet(path, index=False), _read_frame
+        ".parquet", _is_frame, lambda value, file: value.to_parquet(file, index=False), _read_frame
     ),
     ArtifactFormat(".json", _is_plain, _write_json, _read_json),
     ArtifactFormat(".csv", lambda value: False, _write_csv, _read_csv),  # only when asked for
@@ -353,8 +355,8 @@ class RunFolder:
         file, chosen = _artifact_file(name, value, suffix)
         with self._edit() as (journal, record):
             path = self.artifacts / self._place_version(journal, name, file)
-            with atomic_write(path) as temporary:
-                chosen.write(value, temporary)
+            with atomic_file(path) as target:
+                chosen.write(value, target)
             digest = file_digest(path)
             new = {"file": path.name, "sha256": digest, "stage": self.stage}
             if path.suffix == ".joblib":
@@ -389,7 +391,7 @@ class RunFolder:
         path, content = self.artifacts / entry["file"], None
         if path.suffix == ".joblib" and path.is_file():
             check_own_artifact(self.folder, name, entry)
-            content = path.read_bytes()
+            content = read_content(path)
         found = hashlib.sha256(content).hexdigest() if content is not None else ""
         if not path.exists() or (found or file_digest(path)) != entry["sha256"]:
             raise RunError(f"{path} is not what the stage '{entry['stage']}' wrote; mend it: {again}")
@@ -398,7 +400,7 @@ class RunFolder:
                 record["reads"][name] = entry["sha256"]
         if content is not None:
             return _open_object(content, path)
-        return next(each for each in ARTIFACT_FORMATS if each.suffix == path.suffix).read(path)
+        return next(each for each in ARTIFACT_FORMATS if each.suffix == path.suffix).read(readable_file(path))
 
     @property
     def journal(self) -> dict[str, Any]:

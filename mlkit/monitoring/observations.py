@@ -270,7 +270,7 @@ def read_observed_counts(
     from sqlalchemy import inspect, text
     from sqlalchemy.exc import SQLAlchemyError
 
-    from mlkit.security.subject_keys import master_key_place
+    from mlkit.core.master_key import master_key_place
     from mlkit.serving.sealed_log import COUNTS_TABLE, has_sealed_rows
 
     if master_key_place():

@@ -10,6 +10,7 @@ import pandas as pd
 from ..core.errors import PackageError
 from ..core.formatting import format_value, join_with_and
 from ..core.run_folder import RunFolder, artifact_versions
+from ..core.sealed_files import readable_file
 from ..data.cells import as_text
 from ..models.calibration import FinalModel
 
@@ -28,7 +29,7 @@ def check_raw_columns(
     stages = list(dict.fromkeys(each["stage"] for some in versions.values() for each in some[1:]))
     if not stages or not versions["data"]:
         return ""
-    raw = pd.read_parquet(run.artifacts / versions["data"][0]["file"])
+    raw = pd.read_parquet(readable_file(run.artifacts / versions["data"][0]["file"]))
     used, names = [column.name for column in model.table.used], {*map(str, raw.columns)}
     if made := [name for name in used if name not in names]:
         columns = join_with_and([format_value(name) for name in made[:5]])

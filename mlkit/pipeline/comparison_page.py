@@ -9,8 +9,9 @@ __all__ = ['format_comparison', 'render_comparison', 'compare_run_folders']
 from pathlib import Path
 
 from ..core.errors import RunError
-from ..core.files import atomic_write
+from ..core.files import atomic_file
 from ..core.formatting import wrap_for_terminal
+from ..core.sealed_files import write_content
 from .compare_runs import ComparisonTable, RunComparison, compare_runs, read_compared_run
 from .html import strip_terminal_codes
 from .report import load_page_template
@@ -69,6 +70,6 @@ def compare_run_folders(
     if names[0] == names[1]:
         names = str(one), str(other)
     found = compare_runs(read_compared_run(one, names[0]), read_compared_run(other, names[1]))
-    with atomic_write(one / "compare.html") as path:
-        path.write_bytes(render_comparison(found).encode("utf-8", "replace"))
+    with atomic_file(one / "compare.html") as target:
+        write_content(target, render_comparison(found).encode("utf-8", "replace"))
     return found, one / "compare.html"

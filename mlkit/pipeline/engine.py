@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PRELOADED_MODULES', 'KERNEL_ARGUMENTS', 'KERNEL_POOL', 'can_fork', 'start_warm_process', 'ignoring_interrupts',
            'start_fork', 'kill_process_group', 'become_kernel', 'WarmKernel', 'KernelPool', 'WarmProvisioner',
-           'WarmClient', 'WarmManager', 'WarmEngine']
+           'WarmClient', 'WarmManager', 'WarmEngine', 'notebook_address']
 
 # %% ../../nbs/pipeline/03_engine.ipynb #58336ec8
 import asyncio
@@ -29,6 +29,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
 
+from ..core.sealed_files import encrypted_folder, writable_file, write_content
 from .notebooks import list_stages, run_view
 
 # %% ../../nbs/pipeline/03_engine.ipynb #8c59fdcf
@@ -326,3 +327,36 @@ class WarmEngine:
     @staticmethod
     def nb_language(nb: Any, language: str | None = None) -> str:
         return language or "python"
+
+# %% ../../nbs/pipeline/03_engine.ipynb #f6ed9ee4
+_SEALED_SCHEME = "mlkit-sealed:"
+
+
+class _SealedNotebooks:
+    "What papermill writes notebooks of encrypted folders with."
+
+    def write(self, text: str, address: str) -> None:
+        partial = Path(address.removeprefix(_SEALED_SCHEME))
+        with writable_file(partial.with_name(partial.name.removeprefix(".")), partial) as target:
+            write_content(target, text.encode("utf-8"))
+
+    def pretty_path(self, address: str) -> str:
+        return address.removeprefix(_SEALED_SCHEME)
+
+
+@cache
+def _register_sealed_notebooks() -> None:
+    from papermill.iorw import papermill_io
+
+    papermill_io.register(_SEALED_SCHEME, _SealedNotebooks())
+
+
+def notebook_address(
+    output: Path,  # an executed notebook
+    partial: Path,  # where it is written until the stage is over: a dot, and the same name
+) -> str:
+    "What papermill is told to write."
+    if encrypted_folder(output) is None:
+        return str(partial)
+    _register_sealed_notebooks()
+    return f"{_SEALED_SCHEME}{partial.absolute()}"

@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import MLKitError
+from ..core.errors import MLKitError, RunError
 from ..core.files import file_digest, file_names_digest
 from ..core.own_code import code_without_prose, imported_modules
 from mlkit.core.run_folder import (
@@ -32,6 +32,7 @@ from mlkit.core.run_folder import (
     project_folder,
     read_journal,
 )
+from ..core.sealed_files import read_content
 from ..core.source_code import package_folder, reachable_code
 from .settings import Parameter, check_values, forget_example, parse_parameters
 
@@ -85,7 +86,9 @@ class Stage:
     @cached_property
     def notebook(self) -> nbformat.NotebookNode:
         try:
-            return nbformat.read(self.path, as_version=4)
+            return nbformat.reads(read_content(self.path).decode("utf-8"), as_version=4)
+        except MLKitError:  # it is encrypted, and stays closed
+            raise
         except OSError as error:
             raise MLKitError(f"{self.path} cannot be read ({error.strerror}); check the path") from None
         except Exception as error:  # whatever a damaged file makes of it
@@ -274,7 +277,11 @@ def _is_unchanged_artifact(folder: Path, name: str, entry: dict | None) -> bool:
     if entry is None:
         return False
     path = folder / "artifacts" / entry["file"]
-    return path.exists() and file_digest(path) == entry["sha256"] and is_own_artifact(folder, name, entry)
+    try:
+        same = path.exists() and file_digest(path) == entry["sha256"]
+    except RunError:  # it is encrypted, and damaged
+        return False
+    return same and is_own_artifact(folder, name, entry)
 
 # %% ../../nbs/pipeline/02_notebooks.ipynb #e9a2d0b7
 def complete_parameters(

@@ -23,8 +23,9 @@ from markupsafe import Markup
 from .. import __version__
 from ..core import theme
 from ..core.errors import RunError
-from ..core.files import atomic_write
+from ..core.files import atomic_file
 from ..core.formatting import format_duration, format_memory, parse_local_time
+from ..core.sealed_files import write_content
 from ..core.source_code import package_folder, page_environment
 from .html import render_output, strip_terminal_codes
 from .notebooks import Stage, list_stages, run_view, stage_library_versions
@@ -255,6 +256,6 @@ def write_report(
     if not folder.is_dir():
         raise RunError(f"no run folder {folder}; make one: mlkit run --out {folder}")
     page = load_page_template("report.html.j2").render(collect_report_data(folder))
-    with atomic_write(folder / "report.html") as path:
-        path.write_bytes(page.encode("utf-8", "replace"))
+    with atomic_file(folder / "report.html") as target:
+        write_content(target, page.encode("utf-8", "replace"))
     return folder / "report.html"

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from ..core import errors
-from ..core.errors import MLKitError, RunError, StageError
+from ..core.errors import MLKitError, RunError, SettingsError, StageError
+from ..core.files import encrypt_folder
 from ..core.formatting import describe_mlflow_error, wrap_for_terminal
 from ..core.machine_key import private_temporary_folder
 from ..core.run_folder import RunFolder, edit_journal, project_folder, read_journal, remove_partial_files
+from ..core.sealed_files import TABLE_KEY_FILE
 from . import engine
 from .named_columns import check_columns_of_run
 from .notebooks import Stage, list_stages, reason_to_run, stage_fingerprint
@@ -141,7 +143,7 @@ def _execute_notebook(
     try:
         _papermill_quietly(
             stage.path,
-            partial,
+            engine.notebook_address(output, partial),
             parameters=values,
             progress_bar=False,
             log_output=False,
@@ -245,6 +247,16 @@ def _locked_run_folder(
     finally:
         lock.release()
 
+
+def _settle_encryption(folder: Path, wanted: bool) -> None:
+    "Encrypt the folder, or open it if it is encrypted already. SettingsError: there is no master key, or another."
+    if wanted:
+        encrypt_folder(folder)
+    elif (folder / TABLE_KEY_FILE).is_file():
+        raise SettingsError(
+            f"{folder} is encrypted and stays so; write encrypt = yes under [protect], or choose another --out"
+        )
+
 # %% ../../nbs/pipeline/09_runner.ipynb #34510a6e
 def _run_stage(
     folder: Path,  # the run folder
@@ -308,6 +320,7 @@ def run_pipeline(
     progress = RunProgress()
     check_tracking_server(folder)
     with _locked_run_folder(folder), _environment():
+        _settle_encryption(folder, bool(parameters.get("protect", {}).get("encrypt")))
         todo = [list_stages()[name] for name in chosen or list_stages()]
         if read_journal(folder).get("order") != [*list_stages()]:
             with edit_journal(folder) as journal:

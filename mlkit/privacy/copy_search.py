@@ -20,6 +20,7 @@ import numpy as np
 
 from ..core.errors import RunError, SettingsError
 from ..core.run_folder import read_journal
+from ..core.sealed_files import open_content, read_content, readable_file
 from ..inference.signing import MANIFEST_FILE, SIGNATURE_FILE
 from .erased_list import privacy_folder
 from .file_copies import FileCopy, inspect_file, read_table
@@ -227,10 +228,12 @@ def _has_column(path: Path, column: str) -> bool:
         if suffix == ".parquet":
             import pyarrow.parquet as pq
 
-            return column in pq.read_schema(path).names
+            return column in pq.read_schema(readable_file(path)).names
         if suffix in (".csv", ".tsv", ".jsonl", ".ndjson"):
-            with open(path, "rb") as file:
+            with open_content(path) as file:
                 return column.encode() in file.read(20_000)
+    except SettingsError:  # it is encrypted, and stays closed
+        raise
     except Exception:  # a damaged file is told when it is opened
         return False
     return False
@@ -243,7 +246,9 @@ def _note_places(plan: SearchPlan, path: Path, own: np.ndarray, tracking: Path |
     for name in _BESIDE.get(path.stem, ()):
         beside = path.with_name(f"{name}.parquet")
         with suppress(Exception):
-            if pq.read_metadata(beside).num_rows == len(own) and not _has_column(beside, plan.column):
+            if pq.read_metadata(readable_file(beside)).num_rows == len(own) and not _has_column(
+                beside, plan.column
+            ):
                 plan.places[str(beside)], plan.sizes[str(beside)] = positions, len(own)
     run = path.parent.parent
     if path.parent.name != "artifacts" or not (run / "run.json").is_file():
@@ -285,9 +290,11 @@ def _original_positions(positions: Sequence[int], gone: Sequence[int]) -> list[i
 def inspect_path(path: Path, plan: SearchPlan, finder: ValueFinder) -> FileCopy | None:
     "What a file holds of her. None: nothing."
     try:
-        content = path.read_bytes()
+        content = read_content(path)
     except OSError as error:
         return FileCopy("file", 0, 0, None, f"it cannot be read ({error.strerror})")
+    except RunError as error:
+        return FileCopy("file", 0, 0, None, str(error).partition("; ")[0])
     if content[:16] == _SQLITE:
         return redact_database(path, finder, change=False)
     explained = [
@@ -303,7 +310,10 @@ def _own_places(path: Path, plan: SearchPlan) -> Sequence[int]:
     "Her rows in a table that does not name her; none when they have gone already."
     import pyarrow.parquet as pq
 
-    if str(path) not in plan.places or pq.read_metadata(path).num_rows != plan.sizes[str(path)]:
+    if (
+        str(path) not in plan.places
+        or pq.read_metadata(readable_file(path)).num_rows != plan.sizes[str(path)]
+    ):
         return ()
     return plan.places[str(path)]
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from ..core.errors import RunError, SettingsError
 from ..core.files import atomic_write
+from ..core.master_key import MasterKey, load_master_key, master_key_place, open_sealed, seal
 from ..core.subjects import subject_text
-from ..security.subject_keys import MasterKey, load_master_key, master_key_place, open_sealed, seal
 
 # %% auto #0
 __all__ = ['privacy_folder', 'make_private_folder', 'write_private', 'ErasedList', 'erased_rows', 'SubjectNotes']

@@ -20,7 +20,9 @@ from typing import Any, Protocol
 
 from ..core.errors import PackageError, RunError, SettingsError
 from ..core.files import atomic_write, file_digest
+from ..core.master_key import open_sealed, seal
 from ..core.run_folder import edit_journal, read_journal
+from ..core.sealed_files import read_content, writable_file, write_content
 from ..core.subjects import subject_text
 from ..inference.signing import MANIFEST_FILE, SIGNATURE_FILE, sign_package
 from mlkit.privacy.copy_search import (
@@ -35,7 +37,6 @@ from .erased_list import ErasedList, make_private_folder, write_private
 from .file_copies import FileCopy
 from .handed_over import find_handed_over, forget_handed_over
 from .personal_values import PersonalValues, ValueFinder
-from ..security.subject_keys import open_sealed, seal
 
 # %% auto #0
 __all__ = ['Tell', 'privacy_lock', 'ErasureJournal', 'load_erasure_journal', 'LogRows', 'ErasureResult', 'erase_subject']
@@ -156,7 +157,8 @@ class _Erasure:
         self.journal.save()
         mode = path.stat().st_mode & 0o7777
         with atomic_write(path) as temporary:
-            temporary.write_bytes(content)
+            with writable_file(path, temporary) as target:
+                write_content(target, content)
             os.chmod(temporary, mode)
 
     def note(self, path: Path, copy: FileCopy) -> None:
@@ -238,7 +240,7 @@ class _Erasure:
             or path.name == SIGNATURE_FILE
         ):
             return False
-        content = new = path.read_bytes()
+        content = new = read_content(path)
         for old, digest in pairs.items():
             if old in new:
                 new = new.replace(old, digest)

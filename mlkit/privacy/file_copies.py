@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.errors import RunError
+from ..core.sealed_files import readable_file
 from .personal_values import ValueFinder, is_subject, subject_mask
 
 if TYPE_CHECKING:
@@ -70,14 +72,19 @@ def read_table(path: Path) -> pd.DataFrame | None:  # None: it is no table, or i
 
     try:
         if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
+            return pd.read_parquet(readable_file(path))
         if path.suffix.lower() in (".csv", ".tsv"):
             return pd.read_csv(
-                path, dtype="str", sep=None, engine="python", keep_default_na=False, encoding="utf-8-sig"
+                readable_file(path),
+                dtype="str",
+                sep=None,
+                engine="python",
+                keep_default_na=False,
+                encoding="utf-8-sig",
             )
         if path.suffix.lower() in (".jsonl", ".ndjson"):
-            return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
-    except (OSError, ValueError, ImportError, pd.errors.ParserError, csv.Error):
+            return pd.read_json(readable_file(path), lines=True, dtype=False, convert_dates=False)
+    except (OSError, ValueError, ImportError, pd.errors.ParserError, csv.Error, RunError):
         return None
     return None
 

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from ..core.errors import DataError
+from ..core.errors import DataError, RunError
 from ..core.formatting import describe_missing_column, pluralise
+from ..core.sealed_files import is_sealed, read_content, readable_file
 from ..data.personal import FREE_TEXT, PERSON_NUMBER, SURE, find_personal_columns
 from ..data.table_spec import TableSpec
 from .records import OpenQuestion
@@ -108,6 +109,7 @@ class RowPlace(NamedTuple):
     file: str  # from the run folder
     columns: tuple[str, ...]  # whose cells were found
     leaves: bool  # whether it belongs to what leaves the run
+    encrypted: bool = False
 
 
 LEAVING = ("model", "deploy")  # folders of a run whose files are meant for others
@@ -130,10 +132,10 @@ def rare_cells(
 def _unpacked(path: Path) -> bytes:
     "The content of a file, without its compression."
     if path.suffix == ".parquet":
-        frame = pd.read_parquet(path)
+        frame = pd.read_parquet(readable_file(path))
         texts = (frame[name].dropna().astype("str") for name in frame)
         return "\n".join("\n".join(each) for each in texts).encode("utf-8", "surrogatepass")
-    content = path.read_bytes()
+    content = read_content(path)
     if path.suffix == ".ipynb":  # its text speaks of the example; what the run has shown are the outputs
         outputs = [cell.get("outputs", []) for cell in json.loads(content)["cells"]]
         return json.dumps(outputs, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -168,12 +170,12 @@ def find_row_places(
     for path in _files_of(folder):
         try:
             content = _unpacked(path)
-        except (OSError, ValueError, LookupError, AttributeError, zlib.error):
+        except (OSError, ValueError, LookupError, AttributeError, zlib.error, RunError):
             continue  # it is written by somebody right now, or damaged: nothing to read for others, either
         columns = tuple(name for name, ways in looked.items() if any(way in content for way in ways))
         if columns:
             file = path.relative_to(folder).as_posix()
-            found.append(RowPlace(file, columns, file.split("/")[0] in LEAVING))
+            found.append(RowPlace(file, columns, file.split("/")[0] in LEAVING, is_sealed(path)))
     return found
 
 # %% ../../nbs/privacy/02_inventory.ipynb #20b0e819
@@ -228,6 +230,7 @@ def show_row_places(
         {
             "file": [each.file for each in places],
             "cells of": [", ".join(each.columns) for each in places],
+            "encrypted": ["yes" if each.encrypted else "no" for each in places],
             "leaves the run": ["yes" if each.leaves else "no" for each in places],
         }
     )

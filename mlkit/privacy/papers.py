@@ -134,9 +134,11 @@ def _personal_lines(facts: RunArtifacts) -> list[Line]:
 def _place_lines(facts: RunArtifacts) -> list[Line]:
     places = facts["protect"]["places"]
     leaving = [each["file"] for each in places if each["leaves"]]
+    locked = sum(each.get("encrypted", False) for each in places)
+    state = f", {'all' if locked == len(places) else locked} of them encrypted" if locked else ""
     lines: list[Line] = [
         Statement(
-            f"Cells of single rows were found in {pluralise(len(places), 'file')} of the run folder.",
+            f"Cells of single rows were found in {pluralise(len(places), 'file')} of the run folder{state}.",
             "protect.json",
         )
     ]

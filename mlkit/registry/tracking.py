@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from ..core.errors import RunError
 from ..core.formatting import describe_mlflow_error
 from ..core.run_folder import edit_journal, project_folder, read_journal
+from ..core.sealed_files import is_sealed
 from mlkit.registry.run_description import (
     dataset_inputs,
     describe_run,
@@ -275,7 +276,8 @@ def log_run(
 
 def _logged_files(folder: Path) -> list[Path]:
     artifacts, notebooks = (folder / "artifacts").glob("*.json"), (folder / "notebooks").glob("*.ipynb")
-    return [*sorted(artifacts), *sorted(notebooks), *folder.glob("report.html")]
+    found = [*sorted(artifacts), *sorted(notebooks), *folder.glob("report.html")]
+    return [path for path in found if not is_sealed(path)]  # nobody could read it there
 
 
 def _read_metrics(folder: Path) -> dict[str, float]:

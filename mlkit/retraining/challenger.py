@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from ..core.errors import MLKitError, RunError, StageError
+from ..core.sealed_files import encrypted_folder, readable_file
 from ..inference.predictor import Predictor
 from ..monitoring.blocks import cut_blocks
 from ..monitoring.harm import make_detector
@@ -85,6 +86,8 @@ def run_overrides(
     }
     if str(parameters.get("collect.source", "")).startswith("example:"):
         own["protect.max_leak"] = 1  # the people are made up, as stage 08 says, too
+    if parameters.get("protect.encrypt"):
+        own["protect.encrypt"] = True
     if task.positive:
         own["problem.positive"] = task.positive
     if attempt != "new search":
@@ -180,7 +183,7 @@ def recent_table(
 
     if not (folder / TRAIN_FILE).is_file():
         recent = _row_times(snapshot) >= begin
-        ids = pd.read_parquet(snapshot / "ids.parquet")
+        ids = pd.read_parquet(readable_file(snapshot / "ids.parquet"))
         learned = ids.id[ids.part == "train"].tolist()
         parts = {
             "train": learned,
@@ -188,15 +191,16 @@ def recent_table(
         }  # older ones are not learned anew
         facts = json.loads((snapshot / "snapshot.json").read_text(encoding="utf-8"))
         facts |= {"old_rows": 0, "new_rows": int(recent.sum()), "since": begin}
-        table, gate = pd.read_parquet(snapshot / TRAIN_FILE)[recent], read_gate_rows(snapshot)
-        write_snapshot(folder, table, gate, parts, _row_times(snapshot)[recent].tolist(), facts)
+        table, gate = pd.read_parquet(readable_file(snapshot / TRAIN_FILE))[recent], read_gate_rows(snapshot)
+        encrypt, times = encrypted_folder(snapshot) is not None, _row_times(snapshot)[recent].tolist()
+        write_snapshot(folder, table, gate, parts, times, facts, encrypt)
     return folder / TRAIN_FILE
 
 
 def _row_times(snapshot: Path) -> np.ndarray:
     import pandas as pd
 
-    return pd.read_parquet(snapshot / "times.parquet").time.to_numpy()
+    return pd.read_parquet(readable_file(snapshot / "times.parquet")).time.to_numpy()
 
 # %% ../../nbs/retraining/06_challenger.ipynb #8545c5c4
 def compare_with_champion(

@@ -22,6 +22,7 @@ import numpy as np
 from ..core.errors import RunError, SettingsError
 from ..core.files import file_digest
 from ..core.run_folder import RunFolder, read_journal
+from ..core.sealed_files import encrypted_folder, make_table_key, readable_file, writable_file
 from ..data.cells import as_text
 from ..data.column_spec import ColumnSpec
 from ..inference.predictor import Predictor
@@ -71,6 +72,7 @@ class KnownRows(NamedTuple):
     ids: frozenset[str]  # of the predictions among them
     since: float  # predictions before this moment are out of date: seconds since 1970
     parameters: dict[str, Any]  # of its run: stage.name -> value
+    encrypted: bool = False  # its run
 
 
 def load_known_rows(run: Path) -> KnownRows:
@@ -81,10 +83,11 @@ def load_known_rows(run: Path) -> KnownRows:
     beside = Path(str(parameters.get("collect.source", ""))).parent
     ids, since = frozenset[str](), 0.0
     if (beside / _FACTS).is_file() and (beside / _IDS).is_file():
-        table = pd.read_parquet(beside / _IDS)
+        table = pd.read_parquet(readable_file(beside / _IDS))
         ids = frozenset(table.id[table.part == "train"])
         since = float(json.loads((beside / _FACTS).read_text(encoding="utf-8"))["since"])
-    return KnownRows(RunFolder(run).load("data"), ids, since, parameters)
+    encrypted = encrypted_folder(run) is not None
+    return KnownRows(RunFolder(run).load("data"), ids, since, parameters, encrypted)
 
 
 _FACTS, _IDS, TRAIN_FILE, GATE_FILE = "snapshot.json", "ids.parquet", "train.parquet", "gate.parquet"
@@ -245,7 +248,7 @@ def make_training_snapshot(
         "left_out": {reason: count for reason, count in left_out.items() if count},
     }
     times = [np.nan] * len(old) + new.times.tolist()
-    return write_snapshot(folder, train, judged, ids, times, facts)
+    return write_snapshot(folder, train, judged, ids, times, facts, known.encrypted)
 
 # %% ../../nbs/retraining/05_training_snapshot.ipynb #c6ae99f4
 def write_snapshot(
@@ -255,6 +258,7 @@ def write_snapshot(
     ids: dict[str, list[str]],  # of the predictions in each part
     times: Sequence[float],  # of the training rows, NaN unknown
     facts: dict[str, Any],
+    encrypt: bool = False,  # as the champion's run is
 ) -> dict[str, Any]:  # with the hashes
     "Write it beside its place, and rename it."
     import pandas as pd
@@ -266,11 +270,14 @@ def write_snapshot(
     beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
         beside.mkdir(mode=0o700, parents=True)  # real rows
-        train.to_parquet(beside / TRAIN_FILE, index=False)
-        gate.to_parquet(beside / GATE_FILE, index=False)
-        pd.DataFrame({"time": times}).to_parquet(beside / "times.parquet", index=False)
+        if encrypt:
+            make_table_key(beside)
         pairs = [(id, part) for part, each in ids.items() for id in each]
-        pd.DataFrame(pairs, columns=["id", "part"], dtype="str").to_parquet(beside / _IDS, index=False)
+        frames = {TRAIN_FILE: train, GATE_FILE: gate, "times.parquet": pd.DataFrame({"time": times})}
+        frames[_IDS] = pd.DataFrame(pairs, columns=["id", "part"], dtype="str")
+        for name, frame in frames.items():
+            with writable_file(beside / name, beside / name) as target:
+                frame.to_parquet(target, index=False)
         facts = {**facts, "hash": data_hash(train), "gate_hash": data_hash(gate)}
         (beside / _FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         if folder.exists():
@@ -289,7 +296,7 @@ def read_gate_rows(
     import pandas as pd
 
     try:
-        return pd.read_parquet(snapshot / GATE_FILE)
+        return pd.read_parquet(readable_file(snapshot / GATE_FILE))
     except (OSError, ValueError) as error:
         path = snapshot / GATE_FILE
         raise RunError(

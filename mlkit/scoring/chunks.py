@@ -21,7 +21,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ..core.errors import DataError, RunError, SettingsError
-from ..core.files import atomic_write
+from ..core.files import atomic_file, atomic_write
+from ..core.sealed_files import readable_file
 from .formulas import neutralise_formulas
 from ..sources.archives import split_suffixes
 from ..sources.downloads import describe_store_error, require_store_package
@@ -44,14 +45,14 @@ _METADATA_KEY = b"mlkit"
 
 def _write(table: pa.Table, path: Path, metadata: dict[str, Any]) -> None:
     whole = (table.schema.metadata or {}) | {_METADATA_KEY: json.dumps(metadata).encode()}
-    with atomic_write(path) as temporary:
-        parquet.write_table(table.replace_schema_metadata(whole), temporary, compression="zstd")
+    with atomic_file(path) as target:
+        parquet.write_table(table.replace_schema_metadata(whole), target, compression="zstd")
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
     "The metadata of a chunk; empty if it is no chunk."
     try:
-        return json.loads((parquet.read_schema(path).metadata or {})[_METADATA_KEY])
+        return json.loads((parquet.read_schema(readable_file(path)).metadata or {})[_METADATA_KEY])
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return {}
 
@@ -154,9 +155,9 @@ class ChunkedOutput:
         paths = sorted(self.folder.glob(f"*.{kind}.parquet"))
         if not paths:
             return
-        schema = _common_schema([parquet.read_schema(path) for path in paths])
+        schema = _common_schema([parquet.read_schema(readable_file(path)) for path in paths])
         for path in paths:
-            yield parquet.read_table(path).cast(schema)
+            yield parquet.read_table(readable_file(path)).cast(schema)
 
     @property
     def is_complete(self) -> bool:
@@ -177,7 +178,7 @@ class ChunkedOutput:
         predicted, rejected, warned = 0, 0, Counter[str]()
         for path in self.folder.glob("*.predictions.parquet"):
             metadata = _read_metadata(path)
-            predicted += parquet.read_metadata(path).num_rows
+            predicted += parquet.read_metadata(readable_file(path)).num_rows
             rejected += metadata["rejected"]
             warned.update(metadata["warnings"])
         return predicted, rejected, warned
@@ -286,16 +287,16 @@ def write_output_file(
     "One file of all chunks, which is there as a whole or not at all."
     from pyarrow import csv
 
-    with atomic_write(path) as temporary:
+    with atomic_file(path) as target:
         writer: Any = None
         for table in tables:
             if path.suffix.lower() != ".parquet" and formulas != "keep":
                 table = neutralise_formulas(table)
             if writer is None and path.suffix.lower() == ".parquet":
-                writer = parquet.ParquetWriter(temporary, table.schema)
+                writer = parquet.ParquetWriter(target, table.schema)
             elif writer is None:
                 quoting = csv.WriteOptions(quoting_style="needed")
-                writer = csv.CSVWriter(temporary, table.schema, write_options=quoting)
+                writer = csv.CSVWriter(target, table.schema, write_options=quoting)
             writer.write_table(table)
         writer.close()
 

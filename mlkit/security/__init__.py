@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from .review_queue import ReviewQueue as ReviewQueue
     from .roles import require_role as require_role
     from .stop_switch import StopSwitch as StopSwitch
-    from .subject_keys import MasterKey as MasterKey
     from .subject_keys import SubjectKeys as SubjectKeys
-    from .subject_keys import load_master_key as load_master_key
-    from .subject_keys import make_master_key as make_master_key
 else:
     __getattr__, __dir__ = lazy_imports(__name__)

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from ..core.master_key import open_sealed, seal
 from ..core.values import cut_cell
-from .subject_keys import open_sealed, seal
 
 # %% auto #0
 __all__ = ['OpenRow', 'RowEnvelope']

@@ -31,8 +31,9 @@ from sqlalchemy import (
     update,
 )
 
+from ..core.master_key import open_sealed, seal
 from ..core.values import cut_cell
-from .subject_keys import NOBODY, SubjectKeys, open_sealed, seal
+from .subject_keys import NOBODY, SubjectKeys
 
 # %% auto #0
 __all__ = ['REVIEWS_TABLE', 'ReviewRequest', 'Review', 'moment_text', 'AlreadyDecided', 'ReviewQueue', 'find_reviews',

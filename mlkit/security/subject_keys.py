@@ -8,109 +8,18 @@ from __future__ import annotations
 import hmac
 import os
 import sqlite3
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.errors import SettingsError
-from ..core.named_secrets import read_named_secret
+from ..core.master_key import MasterKey, local_master_key, open_sealed, read_master_keys, seal
 from ..core.subjects import subject_text
 
 # %% auto #0
-__all__ = ['PROTECT_VARIABLE', 'NOBODY', 'MasterKey', 'seal', 'open_sealed', 'local_master_key', 'make_master_key',
-           'master_key_place', 'load_master_key', 'SubjectKey', 'RestrictedSubjects', 'SubjectKeys',
-           'rotate_master_key']
-
-# %% ../../nbs/security/03_subject_keys.ipynb #8cea2687
-class MasterKey(NamedTuple):
-    "What wraps and unwraps the key of a file of keys."
-
-    wrap: Callable[[bytes], bytes]
-    unwrap: Callable[[bytes], bytes]  # an exception: it was wrapped by another
-    renew: Callable[[], MasterKey] | None = None  # reads it again, when it may have been rotated
-
-
-def seal(
-    key: bytes,  # 32 bytes
-    plain: bytes,
-    bound_to: bytes,  # what must be the same when it is opened
-) -> bytes:  # 28 bytes more
-    "Encrypt with AES-256-GCM and a random nonce, which stands in front."
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    nonce = os.urandom(12)
-    return nonce + AESGCM(key).encrypt(nonce, plain, bound_to)
-
-
-def open_sealed(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
-    "What `seal` has encrypted. ValueError: with another key, for something else, or it was changed."
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    try:
-        return AESGCM(key).decrypt(sealed[:12], sealed[12:], bound_to)
-    except InvalidTag:
-        raise ValueError("it was sealed with another key, or changed") from None
-
-
-def local_master_key(
-    key: bytes,  # 32 bytes
-    *older: bytes,  # keys that still unwrap, while one follows the other
-) -> MasterKey:
-    "A master key that is at hand."
-
-    def unwrap(sealed: bytes) -> bytes:
-        for each in (key, *older):
-            with suppress(ValueError):
-                return open_sealed(each, sealed, b"master")
-        raise ValueError("it was wrapped by another master key")
-
-    return MasterKey(lambda plain: seal(key, plain, b"master"), unwrap)
-
-
-def make_master_key(
-    path: Path,  # the file to make
-) -> None:
-    "Write a new master key into a file that only its owner may read. SettingsError: the file is there already."
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(b64encode(os.urandom(32)) + b"\n")
-    except FileExistsError as error:
-        raise SettingsError(f"the master key {path} is there already; name another file") from error
-    except OSError as error:
-        raise SettingsError(f"the master key {path} cannot be written ({error.strerror})") from error
-
-
-PROTECT_VARIABLE = "MLKIT_PROTECT"
-
-
-def master_key_place(
-    protect: str = "",  # what was named: env:NAME or a file
-) -> str:  # empty: none is named
-    "Where the master key is: as named, or else as the variable MLKIT_PROTECT says."
-    return protect or os.environ.get(PROTECT_VARIABLE, "")
-
-
-def load_master_key(
-    place: str,  # env:NAME, or a file; during a rotation it holds two keys, the new one first
-) -> MasterKey:
-    "The master key that a setting names. SettingsError: it is not there, open to others, or no key."
-    keys = _read_master_keys(place)
-    return local_master_key(*keys)._replace(renew=partial(load_master_key, place))
-
-
-def _read_master_keys(place: str) -> list[bytes]:
-    text = read_named_secret(place, "the master key", private=True)
-    with suppress(Base64Error, ValueError):
-        keys = [b64decode(each, validate=True) for each in text.split()]
-        if 1 <= len(keys) <= 2 and {*map(len, keys)} == {32}:
-            return keys
-    raise SettingsError(f"the master key {place} is none; it has 32 bytes, written in base64")
+__all__ = ['NOBODY', 'SubjectKey', 'RestrictedSubjects', 'SubjectKeys', 'rotate_master_key']
 
 # %% ../../nbs/security/03_subject_keys.ipynb #17608623
 class SubjectKey(NamedTuple):
@@ -442,7 +351,7 @@ def rotate_master_key(
     ),  # wraps what else is under it; both keys open then
 ) -> Path | None:  # the file in which the old one is kept; None: the key is in the environment
     "Put a new master key in the place of the old one, under running servers. After a kill, the same call goes on."
-    keys = _read_master_keys(place)
+    keys = read_master_keys(place)
     if len(keys) < 2 and place.startswith("env:"):
         name = place.removeprefix("env:")
         how = f"let {name} hold the new key, a blank and the old one, for the servers too, and rotate again"
@@ -476,7 +385,7 @@ def _keep_old_master_key(
             _write_master_keys(kept, [key])
             return kept
         with suppress(SettingsError):
-            if _read_master_keys(str(kept)) == [key]:
+            if read_master_keys(str(kept)) == [key]:
                 return kept
         number += 1
 

@@ -16,10 +16,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from ..core.errors import SettingsError
+from ..core.master_key import master_key_place
 from ..security.api_keys import ApiKeyring
 from ..security.review_queue import ReviewQueue
 from ..security.stop_switch import SharedStop, StopSwitch, stop_files
-from ..security.subject_keys import SubjectKeys, master_key_place
+from ..security.subject_keys import SubjectKeys
 from .callers import CallerRates, KnownSites
 from .challenger import PredictRows, RolloutRouter
 from .connections import guard_connections

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ..core.errors import RunError
+from ..core.master_key import make_master_key
 from ..data.cells import as_text, to_python
 from ..security.api_keys import add_key
-from ..security.subject_keys import make_master_key
 from ..task.metrics import predicted_codes
 from ..task.task import Task
 

@@ -16,8 +16,9 @@ import orjson
 from sqlalchemy import Connection, inspect, text
 
 from ..core.errors import DataError, SettingsError
+from ..core.master_key import load_master_key, master_key_place
 from ..security.envelope import RowEnvelope
-from ..security.subject_keys import SubjectKeys, load_master_key, master_key_place
+from ..security.subject_keys import SubjectKeys
 from .prediction_log import RowFormat, log_file
 from mlkit.serving.sealed_log import (
     SEALED_PREFIX,

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import DataError
+from ..core.sealed_files import open_content
 
 # %% auto #0
 __all__ = ['TEXT_SUFFIXES', 'TYPED_SUFFIXES', 'ARCHIVE_SUFFIXES', 'COMPRESSED_SUFFIXES', 'split_suffixes', 'file_kind',
@@ -192,7 +193,7 @@ def open_unpacked(
 ) -> io.BufferedReader:
     "Open the content of a file, which may be compressed. DataError: the archive is not of one file."
     if not packed:
-        return open(path, "rb")
+        return open_content(path)
     return io.BufferedReader(_SizeLimitedFile(_unpacked(path, packed), path.stat().st_size), 2**20)
 
 

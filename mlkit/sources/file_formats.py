@@ -18,6 +18,7 @@ import pandas as pd
 from ..core.errors import DataError, MLKitError
 from ..core.files import file_digest
 from ..core.formatting import find_cell_among_names, first_error_line, hint_at_columns, shorten
+from ..core.sealed_files import open_content, readable_file
 from ..data.cells import as_text, nested_text, to_python
 from ..data.column_reader import with_common_type
 from .archives import TEXT_SUFFIXES, content_kind, find_member, open_unpacked
@@ -265,11 +266,13 @@ def parquet_frames(path: Path, how: ReadOptions, facts: ReadReport) -> FrameStre
     import pyarrow as pa
     from pyarrow import parquet
 
-    with open(path, "rb") as raw:
+    with open_content(path) as raw:
         begins = path.stat().st_size >= 12 and raw.read(4) == b"PAR1"
         if not begins or raw.seek(-4, 2) and raw.read(4) != b"PAR1":  # it begins like this, and so it ends
             raise DataError("this is no Parquet file, or only a part of one; make it once more")
-    with parquet.ParquetFile(path, pre_buffer=False) as file:  # else what was read stays in memory
+    with parquet.ParquetFile(
+        readable_file(path), pre_buffer=False
+    ) as file:  # else what was read stays in memory
         groups = range(file.metadata.num_row_groups)
         facts.memory_bytes = sum(file.metadata.row_group(group).total_byte_size for group in groups)
         if not file.metadata.num_rows:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError
+from ..core.sealed_files import readable_file
 from .archives import TEXT_SUFFIXES, content_kind, find_member, open_unpacked
 from .json_records import flatten_record
 from .locations import DataLocation, find_source_files, parse_location
@@ -61,7 +62,7 @@ def _file_names(path: Path, how: Mapping[str, Any]) -> tuple[str, ...]:
     if suffix in (".parquet", ".pq"):
         from pyarrow.parquet import read_schema
 
-        return tuple(read_schema(path).names)
+        return tuple(read_schema(readable_file(path)).names)
     from mlkit.sources.workbooks import read_workbook
 
     return tuple(map(str, read_workbook(path, how.get("sheet", ""), rows=200).frame))

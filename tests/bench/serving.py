@@ -30,9 +30,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 
+from mlkit.core.master_key import make_master_key
 from mlkit.core.run_folder import RunFolder
 from mlkit.security.api_keys import add_key
-from mlkit.security.subject_keys import make_master_key
 from mlkit.serving.client import ServerClient, free_port, to_request_rows
 
 ROOT = Path(__file__).parents[2]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from mlkit.core.master_key import make_master_key
 from mlkit.inference.group_counts import GroupCounter
 from mlkit.inference.predictor import Predictor, load_predictor
 from mlkit.monitoring.blocks import bucket_dispersion, group_dispersion
@@ -14,7 +15,6 @@ from mlkit.monitoring.check import check_model
 from mlkit.monitoring.page import write_page
 from mlkit.monitoring.sketch import Reference, input_values, output_values
 from mlkit.privacy.subject_log import SubjectLog
-from mlkit.security.subject_keys import make_master_key
 from mlkit.serving.client import running_server, to_request_rows
 from mlkit.serving.prediction_log import open_log_database, resolve_log_url
 from mlkit.serving.sealed_log import LEAST_COUNTED

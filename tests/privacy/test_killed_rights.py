@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mlkit.cli.main import app
+from mlkit.core.master_key import load_master_key, make_master_key
 from mlkit.privacy.subject_log import SubjectLog
-from mlkit.security.subject_keys import SubjectKeys, load_master_key, make_master_key
+from mlkit.security.subject_keys import SubjectKeys
 from mlkit.serving.prediction_log import FeedbackRecord, PredictionRecord, open_log_database
 from mlkit.serving.sealed_log import LogSealer
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from mlkit.core.errors import SettingsError
+from mlkit.core.master_key import load_master_key, make_master_key
 from mlkit.privacy.access import collect_access, render_access
 from mlkit.privacy.copy_search import SearchPlan, find_places
 from mlkit.privacy.erased_list import ErasedList
 from mlkit.privacy.erasure import erase_subject
 from mlkit.privacy.subject_log import SubjectLog
 from mlkit.security.review_queue import ReviewQueue, ReviewRequest
-from mlkit.security.subject_keys import SubjectKeys, load_master_key, make_master_key
+from mlkit.security.subject_keys import SubjectKeys
 from mlkit.serving.oversight import DurableDatabase
 from mlkit.serving.prediction_log import FeedbackRecord, PredictionRecord, open_log_database
 from mlkit.serving.sealed_log import LogSealer

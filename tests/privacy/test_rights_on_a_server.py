@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from mlkit.cli.main import app
 from mlkit.core.errors import MLKitError
+from mlkit.core.master_key import load_master_key, make_master_key
 from mlkit.privacy.subject_log import SubjectLog
 from mlkit.security.audit import AuditLog
-from mlkit.security.subject_keys import SubjectKeys, load_master_key, make_master_key
+from mlkit.security.subject_keys import SubjectKeys
 from mlkit.serving.client import running_server
 from tests import conftest
 

@@ -18,6 +18,7 @@ import pytest
 
 from mlkit.cli.main import collect_parameters
 from mlkit.core.errors import DataError, RunError, SettingsError
+from mlkit.core.master_key import load_master_key, make_master_key
 from mlkit.core.run_folder import RunFolder
 from mlkit.inference.predictor import load_predictor
 from mlkit.privacy.erased_list import ErasedList
@@ -38,7 +39,7 @@ from mlkit.retraining.training_snapshot import (
     load_known_rows,
     make_training_snapshot,
 )
-from mlkit.security.subject_keys import SubjectKeys, load_master_key, make_master_key
+from mlkit.security.subject_keys import SubjectKeys
 from mlkit.serving.log_reader import is_explored
 from mlkit.serving.prediction_log import FeedbackRecord, open_log_database, write_records
 from mlkit.sources.examples import make_customers

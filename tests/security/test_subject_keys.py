@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import SettingsError
-from mlkit.security.envelope import OpenRow, RowEnvelope
-from mlkit.security.subject_keys import (
+from mlkit.core.master_key import (
     MasterKey,
-    SubjectKeys,
     load_master_key,
     local_master_key,
     make_master_key,
     open_sealed,
     seal,
 )
+from mlkit.security.envelope import OpenRow, RowEnvelope
+from mlkit.security.subject_keys import SubjectKeys
 
 PROJECT = Path(__file__).resolve().parents[2]
 ONE, TWO = b"1" * 32, b"2" * 32
@@ -148,7 +148,8 @@ def test_an_erasure_that_a_reader_hinders_is_told_and_ends_later(tmp_path):
 READ = """
 import sys
 from pathlib import Path
-from mlkit.security.subject_keys import SubjectKeys, local_master_key
+from mlkit.core.master_key import local_master_key
+from mlkit.security.subject_keys import SubjectKeys
 keys = SubjectKeys(Path(sys.argv[1]), local_master_key(b"1" * 32))
 print(len(keys))
 keys.close()
@@ -225,7 +226,8 @@ def test_rotations_lose_nobody_and_change_every_wrapped_key(tmp_path):
 ROTATE = """
 import sys
 from pathlib import Path
-from mlkit.security.subject_keys import SubjectKeys, local_master_key
+from mlkit.core.master_key import local_master_key
+from mlkit.security.subject_keys import SubjectKeys
 path, at = Path(sys.argv[1]), int(sys.argv[2])
 keys = [b"1" * 32, b"2" * 32]
 def opened():
@@ -269,7 +271,8 @@ def test_a_rotation_that_is_killed_loses_no_row(tmp_path):
 ERASE = """
 import sys
 from pathlib import Path
-from mlkit.security.subject_keys import SubjectKeys, local_master_key
+from mlkit.core.master_key import local_master_key
+from mlkit.security.subject_keys import SubjectKeys
 keys = SubjectKeys(Path(sys.argv[1]), local_master_key(b"1" * 32))
 print("ready", flush=True)
 for at in range(200):

@@ -4,7 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from mlkit.security.subject_keys import SubjectKeys, load_master_key, make_master_key
+from mlkit.core.master_key import load_master_key, make_master_key
+from mlkit.security.subject_keys import SubjectKeys
 from mlkit.serving.prediction_log import (
     FeedbackRecord,
     PredictionRecord,

@@ -14,9 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
+from mlkit.core.master_key import load_master_key, make_master_key
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.monitoring.observations import connected_log
-from mlkit.security.subject_keys import SubjectKeys, load_master_key, make_master_key, rotate_master_key
+from mlkit.security.subject_keys import SubjectKeys, rotate_master_key
 from mlkit.serving.client import running_server
 from mlkit.serving.prediction_log import FeedbackRecord, PredictionLog, PredictionRecord, resolve_log_url
 from mlkit.serving.sealed_log import SEALED_PREFIX, LogSealer

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from mlkit.core.errors import DataError, SettingsError
+from mlkit.core.master_key import load_master_key, make_master_key
 from mlkit.inference.predictor import load_predictor
 from mlkit.monitoring.observations import connected_log, read_observed_log
 from mlkit.retraining.labelled_rows import read_labelled_rows
-from mlkit.security.subject_keys import SubjectKeys, load_master_key, make_master_key, rotate_master_key
+from mlkit.security.subject_keys import SubjectKeys, rotate_master_key
 from mlkit.serving.app import create_app
 from mlkit.serving.client import running_server
 from mlkit.serving.prediction_log import open_log_database, resolve_log_url

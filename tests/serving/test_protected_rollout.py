@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from mlkit.core.master_key import make_master_key
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.monitoring.observations import connected_log
-from mlkit.security.subject_keys import make_master_key
 from mlkit.serving.challenger import ChallengerLocation, is_chosen
 from mlkit.serving.client import running_server
 from tests import conftest

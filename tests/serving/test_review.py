@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from mlkit.core.errors import RunError
+from mlkit.core.master_key import load_master_key, make_master_key
 from mlkit.inference.example_package import make_parcel_package
 from mlkit.security.api_keys import ROLES, add_key
 from mlkit.security.audit import AuditLog
-from mlkit.security.subject_keys import SubjectKeys, load_master_key, make_master_key
+from mlkit.security.subject_keys import SubjectKeys
 from mlkit.serving.client import ServerClient, ServerProcess, running_server
 from mlkit.serving.prediction_log import open_log_database
 from mlkit.serving.sealed_log import delete_subject

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from mlkit.core.errors import SettingsError
+from mlkit.core.master_key import make_master_key
 from mlkit.privacy.copy_search import SearchPlaces
 from mlkit.privacy.corrections import expire_rows
 from mlkit.privacy.subject_log import SubjectLog
 from mlkit.security.stop_switch import SharedStop, StopSwitch
-from mlkit.security.subject_keys import make_master_key
 from mlkit.serving.client import ServerClient, running_server
 from mlkit.serving.oversight import open_shared_stop
 from mlkit.serving.prediction_log import open_log_database, resolve_log_url

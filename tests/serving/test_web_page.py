@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from mlkit.core.master_key import make_master_key
 from mlkit.data.column_spec import ColumnSpec
 from mlkit.data.table_spec import TableSpec
 from mlkit.inference.example_package import delay_probability, make_parcel_package
 from mlkit.inference.signing import sign_package
 from mlkit.packaging.customer_package import make_customer_package
 from mlkit.security.api_keys import add_key
-from mlkit.security.subject_keys import make_master_key
 from mlkit.serving.client import ServerProcess, running_server
 from mlkit.serving.web_page import load_web_page as page_and_headers
 from mlkit.task.problem import Problem

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit.core.errors import PackageError, RunError, SettingsError
+from mlkit.core.master_key import make_master_key
 from mlkit.deploy import summarise
 from mlkit.deployment.facts import cloud_machine_sizes, make_deployment_spec
 from mlkit.deployment.image import (
@@ -36,7 +37,6 @@ from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import sign_package
 from mlkit.monitoring.observations import connected_log
 from mlkit.security.api_keys import add_key
-from mlkit.security.subject_keys import make_master_key
 from mlkit.serving.client import ServerClient, free_port, is_ready
 from tests.conftest import COMMAND, checked, tool, until
 
