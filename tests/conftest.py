@@ -165,7 +165,7 @@ def tool(name: str) -> str:
 
 def checked(*command: str, **more: Any) -> str:
     """What a command prints, which has to end well."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, **more)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, **more)
     assert done.returncode == 0, f"{command[0]}:\n{done.stdout}{done.stderr}"
     return done.stdout
 

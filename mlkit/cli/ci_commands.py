@@ -167,18 +167,28 @@ def ci_issue(
     if not harmed:
         typer.echo(f"{name} does no harm" + (", and a retraining goes on." if goes_on else "."))
         return
-    from mlkit.automation.github import github_repository, write_issue
     from mlkit.automation.rest_api import NotPermittedError
     from mlkit.monitoring.alarm_issue import describe_alarm
 
     text = describe_alarm(name, Path("monitor") / name)
+    write = _write_gitlab_issue if os.environ.get("GITLAB_CI") else _write_github_issue
     try:
-        done, number = write_issue(
-            github_repository(os.environ), f"{name} does harm", text, f"monitor:{name}"
-        )
+        done, number = write(f"{name} does harm", text, f"monitor:{name}")
         typer.echo(f"Issue #{number} {done}.")
     except NotPermittedError as error:
         typer.echo(f"No issue: {error}. It would have been:\n\n{text}")
+
+
+def _write_github_issue(title: str, text: str, kind: str) -> tuple[str, int]:  # what was done, and its number
+    from mlkit.automation.github import github_repository, write_issue
+
+    return write_issue(github_repository(os.environ), title, text, kind)
+
+
+def _write_gitlab_issue(title: str, text: str, kind: str) -> tuple[str, int]:  # what was done, and its number
+    from mlkit.automation.gitlab import gitlab_project, write_gitlab_issue
+
+    return write_gitlab_issue(gitlab_project(os.environ), title, text, kind)
 
 
 def _retraining_goes_on(name: str) -> bool:

@@ -32,7 +32,7 @@ def describe_alarm(
     parts = [
         f"**{escape_markdown(verdict)}:** {escape_markdown(sentence, 1_000)}",
         make_markdown_table(["Level", "up", "what it says"], levels),
-        "**Next:** a retraining begins now; see the workflow retrain. The way back at once: "
+        "**Next:** a retraining begins now. The way back at once: "
         f"`mlkit rollback {_word(name)}`. "
         f"What was looked at stands in `{_word(folder.as_posix())}/monitor.html` on the runner.",
         "The next checks bring this text up to date; close the issue when the model does no more harm.",

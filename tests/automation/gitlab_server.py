@@ -1,4 +1,4 @@
-"""A server on this machine that answers as GitLab's API does for the notes of merge requests of project 12."""
+"""A server on this machine that answers as GitLab does for issues and for notes of merge requests of project 12."""
 
 import re
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ class FakeGitLab:
     token: str = "glpat-a-token"
     may_write: bool = True
     notes: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[dict[str, Any]] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
 
     def answer(self, method: str, target: str, token: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -31,6 +32,8 @@ class FakeGitLab:
             return 401, {"message": "401 Unauthorized"}
         if (method, address.path) == ("GET", "/api/v4/user"):
             return 200, ME
+        if issue := re.fullmatch(r"/api/v4/projects/12/issues(?:/(\d+))?", address.path):
+            return self.answer_on_issues(method, int(issue[1] or 0), query, body)
         found = re.fullmatch(r"/api/v4/projects/12/merge_requests/(\d+)/notes(?:/(\d+))?", address.path)
         if not found:
             return 404, {"message": "404 Not found"}
@@ -40,6 +43,23 @@ class FakeGitLab:
         if not self.may_write:
             return 403, {"message": "403 Forbidden"}
         return self.write(method, number, note, body)
+
+    def answer_on_issues(
+        self, method: str, number: int, query: dict[str, str], body: dict[str, Any]
+    ) -> tuple[int, Any]:
+        if method == "GET":
+            mine = query.get("scope") == "created_by_me"
+            listed = [each for each in self.issues if not mine or each["author"]["id"] == ME["id"]]
+            return 200, self.page([each for each in listed if each["state"] == query["state"]], query)
+        if not self.may_write:
+            return 403, {"message": "403 Forbidden"}
+        if method == "PUT":
+            [entry] = [each for each in self.issues if each["iid"] == number]
+            entry.update(body)
+            return 200, entry
+        number = 1 + len(self.issues)
+        self.issues.append({"id": 5000 + number, "iid": number, "author": ME, "state": "opened", **body})
+        return 201, self.issues[-1]
 
     def page(self, notes: list[dict[str, Any]], query: dict[str, str]) -> list[dict[str, Any]]:
         """The newest first, unless it is asked otherwise; twenty on a page."""

@@ -1,4 +1,6 @@
-"""One note on a merge request of GitLab, kept up to date by `mlkit ci comment`; harmless where it may not write."""
+"""One note on a merge request, one issue of a model that does harm, on GitLab; harmless where a job may not write."""
+
+import json
 
 import pytest
 from typer.testing import CliRunner
@@ -25,6 +27,7 @@ def gitlab(tmp_path, monkeypatch):
             "CI_API_V4_URL": f"{server.url}/api/v4",
             "CI_MERGE_REQUEST_IID": "3",
             "CI_MERGE_REQUEST_PROJECT_ID": "12",
+            "CI_PROJECT_ID": "12",
             "MLKIT_GITLAB_TOKEN": server.token,
         }.items():
             monkeypatch.setenv(name, value)
@@ -79,3 +82,39 @@ def test_a_token_goes_only_where_gitlab_says_and_encrypted(gitlab, monkeypatch, 
     done = CliRunner().invoke(app, COMMENT)
     assert isinstance(done.exception, SettingsError) and name in str(done.exception) and not gitlab.seen
     assert gitlab.token not in str(done.exception) + done.output
+
+
+ISSUE = ["ci", "issue", "churn", "--code", "3"]
+HARM = "<!-- mlkit:monitor-churn -->"
+CHECK = {
+    "label": "AUC-ROC", "score": 0.61, "limit": 0.78, "feedback": 300, "since": 1.8e9, "evidence": 1.0,
+    "estimate": 0.7, "error": 0.02, "changes": [], "alarms": {"changed": False, "at_risk": False, "harmed": True},
+}  # fmt: skip
+
+
+@pytest.fixture
+def harmed(gitlab, tmp_path):
+    """The folder of a monitor whose last check has found harm, in a job of a schedule."""
+    (tmp_path / "monitor" / "churn").mkdir(parents=True)
+    (tmp_path / "monitor" / "churn" / "state.json").write_text(json.dumps({"history": [CHECK]}))
+    return gitlab
+
+
+def test_harm_is_one_open_issue_of_our_own(harmed):
+    strange = {"id": 1, "iid": 1, "author": {"id": 9}, "state": "opened", "description": f"{HARM}\nmine"}
+    closed = {"id": 2, "iid": 2, "author": ME, "state": "closed", "description": f"{HARM}\nlast year"}
+    harmed.issues += [strange, closed]
+    told = [CliRunner().invoke(app, ISSUE).output for _ in range(2)]
+    assert told == ["Issue #3 created.\n", "Issue #3 updated.\n"] and len(harmed.issues) == 3
+    assert harmed.issues[2]["title"] == "churn does harm"
+    assert strange["description"].endswith("mine") and closed["description"].endswith("last year")
+
+
+@pytest.mark.parametrize("why", ["no token", "no permission"])
+def test_an_issue_that_may_not_be_written_is_in_the_log_and_the_job_goes_on(harmed, monkeypatch, why):
+    harmed.may_write = False
+    if why == "no token":
+        monkeypatch.delenv("MLKIT_GITLAB_TOKEN")
+    done = CliRunner().invoke(app, ISSUE)
+    assert done.exit_code == 0 and done.output.startswith("No issue: ") and not harmed.issues
+    assert "It would have been:" in done.output
