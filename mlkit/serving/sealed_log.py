@@ -9,6 +9,8 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import orjson
@@ -44,8 +46,8 @@ from mlkit.serving.prediction_log import (
 # %% auto #0
 __all__ = ['SEALED_PREFIX', 'ROW_FORMATS_TABLE', 'LOG_KEYS_TABLE', 'SEALED_PREDICTIONS_TABLE', 'SEALED_FEEDBACK_TABLE',
            'SEALED_SHADOW_TABLE', 'COUNTS_TABLE', 'SHADOW_MARK', 'TRUTH_MARK', 'LEAST_COUNTED', 'TRUTH_ENVELOPE',
-           'pack_id', 'unpack_id', 'LogSealer', 'check_log_keys', 'envelope_of', 'has_sealed_rows', 'require_plain_log',
-           'delete_subject', 'finish_deletion']
+           'LONGEST_LONE', 'pack_id', 'unpack_id', 'LogSealer', 'check_log_keys', 'envelope_of', 'has_sealed_rows',
+           'require_plain_log', 'settle_truths', 'delete_subject', 'finish_deletion']
 
 # %% ../../nbs/serving/17_sealed_log.ipynb #8c65f88c
 SEALED_PREFIX = "sealed_"  # of the names of the tables
@@ -202,6 +204,7 @@ class LogSealer:
         self._sealings: dict[int, _Sealing] = {}  # by the format's place in memory
         self._engine: Engine | None = None
         self._counts: dict[int, _Counts] = {}  # by the number of the format
+        self._settled, self._settle_at = 0, 0.0  # number of the last truth that is settled, and when to go on
 
     def claim(
         self,
@@ -218,6 +221,7 @@ class LogSealer:
         if engine is not self._engine:
             self.claim(engine, str(engine.url.database))
             self._sealings, self._engine = {}, engine
+            self._settled, self._settle_at = 0, 0.0
         owners = [
             NOBODY if each.subject is None else each.subject
             for each in waiting
@@ -251,14 +255,23 @@ class LogSealer:
             for each in truths:
                 id = pack_id(each.id)
                 pseudonym = owners_of.get(id, nobody.pseudonym)
-                if pseudonym not in known:
-                    pseudonym = nobody.pseudonym
-                key = known.get(pseudonym, nobody.key)
-                sealed = TRUTH_ENVELOPE.seal_values(key, [each.truth], each.id, TRUTH_MARK)
-                rows.append((id, each.time, pseudonym + sealed))
+                key = nobody.key if pseudonym == nobody.pseudonym else known.get(pseudonym)
+                if key is not None:  # else its subject is erased
+                    rows.append((id, each.time, _sealed_truth(pseudonym, key, each.truth, each.id)))
             _insert(connection, SEALED_FEEDBACK_TABLE, rows)
         self._sealings |= new
         self._counts |= counts
+        self._settle_truths(engine)
+
+    def _settle_truths(self, engine: Engine) -> None:
+        "Look at the next old truths; each hour at all of them, a part with each writing, so that nobody waits."
+        now, last = time.time(), self._settled
+        if now < self._settle_at:
+            return
+        with suppress(SQLAlchemyError, SettingsError):  # what was to be written is written; this comes again
+            last = settle_truths(engine, self.keys, now - LONGEST_LONE, self._settled)
+        self._settle_at = now if last > self._settled else now + _SETTLE_SECONDS
+        self._settled = last
 
     def finish(self) -> None:
         "Write the counts that wait, unless they are of few rows; when the server ends."
@@ -312,6 +325,10 @@ _CLAIM = (
     "ON CONFLICT DO NOTHING"
 )
 TRUTH_ENVELOPE = RowEnvelope(["truth"])
+
+
+def _sealed_truth(pseudonym: bytes, key: bytes, truth: Any, id: str) -> bytes:
+    return pseudonym + TRUTH_ENVELOPE.seal_values(key, [truth], id, TRUTH_MARK)
 
 
 def check_log_keys(
@@ -401,6 +418,41 @@ def require_plain_log(
             raise SettingsError(
                 f"{name} is a protected log; serve with --protect FILE, or name another --log"
             )
+
+# %% ../../nbs/serving/17_sealed_log.ipynb #0c578ff2
+LONGEST_LONE = 86_400  # seconds that a truth waits for its prediction
+_SETTLE_SECONDS, _MOST_SETTLED = 3_600, 5_000
+_TRUTHS = text(
+    "SELECT f.number, f.id, f.time, f.truth, p.subject FROM sealed_feedback AS f LEFT JOIN sealed_predictions AS p "
+    "ON p.id = f.id WHERE f.number > :after ORDER BY f.number LIMIT :most"
+)
+
+
+def settle_truths(
+    engine: Engine,  # from `open_log_database`
+    keys: SubjectKeys,  # of the log
+    before: float,  # truths that were told later may still find their prediction
+    after: int = 0,  # number of a truth: only later ones are looked at, and not all at a time
+) -> int:  # number of the last one
+    "Give truths that came before their prediction to its subject, and delete those without one."
+    nobody = keys.get(NOBODY)
+    with engine.begin() as connection:
+        rows = connection.execute(_TRUTHS, {"after": after, "most": _MOST_SETTLED}).all()
+        old = [*takewhile(lambda row: row.time < before, rows)]
+        lone = [row for row in old if bytes(row.truth[:12]) == nobody.pseudonym != bytes(row.subject or b"")]
+        known = keys.keys_of(bytes(row.subject) for row in lone if row.subject is not None)
+        for number, packed, _, truth, subject in lone:
+            given = {"number": number}
+            if subject is None or (key := known.get(bytes(subject))) is None:
+                connection.execute(text("DELETE FROM sealed_feedback WHERE number = :number"), given)
+                continue
+            id = unpack_id(bytes(packed))
+            (told,) = TRUTH_ENVELOPE.open_values(nobody.key, bytes(truth)[12:], id, TRUTH_MARK)
+            given["truth"] = _sealed_truth(bytes(subject), key, told, id)
+            connection.execute(
+                text("UPDATE sealed_feedback SET truth = :truth WHERE number = :number"), given
+            )
+    return int(old[-1].number) if old else after
 
 # %% ../../nbs/serving/17_sealed_log.ipynb #a1463d4d
 def delete_subject(

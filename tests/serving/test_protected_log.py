@@ -15,10 +15,17 @@ from mlkit.retraining.labelled_rows import read_labelled_rows
 from mlkit.security.subject_keys import SubjectKeys, rotate_master_key
 from mlkit.serving.app import create_app
 from mlkit.serving.client import running_server
-from mlkit.serving.prediction_log import open_log_database, resolve_log_url
-from mlkit.serving.sealed_log import delete_subject
+from mlkit.serving.prediction_log import (
+    FeedbackRecord,
+    PredictionRecord,
+    new_id,
+    open_log_database,
+    resolve_log_url,
+)
+from mlkit.serving.sealed_log import LogSealer, delete_subject
 from mlkit.serving.server_settings import ServeSettings
 from tests import conftest
+from tests.postgres import new_database
 
 pytestmark = pytest.mark.usefixtures("own_key")
 until = partial(conftest.until, seconds=30, pause=0.05)
@@ -27,7 +34,9 @@ ROW = {"weight": 20, "distance": 400, "service": "bicycle-courier"}
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def log(request, tmp_path) -> str:
-    return str(tmp_path / "log.db") if request.param == "sqlite" else request.getfixturevalue("postgres")
+    if request.param == "sqlite":
+        return str(tmp_path / "log.db")
+    return new_database(request.getfixturevalue("postgres_server"))
 
 
 def rows_in(log, **how):
@@ -119,3 +128,64 @@ def test_what_is_wrong_with_keys_is_one_line(parcels, tmp_path):
     time.sleep(0.01)
     with pytest.raises(SettingsError, match="has no pepper"):
         rows_in(log, protect=str(tmp_path / "one.key"))
+
+
+# ------------------------------------ truths that have no prediction
+DAY = 86_400
+
+
+def told(id: str, days_ago: float = 0) -> FeedbackRecord:
+    return FeedbackRecord(id, time.time() - days_ago * DAY, "yes")
+
+
+def predicted(id: str, sender: str) -> PredictionRecord:
+    answer = {"id": id, "prediction": "no", "probabilities": {"no": 0.75, "yes": 0.25}}
+    return PredictionRecord(time.time(), "parcels", "1", ("weight",), {"weight": 2}, answer, 0.01, sender)
+
+
+def test_a_truth_is_under_the_key_of_its_subject_within_a_day_or_gone(log, tmp_path):
+    make_master_key(tmp_path / "master.key")
+    keys = SubjectKeys(tmp_path / "log.keys", load_master_key(str(tmp_path / "master.key")), create=True)
+    engine = open_log_database(resolve_log_url(log))
+    early, fresh, never, hers, whole = (new_id() for _ in range(5))
+
+    def truths() -> dict[str, bytes]:  # the pseudonym that each is under
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("SELECT id, truth FROM sealed_feedback").all()
+        return {bytes(id).hex(): bytes(truth)[:12] for id, truth in found}
+
+    LogSealer(keys).write_records(engine, [told(early), told(never), told(fresh)])
+    with engine.begin() as connection:
+        last = "(SELECT max(number) FROM sealed_feedback)"
+        connection.exec_driver_sql(
+            f"UPDATE sealed_feedback SET time = time - {2 * DAY} WHERE number < {last}"
+        )
+    predictions = [predicted(early, "ann"), predicted(hers, "eve"), predicted(whole, "ann")]
+    LogSealer(keys).write_records(engine, [*predictions, told(whole)])
+    sealer, ann = LogSealer(keys), keys.get("ann").pseudonym
+    assert truths() == {early: ann, whole: ann, fresh: (nobody := truths()[fresh])} and nobody != ann
+
+    keys.erase("eve")  # her prediction waits to be deleted
+    sealer.write_records(engine, [told(hers)])
+    assert hers not in truths()
+    how = {"protect": str(tmp_path / "master.key"), "subject_keys": str(tmp_path / "log.keys")}
+    with connected_log(log, **how) as reader:
+        query = "SELECT {row}, f.truth FROM {feedback} AS f JOIN {predictions} AS p ON p.id = f.id"
+        found = {row[0]: row[4] for row in reader.select(query, {}, truth=1)}
+    assert found == {early: '"yes"', whole: '"yes"'}
+    delete_subject(engine, ann)
+    assert truths() == {fresh: nobody}
+    engine.dispose()
+
+
+def test_many_old_truths_without_prediction_go_in_parts(tmp_path):
+    make_master_key(tmp_path / "master.key")
+    keys = SubjectKeys(tmp_path / "log.keys", load_master_key(str(tmp_path / "master.key")), create=True)
+    engine = open_log_database(resolve_log_url(str(tmp_path / "log.db")))
+    sealer, lost = LogSealer(keys), [told(new_id(), 2) for _ in range(12_000)]
+    sealer.write_records(engine, lost)
+    for _ in range(5):
+        sealer.write_records(engine, [told(new_id())])
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM sealed_feedback").scalar() == 5
+    engine.dispose()
