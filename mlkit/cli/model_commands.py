@@ -74,7 +74,7 @@ Protect = Annotated[
         "--protect",
         metavar="KEY",
         envvar="MLKIT_PROTECT",
-        help="Master key of a protected prediction log: a file, or env:NAME.",
+        help="Master key of a protected prediction log: a file, env:NAME, or a function module:name.",
     ),
 ]
 SubjectKeysFile = Annotated[

@@ -55,7 +55,7 @@ Protect = Annotated[
     str,
     _option(
         metavar="KEY",
-        help="Master key: env:NAME, or a file; default: MLKIT_PROTECT.",
+        help="Master key: env:NAME, a file, or a function module:name; default: MLKIT_PROTECT.",
         callback=_use_master_key,
     ),
 ]

@@ -74,8 +74,8 @@ def privacy_rotate(
         typer.Option(
             show_default=False,
             metavar="KEY",
-            help="The new master key: env:NAME, or a file; default: a fresh one in the same file, which running "
-            "servers read by themselves.",
+            help="The new master key: env:NAME, a file, or a function module:name; default: a fresh one in the same "
+            "file, which running servers read by themselves.",
         ),
     ] = "",
     log: Log = "",

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,24 +87,57 @@ PROTECT_VARIABLE = "MLKIT_PROTECT"
 
 
 def master_key_place(
-    protect: str = "",  # what was named: env:NAME or a file
+    protect: str = "",  # what was named: env:NAME, a file or module:function
 ) -> str:  # empty: none is named
     "Where the master key is: as named, or else as the variable MLKIT_PROTECT says."
     return protect or os.environ.get(PROTECT_VARIABLE, "")
 
 
 def load_master_key(
-    place: str,  # env:NAME, or a file; during a rotation it holds two keys, the new one first
+    place: str,  # env:NAME or a file, with two keys during a rotation, the new one first; or module:function
 ) -> MasterKey:
     "The master key that a setting names. SettingsError: it is not there, open to others, or no key."
+    if _is_function(place):
+        return _master_key_of(place)
     keys = read_master_keys(place)
     return local_master_key(*keys)._replace(renew=partial(load_master_key, place))
+
+
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _is_function(place: str) -> bool:
+    return bool(_FUNCTION.fullmatch(place)) and not place.startswith("env:") and not Path(place).is_file()
+
+
+@cache
+def _master_key_of(place: str) -> MasterKey:
+    "What a function gives. What it has unwrapped is remembered: a service may be slow, and takes money."
+    from .own_code import import_own_object
+
+    try:
+        master = import_own_object(place, "the master key")()
+    except SettingsError:
+        raise
+    except Exception as error:  # whatever a service raises
+        raise SettingsError(
+            f"the master key {place} fails with {type(error).__name__}; call it in Python"
+        ) from error
+    if not isinstance(master, MasterKey):
+        raise SettingsError(
+            f"the master key {place} gives no MasterKey(wrap, unwrap) of mlkit.core; correct it"
+        )
+    return master._replace(unwrap=lru_cache(1_000)(master.unwrap))
 
 
 def read_master_keys(
     place: str,  # as for `load_master_key`
 ) -> list[bytes]:  # one; two during a rotation, the new one first
-    "The bytes of the master key. SettingsError: as for `load_master_key`."
+    "The bytes of the master key. SettingsError: as for `load_master_key`, or a service has them."
+    if _is_function(place):
+        raise SettingsError(
+            f"the master key {place} stays in its service, which rotates it; or wrap all by another one: --new KEY"
+        )
     text = read_named_secret(place, "the master key", private=True)
     with suppress(Base64Error, ValueError):
         keys = [b64decode(each, validate=True) for each in text.split()]

@@ -232,7 +232,7 @@ def open_log_to_read(
 @contextmanager
 def connected_log(
     log: str,  # a path, an address, or env:NAME
-    protect: str = "",  # master key of a protected log: env:NAME or a file; empty: MLKIT_PROTECT
+    protect: str = "",  # master key of a protected log: env:NAME, a file or module:function; empty: MLKIT_PROTECT
     subject_keys: str = "",  # file of its subjects' keys; empty: MLKIT_SUBJECT_KEYS, or beside the log
 ) -> Iterator[LogReader]:
     """A prediction log, open to be read.

@@ -60,7 +60,7 @@ class ErasedList:
     def __init__(
         self,
         folder: Path | None = None,  # None: `privacy_folder()`
-        protect: str = "",  # the master key: env:NAME or a file; empty: MLKIT_PROTECT, if that is set
+        protect: str = "",  # the master key: env:NAME, a file or module:function; empty: MLKIT_PROTECT, if that is set
     ):
         self.folder = folder or privacy_folder()
         self._protect = master_key_place(protect)

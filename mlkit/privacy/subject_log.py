@@ -64,7 +64,7 @@ class SubjectLog:
         log: str,  # a path, an address, or env:NAME
         column: str,  # that says whose data a row is
         subject: object,
-        protect: str = "",  # the master key: env:NAME or a file; empty: MLKIT_PROTECT
+        protect: str = "",  # the master key: env:NAME, a file or module:function; empty: MLKIT_PROTECT
         subject_keys: str = "",  # the file of subjects' keys; empty: beside the log
     ):
         address = resolve_log_url(log)

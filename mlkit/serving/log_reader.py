@@ -205,7 +205,7 @@ def subject_keys_file(
 
 def open_log_keys(
     address: str,  # of the log, from `resolve_log_url`
-    protect: str = "",  # the master key: env:NAME or a file; empty: MLKIT_PROTECT
+    protect: str = "",  # the master key: env:NAME, a file or module:function; empty: MLKIT_PROTECT
     subject_keys: str = "",  # the file of keys; empty: MLKIT_SUBJECT_KEYS, or beside the log
     create: bool = False,  # make the file if it is not there
 ) -> SubjectKeys | None:  # None: no master key is named

@@ -38,7 +38,9 @@ class ServeSettings:
     log_bytes: int = 10_000_000_000  # of a log in a file; the oldest predictions go first. 0: without end
     log_cell: int = 1_000  # characters of a text in the log; longer ones are cut
     subject: str = ""  # column: whose data a row is; empty: as the package says; none: rows do not say
-    protect: str = ""  # master key of a protected log: env:NAME or a file; empty: MLKIT_PROTECT, or no key
+    protect: str = (
+        ""  # master key of a protected log: env:NAME, a file or module:function; empty: MLKIT_PROTECT
+    )
     subject_keys: str = ""  # file of subjects' keys; empty: MLKIT_SUBJECT_KEYS, or beside the log
     durable: bool = False  # answer only when the prediction is in the log, on disk
     review: str = ""  # which predictions a person looks at; empty: as the package says; none: none

@@ -24,7 +24,7 @@ from mlkit.core.master_key import (
     seal,
 )
 from mlkit.security.envelope import OpenRow, RowEnvelope
-from mlkit.security.subject_keys import SubjectKeys
+from mlkit.security.subject_keys import SubjectKeys, rotate_master_key
 
 PROJECT = Path(__file__).resolve().parents[2]
 ONE, TWO = b"1" * 32, b"2" * 32
@@ -149,7 +149,7 @@ READ = """
 import sys
 from pathlib import Path
 from mlkit.core.master_key import local_master_key
-from mlkit.security.subject_keys import SubjectKeys
+from mlkit.security.subject_keys import SubjectKeys, rotate_master_key
 keys = SubjectKeys(Path(sys.argv[1]), local_master_key(b"1" * 32))
 print(len(keys))
 keys.close()
@@ -206,6 +206,48 @@ def test_a_master_key_comes_from_the_environment_a_file_or_a_service(tmp_path, m
     ).get("a")
 
 
+SERVICE = """
+from mlkit.core import MasterKey
+calls = []
+def wrap(key): return b"wrapped " + bytes(each ^ 5 for each in key)
+def unwrap(wrapped):
+    calls.append(wrapped)
+    if wrapped[:8] != b"wrapped ": raise PermissionError("another key")
+    return bytes(each ^ 5 for each in wrapped[8:])
+def master(): return MasterKey(wrap, unwrap)
+def wrong(): return b"0" * 32
+def broken(): raise ConnectionError("secret text")
+"""
+
+
+def test_a_master_key_of_a_service_is_named_by_a_function(tmp_path, monkeypatch):
+    (tmp_path / "vault_service.py").write_text(SERVICE)
+    monkeypatch.chdir(tmp_path)
+    master = load_master_key("vault_service:master")
+    keys = SubjectKeys(tmp_path / "subjects.db", master, create=True)
+    one = keys.get("mina")
+    keys.close()
+    again = SubjectKeys(tmp_path / "subjects.db", load_master_key("vault_service:master"))
+    assert again.find("mina") == one
+    again.rotate_master(local_master_key(ONE))
+    again.rotate_master(load_master_key("vault_service:master"))
+    assert again.find("mina") == one
+    for name, words in {
+        "wrong": "gives no MasterKey",
+        "broken": "fails with ConnectionError",
+        "missing": "has no 'missing'",
+    }.items():
+        with pytest.raises(SettingsError, match=words) as error:
+            load_master_key(f"vault_service:{name}")
+        assert "\n" not in str(error.value) and "secret text" not in str(error.value)
+    with pytest.raises(SettingsError, match="no module 'nowhere'"):
+        load_master_key("nowhere:master")
+    with pytest.raises(SettingsError, match="stays in its service"):
+        rotate_master_key("vault_service:master", [tmp_path / "subjects.db"])
+    with pytest.raises(SettingsError, match="stays closed"):
+        SubjectKeys(tmp_path / "subjects.db", local_master_key(TWO))
+
+
 def test_rotations_lose_nobody_and_change_every_wrapped_key(tmp_path):
     keys = open_keys(tmp_path)
     known = {at: keys.get(at) for at in range(300)}
@@ -227,7 +269,7 @@ ROTATE = """
 import sys
 from pathlib import Path
 from mlkit.core.master_key import local_master_key
-from mlkit.security.subject_keys import SubjectKeys
+from mlkit.security.subject_keys import SubjectKeys, rotate_master_key
 path, at = Path(sys.argv[1]), int(sys.argv[2])
 keys = [b"1" * 32, b"2" * 32]
 def opened():
@@ -272,7 +314,7 @@ ERASE = """
 import sys
 from pathlib import Path
 from mlkit.core.master_key import local_master_key
-from mlkit.security.subject_keys import SubjectKeys
+from mlkit.security.subject_keys import SubjectKeys, rotate_master_key
 keys = SubjectKeys(Path(sys.argv[1]), local_master_key(b"1" * 32))
 print("ready", flush=True)
 for at in range(200):
