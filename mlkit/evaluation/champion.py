@@ -125,7 +125,7 @@ def compare_with_champion(
         theirs = predict_with_champion(task, champion, test)
     except DataError as error:
         return {"verdict": "unknown", "words": f"{error}, so the two are not compared"}
-    cuts = threshold, getattr(champion, "threshold", 0.5)
+    cuts = threshold, getattr(champion, "threshold", task.threshold)
     found = compare_outputs(task, truth, output, theirs, confidence, cuts)
     return {
         "score": score_output(task, truth, theirs, cuts[1]),

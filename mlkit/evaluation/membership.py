@@ -23,7 +23,8 @@ from ..models.families import dataset_traits, get_family, with_min_leaf
 from ..models.model import make_trial_estimator
 from ..models.time_budget import free_cores
 from ..models.trials import Trial
-from ..task.intervals import auc_interval, placements, proportion_interval
+from ..task.influence import placements
+from ..task.intervals import auc_interval, proportion_interval
 from ..task.metric_labels import metric_label
 from ..task.task import Task, encode_target, score_output, target_values
 

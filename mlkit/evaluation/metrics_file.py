@@ -46,12 +46,13 @@ def metrics_json(
     choice: dict[str, Any],  # family, train, validation and rows, as training noted them
     fit: FitVerdict | str,  # another text where the fit was not diagnosed
     rows: int,  # test rows
-    threshold: float = 0.5,  # binary: positive from this probability on
+    threshold: float | None = None,  # binary: positive from this probability on; None: the task's
     more: dict[str, Any] | None = None,
     # what else there is to say: thresholds, calibration, champion, advice
 ) -> dict[str, Any]:
     "The contract with everything outside: how good the model is, in plain values."
     own = scores[scores.metric == task.metric].iloc[0]
+    threshold = task.threshold if threshold is None else threshold
     return without_nan(
         {
             "task": task.type,

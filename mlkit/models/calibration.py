@@ -291,10 +291,11 @@ class FinalModel(Model):
 def finalise_model(
     model: Model,
     calibrator: Calibrator | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,  # None: the task's
     conformal: Conformal | None = None,  # of the calibrated probabilities; None: as the model has it
 ) -> FinalModel:
     "The same model, ready to leave, without reasons that quote cells; a final one is finished anew."
     parts = {field.name: getattr(model, field.name) for field in fields(Model)}
     parts |= {"table": model.table.without_reasons(), "conformal": conformal or model.conformal}
+    threshold = model.task.threshold if threshold is None else threshold
     return FinalModel(**parts, calibrator=calibrator, threshold=threshold)

@@ -45,6 +45,7 @@ from mlkit.models.search import (
 )
 from .time_budget import free_cores
 from .trials import ChoiceRule, Trial, check_choice_rule, choose_trial
+from ..task.metrics import predicted_codes
 from ..task.prediction_intervals import Conformal, require_kind
 from ..task.task import Task, is_better, score_output, target_values
 
@@ -114,7 +115,7 @@ class Model:
 
     def _predicted_codes(self, output: np.ndarray) -> np.ndarray:
         "The places of the predicted classes, from probabilities (rows, classes)."
-        return output.argmax(axis=1)
+        return predicted_codes(output, self.task.threshold)
 
     def predict_proba(
         self,

@@ -11,7 +11,8 @@ from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
-from ..task.metrics import METRICS, metric_names_for, predicted_codes
+from ..task.metric_labels import TOP_CLASSES, TOP_SHARES
+from ..task.metrics import METRICS, metric_names_for, predicted_codes, top_hits
 from ..task.own_metric import OwnMetric
 from ..task.task import Task
 
@@ -49,6 +50,7 @@ class LossMeasure:
     weights: tuple[float, ...] = ()  # of a wrong prediction, by the true class
     largest: float = 1.0  # that a loss can be, in units of the metric
     variance: float = 1.0  # of the truth, for R2
+    top: int = 1  # the true class has to be among so many likeliest ones
 
     @property
     def sign(self) -> int:  # 1 or -1
@@ -77,6 +79,8 @@ class LossMeasure:
             return np.minimum(-np.log(right) / self.largest, 1.0)
         if self.kind == "pairs":
             return _pair_losses(truth, output)
+        if self.top > 1:
+            return 1.0 - top_hits(truth, output, self.top)
         codes = predicted_codes(output, self.threshold) if predicted is None else predicted
         return self._label_losses(truth, codes)
 
@@ -153,6 +157,8 @@ _BY_METRIC: dict[str, tuple[_LossKind, bool]] = {  # the kind of loss, and wheth
     "f1": ("f1", True),
     "roc_auc_ovr": ("pairs", False),
     "quadratic_kappa": ("weighted", False),
+    **{f"top_{k}_accuracy": ("error", True) for k in TOP_CLASSES},
+    **{f"recall_at_{share}_percent": ("pairs", False) for share in TOP_SHARES},
     "log_loss": ("log_loss", False),
     "brier": ("brier", True),
     "r2": ("squared", False),
@@ -172,14 +178,17 @@ def make_loss_measure(
     measure: MeasureKind = "metric",  # cost: what the two errors of a binary problem cost
 ) -> LossMeasure:
     "The loss that watches a problem."
-    if measure == "cost" and task.type == "binary":
+    stated = task.metric == "expected_cost"
+    if stated or (measure == "cost" and task.type == "binary"):
         costs = (task.cost_false_positive, task.cost_false_negative)
-        return LossMeasure("cost", "Cost a row", "cost", False, True, threshold, costs, max(costs))
+        named = ("expected_cost", task.scored_by.label) if stated else ("cost", "Cost a row")
+        return LossMeasure(*named, "cost", False, True, threshold, costs, max(costs))
     own = isinstance(
         task.scored_by, OwnMetric
     )  # which nobody can take apart into rows: the usual one watches
     metric = METRICS[metric_names_for(task.type)[0]] if own else task.scored_by
     kind, exact = _BY_METRIC[metric.name]
+    top = metric.settings.get("k", 1)
     largest, variance, weights = 1.0, 1.0, tuple[float, ...]()
     if kind in ("absolute", "squared"):
         worst = 4 * float(np.quantile(np.abs(truth - output), 0.95)) or 1.0
@@ -192,7 +201,7 @@ def make_loss_measure(
         largest = _MAX_LOG_LOSS
     label = metric.label if exact else f"{metric.label} (watched by {_RELATIVES[kind]})"
     return LossMeasure(
-        metric.name, label, kind, metric.greater_is_better, exact, threshold, weights, largest, variance
+        metric.name, label, kind, metric.greater_is_better, exact, threshold, weights, largest, variance, top
     )
 
 

@@ -69,7 +69,7 @@ def _parts(model: Any, frame: pd.DataFrame) -> tuple[Any, np.ndarray, float, dic
         return (
             model,
             output,
-            getattr(model, "threshold", 0.5),
+            getattr(model, "threshold", model.task.threshold),
             settings | {"family": model.family} | model.settings,
         )
     raise SettingsError(
@@ -125,7 +125,7 @@ def compare(
     names: Sequence[str] = ("a", "b"),  # what the two are called
 ) -> ModelComparison:
     "Which model is better on these rows, and where they differ. DataError: they cannot be compared."
-    from mlkit.pipeline.estimators import _require_same_order
+    from mlkit.pipeline.estimator_input import require_same_order
     from mlkit.sources.file_formats import normalise_table
     from mlkit.task.task import encode_target, target_values
 
@@ -139,7 +139,7 @@ def compare(
     frame = as_frame(rows)
     if y is not None:
         answers = as_series(y, "y")
-        _require_same_order(rows, y, "rows")
+        require_same_order(rows, y, "rows")
         if len(answers) != len(frame):
             raise DataError(f"rows are {len(frame):,} and y has {len(answers):,} values; give a value a row")
         frame = frame.assign(**{task.target: answers.to_numpy(object)})

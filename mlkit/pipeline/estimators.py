@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from ..core.errors import DataError, SettingsError
 from ..core.formatting import pluralise
 from ..models.model_summary import describe_metrics, metrics_as_html
+from .estimator_input import read_target, require_same_order, target_name
 from .fit import _ARGUMENTS, FitResult, LeakOption, SplitOption, learn
 from ..serving.online_explanations import explain_rows
 from ..sources.file_formats import normalise_table
-from ..sources.frames import as_frame, as_series
+from ..sources.frames import as_frame
+from ..task.metrics import predicted_codes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,46 +55,6 @@ def _as_value_errors() -> Iterator[None]:
         raise kinds.get(type(error), type(error))(str(error)) from None
 
 # %% ../../nbs/pipeline/16_estimators.ipynb #4d8a78ca
-def _read_target(y: Any) -> pd.Series:
-    "The target, one value a row."
-    if y is None:
-        raise DataError("fit requires y to be passed, but the target y is None; give the column to predict")
-    if np.ndim(y) == 2 if isinstance(y, np.ndarray) else isinstance(y, pd.DataFrame):
-        if y.shape[1] == 1:
-            words = "A column-vector y was passed when a 1d array was expected; it is taken as one, y.ravel()"
-            warnings.warn(words, DataConversionWarning, stacklevel=5)
-    answers = as_series(y, "y")
-    kind = getattr(answers.dtype, "kind", "O")
-    if kind == "c":
-        raise DataError("Complex data not supported: y holds complex numbers; give real ones")
-    if kind == "f" and np.isinf(answers.to_numpy(dtype=float, na_value=np.nan)).any():
-        raise DataError(
-            "Input y contains infinity or a value too large for dtype('float64'); leave these rows out"
-        )
-    return answers
-
-
-def _require_same_order(X: Any, y: Any, what: str = "X") -> None:
-    "DataError: rows and answers have the same labels in another order; neither order is the obvious one."
-    if not (isinstance(X, pd.DataFrame) and isinstance(y, pd.Series | pd.DataFrame)) or X.index.equals(
-        y.index
-    ):
-        return
-    if len(X) == len(y) and not X.index.difference(y.index).size and not y.index.difference(X.index).size:
-        raise DataError(
-            f"{what} and y have the same row labels in another order; bring them together: y.loc[{what}.index], or "
-            "y.to_numpy() where the order is right as it is"
-        )
-
-
-def _target_name(answers: pd.Series, names: Sequence[str]) -> str:
-    "What the target is called in the model: as its column, or y."
-    name = answers.name if isinstance(answers.name, str) and answers.name.strip() else "y"
-    while name in names:
-        name += "_"
-    return name
-
-
 _SEPARATE = {  # what the estimators call the parameters of the stages
     name: "groups" if own == "group_column" else "time" if own == "time_column" else own
     for name, own in _ARGUMENTS.items()
@@ -130,6 +91,8 @@ class MLKitEstimator(BaseEstimator):
         extra_metrics: MetricList = "",  # reported beside the usual ones: names, paths or functions (y_true, y_pred)
         monotone: Mapping[str, int]
         | None = None,  # columns with which it never falls (1), or never rises (-1)
+        cost_false_positive: float = 1.0,  # metric expected_cost: of acting on a row that did not need it
+        cost_false_negative: float = 1.0,  # metric expected_cost: of missing a row that did need it
     ):
         self.budget = budget
         self.trials = trials
@@ -150,6 +113,8 @@ class MLKitEstimator(BaseEstimator):
         self.time = time
         self.extra_metrics = extra_metrics
         self.monotone = monotone
+        self.cost_false_positive = cost_false_positive
+        self.cost_false_negative = cost_false_negative
 
     def fit(
         self,
@@ -164,8 +129,8 @@ class MLKitEstimator(BaseEstimator):
         """
         with _as_value_errors():
             self._refuse(refused)
-            rows, answers = as_frame(X, "X"), _read_target(y)
-            _require_same_order(X, y)
+            rows, answers = as_frame(X, "X"), read_target(y)
+            require_same_order(X, y)
             if len(rows) != len(answers):
                 raise DataError(f"X has {len(rows):,} rows and y {len(answers):,} values; give a value a row")
             if len(rows) < 2:
@@ -174,7 +139,7 @@ class MLKitEstimator(BaseEstimator):
                 )
             named = _has_names(X, rows)
             frame = rows.set_axis([str(name) for name in rows.columns], axis=1).reset_index(drop=True)
-            name = _target_name(answers, [*frame.columns])
+            name = target_name(answers, [*frame.columns])
             task = self._settle_task(answers)
             frame[name] = answers.reset_index(drop=True)
             settings = self.get_params(deep=False) | {"task": task}
@@ -413,13 +378,18 @@ class MLKitClassifier(ClassifierMixin, MLKitEstimator):
             rows, index = self._read_rows(X)
             return self.model_.predict_proba(rows)[:, self._order], index
 
+    def _codes(self, probabilities: np.ndarray) -> np.ndarray:
+        "The places of the predicted classes in `classes_`."
+        place = np.argsort(self._order)  # of each class of the model
+        return place[predicted_codes(probabilities[:, place], self.model_.task.threshold)]
+
     def predict(
         self,
         X: Any,  # raw rows, as for `fit`
     ) -> Any:  # labels, one a row, in the type of `classes_`; see `set_output`
         "The likeliest class of each row. ValueError: the columns are not those of `fit`."
         probabilities, index = self._probabilities(X)
-        return self._wrap(self.classes_[probabilities.argmax(axis=1)], index, [self.model_.task.target])
+        return self._wrap(self.classes_[self._codes(probabilities)], index, [self.model_.task.target])
 
     def predict_proba(
         self,
@@ -449,8 +419,8 @@ class MLKitClassifier(ClassifierMixin, MLKitEstimator):
         "The share of rows whose class is predicted. ValueError: a row has no label, or the columns are not those of `fit`."
         probabilities, _ = self._probabilities(X)
         with _as_value_errors():
-            truth = _read_target(y)
-            _require_same_order(X, y)
+            truth = read_target(y)
+            require_same_order(X, y)
             if len(truth) != len(probabilities):
                 raise DataError(
                     f"X has {len(probabilities):,} rows and y {len(truth):,} values; give a value a row"
@@ -460,7 +430,7 @@ class MLKitClassifier(ClassifierMixin, MLKitEstimator):
                 raise DataError(f"y has no label for {without}; leave them out of X and y")
         places = {label: place for place, label in enumerate(self.classes_.tolist())}
         codes = [places.get(label, -1) for label in truth.tolist()]
-        return float(accuracy_score(codes, probabilities.argmax(axis=1), sample_weight=sample_weight))
+        return float(accuracy_score(codes, self._codes(probabilities), sample_weight=sample_weight))
 
 # %% ../../nbs/pipeline/16_estimators.ipynb #dec74aeb
 class MLKitRegressor(RegressorMixin, MLKitEstimator):
@@ -496,5 +466,5 @@ class MLKitRegressor(RegressorMixin, MLKitEstimator):
     ) -> float:
         "R² of what is predicted. ValueError: the columns are not those of `fit`, or y is in another order than X."
         with _as_value_errors():
-            _require_same_order(X, y)
+            require_same_order(X, y)
         return float(super().score(X, y, sample_weight))

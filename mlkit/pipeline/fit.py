@@ -35,6 +35,8 @@ _ARGUMENTS = {  # what this function calls the parameters of the stages, and wha
     "problem.task": "task",
     "problem.metric": "metric",
     "problem.metrics": "metrics",
+    "problem.cost_false_positive": "cost_false_positive",
+    "problem.cost_false_negative": "cost_false_negative",
     **{
         f"validate.{name}": name
         for name in "test_size split time_column group_column duplicates on_leak known seed".split()
@@ -81,6 +83,8 @@ def fit(
     metrics: MetricList = "",  # reported beside the usual ones: names, paths or functions
     monotone: Mapping[str, int]
     | None = None,  # columns with which the prediction never falls (1), or rises (-1)
+    cost_false_positive: float = 1.0,  # metric expected_cost: of acting on a row that did not need it
+    cost_false_negative: float = 1.0,  # metric expected_cost: of missing a row that did need it, same unit
 ) -> Model:  # with predict, predict_proba, classes_ and metrics
     """Learn to predict `target` from the other columns of `frame`.
 
@@ -221,7 +225,7 @@ def _evaluate_out_of_fold(
             "fit": _diagnose_fit(data, choice),
             "model": choice["family"],
             "rows": {"train": choice["rows"], "test": 0},
-            "threshold": 0.5 if task.type == "binary" else None,
+            "threshold": task.threshold if task.type == "binary" else None,
             "test": score_all_metrics(task, truth, output[judged]),
             "unreached": choice.get("unreached", {}),
             "note": "there are no test rows: these are scores of cross-validation, which a search flatters",
@@ -284,7 +288,7 @@ def _warn(text: str) -> None:
 
 
 _TYPES: dict[str, tuple[Any, str]] = {  # of the arguments of `fit`
-    "a number": ((int, float), "budget test_size"),
+    "a number": ((int, float), "budget test_size cost_false_positive cost_false_negative"),
     "a whole number": (int, "trials jobs seed"),
     "a name or a function of y_true and y_pred": ((str, Callable), "metric"),
     "a text": (str, "choose on_leak duplicates task split time_column group_column columns"),
@@ -298,7 +302,7 @@ _TYPES: dict[str, tuple[Any, str]] = {  # of the arguments of `fit`
 _OF_TABLE = {  # arguments of `fit`, and what `split_and_prepare` calls them
     "on_leak": "on_leak", "known": "known", "duplicates": "duplicates", "task": "task_type", "split": "split",
     "time_column": "time_column", "group_column": "group_column", "columns": "columns", "metrics": "metrics",
-    "monotone": "monotone",
+    "monotone": "monotone", "cost_false_positive": "cost_false_positive", "cost_false_negative": "cost_false_negative",
 }  # fmt: skip
 
 

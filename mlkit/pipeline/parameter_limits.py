@@ -126,8 +126,9 @@ _SHARE = NumberRange(0, 1, ends=False)
 _CLUSTER = TextRule("empty, or an address such as tcp://host:8786", r"|[a-z]+://[^/\s]+(:\d+)?/?")
 _METRICS = tuple(
     "roc_auc average_precision f1_macro accuracy balanced_accuracy precision recall f1 precision_macro recall_macro "
-    "roc_auc_ovr quadratic_kappa log_loss brier r2 mae rmse medae mape rmsle poisson_deviance tweedie_deviance pinball_10 "
-    "pinball_90".split()
+    "roc_auc_ovr quadratic_kappa expected_cost top_2_accuracy top_3_accuracy top_5_accuracy top_10_accuracy "
+    "recall_at_1_percent recall_at_5_percent recall_at_10_percent recall_at_20_percent "
+    "log_loss brier r2 mae rmse medae mape rmsle poisson_deviance tweedie_deviance pinball_10 pinball_90".split()
 )
 PARAMETER_LIMITS: dict[str, Limit] = {
     "seed": NumberRange(0, 2**32 - 1),

@@ -126,6 +126,8 @@ def split_and_prepare(
     monotone: Mapping[str, int]
     | None = None,  # columns with which the prediction never falls (1), or rises (-1)
     metrics: Any = "",  # reported beside the usual ones: names, paths or functions
+    cost_false_positive: float = 1.0,  # cost of acting on a row that did not need it
+    cost_false_negative: float = 1.0,  # cost of missing a row that did need it, same unit
     allow_few: bool = False,  # learn from fewer than 20 rows, and from a class with a single one, and say so
 ) -> PreparedTable:
     "Stages 01 to 04: state the problem, split off test rows, drop what leaks, read the columns, plan."
@@ -169,7 +171,14 @@ def split_and_prepare(
             f"target is the name of a column, not {type(target).__name__}; where the answers stand apart: "
             'fit(X.assign(answer=y), "answer")'
         )
-    problem = state_problem(target, task=task_type, metric=metric, metrics=metrics)
+    problem = state_problem(
+        target,
+        task=task_type,
+        metric=metric,
+        metrics=metrics,
+        cost_false_positive=cost_false_positive,
+        cost_false_negative=cost_false_negative,
+    )
     raw, frame = frame, normalise_table(frame).reset_index(drop=True)
     problem = replace(problem, target=require_columns(frame, target)[0])
     columns = with_monotone(

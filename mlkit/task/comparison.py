@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 
 from ..core.formatting import format_number
-from .intervals import degrees_of_freedom, influence_values
+from .influence import influence_values
+from .intervals import degrees_of_freedom
 from .task import Task, score_output
 
 # %% ../../nbs/task/06_comparison.ipynb #4977b395
@@ -59,7 +60,10 @@ def compare_outputs(
     a: np.ndarray,  # the output of one model
     b: np.ndarray,  # the output of the other one for the same rows
     confidence: float = 0.95,
-    thresholds: tuple[float, float] = (0.5, 0.5),  # binary: positive from this probability on
+    thresholds: tuple[float | None, float | None] = (
+        None,
+        None,
+    ),  # binary: positive from this probability on; None: the task's
 ) -> ScoreDifference:
     """How much better `a` is than `b`, paired row by row (Efron 1982, The Jackknife, chapter 6).
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from .metric_labels import LOWER_IS_BETTER, METRIC_LABELS
+from .metric_labels import LOWER_IS_BETTER, METRIC_LABELS, TOP_CLASSES, TOP_SHARES
 
 # %% auto #0
 __all__ = ['TWEEDIE_POWER', 'TaskType', 'Direction', 'PredictionKind', 'METRICS', 'r2', 'mae', 'rmse', 'medae', 'row_losses',
            'mape', 'rmsle', 'poisson_deviance', 'tweedie_deviance', 'pinball_10', 'pinball_90', 'predicted_codes',
            'confusion_matrix', 'true_positive_share', 'precision', 'recall', 'f1', 'accuracy', 'recall_macro',
-           'precision_macro', 'f1_macro', 'quadratic_kappa', 'binary_auc', 'roc_auc', 'roc_auc_ovr',
-           'average_precision', 'brier_score', 'log_loss', 'Metric', 'metric_names_for']
+           'precision_macro', 'f1_macro', 'quadratic_kappa', 'expected_cost', 'binary_auc', 'roc_auc', 'roc_auc_ovr',
+           'average_precision', 'top_hits', 'top_k_accuracy', 'top_rows', 'recall_at', 'brier_score', 'log_loss',
+           'Metric', 'metric_names_for']
 
 # %% ../../nbs/task/02_metrics.ipynb #77ffcc4e
 def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -178,6 +180,11 @@ def quadratic_kappa(counts: np.ndarray) -> float:
     by_chance = float((far * np.outer(counts.sum(1), counts.sum(0))).sum() / total)
     return 1 - float((far * counts).sum()) / by_chance if by_chance else math.nan
 
+
+def expected_cost(counts: np.ndarray, false_positive: float = 1.0, false_negative: float = 1.0) -> float:
+    "What the two mistakes cost a row, on average, with the costs of the problem."
+    return float((counts[0, 1] * false_positive + counts[1, 0] * false_negative) / counts.sum())
+
 # %% ../../nbs/task/02_metrics.ipynb #2ff33441
 def binary_auc(
     positive: np.ndarray,  # True for the rows that should come first
@@ -214,6 +221,33 @@ def average_precision(truth: np.ndarray, output: np.ndarray) -> float:
     return float(np.sum(np.diff(hits, prepend=0) / positives * hits / (ends + 1)))
 
 # %% ../../nbs/task/02_metrics.ipynb #01ba2eaa
+def top_hits(truth: np.ndarray, output: np.ndarray, k: int) -> np.ndarray:  # True or False, one a row
+    "Is the true class among the `k` likeliest? Of equal probabilities the first class counts as likelier."
+    said, own = output[np.arange(len(truth)), truth][:, None], np.arange(output.shape[1]) < truth[:, None]
+    return ((output > said) | ((output == said) & own)).sum(axis=1) < k
+
+
+def top_k_accuracy(truth: np.ndarray, output: np.ndarray, k: int) -> float:
+    "The share of the rows whose class is among so many likeliest ones."
+    return float(top_hits(truth, output, k).mean())
+
+
+def top_rows(
+    value: np.ndarray,  # what rows are ordered by
+    share: float,  # how many of them are taken, rounded up: 0.1
+) -> np.ndarray:  # 1: taken, 0: not; a part where rows of equal value are too many
+    "The rows with the largest values."
+    rows = max(1, math.ceil(round(share * len(value), 9)))
+    cut = np.partition(value, len(value) - rows)[len(value) - rows]
+    above, level = value > cut, value == cut
+    return above + level * (rows - above.sum()) / level.sum()
+
+
+def recall_at(truth: np.ndarray, output: np.ndarray, share: float) -> float:
+    "Of the positive rows, the share that is among so many percent of the rows with the highest probability."
+    return float(top_rows(output[:, 1], share) @ truth / truth.sum()) if truth.any() else math.nan
+
+
 def brier_score(truth: np.ndarray, output: np.ndarray) -> float:
     "The mean squared distance of probability and truth (Brier 1950)."
     return float(np.mean((output[:, 1] - truth) ** 2))
@@ -244,6 +278,7 @@ class Metric:
     lowest: float = 0.0  # the range of possible values
     highest: float = 1.0
     is_usual: bool = True  # scored for every task of its type; else only where it was stated
+    threshold: float = 0.5  # binary: positive from this probability on, until another one is chosen
 
     @property
     def direction(self) -> Direction:
@@ -263,7 +298,13 @@ class Metric:
     @property
     def meaning(self) -> str:
         "What it measures, in one sentence."
-        return self.function.__doc__ or ""
+        function = self.function.func if isinstance(self.function, partial) else self.function
+        return function.__doc__ or ""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        "What is fixed in its function: how many classes may be named, what a mistake costs."
+        return dict(self.function.keywords) if isinstance(self.function, partial) else {}
 
     def is_better(self, a: float, b: float) -> bool:
         "Is `a` better than `b`? NaN is worse than any other score."
@@ -310,6 +351,21 @@ METRICS: dict[str, Metric] = {  # by name
         _metric("recall_macro", _MANY, "label", recall_macro),
         _metric("roc_auc_ovr", _MANY, "probability", roc_auc_ovr),
         _metric("quadratic_kappa", _MANY, "label", quadratic_kappa, lowest=-1.0, is_usual=False),
+        _metric("expected_cost", _TWO, "label", expected_cost, highest=math.inf, is_usual=False),
+        *(
+            _metric(f"top_{k}_accuracy", _MANY, "probability", partial(top_k_accuracy, k=k), is_usual=False)
+            for k in TOP_CLASSES
+        ),
+        *(
+            _metric(
+                f"recall_at_{percent}_percent",
+                _TWO,
+                "probability",
+                partial(recall_at, share=percent / 100),
+                is_usual=False,
+            )
+            for percent in TOP_SHARES
+        ),
         _metric("log_loss", _BOTH, "probability", log_loss, highest=math.inf),
         _metric("brier", _TWO, "probability", brier_score),
         _metric("r2", _NUMBER, "number", r2, lowest=-math.inf),

@@ -78,12 +78,18 @@ def metric_problem(
     metric: Metric,
     task: TaskType,
     subject: str,  # what has this task, for the message
+    classes: int = 0,  # how many it has; 0: that is not known yet
 ) -> str:  # one sentence, or nothing
     "What is wrong with scoring a task by a metric."
     if isinstance(metric, OwnMetric) and metric.response_method == "predict_proba" and task == "regression":
         return f"metric = {metric.path or metric.name} wants probabilities (predict_proba), but {subject} is regression"
     if task in metric.tasks:
-        return ""
+        if not 0 < classes <= metric.settings.get("k", 0):
+            return ""
+        return (
+            f"metric = {metric.name} says nothing of {subject}, which has {classes} classes: one of so many is always "
+            "right; name fewer, or take accuracy"
+        )
     known = ", ".join(metric_names_for(task, stated=True))
     return f"metric = {metric.name} is not for {subject}, which is {task}; choose {known}"
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
@@ -25,6 +25,7 @@ from mlkit.task.metrics import (
     Metric,
     TaskType,
     confusion_matrix,
+    expected_cost,
     metric_names_for,
     predicted_codes,
 )
@@ -94,7 +95,19 @@ class Task:
         name: str,  # of a metric, the project's own ones among them
     ) -> Metric:
         "The metric of that name."
-        return next((own for own in self.own_metrics if own.name == name), None) or METRICS[name]
+        own = next((own for own in self.own_metrics if own.name == name), None)
+        if own or name != "expected_cost":
+            return own or METRICS[name]
+        costs = self.cost_false_positive, self.cost_false_negative
+        counted = partial(expected_cost, false_positive=costs[0], false_negative=costs[1])
+        return replace(
+            METRICS[name], function=counted, highest=max(costs), threshold=break_even_threshold(self)
+        )
+
+    @property
+    def threshold(self) -> float:
+        "Binary: a row counts as positive from this probability on, until a threshold is chosen."
+        return self.scored_by.threshold
 
     @property
     def metric_names(self) -> list[str]:
@@ -184,11 +197,12 @@ def score_output(
     task: Task | Metric | str,  # a task (its metric is taken), a metric or its name
     truth: np.ndarray,  # codes from `encode_target`, or numbers
     output: np.ndarray,  # probabilities, a column for each class; regression: numbers
-    threshold: float = 0.5,  # binary: the positive class from this probability on
+    threshold: float | None = None,  # binary: the positive class from this probability on; None: the metric's
 ) -> float:  # NaN where it is not defined
     "How good an output is, in units of the metric."
     if not isinstance(task, Metric):
         task = task.scored_by if isinstance(task, Task) else METRICS[task]
+    threshold = task.threshold if threshold is None else threshold
     if len(truth) != len(output):
         raise DataError(f"there are {len(truth):,} answers but {len(output):,} predictions")
     if not len(truth) or not np.isfinite(output).all():
@@ -204,9 +218,10 @@ def score_all_metrics(
     task: Task,
     truth: np.ndarray,  # codes from `encode_target`, or numbers
     output: np.ndarray,  # probabilities, a column for each class; regression: numbers
-    threshold: float = 0.5,  # binary: the positive class from this probability on
+    threshold: float | None = None,  # binary: the positive class from this probability on; None: the task's
 ) -> dict[str, float]:  # metric -> score
     "Every usual metric of the task, its own, and those that are reported beside them."
+    threshold = task.threshold if threshold is None else threshold
     return {
         name: score_output(task.find_metric(name), truth, output, threshold) for name in task.metric_names
     }
@@ -256,5 +271,4 @@ def mean_cost(
 ) -> float:  # per row, in the unit of the costs
     "The mean cost of the errors."
     counts = confusion_matrix(truth, predicted_codes(output, threshold), 2)
-    total = counts[0, 1] * task.cost_false_positive + counts[1, 0] * task.cost_false_negative
-    return float(total / counts.sum())
+    return float(task.find_metric("expected_cost").function(counts))

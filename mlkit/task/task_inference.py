@@ -392,7 +392,10 @@ def complete_task(
     name = metric_names_for(type)[0] if problem.metric == "auto" else problem.metric
     stated = [each for each in map(problem.find_metric, (name, *problem.metrics)) if each]
     metric = stated[0]
-    wrong = [*(metric_problem(each, type, subject) for each in stated), goal_problem(problem.goal, metric)]
+    wrong = [
+        *(metric_problem(each, type, subject, len(classes)) for each in stated),
+        goal_problem(problem.goal, metric),
+    ]
     if any(wrong):
         raise DataError(next(filter(None, wrong)))
     if "quadratic_kappa" in [each.name for each in stated]:

@@ -83,8 +83,8 @@ NUMBER = {
 METRICS = {
     **dict.fromkeys(["roc_auc", "average_precision", "accuracy", "f1", "balanced_accuracy"], TWO),
     **dict.fromkeys(["precision", "recall", "brier"], TWO),
-    "log_loss": TWO,
-    **dict.fromkeys(["f1_macro", "roc_auc_ovr", "recall_macro", "precision_macro"], MANY),
+    **dict.fromkeys(["log_loss", "expected_cost", "recall_at_5_percent", "recall_at_20_percent"], TWO),
+    **dict.fromkeys(["f1_macro", "roc_auc_ovr", "recall_macro", "precision_macro", "top_2_accuracy"], MANY),
     **dict.fromkeys(["r2", "mae", "rmse", "medae"], NUMBER),
 }
 

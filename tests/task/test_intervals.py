@@ -11,13 +11,8 @@ from mlkit.core.formatting import format_number
 from mlkit.core.run_folder import RunFolder
 from mlkit.evaluation.champion import find_champion_file, load_champion, predict_with_champion
 from mlkit.task.comparison import ScoreDifference, compare_folds, compare_outputs
-from mlkit.task.intervals import (
-    auc_interval,
-    influence_values,
-    proportion_interval,
-    score_interval,
-    score_intervals,
-)
+from mlkit.task.influence import influence_values
+from mlkit.task.intervals import auc_interval, proportion_interval, score_interval, score_intervals
 from mlkit.task.metrics import metric_names_for
 from mlkit.task.task import score_all_metrics, score_output
 from tests.bench.intervals import (

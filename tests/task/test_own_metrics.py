@@ -11,7 +11,8 @@ from sklearn import metrics as sk
 import mlkit
 from mlkit.core.errors import MLKitError
 from mlkit.task.comparison import compare_outputs
-from mlkit.task.intervals import influence_values, score_interval, score_intervals
+from mlkit.task.influence import influence_values
+from mlkit.task.intervals import score_interval, score_intervals
 from mlkit.task.own_metric import find_own_metric
 from mlkit.task.problem import state_problem
 from mlkit.task.task import Task, score_output
