@@ -254,6 +254,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mlkit.core.errors.RunError': ('core/errors.html#runerror', 'mlkit/core/errors.py'),
                                    'mlkit.core.errors.SettingsError': ('core/errors.html#settingserror', 'mlkit/core/errors.py'),
                                    'mlkit.core.errors.StageError': ('core/errors.html#stageerror', 'mlkit/core/errors.py'),
+                                   'mlkit.core.errors.describe_fault': ('core/errors.html#describe_fault', 'mlkit/core/errors.py'),
                                    'mlkit.core.errors.did_you_mean': ('core/errors.html#did_you_mean', 'mlkit/core/errors.py')},
             'mlkit.core.extras': { 'mlkit.core.extras.MissingExtraError': ('core/extras.html#missingextraerror', 'mlkit/core/extras.py'),
                                    'mlkit.core.extras.extras_named': ('core/extras.html#extras_named', 'mlkit/core/extras.py'),

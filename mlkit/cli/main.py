@@ -23,7 +23,7 @@ from .improve_command import improve
 from .model_commands import add_model_commands
 from .new_command import new
 from .oversight_commands import start, stop
-from ..core.errors import DataError, MLKitError, RunError, SettingsError, did_you_mean
+from ..core.errors import DataError, MLKitError, RunError, SettingsError, describe_fault, did_you_mean
 from ..core.extras import EXTRAS, extras_named, require_extras
 from ..core.formatting import wrap_for_terminal
 
@@ -472,7 +472,7 @@ def main() -> None:
             _stop(_usage_error(error), 2)
         if os.environ.get("MLKIT_DEBUG"):
             raise
-        _stop(f"a fault of mlkit: {type(error).__name__}: {error} (MLKIT_DEBUG=1 shows where)", 1)
+        _stop(*describe_fault(error))
     else:
         if code == 130:
             _stop("stopped; the same command goes on from here", 130)

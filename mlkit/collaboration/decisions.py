@@ -30,17 +30,19 @@ _FILE_NAME = re.compile(r"(\d+)-(.+)\.md")
 
 
 def read_decisions(
-    folder: Path,  # such as docs/decisions; it need not be there
+    folder: str | Path,  # such as docs/decisions; it need not be there
 ) -> list[Decision]:  # by number
-    "The records of a folder."
-    found = [(match, path) for path in folder.glob("*.md") if (match := _FILE_NAME.fullmatch(path.name))]
+    "The records of a folder. A record that is not UTF-8 text goes by the name of its file."
+    found = [
+        (match, path) for path in Path(folder).glob("*.md") if (match := _FILE_NAME.fullmatch(path.name))
+    ]
     records = [Decision(int(match[1]), _title(path) or match[2], path) for match, path in found]
     return sorted(records)
 
 
 def _title(path: Path) -> str:
     "The heading without its number; empty: there is none."
-    first = path.read_text(encoding="utf-8").lstrip().partition("\n")[0]
+    first = path.read_text(encoding="utf-8", errors="replace").lstrip().partition("\n")[0]
     return re.sub(r"^#\s*\d*\.?\s*", "", first).strip() if first.startswith("#") else ""
 
 # %% ../../nbs/collaboration/02_decisions.ipynb #fceb6fb6
@@ -80,7 +82,7 @@ def write_decision(
 
     from filelock import FileLock
 
-    title, folder = " ".join(title.split()), Path(folder)
+    title, folder = " ".join(str(title or "").split()), Path(folder)
     slug = re.sub(r"\W+", "-", title.lower()).strip("-_")[:60].rstrip("-")
     if not slug:
         raise SettingsError(f"a decision needs a title of letters, not {title!r}; say it in a few words")
@@ -94,7 +96,10 @@ def write_decision(
             )
         number = max((each.number for each in there), default=0) + 1
         path, date = folder / f"{number:04}-{slug}.md", f"{datetime.now(UTC):%Y-%m-%d}"
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot make {folder}: {error.strerror}; name another folder") from None
         with atomic_write(path) as temporary:
             text = _TEMPLATE.format(number=number, title=title, status=status, date=date, **parts)
             temporary.write_text(text, encoding="utf-8")

@@ -59,8 +59,8 @@ _SEPARATE = {  # what the estimators call the parameters of the stages
     name: "groups" if own == "group_column" else "time" if own == "time_column" else own
     for name, own in _ARGUMENTS.items()
 } | {"problem.metrics": "extra_metrics", "metrics must be": "extra_metrics must be"}
-_SEPARATE |= {"group_column": "groups", "time_column": "time", "drop it from the frame": "drop it from X",
-     "check the frame": "check X"}  # fmt: skip
+_SEPARATE |= {"group_column must": "groups must", "time_column must": "time must",
+     "drop it from the frame": "drop it from X", "check the frame": "check X"}  # fmt: skip
 
 # %% ../../nbs/pipeline/16_estimators.ipynb #3d1200ce
 class MLKitEstimator(BaseEstimator):

@@ -318,14 +318,19 @@ def _read_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_types(given: Mapping[str, Any]) -> None:
     "SettingsError for an argument of another type."
+    import numpy as np
+
     for said, (types, names) in _TYPES.items():
         for name in names.split():
-            value = given[name].item() if hasattr(given[name], "item") else given[name]  # of numpy
+            value = given[name].item() if isinstance(given[name], np.generic) else given[name]
             mistaken = isinstance(value, bool) and said != "True or False"
             parts = value if said.endswith(("texts", "them")) and isinstance(value, (list, tuple)) else []
             inner: Any = (str, Callable) if said.endswith("them") else str
             if mistaken or not isinstance(value, types) or not all(isinstance(part, inner) for part in parts):
-                raise SettingsError(f"{name} must be {said}, not {value!r:.60}")
+                shown = (
+                    f"{value!r:.60}" if isinstance(value, (str, int, float, list)) else type(value).__name__
+                )
+                raise SettingsError(f"{name} must be {said}, not {shown}")
 
 
 def _check_arguments(how: Mapping[str, Any]) -> None:

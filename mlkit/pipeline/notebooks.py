@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import MLKitError, RunError
+from ..core.errors import MLKitError, RunError, SettingsError
 from ..core.files import file_digest, file_names_digest
 from ..core.own_code import code_without_prose, imported_modules
 from mlkit.core.run_folder import (
@@ -102,7 +102,10 @@ class Stage:
             raise MLKitError(
                 f"{self.path.name} has {len(cells)} cells tagged 'parameters' and needs exactly one"
             )
-        return parse_parameters(cells[0], self.name)
+        try:
+            return parse_parameters(cells[0], self.name)
+        except SettingsError as error:
+            raise SettingsError(f"{self.path.name}, {error}") from None
 
     @cached_property
     def run_cells(self) -> list[str]:

@@ -57,7 +57,8 @@ def parse_parameters(
     try:
         statements = ast.parse(source).body
     except SyntaxError as error:
-        raise SettingsError(f"parameters cell, line {error.lineno}: {error.msg}") from None
+        what = "a conflict of a merge is left" if "<<<<<<<" in source else error.msg
+        raise SettingsError(f"parameters cell, line {error.lineno}: {what}; mend the cell") from None
     comments = _line_comments(source)
     parameters: dict[str, Parameter] = {}
     code_line = 0  # where something else than declarations begins

@@ -53,9 +53,14 @@ def warn_of_unreadable_cells(
     rows: pd.DataFrame,  # raw, to be predicted
     stacklevel: int = 3,  # of the caller's line: 3 is the one that calls who calls this
 ) -> None:
-    "An MLKitWarning where a cell cannot be read as what its column is, and is predicted as if it were missing."
-    if notes := unreadable_cell_notes(table, rows.reset_index(drop=True)):
-        warnings.warn("; ".join(notes.values()), MLKitWarning, stacklevel=stacklevel)
+    "An MLKitWarning of columns that are not there and of cells that cannot be read: both are predicted as missing."
+    absent = [
+        f"'{column.name}' is not there and counts as missing"
+        for column in table.used
+        if column.name not in rows
+    ]
+    if notes := [*absent, *unreadable_cell_notes(table, rows.reset_index(drop=True)).values()]:
+        warnings.warn("; ".join(notes), MLKitWarning, stacklevel=stacklevel)
 
 # %% ../../nbs/quality/14_cell_findings.ipynb #654bc3b1
 _MARKS = ("-", "/", "[.]")

@@ -160,6 +160,8 @@ def find_source_files(
         raise DataError(f"no file matches {source}; check the pattern")
     if not path.parent.is_dir():
         raise DataError(f"no such file: {source} (there is no folder {path.parent})")
+    if path.is_symlink():
+        raise DataError(f"no such file: {source}, a link to {os.readlink(path)}")
     near = did_you_mean(path.name, (other.name for other in path.parent.iterdir()))
     raise DataError(f"no such file: {source}{near}")
 

@@ -68,3 +68,26 @@ def test_a_report_is_written_when_it_is_asked_for(tmp_path: Path) -> None:
     shown = mlkit("show", "runs/lesson", cwd=tmp_path)
     assert shown.returncode == 0 and (tmp_path / shown.stdout.strip()).is_file()
     assert "no run in nowhere" in mlkit("show", "nowhere", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("command", [
+    ("run", "--data", "LONG", "--target", "y"), ("run", "-s", "LONG"), ("show", "LONG"), ("new", "LONG"),
+    ("score", "LONG", "table.csv", "out.csv"), ("ci", "summary", "LONG"), ("compare", "loop", "run"),
+    ("dvc", "init", "loop"),
+], ids=" ".join)  # fmt: skip
+def test_a_path_that_no_system_takes_is_the_callers_to_mend(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    told = mlkit(*[word.replace("LONG", 300 * "x") for word in command], cwd=tmp_path)
+    assert told.returncode == 2 and told.stderr.count("\n") == 1, told.stderr
+    said = (
+        "lead back to themselves; name a file or a folder"
+        if "loop" in command
+        else "too long; choose a shorter"
+    )
+    assert said in told.stderr and "fault" not in told.stderr
+
+
+def test_a_link_that_leads_nowhere_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").symlink_to("moved.csv")
+    told = mlkit("run", "--data", "table.csv", "--target", "y", cwd=tmp_path)
+    assert told.stderr == "mlkit: no such file: table.csv, a link to moved.csv\n"

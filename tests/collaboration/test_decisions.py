@@ -46,3 +46,22 @@ def test_a_title_without_letters_is_refused(tmp_path, title):
     with pytest.raises(SettingsError, match="needs a title of letters"):
         write_decision(title, folder=tmp_path)
     assert write_decision("顧客の郵便番号", folder=tmp_path).name == "0001-顧客の郵便番号.md"
+    with pytest.raises(SettingsError, match="needs a title of letters"):
+        write_decision(None, folder=tmp_path)
+
+
+def test_a_record_that_cannot_be_read_hinders_no_other(tmp_path):
+    (tmp_path / "0007-older.md").write_bytes(b"\xff\xfe\x00")
+    assert write_decision("No postcode", folder=str(tmp_path)).name == "0008-no-postcode.md"
+    assert [(each.number, each.title) for each in read_decisions(str(tmp_path))] == [
+        (7, "older"),
+        (8, "No postcode"),
+    ]
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RunError, match="cannot make .*file.*; name another folder"):
+            write_decision("No postcode", folder=place)
+        assert read_decisions(place) == []

@@ -419,6 +419,21 @@ def test_a_cell_that_cannot_be_read_is_told_when_it_is_predicted(which, request)
         model.predict(rows)
 
 
+def test_a_package_tells_of_a_column_that_is_not_there(saved):
+    with pytest.warns(MLKitWarning, match="^'size' is not there and counts as missing$"):
+        answers = saved.predict(TABLE.drop(columns="size"))
+    assert (answers == saved.predict(TABLE.assign(size=None))).all()
+
+
+@pytest.mark.parametrize("argument", ["groups", "time"])
+@pytest.mark.parametrize(
+    "value, shown", [(TABLE["size"], "Series"), (None, "NoneType")], ids=["series", "none"]
+)
+def test_a_split_is_by_the_name_of_a_column(argument, value, shown):
+    with pytest.raises(MLKitError, match=f"^{argument} must be a text, not {shown}$"):
+        MLKitClassifier(**EXACT, **{argument: value}).fit(TABLE, ANSWER)
+
+
 @pytest.mark.parametrize("place", [None, 3, ""], ids=["nothing", "number", "empty"])
 def test_a_place_that_is_none_is_told_in_one_line(classifier, place):
     with pytest.raises(MLKitError, match="save takes the path where it writes"):

@@ -26,7 +26,8 @@ QUICK = {"budget": 0, "trials": 2, "models": "linear", "split": "chance"}
     {"trials": True}, {"budget": "x"}, {"budget": None}, {"models": None}, {"models": [1]}, {"metric": None},
     {"metric": 3}, {"jobs": "a"}, {"seed": "a"}, {"seed": None}, {"seed": 1.5}, {"known": 3}, {"known": None},
     {"known": [1]}, {"ensemble": "no"}, {"refit": "no"}, {"split": 1}, {"time_column": 3}, {"task": None},
-    {"choose": 1}, {"on_leak": None}, {"duplicates": True},
+    {"choose": 1}, {"on_leak": None}, {"duplicates": True}, {"group_column": FRAME["kind"]}, {"test_size": np.zeros(2)},
+    {"known": FRAME}, {"models": np.array(["linear", "tree"])}, {"time_column": FRAME["at"].to_numpy()},
 ])  # fmt: skip
 def test_arguments_of_a_wrong_type(wrong):
     with pytest.raises(SettingsError) as told:

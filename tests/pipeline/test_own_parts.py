@@ -147,6 +147,16 @@ def test_a_project_has_stages_of_its_own_among_those_of_mlkit(own_notebooks):
     assert len(stage_fingerprint(list_stages()["train"], {})) == 64
 
 
+def test_a_conflict_in_the_parameters_is_told_with_its_notebook(own_notebooks):
+    conflict = "<<<<<<< local\nlimit: int = 3  # of rows\n=======\nlimit: int = 4  # of rows\n>>>>>>> remote"
+    cell = nbformat.v4.new_code_cell(conflict, metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), own_notebooks / "05_train.ipynb")
+    with pytest.raises(MLKitError) as caught:
+        list_stages()["train"].parameters  # noqa: B018
+    told = "05_train.ipynb, parameters cell, line 1: a conflict of a merge is left; mend the cell"
+    assert str(caught.value) == told
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
