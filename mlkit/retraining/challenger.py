@@ -86,7 +86,7 @@ def run_overrides(
     }
     if str(parameters.get("collect.source", "")).startswith("example:"):
         own["protect.max_leak"] = 1  # the people are made up, as stage 08 says, too
-    if parameters.get("protect.encrypt"):
+    if encrypted_folder(champion_run) is not None:
         own["protect.encrypt"] = True
     if task.positive:
         own["problem.positive"] = task.positive

@@ -20,6 +20,7 @@ from mlkit.cli.main import collect_parameters
 from mlkit.core.errors import DataError, RunError, SettingsError
 from mlkit.core.master_key import load_master_key, make_master_key
 from mlkit.core.run_folder import RunFolder
+from mlkit.core.sealed_files import is_sealed, readable_file
 from mlkit.inference.predictor import load_predictor
 from mlkit.privacy.erased_list import ErasedList
 from mlkit.registry.client import alias_changes, registered_model, registry_client
@@ -376,10 +377,10 @@ def test_harm_is_answered_whatever_kills_it_and_harm_of_the_new_model_rolls_back
     assert "Nothing is begun before" in said and "--force" in said
 
 
-def test_whoever_was_erased_is_learned_by_no_improvement_though_she_comes_back(
+def test_whoever_was_erased_is_learned_by_no_improvement_of_an_encrypted_run_though_she_comes_back(
     own_home, tmp_path, monkeypatch
 ):
-    """A table of people, a protected log, and the real commands; the challenger is attacked as the champion was."""
+    """A table of people, a protected log, and the real commands; the challenger is as encrypted as its champion."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLKIT_AUDIT_LOG", str(tmp_path / "audit.jsonl"))
     make_master_key(tmp_path / "master.key")
@@ -390,7 +391,16 @@ def test_whoever_was_erased_is_learned_by_no_improvement_though_she_comes_back(
         other
     )  # its model is wrong at work, and the next one better at once
     table.to_csv("customers.csv", index=False)
-    told = ("--target", "churned", "-p", "protect.subject=customer_id", "-p", "protect.max_leak=0.5")
+    told = (
+        "--target",
+        "churned",
+        "-p",
+        "protect.subject=customer_id",
+        "-p",
+        "protect.max_leak=0.5",
+        "-p",
+        "protect.encrypt=yes",
+    )
     with closing(SubjectKeys("predictions.db.keys", load_master_key("master.key"), create=True)) as keys:
         here = Desk(tmp_path, "customers.csv", *told, keys=keys)
         assert "Receipt" in here.command("privacy", "erase", her)
@@ -404,11 +414,17 @@ def test_whoever_was_erased_is_learned_by_no_improvement_though_she_comes_back(
     back = np.flatnonzero(make_customers(1_000, seed=12)["customer_id"] == her)
     assert len(back) == steps["snapshot"]["left_out"]["erased"] == 1
     place = tmp_path / "improve" / "churn" / "1"
-    ids = pd.read_parquet(place / "snapshot" / "ids.parquet").id
+    ids = pd.read_parquet(readable_file(place / "snapshot" / "ids.parquet")).id
     assert {f"11-{place:05d}" for place in range(9)} & {*ids} and f"12-{back[0]:05d}" not in {*ids}
     for path in place.rglob("*.parquet"):
-        frame = pd.read_parquet(path)
+        frame = pd.read_parquet(readable_file(path))
+        assert is_sealed(path), path
         assert "customer_id" not in frame or her not in {*frame["customer_id"]}, path
+    assert is_sealed(here.run / "artifacts" / "train.parquet")
+    customers = [each.encode() for each in table["customer_id"]]
+    for path in (each for each in place.rglob("*") if each.is_file()):
+        content = path.read_bytes()
+        assert not any(each in content for each in customers), path
     run = RunFolder(steps["challenger"]["run"])
     assert run.load("package")["membership"]["max_leak"] == 0.5
     manifest = json.loads((run.folder / "model" / "manifest.json").read_text())
