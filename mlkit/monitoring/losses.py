@@ -200,6 +200,7 @@ def make_loss_measure(
     elif kind == "log_loss":
         largest = _MAX_LOG_LOSS
     label = metric.label if exact else f"{metric.label} (watched by {_RELATIVES[kind]})"
+    label += f", in place of {task.scored_by.label}" if own else ""
     return LossMeasure(
         metric.name, label, kind, metric.greater_is_better, exact, threshold, weights, largest, variance, top
     )

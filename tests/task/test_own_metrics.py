@@ -13,6 +13,7 @@ from mlkit.core.errors import MLKitError
 from mlkit.task.comparison import compare_outputs
 from mlkit.task.influence import influence_values
 from mlkit.task.intervals import score_interval, score_intervals
+from mlkit.task.metrics import METRICS
 from mlkit.task.own_metric import find_own_metric
 from mlkit.task.problem import state_problem
 from mlkit.task.task import Task, score_output
@@ -261,6 +262,8 @@ def test_the_usual_metric_watches_where_nobody_can_count_row_by_row():
         task, truth = settled(kind, lambda y_true, y_pred: np.mean(y_true == y_pred))
         measure = make_loss_measure(task, truth, output_for(task, truth))
         assert measure.name == usual and 0 <= measure.losses(truth, output_for(task, truth)).mean() <= 1
+        assert measure.label.startswith(METRICS[usual].label)
+        assert measure.label.endswith(f", in place of {task.scored_by.label}")
 
 
 def test_settings_that_cannot_be_are_told_before_anything_runs():
