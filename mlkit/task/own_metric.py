@@ -378,7 +378,7 @@ def own_interval(
     threshold: float = 0.5,  # binary: positive from this probability on
     seed: int = 0,  # of the draws
 ) -> tuple[float, float]:  # low, high; NaN where the score is not defined for most draws
-    "The interval of a score by the bootstrap, BCa (Efron 1987, JASA 82, 171)."
+    "The interval of a score by the bootstrap, BCa (Efron 1987, JASA 82, 171); of fewer than 100 rows too narrow."
     from scipy.special import ndtr, ndtri
 
     rows, rng = len(truth), np.random.default_rng(seed)
