@@ -246,9 +246,9 @@ def _feature_problem(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _import_problem(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    "A model by its import path that is not there."
+    "A model that is not there: by its import path, or of a library that is not installed."
     models = str(values.get("train", {}).get("models", ""))
-    if "." not in models and ":" not in models:
+    if not re.search(r"[.:]|xgboost|catboost", models):
         return []
     # by its name: a stage that checks its parameters does not depend on the code of all models
     choose_families = import_module("mlkit.models.families").choose_families

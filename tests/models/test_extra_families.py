@@ -114,6 +114,28 @@ except Exception as error:
     assert done.stdout.strip() == expected, done.stderr
 
 
+def test_a_run_with_one_that_is_not_installed_is_refused_before_its_first_stage(tmp_path):
+    code = "import sys; sys.modules['catboost'] = None; from mlkit.cli.main import main; main()"
+    asked = [
+        "run",
+        "--data",
+        "example:wine",
+        "--out",
+        str(tmp_path / "run"),
+        "-p",
+        "train.models=linear catboost",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *asked], capture_output=True, text=True, cwd=Path.cwd()
+    )
+    assert (
+        done.returncode == 2
+        and "pip install '.[catboost]'" in done.stderr
+        and "01_problem" not in done.stdout
+    )
+    assert len(done.stderr.strip().splitlines()) <= 2
+
+
 def test_a_name_that_is_nearly_right_is_offered():
     from mlkit.core.errors import SettingsError
     from mlkit.models.families import choose_families
