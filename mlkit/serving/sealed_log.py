@@ -47,7 +47,7 @@ from mlkit.serving.prediction_log import (
 __all__ = ['SEALED_PREFIX', 'ROW_FORMATS_TABLE', 'LOG_KEYS_TABLE', 'SEALED_PREDICTIONS_TABLE', 'SEALED_FEEDBACK_TABLE',
            'SEALED_SHADOW_TABLE', 'COUNTS_TABLE', 'SHADOW_MARK', 'TRUTH_MARK', 'LEAST_COUNTED', 'TRUTH_ENVELOPE',
            'LONGEST_LONE', 'pack_id', 'unpack_id', 'LogSealer', 'check_log_keys', 'envelope_of', 'has_sealed_rows',
-           'require_plain_log', 'settle_truths', 'delete_subject', 'finish_deletion']
+           'require_plain_log', 'assign_truths', 'delete_subject', 'finish_deletion']
 
 # %% ../../nbs/serving/17_sealed_log.ipynb #8c65f88c
 SEALED_PREFIX = "sealed_"  # of the names of the tables
@@ -204,7 +204,10 @@ class LogSealer:
         self._sealings: dict[int, _Sealing] = {}  # by the format's place in memory
         self._engine: Engine | None = None
         self._counts: dict[int, _Counts] = {}  # by the number of the format
-        self._settled, self._settle_at = 0, 0.0  # number of the last truth that is settled, and when to go on
+        self._assigned, self._settle_at = (
+            0,
+            0.0,
+        )  # number of the last truth that is settled, and when to go on
 
     def claim(
         self,
@@ -221,7 +224,7 @@ class LogSealer:
         if engine is not self._engine:
             self.claim(engine, str(engine.url.database))
             self._sealings, self._engine = {}, engine
-            self._settled, self._settle_at = 0, 0.0
+            self._assigned, self._settle_at = 0, 0.0
         owners = [
             NOBODY if each.subject is None else each.subject
             for each in waiting
@@ -261,17 +264,17 @@ class LogSealer:
             _insert(connection, SEALED_FEEDBACK_TABLE, rows)
         self._sealings |= new
         self._counts |= counts
-        self._settle_truths(engine)
+        self._assign_truths(engine)
 
-    def _settle_truths(self, engine: Engine) -> None:
+    def _assign_truths(self, engine: Engine) -> None:
         "Look at the next old truths; each hour at all of them, a part with each writing, so that nobody waits."
-        now, last = time.time(), self._settled
+        now, last = time.time(), self._assigned
         if now < self._settle_at:
             return
         with suppress(SQLAlchemyError, SettingsError):  # what was to be written is written; this comes again
-            last = settle_truths(engine, self.keys, now - LONGEST_LONE, self._settled)
-        self._settle_at = now if last > self._settled else now + _SETTLE_SECONDS
-        self._settled = last
+            last = assign_truths(engine, self.keys, now - LONGEST_LONE, self._assigned)
+        self._settle_at = now if last > self._assigned else now + _SETTLE_SECONDS
+        self._assigned = last
 
     def finish(self) -> None:
         "Write the counts that wait, unless they are of few rows; when the server ends."
@@ -428,7 +431,7 @@ _TRUTHS = text(
 )
 
 
-def settle_truths(
+def assign_truths(
     engine: Engine,  # from `open_log_database`
     keys: SubjectKeys,  # of the log
     before: float,  # truths that were told later may still find their prediction
