@@ -19,7 +19,7 @@ from ..core.theme import BLUE, GREY, ORANGE
 from ..task.metric_labels import metric_label
 from ..task.metrics import METRICS
 
-_CARD_ARTIFACTS = ("task", "snapshot", "split", "leaks", "choice", "metrics", "slices", "table")
+_CARD_ARTIFACTS = ("task", "snapshot", "split", "leaks", "choice", "metrics", "slices", "table", "plan")
 
 
 def load_card_facts(
@@ -129,11 +129,39 @@ def intended_use_section(facts: dict[str, Any], use: str, limits: str) -> str:
     )
 
 # %% ../../nbs/packaging/01_model_card.ipynb #cf369eeb
+def _own_inputs(facts: dict[str, Any]) -> list[str]:
+    "What functions and transformers of the project make of the columns."
+    own = [*facts.get("table", {}).get("features", []), *facts.get("plan", {}).get("transformers", [])]
+    rows = [
+        [
+            markdown_code(each["name"]),
+            ", ".join(map(markdown_code, each["inputs"])),
+            markdown_code(each["function"]),
+        ]
+        for each in own
+    ]
+    table = markdown_table(["input", "from", "written by the project"], rows)
+    return [f"Inputs that the project computes; their code is in the package:\n\n{table}"] if own else []
+
+
+def _monotone_inputs(facts: dict[str, Any]) -> list[str]:
+    "In which direction the prediction may go with a column."
+    inputs = facts.get("plan", {}).get("inputs", {})
+    ways = {1: "never falls", -1: "never rises"}
+    held = [
+        f"{way} as {' or '.join(names)} rises"
+        for sign, way in ways.items()
+        if (names := [markdown_code(name) for name, how in inputs.items() if how.get("monotone") == sign])
+    ]
+    return [f"Held to it: with all else equal, the prediction {' and '.join(held)}."] if held else []
+
+
 def factors_section(facts: dict[str, Any], personal: dict[str, str]) -> str:
     "Factors."
     columns = facts.get("table", {}).get("columns", [])
     used = [column["name"] for column in columns if column.get("use", True)]
     parts = [f"Columns that feed it ({len(used)}): {', '.join(map(markdown_code, used))}."] if used else []
+    parts += [*_own_inputs(facts), *_monotone_inputs(facts)]
     seen = [
         f"{markdown_code(name)} ({kind}, {'used' if name in used else 'not used'})"
         for name, kind in personal.items()

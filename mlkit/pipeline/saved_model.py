@@ -73,6 +73,7 @@ def _package_parts(result: FitResult, name: str) -> PackageParts:
         "choice": result.choice,
         "metrics": metrics,
         "table": made.table.to_dict(),
+        "plan": made.data.plan.to_dict(),
     }
     personal = personal_columns(learned.drop(columns=final.task.target), doubtful=True)
     return PackageParts(final, metrics, facts, rows, personal)

@@ -99,6 +99,8 @@ def test_families_that_cannot_be_held_are_left_out_and_that_is_said(run):
     assert {"tree", "forest", "boosting"} <= {*trials.family} <= {"tree", "forest", "boosting", "ensemble"}
     plan = json.loads((run / "artifacts/plan.json").read_text())["inputs"]
     assert plan["income"]["why"].endswith("the prediction never falls with it, as asked")
+    held = "the prediction never falls as `income` or `rating` rises and never rises as `age` rises."
+    assert held in (run / "model/card.md").read_text()
 
 
 @pytest.mark.parametrize("family", ["tree", "forest", "boosting"])

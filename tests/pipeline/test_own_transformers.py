@@ -153,6 +153,10 @@ def test_the_plan_names_what_a_transformer_gives(project):
     names = {each["name"]: each["outputs"] for each in plan["transformers"]}
     assert names["shop_mean"] == ["shop_mean"]
     assert names["sizes"] == ["width", "height", "width^2", "width height", "height^2"]
+    assert (
+        "| `sizes` | `width`, `height` | `project.features:products` |"
+        in (project / "runs/shop/model/card.md").read_text()
+    )
     report = (project / "runs/shop/report.html").read_text()
     assert "earned by project.features:products from width, height, in each fold anew" in report
 
