@@ -25,7 +25,11 @@ __all__ = ['SERVER_MODULE', 'SERVER_LIBRARIES', 'server_files', 'own_code_needs'
 
 # %% ../../nbs/deployment/01_image.ipynb #4ab84b5d
 SERVER_MODULE = "mlkit.serving.server"  # where a server begins
-_CODE_MODULES = ("mlkit.core.own_feature", "mlkit.core.distribution")  # for `from mlkit import feature`
+_CODE_MODULES = (
+    "mlkit.core.own_feature",
+    "mlkit.core.distribution",
+    "mlkit.core.extras",
+)  # for `from mlkit import feature`
 _MODEL_MODULES = (
     "mlkit.models.calibration",
     "mlkit.models.ensemble",
