@@ -59,7 +59,11 @@ def test_the_cost_without_a_model_is_that_of_the_better_constant() -> None:
 
 
 @pytest.mark.parametrize("name", ["30 % positive", "5 % positive", "50 %, strong model"])
-@pytest.mark.parametrize("metric", [COSTLY.scored_by, "recall_at_5_percent", "recall_at_20_percent"], ids=str)
+@pytest.mark.parametrize(
+    "metric",
+    [COSTLY.scored_by, "recall_at_5_percent", "recall_at_20_percent"],
+    ids=lambda metric: getattr(metric, "name", metric),
+)
 def test_two_class_intervals_hold_as_often_as_they_say(metric, name) -> None:
     make, rng = TWO[name][0], np.random.default_rng(1)
     known, held = score_output(metric, *make(rng, 400_000)), 0
