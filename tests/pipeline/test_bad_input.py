@@ -417,7 +417,8 @@ BY_A_STAGE = {
     "a metric that does not fit": (
         [table(), "left", "problem.metric=rmse"],
         "validate", "metric = rmse is not for 'left', which is binary; choose roc_auc, average_precision, "
-        "accuracy, balanced_accuracy, precision, recall, f1, log_loss, brier",
+        "accuracy, balanced_accuracy, precision, recall, f1, expected_cost, recall_at_1_percent, recall_at_5_percent, "
+        "recall_at_10_percent, recall_at_20_percent, log_loss, brier",
     ),
     "a goal in per cent": (
         [table(), "left", "problem.goal=80"],
