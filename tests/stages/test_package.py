@@ -21,7 +21,7 @@ from mlkit.data.model_inputs import input_names
 from mlkit.inference.predictor import load_predictor
 from mlkit.inference.signing import verify_package
 from mlkit.package import FILE_PURPOSES
-from mlkit.packaging import parity
+from mlkit.packaging import onnx_export, parity
 from mlkit.packaging.package_writer import replace_package
 from mlkit.packaging.parity import export_and_check, shuffle_columns
 from mlkit.packaging.provenance import git_state
@@ -160,7 +160,7 @@ def test_shuffled_columns_keep_their_values_and_no_row(count, rows, seed):
 # ---------------------------------------- when the graph is not the model
 def test_a_graph_that_differs_is_not_shipped_and_the_manifest_says_why(own, monkeypatch):
     model, train, test = parts(own)
-    wrong = parity.to_onnx(model)
+    wrong = onnx_export.to_onnx(model)
     for node in wrong.graph.node:
         if node.op_type == "Cast" and node.output[0] == "output":
             node.input[0] = "tilted"
@@ -171,7 +171,7 @@ def test_a_graph_that_differs_is_not_shipped_and_the_manifest_says_why(own, monk
     wrong.graph.initializer.append(numpy_helper.from_array(np.array(1.001), "more"))
     wrong.graph.node.insert(len(wrong.graph.node) - 1, helper.make_node("Mul", [last, "more"], ["tilted"]))
     assert said.input[0] == "tilted"
-    monkeypatch.setattr(parity, "to_onnx", lambda model: wrong)
+    monkeypatch.setattr(onnx_export, "to_onnx", lambda model: wrong)
     proof = export_and_check(model, train, test)
     assert proof.graph is None and not proof.to_dict()["onnx"]
     assert proof.to_dict()["largest_difference"] > 1e-5 and "parity fails" in proof.to_dict()["reason"]
@@ -182,7 +182,7 @@ def test_a_model_that_cannot_be_written_ships_in_the_other_formats(own, monkeypa
         raise PackageError("Dice cannot be written as ONNX: nobody knows it")
 
     shutil.rmtree(own / "model")
-    monkeypatch.setattr(parity, "to_onnx", refuse)
+    monkeypatch.setattr(onnx_export, "to_onnx", refuse)
     assert again(own)
     manifest = verify_package(own / "model")
     assert not (own / "model" / "model.onnx").exists()
