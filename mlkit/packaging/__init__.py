@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlkit.core.public_api import lazy_imports
 
 if TYPE_CHECKING:
-    from .model_card import render_card_page as render_card_page
+    from .card_page import render_card_page as render_card_page
     from .onnx_export import to_onnx as to_onnx
     from .onnx_trees import TreeArrays as TreeArrays
     from .package_writer import write_package as write_package

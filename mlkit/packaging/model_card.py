@@ -5,17 +5,12 @@
 # %% ../../nbs/packaging/01_model_card.ipynb #f6e97eb1
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib import resources
-from itertools import cycle
 from typing import Any
 
 from ..core.formatting import SIGNIFICANCE_LEVEL, format_number
 from ..core.run_folder import RunFolder
-from ..core.theme import BLUE, GREY, ORANGE
 from ..task.metric_labels import metric_label
 from ..task.metrics import METRICS
 
@@ -36,7 +31,7 @@ def load_card_facts(
 __all__ = ['CARD_SECTIONS', 'load_card_facts', 'markdown_code', 'markdown_table', 'missing_field_note', 'public_source_name',
            'model_details_section', 'intended_use_section', 'factors_section', 'metrics_section',
            'evaluation_data_section', 'training_data_section', 'analyses_section', 'explanations_section',
-           'ethics_section', 'caveats_section', 'model_card', 'describe_card_gaps', 'render_card_page', 'add_to_card']
+           'ethics_section', 'caveats_section', 'model_card', 'describe_card_gaps']
 
 # %% ../../nbs/packaging/01_model_card.ipynb #a16d4b82
 def markdown_code(name: Any) -> str:
@@ -438,72 +433,3 @@ def describe_card_gaps(
         f"**The model card lacks {len(gaps)} answers that only you know**; it is in `card.md`, and as a "
         "page in `card.html`.\n\n" + "\n".join(f"- {what} (`{setting}`)" for what, setting in gaps)
     )
-
-# %% ../../nbs/packaging/01_model_card.ipynb #9a2463cb
-_NUMBER_CELLS = re.compile(  # cells and heads of the columns that are set to the right
-    r"<(t[hd])>(from|to|score|rows|expected|loss of score|mean contribution[^<]*|-?[\d,.]+(?:e-?\d+)?)</\1>"
-)
-
-
-def _page_css() -> str:
-    "The page's style sheet, in mlkit's colours."
-    colours = f":root {{ --model: {BLUE}; --soft: {GREY}; --gap: {ORANGE} }}\n"
-    return colours + resources.files("mlkit.packaging").joinpath("card.css").read_text(encoding="utf-8")
-
-
-def _plot_as_image(plot: Any) -> str:  # of `mlkit.core.figures`
-    data = base64.b64encode(plot._repr_png_()).decode()
-    return f'<img alt="{escape(repr(plot))}" src="data:image/png;base64,{data}">'
-
-
-def _label_cells(table: re.Match[str]) -> str:
-    "A table; the cells of a broad one know the names of their columns, so that a phone can show rows as lists."
-    names = [re.sub("<[^>]*>", "", head) for head in re.findall("<th[ >].*?</th>", table[0])]
-    if len(names) < 5:
-        return table[0]
-    place = cycle(names)
-    cell = re.compile("<td([^>]*)>(.*?)</td>", re.DOTALL)
-    labelled = cell.sub(
-        lambda found: f'<td{found[1]} data-label="{next(place)}"><div>{found[2]}</div></td>', table[0]
-    )
-    return labelled.replace("<table>", '<table class="broad">', 1)
-
-# %% ../../nbs/packaging/01_model_card.ipynb #96c79675
-def render_card_page(
-    card: str,  # Markdown, from `model_card`
-    plots: Sequence[Any] = (),  # of `mlkit.core.figures`, to stand with the explanations
-) -> str:  # HTML, in one file
-    "The card as a page."
-    from markdown_it import MarkdownIt
-
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(card)
-    html = html.replace("<p><strong>Not known:", '<p class="gap"><strong>Not known:')
-    html = _NUMBER_CELLS.sub(r'<\1 class="number">\2</\1>', html)
-    html = re.sub("<table>.*?</table>", _label_cells, html, flags=re.DOTALL)
-    pictures = "\n".join(map(_plot_as_image, plots))
-    place = "(<h2>Explanations</h2>\n<p>.*?</p>)"
-    html = re.sub(place, lambda found: f"{found[1]}\n{pictures}", html, count=1)
-    title = re.sub(r"\\(.)", r"\1", card.split("\n", 1)[0].removeprefix("# "))
-    head = (
-        f'<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
-        f'<meta name="viewport" content="width=device-width">\n<style>\n{_page_css()}</style>'
-    )
-    return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<main>\n{html}</main>\n</html>\n'
-
-# %% ../../nbs/packaging/01_model_card.ipynb #da8f9c52
-def add_to_card(
-    card: Mapping[str, str],  # card.md, and card.html made from it
-    section: str,  # one of `CARD_SECTIONS`
-    paragraph: str,  # Markdown
-) -> dict[str, str]:  # the same files
-    "A card with one more paragraph at the end of a section."
-    from markdown_it import MarkdownIt
-
-    added = {"card.md": f"{paragraph}\n", "card.html": MarkdownIt().render(paragraph)}
-    heads = {"card.md": ("## {}\n", "\n## "), "card.html": ("<h2>{}</h2>", "<h2>")}
-    done = dict(card)
-    for name, (head, following) in heads.items():
-        before, title, rest = card[name].partition(head.format(section))
-        body, mark, after = rest.partition(following)
-        done[name] = f"{before}{title}{body.rstrip()}\n\n{added[name]}{mark}{after}" if title else card[name]
-    return done

@@ -102,7 +102,8 @@ def _write_card(parts: PackageParts, result: FitResult, owner: str, use: str, li
     from mlkit.explanation import global_importance, row_report
     from mlkit.explanation.counterfactual import changeable_columns
     from mlkit.explanation.row_explanation import classes_to_explain, make_training_pool
-    from mlkit.packaging.model_card import model_card, render_card_page
+    from mlkit.packaging.card_page import render_card_page
+    from mlkit.packaging.model_card import model_card
     from mlkit.task.task import encode_target, target_values
 
     final, rows, personal = parts.final, parts.rows, parts.personal
@@ -154,7 +155,7 @@ def save_package(
     from mlkit.data.schema_inference import infer_schema
     from mlkit.evaluation.membership import check_membership
     from mlkit.monitoring.sketch import make_reference
-    from mlkit.packaging.model_card import add_to_card
+    from mlkit.packaging.card_page import add_to_card
     from mlkit.packaging.package_writer import write_package
     from mlkit.packaging.parity import export_and_check
     from mlkit.packaging.provenance import git_state, manifest_facts

@@ -15,7 +15,8 @@ from ..core.errors import RunError
 from ..core.files import atomic_write
 from ..core.formatting import format_number, join_with_and, pluralise
 from ..core.run_folder import RunFolder
-from ..packaging.model_card import markdown_code, public_source_name, render_card_page
+from ..packaging.card_page import render_card_page
+from ..packaging.model_card import markdown_code, public_source_name
 from .records import LAWFUL_BASES, STATED_PARTS, OpenQuestion, is_stated
 from ..task.metric_labels import metric_label
 

@@ -50,6 +50,7 @@ from mlkit.models.calibration import finalise_model
 from mlkit.models.cross_validation import fit_estimator
 from mlkit.models.families import FAMILIES, make_estimator
 from mlkit.models.model import Model
+from mlkit.packaging.card_page import render_card_page
 from mlkit.packaging.model_card import (
     CARD_SECTIONS,
     describe_card_gaps,
@@ -57,7 +58,6 @@ from mlkit.packaging.model_card import (
     markdown_code,
     model_card,
     public_source_name,
-    render_card_page,
 )
 from mlkit.pipeline.notebooks import check_parameters, list_stages, run_in_process
 from mlkit.sources.examples import make_customers_with_truth
