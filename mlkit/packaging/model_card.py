@@ -135,7 +135,7 @@ def _own_inputs(facts: dict[str, Any]) -> list[str]:
         ]
         for each in own
     ]
-    table = markdown_table(["input", "from", "written by the project"], rows)
+    table = markdown_table(["input", "computed from", "written by the project"], rows)
     return [f"Inputs that the project computes; their code is in the package:\n\n{table}"] if own else []
 
 
@@ -182,12 +182,9 @@ def _metric_meaning(task: Mapping[str, Any], name: str) -> str:
         return METRICS[name].meaning.split(";")[0].rstrip(".")
     known = {each["name"]: each for each in task.get("own_metrics", [])}
     own = known.get(name, {})
-    said = f"{own.get('about', '').rstrip('.')}. " if own.get("about") else ""
+    said = f"{_escape_markdown(own['about'].rstrip('.'))}. " if own.get("about") else ""
     better = "More" if own.get("greater_is_better") else "Less"
-    return (
-        _escape_markdown(said)
-        + f"{better} is better. Written by the project: {markdown_code(own.get('path') or name)}"
-    )
+    return f"{said}{better} is better. Written by the project: {markdown_code(own.get('path') or name)}"
 
 
 def metrics_section(facts: dict[str, Any]) -> str:

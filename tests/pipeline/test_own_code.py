@@ -190,7 +190,9 @@ def test_own_metrics_choose_and_are_reported_with_intervals_on_the_card_and_in_t
         assert low <= metrics["test"][name] <= high and low < high
     card = (package / "card.md").read_text()
     assert (
-        "What is earned for each offer" in card and "`project.metrics:profit`" in card and "| dear |" in card
+        "What is earned for each offer; who is asked for too much goes elsewhere. More is better." in card
+        and "`project.metrics:profit`" in card
+        and "| dear |" in card
     )
     assert "profit" in (project / "runs/insurance/report.html").read_text()
 
