@@ -60,17 +60,11 @@ def make_table_key(
 
 
 def _write_table_key(path: Path, wrapped: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    try:
+    from mlkit.core.files import atomic_write  # which reads and writes sealed files
+
+    with atomic_write(path) as beside:
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(b64encode(wrapped) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise RunError(
-            f"cannot write {path}: {error.strerror}; free space or choose another --out"
-        ) from error
 
 
 def _read_table_key(path: Path) -> bytes:
@@ -117,13 +111,9 @@ def rewrap_table_key(
 # %% ../../nbs/core/20_sealed_files.ipynb #b6e4ca3e
 _OPEN_FOLDERS = {"model", "deploy", "papers", "automation"}  # made for others, without rows
 _OPEN_ARTIFACTS = frozenset(
-    f"{name}"
-    for names in (
-        "automate.json choice.json collaborate.json improve.json leaks.json membership.json metrics.json monitor.json",
-        "package.json plan.json problem.json protect.json schema.json scoring.json serving_benchmark.json snapshot.json",
-        "split.json table.json task.json card.md card.html review.md model.joblib final.joblib",
-    )
-    for name in names.split()
+    "automate.json choice.json collaborate.json improve.json leaks.json membership.json metrics.json monitor.json "
+    "package.json plan.json problem.json protect.json schema.json scoring.json serving_benchmark.json snapshot.json "
+    "split.json table.json task.json card.md card.html review.md model.joblib final.joblib".split()
 )
 _ROW_SUFFIXES = {".parquet", ".csv", ".ipynb"}
 

@@ -387,7 +387,7 @@ class MLKitClassifier(ClassifierMixin, MLKitEstimator):
         self,
         X: Any,  # raw rows, as for `fit`
     ) -> Any:  # labels, one a row, in the type of `classes_`; see `set_output`
-        "The likeliest class of each row. ValueError: the columns are not those of `fit`."
+        "The likeliest class of each row, or what costs least (metric expected_cost). ValueError: not the columns of `fit`."
         probabilities, index = self._probabilities(X)
         return self._wrap(self.classes_[self._codes(probabilities)], index, [self.model_.task.target])
 
