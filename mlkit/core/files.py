@@ -26,7 +26,7 @@ from mlkit.core.sealed_files import (
 )
 
 # %% auto #0
-__all__ = ['atomic_write', 'atomic_file', 'encrypt_folder', 'file_digest', 'file_names_digest']
+__all__ = ['atomic_write', 'write_private', 'atomic_file', 'encrypt_folder', 'file_digest', 'file_names_digest']
 
 # %% ../../nbs/core/05_files.ipynb #c853df83
 @contextmanager
@@ -45,6 +45,18 @@ def atomic_write(
         raise RunError(f"cannot write {path}: {reason}; free space or choose another --out") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+# %% ../../nbs/core/05_files.ipynb #aa7482ff
+def write_private(
+    path: Path,  # the file to write
+    text: str,
+) -> None:
+    "Write a file that only its owner may read, beside its place, and rename it."
+    with atomic_write(path) as temporary:
+        with open(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
 
 # %% ../../nbs/core/05_files.ipynb #c9cc5e04
 @contextmanager

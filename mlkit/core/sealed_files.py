@@ -60,11 +60,9 @@ def make_table_key(
 
 
 def _write_table_key(path: Path, wrapped: bytes) -> None:
-    from mlkit.core.files import atomic_write  # which reads and writes sealed files
+    from mlkit.core.files import write_private  # beside what reads and writes sealed files
 
-    with atomic_write(path) as beside:
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(b64encode(wrapped) + b"\n")
+    write_private(path, b64encode(wrapped).decode() + "\n")
 
 
 def _read_table_key(path: Path) -> bytes:

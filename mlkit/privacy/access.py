@@ -14,9 +14,10 @@ from typing import Any
 
 from ..core import theme
 from ..core.errors import RunError
+from ..core.files import write_private
 from ..core.run_folder import RunFolder, read_journal
 from .copy_search import SearchPlaces, SearchPlan, search_copies
-from .erased_list import ErasedList, make_private_folder, write_private
+from .erased_list import ErasedList, make_private_folder
 from .file_copies import read_table
 from .handed_over import note_handed_over
 from .personal_values import subject_mask

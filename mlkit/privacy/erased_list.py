@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import RunError, SettingsError
-from ..core.files import atomic_write
+from ..core.files import write_private
 from ..core.master_key import MasterKey, load_master_key, master_key_place, open_sealed, seal
 from ..core.subjects import subject_text
 
 # %% auto #0
-__all__ = ['privacy_folder', 'make_private_folder', 'write_private', 'ErasedList', 'erased_rows', 'SubjectNotes']
+__all__ = ['privacy_folder', 'make_private_folder', 'ErasedList', 'erased_rows', 'SubjectNotes']
 
 # %% ../../nbs/privacy/01_erased_list.ipynb #0e46a52e
 _KEY_FILE, _LIST_FILE, _FORMAT = "digest.key", "erased.json", 1
@@ -43,15 +43,6 @@ def make_private_folder(folder: Path) -> Path:
             f"the folder {folder} cannot be made ({error.strerror}); MLKIT_PRIVACY names another"
         ) from error
     return folder
-
-
-def write_private(path: Path, text: str) -> None:
-    "Write a file that only its owner may read, beside its place, and rename it."
-    with atomic_write(path) as temporary:
-        with open(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-        ) as file:
-            file.write(text)
 
 # %% ../../nbs/privacy/01_erased_list.ipynb #49d7430e
 class ErasedList:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..core.errors import PackageError, RunError, SettingsError
-from ..core.files import atomic_write, file_digest
+from ..core.files import atomic_write, file_digest, write_private
 from ..core.master_key import open_sealed, seal
 from ..core.run_folder import edit_journal, read_journal
 from ..core.sealed_files import read_content, writable_file, write_content
@@ -33,7 +33,7 @@ from mlkit.privacy.copy_search import (
     redact_database,
     search_copies,
 )
-from .erased_list import ErasedList, make_private_folder, write_private
+from .erased_list import ErasedList, make_private_folder
 from .file_copies import FileCopy
 from .handed_over import find_handed_over, forget_handed_over
 from .personal_values import PersonalValues, ValueFinder

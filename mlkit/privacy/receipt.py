@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import RunError
+from ..core.files import write_private
 from ..core.machine_key import acting_user
 from ..core.run_folder import RunFolder
 from ..inference.signing import is_signed, sign_bytes
-from .erased_list import ErasedList, make_private_folder, write_private
+from .erased_list import ErasedList, make_private_folder
 from .erasure import ErasureResult
 from .personal_values import ValueFinder
 
