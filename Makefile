@@ -107,7 +107,7 @@ project: $(READY_DEV)
 
 lessons: $(READY_DEV)
 	@echo "== lessons: every notebook runs"
-	@$(BIN)/python tools/on_a_copy.py nbdev-test --n-workers 2 --do-print --timing || { echo "make lessons: the notebooks named above do not run. Open them with 'make lab', mend, then 'make notebooks'." >&2; exit 1; }
+	@$(BIN)/python tools/on_a_copy.py python tools/lessons.py || { echo "make lessons: the notebooks named above do not run. Open them with 'make lab', mend, then 'make notebooks'." >&2; exit 1; }
 
 tests: $(READY_DEV)
 	@echo "== tests: pytest"

@@ -1,6 +1,6 @@
 """Run a command on a copy of the project, so that what it writes leaves the work tree alone.
 
-`python tools/on_a_copy.py nbdev-test --n-workers 2`
+`python tools/on_a_copy.py python tools/lessons.py`
 """
 
 import os
