@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,8 +20,9 @@ import numpy as np
 from ..core.errors import DataError, PackageError, SettingsError
 from ..core.formatting import hint_at_columns
 from ..core.own_code import OwnCode, load_own_object, load_pickled_object
+from ..data.cells import split_units
 from ..data.column_spec import ColumnSpec
-from ..data.conventions import FileConventions, require_conventions
+from ..data.conventions import FileConventions, decimal_mark, require_conventions
 from ..data.schema import Schema, make_schema
 from ..data.table_spec import TableSpec
 from .frame_reader import ParsedFrame, read_frame
@@ -238,7 +239,7 @@ class Predictor:
         """
         if all(map(self._names.isdisjoint, rows)):
             self.check_columns((), "request")
-        if any(type(row.get(name)) is str for name in self._open_names for row in rows):
+        if not all(map(self._leaves_nothing_open, rows)):
             conventions = FileConventions(self.columns)
             conventions.add_rows(rows)
             if problem := conventions.problem("request"):
@@ -248,10 +249,19 @@ class Predictor:
     def _names(self) -> frozenset[str]:
         return frozenset(column.name for column in self.columns)
 
+    def _leaves_nothing_open(self, row: Mapping[str, Any]) -> bool:
+        "Whether no text of a row speaks against what its column has learned, whatever stands in other rows."
+        for name, is_settled in self._settled.items():
+            cell = row.get(name)
+            if type(cell) is str and not is_settled(cell[:100]):
+                return False
+        return True
+
     @cached_property
-    def _open_names(self) -> tuple[str, ...]:
-        "Columns in which a text may leave open what it means."
-        return tuple(column.name for column in self.columns if column.kind in ("number", "date"))
+    def _settled(self) -> dict[str, Callable[[str], bool]]:
+        "`_is_settled` for each column in which a text may leave open what it means, with what it said last."
+        open_ones = [column for column in self.columns if column.kind in ("number", "date")]
+        return {column.name: lru_cache(2_000)(partial(_is_settled, column)) for column in open_ones}
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         """The output for raw rows, rejected ones among them: probabilities (rows, classes), or numbers (rows,).
@@ -263,6 +273,18 @@ class Predictor:
         return self.output(self.read_frame(frame))
 
 # %% ../../nbs/inference/04_predictor.ipynb #7e7579e3
+def _is_settled(
+    column: ColumnSpec,  # of kind number or date
+    text: str,  # the beginning of a cell
+) -> bool:
+    "Whether a text cannot speak against what its column has learned; if none of a request can, nothing does."
+    if column.kind == "number":
+        return {decimal_mark(number) for number, _ in split_units(text)} <= {"", column.decimal}
+    alone = FileConventions((column,))
+    alone.add_rows([{column.name: text}])
+    return not any(seen.other for seen in alone.evidence.values())
+
+
 def manifest_digest(manifest: dict[str, Any]) -> str:
     "SHA-256 of a manifest, which holds the digest of every other file."
     return sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

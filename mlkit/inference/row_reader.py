@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ class Violation(NamedTuple):
 
 # %% auto #0
 __all__ = ['CellParser', 'Violation', 'is_text_input', 'ParsedCell', 'rule_violation', 'parse_cell', 'cache_cell_parser',
-           'fast_number_parser', 'ParsedRow', 'RowReader']
+           'PlainNumbers', 'plain_numbers', 'ParsedRow', 'RowReader']
 
 # %% ../../nbs/inference/02_row_reader.ipynb #de19a4ac
 def is_text_input(
@@ -47,6 +47,7 @@ class ParsedCell(NamedTuple):
     numbers: tuple[float, ...] = ()  # for the model
     words: tuple[str, ...] = ()  # for the model: categories and texts
     violations: tuple[Violation, ...] = ()
+    is_empty: bool = False  # or nothing that is known
 
 
 _CHECK_BY_RULE = {"missing": "missing_value", "low": "range", "high": "range", "categories": "category"}
@@ -76,7 +77,8 @@ def parse_cell(
     rule = schema.rules.get(column.name)
     broken = broken_rules(rule_column_spec(column, rule), rule, value) if rule else []
     violations = [rule_violation(schema, column.name, name) for name in broken]
-    return ParsedCell(tuple(numbers), tuple(texts), tuple(violations))
+    is_empty = not texts[0] if texts else bool(numbers) and math.isnan(numbers[0])
+    return ParsedCell(tuple(numbers), tuple(texts), tuple(violations), is_empty)
 
 # %% ../../nbs/inference/02_row_reader.ipynb #60e43300
 _CACHE_SIZE = 2_000  # cells of a column that are remembered
@@ -99,28 +101,26 @@ def cache_cell_parser(parse: CellParser) -> CellParser:
     return recall
 
 
-def fast_number_parser(
-    column: ColumnSpec,  # of kind number
-    schema: Schema,
-    parse: CellParser,  # for everything that is not plain
-) -> CellParser:
-    "A cell parser with a short cut for plain numbers within their range."
+class PlainNumbers(NamedTuple):
+    "The numbers of a column that need no parser: what the model gets of them, and that nothing is wrong, is known."
+
+    factor: float  # from a bare number to the column's unit
+    low: float
+    high: float
+    sentinels: Container[float]  # stand for something else
+
+
+def plain_numbers(column: ColumnSpec, schema: Schema) -> PlainNumbers | None:  # None: each is parsed
+    "The plain numbers of a column."
     lookups, rule = column.lookups, schema.rules.get(column.name, Rule())
-    if rule.kind not in ("", "number") or rule.pattern or rule.categories or not lookups.bare_factor:
-        return parse
-    worth, sentinels = lookups.bare_factor, lookups.sentinels
+    if column.kind != "number" or rule.kind not in ("", "number") or not lookups.bare_factor:
+        return None
+    if rule.pattern or rule.categories:
+        return None
     low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
     low = max(-LARGEST_NUMBER, -LARGEST_NUMBER if low is None else low)
     high = min(LARGEST_NUMBER, LARGEST_NUMBER if high is None else high)
-
-    def glance(value: Any) -> ParsedCell:
-        if (type(value) is float or type(value) is int) and -LARGEST_NUMBER < value < LARGEST_NUMBER:
-            number = value * worth + 0.0
-            if low <= number <= high and number not in sentinels:
-                return ParsedCell((number,))
-        return parse(value)
-
-    return glance
+    return PlainNumbers(lookups.bare_factor, low, high, lookups.sentinels)
 
 # %% ../../nbs/inference/02_row_reader.ipynb #59aa7777
 class ParsedRow(NamedTuple):
@@ -157,11 +157,10 @@ def _with_column_kinds(schema: Schema, table: TableSpec) -> Schema:
 
 
 def _make_cell_parser(column: ColumnSpec, schema: Schema) -> CellParser:
-    parse = cache_cell_parser(lambda value: parse_cell(column, schema, value))
-    return fast_number_parser(column, schema, parse) if column.kind == "number" else parse
+    return cache_cell_parser(lambda value: parse_cell(column, schema, value))
 
 # %% ../../nbs/inference/02_row_reader.ipynb #de9d85db
-_ABSENT = object()
+_ABSENT, _NUMBERS = object(), frozenset((float, int))
 
 
 def _first_places(table: TableSpec) -> tuple[list[int], list[int]]:  # of numbers, and of words
@@ -195,6 +194,8 @@ class RowReader:
     ):
         self.table, self.schema = table, _with_column_kinds(schema, table)
         self.cell_parsers = {column.name: _make_cell_parser(column, self.schema) for column in table.used}
+        plain = [plain_numbers(column, self.schema) for column in table.used]
+        self._cells = [(*item, each) for item, each in zip(self.cell_parsers.items(), plain, strict=True)]
         self.names = [column.name for column in table.columns]
         self.known_names = frozenset([*self.names, target])
         self.number_places, self.word_places = _first_places(table)
@@ -210,22 +211,27 @@ class RowReader:
         numbers: list[float] = []
         texts: list[str] = []
         violations: list[Violation] = []
-        for name, parse in self.cell_parsers.items():
+        empty = 0
+        for name, parse, plain in self._cells:
             value = row.get(name, _ABSENT)
+            if plain and type(value) in _NUMBERS and -LARGEST_NUMBER < value < LARGEST_NUMBER:
+                factor, low, high, sentinels = plain
+                number = value * factor + 0.0
+                if low <= number <= high and number not in sentinels:
+                    numbers.append(number)
+                    continue
             if value is _ABSENT:
                 value = None
                 violations.append(self.missing_column(name))
-            cell = parse(value)
-            numbers += cell.numbers
-            texts += cell.words
-            if cell.violations:
-                violations += cell.violations
+            part, words, found, is_empty = parse(value)
+            numbers += part
+            texts += words
+            violations += found
+            empty += is_empty
         if self.table.derived or self.constraints:
             self._check_across_columns(row, numbers, texts, violations)
         if not row.keys() <= self.known_names:
             violations += map(self.unknown_column, row.keys() - self.known_names)
-        empty = sum(numbers[place] != numbers[place] for place in self.number_places)  # NaN is not itself
-        empty += sum(not texts[place] for place in self.word_places)
         if empty > self.usually_empty:
             empty -= sum(each.check == "category" for each in violations)  # a word that was never seen is one
         if empty > self.usually_empty:

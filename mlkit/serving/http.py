@@ -68,13 +68,15 @@ def warning_header(
 # %% ../../nbs/serving/04_http.ipynb #8495a903
 def parse_json(body: bytes) -> Any:
     "The value of a JSON body. RequestError: it is no JSON, or a name comes twice in an object."
-    if _may_have_long_number(body):
-        return _parse_exactly(body)
     try:
         value = orjson.loads(body)
+        texts = _texts_in(value, _MAX_DEPTH)
     except orjson.JSONDecodeError as error:
+        if _has_long_number(body):
+            return _parse_exactly(body)
         raise RequestError(400, f"the body is no JSON: {error}") from error
-    texts = _texts_in(value, _MAX_DEPTH)
+    except _LongNumber:
+        return _parse_exactly(body)
     if b"\\" in body:
         _check_each(body)
     elif body.count(b'"') != 2 * texts:
@@ -86,23 +88,36 @@ _TWICE = "the body is no good JSON: a name comes twice in an object"
 _MAX_DEPTH = 32  # lists and objects inside of each other; no protocol here needs more than six
 
 
-def _texts_in(value: Any, depth: int) -> int:
-    "How many texts there are, names of objects among them. RequestError: it is nested deeper than that."
+class _LongNumber(Exception):
+    "A number may have had more digits than were kept."
+
+
+_LONG = 1e18  # a whole number that the quick reader rounds is larger
+
+
+def _texts_in(value: Any, depth: int, most: float = _LONG) -> int:
+    "How many texts there are, names among them. RequestError: it is nested deeper. _LongNumber: a float is larger."
     if type(value) is str:
         return 1
     if depth < 0:
         message = f"the body is nested more than {_MAX_DEPTH} levels deep; a row is {{column: cell}}"
         raise RequestError(422, message)
     if type(value) is list:
-        return sum(map(_texts_in, value, repeat(depth - 1)))
+        return sum(map(_texts_in, value, repeat(depth - 1), repeat(most)))
     if type(value) is not dict:
+        if type(value) is float and (value > most or value < -most):
+            raise _LongNumber
         return 0
     texts = len(value)
     for each in value.values():
-        if type(each) is str:
+        kind = type(each)
+        if kind is str:
             texts += 1
-        elif type(each) is dict or type(each) is list:
-            texts += _texts_in(each, depth - 1)
+        elif kind is float:
+            if each > most or each < -most:
+                raise _LongNumber
+        elif kind is dict or kind is list:
+            texts += _texts_in(each, depth - 1, most)
     return texts
 
 
@@ -118,7 +133,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return named
 
 
-_may_have_long_number = re.compile(rb"[0-9]{19}|[0-9][eE][+]?[0-9]{3}").search
+_has_long_number = re.compile(rb"[0-9]{19}|[0-9][eE][+]?[0-9]{3}").search
 
 
 def _parse_exactly(body: bytes) -> Any:
@@ -135,7 +150,7 @@ def _parse_exactly(body: bytes) -> Any:
         raise RequestError(400, "the body is no JSON: it holds text that is not UTF-8") from error
     except ValueError as error:
         raise RequestError(400, f"the body is no JSON: {error}") from error
-    _texts_in(value, _MAX_DEPTH)
+    _texts_in(value, _MAX_DEPTH, math.inf)
     return value
 
 # %% ../../nbs/serving/04_http.ipynb #7c7c3211
