@@ -83,8 +83,8 @@ class PredictionHandlers:
     "POST /predict, /explain and /feedback."
 
     def __init__(self, service: ModelService, oversight: Oversight):
-        self.service, self.limits, self.batcher = service, service.limits, MicroBatcher()
-        self.oversight = oversight
+        self.service, self.limits, self.oversight = service, service.limits, oversight
+        self.batcher = MicroBatcher(oversight.check_running)  # looks after all of its requests have come
         self.rollout = RolloutRouter(service)
 
     async def read_json(self, request: Request) -> tuple[Any, int]:
@@ -110,6 +110,7 @@ class PredictionHandlers:
     async def _predict_in_rollout(
         self, request: Request, rows: list[Any], size: int
     ) -> tuple[list[dict[str, Any]], LoadedModel]:
+        self.oversight.check_running()
         return await self.rollout.predict(request, rows, size, self._predict_rows)
 
     async def predict_logged(
@@ -159,6 +160,7 @@ class PredictionHandlers:
     ) -> tuple[list[dict[str, Any]], LoadedModel]:
         service, inline = self.service, len(rows) <= _MAX_INLINE_ROWS and size <= _MAX_INLINE_BYTES
         if not inline or not service.active_model.model.is_fast:
+            self.oversight.check_running()
             return await asyncio.to_thread(service.predict, rows, request.started, size)
         model, reads = service.read_rows(rows, request.started, size)
         output = await self.batcher.submit(model.predictor, reads)

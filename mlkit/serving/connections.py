@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
 from .callers import network_of
+from .http import Headers
 from .prediction_log import new_id
 from .telemetry import ServerMetrics
 
 try:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    import httptools
+    from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 except ImportError:  # slower, and there is always h11
     HttpToolsProtocol = None  # type: ignore[assignment, misc]
     from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -119,7 +124,7 @@ class _LingeringTransport:
     """
 
     def __init__(self, transport: Any, connection: _GuardedConnection):
-        self.transport, self.connection = transport, connection
+        self.transport, self.connection, self.write = transport, connection, transport.write
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.transport, name)
@@ -150,6 +155,7 @@ class _GuardedConnection:
     guard = ConnectionGuard()  # of this process; `create_app` sets it
     head_timer: asyncio.TimerHandle | None = None
     read_timer: asyncio.TimerHandle | None = None
+    timeout_keep_alive_task: asyncio.TimerHandle | None
     in_head = is_silent = True  # the head of a request is awaited; there was none yet
     in_message = False  # a request is arriving
     is_lingering, drained = False, 0  # the response is sent, and what comes is thrown away; bytes
@@ -220,17 +226,19 @@ class _GuardedConnection:
 
     def on_response_complete(self) -> None:
         super().on_response_complete()  # type: ignore[misc]
-        if (
-            not self.is_lingering and self.in_message and self.head_timer is None
-        ):  # it was answered before its body had come
+        self.await_rest()
+
+    def await_rest(self) -> None:
+        "A request that was answered before its body had come is not waited for without end."
+        if self.in_message and not self.is_lingering and self.head_timer is None:
             self.head_timer = self.loop.call_later(self.guard.limits.head_seconds, self.head_late)
 
     def stop_timers(self) -> None:
         "The connection is closed."
-        for timer in (self.head_timer, self.read_timer):
+        for timer in (self.head_timer, self.read_timer, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
-        self.head_timer = self.read_timer = None
+        self.head_timer = self.read_timer = self.timeout_keep_alive_task = None
 
     def head_late(self) -> None:
         "The head of a request has not come in time, or the rest of one that was answered already."
@@ -292,6 +300,59 @@ def too_long_url(limits: ConnectionLimits) -> tuple[int, str]:
 # %% ../../nbs/serving/14_connections.ipynb #bd5c411b
 if HttpToolsProtocol is not None:
 
+    class _Exchange(RequestResponseCycle):  # type: ignore[misc, valid-type]
+        "uvicorn's request and response, where a body that is there is taken at once, and a response sent at once."
+
+        def __init__(self, connection: Any, keep_alive: bool):
+            super().__init__(
+                scope=connection.scope,
+                transport=connection.transport,
+                flow=connection.flow,
+                logger=connection.logger,
+                access_logger=connection.access_logger,
+                access_log=connection.access_log,
+                default_headers=connection.server_state.default_headers,
+                message_event=asyncio.Event(),
+                expect_100_continue=connection.expect_100_continue,
+                keep_alive=keep_alive,
+                on_response=connection.on_response_complete,
+            )
+
+        def whole_body(self) -> bytes | None:
+            "The body, if all of it has come."
+            return None if self.more_body or self.disconnected else bytes(self.body)
+
+        def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+            "Send a response. False: `send` has to, since the caller does not read."
+            if self.flow.write_paused:
+                return False
+            if self.disconnected:
+                return True
+            every = [*self.default_headers, *headers]
+            if (b"connection", b"close") in every:
+                self.keep_alive = False
+            elif not self.keep_alive:
+                every.append((b"connection", b"close"))
+            lines = b"\r\n".join([name + b": " + value for name, value in every])
+            if lines.count(b"\n") >= len(every) or lines.count(b"\r") >= len(every) or b"\0" in lines:
+                raise RuntimeError("a header holds the end of a line")
+            head = STATUS_LINE[status] + lines + b"\r\n\r\n"
+            self.response_started = self.response_complete = True
+            self.transport.write(head if self.scope["method"] == "HEAD" else head + body)
+            self.message_event.set()
+            del self.scope["extensions"]  # where it stands itself: no circle is left to the garbage collector
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
+            return True
+
+    @lru_cache(256)
+    def _split_url(url: bytes) -> tuple[str, bytes, bytes]:
+        "Its path, as text and as it came, and what stands behind the question mark."
+        parsed = httptools.parse_url(url)
+        path = parsed.path.decode("ascii")
+        return unquote(path) if "%" in path else path, parsed.path, parsed.query or b""
+
     class GuardedProtocol(_GuardedConnection, HttpToolsProtocol):  # type: ignore[misc, valid-type]
         "A connection of uvicorn, with limits of time, size and number."
 
@@ -300,6 +361,24 @@ if HttpToolsProtocol is not None:
             super().on_message_begin()
 
         def on_headers_complete(self) -> None:
+            self.check_head()
+            self.in_head, self.is_silent, self.head_bytes = False, False, 0
+            scope, parser, version = self.scope, self.parser, self.parser.get_http_version()
+            scope["method"] = parser.get_method().decode("ascii")
+            scope["http_version"] = version
+            path, scope["raw_path"], scope["query_string"] = _split_url(self.url)
+            scope["path"] = self.root_path + path
+            before, keep_alive = self.cycle, version != "1.0" and parser.should_keep_alive()
+            self.cycle = _Exchange(self, keep_alive)
+            scope["extensions"] = {"mlkit": self.cycle}
+            if before is None or before.response_complete:
+                self._start_asgi_task(self.cycle, self.app)
+            else:  # it has come while another is answered
+                self.flow.pause_reading()
+                self.pipeline.appendleft((self.cycle, self.app))
+
+        def check_head(self) -> None:
+            "ValueError: it is too long; the parser stops, and uvicorn asks for a response."
             limits, problem = self.guard.limits, None
             if self.head_bytes > limits.url_bytes and len(self.url) > limits.url_bytes:
                 problem = too_long_url(limits)
@@ -308,13 +387,36 @@ if HttpToolsProtocol is not None:
                 problem = too_long_head(limits) if length > limits.head_bytes else None
             if problem:
                 self.refusal = problem
-                raise ValueError(problem[1])  # the parser stops, and uvicorn asks for a response
-            self.in_head, self.is_silent, self.head_bytes = False, False, 0
-            super().on_headers_complete()
+                raise ValueError(problem[1])
 
         def on_message_complete(self) -> None:
             self.in_message = False
             super().on_message_complete()
+
+        def on_response_complete(self) -> None:
+            self.server_state.total_requests += 1
+            if not self.transport.is_closing():
+                self.flow.resume_reading()
+                if self.pipeline:
+                    self._start_asgi_task(*self.pipeline.pop())
+                else:
+                    self.idle_since = self.loop.time()
+                    if self.timeout_keep_alive_task is None:
+                        self.timeout_keep_alive_handler()
+            self.await_rest()
+
+        idle_since = math.inf  # a request is under way
+
+        def _unset_keepalive_if_required(self) -> None:
+            self.idle_since = math.inf  # the timer runs on: one for a connection, and not for each request
+
+        def timeout_keep_alive_handler(self) -> None:
+            left = self.idle_since + self.timeout_keep_alive - self.loop.time()
+            if left > 0:
+                seconds = min(left, self.timeout_keep_alive)
+                self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+            else:
+                super().timeout_keep_alive_handler()
 
 else:
 

@@ -29,7 +29,7 @@ from .telemetry import ServerMetrics
 
 # %% auto #0
 __all__ = ['Headers', 'Handler', 'RequestError', 'Response', 'json_response', 'warning_header', 'parse_json', 'RequestLimits',
-           'check_request_rows', 'Request', 'parse_body', 'RequestPolicy', 'LoginCheck', 'Endpoint',
+           'check_request_rows', 'Exchange', 'Request', 'parse_body', 'RequestPolicy', 'LoginCheck', 'Endpoint',
            'ensure_request_id']
 
 # %% ../../nbs/serving/04_http.ipynb #3d32d869
@@ -205,13 +205,24 @@ def _nested(number: int, row: Mapping[str, Any]) -> str:
     )
 
 # %% ../../nbs/serving/04_http.ipynb #118d904a
+class Exchange(Protocol):
+    "What mlkit's own server offers beyond ASGI, for what is usual."
+
+    def whole_body(self) -> bytes | None:
+        "The body, if all of it has come."
+
+    def respond(self, status: int, headers: Headers, body: bytes) -> bool:
+        "Send a whole response. False: it has to be sent as ASGI does it."
+
+
 class Request:
     "One HTTP request."
 
-    __slots__ = ("scope", "receive", "headers", "started", "id", "key_name", "identity")
+    __slots__ = ("scope", "receive", "exchange", "headers", "started", "id", "key_name", "identity")
 
     def __init__(self, scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]]):
         self.scope, self.receive, self.started = scope, receive, time.perf_counter()
+        self.exchange: Exchange | None = scope.get("extensions", {}).get("mlkit")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.id, self.key_name = "", ""
         self.identity: Identity | None = None  # who has logged in, or whose token came along
@@ -222,6 +233,10 @@ class Request:
             raise RequestError(415, "the body is compressed; send it as it is")
         if int(self.headers.get(b"content-length", b"0")) > limits.bytes:
             raise _too_large(limits)
+        if self.exchange is not None and (whole := self.exchange.whole_body()) is not None:
+            if len(whole) > limits.bytes:
+                raise _too_large(limits)
+            return whole
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         late = loop.call_later(limits.seconds, task.cancel, _TIMED_OUT) if task else None
         try:
@@ -452,18 +467,16 @@ class Endpoint:
         self.policy.metrics.count_response(self.path, response.status_code, seconds)
         if self.policy.access_log:
             _log_access(self.path, request, response, seconds)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status_code,
-                "headers": [
-                    (b"content-type", response.media_type),
-                    (b"content-length", b"%d" % len(response.body)),
-                    (b"x-request-id", (request.id or ensure_request_id(request)).encode()),
-                    *response.headers,
-                ],
-            }
-        )
+        headers = [
+            (b"content-type", response.media_type),
+            (b"content-length", b"%d" % len(response.body)),
+            (b"x-request-id", (request.id or ensure_request_id(request)).encode()),
+            *response.headers,
+        ]
+        exchange = request.exchange
+        if exchange is not None and exchange.respond(response.status_code, headers, response.body):
+            return
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
 
 # %% ../../nbs/serving/04_http.ipynb #305e55ef

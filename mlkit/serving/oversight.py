@@ -130,15 +130,13 @@ class Oversight:
             raise RequestError(503, notice.text)
 
     def admit(self, request: Request, rows: list[Any]) -> tuple[list[Any], list[bool]]:
-        "Rows without their wishes, and the wishes. RequestError: predictions are stopped, or nobody can look."
-        self.check_running()
+        "Rows without their wishes, and the wishes. RequestError: nobody can look."
         predictor = self.service.active_model.model.predictor
-        header = request.headers.get(b"x-review", b"").strip().lower()
-        if header not in (b"", b"true", b"false"):
+        header = request.headers.get(b"x-review")
+        if header is not None and header.strip().lower() not in (b"", b"true", b"false"):
             raise RequestError(422, "X-Review is true or false")
-        wishes = [header == b"true"] * len(rows)
+        wishes = [header is not None and header.strip().lower() == b"true"] * len(rows)
         if _WISH not in predictor.reader.known_names:
-            rows, wishes = [*rows], [*wishes]
             for place, row in enumerate(rows):
                 if type(row) is dict and _WISH in row:
                     if type(row[_WISH]) is not bool:

@@ -13,7 +13,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -384,8 +384,10 @@ _PendingRows = tuple[Predictor, list[ParsedRow], "asyncio.Future"]
 class MicroBatcher:
     "Rows of different requests that come at the same moment go through the model together."
 
-    def __init__(self) -> None:
-        self.pending: list[_PendingRows] = []
+    def __init__(
+        self, check: Callable[[], None] = lambda: None
+    ):  # RequestError: nothing may be predicted now
+        self.check, self.pending = check, list[_PendingRows]()
 
     def submit(self, predictor: Predictor, reads: list[ParsedRow]) -> asyncio.Future:  # of `ModelOutput`
         "Queue rows; the future holds what the model predicts at the end of this turn of the loop."
@@ -402,12 +404,13 @@ class MicroBatcher:
             predictor = pending[0][0]
             some = [each for each in pending if each[0] is predictor]
             pending = [each for each in pending if each[0] is not predictor]  # a new model came in between
-            _predict_pending(predictor, some)
+            _predict_pending(predictor, some, self.check)
 
 # %% ../../nbs/serving/05_service.ipynb #aa11403d
-def _predict_pending(predictor: Predictor, some: Sequence[_PendingRows]) -> None:
+def _predict_pending(predictor: Predictor, some: Sequence[_PendingRows], check: Callable[[], None]) -> None:
     start, open_ones = 0, [each for each in some if not each[2].done()]
     try:
+        check()
         labels, values = predict_rows(predictor, [read for _, reads, _ in open_ones for read in reads])
     except Exception as error:
         for _, _, future in open_ones:
