@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..core.own_feature import OwnFeature
+from ..data.cells import LARGEST_NUMBER
 from ..data.column_reader import distinct_cells, read_column, with_common_type
 from ..data.column_spec import ColumnSpec
 from ..data.constraints import violation_mask
@@ -34,13 +35,39 @@ class ParsedColumn(NamedTuple):
 _VECTORISED_KINDS = ("number", "date")  # kinds that are compared all at once
 
 
+def with_plain_numbers(
+    reader: RowReader,
+    column: ColumnSpec,  # how it is read
+    cells: pd.Series,  # raw
+) -> pd.Series:  # the same, or its texts as the numbers that they are
+    "A column of texts as numbers, if every one of them is nothing but a number."
+    import pandas as pd
+    import pyarrow as pa
+
+    plain = reader.plain_numbers[column.name]
+    if plain is None or column.decimal != "." or (plain.factor, column.lookups.factors.get("")) != (1.0, 1.0):
+        return cells
+    if not isinstance(cells.dtype, pd.StringDtype) or cells.dtype.storage != "pyarrow":
+        return cells
+    texts = pa.chunked_array(cells.array.__arrow_array__())
+    try:
+        numbers = texts.cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return cells
+    sizes = np.abs(numbers)
+    fine = np.count_nonzero(sizes <= LARGEST_NUMBER) == len(texts) - texts.null_count
+    if not fine or np.isin(numbers, [*plain.sentinels]).any():
+        return cells
+    return pd.Series(numbers, index=cells.index, name=cells.name)
+
+
 def parse_column(
     reader: RowReader,
     column: ColumnSpec,  # how it is read
     cells: pd.Series,  # raw
 ) -> ParsedColumn:
     "Read and check a whole column."
-    rule = reader.schema.rules[column.name]
+    rule, cells = reader.schema.rules[column.name], with_plain_numbers(reader, column, cells)
     if (
         column.kind in _VECTORISED_KINDS
         and not (rule.pattern or rule.categories)
@@ -56,7 +83,7 @@ def parse_column(
     return _parse_distinct_cells(reader, column, cells)
 
 # %% auto #0
-__all__ = ['ViolationMask', 'ParsedColumn', 'parse_column', 'ParsedFrame', 'read_frame']
+__all__ = ['ViolationMask', 'ParsedColumn', 'with_plain_numbers', 'parse_column', 'ParsedFrame', 'read_frame']
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #5b3355f1
 def _check_vectorised(

@@ -194,8 +194,8 @@ class RowReader:
     ):
         self.table, self.schema = table, _with_column_kinds(schema, table)
         self.cell_parsers = {column.name: _make_cell_parser(column, self.schema) for column in table.used}
-        plain = [plain_numbers(column, self.schema) for column in table.used]
-        self._cells = [(*item, each) for item, each in zip(self.cell_parsers.items(), plain, strict=True)]
+        self.plain_numbers = {column.name: plain_numbers(column, self.schema) for column in table.used}
+        self._cells = [(name, parse, self.plain_numbers[name]) for name, parse in self.cell_parsers.items()]
         self.names = [column.name for column in table.columns]
         self.known_names = frozenset([*self.names, target])
         self.number_places, self.word_places = _first_places(table)

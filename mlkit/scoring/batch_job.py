@@ -19,6 +19,7 @@ import pandas as pd
 from ..core.errors import DataError, PackageError, SettingsError
 from ..core.files import atomic_write, file_digest
 from ..core.parallel import WorkerPool
+from ..data.column_spec import ColumnSpec
 from ..data.conventions import FileConventions
 from ..inference.predictor import Predictor, open_verified_package, read_predictor_files
 from .answers import make_prediction_table, make_rejected_table, resolve_kept_columns
@@ -34,6 +35,7 @@ from .output_safety import SideFiles, check_apart, find_side_files
 from ..sources.file_formats import ReadOptions, ReadReport, describe_notes
 from ..sources.locations import DataLocation, parse_location
 from ..sources.readers import rebatch, stream_source
+from ..sources.stray_quotes import may_hold
 
 # %% auto #0
 __all__ = ['MAX_CHUNK_CELLS', 'MAX_CHUNK_ROWS', 'ProgressListener', 'PortablePredictor', 'InputChunk', 'score_chunk',
@@ -93,17 +95,24 @@ def read_input_chunks(
 ) -> Iterator[InputChunk]:
     "The rows of a source, chunk by chunk. DataError: no column is known, or numbers or dates are written in another way."
     frames = stream_source(source, replace(how, keep_types=True), facts, "source")
-    conventions = FileConventions(predictor.columns)
+    conventions, columns = FileConventions(predictor.columns), {each.name: each for each in predictor.columns}
     first = next(frames)
     predictor.check_columns(map(str, first.columns))
     kept = resolve_kept_columns(predictor, list(map(str, first.columns)), keep)
     rows = max(1_000, min(MAX_CHUNK_ROWS, MAX_CHUNK_CELLS // len(first.columns)))
     for number, frame in enumerate(rebatch(chain([first], frames), rows)):
-        conventions.add(frame)
+        conventions.add(frame[[name for name in frame if _may_tell(columns.get(name), frame[name])]])
         if number == 0:
             _check_conventions(conventions)
         yield InputChunk(number, frame, kept, facts.sha256 or _frame_digest(frame), level)
     _check_conventions(conventions)
+
+
+def _may_tell(column: ColumnSpec | None, cells: pd.Series) -> bool:
+    "May a column hold a text that says how numbers or dates are written?"
+    if column is None or column.kind not in ("number", "date"):
+        return False
+    return column.kind == "date" or may_hold(cells, ".,".replace(column.decimal, ""))
 
 
 def _check_conventions(conventions: FileConventions) -> None:
