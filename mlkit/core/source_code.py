@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import json
+import sys
+from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from typing import Any
 
+from .errors import RunError
+from .files import atomic_write
 from .own_code import imported_modules, normalise_code
 
 # %% auto #0
-__all__ = ['package_folder', 'page_environment', 'read_module_code', 'reachable_code']
+__all__ = ['package_folder', 'page_environment', 'KnownCode', 'read_module_code', 'reachable_code']
 
 # %% ../../nbs/core/08_source_code.ipynb #15bb6a38
 def package_folder() -> Path:  # the folder of mlkit's modules
@@ -37,21 +43,52 @@ def page_environment(
     )
 
 # %% ../../nbs/core/08_source_code.ipynb #39439db0
+class KnownCode:
+    "The code of modules without prose, as digests, and what they import; read from a file where their source is as it was."
+
+    def __init__(self, place: Path):  # the file
+        self.place, self.has_new = place, False
+        self.modules: dict[str, tuple[str, str, list[str]]] = {}
+        with suppress(OSError, ValueError, AttributeError):
+            self.modules = dict(json.loads(place.read_text(encoding="utf-8")).items())
+
+    def find(self, name: str, source: str) -> tuple[str, list[str]]:
+        "The digest of a module's code without prose, and what it imports of mlkit."
+        now = hashlib.sha256(source.encode()).hexdigest()
+        before, code, imports = self.modules.get(name, ("", "", []))
+        if before != now:
+            code = hashlib.sha256(normalise_code(source).encode()).hexdigest()
+            imports = list(imported_modules(ast.parse(source), name))
+            self.modules[name], self.has_new = (now, code, imports), True
+        return code, imports
+
+    def save(self) -> None:
+        if not self.has_new or sys.dont_write_bytecode:
+            return
+        self.has_new = False
+        with suppress(OSError, RunError), atomic_write(self.place) as temporary:
+            temporary.write_text(json.dumps(self.modules), encoding="utf-8")
+
+# %% ../../nbs/core/08_source_code.ipynb #a1c0de03
+@cache
+def _known_code(folder: Path) -> KnownCode:  # folder: of mlkit's modules
+    return KnownCode(Path(cache_from_source(str(folder / "core" / "source_code.py"))).with_suffix(".json"))
+
+
 @cache
 def read_module_code(
     name: str,
-) -> tuple[str, list[str]] | None:  # without prose, and what it imports of mlkit
+) -> tuple[str, list[str]] | None:  # digest of its code without prose, and what it imports of mlkit
     "The code of a module of mlkit, if there is such a module; read once, because it is also imported once."
     path = package_folder().joinpath(*name.split(".")[1:]).with_suffix(".py")
     if not path.is_file():
         return None
-    source = path.read_text(encoding="utf-8")
-    return normalise_code(source), list(imported_modules(ast.parse(source), name))
+    return _known_code(package_folder()).find(name, path.read_text(encoding="utf-8"))
 
 
 def reachable_code(
     cells: list[str],  # the code of a run section
-) -> dict[str, str]:  # module -> its code without prose
+) -> dict[str, str]:  # module -> digest of its code without prose
     "All of mlkit's own code that these cells can reach through imports."
     found: dict[str, str] = {}
     waiting = [name for cell in cells for name in imported_modules(ast.parse(cell))]
@@ -61,4 +98,5 @@ def reachable_code(
             continue
         found[name], imports = module
         waiting += imports
+    _known_code(package_folder()).save()
     return found
