@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 # %% auto #0
-__all__ = ['to_onnx_inputs', 'run_onnx', 'ParityReport', 'check_parity', 'tree_thresholds', 'make_odd_rows', 'describe_parity',
-           'OnnxExport', 'export_and_check', 'shuffle_columns']
+__all__ = ['to_onnx_inputs', 'onnx_session', 'run_onnx', 'ParityReport', 'check_parity', 'tree_thresholds', 'make_odd_rows',
+           'describe_parity', 'OnnxExport', 'export_and_check', 'shuffle_columns']
 
 # %% ../../nbs/packaging/07_parity.ipynb #9f8b035f
 def to_onnx_inputs(
@@ -39,19 +39,23 @@ def to_onnx_inputs(
     return {name: array for name, array in arrays.items() if array.shape[1]}
 
 
-def run_onnx(
-    graph: ModelProto,
-    arrays: dict[str, np.ndarray],  # from `to_onnx_inputs`
-) -> np.ndarray:  # float32, (rows, classes) or (rows, 1)
-    "The output of an ONNX model."
+def onnx_session(graph: ModelProto) -> Any:  # onnxruntime.InferenceSession
+    "An ONNX model that can be asked, in one thread."
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     content, engines = graph.SerializeToString(), ["CPUExecutionProvider"]
-    session = onnxruntime.InferenceSession(content, options, providers=engines)
-    return session.run(["output"], arrays)[0]
+    return onnxruntime.InferenceSession(content, options, providers=engines)
+
+
+def run_onnx(
+    graph: ModelProto,
+    arrays: dict[str, np.ndarray],  # from `to_onnx_inputs`
+) -> np.ndarray:  # float32, (rows, classes) or (rows, 1)
+    "The output of an ONNX model."
+    return onnx_session(graph).run(["output"], arrays)[0]
 
 # %% ../../nbs/packaging/07_parity.ipynb #0d57559b
 _TOLERANCE = 1e-5  # how far probabilities may be apart
