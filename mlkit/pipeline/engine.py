@@ -60,6 +60,7 @@ PRELOADED_MODULES = [
     "mlflow",
     "pandera.pandas",
 ]
+_LOCAL_STORE = "mlflow.store.tracking.sqlalchemy_store"
 
 
 def can_fork() -> bool:
@@ -74,7 +75,9 @@ def start_warm_process() -> Any:  # the multiprocessing context whose processes 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait leave the core to those that work
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else the unused debugger complains
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOADED_MODULES, *(f"mlkit.{stage}" for stage in list_stages())])
+    stages = [f"mlkit.{stage}" for stage in list_stages()]
+    local = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:").startswith("sqlite:")  # else a server has it
+    context.set_forkserver_preload([*PRELOADED_MODULES, *stages, *([_LOCAL_STORE] if local else [])])
     with ignoring_interrupts():
         forkserver.ensure_running()
     return context

@@ -21,6 +21,7 @@ from ..core.errors import RunError
 from ..core.formatting import describe_mlflow_error
 from ..core.run_folder import edit_journal, project_folder, read_journal
 from ..core.sealed_files import is_sealed
+from .empty_store import make_empty_store
 from mlkit.registry.run_description import (
     dataset_inputs,
     describe_run,
@@ -99,7 +100,7 @@ def make_mlflow_client(
     with FileLock((database or project_folder(folder) / "mlflow.db").with_name(".mlflow.lock")):
         try:
             if database and not database.exists():
-                _make_tracking_database(database)
+                make_empty_store(database)
             elif database:
                 relocate_artifacts(database)
             client = MlflowClient(uri)
@@ -118,19 +119,6 @@ def tracking_database(
     "The SQLite file of the tracking store."
     uri = tracking_uri(folder)
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") and "?" not in uri else None
-
-
-def _make_tracking_database(
-    database: Path,  # the SQLite file to make
-) -> None:
-    "A store with all its tables. Made beside its place: MLflow cannot open one that is half-made."
-    from mlflow import MlflowClient
-
-    new = database.with_name(f".{database.name}.new")
-    for left in database.parent.glob(f"{new.name}*"):
-        left.unlink()  # the file, and SQLite's own journal
-    MlflowClient(f"sqlite:///{new}").search_experiments(max_results=1)
-    os.replace(new, database)
 
 # %% ../../nbs/registry/01_tracking.ipynb #cafa8cb1
 def connect_run(
