@@ -30,9 +30,11 @@ class ParsedColumn(NamedTuple):
 
     inputs: list[Any]  # one array for each model input of the column
     violations: list[ViolationMask]
+    is_empty: np.ndarray  # True for the rows whose cell is empty, or nothing that is known
 
 
 _VECTORISED_KINDS = ("number", "date")  # kinds that are compared all at once
+_KINDS_READ_AT_ONCE = ("text", "numbers", "date", "number")
 
 
 def with_plain_numbers(
@@ -67,20 +69,69 @@ def parse_column(
     cells: pd.Series,  # raw
 ) -> ParsedColumn:
     "Read and check a whole column."
-    rule, cells = reader.schema.rules[column.name], with_plain_numbers(reader, column, cells)
+    cells = with_plain_numbers(reader, column, cells)
+    if numbers := _plain_column(reader, column, cells):
+        return numbers
+    if column.kind not in _KINDS_READ_AT_ONCE:
+        return _parse_distinct_cells(reader, column, cells)
+    if few := _few_cells(cells):
+        different, places = few
+        parsed = _parse_cells(reader, column, different)
+        violations = [(violation, rows[places]) for violation, rows in parsed.violations]
+        return ParsedColumn([part[places] for part in parsed.inputs], violations, parsed.is_empty[places])
+    return _parse_cells(reader, column, cells)
+
+
+def _plain_column(reader: RowReader, column: ColumnSpec, cells: pd.Series) -> ParsedColumn | None:
+    "A column of numbers in which nothing is wrong; None: something may be, or it is none."
+    plain, rule = reader.plain_numbers[column.name], reader.schema.rules[column.name]
+    if plain is None or not isinstance(cells.dtype, np.dtype) or cells.dtype.kind not in "fiu":
+        return None
+    with np.errstate(over="ignore"):
+        numbers = cells.to_numpy("float64") * plain.factor + 0.0
+    is_empty = np.isnan(numbers)
+    inside = np.count_nonzero((numbers >= plain.low) & (numbers <= plain.high))
+    if inside + np.count_nonzero(is_empty) < len(numbers) or (rule.missing == 0 and is_empty.any()):
+        return None
+    if any((numbers == sentinel).any() for sentinel in plain.sentinels):
+        return None
+    return ParsedColumn([numbers.astype(np.float32)], [], is_empty)
+
+
+def _few_cells(cells: pd.Series) -> tuple[pd.Series, np.ndarray] | None:
+    "The different cells of a column, and where each stands; None: most are different, or of several types."
+    import pandas as pd
+
+    typed = cells.dtype == "str" or isinstance(cells.dtype, (np.dtype, pd.DatetimeTZDtype))
+    if not typed or cells.dtype.kind not in "OMf" or cells.dtype == object or not len(cells):
+        return None
+    if cells.iloc[:_SOME].nunique() > 0.5 * min(_SOME, len(cells)):
+        return None
+    places, different = pd.factorize(cells, use_na_sentinel=False)
+    return pd.Series(different, name=cells.name), places
+
+
+_SOME = 1_000  # cells that tell whether there are few different ones
+
+
+def _parse_cells(reader: RowReader, column: ColumnSpec, cells: pd.Series) -> ParsedColumn:
+    rule = reader.schema.rules[column.name]
     if (
         column.kind in _VECTORISED_KINDS
         and not (rule.pattern or rule.categories)
         and rule.kind == column.kind
     ):
-        return ParsedColumn(
-            [*input_columns(column, cells).values()], [*_check_vectorised(reader, column, rule, cells)]
-        )
-    if column.kind in ("text", "numbers", "date", "number"):
-        return ParsedColumn(
-            [*input_columns(column, cells).values()], [*_check_distinct_cells(reader, column, rule, cells)]
-        )
-    return _parse_distinct_cells(reader, column, cells)
+        return _column_of_inputs(column, cells, _check_vectorised(reader, column, rule, cells))
+    return _column_of_inputs(column, cells, _check_distinct_cells(reader, column, rule, cells))
+
+
+def _column_of_inputs(
+    column: ColumnSpec, cells: pd.Series, violations: Iterator[ViolationMask]
+) -> ParsedColumn:
+    inputs = [values.to_numpy() for values in input_columns(column, cells).values()]
+    texts = [place for place, kind in enumerate(input_kinds(column).values()) if is_text_input(kind)]
+    is_empty = inputs[texts[0]] == "" if texts else np.isnan(inputs[0])
+    return ParsedColumn(inputs, [*violations], is_empty)
 
 # %% auto #0
 __all__ = ['ViolationMask', 'ParsedColumn', 'with_plain_numbers', 'parse_column', 'ParsedFrame', 'read_frame']
@@ -140,6 +191,7 @@ def _parse_distinct_cells(reader: RowReader, column: ColumnSpec, cells: pd.Serie
     return ParsedColumn(
         [part(place) for place in range(len(wordy))],
         [(each, rows) for each, rows in violations if rows.any()],
+        np.array([cell.is_empty for cell in parsed])[places],
     )
 
 # %% ../../nbs/inference/03_frame_reader.ipynb #6dd80988
@@ -171,7 +223,9 @@ def read_frame(
     numbers: list[Any] = []
     texts: list[Any] = []
     violations: list[ViolationMask] = []
-    empty = pd.Series([None] * rows, dtype="str", index=frame.index)
+    cells_empty = np.zeros(rows, dtype=np.int64)
+    all_there = all(column.name in series for column in reader.table.columns)
+    empty = None if all_there else pd.Series([None] * rows, dtype="str", index=frame.index)
     for column in reader.table.used:
         absent = ~there.get(column.name, np.zeros(rows, dtype=bool))
         if absent.any():
@@ -180,13 +234,14 @@ def read_frame(
         for kind, values in zip(input_kinds(column).values(), parsed.inputs, strict=True):
             (texts if is_text_input(kind) else numbers).append(values)
         violations += parsed.violations
+        cells_empty += parsed.is_empty
     _add_derived(reader, series, empty, numbers, texts, violations)
     violations += _constraint_violations(reader, series, empty)
     violations += [
         (reader.unknown_column(name), rows) for name, rows in there.items() if name not in reader.known_names
     ]
     table = _stacked(numbers, rows, np.float32), _stacked(texts, rows, object)
-    return ParsedFrame(*table, _sparse_rows(reader, *table, violations) + violations)
+    return ParsedFrame(*table, _sparse_rows(reader, cells_empty, violations) + violations)
 
 
 def _split_absent(frame: pd.DataFrame) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -206,13 +261,10 @@ def _split_absent(frame: pd.DataFrame) -> tuple[dict[str, Any], dict[str, np.nda
 
 def _sparse_rows(
     reader: RowReader,
-    numbers: np.ndarray,
-    words: np.ndarray,
+    empty: np.ndarray,  # how many cells of each row are
     violations: list[ViolationMask],  # those that were found
 ) -> list[ViolationMask]:
     "Rows with far more empty cells than usual, by how many."
-    empty = np.isnan(numbers[:, reader.number_places]).sum(axis=1)
-    empty = empty + (words[:, reader.word_places] == "").sum(axis=1)
     for violation, where in violations:
         if violation.check == "category":  # a word that was never seen is one
             empty = empty - where

@@ -163,20 +163,6 @@ def _make_cell_parser(column: ColumnSpec, schema: Schema) -> CellParser:
 _ABSENT, _NUMBERS = object(), frozenset((float, int))
 
 
-def _first_places(table: TableSpec) -> tuple[list[int], list[int]]:  # of numbers, and of words
-    "Where, among the model inputs, stands the one of each column that tells whether its cell is empty."
-    number_places, word_places, numbers, words = [], [], 0, 0
-    for column in table.used:
-        is_text = [is_text_input(kind) for kind in input_kinds(column).values()]
-        if any(is_text):
-            word_places.append(words)
-        else:
-            number_places.append(numbers)
-        words += sum(is_text)
-        numbers += len(is_text) - sum(is_text)
-    return number_places, word_places
-
-
 def _empty_shares(schema: Schema, table: TableSpec) -> list[float]:
     "The share of empty cells that each column may have."
     shares = [schema.rules[column.name].missing for column in table.used]
@@ -198,7 +184,7 @@ class RowReader:
         self._cells = [(name, parse, self.plain_numbers[name]) for name, parse in self.cell_parsers.items()]
         self.names = [column.name for column in table.columns]
         self.known_names = frozenset([*self.names, target])
-        self.number_places, self.word_places = _first_places(table)
+
         self.usually_empty = max(len(self.cell_parsers) / 2, 1.5 * sum(_empty_shares(self.schema, table)))
         used = {column.name for column in table.used}
         self.constraints = [each for each in schema.constraints if used.issuperset(each.columns)]

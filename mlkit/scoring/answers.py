@@ -16,6 +16,7 @@ from ..core.errors import SettingsError, did_you_mean
 from ..inference.frame_reader import ParsedFrame
 from ..inference.predictor import Predictor
 from ..sources.file_formats import normalise_column
+from ..task.metrics import predicted_codes
 
 # %% auto #0
 __all__ = ['resolve_kept_columns', 'make_prediction_table', 'make_rejected_table']
@@ -51,17 +52,33 @@ def make_prediction_table(
     some = batch if fine.all() else ParsedFrame(batch.numbers[fine], batch.words[fine], [])
     classes = predictor.task.classes
     output = predictor.output(some) if fine.any() else np.empty((0, len(classes)) if classes else 0)
-    kind = pa.string() if classes else pa.float64()
     columns: list[tuple[str, Any]] = [("row", frame.index.to_numpy()[fine] + 1)]
     columns += [(name, pa.Array.from_pandas(normalise_column(frame[name][fine]))) for name in kept]
-    columns.append(("prediction", pa.array(predictor.labels(output), kind)))
+    columns.append(("prediction", _labels(predictor, output)))
     columns += [(f"probability.{label}", output[:, place]) for place, label in enumerate(classes)]
     if level:
         columns += _interval_columns(predictor, output, level)
-    odd = [text or None for text in _violation_texts(batch, "warn")[fine]]
-    columns.append(("warnings", pa.array(odd, pa.string())))
+    columns.append(("warnings", _warnings(batch, fine)))
     names = _distinct_names(name for name, _ in columns)
     return pa.table([values for _, values in columns], names)
+
+
+def _labels(predictor: Predictor, output: np.ndarray) -> pa.Array:
+    "What is predicted, as `Predictor.labels` says it."
+    if not predictor.task.classes:
+        return pa.array(output, pa.float64())
+    codes = predicted_codes(output, predictor.threshold)
+    return pa.array(predictor.task.classes, pa.string()).take(pa.array(codes))
+
+
+def _warnings(
+    batch: ParsedFrame,
+    fine: np.ndarray,  # True for the rows that were not rejected
+) -> pa.Array:
+    "The warnings of rows, as one text each."
+    if not any(violation.action == "warn" for violation, _ in batch.violations):
+        return pa.nulls(int(fine.sum()), pa.string())
+    return pa.array([text or None for text in _violation_texts(batch, "warn")[fine]], pa.string())
 
 
 def _interval_columns(predictor: Predictor, output: np.ndarray, level: float) -> list[tuple[str, Any]]:

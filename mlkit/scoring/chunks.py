@@ -46,7 +46,13 @@ _METADATA_KEY = b"mlkit"
 def _write(table: pa.Table, path: Path, metadata: dict[str, Any]) -> None:
     whole = (table.schema.metadata or {}) | {_METADATA_KEY: json.dumps(metadata).encode()}
     with atomic_file(path) as target:
-        parquet.write_table(table.replace_schema_metadata(whole), target, compression="zstd")
+        table, texts = table.replace_schema_metadata(whole), _texts(table.schema)
+        parquet.write_table(table, target, compression="zstd", use_dictionary=texts)
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    "The columns whose values come again and again; to look for that among probabilities takes longer than to write them."
+    return [field.name for field in schema if not pa.types.is_primitive(field.type)]
 
 
 def _read_metadata(path: Path) -> dict[str, Any]:
@@ -293,7 +299,7 @@ def write_output_file(
             if path.suffix.lower() != ".parquet" and formulas != "keep":
                 table = neutralise_formulas(table)
             if writer is None and path.suffix.lower() == ".parquet":
-                writer = parquet.ParquetWriter(target, table.schema)
+                writer = parquet.ParquetWriter(target, table.schema, use_dictionary=_texts(table.schema))
             elif writer is None:
                 quoting = csv.WriteOptions(quoting_style="needed")
                 writer = csv.CSVWriter(target, table.schema, write_options=quoting)
