@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from hashlib import blake2b
+from itertools import islice
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .cells import LARGEST_NUMBER, PLAIN_NUMBER
 from .column_spec import ColumnSpec, read_cell
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['ISO_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'distinct_cells', 'cell_array', 'with_common_type',
-           'cells_as_column', 'read_column']
+__all__ = ['ISO_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'dtype_name', 'cells_key', 'recall_fact', 'first_cells',
+           'distinct_cells', 'cell_array', 'with_common_type', 'plain_floats', 'cells_as_column', 'read_column']
 
 # %% ../../nbs/data/03_column_reader.ipynb #ea76be2d
 _DTYPES = {"number": "float64", "boolean": "float64", "date": "datetime64[us]"}
@@ -31,9 +35,11 @@ def is_mixed_series(
     series: pd.Series,  # raw cells
 ) -> bool:
     "Does the column hold Python objects that are not all text?"
+    if series.dtype != object:
+        return False
     import pandas as pd
 
-    return series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) != "string"
+    return pd.api.types.infer_dtype(series, skipna=True) != "string"
 
 
 def is_text_series(
@@ -45,6 +51,88 @@ def is_text_series(
     return not is_mixed_series(series) and pd.api.types.is_string_dtype(series)
 
 # %% ../../nbs/data/03_column_reader.ipynb #cdf1bf1b
+def dtype_name(
+    column: pd.Series,  # raw cells
+) -> str:  # text, date, or pandas' own name
+    "Name of a column's type, the same for all ways in which pandas may hold text or dates."
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "date"
+    return "text" if column.dtype == object or pd.api.types.is_string_dtype(column) else str(column.dtype)
+
+
+_Fact = TypeVar("_Fact")
+
+
+class _Memory:
+    "What was found out about columns, the latest of it: the stages of a run ask the same of the same cells."
+
+    def __init__(self, most_bytes: int):
+        self.left, self.known, self.lock = most_bytes, OrderedDict[Any, tuple[Any, int]](), Lock()
+
+    def recall(self, key: Any, make: Callable[[], _Fact]) -> _Fact:
+        "What was made with this key before, or is made now."
+        with self.lock:
+            if key in self.known:
+                self.known.move_to_end(key)
+                return self.known[key][0]
+        made = make()
+        with self.lock:
+            size = 1000 + getattr(made, "nbytes", 0)
+            if key not in self.known:
+                self.known[key], self.left = (made, size), self.left - size
+            while self.left < 0:
+                self.left += self.known.popitem(last=False)[1][1]
+        return made
+
+
+_MEMORY = _Memory(most_bytes=100_000_000)
+
+
+def cells_key(
+    series: pd.Series,  # raw cells
+) -> bytes | None:  # the same for columns with the same cells; None: it holds objects
+    "A digest of the cells, to look up what is known about them."
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iufbMm":
+        return blake2b(series.to_numpy().tobytes(), key=series.dtype.str.encode(), digest_size=16).digest()
+    if not isinstance(series.dtype, pd.StringDtype) or series.dtype.storage != "pyarrow":
+        return None
+    import pyarrow
+
+    cells = pyarrow.record_batch([_arrow_array(series)], ["cells"]).serialize()
+    return blake2b(cells, key=b"text", digest_size=16).digest()
+
+
+def _arrow_array(series: pd.Series) -> Any:
+    cells = series.array.__arrow_array__()
+    return cells.combine_chunks() if hasattr(cells, "combine_chunks") else cells
+
+
+def recall_fact(
+    about: str,  # what is asked
+    series: pd.Series,  # raw cells
+    given: Any,  # what else the answer follows from
+    find: Callable[[], _Fact],  # finds it out; changes nothing
+) -> _Fact:  # not to be changed
+    "Find something out about a column, once for the same cells."
+    key = cells_key(series)
+    return find() if key is None else _MEMORY.recall((about, key, given), find)
+
+
+def first_cells(
+    series: pd.Series,  # raw cells
+    rows: int = 1_000,  # filled ones to look at
+) -> list[Any]:
+    "The different cells among the first ones of a column, in their order."
+    if is_text_series(series):
+        return [*dict.fromkeys(islice((cell for cell in series.tolist() if isinstance(cell, str)), rows))]
+    return [*series.dropna().head(rows).unique()]
+
+
 def distinct_cells(
     series: pd.Series,  # raw cells
 ) -> tuple[list[Any], Any]:  # the cells, and an index that brings each row its own
@@ -117,10 +205,13 @@ def _read_forms(column: ColumnSpec, series: pd.Series, forms: list[_Form]) -> np
     for pattern, read in forms:
         if not left.any():
             break
-        plain = left & series.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
+        rest = series if left.all() else series[left]
+        plain = rest.str.fullmatch(pattern, na=False).to_numpy(dtype=bool)
         if plain.any():
-            values[plain] = read(series if plain.all() else series[plain])
-        left &= ~plain
+            places = left.copy()
+            places[left] = plain
+            values[places] = read(rest if plain.all() else rest[plain])
+            left &= ~places
     if left.any():
         values[left] = _read_each(column, series[left])
     return values
@@ -130,6 +221,28 @@ def _floats(cells: pd.Series) -> np.ndarray:
     import pyarrow
 
     return pyarrow.array(cells, type=pyarrow.large_string()).cast("float64").to_numpy(zero_copy_only=False)
+
+
+def plain_floats(
+    series: pd.Series,  # texts
+) -> np.ndarray | None:  # NaN where a cell is empty; None: there are other cells
+    "The numbers of a column whose cells are all plain numbers or empty, as pyarrow reads them."
+    import numpy as np
+    import pyarrow
+    from pyarrow import compute
+
+    texts = pyarrow.array(series, type=pyarrow.large_string())
+    texts = texts.combine_chunks() if isinstance(texts, pyarrow.ChunkedArray) else texts
+    blank = compute.equal(texts, "")
+    if compute.any(blank).as_py():
+        texts = compute.if_else(blank, None, texts)
+    try:
+        numbers = texts.cast("float64")
+    except pyarrow.ArrowInvalid:
+        return None
+    values = numbers.to_numpy(zero_copy_only=False)
+    # pyarrow takes `nan` and `inf` for numbers, too
+    return values if int(np.isfinite(values).sum()) == len(values) - numbers.null_count else None
 
 
 def _parse_amounts(cells: pd.Series, decimal: str, factor: float) -> np.ndarray:
@@ -172,8 +285,12 @@ def _read_numbers(column: ColumnSpec, series: pd.Series) -> np.ndarray:
     elif not is_text_series(series):
         return _read_each(column, series)
     else:
-        numbers = _read_forms(column, series, _number_forms(column))
-    gone = (np.abs(numbers) > LARGEST_NUMBER) | np.isin(numbers, [*column.lookups.sentinels])
+        factors = column.lookups.factors
+        plain = plain_floats(series) if column.decimal == "." and factors.get("") == 1.0 else None
+        numbers = _read_forms(column, series, _number_forms(column)) if plain is None else plain
+    gone = np.abs(numbers) > LARGEST_NUMBER
+    if column.lookups.sentinels:
+        gone |= np.isin(numbers, [*column.lookups.sentinels])
     return np.where(gone, np.nan, numbers + 0.0)
 
 # %% ../../nbs/data/03_column_reader.ipynb #c8ca8f51
@@ -243,4 +360,5 @@ def read_column(
     import pandas as pd
 
     read = {"number": _read_numbers, "date": _read_times}.get(column.kind, _read_each)
-    return pd.Series(read(column, series), index=series.index, name=column.name)
+    values = recall_fact("read", series, column.reading, lambda: read(column, series))
+    return pd.Series(values, index=series.index, name=column.name)

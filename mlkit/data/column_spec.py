@@ -84,6 +84,13 @@ class ColumnSpec:
                 raise DataError(f"column {self.name!r}: there is no {name} {value!r}{hint}")
 
     @cached_property
+    def reading(self) -> tuple[Any, ...]:
+        "All that decides what a cell is read as: equal for columns that read alike."
+        numbers = self.decimal, self.unit, tuple(self.units.items()), self.currency, self.number_patterns
+        categories = self.categories, tuple(self.spellings.items()), self.exact_match, self.other_category
+        return self.kind, self.missing, self.date_order, *numbers, *categories
+
+    @cached_property
     def lookups(self) -> CellLookups:
         "What the declaration means for single cells, worked out once."
         return CellLookups(self)

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .cells import as_text, normalise_text, to_python
-from .column_reader import is_mixed_series, is_text_series
+from .column_reader import is_mixed_series, is_text_series, recall_fact
 from .column_spec import ColumnSpec, read_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['MIN_READABLE_SHARE', 'ColumnStats', 'count_values', 'compute_column_stats', 'quote_cell', 'format_row_count']
+__all__ = ['is_plain_number', 'MIN_READABLE_SHARE', 'ColumnStats', 'count_values', 'count_cells', 'raw_counts',
+           'compute_column_stats', 'quote_cell', 'format_row_count']
 
 # %% ../../nbs/data/05_column_stats.ipynb #20893bec
 _MAX_SAMPLED_CELLS = 10_000  # different cells that decide about a column
 _MAX_SAMPLED_NUMBERS = 1_000  # the same where all are plain numbers or moments, which are all of one form
+is_plain_number = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?").fullmatch
 MIN_READABLE_SHARE = 0.98  # the share of cells that must make sense for a kind to be chosen
 
 
@@ -42,6 +45,11 @@ class ColumnStats:
     def is_typed_number(self) -> bool:
         "Does the column hold numbers, not texts that may be some?"
         return self.series.dtype.kind in "iuf"
+
+    @cached_property
+    def holds_plain_numbers(self) -> bool:
+        "Is every sampled cell a number of digits with at most a minus and a decimal point?"
+        return bool(self.text_counts) and all(map(is_plain_number, self.text_counts))
 
     @property
     def is_unique(self) -> bool:
@@ -84,6 +92,25 @@ def count_values(
     return counts[counts > 0]
 
 
+def count_cells(
+    series: pd.Series,  # raw cells
+) -> dict[Any, int]:  # counts by cell, the commonest first; gaps are left out
+    "The same as a dictionary, which is sooner made where the column is short."
+    if len(series) <= _MAX_SAMPLED_CELLS and is_text_series(series):
+        return dict(Counter(cell for cell in series.tolist() if isinstance(cell, str)).most_common())
+    counts = count_values(series)
+    return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
+
+
+def raw_counts(
+    series: pd.Series,  # raw cells
+) -> dict[Any, int]:  # not to be changed
+    "How many cells hold each value, the commonest first; objects stay what they are."
+    if is_mixed_series(series):
+        return {cell: count for cell, count in series.value_counts().items() if count}
+    return recall_fact("counts", series, "", lambda: count_cells(series))
+
+
 def _fast_numbers(series: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, pd.Series]:
     "A long text column of plain numbers as float64, which is counted much faster; and its other cells."
     if len(series) <= _MAX_SAMPLED_CELLS or not is_text_series(series):
@@ -97,17 +124,27 @@ def _fast_numbers(series: pd.Series, markers: frozenset[str]) -> tuple[pd.Series
     return series.where(plain).astype(object).astype("float64"), others
 
 # %% ../../nbs/data/05_column_stats.ipynb #5226922b
-def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dict[str, int]]:
-    "The counts of the cells that hold something, and those of the words for nothing."
-    if counts.index.dtype.kind in "iufM":
-        return counts, {}
-    digits = any(re.search(r"\d", marker) for marker in markers)
+@lru_cache(maxsize=256)  # most columns of a table have the same ones
+def _have_digits(markers: frozenset[str]) -> bool:
+    return any(re.search(r"\d", marker) for marker in markers)
+
+
+def _folded(cells: Iterable[Any], markers: frozenset[str]) -> list[str]:
+    "The cells in the form in which they are looked up among the markers."
+    digits = _have_digits(markers)
 
     def word(cell: Any) -> str:
         text = cell.strip() if isinstance(cell, str) else as_text(to_python(cell))
         return text if not digits and text[:1].isdecimal() else normalise_text(text)
 
-    folded = [word(cell) for cell in counts.index.tolist()]
+    return [word(cell) for cell in cells]
+
+
+def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dict[str, int]]:
+    "The counts of the cells that hold something, and those of the words for nothing."
+    if counts.index.dtype.kind in "iufM":
+        return counts, {}
+    folded = _folded(counts.index.tolist(), markers)
     nothing: Counter[str] = Counter()
     for said, count in zip(folded, counts.tolist(), strict=True):
         if said and said in markers:
@@ -129,11 +166,26 @@ def _sample(counts: pd.Series) -> pd.Series:
     return counts.iloc[np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:most]]
 
 
+def _text_stats(series: pd.Series, markers: frozenset[str]) -> ColumnStats:
+    "The same for texts of which none has to be left out."
+    texts, nothing, different = Counter[str](), Counter[str](), 0
+    counts = count_cells(series)
+    for (cell, count), said in zip(counts.items(), _folded(counts, markers), strict=True):
+        if said not in markers:
+            texts[as_text(cell)] += count
+            different += 1
+        elif said:
+            nothing[said] += count
+    return ColumnStats(series, len(series), texts.total(), different, dict(texts), dict(nothing))
+
+
 def compute_column_stats(
     series: pd.Series,  # raw cells
     markers: frozenset[str],  # what stands for nothing, folded
 ) -> ColumnStats:
     "Look at all cells of a column, and closely at a sample of the different ones."
+    if len(series) <= _MAX_SAMPLED_CELLS and is_text_series(series):
+        return _text_stats(series, markers)
     quick, others = _fast_numbers(series, markers)
     (counts, nothing), (_, more) = _counted(count_values(quick), markers), _counted(others, markers)
     texts: Counter[str] = Counter()

@@ -60,6 +60,9 @@ def _cells_with(series: pd.Series, marks: str) -> dict[str, int]:  # text -> row
         series = series[[type(cell) is str for cell in series]]
     if not is_text_series(series):
         return {}
+    if len(series) <= _MAX_CELLS:
+        found = Counter(text for text in series.tolist() if isinstance(text, str))
+        return {text: rows for text, rows in found.items() if any(mark in text for mark in marks)}
     texts = series.dropna()
     texts = texts[texts.str.contains(f"[{re.escape(marks)}]", regex=True).to_numpy(dtype=bool)]
     counts = texts.value_counts(sort=False).head(_MAX_CELLS)
@@ -75,6 +78,8 @@ def with_file_decimal(
     series: Mapping[str, pd.Series],  # the raw cells of all columns of the file, others among them
 ) -> tuple[ColumnSpec, ...]:
     "The columns, where numbers such as 12.500 that leave it open follow the decimal comma of the others."
+    if not any(column.kind == "number" and column.decimal == "." for column in columns):
+        return columns
     open_ones = {column.name for column in columns if column.kind == "number" and column.decimal == "."}
     commas = {column.name for column in columns if column.kind == "number" and column.decimal == ","}
     found: dict[str, list[str]] = {}

@@ -42,13 +42,16 @@ def without_equal_columns(
     series: Mapping[str, pd.Series],  # their raw cells
 ) -> tuple[ColumnSpec, ...]:
     "The columns, where those that equal an earlier one are not used."
-    start = Counter(
-        _content_digest(column, series[column.name].head(1000)) for column in columns if column.use
-    )
+    begins = {
+        column.name: _content_digest(column, series[column.name].head(1000))
+        for column in columns
+        if column.use
+    }
+    start = Counter(begins.values())
     first: dict[str, ColumnSpec] = {}
     settled = []
     for column in columns:
-        if column.use and start[_content_digest(column, series[column.name].head(1000))] > 1:
+        if column.use and start[begins[column.name]] > 1:
             twin = first.setdefault(_content_digest(column, series[column.name]), column)
             rare = ", rare values taken together" if column.other_category else ""
             if twin is not column:

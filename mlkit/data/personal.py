@@ -8,23 +8,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
 
 from .cells import is_missing
+from .column_reader import dtype_name, first_cells, recall_fact
 
 # %% auto #0
-__all__ = ['PERSON_NUMBER', 'BIRTH_DATE', 'FREE_TEXT', 'POSTAL_CODE', 'COORDINATES', 'USABLE_KINDS', 'SURE', 'dtype_name',
-           'has_luhn_digit', 'has_my_number_digit', 'has_corporate_digit', 'has_iban_digits', 'PersonalFinding',
-           'assess_personal', 'infer_personal_kind', 'find_personal_columns', 'personal_columns']
-
-# %% ../../nbs/data/09_personal.ipynb #ca0c099e
-def dtype_name(column: pd.Series) -> str:
-    "Name of a column's type, the same for all ways in which pandas may hold text or dates."
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return "date"
-    return "text" if column.dtype == object or pd.api.types.is_string_dtype(column) else str(column.dtype)
+__all__ = ['PERSON_NUMBER', 'BIRTH_DATE', 'FREE_TEXT', 'POSTAL_CODE', 'COORDINATES', 'USABLE_KINDS', 'SURE', 'has_luhn_digit',
+           'has_my_number_digit', 'has_corporate_digit', 'has_iban_digits', 'PersonalFinding', 'assess_personal',
+           'infer_personal_kind', 'find_personal_columns', 'personal_columns']
 
 # %% ../../nbs/data/09_personal.ipynb #3c1b366e
 def has_luhn_digit(
@@ -381,8 +376,13 @@ class PersonalFinding(NamedTuple):
 SURE = 0.6
 
 
-def _share(texts: list[str], test: Callable[[str], object]) -> float:
-    return sum(bool(test(text)) for text in texts) / max(len(texts), 1)
+def _share(texts: list[str], test: Callable[[str], object], above: float = -1.0) -> float:
+    "The share of the texts that pass; 0 as soon as it cannot be above a limit any more."
+    passed = len(texts)
+    for text in texts:
+        if not test(text) and (passed := passed - 1) / len(texts) <= above:
+            return 0.0
+    return passed / max(len(texts), 1)
 
 
 def assess_personal(
@@ -396,10 +396,10 @@ def assess_personal(
         return None
     for kind in _KINDS:
         named = bool(kind.names.search(words)) and not (kind.of_persons and of_thing)
-        share = _share(texts, kind.named_form) if named else 0.0
+        share = _share(texts, kind.named_form, kind.named_share) if named else 0.0
         if named and share > kind.named_share:
             return PersonalFinding(kind.kind, share, 0.6 + 0.4 * share)
-        share = _share(texts, kind.form or kind.named_form) if kind.share <= 1 else 0.0
+        share = _share(texts, kind.form or kind.named_form, kind.share) if kind.share <= 1 else 0.0
         if share > kind.share and not (kind.of_persons and of_thing) and _tells_by_itself(kind.kind, texts):
             return PersonalFinding(kind.kind, share, 0.9 * share)
     return _assess_name(words, texts, of_thing) or _assess_note(texts)
@@ -425,7 +425,7 @@ def _assess_name(words: str, texts: list[str], of_thing: bool) -> PersonalFindin
     if _HANDLES.search(words) and len(set(texts)) > 2 and not of_thing:
         if (share := _share(texts, _HANDLE.fullmatch)) > 0.7 and frequent < 0.5:
             return PersonalFinding("nickname", share, 0.5 + 0.4 * share)
-    if _share(texts, re.compile(r"@\w[\w.]{1,30}").fullmatch) > 0.9:
+    if _share(texts, re.compile(r"@\w[\w.]{1,30}").fullmatch, 0.9) > 0.9:
         return PersonalFinding("nickname", 1.0, 0.8)
     if _BY_NAME.search(words) and not of_thing and formed > 0.7:
         others = set(words.split("_")) - {"name", "in", "of", "the"}
@@ -433,7 +433,7 @@ def _assess_name(words: str, texts: list[str], of_thing: bool) -> PersonalFindin
             not others or frequent > 0.2 or _PERSONS.search(words) or not re.search("(^|_)name(_|$)", words)
         )
         return PersonalFinding("name", formed, 0.5 + 0.5 * formed if known else 0.5)
-    owned = bool(_PERSONS.search(words)) and _share(texts, _FULL_NAME.fullmatch) > 0.7
+    owned = bool(_PERSONS.search(words)) and _share(texts, _FULL_NAME.fullmatch, 0.7) > 0.7
     if frequent > (0.8 if of_thing else 0.2 if owned else 0.5) and len(set(texts)) > 2:
         return PersonalFinding("name", max(frequent, formed * owned), 0.7 if owned else 0.9 * frequent)
     number = _PERSON_ID.search(words)
@@ -443,7 +443,7 @@ def _assess_name(words: str, texts: list[str], of_thing: bool) -> PersonalFindin
 
 def _assess_note(texts: list[str]) -> PersonalFinding | None:
     "Free text in which somebody is named."
-    if _share(texts, _is_prose) <= 0.5:
+    if _share(texts, _is_prose, 0.5) <= 0.5:
         return None
     named = [text for text in texts if _mentions_person(text)]
     share = len(named) / len(texts)
@@ -464,19 +464,22 @@ def find_personal_columns(
 ) -> dict[str, PersonalFinding]:  # by column
     "The columns that tell about persons, with kind, share of the cells and confidence."
     found = {}
-    for place, name in enumerate(map(str, frame.columns)):
-        cells = frame.iloc[:, place]
-        is_fraction = cells.dtype.kind == "f" and not _is_whole(cells)
-        if not (dtype_name(cells) in ("text", "date") or cells.dtype.kind in "iuf"):
-            continue
-        some = cells.dropna().head(1000).unique()[:200]
-        finding = assess_personal(name, [text for text in map(_plain_text, some) if not is_missing(text)])
-        if finding and (not is_fraction or finding.kind == COORDINATES):
+    for name, cells in zip(map(str, frame), (cells for _, cells in frame.items()), strict=True):
+        if finding := recall_fact("personal", cells, name, partial(_assess_cells, name, cells)):
             found[name] = finding
     if any(finding.kind not in USABLE_KINDS and finding.confidence >= SURE for finding in found.values()):
         places = [name for name in map(str, frame.columns) if _POSITIONS.fullmatch(_words_of(name))]
         found |= {name: PersonalFinding(COORDINATES, 1.0, 0.5) for name in places if name not in found}
     return found
+
+
+def _assess_cells(name: str, cells: pd.Series) -> PersonalFinding | None:
+    if not (dtype_name(cells) in ("text", "date") or cells.dtype.kind in "iuf"):
+        return None
+    texts = [text for text in map(_plain_text, first_cells(cells)[:200]) if not is_missing(text)]
+    finding = assess_personal(name, texts)
+    is_fraction = cells.dtype.kind == "f" and bool((cells.dropna() % 1 != 0).any())
+    return None if finding and is_fraction and finding.kind != COORDINATES else finding
 
 
 _POSITIONS = re.compile("lat|lon|lng|latitude|longitude|緯度|経度")
@@ -489,11 +492,6 @@ def personal_columns(
     "The columns that say who somebody is; the name of a product or a city does not."
     found = find_personal_columns(frame)
     return {name: each.kind for name, each in found.items() if doubtful or each.confidence >= SURE}
-
-
-def _is_whole(cells: pd.Series) -> bool:
-    "Whole numbers beside gaps, which pandas holds as floats."
-    return cells.dtype.kind == "f" and bool((cells.dropna() % 1 == 0).all())
 
 
 def _plain_text(value: object) -> str:

@@ -33,6 +33,8 @@ def infer_decimal_mark(
     facts: ColumnStats,  # of the column
 ) -> DecimalMark:
     "Infer the decimal mark of a column from its cells."
+    if facts.holds_plain_numbers and any(decimal_mark(text) for text in facts.text_counts):
+        return "."
     marks = Counter({".": 0, ",": 0})
     numbers: list[str] = []
     for text, count in facts.text_counts.items():
@@ -181,6 +183,9 @@ def with_currency(
 _is_power = re.compile(rf"(?=.*[eE]){PLAIN_NUMBER}|[+-]?(?i:inf|infinity)").fullmatch
 
 
+_has_digit = re.compile(r"\d").search
+
+
 def _is_quantity(column: ColumnSpec, text: str) -> bool:
     "Is this a number with anything behind it?"
     pieces = split_units(text)
@@ -200,6 +205,8 @@ def infer_number_column(
     if facts.is_typed_number:
         return replace(blank, kind="number", kind_reason=""), 1.0, True
     decimal = infer_decimal_mark(facts)
+    if decimal == "." and facts.holds_plain_numbers and not any(map(_has_digit, blank.missing)):
+        return replace(blank, kind="number", kind_reason=""), 1.0, True
     commas = any("," in normalise_width(text) for text in facts.text_counts)
     note = "" if decimal == "." else " with a decimal comma" if commas else " with points between thousands"
     column = with_currency(replace(blank, kind="number", decimal=decimal, kind_reason=note), facts)

@@ -430,9 +430,11 @@ def evaluate_where(
     "Test some cells of a column, each distinct one once."
     import numpy as np
 
-    different, places = distinct_cells(cells[where])
-    results = [to_python(cell) is not None and test(cell) for cell in different]
     result = np.zeros(len(cells), dtype=bool)
+    if not where.any():
+        return result
+    different, places = distinct_cells(cells if where.all() else cells[where])
+    results = [to_python(cell) is not None and test(cell) for cell in different]
     result[where] = np.array(results, dtype=bool)[places]
     return result
 

@@ -105,8 +105,9 @@ def find_sentinels(
     read: pd.Series,  # the numbers of a column, missing ones left out
 ) -> dict[str, str]:  # why, by the value as it is written
     "The numbers of a column that stand for nothing."
-    counted = read.value_counts().sort_index()
-    values, counts = counted.index.to_numpy(float), counted.to_numpy()
+    import numpy as np
+
+    values, counts = np.unique(read.to_numpy("float64"), return_counts=True)
     found: dict[str, str] = {}
     while True:
         gone, rest, how = _split_sentinels(values, counts)

@@ -21,13 +21,13 @@ from mlkit.data.cells import (
     parse_boolean,
     to_python,
 )
-from .column_reader import read_column
+from .column_reader import cells_key, read_column, recall_fact
 from .column_spec import ColumnKind, ColumnSpec, DateOrder, read_cell
 from mlkit.data.column_stats import (
     MIN_READABLE_SHARE,
     ColumnStats,
     compute_column_stats,
-    count_values,
+    count_cells,
     format_row_count,
     quote_cell,
 )
@@ -307,8 +307,8 @@ _MAX_CATEGORIES = 200
 def _spellings(column: ColumnSpec, series: pd.Series, answers: pd.Series | None) -> dict[str, Counter[str]]:
     "How often each category is written in which way, by its normalised form, or as it is where capitals count."
     groups: dict[str, Counter[str]] = defaultdict(Counter)
-    lookups, counts = column.lookups, count_values(series)
-    for cell, count in zip(counts.index.tolist(), counts.tolist(), strict=True):
+    lookups = column.lookups
+    for cell, count in count_cells(series).items():
         text = as_text(to_python(cell))
         if normalise_text(text) not in lookups.markers:
             groups[lookups.fold(text)][text] += count
@@ -396,11 +396,28 @@ def infer_column(
     truth: pd.Series | None = None,  # the target in the same rows, which tells whether capitals count
 ) -> ColumnSpec:
     "Infer how to read a column from its cells, whatever their order. DataError: there is no such kind."
-    import pandas as pd
-
     more = [normalise_text(marker) for marker in missing]
     name, markers = "" if series.name is None else str(series.name), dict.fromkeys([*MISSING_MARKERS, *more])
-    blank = ColumnSpec(name, cast("ColumnKind", kind or "empty"), missing=tuple(markers))
+    answers = None if truth is None else cells_key(truth)
+    if truth is not None and answers is None:
+        return _infer_column(series, name, kind, tuple(markers), more, truth)
+    given = name, kind, tuple(markers), answers
+    return recall_fact(
+        "kind", series, given, lambda: _infer_column(series, name, kind, tuple(markers), more, truth)
+    )
+
+
+def _infer_column(
+    series: pd.Series,
+    name: str,
+    kind: str,
+    markers: tuple[str, ...],  # all of them
+    more: list[str],  # those that were asked for
+    truth: pd.Series | None,
+) -> ColumnSpec:
+    import pandas as pd
+
+    blank = ColumnSpec(name, cast("ColumnKind", kind or "empty"), missing=markers)
     facts = compute_column_stats(series, frozenset(blank.missing))
     column = _choose_kind(blank, facts, bool(kind))
     if answers := _meaningful_markers(column, facts) - {*more}:

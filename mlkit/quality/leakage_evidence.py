@@ -48,6 +48,9 @@ class AuditData:
     # True where a cell holds a number that is read as not known, such as -999, by column
     sentinel_cells: dict[str, np.ndarray] = field(default_factory=dict)
 
+    # columns as numbers, as far as they were asked for
+    _numbers: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+
     @property
     def is_regression(self) -> bool:
         return self.task.type == "regression"
@@ -67,6 +70,11 @@ class AuditData:
 
     def as_numbers(self, name: str) -> np.ndarray:
         "A column as numbers: dates in days, words as codes; NaN where a cell is empty."
+        if name not in self._numbers:
+            self._numbers[name] = self._find_numbers(name)
+        return self._numbers[name]
+
+    def _find_numbers(self, name: str) -> np.ndarray:
         column = self.typed[name]
         if column.dtype.kind == "M":
             column = (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
@@ -130,15 +138,17 @@ def predict_with_tree(
         min_samples_leaf=leaf, random_state=0
     )
     classes = np.unique(evidence.truth)
+    small = np.ascontiguousarray(values, dtype=np.float32)  # as a tree takes them
+    truth = np.asarray(evidence.truth, dtype=float) if evidence.is_regression else evidence.truth
     output = np.zeros(rows if evidence.is_regression else (rows, len(classes)))
     with config_context(skip_parameter_validation=True, assume_finite=True):  # a wide table has many trees
         for learn, judge in evidence.folds:
-            tree.fit(values[learn], evidence.truth[learn])
+            tree.fit(small[learn], truth[learn], check_input=False)
             if evidence.is_regression:
-                output[judge] = tree.predict(values[judge])
+                output[judge] = tree.predict(small[judge], check_input=False)
             else:
                 places = np.ix_(judge, np.searchsorted(classes, tree.classes_))
-                output[places] = tree.predict_proba(values[judge])
+                output[places] = tree.predict_proba(small[judge], check_input=False)
     return output
 
 

@@ -5,7 +5,8 @@
 # %% ../../nbs/quality/06_profile.ipynb #8e69fecc
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,27 +16,24 @@ import pandas as pd
 from ..core.formatting import pluralise, shorten
 from ..core.theme import BLUE, DARK_VERMILION, GREY, VERMILION
 from ..data.cells import MISSING_MARKERS, is_missing, parse_number
-from ..data.column_reader import read_column
+from ..data.column_reader import dtype_name, is_text_series, read_column
 from ..data.column_spec import ColumnSpec as Declared
-from ..data.personal import dtype_name, infer_personal_kind
+from ..data.column_stats import is_plain_number, raw_counts
+from ..data.personal import infer_personal_kind
 from ..data.type_inference import infer_column
 
 # %% auto #0
-__all__ = ['missing_text_mask', 'ColumnProfile', 'note_sentinels', 'note_isolated_maximum', 'column_histogram', 'text_histogram',
+__all__ = ['known_texts', 'ColumnProfile', 'note_sentinels', 'note_isolated_maximum', 'column_histogram', 'text_histogram',
            'profile_columns', 'show_profile']
 
 # %% ../../nbs/quality/06_profile.ipynb #6bb1cc61
-def missing_text_mask(
-    texts: pd.Series,  # different cells of a column
+def known_texts(
+    counts: Mapping[Any, int],  # by different cells of a column
     declared: Declared,  # how the column is read
-) -> Any:  # an array of truth values
-    "Which of these cells stand for nothing; only those beyond ASCII have to be looked at one by one."
+) -> dict[Any, int]:
+    "The counts without the cells that stand for nothing."
     markers = frozenset(declared.missing)
-    plain = texts.str.strip().str.replace(r"\s+", " ", regex=True).str.lower()
-    gone = plain.isin(markers).to_numpy(copy=True)
-    odd = ((texts.str.len() < 40) & ~texts.str.isascii()).to_numpy(bool)
-    gone[odd] = [is_missing(text, markers) for text in texts[odd]]
-    return gone
+    return {cell: count for cell, count in counts.items() if not is_missing(str(cell), markers)}
 
 # %% ../../nbs/quality/06_profile.ipynb #f1f73524
 @dataclass
@@ -55,23 +53,27 @@ class ColumnProfile:
         return self.column_spec.kind
 
     @cached_property
-    def value_counts(self) -> pd.Series:
+    def value_counts(self) -> dict[Any, int]:
         "Counts of each value, the commonest first; equals in the order of their coming."
-        return self.cells.value_counts(sort=False).sort_values(ascending=False, kind="stable")
+        if is_text_series(self.cells):
+            return raw_counts(self.cells)
+        counts = self.cells.value_counts(sort=False).sort_values(ascending=False, kind="stable")
+        return dict(zip(counts.index, counts.tolist(), strict=True))
 
     @cached_property
-    def texts(self) -> pd.Series:
-        "The values of the tally as text, in its order."
-        return pd.Series(self.value_counts.index.array).astype("str")
-
-    @cached_property
-    def known_counts(self) -> pd.Series:
+    def known_counts(self) -> dict[Any, int]:
         "The tally without the values that stand for nothing."
-        return (
-            self.value_counts[~missing_text_mask(self.texts, self.column_spec)]
-            if self.is_text
-            else self.value_counts
-        )
+        return known_texts(self.value_counts, self.column_spec) if self.is_text else self.value_counts
+
+    @cached_property
+    def known_cells(self) -> list[Any]:
+        "The different values that stand for something."
+        return [*self.known_counts]
+
+    @cached_property
+    def known_rows(self) -> int:
+        "The rows that hold one of them."
+        return sum(self.known_counts.values())
 
     @cached_property
     def parsed_values(self) -> pd.Series:
@@ -98,7 +100,7 @@ class ColumnProfile:
     def personal(self) -> str:
         if self.is_subject:
             return "whose row it is"
-        return infer_personal_kind(self.name, list(self.known_counts.index[:200])) if self.is_text else ""
+        return infer_personal_kind(self.name, self.known_cells[:200]) if self.is_text else ""
 
     def quote(self, value: Any) -> str:
         return "•••" if self.personal else f'"{shorten(value)}"'
@@ -118,12 +120,15 @@ def _note_text_numbers(look: ColumnProfile) -> str:
     "Numbers that a program would not take for numbers, or a column that is numbers in part."
     if not look.is_text or look.kind not in ("number", "category"):
         return ""
-    texts = look.known_counts.index[:10_000]
+    texts = look.known_cells[:10_000]
     if look.kind == "number":
-        odd = texts[pd.to_numeric(pd.Series(texts), errors="coerce").isna()]
+        if all(isinstance(text, str) and is_plain_number(text) for text in texts):
+            return ""
+        odd = pd.Index(texts)
+        odd = odd[pd.to_numeric(pd.Series(odd), errors="coerce").isna()]
         return f"numbers written as text, such as {look.quote(odd[0])}" if len(odd) else ""
     words = [text for text in texts if parse_number(text) is None]
-    share = 1 - look.known_counts[words].sum() / look.known_counts.sum()
+    share = 1 - sum(map(look.known_counts.__getitem__, words)) / look.known_rows
     return f"{share:.0%} numbers, but also {look.quote(words[0])}" if 0.5 < share < 1 else ""
 
 # %% ../../nbs/quality/06_profile.ipynb #193f3a78
@@ -134,7 +139,7 @@ def _note_text_dates(look: ColumnProfile) -> str:
 def _note_blanks(look: ColumnProfile) -> str:
     if not look.is_text:
         return ""
-    blank = int(look.value_counts[look.texts.str.isspace().to_numpy()].sum())
+    blank = sum(count for cell, count in look.value_counts.items() if str(cell).isspace())
     return pluralise(blank, "blank cell") if blank else ""
 
 
@@ -145,6 +150,9 @@ def _note_spelling(look: ColumnProfile) -> str:
     return ""
 
 # %% ../../nbs/quality/06_profile.ipynb #9777625e
+_USUAL_MARKERS = frozenset(MISSING_MARKERS)
+
+
 def note_sentinels(look: ColumnProfile) -> str:
     "Numbers that people use for `not known`: those that are read so, and those that may be."
     if not look.is_scale:
@@ -156,7 +164,7 @@ def note_sentinels(look: ColumnProfile) -> str:
     declared = [
         code
         for code in look.column_spec.missing
-        if code not in MISSING_MARKERS and parse_number(code) is not None
+        if code not in _USUAL_MARKERS and parse_number(code) is not None
     ]
     told = [f"{code} in {rows(code)}: read as not known" for code in declared]
     numbers = look.sorted_values
@@ -188,12 +196,11 @@ def _note_missing_words(look: ColumnProfile) -> str:
     "Words for `not known`, the usual ones and those that stand among numbers."
     if not look.is_text:
         return ""
-    words = {"unknown", "not available", "missing", "不明"} | set(look.column_spec.missing) - set(
-        MISSING_MARKERS
-    )
-    found = look.texts.str.strip().str.lower()
-    found = found[found.isin(words)]
-    counts = look.value_counts.iloc[found.index].groupby(found.to_numpy(), sort=False).sum()
+    words = {"unknown", "not available", "missing", "不明"} | set(look.column_spec.missing) - _USUAL_MARKERS
+    counts = Counter[str]()
+    for cell, count in look.value_counts.items():
+        if (word := str(cell).strip().lower()) in words:
+            counts[word] += count
     return ", ".join(f'"{word}" in {pluralise(count, "row")}: not known?' for word, count in counts.items())
 
 # %% ../../nbs/quality/06_profile.ipynb #84024dea
@@ -206,7 +213,7 @@ def column_histogram(look: ColumnProfile) -> str:  # one letter of `_BAR_CHARACT
         return ""
     if look.kind in ("number", "date"):
         return text_histogram(_count_bins(look.parsed_values))
-    return text_histogram(look.known_counts.head(_HISTOGRAM_BINS // 2).tolist())
+    return text_histogram([*look.known_counts.values()][: _HISTOGRAM_BINS // 2])
 
 
 def _count_bins(values: pd.Series) -> list[int]:
@@ -260,10 +267,10 @@ def _profile_row(look: ColumnProfile) -> dict[str, Any]:
     return {
         "column": look.name,
         "kind": look.kind,
-        "missing": 1 - float(look.known_counts.sum()) / max(1, len(look.cells)),
+        "missing": 1 - float(look.known_rows) / max(1, len(look.cells)),
         "distinct": len(look.known_counts),
         "sketch": column_histogram(look),
-        "examples": "•••" if look.personal else ", ".join(map(shorten, look.known_counts.index[:3])),
+        "examples": "•••" if look.personal else ", ".join(map(shorten, look.known_cells[:3])),
         "smallest": shorten(look.parsed_values.min()) if ordered else "",
         "largest": shorten(look.parsed_values.max()) if ordered else "",
         "note": "; ".join(filter(None, (note(look) for note in _notes_of(look)))),
@@ -276,8 +283,8 @@ def profile_columns(
 ) -> pd.DataFrame:  # column, kind, missing (share), distinct, sketch, examples, smallest, largest, note
     "One row a column: what it holds, and what looks suspicious. Personal columns show no values."
     looks = (
-        ColumnProfile(str(name), frame.iloc[:, place], bool(subject) and str(name) == subject.strip())
-        for place, name in enumerate(frame.columns)
+        ColumnProfile(str(name), cells, bool(subject) and str(name) == subject.strip())
+        for name, cells in frame.items()
     )
     return pd.DataFrame(map(_profile_row, looks))
 

@@ -88,11 +88,17 @@ def find_neighbour_row_leaks(
         for column in table.columns
         if column.kind in ("number", "boolean", "category") and column.use and column.name not in gone
     }
+    whole = np.column_stack([*left.values()]) if left else np.empty((len(rows), 0))
+    counts = task.type == "regression"
+    worth_a_look = (_NumberLook if counts else _ClassLook)(whole, truth)
+    names = [*left]
     for words, order, owner in row_orders(rows, table, task.target):
         for steps in ROW_OFFSETS:
             near = shift_within_groups(truth[order], owner[order], steps)
-            for name in [*left]:
-                found = neighbour_agreement(left[name][order], truth[order], near, task.type == "regression")
+            for name in [names[place] for place in worth_a_look.columns(order, near)]:
+                if name not in left:
+                    continue
+                found = neighbour_agreement(left[name][order], truth[order], near, counts)
                 if not found:
                     continue
                 del left[name]
@@ -102,6 +108,60 @@ def find_neighbour_row_leaks(
                     f"'{name}' is '{task.target}' of {describe_row_offset(steps)} {words} "
                     f"in {found[0]:.1%} of {found[1]:,} comparisons: is it known in time?",
                 )
+
+
+class _ClassLook:
+    "Which columns may name the class of a neighbouring row: all columns at once, before each is looked at."
+
+    def __init__(self, values: np.ndarray, truth: np.ndarray):
+        coded = [np.unique(column, return_inverse=True) for column in values.T]
+        self.kinds = np.array([int(np.isfinite(kinds).sum()) for kinds, _ in coded])
+        self.most = 3 * len(np.unique(truth))  # of different values, as `majority_class_by_value` has it
+        self.few = np.flatnonzero(self.kinds <= self.most)
+        codes = [coded[place][1] for place in self.few]
+        self.codes = (
+            np.column_stack(codes).astype(np.int16) if codes else np.empty((len(values), 0), np.int16)
+        )
+        self.codes[~np.isfinite(values[:, self.few])] = -1
+
+    def columns(self, order: np.ndarray, near: np.ndarray) -> list[int]:
+        classes = (near[:, None] == np.unique(near[np.isfinite(near)])).astype(np.float32)
+        codes, width = self.codes[order], classes.shape[1]
+        right, known = np.zeros(len(self.few)), np.zeros(len(self.few))
+        for kind in range(self.most if width else 0):
+            table = (codes == kind).astype(np.float32).T @ classes
+            right, known = right + table.max(1), known + table.sum(1)
+        possible = {int(place) for place in self.few[right >= _LEAST_AGREEMENT * np.maximum(known, 1)]}
+        lost = int((~np.isfinite(near)).sum())
+        many = np.flatnonzero((self.kinds > self.most) & (self.kinds - lost <= self.most))
+        return sorted(possible | {*many.tolist()})
+
+
+class _NumberLook:
+    "Which columns may rise and fall with the number of a neighbouring row."
+
+    def __init__(self, values: np.ndarray, truth: np.ndarray):
+        self.values, self.truth = values, truth
+        self.gaps = ~np.isfinite(values).all(0)
+
+    def columns(self, order: np.ndarray, near: np.ndarray) -> list[int]:
+        from scipy.stats import rankdata
+
+        some = np.flatnonzero(np.isfinite(near) & (near != self.truth[order]))[:200]
+        full = np.flatnonzero(~self.gaps)
+        possible = self.gaps.copy()
+        if len(some) > 1 and len(full):
+            ranks = rankdata(self.values[order[some]][:, full], axis=0)
+            answers = rankdata(near[some])
+            ranks, answers = ranks - ranks.mean(0), answers - answers.mean()
+            size = np.sqrt((ranks**2).sum(0) * (answers**2).sum())
+            together = np.abs(answers @ ranks) / np.where(size > 0, size, 1)
+            possible[full] = together >= _LEAST_TOGETHER
+        return np.flatnonzero(possible).tolist()
+
+
+_LEAST_AGREEMENT = 0.9699  # a little less than `neighbour_agreement` asks for
+_LEAST_TOGETHER = 0.79  # likewise
 
 
 def shift_within_groups(values: np.ndarray, owner: np.ndarray, steps: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -15,9 +15,10 @@ import pandas as pd
 from ..core.errors import DataError, SettingsError, did_you_mean
 from ..core.formatting import format_value
 from ..data.cells import as_text, to_python
+from ..data.column_reader import dtype_name
 from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import is_satisfied, violation_mask
-from ..data.personal import dtype_name, personal_columns
+from ..data.personal import personal_columns
 from mlkit.data.schema import (
     PARSED_KINDS,
     Rule,
@@ -135,22 +136,58 @@ def _pandera_inputs(
         yield "first", ~(cells.duplicated().to_numpy() & ~empty)
 
 
-def _pandera_frame(
+def _pandera_parts(
     schema: Schema, table: TableSpec, data: pd.DataFrame, columns: Mapping[str, ColumnSpec]
-) -> pd.DataFrame:
-    "The frame that pandera checks: the parts of all columns and the row constraints."
-    import pandas as pd
-
-    parts: dict[Any, Any] = {}
+) -> dict[tuple[str, str], Any]:
+    "What pandera checks: the parts of all columns and the row constraints."
+    parts: dict[tuple[str, str], Any] = {}
     for name, column in columns.items():
         for part, values in _pandera_inputs(schema.rules[name], column, data[name].reset_index(drop=True)):
             parts[name, part] = values
     for constraint in schema.constraints:
         numbers = {name: _numbers(table[name], data[name]) for name in constraint.columns}
         parts[constraint.text, "kept"] = ~violation_mask(constraint, numbers)
-    frame = pd.DataFrame(dict(enumerate(parts.values())), index=range(len(data)))
-    frame.columns = pd.Index([*parts], tupleize_cols=False)
-    return frame
+    return parts
+
+
+def _is_suspect(
+    part: str,
+    values: Any,  # one a row
+    rule: Rule | None,  # None: of a row constraint
+) -> bool:
+    "May a part break its rule? A wide table has many that do not, and pandera takes its time for each."
+    if part == "value":
+        low, high = (rule.numeric_limit("low"), rule.numeric_limit("high")) if rule else (None, None)
+        if values.dtype.kind != "f" or (low is None and high is None):
+            return False
+        numbers = values.to_numpy()
+        return bool(
+            (low is not None and (numbers < low).any()) or (high is not None and (numbers > high).any())
+        )
+    return not (part == "filled" and rule and rule.missing != 0) and not values.all()
+
+
+def _pandera_errors(
+    schema: Schema, columns: Mapping[str, ColumnSpec], parts: Mapping[tuple[str, str], Any], rows: int
+) -> list[Any]:
+    "What pandera finds in the columns and constraints that may be broken."
+    suspects = {
+        name for (name, part), values in parts.items() if _is_suspect(part, values, schema.rules.get(name))
+    }
+    if not suspects:
+        return []
+    import pandera.errors
+
+    asked = {key: values for key, values in parts.items() if key[0] in suspects}
+    frame = pd.DataFrame(dict(enumerate(asked.values())), index=range(rows))
+    frame.columns = pd.Index([*asked], tupleize_cols=False)
+    constraints = tuple(each for each in schema.constraints if each.text in suspects)
+    few = {name: column for name, column in columns.items() if name in suspects}
+    try:
+        to_pandera_schema(replace(schema, constraints=constraints), few).validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        return errors.schema_errors
+    return []
 
 
 def _numbers(column: ColumnSpec, cells: pd.Series) -> Any:
@@ -167,26 +204,20 @@ def find_violations(
     data: pd.DataFrame,  # raw rows
 ) -> pd.DataFrame:  # a row a broken rule: column, rule, rows (how many), examples, where (positions)
     "Find the violations of a schema in a table; the rule that most rows break comes first."
-    import pandas as pd
-    import pandera.errors
-
     columns = {name: column for name, column in rule_column_specs(schema, table).items() if name in data}
-    facts, broken = _pandera_frame(schema, table, data, columns), []
+    parts, broken = _pandera_parts(schema, table, data, columns), []
 
     def note(name: str, rule: str, where: list[int]) -> None:
         broken.append((name, rule, len(where), _example_cells(data, name, where), where))
 
-    try:
-        to_pandera_schema(schema, columns).validate(facts, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        for error in errors.schema_errors:
-            name, part = error.schema.name
-            where = sorted(map(int, error.failure_cases["index"]))
-            if part == "kept":
-                name = ", ".join(next(r.columns for r in schema.constraints if r.text == name))
-            note(name, str(error.check.error), where)
+    for error in _pandera_errors(schema, columns, parts, len(data)):
+        name, part = error.schema.name
+        where = sorted(map(int, error.failure_cases["index"]))
+        if part == "kept":
+            name = ", ".join(next(r.columns for r in schema.constraints if r.text == name))
+        note(name, str(error.check.error), where)
     for name in columns:
-        empty, most = (~facts[[(name, "filled")]].iloc[:, 0]).sum(), schema.rules[name].missing
+        empty, most = (~parts[name, "filled"]).sum(), schema.rules[name].missing
         if most and empty > 1 and empty / len(data) > most:
             broken.append(
                 (

@@ -5,14 +5,16 @@
 # %% ../../nbs/quality/01_shifted_rows.ipynb #1ded9bd4
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from ..data.cells import as_text, normalise_text, to_python
-from ..data.column_reader import read_column
+from ..data.column_reader import is_text_series, read_column
 from ..data.column_spec import ColumnSpec, read_cell
+from ..data.column_stats import raw_counts
 from ..data.schema import is_empty_cell, unreadable_cells
 from ..data.type_inference import infer_column
 
@@ -51,20 +53,30 @@ def learn_column_content(
     "Infer the content of a column, a few wrong cells aside."
     some = cells.iloc[:: max(1, len(cells) // _MAX_SAMPLE_ROWS)].reset_index(drop=True)
     column = infer_column(some)
-    if column.kind not in _PARSED_KINDS:
+    if column.kind not in _PARSED_KINDS and _may_be_parsed(some):
         for kind in ("number", "date"):
             tried = infer_column(some, kind)
             read = read_column(tried, some)
             right, wrong = read.notna().sum(), unreadable_cells(tried, some, read).sum()
             if right > 10 and right >= 9 * wrong:
                 return ColumnContent(tried)
-    else:
+    elif column.kind in _PARSED_KINDS:
         return ColumnContent(column)
-    counts = cells.value_counts()
-    repeated = counts[counts > 1]
-    few = len(counts) <= 0.2 * len(cells) and repeated.sum() >= 0.9 * counts.sum()
-    words = (normalise_text(as_text(to_python(cell))) for cell in repeated.index) if few else ()
+    counts = raw_counts(cells)
+    repeated = {cell: count for cell, count in counts.items() if count > 1}
+    few = len(counts) <= 0.2 * len(cells) and sum(repeated.values()) >= 0.9 * sum(counts.values())
+    words = (normalise_text(as_text(to_python(cell))) for cell in repeated) if few else ()
     return ColumnContent(column, frozenset(words))
+
+
+def _may_be_parsed(
+    cells: pd.Series,  # raw
+) -> bool:
+    "Is there a digit in any cell? Without one, none is a number or a date."
+    return not is_text_series(cells) or any(map(_has_digit, raw_counts(cells)))
+
+
+_has_digit = re.compile(r"\d").search
 
 # %% ../../nbs/quality/01_shifted_rows.ipynb #48368d9d
 def misfit_mask(
@@ -111,12 +123,11 @@ def find_shifted_rows(
     "Rows in which several cells fit one column further, but not where they are."
     if len(data) < 30 or len(data.columns) < 4:
         return pd.Series([], dtype="str")
-    untyped = [name for name in data if data[name].dtype.kind not in _TYPED]  # others fit where they are
-    learned = {name: learn_column_content(data[name]) for name in untyped}
-    wrong = sum(
-        (misfit_mask(place, data[name]).astype(int) for name, place in learned.items()),
-        np.zeros(len(data), dtype=int),
-    )
+    columns = {name: cells for name, cells in data.items() if cells.dtype.kind not in _TYPED}  # others fit
+    learned = {name: learn_column_content(cells) for name, cells in columns.items()}
+    wrong = np.zeros(len(data), dtype=int)
+    for name, place in learned.items():
+        wrong += misfit_mask(place, columns[name])
     suspects = np.flatnonzero(wrong >= 2)
     if not len(suspects) or len(suspects) > max(20, 0.02 * len(data)):
         return pd.Series([], dtype="str")  # a habit, not damage

@@ -9,16 +9,18 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from ..data.cells import as_text, to_python
-from ..data.column_reader import read_column
+from ..data.column_reader import dtype_name, read_column, recall_fact
+from ..data.column_spec import ColumnSpec
+from ..data.column_stats import raw_counts
 from ..data.dates import parse_date
 from ..data.moments import holds_epochs
-from ..data.personal import dtype_name, personal_columns
+from ..data.personal import personal_columns
 from ..data.type_inference import infer_column
 
 # %% auto #0
@@ -112,17 +114,14 @@ def encode_texts(
 
 
 def _comes_again(
-    counts: pd.Series,  # of each value
+    counts: dict[Any, int],  # by value
     rows: int,  # of the table
     least: int = 10,  # different values
 ) -> bool:
     "Are there many values, nearly all of them in several rows?"
-    counts = counts[counts > 0]
-    return (
-        len(counts) >= least
-        and counts.sum() >= 0.95 * rows
-        and counts[counts > 1].sum() >= 0.8 * counts.sum()
-    )
+    known = sum(counts.values())
+    again = sum(count for count in counts.values() if count > 1)
+    return len(counts) >= least and known >= 0.95 * rows and again >= 0.8 * known
 
 
 def detect_entity(
@@ -132,16 +131,13 @@ def detect_entity(
     name, said = str(cells.name), entity_in_name(str(cells.name))
     if said in ("thing", "perhaps") or cells.dtype.kind in "Mb" or (not said and cells.dtype.kind in "iuf"):
         return None
-    if not _comes_again(counts := cells.value_counts(), len(cells)):
+    if not _comes_again(counts := raw_counts(cells), len(cells)):
         return None
-    rows, values = int(counts.sum()), int((counts > 0).sum())
-    counts = counts[counts > 0]
-    keys = [
-        bool(re.fullmatch(r"[A-Za-z]{0,6}[-_ ]?[0-9][0-9A-Za-z-]*", str(text))) for text in counts.index[:500]
-    ]
+    rows, values, some = sum(counts.values()), len(counts), [str(text) for text in counts][:500]
+    keys = [bool(re.fullmatch(r"[A-Za-z]{0,6}[-_ ]?[0-9][0-9A-Za-z-]*", text)) for text in some]
     coded = sum(keys) >= 0.95 * len(keys)
     most = 100 if said else 20
-    letters = any(re.match("[A-Za-z]", str(text)) for text in counts.index[:500])
+    letters = any(re.match("[A-Za-z]", text) for text in some)
     clear = said == "id" or (coded and (said == "somebody" or (letters and values >= 0.05 * rows)))
     return EntityColumn(name, values, rows) if clear and 2 <= rows / values <= most else None
 
@@ -191,13 +187,15 @@ def detect_unnamed_entity(
         or (cells.dtype.kind == "f" and (cells.dropna() % 1).any())
     ):
         return None
+    counts = raw_counts(cells)
+    values, known = len(counts), sum(counts.values())
+    if known < 2 * values or not _comes_again(counts, len(rows)):
+        return None
     who = personal_columns(cells.to_frame()).get(column, "") if dtype_name(cells) == "text" else ""
     hinted = said == "perhaps" or who == "name"
-    counts = cells.value_counts()
-    values = int((counts > 0).sum())
-    if not _comes_again(counts, len(rows), 10 if hinted or who else 20) or counts.sum() < 2 * values:
+    if not (hinted or who or values >= 20):
         return None
-    found = EntityColumn(column, values, int(counts.sum()))
+    found = EntityColumn(column, values, known)
     if who in ("e-mail", "telephone"):
         return found if found.rows_per_value <= 100 else None
     if found.rows_per_value > 50 or not (hinted or cells.dtype.kind in "iuf" or dtype_name(cells) == "text"):
@@ -246,6 +244,12 @@ def parse_times(
     cells: pd.Series,  # raw cells of one column
 ) -> pd.Series | None:  # datetime64; None: it holds no dates
     "The dates that a column holds."
+    column = recall_fact("times", cells, str(cells.name), lambda: _time_column(cells))
+    return read_column(column, cells) if column else None
+
+
+def _time_column(cells: pd.Series) -> ColumnSpec | None:
+    "How the dates of a column are read; None: it holds none."
     if cells.dtype.kind in "bc":
         return None
     texts = [as_text(to_python(cell)) for cell in cells.dropna().iloc[:: max(1, len(cells) // 30)].tolist()]
@@ -256,7 +260,7 @@ def parse_times(
     if (numbers and any(read)) or (sum(read) < 0.8 * len(read) and not epochs):
         return None
     column = infer_column(cells.iloc[:: max(1, len(cells) // 1000)].reset_index(drop=True))
-    return read_column(column, cells) if column.kind == "date" else None
+    return column if column.kind == "date" else None
 
 
 def is_monotonic(

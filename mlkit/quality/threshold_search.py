@@ -48,8 +48,9 @@ def find_threshold_formulas(
     if len(upper) < _MIN_THRESHOLD_ROWS or min(upper.sum(), (~upper).sum()) < _MIN_THRESHOLD_CLASS_ROWS:
         return
     piece, found = np.random.default_rng(seed).permutation(len(upper))[:300], 0
+    few = numbers[piece]
     for i, j, sign in _column_pairs(left, dates):
-        value = _combine_columns(numbers[piece, i], numbers[piece, j], sign)
+        value = _combine_columns(few[:, i], few[:, j], sign)
         if _separated_share(value, upper[piece]) < 0.98:
             continue
         value = _combine_columns(numbers[:, i], numbers[:, j], sign)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.formatting import pluralise
-from ..data.personal import dtype_name
+from ..data.column_reader import dtype_name
 from .collection import Provenance
 from .delimited import DELIMITERS
 from .locations import source_short_name

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..data.column_reader import is_text_series, plain_floats, recall_fact
+from ..data.column_stats import raw_counts
 from .repeated_rows import find_repeated_rows
 
 # %% auto #0
@@ -28,6 +30,9 @@ def _as_numbers(cells: pd.Series) -> pd.Series | None:
         return cells.astype("float64")
     if cells.dtype.kind in "mM":
         return None
+    if is_text_series(cells) and (plain := plain_floats(cells)) is not None:
+        enough = np.isfinite(plain).sum() >= 0.95 * cells.notna().sum() > 0
+        return pd.Series(plain, index=cells.index) if enough else None
     texts = cells.astype("str")
     known = int(cells.notna().sum())
     for text in (texts, texts.str.replace(",", ".", regex=False)):
@@ -39,6 +44,10 @@ def _as_numbers(cells: pd.Series) -> pd.Series | None:
 
 def _coordinate(cells: pd.Series) -> np.ndarray:  # float64, one a row
     "A column as one coordinate of its rows."
+    return recall_fact("coordinate", cells, "", lambda: _find_coordinate(cells))
+
+
+def _find_coordinate(cells: pd.Series) -> np.ndarray:
     numbers = _as_numbers(cells)
     if numbers is None:
         keys = pd.util.hash_pandas_object(cells.astype("str"), index=False).to_numpy()
@@ -121,7 +130,7 @@ def find_near_copies(
 
     if len(rows) < 30 or rows.shape[1] < 2:
         return None
-    points = np.column_stack([_coordinate(rows.iloc[:, place]) for place in range(rows.shape[1])])
+    points = np.column_stack([_coordinate(cells) for _, cells in rows.items()])
     points, same = np.unique(points[:, points.std(0) > 0], axis=0, return_inverse=True)
     if len(points) < 30 or points.shape[1] < 2:
         return None
@@ -152,6 +161,8 @@ def _numbers_rows(cells: pd.Series) -> bool:
     "Is every value another one, and neither a measurement nor a date?"
     if cells.dtype.kind in "Mmbc" or len(cells) < 2 or cells.isna().any():
         return False
+    if is_text_series(cells):
+        return len(raw_counts(cells)) == len(cells)
     if cells.dtype.kind == "f" and not (cells % 1 == 0).all():
         return False
     return bool(cells.astype("str").is_unique if cells.dtype == object else cells.is_unique)
@@ -168,10 +179,11 @@ def copy_groups(
     target: Hashable = None,  # its column
 ) -> np.ndarray | None:  # codes, the same for copies; None: no row has to stay with another one
     "Which rows are copies of each other, exactly or nearly, whatever number each has."
-    names = [name for name in rows if name == target or not _numbers_rows(rows[name])]
+    names = [name for name, cells in rows.items() if name == target or not _numbers_rows(cells)]
     found = find_repeated_rows(rows[names]) if set(names) - {target} else None
     exact = found.codes if found and found.origin in ("related", "copies") else None
-    measured = [name for name in rows if name in names or _are_measured(rows[name])]
+    named = {*names}
+    measured = [name for name in rows if name in named or _are_measured(rows[name])]
     near = find_near_copies(rows[measured]) if set(measured) - {target} else None
     if exact is None or near is None:
         return exact if near is None else near

@@ -11,6 +11,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from ..data.column_reader import recall_fact
+
 # %% auto #0
 __all__ = ['DEPENDENCE_FACTOR', 'RowOrigin', 'hash_column', 'hash_cells', 'RepeatedRows', 'count_pairs', 'find_repeated_rows']
 
@@ -20,14 +22,14 @@ def hash_column(
     place: int = 0,  # of the column in its table: equal cells of two columns differ
 ) -> np.ndarray:  # unsigned whole numbers
     "A number for each cell that is the same for the same cell."
-    key = pd.util.hash_pandas_object(cells, index=False).to_numpy()
+    key = recall_fact("hash", cells, "", lambda: pd.util.hash_pandas_object(cells, index=False).to_numpy())
     with np.errstate(over="ignore"):
         return (key ^ np.uint64(place * 0x9E3779B97F4A7C15 % 2**64)) * np.uint64(0xBF58476D1CE4E5B9)
 
 
 def hash_cells(rows: pd.DataFrame) -> np.ndarray:  # one column a column, unsigned whole numbers
     "A number for each cell that is the same for the same cell of the same column."
-    return np.column_stack([hash_column(rows.iloc[:, place], place) for place in range(rows.shape[1])])
+    return np.column_stack([hash_column(cells, place) for place, (_, cells) in enumerate(rows.items())])
 
 # %% ../../nbs/task/10_repeated_rows.ipynb #c38b40f4
 DEPENDENCE_FACTOR = 5  # columns that hang together agree so many times more often than strangers
@@ -89,7 +91,7 @@ def find_repeated_rows(
     rows: pd.DataFrame,  # raw
 ) -> RepeatedRows:
     "Equal rows, and whether they were copied: by how often rows are equal in all columns but one."
-    columns = [(rows.iloc[:, place], place) for place in range(rows.shape[1])]
+    columns = [(cells, place) for place, (_, cells) in enumerate(rows.items())]
     whole = np.zeros(len(rows), dtype=np.uint64)
     for column in columns:
         whole = whole + hash_column(*column)
