@@ -103,7 +103,7 @@ layers: $(READY_DEV)
 
 project: $(READY_DEV)
 	@echo "== project: notebooks, library and README agree"
-	@$(BIN)/pytest -q --no-header $(PROJECT)
+	@$(BIN)/pytest -q --no-header -n 2 $(PROJECT)
 
 lessons: $(READY_DEV)
 	@echo "== lessons: every notebook runs"

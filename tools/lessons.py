@@ -27,7 +27,7 @@ def run_notebook(path: Path) -> tuple[bool, float]:  # whether it runs, seconds
 
 def run_all(paths: list[Path]) -> dict[Path, tuple[bool, float]]:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOADED_MODULES, "nbdev.test", "shap"])
+    context.set_forkserver_preload([*PRELOADED_MODULES, "nbdev.test", "tools.lesson_libraries"])
     with ProcessPoolExecutor(2, mp_context=context, max_tasks_per_child=1) as pool:
         waiting = {pool.submit(run_notebook, path): path for path in paths}
         return {waiting[each]: each.result() for each in as_completed(waiting)}

@@ -127,9 +127,14 @@ def commands(text: Text) -> Iterator[str]:
                 yield part
 
 
+@cache
+def command_group() -> Any:
+    return typer.main.get_command(app)
+
+
 def fault_of(command: str) -> str:
     """Why `mlkit ...` cannot be; nothing: it can."""
-    at: Any = typer.main.get_command(app)
+    at = command_group()
     for word in re.sub(r"\"[^\"]*\"|'[^']*'", "X", command).split()[1:]:
         if hasattr(at, "commands") and not word.startswith("-"):
             if word in at.commands:
@@ -154,7 +159,7 @@ def test_every_command_that_is_named_exists() -> None:
 def test_the_library_names_every_command_in_its_order() -> None:
     text = ast.get_docstring(LIBRARY.modules["mlkit.cli"].tree) or ""
     listed = text.partition("at a terminal: ")[2].partition(".")[0].split(", ")
-    assert listed == [*typer.main.get_command(app).commands]
+    assert listed == [*command_group().commands]
 
 
 def test_every_make_target_that_is_named_exists() -> None:

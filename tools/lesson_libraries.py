@@ -1,0 +1,5 @@
+"""What notebooks use and what takes long to import, for the process whose forks run them (lessons.py)."""
+
+from mlkit.explanation.local_attributions import import_shap
+
+import_shap()  # as mlkit imports it: compiled, it would cost every notebook that explains some seconds
