@@ -11,6 +11,7 @@ import stat
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def readings(path: Path) -> Iterator[bytes]:
     if content[:4] == b"PAR1":
         yield pd.read_parquet(io.BytesIO(content)).to_csv().encode()
     if content[:1] == b"\x78":
-        yield zlib.decompress(content)
+        with suppress(zlib.error):  # sealed bytes may begin like packed ones
+            yield zlib.decompress(content)
 
 
 def places_of_rows(*folders: Path) -> list[str]:
