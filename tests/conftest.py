@@ -11,14 +11,16 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import joblib
 import psutil
 import pytest
 from hypothesis import settings
 
+from tests.warm import COMMAND, run_mlkit_into
 from tools.on_a_copy import copy_project
 
 settings.register_profile("mlkit", deadline=None)  # a busy machine is no fault of the code
@@ -49,7 +51,6 @@ STAGES = [
 ]
 # they tell when, how quickly, and of which run and version
 TIMED = ("package.json", "scoring.json", "serving_benchmark.json", "review.md", "collaborate.json")
-COMMAND = [sys.executable, "-c", "from mlkit.cli.main import main; main()"]
 
 
 class Lifecycle:
@@ -67,13 +68,20 @@ class Lifecycle:
         return {**os.environ, **own}
 
     def start(self, *arguments: str, command: list[str] | None = None) -> subprocess.Popen:
-        """`mlkit run`, or another command, going on beside the test. Its words go into files: a pipe
-        would stay open for as long as anything that it started lives."""
-        words = [self.folder.with_name(f"{self.folder.name}.{end}") for end in ("out", "err")]
-        with open(words[0], "wb") as out, open(words[1], "wb") as err:
+        """`mlkit run`, or another command, in a process of its own, going on beside the test. Its words go into
+        files: a pipe would stay open for as long as anything that it started lives."""
+        with self.files_of_words() as (out, err):
             whole = command or [*COMMAND, "run", *self.asked, *arguments]
             place = self.folder.parent
             return subprocess.Popen(whole, cwd=place, env=self.environment, stdout=out, stderr=err)
+
+    @contextmanager
+    def files_of_words(self) -> Iterator[list[BinaryIO]]:
+        with ExitStack() as files:
+            yield [
+                files.enter_context(open(self.folder.with_name(f"{self.folder.name}.{end}"), "wb"))
+                for end in ("out", "err")
+            ]
 
     @property
     def out(self) -> str:
@@ -84,9 +92,14 @@ class Lifecycle:
         return self.folder.with_name(f"{self.folder.name}.err").read_text(encoding="utf-8")
 
     def run(self, *arguments: str, expect: int = 0, command: list[str] | None = None) -> list[str]:
-        """`mlkit run` to its end; the stages that ran, in their order."""
+        """`mlkit run` to its end, in a fork; or another command. The stages that ran, in their order."""
         before = self.attempts()
-        code = self.start(*arguments, command=command).wait(timeout=600)
+        if command:
+            code = self.start(command=command).wait(timeout=600)
+        else:
+            with self.files_of_words() as (out, err):
+                whole, place = ["run", *self.asked, *arguments], self.folder.parent
+                code = run_mlkit_into(out.fileno(), err.fileno(), whole, place, self.environment)
         assert code == expect, f"exit {code}, not {expect}:\n{self.out}\n{self.err}"
         after = self.attempts()
         return [stage for stage in STAGES if after.get(stage) != before.get(stage)]

@@ -1,11 +1,10 @@
-"""A project of one's own in a folder, run by the real command, with stages that take no longer than they must."""
+"""A project of one's own in a folder, run by the command, with stages that take no longer than they must."""
 
-import subprocess
 from pathlib import Path
 
 import pandas as pd
 
-from tests.conftest import COMMAND
+from tests.warm import run_mlkit
 
 QUICK_STAGES = """[evaluate]
 curve_points = 0
@@ -22,8 +21,7 @@ max_leak = 1
 
 
 def mlkit(folder: Path, *words: str, fails: bool = False) -> str:
-    command = [*COMMAND, *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    done = run_mlkit(*words, cwd=folder)
     said = done.stdout + done.stderr
     assert (done.returncode != 0) == fails, said
     assert "Traceback" not in said

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mlkit.sources.examples import load_example
-from tests.conftest import COMMAND, SMALL, STAGES
+from tests.conftest import SMALL, STAGES
+from tests.warm import run_mlkit
 
 REGISTERED = [*SMALL, "-p", "package.register=true"]
 ASKED = ["run", "--data", "tables/*.csv", "--target", "grower", "--out", "runs/wine", *REGISTERED]
@@ -19,9 +20,7 @@ def mlkit(place: Path, *words: str) -> str:
     """What a command prints there; packages that were fetched before are not at hand."""
     home = {"XDG_CACHE_HOME": str(place / "cache"), "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | home
-    done = subprocess.run(
-        [*COMMAND, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=600
-    )
+    done = run_mlkit(*words, cwd=place, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -21,8 +21,8 @@ from mlkit.pipeline.settings import project_name
 from mlkit.serving.client import temporary_server
 from mlkit.template import ProjectAnswers, make_project, render_project
 from mlkit.template.rendering import RECORD, shipped_stages
-from tests.conftest import COMMAND
 from tests.template.repository import git
+from tests.warm import COMMAND, run_mlkit
 from tools.on_a_copy import ROOT
 
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="there is no Git here")
@@ -33,7 +33,10 @@ QUICK += " package.register=false serve.rows=20 deploy.targets=docker"
 def command(*words: str, cwd: Path, expect: int = 0, **environ: str) -> tuple[str, str]:
     """A command in a process of its own; what it prints, and its errors."""
     own = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true", "CI": "true"} | environ
-    done = subprocess.run(words, cwd=cwd, env=own, capture_output=True, text=True, timeout=580)
+    if [*words[:3]] == COMMAND:
+        done = run_mlkit(*words[3:], cwd=cwd, env=own)
+    else:
+        done = subprocess.run(words, cwd=cwd, env=own, capture_output=True, text=True, timeout=580)
     assert done.returncode == expect, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout, done.stderr
 
