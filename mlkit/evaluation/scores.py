@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pandas.io.formats.style import Styler
 
-from ..core.figures import Plot, new_plot
 from ..core.formatting import format_number
 from ..core.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
 from .fit_diagnosis import perfect_score
 from ..models.model import Model
 from ..task.metrics import Metric
 from ..task.task import Task, encode_target, is_better, is_goal_reached, target_values
+
+if TYPE_CHECKING:  # drawing and tables take a second to load, and a score alone needs neither
+    from pandas.io.formats.style import Styler
+
+    from mlkit.core.figures import Plot
 
 # %% auto #0
 __all__ = ['ALIGN_LEFT', 'predict_test_rows', 'describe_test_score', 'show_scores', 'plot_score']
@@ -128,6 +131,8 @@ def plot_score(
     names = ["test rows", "validation rows", "training rows", "no model"]
     if champion is not None:
         marks, names = [*marks, champion], [*names, "champion"]
+    from mlkit.core.figures import new_plot
+
     plot, axes = new_plot(height=2.6 if champion is None else 3.0)
     if task.goal is not None:
         color = GREEN if is_goal_reached(task, own.value) else VERMILION

@@ -120,8 +120,12 @@ class TrainingData:
     task: Task
     is_time_ordered: bool = False
     min_leaf: int = 1  # training rows that a leaf of a tree holds at least, whatever is searched
+    # rows that a fold of a family learns from at most, where there is no time for all
+    family_rows: dict[str, int] = field(default_factory=dict)
     # filled by `encode_fold` as folds are needed, on each machine for itself
-    encoded_folds: dict[tuple[int, str], EncodedFold] = field(default_factory=dict, repr=False, compare=False)
+    encoded_folds: dict[tuple[int, str, int], EncodedFold] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __getstate__(self) -> dict[str, Any]:
         "Without encoded folds: each machine encodes for itself."
@@ -176,11 +180,13 @@ def encode_fold(
     data: TrainingData,
     place: int,  # of the fold, in `search_folds`
     wants: str,  # scaled, filled or raw
+    most: int = 0,  # rows to learn from; 0: all of the fold
 ) -> EncodedFold:
     "One fold, encoded as a family wants it."
-    if (place, wants) in data.encoded_folds:
-        return data.encoded_folds[place, wants]
+    if (place, wants, most) in data.encoded_folds:
+        return data.encoded_folds[place, wants, most]
     learn, unseen = data.folds[place]
+    learn = sample_rows(learn, most, 2) if most else learn
     known, encoder = sample_rows(learn, TRAIN_SAMPLE_ROWS, place), make_encoder(data.plan, wants, data.task)
     learned = encoder.fit_transform(data.inputs.iloc[learn], data.truth[learn])
     views = [encoder.transform(data.inputs.iloc[part]) for part in (unseen, known)]
@@ -194,7 +200,7 @@ def encode_fold(
         monotone_signs(encoder),
     )
     if psutil.virtual_memory().available > 20 * learned.nbytes:
-        data.encoded_folds[place, wants] = part
+        data.encoded_folds[place, wants, most] = part
     return part
 
 # %% ../../nbs/models/05_cross_validation.ipynb #359697af
@@ -228,8 +234,8 @@ def evaluate_fold(data: TrainingData, piece: FoldJob) -> FoldResult:
         return time.perf_counter() - started
 
     try:
-        part = encode_fold(data, piece.place, get_family(piece.family).wants)
-        model, steps = _fit_fold(data, piece)
+        part = _encoded_for(data, piece)
+        model, steps = _fit_fold(data, piece, part)
         outputs = [estimator_output(model, task, rows) for rows in (part.unseen, part.known)]
         unseen, learned = (
             score_output(task, part.answers, outputs[0]),
@@ -246,10 +252,15 @@ def evaluate_fold(data: TrainingData, piece: FoldJob) -> FoldResult:
     return FoldResult(unseen, learned, output, known, steps, seconds(), note)
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b7eae28f
-def _fit_fold(data: TrainingData, piece: FoldJob) -> tuple[Any, int]:
+def _encoded_for(data: TrainingData, piece: FoldJob) -> EncodedFold:
+    return encode_fold(
+        data, piece.place, get_family(piece.family).wants, data.family_rows.get(piece.family, 0)
+    )
+
+
+def _fit_fold(data: TrainingData, piece: FoldJob, part: EncodedFold) -> tuple[Any, int]:
     "The model of one fold, and the number of steps, if it was found here."
     family, task = get_family(piece.family), data.task
-    part = encode_fold(data, piece.place, family.wants)
     model = hold_monotone(make_model(piece.family, piece.settings, task, 1, piece.seed), part.signs)
     if not family.stops_early or "steps" in piece.settings:
         return fit_until(model, part.learned, part.truth, piece.until), 0
@@ -280,7 +291,7 @@ def evaluate_trials(
     filled, places = deepcopy(list(trials)), list(range(len(data.folds)))
     for some in (places[:_FIRST_FOLDS], places[_FIRST_FOLDS:]):
         for trial in filled:
-            if trial.validation and trial.state == "running" and not go_on(trial):
+            if some and trial.validation and trial.state == "running" and not go_on(trial):
                 trial.state = "pruned"
         waiting = [(trial, place) for trial in filled if trial.state == "running" for place in some]
         later = len(filled) * (len(places) - _FIRST_FOLDS) if some == places[:_FIRST_FOLDS] else 0

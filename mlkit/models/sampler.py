@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,9 +64,14 @@ class TrialSampler:
                 if rank < len(starts[name]):
                     yield name, with_min_leaf(name, starts[name][rank], least)
 
-    def ask(self, done: Sequence[Trial], count: int) -> list[Trial]:
+    def ask(
+        self,
+        done: Sequence[Trial],
+        count: int,
+        fits: Callable[[str], bool] = lambda family: True,  # is there time for a trial of it?
+    ) -> list[Trial]:
         "The next trials."
-        return [trial for place in range(count) if (trial := _next(self, done, len(done) + place))]
+        return [trial for place in range(count) if (trial := _next(self, done, len(done) + place, fits))]
 
     def tell(self, trial: Trial, best: Trial | None) -> None:
         "What came out of a trial."
@@ -75,11 +80,13 @@ class TrialSampler:
             _tell_study(self.studies[trial.family], proposal, trial, best)
 
 # %% ../../nbs/models/04_sampler.ipynb #6d386e5c
-def _next(self: TrialSampler, done: Sequence[Trial], number: int) -> Trial | None:
+def _next(
+    self: TrialSampler, done: Sequence[Trial], number: int, fits: Callable[[str], bool]
+) -> Trial | None:
     "One more trial; none when there is nothing left to try."
     if self.first:
         return Trial(number, *self.first.pop(0))
-    alive = _competitive_families(done, self.task, self.names)
+    alive = [name for name in _competitive_families(done, self.task, self.names) if fits(name)]
     while self.waiting:
         name, start = self.waiting.pop(0)
         if name in alive:

@@ -9,12 +9,13 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from ..core.errors import DataError, SettingsError
-from ..core.parallel import WorkerPool
+from ..core.parallel import MULTITHREAD_ROWS, WorkerPool
 from ..core.values import check_limit
 from mlkit.models.cross_validation import (
     OUT_OF_TIME,
@@ -38,8 +39,8 @@ from .trials import Trial, best_trial, best_trial_by_family
 from ..task.task import score_output
 
 # %% auto #0
-__all__ = ['TrialListener', 'search_trials', 'check_search_settings', 'estimate_final_seconds', 'estimate_training_seconds',
-           'able_families', 'fit_folds_to_budget', 'unreached_families']
+__all__ = ['TrialListener', 'search_trials', 'has_time_for', 'check_search_settings', 'estimate_final_seconds',
+           'estimate_training_seconds', 'able_families', 'fit_folds_to_budget', 'unreached_families']
 
 # %% ../../nbs/models/06_search.ipynb #0087c213
 TrialListener = Callable[
@@ -66,6 +67,8 @@ def search_trials(
     check_search_settings(trials, budget, jobs)
     names, facts = able_families(models, data), dataset_traits(data.truth, data.task, data.min_leaf)
     first = [(name, own) for name, own in first if name in able_families([name], data, some=False)]
+    if budget and len(data.truth) > MULTITHREAD_ROWS:
+        names = sorted(names, key=lambda name: not get_family(name).stops_early)
     asker, done, waves = TrialSampler(data.task, facts, names, seed, first), list[Trial](), 0
     trials = max(trials, len(first))
     end = time.time() + budget if budget else math.inf
@@ -75,7 +78,12 @@ def search_trials(
             final = estimate_final_seconds(done, data, team.jobs, _FINAL_SHARE * budget) if best else 0
             until = end - final if best else end - _FINAL_SHARE * budget
             count = _FIRST_WAVES[waves] if waves < len(_FIRST_WAVES) else _WAVE_TRIALS
-            wave = asker.ask(done, min(count, trials - len(done))) if time.time() < until or not best else []
+            fits = partial(has_time_for, tried=done, seconds=until - time.time(), cores=team.jobs)
+            wave = (
+                asker.ask(done, min(count, trials - len(done)), fits)
+                if time.time() < until or not best
+                else []
+            )
             if not wave:
                 break
             waves += 1
@@ -98,11 +106,31 @@ def _wave_end(
     until: float,  # time.time() when the search ends
 ) -> float:  # time.time() when the wave shall be done
     "Families that have not had their turn get their share of the time that is left."
-    waiting, now = len({*names} - {trial.family for trial in asked}), time.time()
+    waiting, now = {*names} - {trial.family for trial in asked}, time.time()
     first = len({trial.family for trial in asked}) == len(asked)
     if math.isinf(until) or not first:
         return until
-    return now + max(0.0, until - now) * len(wave) / (len(wave) + max(1, waiting))
+    turn, later = sum(_turn_weight(trial.family) for trial in wave), sum(map(_turn_weight, waiting))
+    return now + max(0.0, until - now) * turn / (turn + max(1, later))
+
+
+def _turn_weight(name: str) -> int:
+    "Boosting is the best on most large tables, and the slowest; it gets more time than the others."
+    return 4 if get_family(name).stops_early else 1
+
+
+def has_time_for(
+    name: str,  # of a family
+    tried: Sequence[Trial],
+    seconds: float,  # that are left
+    cores: int,  # folds that are worked on at a time
+) -> bool:
+    "Whether another trial of a family would be over in time, as far as its trials so far can tell."
+    took = [trial.seconds for trial in tried if trial.family == name and trial.state == "complete"]
+    if not took or math.isinf(seconds):
+        return True
+    growing = 0.5 if get_family(name).stops_early else 1.0  # what has grown half its trees can be judged, too
+    return growing * float(np.median(took)) / cores <= seconds
 
 # %% ../../nbs/models/06_search.ipynb #3b8f6360
 def check_search_settings(trials: int, budget: float, jobs: int) -> None:
@@ -135,7 +163,9 @@ def estimate_final_seconds(
 
 def estimate_training_seconds(trial: Trial, data: TrainingData) -> float:
     "How long it takes to train on all rows what was trained in the folds."
-    learned = np.mean([len(learn) for learn, _ in data.folds])
+    learned = min(
+        np.mean([len(learn) for learn, _ in data.folds]), data.family_rows.get(trial.family, math.inf)
+    )
     times = get_family(trial.family).last.get("networks", 1)
     return times * trial.seconds / max(1, len(trial.validation)) * len(data.truth) / float(learned)
 
@@ -157,11 +187,10 @@ def able_families(
     )
 
 # %% ../../nbs/models/06_search.ipynb #f203e550
-_PILOT_ROWS, _PILOT_SHARE = (
-    2_000,
-    0.05,
-)  # rows of the measurement, and the share of the budget that it may take
+# rows of the measurement, and the share of the budget that it may take
+_PILOT_ROWS, _PILOT_SHARE = 2_000, 0.05
 _STARTS_SHARE = 0.4  # of the budget: what the first trial of each family may take together
+_FEWEST_FOLDS = 2  # where time is short
 
 
 def fit_folds_to_budget(
@@ -170,20 +199,50 @@ def fit_folds_to_budget(
     budget: float,  # seconds; 0: no limit
     workers: WorkerPool,
     seed: int = 42,
-) -> TrainingData:  # with smaller folds, where the time would not be enough for each family
-    "Measure each family on few rows, and let folds learn from as many as there is time for."
+) -> TrainingData:  # with fewer folds, and fewer rows for slow families, where the time would not be enough
+    "Measure each family on few rows, and let its folds learn from as many as there is time for."
     names, learned = able_families(models, data), max(len(learn) for learn, _ in data.folds)
     if not budget or learned <= 2 * _PILOT_ROWS:
         return data
+    took = _measure_families(data, names, budget, workers, seed)
+    whole, seconds = learned / _PILOT_ROWS, _STARTS_SHARE * budget * workers.jobs
+    if sum(took.values()) * whole * len(data.folds) <= seconds:
+        return data
+    smaller = replace(data, encoded_folds={})
+    smaller.folds = data.folds[:_FEWEST_FOLDS]
+    wanted = {name: each * whole * len(smaller.folds) for name, each in took.items()}
+    given = _share_seconds(wanted, seconds)
+    rows = {name: int(learned * given[name] / max(wanted[name], 1e-9)) for name in wanted}
+    smaller.family_rows = {name: max(_PILOT_ROWS, most) for name, most in rows.items() if most < learned}
+    return smaller
+
+
+def _measure_families(
+    data: TrainingData, names: Sequence[str], budget: float, workers: WorkerPool, seed: int
+) -> dict[str, float]:  # family -> seconds of a core for a fold of `_PILOT_ROWS`
     facts, pilot = dataset_traits(data.truth, data.task), with_fold_rows(data, _PILOT_ROWS)
     limit = time.time() + _PILOT_SHARE * budget
     jobs = [FoldJob(name, get_family(name).starts(facts)[0], 0, seed, limit) for name in names]
     import_lightgbm()  # loading it is not what is measured
     with silence_fit_warnings():
-        measured = [result for result in workers.map(evaluate_fold, pilot, jobs) if result]
-    whole = sum(result.seconds for result in measured) * len(data.folds) / workers.jobs
-    rows = int(_PILOT_ROWS * _STARTS_SHARE * budget / max(whole, 1e-9))
-    return data if rows >= learned else with_fold_rows(data, max(_PILOT_ROWS, rows))
+        measured = workers.map(evaluate_fold, pilot, jobs)
+    return {name: result.seconds for name, result in zip(names, measured, strict=True)}
+
+
+def _share_seconds(
+    wanted: dict[str, float],  # family -> seconds
+    seconds: float,  # that there are
+) -> dict[str, float]:  # family -> seconds
+    "Each family gets what it wants, or its share of what the more modest ones leave."
+    given, waiting = dict[str, float](), dict(wanted)
+    while waiting:
+        part = max(0.0, seconds - sum(given.values())) / sum(map(_turn_weight, waiting))
+        modest = {name: each for name, each in waiting.items() if each <= part * _turn_weight(name)}
+        if not modest:
+            return given | {name: part * _turn_weight(name) for name in waiting}
+        given |= modest
+        waiting = {name: each for name, each in waiting.items() if name not in modest}
+    return given
 
 
 def unreached_families(
