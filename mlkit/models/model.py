@@ -40,6 +40,7 @@ from mlkit.models.search import (
     check_search_settings,
     estimate_training_seconds,
     fit_folds_to_budget,
+    least_share,
     search_trials,
     unreached_families,
 )
@@ -332,10 +333,10 @@ def estimate_chosen_seconds(
     tried: Sequence[Trial],
     data: TrainingData,  # whose folds the trials learned from
 ) -> float:  # of one core
-    "How long training on all rows takes, all members of an ensemble together."
+    "How long training on all rows takes at least, all members of an ensemble together."
     members = [part["settings"] for part in chosen.settings.get("members", [])]
     trials = [t for t in tried if t.settings in members] if members else [chosen]
-    return sum(estimate_training_seconds(trial, data) for trial in trials)
+    return sum(least_share(trial.family) * estimate_training_seconds(trial, data) for trial in trials)
 
 # %% ../../nbs/models/08_model.ipynb #d979f372
 def choice_json(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -72,6 +73,16 @@ class TrialSampler:
     ) -> list[Trial]:
         "The next trials."
         return [trial for place in range(count) if (trial := _next(self, done, len(done) + place, fits))]
+
+    def put_first(self, names: Sequence[str], count: int) -> None:
+        "Try so many starting points of some families before all others."
+        places = Counter[str]()
+        early = list[tuple[str, dict[str, Any]]]()
+        for name, start in self.waiting:
+            places[name] += 1
+            if name in names and places[name] <= count:
+                early.append((name, start))
+        self.waiting = early + [each for each in self.waiting if each not in early]
 
     def tell(self, trial: Trial, best: Trial | None) -> None:
         "What came out of a trial."

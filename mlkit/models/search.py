@@ -39,7 +39,7 @@ from .trials import Trial, best_trial, best_trial_by_family
 from ..task.task import score_output
 
 # %% auto #0
-__all__ = ['TrialListener', 'search_trials', 'has_time_for', 'check_search_settings', 'estimate_final_seconds',
+__all__ = ['TrialListener', 'search_trials', 'has_time_for', 'least_share', 'check_search_settings', 'estimate_final_seconds',
            'estimate_training_seconds', 'able_families', 'fit_folds_to_budget', 'unreached_families']
 
 # %% ../../nbs/models/06_search.ipynb #0087c213
@@ -67,9 +67,10 @@ def search_trials(
     check_search_settings(trials, budget, jobs)
     names, facts = able_families(models, data), dataset_traits(data.truth, data.task, data.min_leaf)
     first = [(name, own) for name, own in first if name in able_families([name], data, some=False)]
-    if budget and len(data.truth) > MULTITHREAD_ROWS:
-        names = sorted(names, key=lambda name: not get_family(name).stops_early)
     asker, done, waves = TrialSampler(data.task, facts, names, seed, first), list[Trial](), 0
+    is_slow = bool(budget) and len(data.truth) > MULTITHREAD_ROWS  # there is time for few trials
+    if is_slow:
+        asker.put_first([name for name in names if get_family(name).stops_early], 2)
     trials = max(trials, len(first))
     end = time.time() + budget if budget else math.inf
     with nullcontext(workers) if workers else WorkerPool(jobs) as team:
@@ -78,6 +79,7 @@ def search_trials(
             final = estimate_final_seconds(done, data, team.jobs, _FINAL_SHARE * budget) if best else 0
             until = end - final if best else end - _FINAL_SHARE * budget
             count = _FIRST_WAVES[waves] if waves < len(_FIRST_WAVES) else _WAVE_TRIALS
+            count = max(1, team.jobs // len(data.folds)) if is_slow else count
             fits = partial(has_time_for, tried=done, seconds=until - time.time(), cores=team.jobs)
             wave = (
                 asker.ask(done, min(count, trials - len(done)), fits)
@@ -129,8 +131,14 @@ def has_time_for(
     took = [trial.seconds for trial in tried if trial.family == name and trial.state == "complete"]
     if not took or math.isinf(seconds):
         return True
-    growing = 0.5 if get_family(name).stops_early else 1.0  # what has grown half its trees can be judged, too
-    return growing * float(np.median(took)) / cores <= seconds
+    return least_share(name) * float(np.median(took)) / cores <= seconds
+
+
+def least_share(
+    name: str,  # of a family
+) -> float:  # of the time that a training takes
+    "What a training needs to be of use: boosting that is stopped half way has done most of its work."
+    return 0.5 if get_family(name).stops_early else 1.0
 
 # %% ../../nbs/models/06_search.ipynb #3b8f6360
 def check_search_settings(trials: int, budget: float, jobs: int) -> None:
@@ -208,12 +216,14 @@ def fit_folds_to_budget(
     whole, seconds = learned / _PILOT_ROWS, _STARTS_SHARE * budget * workers.jobs
     if sum(took.values()) * whole * len(data.folds) <= seconds:
         return data
-    smaller = replace(data, encoded_folds={})
+    smaller = replace(data, encoded_folds={}, family_rows={})
     smaller.folds = data.folds[:_FEWEST_FOLDS]
     wanted = {name: each * whole * len(smaller.folds) for name, each in took.items()}
     given = _share_seconds(wanted, seconds)
-    rows = {name: int(learned * given[name] / max(wanted[name], 1e-9)) for name in wanted}
-    smaller.family_rows = {name: max(_PILOT_ROWS, most) for name, most in rows.items() if most < learned}
+    for name in names:
+        most = max(_PILOT_ROWS, int(learned * given[name] / max(wanted[name], 1e-9)))
+        if most < learned and not get_family(name).stops_early:  # boosting is stopped by the clock
+            smaller.family_rows[name] = most
     return smaller
 
 

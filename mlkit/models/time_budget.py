@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import numpy as np
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from .extra_boosting import fit_extra, is_extra_model
 
@@ -43,7 +44,7 @@ def fit_until(
     truth: np.ndarray,
     until: float = math.inf,  # time.time()
 ) -> Any:  # the same, fitted
-    "Fit a model; trees stop growing when time is over. Of the models that cannot be stopped, the whole fit."
+    "Fit a model; trees and networks stop when time is over. Of the models that cannot be stopped, the whole fit."
     inner = getattr(model, "regressor", model)
     if math.isinf(until):
         return model.fit(inputs, truth)
@@ -58,6 +59,8 @@ def fit_until(
         and type(model).__module__ == "sklearn.ensemble._forest"
     ):
         return _grow_forest(model, inputs, truth, until)
+    if isinstance(model, MLPClassifier | MLPRegressor) and not model.early_stopping:
+        return _train_network(model, inputs, truth, until)
     return model.fit(inputs, truth)
 
 
@@ -69,6 +72,19 @@ def _grow_forest(forest: Any, inputs: Any, truth: np.ndarray, until: float) -> A
         grown = min(wanted, grown + _LEAST_STEPS)
         forest.set_params(n_estimators=grown).fit(inputs, truth)
     return forest.set_params(warm_start=False)
+
+
+def _train_network(network: Any, inputs: Any, truth: np.ndarray, until: float) -> Any:
+    "One pass through the rows at a time, while there is time and the loss falls, as scikit-learn's `fit` stops."
+    classes = {"classes": np.unique(truth)} if isinstance(network, MLPClassifier) else {}
+    best, since = math.inf, 0
+    for _ in range(network.max_iter):
+        network.partial_fit(inputs, truth, **classes)
+        since = since + 1 if network.loss_curve_[-1] > best - network.tol else 0
+        best = min(best, network.loss_curve_[-1])
+        if since > network.n_iter_no_change or time.time() > until:
+            break
+    return network
 
 # %% ../../nbs/models/11_time_budget.ipynb #d290575f
 _EVALUATION_SHARE = 0.05  # of the budget: what is kept for the evaluation

@@ -9,12 +9,15 @@ import pytest
 
 from mlkit import fit
 from mlkit.core.errors import SettingsError
+from mlkit.core.parallel import WorkerPool
 from mlkit.data.column_stats import compute_column_stats
 from mlkit.data.type_inference import infer_column
-from mlkit.models.cross_validation import FoldJob, evaluate_fold, with_fold_rows
+from mlkit.models.cross_validation import FoldJob, encode_fold, evaluate_fold, with_fold_rows
 from mlkit.models.families import make_model
 from mlkit.models.model import affordable_rows, find_model
+from mlkit.models.search import fit_folds_to_budget, has_time_for
 from mlkit.models.time_budget import fit_until, seconds_to_train, spread_deadlines
+from mlkit.models.trials import Trial
 from mlkit.pipeline.fit import split_and_prepare
 
 ROWS = 6_000
@@ -106,3 +109,45 @@ def test_a_perfect_score_is_no_underfit_though_a_family_was_not_reached():
     with pytest.warns(UserWarning, match="not reached: boosting"):
         model = fit(table, "kind", models="linear boosting", trials=1, budget=0)
     assert model.metrics["validation"] > 0.99 and model.metrics["fit"] == "good"
+
+
+def test_a_network_stops_learning_when_its_time_is_over(made):
+    inputs, truth = TABLE[list("abcd")].to_numpy(), made.data.truth
+
+    def network():
+        return make_model(
+            "neural", {"passes": 60, "layers": "16", "rate": 0.01, "decay": 1e-3}, made.data.task
+        )
+
+    whole, passes = network().fit(inputs, truth), fit_until(network(), inputs, truth, time.time() + 900)
+    assert (
+        abs(whole.score(inputs, truth) - passes.score(inputs, truth)) < 0.02 and len(passes.loss_curve_) > 5
+    )
+    assert fit_until(network(), inputs, truth, time.time()).loss_curve_[1:] == []
+
+
+def test_where_time_is_short_slow_families_learn_from_fewer_rows_and_are_judged_on_the_same(made):
+    families = ["linear", "forest", "boosting"]
+    with WorkerPool() as workers:
+        small = fit_folds_to_budget(made.data, families, 1e-3, workers)
+        assert fit_folds_to_budget(made.data, families, 1e6, workers) is made.data
+    assert set(small.family_rows) == {"linear", "forest"} and len(small.folds) == 2
+    for (_, judged), (_, whole) in zip(small.folds, made.data.folds, strict=False):
+        assert np.array_equal(judged, whole)
+    assert len(encode_fold(small, 0, "filled", small.family_rows["forest"]).truth) == 2_000
+
+
+def test_on_a_large_table_boosting_has_the_first_turn():
+    rows = 25_000
+    chance = np.random.default_rng(1)
+    table = pd.DataFrame(chance.normal(size=(rows, 3)), columns=list("abc"))
+    table["answer"] = np.where(table.a * table.b + chance.normal(size=rows) > 0, "yes", "no")
+    large = split_and_prepare(table, "answer", "auto", 0.0, 42)
+    found = find_model(large.data, large.table, trials=3, budget=60)
+    assert [trial.family for trial in found.tried[:3]] == ["boosting", "boosting", "linear"]
+
+
+def test_no_trial_is_begun_that_would_be_late():
+    slow = Trial(0, "forest", {}, "complete", [0.7], [0.7], seconds=10)
+    assert has_time_for("forest", [slow], 6, 2) and not has_time_for("forest", [slow], 4, 2)
+    assert has_time_for("linear", [slow], 0.1, 2)  # nothing is known of it
