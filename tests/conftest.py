@@ -142,7 +142,8 @@ class Lifecycle:
 
 # They take minutes, and go first, so that no process waits for the last of them at the end.
 LONGEST = ["retraining/test_loop.py", "retraining/test_improve.py", "pipeline/test_resume.py",
-           "pipeline/test_engines.py", "monitoring/test_monitor.py", "pipeline/test_own_code.py",
+           "pipeline/test_engines.py", "template/test_new.py", "automation/test_dvc.py", "monitoring/test_monitor.py",
+           "privacy/test_encrypted_run.py", "pipeline/test_bad_input.py", "pipeline/test_own_code.py",
            "pipeline/test_repeatable.py", "stages/test_train.py", "privacy/test_erase.py"]  # fmt: skip
 
 
