@@ -225,7 +225,7 @@ def read_frame(
     violations: list[ViolationMask] = []
     cells_empty = np.zeros(rows, dtype=np.int64)
     all_there = all(column.name in series for column in reader.table.columns)
-    empty = None if all_there else pd.Series([None] * rows, dtype="str", index=frame.index)
+    empty: Any = None if all_there else pd.Series([None] * rows, dtype="str", index=frame.index)
     for column in reader.table.used:
         absent = ~there.get(column.name, np.zeros(rows, dtype=bool))
         if absent.any():

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -107,7 +107,7 @@ class PlainNumbers(NamedTuple):
     factor: float  # from a bare number to the column's unit
     low: float
     high: float
-    sentinels: Container[float]  # stand for something else
+    sentinels: Collection[float]  # stand for something else
 
 
 def plain_numbers(column: ColumnSpec, schema: Schema) -> PlainNumbers | None:  # None: each is parsed

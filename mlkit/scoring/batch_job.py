@@ -101,7 +101,7 @@ def read_input_chunks(
     kept = resolve_kept_columns(predictor, list(map(str, first.columns)), keep)
     rows = max(1_000, min(MAX_CHUNK_ROWS, MAX_CHUNK_CELLS // len(first.columns)))
     for number, frame in enumerate(rebatch(chain([first], frames), rows)):
-        conventions.add(frame[[name for name in frame if _may_tell(columns.get(name), frame[name])]])
+        conventions.add(frame[[name for name in frame if _may_tell(columns.get(str(name)), frame[name])]])
         if number == 0:
             _check_conventions(conventions)
         yield InputChunk(number, frame, kept, facts.sha256 or _frame_digest(frame), level)

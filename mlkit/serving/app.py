@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -85,6 +87,9 @@ class PredictionHandlers:
     def __init__(self, service: ModelService, oversight: Oversight):
         self.service, self.limits, self.oversight = service, service.limits, oversight
         self.batcher = MicroBatcher(oversight.check_running)  # looks after all of its requests have come
+        self.threads = ThreadPoolExecutor(
+            max(2, os.cpu_count() or 1), "predict"
+        )  # more would only take turns
         self.rollout = RolloutRouter(service)
 
     async def read_json(self, request: Request) -> tuple[Any, int]:
@@ -161,7 +166,9 @@ class PredictionHandlers:
         service, inline = self.service, len(rows) <= _MAX_INLINE_ROWS and size <= _MAX_INLINE_BYTES
         if not inline or not service.active_model.model.is_fast:
             self.oversight.check_running()
-            return await asyncio.to_thread(service.predict, rows, request.started, size)
+            threads = self.threads if service.active_model.model.is_fast else None
+            loop, given = asyncio.get_running_loop(), (rows, request.started, size)
+            return await loop.run_in_executor(threads, service.predict, *given)
         model, reads = service.read_rows(rows, request.started, size)
         output = await self.batcher.submit(model.predictor, reads)
         return service.complete_predictions(model, rows, reads, output, request.started, size), model
@@ -428,6 +435,7 @@ def create_app(settings: ServeSettings) -> EndpointRouter:  # an ASGI applicatio
         maintenance = ServiceMaintenance(service, settings.reload)
         gc.collect()
         gc.freeze()  # what is there now stays, so the collector need not look through it again and again
+
         following = [asyncio.create_task(oversight.follow_stops())]
         if settings.reload:
             following.append(asyncio.create_task(rows.rollout.follow(settings.reload)))
@@ -435,6 +443,7 @@ def create_app(settings: ServeSettings) -> EndpointRouter:  # an ASGI applicatio
         for each in following:
             each.cancel()
         await rows.rollout.close()
+        rows.threads.shutdown(wait=False)
         await asyncio.to_thread(maintenance.close)
         if sealer is not None:
             await asyncio.to_thread(sealer.finish)

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,9 +38,13 @@ from .service import find_package_location, open_loaded_model
 __all__ = ['app', 'configure_logging', 'run_server', 'open_listeners', 'stopped_by_signals']
 
 # %% ../../nbs/serving/12_server.ipynb #a17bfc77
+_SWITCH_SECONDS = 0.001  # that a thread runs Python while the event loop, or the log's thread, waits for it
+
+
 def app() -> EndpointRouter:
     "The application for `uvicorn --factory mlkit.serving.server:app`, configured by the environment."
     configure_logging()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     end_with_parent()
     return create_app(read_serve_settings(os.environ))
 
@@ -94,6 +99,7 @@ def run_server(
     with open_listeners(host, port) as listeners, stopped_by_signals():
         place = listeners[0].getsockname()[:2]
         if workers == 1:
+            sys.setswitchinterval(_SWITCH_SECONDS)
             server = uvicorn.Server(uvicorn.Config(create_app(settings), **options))
             _tell_when_ready(place, bool(tls_cert), on_ready)
             return _run_here(server, listeners)

@@ -11,6 +11,10 @@ On a machine that others use, too, read the processor's time for a request (CPU 
 BENCH_RUN names a finished run with its package; else one is made of the built-in example.
 BENCH_ONLY=mlkit measures mlkit alone: without a log, with a plain one, and with a protected one. Their ratios
 are told by the processor's time, of each server's best round.
+
+Last come mlkit's own ratios: to an empty ASGI callable on the same stack, requests of 1,000 rows to requests of
+100, and two workers to one at 64 connections. Workers are pinned nowhere, and wrk shares their cores: with two
+cores the processor's time for a request tells whether the server or the machine is the limit.
 """
 
 import asyncio
@@ -250,13 +254,16 @@ def competitors(run: Path, place: Path, port: int) -> Iterator[tuple[str, Compet
 
 # ---------------------------------------- measure one
 @contextmanager
-def started(competitor: Competitor, place: Path) -> Iterator[subprocess.Popen]:
-    """The server on its core, and gone afterwards."""
+def started(
+    competitor: Competitor, place: Path, cores: list[str] | None = None
+) -> Iterator[subprocess.Popen]:
+    """The server on its core, and gone afterwards; `cores`: what pins it to others, if anything."""
     paths = [str(Path(sys.executable).parent), os.environ["PATH"]]
     whole = {**os.environ, "PYTHONPATH": f"{ROOT}:{place}", "MLFLOW_DISABLE_TELEMETRY": "true",
              "OMP_NUM_THREADS": "1", "PATH": os.pathsep.join(paths), **competitor.environment}  # fmt: skip
+    place_of = pinned(0) if cores is None else cores
     with open(place / "words", "wb") as words:
-        process = subprocess.Popen([*pinned(0), *competitor.command], env=whole, cwd=place, stdout=words,
+        process = subprocess.Popen([*place_of, *competitor.command], env=whole, cwd=place, stdout=words,
                                    stderr=words, start_new_session=True)  # fmt: skip
         try:
             yield process
@@ -310,14 +317,17 @@ def in_milliseconds(text: str) -> float:
     return float(text.removesuffix(unit)) * units[unit]
 
 
-def load(port: int, competitor: Competitor, bodies: Path, seconds: int) -> Load:
+def load(
+    port: int, competitor: Competitor, bodies: Path, seconds: int, connections: int = CONNECTIONS
+) -> Load:
     """All connections busy for some seconds."""
     if not shutil.which("wrk"):
-        return asyncio.run(own_load(port, competitor, bodies.read_bytes().splitlines(), seconds))
+        lines = bodies.read_bytes().splitlines()
+        return asyncio.run(own_load(port, competitor, lines, seconds, connections))
     (bodies.parent / "load.lua").write_text(WRK)
     headers = [part for name, value in competitor.headers.items() for part in ("-H", f"{name}: {value}")]
     said = subprocess.check_output(
-        [*pinned(1), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s", "--latency",
+        [*pinned(1), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "--latency",
          *headers, "-s", str(bodies.parent / "load.lua"), f"http://127.0.0.1:{port}{competitor.path}", "--",
          str(bodies)], text=True)  # fmt: skip
     words = said.split()
@@ -326,7 +336,9 @@ def load(port: int, competitor: Competitor, bodies: Path, seconds: int) -> Load:
     return Load(float(words[words.index("Requests/sec:") + 1]), half, most, int(wrong))
 
 
-async def own_load(port: int, competitor: Competitor, bodies: list[bytes], seconds: int) -> Load:
+async def own_load(
+    port: int, competitor: Competitor, bodies: list[bytes], seconds: int, connections: int
+) -> Load:
     """The same without wrk; slower, so that the fastest servers are not seen at their best."""
     took: list[float] = []
     errors, end = 0, time.monotonic() + seconds
@@ -336,7 +348,7 @@ async def own_load(port: int, competitor: Competitor, bodies: list[bytes], secon
         nonlocal errors
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while time.monotonic() < end:
-            at += CONNECTIONS
+            at += connections
             body, began = bodies[at % len(bodies)], time.perf_counter()
             head = (f"POST {competitor.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
                     f"{more}Content-Type: application/json\r\n\r\n")  # fmt: skip
@@ -347,7 +359,7 @@ async def own_load(port: int, competitor: Competitor, bodies: list[bytes], secon
             errors += b" 200 " not in answer[:15]
         writer.close()
 
-    await asyncio.gather(*map(ask, range(CONNECTIONS)))
+    await asyncio.gather(*map(ask, range(connections)))
     p50, p99 = np.quantile(took, [0.5, 0.99]) * 1000
     return Load(len(took) / seconds, float(p50), float(p99), errors)
 
@@ -386,6 +398,45 @@ def measured(
     return Measured(got, memory, cold, worked / (got.rate * SECONDS) * 1e6)
 
 
+# ---------------------------------------- mlkit alone: many rows in a request, and two workers
+def worked(process: subprocess.Popen) -> float:
+    """Seconds that the processor has worked for a server."""
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    return sum(sum(each.cpu_times()[:2]) for each in family)
+
+
+def own_ratios(run: Path, rows: list[dict]) -> None:
+    """Print what mlkit reaches, of itself."""
+    many: dict[int, list[float]] = {100: [], 1_000: []}
+    alone: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as named:
+            port, place = free_port(), Path(named)
+            competitor = next(competitors(run, place, port))[1]
+            with started(competitor, place) as process:
+                first_answer(process, competitor, port, rows[0])
+                for size, rates in many.items():
+                    groups = [rows[at : at + size] for at in range(0, len(rows), size)]
+                    (place / "bodies").write_text("\n".join(map(json.dumps, groups)))
+                    load(port, competitor, place / "bodies", 2)
+                    rates.append(size * load(port, competitor, place / "bodies", SECONDS).rate)
+            (place / "bodies").write_text("\n".join(map(json.dumps, rows)))
+            for workers, results in alone.items():
+                told = json.dumps(json.loads(competitor.command[-1]) | {"workers": workers})
+                several = competitor._replace(command=[*competitor.command[:-1], told])
+                with started(several, place, []) as process:
+                    first_answer(process, several, port, rows[0])
+                    load(port, several, place / "bodies", 3, 64)
+                    before = worked(process)
+                    rate = load(port, several, place / "bodies", SECONDS, 64).rate
+                    results.append((rate, (worked(process) - before) / (rate * SECONDS) * 1e6))
+    few, large = (max(rates) for rates in many.values())
+    print(f"rows/s in requests of 100: {few:,.0f}; of 1,000: {large:,.0f}, {large / few:.2f} times as many")
+    (one, cost), (two, costs) = (max(results) for results in alone.values())
+    print(f"64 connections: one worker {one:,.0f}/s ({cost:.0f} CPU us), two {two:,.0f}/s ({costs:.0f} CPU us), "
+          f"{two / one:.2f} times")  # fmt: skip
+
+
 def main() -> None:
     folder = finished_run()
     run = RunFolder(folder)
@@ -416,11 +467,18 @@ def main() -> None:
         print(f"{name:26}{got.rate:14,.0f}{got.p50:14.2f}{got.p99:14.2f}{cpu:14,.0f}{memory:14.0f}{cold:14.1f}"
               f"{got.errors:14}")  # fmt: skip
     cpu = {name: min(turn.cpu for turn in turns) for name, turns in results.items()}
-    for name, other in (("mlkit", "mlkit, no log"), (PROTECTED, "mlkit, no log"), (PROTECTED, "mlkit")):
+    bare = "empty ASGI callable"
+    for name, other in (
+        ("mlkit", bare),
+        ("mlkit", "mlkit, no log"),
+        (PROTECTED, "mlkit, no log"),
+        (PROTECTED, "mlkit"),
+    ):
         if {name, other} <= cpu.keys():
             print(f"{name}: {cpu[other] / cpu[name]:.2f} of the speed of {other}, by the processor's time")
     for name in best.keys() - {"mlkit"} if "mlkit" in best else ():
         print(f"mlkit has {best['mlkit'].load.rate / best[name].load.rate:.2f} times the rate of {name}")
+    own_ratios(folder, rows)
 
 
 if __name__ == "__main__":

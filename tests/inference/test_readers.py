@@ -1,6 +1,7 @@
 "A row that is checked and read at once says what the slow way says, and a table says what its rows say."
 
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.core.errors import SettingsError
+from mlkit.core.errors import DataError, SettingsError
 from mlkit.data.column_spec import ColumnSpec
 from mlkit.data.constraints import parse_constraint
+from mlkit.data.conventions import FileConventions
 from mlkit.data.schema import DEFAULT_ACTIONS, VIOLATION_ACTIONS, Rule, Schema, make_schema
 from mlkit.data.schema_inference import infer_schema
 from mlkit.data.table_spec import DerivedInput, TableSpec
 from mlkit.data.type_inference import infer_table_spec
 from mlkit.inference.frame_reader import read_frame
+from mlkit.inference.predictor import Predictor
 from mlkit.inference.row_reader import RowReader, is_text_input
 from mlkit.quality.schema_check import row_violations
 from mlkit.sources.examples import load_example
@@ -88,6 +91,44 @@ def test_a_table_is_read_as_its_rows_are(rows):
         assert batch.words[place].tolist() == read.words
         assert {violation for violation, where in batch.violations if where[place]} == {*read.violations}
     assert batch.rejected().tolist() == [bool(READER.read(row).errors) for row in rows]
+
+
+NUMBER_TEXTS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr), st.integers(-10**4, 10**4).map(str),
+    st.sampled_from(["+7", "-0", "1.", ".5", "1e400", "1e39", "nan", "inf", "-Infinity", "12,5", "1.000.000", " 7"]),
+)  # fmt: skip
+DATE_TEXTS = st.sampled_from(
+    ["03/04/2020", "13/04/2020", "04/13/2020", "2020-02-03", "3.4.2020", "soon", "-"]
+)
+
+
+@given(st.lists(st.tuples(st.none() | NUMBER_TEXTS, DATE_TEXTS), min_size=1, max_size=5), st.integers(1, 4))
+@settings(max_examples=150)
+def test_columns_of_texts_are_read_as_their_cells_are(cells, times):
+    rows = [{"age": age, "weight": age, "day": day, "since": day, "note": age} for age, day in cells * times]
+    batch = read_frame(READER, pd.DataFrame(rows, dtype="str"))
+    for place, row in enumerate(rows):
+        read = READER.read(row)
+        assert parts(read) == (
+            [None if value != value else float(value) for value in batch.numbers[place]],
+            batch.words[place].tolist(),
+        )
+        assert {*read.violations} == {violation for violation, where in batch.violations if where[place]}
+
+
+@given(st.lists(st.fixed_dictionaries({"age": NUMBER_TEXTS, "price": NUMBER_TEXTS, "day": DATE_TEXTS,
+                                       "since": DATE_TEXTS}), min_size=1, max_size=6))  # fmt: skip
+@settings(max_examples=150)
+def test_a_request_is_refused_for_what_its_rows_say_together(rows):
+    predictor = Predictor(Path("."), {"name": "x"}, None, 0.5, frozenset(), TABLE, SCHEMA, None, "1")
+    whole = FileConventions(TABLE.used)
+    whole.add_rows(rows)
+    try:
+        predictor.check_rows(rows)
+    except DataError as error:
+        assert str(error) == whole.problem("request")
+    else:
+        assert not whole.problem("request")
 
 
 @pytest.mark.parametrize("name", ["customers", "wine", "breast_cancer"])
