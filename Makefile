@@ -47,9 +47,10 @@ format: $(READY_DEV)  ## format notebooks, tests and tools, and sort their impor
 	@$(BIN)/ruff check --quiet --select I --fix .
 	@$(BIN)/ruff format --quiet .
 
-bench: $(READY_DEV)  ## measure runs, large tables, explanations, serving, intervals, verdicts, leaks, promotions, monitoring, and the quality of models
+bench: $(READY_DEV)  ## measure runs, large and wide tables, explanations, serving, intervals, verdicts, leaks, promotions, monitoring, and the quality of models
 	@$(BIN)/python tests/bench/pipeline.py
 	@$(BIN)/python tests/bench/table.py
+	@$(BIN)/python tests/bench/wide.py
 	@$(BIN)/python tests/bench/explain.py
 	@$(BIN)/python tests/bench/serving.py
 	@$(BIN)/python tests/bench/siege.py 60

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['ISO_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'dtype_name', 'cells_key', 'recall_fact', 'first_cells',
-           'distinct_cells', 'cell_array', 'with_common_type', 'plain_floats', 'cells_as_column', 'read_column']
+__all__ = ['WRITTEN_KINDS', 'ISO_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'dtype_name', 'cells_key', 'recall_fact',
+           'first_cells', 'distinct_cells', 'cell_array', 'with_common_type', 'plain_floats', 'cells_as_column',
+           'read_column']
 
 # %% ../../nbs/data/03_column_reader.ipynb #ea76be2d
+WRITTEN_KINDS = ("text", "identifier", "constant", "empty")  # kinds whose cells are read as they are written
 _DTYPES = {"number": "float64", "boolean": "float64", "date": "datetime64[us]"}
 
 
@@ -108,8 +110,11 @@ def cells_key(
 
 
 def _arrow_array(series: pd.Series) -> Any:
-    cells = series.array.__arrow_array__()
-    return cells.combine_chunks() if hasattr(cells, "combine_chunks") else cells
+    import pyarrow
+
+    make = getattr(series.array, "__arrow_array__", None)  # of any other type of text: one by one
+    cells = make() if make else pyarrow.array(series, type=pyarrow.large_string())
+    return cells.combine_chunks() if isinstance(cells, pyarrow.ChunkedArray) else cells
 
 
 def recall_fact(
@@ -223,22 +228,27 @@ def _floats(cells: pd.Series) -> np.ndarray:
     return pyarrow.array(cells, type=pyarrow.large_string()).cast("float64").to_numpy(zero_copy_only=False)
 
 
+def _cast_floats(texts: Any) -> Any | None:
+    "The numbers of a pyarrow array; None: there are other cells."
+    import pyarrow
+
+    try:
+        return texts.cast("float64")
+    except pyarrow.ArrowInvalid:
+        return None
+
+
 def plain_floats(
     series: pd.Series,  # texts
 ) -> np.ndarray | None:  # NaN where a cell is empty; None: there are other cells
     "The numbers of a column whose cells are all plain numbers or empty, as pyarrow reads them."
     import numpy as np
-    import pyarrow
     from pyarrow import compute
 
-    texts = pyarrow.array(series, type=pyarrow.large_string())
-    texts = texts.combine_chunks() if isinstance(texts, pyarrow.ChunkedArray) else texts
-    blank = compute.equal(texts, "")
-    if compute.any(blank).as_py():
-        texts = compute.if_else(blank, None, texts)
-    try:
-        numbers = texts.cast("float64")
-    except pyarrow.ArrowInvalid:
+    texts = _arrow_array(series)
+    if (numbers := _cast_floats(texts)) is None:
+        numbers = _cast_floats(compute.if_else(compute.equal(texts, ""), None, texts))
+    if numbers is None:
         return None
     values = numbers.to_numpy(zero_copy_only=False)
     # pyarrow takes `nan` and `inf` for numbers, too
@@ -340,6 +350,25 @@ def _read_times(column: ColumnSpec, series: pd.Series) -> np.ndarray:
     return np.where(gone, np.datetime64("NaT", "us"), moments)
 
 # %% ../../nbs/data/03_column_reader.ipynb #11e75602
+def _read_texts(column: ColumnSpec, series: pd.Series) -> Any:
+    "A column of which the model gets the texts themselves; '' where a cell is missing."
+    import pyarrow
+    from pyarrow import compute
+
+    if not is_text_series(series) or not len(series):
+        return _read_each(column, series)
+    texts = _arrow_array(series)
+    # Letters of ASCII with single blanks between them are as they would be written.
+    plain = compute.fill_null(compute.match_substring_regex(texts, r"\A[!-~]+(?: [!-~]+)*\z"), False)
+    markers = pyarrow.array([*column.lookups.markers], type=pyarrow.large_string())
+    gone = compute.is_in(compute.ascii_lower(texts), value_set=markers)
+    read = cell_array(compute.if_else(gone, "", texts), "str")
+    others = ~plain.to_numpy(zero_copy_only=False)
+    if others.any():
+        read[others] = _read_each(column, series[others])
+    return read
+
+
 def cells_as_column(
     column: ColumnSpec,
     cells: Sequence[Any],  # as `read_cell` gives them
@@ -352,6 +381,13 @@ def cells_as_column(
     return pd.Series(cell_array(values, dtype), name=column.name)
 
 
+_READERS: dict[str, Callable[[ColumnSpec, pd.Series], Any]] = {
+    "number": _read_numbers,
+    "date": _read_times,
+    **dict.fromkeys(WRITTEN_KINDS, _read_texts),
+}
+
+
 def read_column(
     column: ColumnSpec,  # how to read it
     series: pd.Series,  # raw cells, text or typed
@@ -359,6 +395,6 @@ def read_column(
     "Read a whole column of raw cells: `read_cell` for all of them at once."
     import pandas as pd
 
-    read = {"number": _read_numbers, "date": _read_times}.get(column.kind, _read_each)
+    read = _READERS.get(column.kind, _read_each)
     values = recall_fact("read", series, column.reading, lambda: read(column, series))
     return pd.Series(values, index=series.index, name=column.name)

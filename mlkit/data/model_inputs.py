@@ -152,8 +152,8 @@ def _part_columns(column: ColumnSpec, series: pd.Series) -> list[pd.Series]:
     if column.kind == "date":
         moments = read_column(column, series)
         return [_time_part(moments, part) for part in parts]
-    distinct, positions = distinct_cells(series)
-    cells = [read_cell(column, cell) for cell in distinct]
+    distinct, positions = distinct_cells(read_column(column, series) if column.kind == "text" else series)
+    cells = distinct if column.kind == "text" else [read_cell(column, cell) for cell in distinct]
 
     def of_each(part: str) -> Any:
         if part == "text":

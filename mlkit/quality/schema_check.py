@@ -15,7 +15,7 @@ import pandas as pd
 from ..core.errors import DataError, SettingsError, did_you_mean
 from ..core.formatting import format_value
 from ..data.cells import as_text, to_python
-from ..data.column_reader import dtype_name
+from ..data.column_reader import WRITTEN_KINDS, dtype_name
 from ..data.column_spec import ColumnSpec, read_cell
 from ..data.constraints import is_satisfied, violation_mask
 from ..data.personal import personal_columns
@@ -110,12 +110,14 @@ def _pandera_inputs(
     yield "value", read
     yield "readable", fine
     everywhere = np.ones(len(cells), dtype=bool)
-    empty = (
-        read.isna().to_numpy() & fine.to_numpy()
-        if column.kind in PARSED_KINDS
-        else evaluate_where(cells, everywhere, lambda cell: is_empty_cell(column, cell))
-        | cells.isna().to_numpy()
-    )
+    written = column.kind in WRITTEN_KINDS and "" in column.missing
+    if column.kind in PARSED_KINDS:
+        empty = read.isna().to_numpy() & fine.to_numpy()
+    elif written:
+        empty = (read == "").to_numpy(bool)
+    else:
+        empty = evaluate_where(cells, everywhere, lambda cell: is_empty_cell(column, cell))
+        empty |= cells.isna().to_numpy()
     readable = ~empty & fine.to_numpy()
     yield "filled", ~empty
     if rule.categories:
@@ -129,7 +131,9 @@ def _pandera_inputs(
         shape = re.compile(rule.pattern)
         yield (
             "shaped",
-            ~readable
+            ~readable | np.array([bool(shape.fullmatch(text)) for text in read.tolist()], dtype=bool)
+            if written
+            else ~readable
             | evaluate_where(cells, readable, lambda cell: bool(shape.fullmatch(as_text(to_python(cell))))),
         )
     if rule.unique:

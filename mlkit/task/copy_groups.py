@@ -52,7 +52,8 @@ def _find_coordinate(cells: pd.Series) -> np.ndarray:
     if numbers is None:
         keys = pd.util.hash_pandas_object(cells.astype("str"), index=False).to_numpy()
         return (keys >> np.uint64(11)).astype("float64") / 2**52
-    values = numbers.where(numbers.abs() < 1e38).to_numpy()
+    values = numbers.to_numpy()
+    values = np.where(np.abs(values) < 1e38, values, np.nan)
     known = values[np.isfinite(values)]
     if not len(known):
         return np.zeros(len(values))

@@ -11,18 +11,27 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from ..data.column_reader import recall_fact
+from ..data.column_reader import is_text_series, recall_fact
 
 # %% auto #0
 __all__ = ['DEPENDENCE_FACTOR', 'RowOrigin', 'hash_column', 'hash_cells', 'RepeatedRows', 'count_pairs', 'find_repeated_rows']
 
 # %% ../../nbs/task/10_repeated_rows.ipynb #b53bb150
+def _hash(cells: pd.Series) -> np.ndarray:
+    if is_text_series(cells) and len(cells) < _FEW_ROWS and not cells.hasnans:
+        return pd.util.hash_array(np.array(cells.tolist(), dtype=object), categorize=False)
+    return pd.util.hash_pandas_object(cells, index=False).to_numpy()
+
+
+_FEW_ROWS = 10_000  # below, looking for equal texts takes longer than it saves
+
+
 def hash_column(
     cells: pd.Series,
     place: int = 0,  # of the column in its table: equal cells of two columns differ
 ) -> np.ndarray:  # unsigned whole numbers
     "A number for each cell that is the same for the same cell."
-    key = recall_fact("hash", cells, "", lambda: pd.util.hash_pandas_object(cells, index=False).to_numpy())
+    key = recall_fact("hash", cells, "", lambda: _hash(cells))
     with np.errstate(over="ignore"):
         return (key ^ np.uint64(place * 0x9E3779B97F4A7C15 % 2**64)) * np.uint64(0xBF58476D1CE4E5B9)
 

@@ -9,6 +9,7 @@ from mlkit.data.cells import MISSING_MARKERS, parse_number
 from mlkit.data.column_reader import cells_key, plain_floats, read_column
 from mlkit.data.column_spec import ColumnSpec, read_cell
 from mlkit.data.column_stats import ColumnStats, compute_column_stats, count_cells, count_values
+from mlkit.data.model_inputs import input_cell, input_columns
 from mlkit.data.quantities import infer_number_column
 from mlkit.data.type_inference import infer_column
 
@@ -114,3 +115,30 @@ def test_what_is_known_of_a_column_goes_with_its_cells_and_with_nothing_else():
     texts.iloc[0] = "mine"
     assert read_column(ColumnSpec("x", "text"), cells).iloc[0] == "0.000"
     assert infer_column(cells.rename("code")).kind == "number" and infer_column(cells.rename("y")).name == "y"
+
+
+@given(
+    st.lists(
+        st.one_of(
+            OTHERS,
+            NUMBERS,
+            st.none(),
+            st.text(max_size=6),
+            st.sampled_from(["N/A", "Not  Known", "a b", "a  b"]),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.sampled_from(["text", "identifier", "category"]),
+)
+@settings(max_examples=300)
+def test_a_column_of_texts_is_read_as_its_cells_are(cells, kind):
+    spec = ColumnSpec(
+        "x", kind, missing=(*MISSING_MARKERS, "word"), categories=("A b", "5%"), other_category="o"
+    )
+    cells = [None if cell is None else cell.encode("utf-8", "ignore").decode() for cell in cells]
+    assert read_column(spec, column_of(cells)).tolist() == [read_cell(spec, cell) or "" for cell in cells]
+    frame = input_columns(ColumnSpec("x", "text"), column_of(cells))
+    assert [*zip(*(column.tolist() for column in frame.values()), strict=True)] == [
+        input_cell(ColumnSpec("x", "text"), cell) for cell in cells
+    ]

@@ -406,3 +406,13 @@ def test_everything_comes_out_the_same_on_any_number_of_cores(tmp_path):
     runs = [start(1, 0), start(2, 7)]
     first, second = (run.communicate(timeout=120)[0].split() for run in runs)
     assert first == second and len(set(first)) == 5
+
+
+def test_a_table_of_categories_alone_is_prepared(tmp_path):
+    chance = np.random.default_rng(0)
+    rows = {name: chance.choice(["red", "green", "blue"], 60) for name in "abc"}
+    pd.DataFrame(rows).assign(y=chance.choice(["yes", "no"], 60)).to_csv(tmp_path / "words.csv", index=False)
+    command = ["mlkit", "run", "--data", "words.csv", "--target", "y", "--to", "prepare", "--out", "made"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "made" / "artifacts" / "plan.json").is_file()
