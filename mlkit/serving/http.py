@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import re
@@ -14,13 +13,12 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from ..core.errors import MLKitError
-from ..data.cells import load_json
+from ..inference.json_body import JsonError, NestedTooDeep, read_json_body
 from ..security.api_keys import ApiKey, ApiKeyring
 from ..security.oidc import Identity, LoginRefused
 from .callers import CallerRates, KnownSites, RateLimit, RefusedLogins, network_of
@@ -69,89 +67,11 @@ def warning_header(
 def parse_json(body: bytes) -> Any:
     "The value of a JSON body. RequestError: it is no JSON, or a name comes twice in an object."
     try:
-        value = orjson.loads(body)
-        texts = _texts_in(value, _MAX_DEPTH)
-    except orjson.JSONDecodeError as error:
-        if _has_long_number(body):
-            return _parse_exactly(body)
-        raise RequestError(400, f"the body is no JSON: {error}") from error
-    except _LongNumber:
-        return _parse_exactly(body)
-    if b"\\" in body:
-        _check_each(body)
-    elif body.count(b'"') != 2 * texts:
-        raise RequestError(400, _TWICE)
-    return value
-
-
-_TWICE = "the body is no good JSON: a name comes twice in an object"
-_MAX_DEPTH = 32  # lists and objects inside of each other; no protocol here needs more than six
-
-
-class _LongNumber(Exception):
-    "A number may have had more digits than were kept."
-
-
-_LONG = 1e18  # a whole number that the quick reader rounds is larger
-
-
-def _texts_in(value: Any, depth: int, most: float = _LONG) -> int:
-    "How many texts there are, names among them. RequestError: it is nested deeper. _LongNumber: a float is larger."
-    if type(value) is str:
-        return 1
-    if depth < 0:
-        message = f"the body is nested more than {_MAX_DEPTH} levels deep; a row is {{column: cell}}"
-        raise RequestError(422, message)
-    if type(value) is list:
-        return sum(map(_texts_in, value, repeat(depth - 1), repeat(most)))
-    if type(value) is not dict:
-        if type(value) is float and (value > most or value < -most):
-            raise _LongNumber
-        return 0
-    texts = len(value)
-    for each in value.values():
-        kind = type(each)
-        if kind is str:
-            texts += 1
-        elif kind is float:
-            if each > most or each < -most:
-                raise _LongNumber
-        elif kind is dict or kind is list:
-            texts += _texts_in(each, depth - 1, most)
-    return texts
-
-
-def _check_each(body: bytes) -> None:
-    "The slow way, for texts with escaped characters in them."
-    json.loads(body, object_pairs_hook=_once, parse_int=str)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    named = dict(pairs)
-    if len(named) < len(pairs):
-        raise RequestError(400, _TWICE)
-    return named
-
-
-_has_long_number = re.compile(rb"[0-9]{19}|[0-9][eE][+]?[0-9]{3}").search
-
-
-def _parse_exactly(body: bytes) -> Any:
-    "The value of a JSON body with every digit of its whole numbers."
-
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no number")
-
-    try:
-        value = load_json(body.decode(), object_pairs_hook=_once, parse_constant=refuse)
-        if b"\\" in body:  # half a character, which UTF-8 cannot hold, may be written with escapes
-            json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeError as error:
-        raise RequestError(400, "the body is no JSON: it holds text that is not UTF-8") from error
-    except ValueError as error:
-        raise RequestError(400, f"the body is no JSON: {error}") from error
-    _texts_in(value, _MAX_DEPTH, math.inf)
-    return value
+        return read_json_body(body)
+    except NestedTooDeep as error:
+        raise RequestError(422, str(error)) from error
+    except JsonError as error:
+        raise RequestError(400, str(error)) from error
 
 # %% ../../nbs/serving/04_http.ipynb #7c7c3211
 @dataclass(frozen=True)

@@ -447,8 +447,7 @@ class ServiceMaintenance:
 
     def _reload_model(self) -> None:
         active = self.service.active_model
-        result = active.reload_if_changed() if self.interval else ""
-        if not result:
+        if not (result := active.reload_if_changed() if self.interval else ""):
             return
         self.service.metrics.count_reload(result)
         predictor = active.model.predictor
@@ -463,15 +462,16 @@ class ServiceMaintenance:
         if log is None:
             return
         metrics.log_queue_rows.set(log.pending_count)
-        written, self._reported_rows = log.written - self._reported_rows, log.written
-        if written:
+        if written := log.written - self._reported_rows:
             metrics.count_log_rows("written", written)
+        self._reported_rows += written
         if log.expired and not self._expired:
             _log.warning("the prediction log is as large as it may be; the oldest predictions make room")
         metrics.count_log_rows("expired", log.expired - self._expired)
         self._expired = log.expired
-        wait = f"the prediction log does not take rows now ({log.problem}); they wait"
-        self._report("log", wait if log.problem else "")
+        self._report(
+            "log", log.problem and f"the prediction log does not take rows now ({log.problem}); they wait"
+        )
         self._responses.write(log.engine, self.service.active_model.model.predictor)
 
     def _refresh_restricted(self) -> None:
@@ -493,8 +493,7 @@ class ServiceMaintenance:
         "Stop; write the log to its end."
         self._stop.set()
         self._thread.join(5)
-        log = self.service.log
-        if log is None:
+        if (log := self.service.log) is None:
             return
         lost, self._responses.due = log.close(), 0.0
         self._measure_log()
