@@ -450,12 +450,11 @@ class ServiceMaintenance:
         if not (result := active.reload_if_changed() if self.interval else ""):
             return
         self.service.metrics.count_reload(result)
-        predictor = active.model.predictor
+        version, name = active.model.predictor.version, active.model.predictor.name
         if result == "success":
-            _log.info("version %s of %s is active", predictor.version, predictor.name)
+            _log.info("version %s of %s is active", version, name)
         else:
-            message = "the new model was rejected; version %s stays active: %s"
-            _log.error(message, predictor.version, active.problem)
+            _log.error("the new model was rejected; version %s stays active: %s", version, active.problem)
 
     def _measure_log(self) -> None:
         log, metrics = self.service.log, self.service.metrics
@@ -469,9 +468,8 @@ class ServiceMaintenance:
             _log.warning("the prediction log is as large as it may be; the oldest predictions make room")
         metrics.count_log_rows("expired", log.expired - self._expired)
         self._expired = log.expired
-        self._report(
-            "log", log.problem and f"the prediction log does not take rows now ({log.problem}); they wait"
-        )
+        wait = f"the prediction log does not take rows now ({log.problem}); they wait"
+        self._report("log", wait if log.problem else "")
         self._responses.write(log.engine, self.service.active_model.model.predictor)
 
     def _refresh_restricted(self) -> None:
