@@ -47,7 +47,7 @@ format: $(READY_DEV)  ## format notebooks, tests and tools, and sort their impor
 	@$(BIN)/ruff check --quiet --select I --fix .
 	@$(BIN)/ruff format --quiet .
 
-bench: $(READY_DEV)  ## measure runs, large and wide tables, explanations, serving, intervals, verdicts, leaks, promotions, monitoring, and the quality of models
+bench: $(READY_DEV)  ## measure runs, large and wide tables, explanations, serving, intervals, verdicts, leaks, promotions, monitoring, budgets, and the quality of models
 	@$(BIN)/python tests/bench/pipeline.py
 	@$(BIN)/python tests/bench/table.py
 	@$(BIN)/python tests/bench/wide.py
@@ -59,9 +59,9 @@ bench: $(READY_DEV)  ## measure runs, large and wide tables, explanations, servi
 	@$(BIN)/python tests/bench/leaks.py
 	@$(BIN)/python tests/bench/gate.py
 	@$(BIN)/python tests/bench/monitor.py
+	@$(BIN)/python tests/bench/budget.py
 	@$(BIN)/python tests/bench/quality.py
 	@$(BIN)/python tests/bench/batch.py
-	@$(BIN)/python tests/bench/serving.py
 
 # The oldest Python and the oldest of each package that pyproject.toml asks for, extras too, in an environment of their own.
 LOWEST := build/lowest

@@ -33,12 +33,13 @@ def _as_numbers(cells: pd.Series) -> pd.Series | None:
     if is_text_series(cells) and (plain := plain_floats(cells)) is not None:
         enough = np.isfinite(plain).sum() >= 0.95 * cells.notna().sum() > 0
         return pd.Series(plain, index=cells.index) if enough else None
-    texts = cells.astype("str")
     known = int(cells.notna().sum())
+    codes, different = pd.factorize(cells.astype("str"))  # each text is read once
+    texts = pd.Series(different, dtype="str")
     for text in (texts, texts.str.replace(",", ".", regex=False)):
-        numbers = pd.to_numeric(text, errors="coerce")
-        if known and numbers.notna().sum() >= 0.95 * known:
-            return numbers.astype("float64")
+        numbers = np.append(pd.to_numeric(text, errors="coerce").to_numpy(dtype="float64"), np.nan)[codes]
+        if known and (~np.isnan(numbers)).sum() >= 0.95 * known:
+            return pd.Series(numbers, index=cells.index)
     return None
 
 
@@ -50,7 +51,8 @@ def _coordinate(cells: pd.Series) -> np.ndarray:  # float64, one a row
 def _find_coordinate(cells: pd.Series) -> np.ndarray:
     numbers = _as_numbers(cells)
     if numbers is None:
-        keys = pd.util.hash_pandas_object(cells.astype("str"), index=False).to_numpy()
+        codes, different = pd.factorize(cells.astype("str"), use_na_sentinel=False)
+        keys = pd.util.hash_array(np.asarray(different, dtype=object), categorize=False)[codes]
         return (keys >> np.uint64(11)).astype("float64") / 2**52
     values = numbers.to_numpy()
     values = np.where(np.abs(values) < 1e38, values, np.nan)
