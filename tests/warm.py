@@ -73,6 +73,7 @@ class WarmProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", program],
                 env=environment,
+                cwd=os.sep,  # Python looks for modules in the current folder first, and mlkit is not there
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
