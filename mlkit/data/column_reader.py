@@ -112,8 +112,7 @@ def cells_key(
 def _arrow_array(series: pd.Series) -> Any:
     import pyarrow
 
-    make = getattr(series.array, "__arrow_array__", None)  # of any other type of text: one by one
-    cells = make() if make else pyarrow.array(series, type=pyarrow.large_string())
+    cells = pyarrow.array(_as_strings(series), type=pyarrow.large_string())
     return cells.combine_chunks() if isinstance(cells, pyarrow.ChunkedArray) else cells
 
 
@@ -175,6 +174,8 @@ def with_common_type(
     "Python objects of one type as a column of that type, if that changes the meaning of no cell; else as they are."
     import pandas as pd
 
+    if isinstance(series.dtype, pd.StringDtype):
+        return _as_strings(series)
     if series.dtype != object or any(cell is pd.NA for cell in series):
         return series
     known = series.dropna()

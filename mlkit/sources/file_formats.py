@@ -131,6 +131,8 @@ def normalise_column(
         column = cells.set_axis(column.index).rename(column.name)
     if column.dtype.kind == "f" and getattr(column.dtype, "itemsize", 8) > 8:
         column = column.astype("float64")  # what libraries compute with
+    if isinstance(column.dtype, pd.StringDtype) and column.dtype.storage == "python":
+        column = column.astype(object)  # it may hold half a character, which no other type of text can
     if column.dtype != object:
         return column
     column = column.where(column.notna(), None)

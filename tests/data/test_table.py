@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlkit.core.errors import DataError
@@ -471,6 +471,11 @@ def check_agreement(column, series):
 
 @settings(max_examples=120)
 @given(COLUMNS, st.lists(TEXTS, max_size=12))
+@example(ColumnSpec("a", "number"), ["\ud800"])
+@example(ColumnSpec("a", "date"), ["\ud800", "2020-02-29"])
+@example(ColumnSpec("a", "text"), ["\ud800", "plain", "a\ud800b"])
+@example(ColumnSpec("a", "category", categories=("Basic", "a?b")), ["\ud800", "a\ud800b"])
+@example(ColumnSpec("a", "numbers", number_patterns=("#-#",)), ["\ud800", "1-2"])
 def test_executors_agree_on_text(column, cells):
     check_agreement(column, pd.Series(cells, dtype="object"))
     cells = [cell for cell in cells if "\ud800" not in cell]

@@ -34,6 +34,10 @@ GOOD = {
         FRAME.assign(plan=pd.Series([f"\ud800{n % 3}" for n in range(N)], dtype=object)),
         "left",
     ),
+    "half a letter in a column of strings": (
+        FRAME.assign(plan=pd.array([f"\ud800{n % 3}" for n in range(N)], pd.StringDtype("python"))),
+        "left",
+    ),
     "a category that no row has": (FRAME.assign(left=pd.Categorical(LEFT, ["maybe", "no", "yes"])), "left"),
 }
 HALF = "holds text that is no Unicode"
