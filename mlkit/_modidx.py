@@ -698,6 +698,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'mlkit/data/column_reader.py'),
                                           'mlkit.data.column_reader._parse_times': ( 'data/column_reader.html#_parse_times',
                                                                                      'mlkit/data/column_reader.py'),
+                                          'mlkit.data.column_reader._parse_zoned_times': ( 'data/column_reader.html#_parse_zoned_times',
+                                                                                           'mlkit/data/column_reader.py'),
                                           'mlkit.data.column_reader._read_each': ( 'data/column_reader.html#_read_each',
                                                                                    'mlkit/data/column_reader.py'),
                                           'mlkit.data.column_reader._read_forms': ( 'data/column_reader.html#_read_forms',

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # %% auto #0
-__all__ = ['WRITTEN_KINDS', 'ISO_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'dtype_name', 'cells_key', 'recall_fact',
-           'first_cells', 'distinct_cells', 'cell_array', 'with_common_type', 'plain_floats', 'cells_as_column',
-           'read_column']
+__all__ = ['WRITTEN_KINDS', 'ISO_TIME_PATTERN', 'ZONED_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'dtype_name',
+           'cells_key', 'recall_fact', 'first_cells', 'distinct_cells', 'cell_array', 'with_common_type',
+           'plain_floats', 'cells_as_column', 'read_column']
 
 # %% ../../nbs/data/03_column_reader.ipynb #ea76be2d
 WRITTEN_KINDS = ("text", "identifier", "constant", "empty")  # kinds whose cells are read as they are written
@@ -307,8 +307,12 @@ def _read_numbers(column: ColumnSpec, series: pd.Series) -> np.ndarray:
 # %% ../../nbs/data/03_column_reader.ipynb #c8ca8f51
 _MINUTES = "[0-5][0-9]"
 _CLOCK = rf"(?:[ T](?:[01]?[0-9]|2[0-3]):{_MINUTES}(?::{_MINUTES})?)?"
-_ISO_CLOCK = rf"(?:[ T](?:[01][0-9]|2[0-3]):{_MINUTES}(?::{_MINUTES})?)?"  # two digits for the hour
-ISO_TIME_PATTERN = r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])" + _ISO_CLOCK
+_ISO_DAY = "[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_ISO_CLOCK = (
+    rf"[ T](?:[01][0-9]|2[0-3]):{_MINUTES}(?::{_MINUTES}(?:[.][0-9]{{1,6}})?)?"  # two digits for the hour
+)
+ISO_TIME_PATTERN = f"{_ISO_DAY}(?:{_ISO_CLOCK})?"
+ZONED_TIME_PATTERN = rf"{_ISO_DAY}{_ISO_CLOCK}(?:Z|[+-](?:[01][0-9]|2[0-3]):{_MINUTES})"
 
 
 def _parse_times(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.Series:
@@ -321,6 +325,16 @@ def _parse_times(cells: pd.Series, pattern: str = "", standard: str = "") -> pd.
     return pd.to_datetime(cells, format="ISO8601", errors="coerce")
 
 
+def _parse_zoned_times(cells: pd.Series) -> np.ndarray:
+    "Moments in the standard form with their zone, in UTC; those that Python's datetime does not have are missing."
+    import numpy as np
+    import pandas as pd
+
+    moments = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True).dt.tz_convert(None)
+    year = moments.to_numpy().astype("datetime64[Y]").astype("int64") + 1970
+    return np.where((year >= 1) & (year <= 9999), moments.to_numpy(), np.datetime64("NaT"))
+
+
 def _time_forms(column: ColumnSpec) -> list[_Form]:
     "The plain forms of dates in this column."
     year, part = "([1-9][0-9]{3})", "([0-9]{1,2})"
@@ -329,6 +343,7 @@ def _time_forms(column: ColumnSpec) -> list[_Form]:
     forms += [(f"{part}{mark}{part}{mark}{year}", standard) for mark in ("/", "[.]", "-") if standard]
     return [
         (ISO_TIME_PATTERN, _parse_times),
+        (ZONED_TIME_PATTERN, _parse_zoned_times),
         *((form + _CLOCK, partial(_parse_times, pattern=form, standard=to)) for form, to in forms),
     ]
 

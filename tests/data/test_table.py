@@ -31,7 +31,7 @@ from mlkit.data.cells import (
     split_units,
     to_python,
 )
-from mlkit.data.column_reader import ISO_TIME_PATTERN, read_column
+from mlkit.data.column_reader import ISO_TIME_PATTERN, ZONED_TIME_PATTERN, read_column
 from mlkit.data.column_spec import KINDS, ColumnSpec, read_cell
 from mlkit.data.dates import parse_date
 from mlkit.data.model_inputs import input_cell, input_columns, input_names
@@ -395,6 +395,9 @@ UGLY = [
     "0001-01-01",
     "9999-12-31 23:59:59.999999",
     "2020-01-01T10:00:00+09:00",
+    "2020-01-01T10:00:00.5Z",
+    "9999-12-31T23:59:59-05:00",
+    "1000-01-01T00:00+23:59",
     "\ud800",
     "1\n",
     "１２３",
@@ -403,6 +406,7 @@ TEXTS = st.one_of(
     st.text(max_size=8),
     st.sampled_from(UGLY),
     st.from_regex(ISO_TIME_PATTERN, fullmatch=True),
+    st.from_regex(ZONED_TIME_PATTERN, fullmatch=True),
     st.floats().map(repr),
     st.integers().map(str),
     st.datetimes().map(str),
