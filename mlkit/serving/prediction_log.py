@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -184,15 +185,8 @@ class PredictionRecord(NamedTuple):
         "The values of its row in the table."
         row, prediction = self.row, self.prediction
         cells = {name: row[name] for name in self.logged_columns if name in row}
-        return (
-            prediction["id"],
-            self.time,
-            self.model,
-            self.version,
-            _json_of_cells(cells, most),
-            _output_json(prediction),
-            self.seconds,
-        )
+        facts = prediction["id"], self.time, self.model, self.version
+        return *facts, _json_of_cells(cells, most), _output_json(prediction), self.seconds
 
 
 class FeedbackRecord(NamedTuple):
@@ -226,7 +220,21 @@ class ShadowRecord(NamedTuple):
 
 
 LogRecord = PredictionRecord | FeedbackRecord | ShadowRecord
-RecordWriter = Callable[[Engine, Sequence[LogRecord], int], None]  # as `write_records`
+
+
+class _EncodedRecord(NamedTuple):
+    "A record as the row of its table, made while the record was at hand."
+
+    kind: type[Any]  # of the record
+    time: float
+    row: tuple[Any, ...]
+
+
+def _encoded(record: LogRecord, most: int) -> _EncodedRecord:
+    return _EncodedRecord(type(record), record.time, record.to_row(most))
+
+
+RecordWriter = Callable[[Engine, Sequence[Any], int], None]  # as `write_records`
 
 
 def _output_json(prediction: dict[str, Any]) -> str:
@@ -242,7 +250,7 @@ def _json_of_cells(cells: dict[str, Any], most: int) -> str:
 
 def _json(value: Any) -> str:
     try:
-        text = orjson.dumps(value).decode()
+        text = str(orjson.dumps(value), "utf-8")
     except TypeError:  # a number or a text that no request can hold; a log takes it all the same
         text = json.dumps(value, default=str)
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text  # databases cannot read that one
@@ -258,25 +266,22 @@ _TABLES = (
 
 def write_records(
     engine: Engine,
-    waiting: Sequence[LogRecord],
+    waiting: Sequence[LogRecord | _EncodedRecord],
     most: int = 1_000,  # characters of a text
 ) -> None:
     "Insert rows, all of them or none. SQLAlchemyError: the database does not take them now."
-    placeholder = "?" if engine.dialect.name == "sqlite" else "%s"
+    mark = "?" if engine.dialect.name == "sqlite" else "%s"
+    encoded = [each if type(each) is _EncodedRecord else _encoded(each, most) for each in waiting]
     with engine.begin() as connection:
         for table, kind in _TABLES:
-            rows = [each for each in waiting if type(each) is kind]
+            rows = [each.row for each in encoded if each.kind is kind]
             names = [column.name for column in table.columns if column.name != "number"]
-            group = f"({', '.join([placeholder] * len(names))})"
+            into, group = f"{table.name} ({', '.join(names)})", f"({', '.join([mark] * len(names))})"
             for start in range(0, len(rows), _INSERT_ROWS):
                 some = rows[start : start + _INSERT_ROWS]
-                statement = (
-                    f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "
-                    f"{', '.join([group] * len(some))} ON CONFLICT DO NOTHING"
-                )
-                connection.exec_driver_sql(
-                    statement, tuple(cell for row in some for cell in row.to_row(most))
-                )
+                groups = ", ".join([group] * len(some))
+                statement = f"INSERT INTO {into} VALUES {groups} ON CONFLICT DO NOTHING"
+                connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
 
 # %% ../../nbs/serving/02_prediction_log.ipynb #bc962147
 class LogFile:
@@ -287,12 +292,13 @@ class LogFile:
         self.identity = self._numbers()
 
     def _numbers(self) -> list[tuple[int, int]]:
-        "The numbers that the system has for the file and its -wal; none where there is no such file."
-        found = []
+        "The numbers that the system has for the file and its -wal; none where there is no such file. And their size."
+        found, self.size = [], 0  # bytes: no fewer than the pages of the database have
         for name in (self.path, f"{self.path}-wal"):
             with suppress(OSError):
                 stat = os.stat(name or "")
                 found.append((stat.st_dev, stat.st_ino))
+                self.size += stat.st_size
         return found
 
     def remember(self) -> None:
@@ -318,8 +324,9 @@ def expire_records(
         if (pages - free) * size <= most:
             return 0
         table = f"{prefix}predictions"
-        oldest = f"SELECT id FROM {table} WHERE time < ? ORDER BY time LIMIT ?"
-        delete = f"DELETE FROM {table} WHERE id IN ({oldest})"
+        delete = (
+            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE time < ? ORDER BY time LIMIT ?)"
+        )
         gone = connection.exec_driver_sql(delete, (before, rows)).rowcount
         rest = f"coalesce((SELECT min(time) FROM {table}), 9e99)"
         others = [f"{prefix}feedback WHERE", f"{prefix}shadow_predictions WHERE"]
@@ -353,8 +360,9 @@ class PredictionLog:
     ):
         self.address, self.limits, self.durable = address, limits or LogLimits(), durable
         self.interval, self._write, self._prefix = interval, write, prefix
-        self.queue: deque[tuple[list[LogRecord], int]] = deque()  # records of a request, and its bytes
-        self.in_flight: list[LogRecord] = []  # out of the queue, not yet written
+        self._encodes = write is write_records  # at once; another writer needs the records themselves
+        self.queue: deque[tuple[list[Any], int]] = deque()  # records of a request, and its bytes
+        self.in_flight: list[Any] = []  # records out of the queue, not yet written
         self.added = self.written = self.expired = 0  # rows
         self.pending_bytes = self._bytes_in_flight = self._reserved_rows = self._reserved_bytes = 0
         self.problem, self.last_progress = "", time.monotonic()
@@ -398,7 +406,7 @@ class PredictionLog:
 
     def add(self, rows: Iterable[LogRecord], size: int = 0) -> None:  # bytes of the request
         "Queue rows to be written soon."
-        records = list(rows)
+        records = [_encoded(row, self.limits.cell) for row in rows] if self._encodes else list(rows)
         with self._lock:
             if self.pending_count == 0:
                 self.last_progress = time.monotonic()
@@ -460,7 +468,7 @@ class PredictionLog:
         if self.file.is_replaced():
             self._open_again()
             self._write(self.engine, self.in_flight, self.limits.cell)
-        if self.file.path and self.limits.file_bytes:
+        if self.file.path and self.limits.file_bytes and self.file.size > self.limits.file_bytes:
             begin, many = min(record.time for record in self.in_flight), 2 * len(self.in_flight) + 100
             for prefix in dict.fromkeys(("", self._prefix)):  # first what is from before it was protected
                 gone = expire_records(self.engine, self.limits.file_bytes, many, begin, prefix)
