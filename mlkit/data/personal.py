@@ -391,9 +391,9 @@ def assess_personal(
 ) -> PersonalFinding | None:  # None: it says nothing of persons
     "Infer from its name and values whether a column says who somebody is, how, and how sure that is."
     words, texts = _words_of(name), [unicodedata.normalize("NFKC", text[:300]).strip() for text in texts]
-    of_thing = bool(_THINGS.search(words)) and not _PERSONS.search(words)
-    if not texts:
+    if not texts or (all(map(_SHORT_NUMBER.fullmatch, texts)) and not _names_personal(words)):
         return None
+    of_thing = bool(_THINGS.search(words)) and not _PERSONS.search(words)
     for kind in _KINDS:
         named = bool(kind.names.search(words)) and not (kind.of_persons and of_thing)
         share = _share(texts, kind.named_form, kind.named_share) if named else 0.0
@@ -403,6 +403,13 @@ def assess_personal(
         if share > kind.share and not (kind.of_persons and of_thing) and _tells_by_itself(kind.kind, texts):
             return PersonalFinding(kind.kind, share, 0.9 * share)
     return _assess_name(words, texts, of_thing) or _assess_note(texts)
+
+
+_SHORT_NUMBER = re.compile(r"[-+]?[0-9]{0,8}(?:\.[0-9]{0,20})?")  # no form says more of a person than this
+
+
+def _names_personal(words: str) -> bool:
+    return any(kind.names.search(words) for kind in _KINDS) or bool(_PERSON_ID.search(words))
 
 
 def _tells_by_itself(kind: str, texts: list[str]) -> bool:
@@ -476,9 +483,11 @@ def find_personal_columns(
 def _assess_cells(name: str, cells: pd.Series) -> PersonalFinding | None:
     if not (dtype_name(cells) in ("text", "date") or cells.dtype.kind in "iuf"):
         return None
+    is_fraction = cells.dtype.kind == "f" and bool((cells.dropna() % 1 != 0).any())
+    if is_fraction and not _names_personal(_words_of(name)):
+        return None
     texts = [text for text in map(_plain_text, first_cells(cells)[:200]) if not is_missing(text)]
     finding = assess_personal(name, texts)
-    is_fraction = cells.dtype.kind == "f" and bool((cells.dropna() % 1 != 0).any())
     return None if finding and is_fraction and finding.kind != COORDINATES else finding
 
 

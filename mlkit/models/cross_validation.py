@@ -35,8 +35,8 @@ from ..task.task import Task, score_output
 
 # %% auto #0
 __all__ = ['MAX_FOLD_ROWS', 'TRAIN_SAMPLE_ROWS', 'OUT_OF_TIME', 'fold_rows', 'fit_estimator', 'silence_fit_warnings',
-           'estimator_output', 'EncodedFold', 'TrainingData', 'search_folds', 'sample_rows', 'with_fold_rows',
-           'encode_fold', 'FoldResult', 'FoldJob', 'evaluate_fold', 'evaluate_trials', 'load_task',
+           'estimator_output', 'EncodedFold', 'TrainingData', 'is_large', 'search_folds', 'sample_rows',
+           'with_fold_rows', 'encode_fold', 'FoldResult', 'FoldJob', 'evaluate_fold', 'evaluate_trials', 'load_task',
            'load_training_data']
 
 # %% ../../nbs/models/05_cross_validation.ipynb #854b2358
@@ -137,6 +137,14 @@ class TrainingData:
         return search_folds(self)
 
 # %% ../../nbs/models/05_cross_validation.ipynb #ca986e81
+_LARGE_CELLS = 600_000  # of the inputs: with more of them, one training takes seconds
+
+
+def is_large(data: TrainingData) -> bool:
+    "Does one training take so long that there is time for few?"
+    return len(data.truth) > MULTITHREAD_ROWS or data.inputs.size > _LARGE_CELLS
+
+
 def search_folds(
     data: TrainingData,
 ) -> list[tuple[np.ndarray, np.ndarray]]:  # rows to learn from, rows to be judged on

@@ -53,6 +53,7 @@ class DatasetTraits(NamedTuple):
     is_skewed: bool = False  # a number that is never negative, with a long tail of large values
     labels: bool = False  # the metric judges labels, so rare classes may need weight
     min_leaf: int = 1  # training rows that a leaf of a tree holds at least
+    columns: int = 1  # inputs
 
     @property
     def regression(self) -> bool:
@@ -63,13 +64,14 @@ def dataset_traits(
     truth: np.ndarray,  # codes or numbers
     task: Task,
     min_leaf: int = 1,  # training rows that a leaf of a tree holds at least
+    columns: int = 1,  # inputs
 ) -> DatasetTraits:
     "The traits of the training rows."
     if task.type == "regression":
         skewed = bool(truth.min() >= 0 and skewness(pd.Series(truth)) > MIN_POWER_SKEWNESS / 2)
-        return DatasetTraits(len(truth), 0, skewed, min_leaf=min_leaf)
+        return DatasetTraits(len(truth), 0, skewed, min_leaf=min_leaf, columns=columns)
     weighted = task.scored_by.needs == "label"
-    return DatasetTraits(len(truth), len(task.classes), labels=weighted, min_leaf=min_leaf)
+    return DatasetTraits(len(truth), len(task.classes), False, weighted, min_leaf, columns)
 
 # %% ../../nbs/models/01_families.ipynb #82106d97
 class Family(NamedTuple):
@@ -211,23 +213,24 @@ def import_lightgbm() -> Any:  # the module, or None
     return extra_boosting.import_library("lightgbm")
 
 
-MAX_BOOSTING_STEPS, _EARLY_STOPPING_STEPS = (
-    2_000,
-    40,
-)  # trees at most; trees without progress after which growing stops
+MAX_BOOSTING_STEPS = 2_000  # trees at most
+_EARLY_STOPPING_STEPS = 40  # trees without progress after which growing stops
+_BINS, _WIDE_COLUMNS, _BINS_OF_WIDE = 255, 500, 63  # places to split at; with many columns, few do as well
+
+
+_ORDINARY = {
+    "learning_rate": 0.05,
+    "leaves": 16,
+    "min_leaf": 10,
+    "l2": 1.0,
+    "columns": 0.5,
+    "rows": 0.8,
+    "extra": False,
+}
 
 
 def _boosting(regression: bool, settings: dict[str, Any], jobs: int, seed: int) -> Any:
-    given = {
-        "learning_rate": 0.05,
-        "leaves": 16,
-        "min_leaf": 10,
-        "l2": 1.0,
-        "columns": 0.5,
-        "rows": 0.8,
-        "extra": False,
-        "steps": 120,
-    } | settings
+    given = _ORDINARY | {"steps": 120, "bins": _BINS} | settings
     model = (_lightgbm_model if import_lightgbm() else _histogram_boosting_model)(
         regression, given, jobs, seed
     )
@@ -246,6 +249,7 @@ def _lightgbm_model(regression: bool, given: dict[str, Any], jobs: int, seed: in
         subsample=given["rows"],
         subsample_freq=1,
         extra_trees=given["extra"],
+        max_bin=given["bins"],
         **_weights(given),
         n_jobs=jobs,
         random_state=seed,
@@ -264,6 +268,7 @@ def _histogram_boosting_model(regression: bool, given: dict[str, Any], jobs: int
         min_samples_leaf=given["min_leaf"],
         l2_regularization=given["l2"],
         max_features=given["columns"],
+        max_bins=given["bins"],
         **_weights(given),
         early_stopping=False,
         random_state=seed,
@@ -283,20 +288,16 @@ def _boosting_space(ask: Any, facts: DatasetTraits) -> dict[str, Any]:
         "rows": ask.suggest_float("rows", 0.5, 1.0),
         "extra": ask.suggest_categorical("extra", [False, True]),
     }
-    return own | _scale_space(ask, facts)
+    return own | _bins(facts) | _scale_space(ask, facts)
+
+
+def _bins(facts: DatasetTraits) -> dict[str, int]:
+    return {"bins": _BINS_OF_WIDE} if facts.columns > _WIDE_COLUMNS else {}
 
 
 def _boosting_starts(facts: DatasetTraits) -> list[dict[str, Any]]:
     few, rate = int(np.clip(facts.rows // 20, 2, 10)), 0.05 if facts.classes < 6 else 0.15
-    ordinary = {
-        "learning_rate": rate,
-        "leaves": 16,
-        "min_leaf": few,
-        "l2": 1.0,
-        "columns": 0.5,
-        "rows": 0.8,
-        "extra": False,
-    }
+    ordinary = _ORDINARY | {"learning_rate": rate, "min_leaf": few} | _bins(facts)
     careless = {"leaves": 31, "min_leaf": max(2, few // 2), "columns": 1.0, "rows": 1.0, "extra": True}
     large = {"leaves": 64, "min_leaf": 2 * few, "columns": 0.3}
     return [ordinary, ordinary | careless, ordinary | {"leaves": 6}, ordinary | large]

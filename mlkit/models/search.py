@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from ..core.errors import DataError, SettingsError
-from ..core.parallel import MULTITHREAD_ROWS, WorkerPool
+from ..core.parallel import WorkerPool
 from ..core.values import check_limit
 from mlkit.models.cross_validation import (
     OUT_OF_TIME,
@@ -23,6 +23,7 @@ from mlkit.models.cross_validation import (
     TrainingData,
     evaluate_fold,
     evaluate_trials,
+    is_large,
     silence_fit_warnings,
     with_fold_rows,
 )
@@ -65,10 +66,11 @@ def search_trials(
 ) -> list[Trial]:  # in the order in which they were made
     "Look for the best model. DataError when none could be trained at all."
     check_search_settings(trials, budget, jobs)
-    names, facts = able_families(models, data), dataset_traits(data.truth, data.task, data.min_leaf)
+    names = able_families(models, data)
+    facts = dataset_traits(data.truth, data.task, data.min_leaf, data.inputs.shape[1])
     first = [(name, own) for name, own in first if name in able_families([name], data, some=False)]
     asker, done, waves = TrialSampler(data.task, facts, names, seed, first), list[Trial](), 0
-    is_slow = bool(budget) and len(data.truth) > MULTITHREAD_ROWS  # there is time for few trials
+    is_slow = bool(budget) and is_large(data)
     if is_slow:
         asker.put_first([name for name in names if get_family(name).stops_early], 2)
     trials = max(trials, len(first))
@@ -195,7 +197,7 @@ def able_families(
     )
 
 # %% ../../nbs/models/06_search.ipynb #f203e550
-# rows of the measurement, and the share of the budget that it may take
+# rows of the measurement, at most, and the share of the budget that it may take
 _PILOT_ROWS, _PILOT_SHARE = 2_000, 0.05
 _STARTS_SHARE = 0.4  # of the budget: what the first trial of each family may take together
 _FEWEST_FOLDS = 2  # where time is short
@@ -210,10 +212,11 @@ def fit_folds_to_budget(
 ) -> TrainingData:  # with fewer folds, and fewer rows for slow families, where the time would not be enough
     "Measure each family on few rows, and let its folds learn from as many as there is time for."
     names, learned = able_families(models, data), max(len(learn) for learn, _ in data.folds)
-    if not budget or learned <= 2 * _PILOT_ROWS:
+    pilot = _PILOT_ROWS if learned > 2 * _PILOT_ROWS else learned // 4
+    if not budget or (pilot < _PILOT_ROWS and not is_large(data)):
         return data
-    took = _measure_families(data, names, budget, workers, seed)
-    whole, seconds = learned / _PILOT_ROWS, _STARTS_SHARE * budget * workers.jobs
+    took = _measure_families(data, names, pilot, budget, workers, seed)
+    whole, seconds = learned / pilot, _STARTS_SHARE * budget * workers.jobs
     if sum(took.values()) * whole * len(data.folds) <= seconds:
         return data
     smaller = replace(data, encoded_folds={}, family_rows={})
@@ -221,16 +224,17 @@ def fit_folds_to_budget(
     wanted = {name: each * whole * len(smaller.folds) for name, each in took.items()}
     given = _share_seconds(wanted, seconds)
     for name in names:
-        most = max(_PILOT_ROWS, int(learned * given[name] / max(wanted[name], 1e-9)))
+        most = max(pilot, int(learned * given[name] / max(wanted[name], 1e-9)))
         if most < learned and not get_family(name).stops_early:  # boosting is stopped by the clock
             smaller.family_rows[name] = most
     return smaller
 
 
 def _measure_families(
-    data: TrainingData, names: Sequence[str], budget: float, workers: WorkerPool, seed: int
-) -> dict[str, float]:  # family -> seconds of a core for a fold of `_PILOT_ROWS`
-    facts, pilot = dataset_traits(data.truth, data.task), with_fold_rows(data, _PILOT_ROWS)
+    data: TrainingData, names: Sequence[str], rows: int, budget: float, workers: WorkerPool, seed: int
+) -> dict[str, float]:  # family -> seconds of a core for a fold of so many rows
+    facts = dataset_traits(data.truth, data.task, columns=data.inputs.shape[1])
+    pilot = with_fold_rows(data, rows)
     limit = time.time() + _PILOT_SHARE * budget
     jobs = [FoldJob(name, get_family(name).starts(facts)[0], 0, seed, limit) for name in names]
     import_lightgbm()  # loading it is not what is measured

@@ -70,6 +70,7 @@ _MAX_AXES = 8  # with more columns, neighbours are looked for in a projection
 _ASKED_ROWS = 1_000  # enough to see whether there are copies at all
 _CHANCE = 0.002  # share of honest rows with such a gap
 _MIN_GAP_SHARE, _MIN_GAP_ROWS = 0.1, 20  # of the rows that were asked
+_DIFFERENCES = 200_000  # that are held at a time: as many as a processor's cache can hold
 
 
 class _Gaps(NamedTuple):
@@ -85,7 +86,9 @@ def _widest_gaps(points: np.ndarray, projected: np.ndarray, tree: object, asked:
     "Look at the neighbours of some rows."
     count = min(_NEIGHBOURS, len(points) - 1)
     places = tree.query(projected[asked], count + 1)[1]  # type: ignore[attr-defined]
-    apart = np.linalg.norm(points[asked][:, None] - points[places], axis=2)
+    apart, some = np.empty(places.shape), max(1, _DIFFERENCES // (places.shape[1] * points.shape[1]))
+    for rows in (slice(start, start + some) for start in range(0, len(asked), some)):
+        apart[rows] = np.linalg.norm(points[asked[rows]][:, None] - points[places[rows]], axis=2)
     order = np.argsort(apart, axis=1, kind="stable")[:, 1:]  # without the row itself
     apart, places = np.take_along_axis(apart, order, 1), np.take_along_axis(places, order, 1)
     with np.errstate(all="ignore"):
@@ -127,13 +130,17 @@ def find_near_copies(
     rows: pd.DataFrame,  # raw, without columns that number the rows
 ) -> np.ndarray | None:  # codes, the same for rows that are copies but for noise; None: there are none
     "Rows that are much nearer to each other than chance would have them."
+    if len(rows) < 30 or rows.shape[1] < 2:
+        return None
+    points = np.column_stack([_coordinate(cells) for _, cells in rows.items()])
+    return recall_fact("near copies", pd.Series(points.ravel()), points.shape, lambda: _near_points(points))
+
+
+def _near_points(points: np.ndarray) -> np.ndarray | None:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
-    if len(rows) < 30 or rows.shape[1] < 2:
-        return None
-    points = np.column_stack([_coordinate(cells) for _, cells in rows.items()])
     points, same = np.unique(points[:, points.std(0) > 0], axis=0, return_inverse=True)
     if len(points) < 30 or points.shape[1] < 2:
         return None

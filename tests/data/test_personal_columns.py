@@ -5,8 +5,16 @@ import random
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from mlkit.data.personal import has_corporate_digit, has_luhn_digit, has_my_number_digit, personal_columns
+from mlkit.data.personal import (
+    assess_personal,
+    has_corporate_digit,
+    has_luhn_digit,
+    has_my_number_digit,
+    personal_columns,
+)
 
 ROWS = 60
 SURNAMES = "佐藤 鈴木 高橋 田中 伊藤 渡辺 山本 中村 小林 加藤 吉田 山田 大和田 榊 越智 蛭田 勅使河原".split()
@@ -784,3 +792,10 @@ def test_the_number_of_each_kind_of_person_is_known_by_its_name(person):
     cells = [f"S{at:05}" for at in range(50)]
     for name in (f"{person}_id", f"{person}_number"):
         assert personal_columns(pd.DataFrame({name: cells}), doubtful=True) == {name: "person number"}
+
+
+@settings(max_examples=60)
+@given(st.lists(st.from_regex(r"[-+]?[0-9]{1,8}(\.[0-9]{0,8})?", fullmatch=True), min_size=3, max_size=40))
+def test_short_numbers_tell_nothing_of_a_person_whoever_is_among_them(numbers):
+    for texts in (numbers, [*numbers * 20, "a"]):
+        assert assess_personal("x", texts) is None
