@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['WRITTEN_KINDS', 'ISO_TIME_PATTERN', 'ZONED_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'dtype_name',
-           'cells_key', 'recall_fact', 'first_cells', 'distinct_cells', 'cell_array', 'with_common_type',
-           'plain_floats', 'cells_as_column', 'read_column']
+           'cells_key', 'recall_fact', 'recall_table_fact', 'first_cells', 'distinct_cells', 'cell_array',
+           'with_common_type', 'plain_floats', 'cells_as_column', 'read_column']
 
 # %% ../../nbs/data/03_column_reader.ipynb #ea76be2d
 WRITTEN_KINDS = ("text", "identifier", "constant", "empty")  # kinds whose cells are read as they are written
@@ -89,7 +89,7 @@ class _Memory:
         return made
 
 
-_MEMORY = _Memory(most_bytes=100_000_000)
+_MEMORY, _MEMORY_OF_TABLES = _Memory(most_bytes=100_000_000), _Memory(most_bytes=100_000_000)
 
 
 def cells_key(
@@ -125,6 +125,17 @@ def recall_fact(
     "Find something out about a column, once for the same cells."
     key = cells_key(series)
     return find() if key is None else _MEMORY.recall((about, key, given), find)
+
+
+def recall_table_fact(
+    about: str,  # what is asked
+    rows: pd.DataFrame,  # raw cells
+    given: Any,  # what else the answer follows from
+    find: Callable[[], _Fact],  # finds it out; changes nothing
+) -> _Fact:  # not to be changed
+    "Find something out about a table, once for the same cells in columns of the same names."
+    keys = [cells_key(cells) for _, cells in rows.items()]
+    return find() if None in keys else _MEMORY_OF_TABLES.recall((about, (*rows, *keys), given), find)
 
 
 def first_cells(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..data.column_reader import is_text_series, plain_floats, recall_fact
+from ..data.column_reader import is_text_series, plain_floats, recall_table_fact
 from ..data.column_stats import raw_counts
 from .repeated_rows import find_repeated_rows
 
@@ -45,10 +45,6 @@ def _as_numbers(cells: pd.Series) -> pd.Series | None:
 
 def _coordinate(cells: pd.Series) -> np.ndarray:  # float64, one a row
     "A column as one coordinate of its rows."
-    return recall_fact("coordinate", cells, "", lambda: _find_coordinate(cells))
-
-
-def _find_coordinate(cells: pd.Series) -> np.ndarray:
     numbers = _as_numbers(cells)
     if numbers is None:
         codes, different = pd.factorize(cells.astype("str"), use_na_sentinel=False)
@@ -130,17 +126,13 @@ def find_near_copies(
     rows: pd.DataFrame,  # raw, without columns that number the rows
 ) -> np.ndarray | None:  # codes, the same for rows that are copies but for noise; None: there are none
     "Rows that are much nearer to each other than chance would have them."
-    if len(rows) < 30 or rows.shape[1] < 2:
-        return None
-    points = np.column_stack([_coordinate(cells) for _, cells in rows.items()])
-    return recall_fact("near copies", pd.Series(points.ravel()), points.shape, lambda: _near_points(points))
-
-
-def _near_points(points: np.ndarray) -> np.ndarray | None:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
+    if len(rows) < 30 or rows.shape[1] < 2:
+        return None
+    points = np.column_stack([_coordinate(cells) for _, cells in rows.items()])
     points, same = np.unique(points[:, points.std(0) > 0], axis=0, return_inverse=True)
     if len(points) < 30 or points.shape[1] < 2:
         return None
@@ -189,6 +181,10 @@ def copy_groups(
     target: Hashable = None,  # its column
 ) -> np.ndarray | None:  # codes, the same for copies; None: no row has to stay with another one
     "Which rows are copies of each other, exactly or nearly, whatever number each has."
+    return recall_table_fact("copies", rows, target, lambda: _find_copies(rows, target))
+
+
+def _find_copies(rows: pd.DataFrame, target: Hashable) -> np.ndarray | None:
     names = [name for name, cells in rows.items() if name == target or not _numbers_rows(cells)]
     found = find_repeated_rows(rows[names]) if set(names) - {target} else None
     exact = found.codes if found and found.origin in ("related", "copies") else None
