@@ -250,6 +250,9 @@ def _cast_floats(texts: Any) -> Any | None:
         return None
 
 
+_FIRST_CELLS = 100
+
+
 def plain_floats(
     series: pd.Series,  # texts
 ) -> np.ndarray | None:  # NaN where a cell is empty; None: there are other cells
@@ -258,6 +261,11 @@ def plain_floats(
     from pyarrow import compute
 
     texts = _arrow_array(series)
+    some = texts.slice(
+        0, _FIRST_CELLS
+    )  # of most words, these say that they are none; pyarrow would look at all
+    if _cast_floats(some.filter(compute.not_equal(some, ""))) is None:
+        return None
     if (numbers := _cast_floats(texts)) is None:
         numbers = _cast_floats(compute.if_else(compute.equal(texts, ""), None, texts))
     if numbers is None:

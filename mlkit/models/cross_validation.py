@@ -220,6 +220,7 @@ class FoldResult(NamedTuple):
     output: np.ndarray | None = None  # for the validation rows
     known: np.ndarray | None = None  # for some training rows
     steps: int = 0  # trees that were grown, where the number was found here
+    rate: float = 0.0  # at which they learned, where it was raised for want of time
     seconds: float = 0.0
     note: str = ""  # what went wrong
 
@@ -244,6 +245,7 @@ def evaluate_fold(data: TrainingData, piece: FoldJob) -> FoldResult:
     try:
         part = _encoded_for(data, piece)
         model, steps = _fit_fold(data, piece, part)
+        rate = _raised_rate(model, piece)
         outputs = [estimator_output(model, task, rows) for rows in (part.unseen, part.known)]
         unseen, learned = (
             score_output(task, part.answers, outputs[0]),
@@ -257,13 +259,19 @@ def evaluate_fold(data: TrainingData, piece: FoldJob) -> FoldResult:
     fine = all(np.isfinite(output).all() for output in outputs)
     output, known = (output.astype(np.float32) for output in outputs)
     note = "" if fine else "it predicts values that are no numbers"
-    return FoldResult(unseen, learned, output, known, steps, seconds(), note)
+    return FoldResult(unseen, learned, output, known, steps, rate, seconds(), note)
 
 # %% ../../nbs/models/05_cross_validation.ipynb #b7eae28f
 def _encoded_for(data: TrainingData, piece: FoldJob) -> EncodedFold:
     return encode_fold(
         data, piece.place, get_family(piece.family).wants, data.family_rows.get(piece.family, 0)
     )
+
+
+def _raised_rate(model: Any, piece: FoldJob) -> float:  # 0: it was not raised
+    rate = getattr(getattr(model, "regressor_", model), "learning_rate", 0.0)
+    asked = piece.settings.get("learning_rate", math.inf)
+    return rate if isinstance(rate, float) and rate > asked else 0.0
 
 
 def _fit_fold(data: TrainingData, piece: FoldJob, part: EncodedFold) -> tuple[Any, int]:
@@ -339,6 +347,10 @@ def _record_fold_result(trial: Trial, data: TrainingData, place: int, verdict: F
     trial.known.append(verdict.known)
     if verdict.steps:
         trial.steps.append(verdict.steps)
+    if verdict.rate:
+        trial.settings = trial.settings | {
+            "learning_rate": max(verdict.rate, trial.settings["learning_rate"])
+        }
     if trial.output is None:
         trial.output = np.full((len(data.truth), *verdict.output.shape[1:]), np.nan, dtype=np.float32)
     trial.output[data.folds[place][1]] = verdict.output

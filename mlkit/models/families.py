@@ -36,7 +36,7 @@ from ..features.encoders import PreprocessingPlan, make_encoder
 from ..features.plan import MIN_POWER_SKEWNESS, skewness
 from . import extra_boosting
 from .imported_models import make_imported_model, search_space_of
-from .time_budget import stop_growing_at
+from .time_budget import LearningPace, stop_growing_at
 from ..task.task import Task
 
 # %% auto #0
@@ -325,13 +325,11 @@ def fit_with_early_stopping(
         extra, watched = extra_boosting.with_steps(model, most), (validation_inputs, validation_truth)
         return extra, extra_boosting.fit_extra(extra, inputs, truth, until, watched, _EARLY_STOPPING_STEPS)
     if hasattr(model, "n_estimators"):
-        stop = [
-            import_lightgbm().early_stopping(_EARLY_STOPPING_STEPS, verbose=False),
-            *stop_growing_at(until),
-        ]
-        light = clone(model).set_params(n_estimators=most)
-        light.fit(inputs, truth, eval_X=validation_inputs, eval_y=validation_truth, callbacks=stop)
-        return light, max(1, light.best_iteration_)
+        patience = import_lightgbm().early_stopping(_EARLY_STOPPING_STEPS, verbose=False)
+        light, pace = clone(model).set_params(n_estimators=most), LearningPace(model.learning_rate, until)
+        calls = [patience] if math.isinf(until) else [patience, pace, *stop_growing_at(until)]
+        light.fit(inputs, truth, eval_X=validation_inputs, eval_y=validation_truth, callbacks=calls)
+        return light.set_params(learning_rate=pace.rate), max(1, light.best_iteration_)
     patient = clone(model).set_params(
         max_iter=most, early_stopping=True, n_iter_no_change=_EARLY_STOPPING_STEPS
     )

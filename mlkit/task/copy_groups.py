@@ -122,6 +122,15 @@ def _twin_dimensions(points: np.ndarray, asked: np.ndarray, places: np.ndarray, 
 _BATCH = 2_000  # rows whose neighbours are held at a time
 
 
+def _different_points(
+    points: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # and the place of each row among them
+    "Each point once."
+    keys = pd.util.hash_pandas_object(pd.DataFrame(points + 0.0), index=False)  # -0.0 is 0.0
+    _, first, same = np.unique(keys, return_index=True, return_inverse=True)
+    return points[first], same
+
+
 def find_near_copies(
     rows: pd.DataFrame,  # raw, without columns that number the rows
 ) -> np.ndarray | None:  # codes, the same for rows that are copies but for noise; None: there are none
@@ -133,7 +142,7 @@ def find_near_copies(
     if len(rows) < 30 or rows.shape[1] < 2:
         return None
     points = np.column_stack([_coordinate(cells) for _, cells in rows.items()])
-    points, same = np.unique(points[:, points.std(0) > 0], axis=0, return_inverse=True)
+    points, same = _different_points(points[:, points.std(0) > 0])
     if len(points) < 30 or points.shape[1] < 2:
         return None
     random, wide = np.random.default_rng(0), points.shape[1] > _MAX_AXES

@@ -137,11 +137,21 @@ def test_where_time_is_short_slow_families_learn_from_fewer_rows_and_are_judged_
     assert len(encode_fold(small, 0, "filled", small.family_rows["forest"]).truth) == 2_000
 
 
-def test_on_a_large_table_boosting_has_the_first_turn():
-    rows = 25_000
+def test_where_there_is_time_for_few_trees_each_learns_more(made):
+    rates = []
+    for seconds in (900, 0.02):
+        settings = {"learning_rate": 0.05, "leaves": 31}
+        data = with_fold_rows(made.data, 10_000)
+        found = evaluate_fold(data, FoldJob("boosting", settings, 0, until=time.time() + seconds))
+        rates.append(found.rate)
+    assert rates[0] == 0 and 0.05 < rates[1] <= 0.3
+
+
+@pytest.mark.parametrize("rows, columns", [(25_000, 3), (900, 700)])
+def test_on_a_large_table_boosting_has_the_first_turn(rows, columns):
     chance = np.random.default_rng(1)
-    table = pd.DataFrame(chance.normal(size=(rows, 3)), columns=list("abc"))
-    table["answer"] = np.where(table.a * table.b + chance.normal(size=rows) > 0, "yes", "no")
+    table = pd.DataFrame(chance.normal(size=(rows, columns))).add_prefix("x")
+    table["answer"] = np.where(table.x0 * table.x1 + chance.normal(size=rows) > 0, "yes", "no")
     large = split_and_prepare(table, "answer", "auto", 0.0, 42)
     found = find_model(large.data, large.table, trials=3, budget=60)
     assert [trial.family for trial in found.tried[:3]] == ["boosting", "boosting", "linear"]
