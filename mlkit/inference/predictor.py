@@ -177,7 +177,7 @@ class Predictor:
         "The predictions decided from an output: classes, or numbers."
         if not self.task.classes:
             return output.tolist()
-        return [self.task.classes[code] for code in predicted_codes(output, self.threshold)]
+        return [self.task.classes[code] for code in predicted_codes(output, self.threshold).tolist()]
 
     def check_level(self, level: float, name: str = "level") -> float:
         "SettingsError: the package has no prediction intervals, or none of this level. 0 asks for none."

@@ -333,7 +333,7 @@ if HttpToolsProtocol is not None:
                 self.keep_alive = False
             elif not self.keep_alive:
                 every.append((b"connection", b"close"))
-            lines = b"\r\n".join([name + b": " + value for name, value in every])
+            lines = b"\r\n".join(map(b": ".join, every))
             if lines.count(b"\n") >= len(every) or lines.count(b"\r") >= len(every) or b"\0" in lines:
                 raise RuntimeError("a header holds the end of a line")
             head = STATUS_LINE[status] + lines + b"\r\n\r\n"

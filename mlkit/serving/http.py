@@ -60,7 +60,7 @@ def warning_header(
     predictions: Sequence[dict[str, Any]],  # each with its warnings
 ) -> Headers:
     "A header for those who do not look for warnings in the body; none if there is none."
-    count = sum(len(each["warnings"]) for each in predictions)
+    count = sum([len(each["warnings"]) for each in predictions])
     return ((b"warning", b'299 mlkit "%d: see warnings"' % count),) if count else ()
 
 # %% ../../nbs/serving/04_http.ipynb #8495a903
