@@ -15,6 +15,7 @@ from hashlib import blake2b
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ReferenceType, ref
 
 from .cells import LARGEST_NUMBER, PLAIN_NUMBER
 from .column_spec import ColumnSpec, read_cell
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 # %% auto #0
 __all__ = ['WRITTEN_KINDS', 'ISO_TIME_PATTERN', 'ZONED_TIME_PATTERN', 'is_mixed_series', 'is_text_series', 'dtype_name',
            'cells_key', 'recall_fact', 'recall_table_fact', 'first_cells', 'distinct_cells', 'cell_array',
-           'with_common_type', 'plain_floats', 'cells_as_column', 'read_column']
+           'with_common_type', 'plain_floats', 'cells_as_column', 'read_values', 'known_values', 'read_column']
 
 # %% ../../nbs/data/03_column_reader.ipynb #ea76be2d
 WRITTEN_KINDS = ("text", "identifier", "constant", "empty")  # kinds whose cells are read as they are written
@@ -37,7 +38,7 @@ def is_mixed_series(
     series: pd.Series,  # raw cells
 ) -> bool:
     "Does the column hold Python objects that are not all text?"
-    if series.dtype != object:
+    if series.dtype.kind != "O" or series.dtype != object:
         return False
     import pandas as pd
 
@@ -50,6 +51,8 @@ def is_text_series(
     "Does the column hold nothing but text and gaps?"
     import pandas as pd
 
+    if isinstance(series.dtype, pd.StringDtype):
+        return True
     return not is_mixed_series(series) and pd.api.types.is_string_dtype(series)
 
 # %% ../../nbs/data/03_column_reader.ipynb #cdf1bf1b
@@ -103,17 +106,46 @@ def cells_key(
         return blake2b(series.to_numpy().tobytes(), key=series.dtype.str.encode(), digest_size=16).digest()
     if not isinstance(series.dtype, pd.StringDtype) or series.dtype.storage != "pyarrow":
         return None
+    return _text_key(_arrow_cells(series))
+
+
+_TEXT_KEYS: dict[int, tuple[ReferenceType[Any], bytes]] = {}  # of the arrays that are in use, by their id
+
+
+def _text_key(cells: Any) -> bytes:
+    "The digest of a pyarrow array, which nothing changes: it is found once for each."
+    known = _TEXT_KEYS.get(id(cells))
+    if known and known[0]() is cells:
+        return known[1]
     import pyarrow
 
-    cells = pyarrow.record_batch([_arrow_array(series)], ["cells"]).serialize()
-    return blake2b(cells, key=b"text", digest_size=16).digest()
+    written = pyarrow.record_batch([_one_chunk(cells)], ["cells"]).serialize()
+    digest, place = blake2b(written, key=b"text", digest_size=16).digest(), id(cells)
+    _TEXT_KEYS[place] = ref(cells, lambda _: _TEXT_KEYS.pop(place, None)), digest
+    return digest
+
+
+def _arrow_cells(series: pd.Series) -> Any:
+    "The texts of a column as pyarrow holds them, without a copy where it does."
+    import pandas as pd
+    import pyarrow
+
+    if isinstance(series.dtype, pd.StringDtype) and series.dtype.storage == "pyarrow":
+        cells = series.array.__arrow_array__()
+        return cells if cells.type == pyarrow.large_string() else cells.cast(pyarrow.large_string())
+    return pyarrow.array(_as_strings(series), type=pyarrow.large_string())
+
+
+def _one_chunk(cells: Any) -> Any:
+    import pyarrow
+
+    if not isinstance(cells, pyarrow.ChunkedArray):
+        return cells
+    return cells.chunk(0) if cells.num_chunks == 1 else cells.combine_chunks()
 
 
 def _arrow_array(series: pd.Series) -> Any:
-    import pyarrow
-
-    cells = pyarrow.array(_as_strings(series), type=pyarrow.large_string())
-    return cells.combine_chunks() if isinstance(cells, pyarrow.ChunkedArray) else cells
+    return _one_chunk(_arrow_cells(series))
 
 
 def recall_fact(
@@ -148,6 +180,9 @@ def first_cells(
     return [*series.dropna().head(rows).unique()]
 
 
+_SHORT = 10_000  # rows up to which Python's own texts are sooner compared than made into another form
+
+
 def distinct_cells(
     series: pd.Series,  # raw cells
 ) -> tuple[list[Any], Any]:  # the cells, and an index that brings each row its own
@@ -156,7 +191,10 @@ def distinct_cells(
 
     if is_mixed_series(series):
         return [*series.tolist(), None], slice(0, len(series))
-    positions, distinct = pd.factorize(series)  # a missing cell has position -1, the last one
+    short = is_text_series(series) and len(series) <= _SHORT
+    positions, distinct = pd.factorize(
+        series.to_numpy(object) if short else series
+    )  # missing: -1, the last one
     return [*distinct.tolist(), None], positions
 
 
@@ -423,6 +461,26 @@ _READERS: dict[str, Callable[[ColumnSpec, pd.Series], Any]] = {
 }
 
 
+def read_values(
+    column: ColumnSpec,  # how to read it
+    series: pd.Series,  # raw cells, text or typed
+) -> Any:  # an array, not to be changed: float64 or datetime64 of numpy, or text of pandas
+    "The values of `read_column` alone, which a wide table has sooner."
+    read = _READERS.get(column.kind, _read_each)
+    return recall_fact("read", series, column.reading, lambda: read(column, series))
+
+
+def known_values(
+    column: ColumnSpec,  # a number or a date
+    series: pd.Series,  # raw cells, text or typed
+) -> pd.Series:  # with an index of its own
+    "The values of a column without its gaps."
+    import pandas as pd
+
+    values = read_values(column, series)
+    return pd.Series(values[~pd.isna(values)])
+
+
 def read_column(
     column: ColumnSpec,  # how to read it
     series: pd.Series,  # raw cells, text or typed
@@ -430,6 +488,4 @@ def read_column(
     "Read a whole column of raw cells: `read_cell` for all of them at once."
     import pandas as pd
 
-    read = _READERS.get(column.kind, _read_each)
-    values = recall_fact("read", series, column.reading, lambda: read(column, series))
-    return pd.Series(values, index=series.index, name=column.name)
+    return pd.Series(read_values(column, series), index=series.index, name=column.name)

@@ -64,9 +64,16 @@ class ColumnStats:
         "The share of the sampled cells that `accept` takes."
         return self.count_accepted(accept) / max(1, sum(self.text_counts.values()))
 
+    @cached_property
+    def _readable_shares(self) -> dict[tuple[Any, ...], float]:
+        return {}
+
     def readable_share(self, column: ColumnSpec) -> float:
         "The share of the cells that make sense in this column."
-        return self.accepted_share(lambda text: read_cell(column, text) is not None)
+        if column.reading not in self._readable_shares:
+            share = self.accepted_share(lambda text: read_cell(column, text) is not None)
+            self._readable_shares[column.reading] = share
+        return self._readable_shares[column.reading]
 
     def mostly_accepted(self, accept: Callable[[str], object], enough: float = MIN_READABLE_SHARE) -> bool:
         "Does `accept` take enough of the cells? It stops looking when it cannot any more."
@@ -131,11 +138,15 @@ def _have_digits(markers: frozenset[str]) -> bool:
 
 def _folded(cells: Iterable[Any], markers: frozenset[str]) -> list[str]:
     "The cells in the form in which they are looked up among the markers."
-    digits = _have_digits(markers)
+    digits, longest = _have_digits(markers), max(map(len, markers), default=0)
 
     def word(cell: Any) -> str:
         text = cell.strip() if isinstance(cell, str) else as_text(to_python(cell))
-        return text if not digits and text[:1].isdecimal() else normalise_text(text)
+        if not digits and text[:1].isdecimal():
+            return text
+        # A plain text with single blanks is as long as its folded form: too long a one is no marker.
+        long = len(text) > longest and text.isascii() and text.isprintable() and "  " not in text
+        return text if long else normalise_text(text)
 
     return [word(cell) for cell in cells]
 

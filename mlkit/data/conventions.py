@@ -85,8 +85,9 @@ def with_file_decimal(
     found: dict[str, list[str]] = {}
     for name in [*open_ones, *commas, *(series.keys() - {column.name for column in columns})]:
         found[name] = _marks([*_cells_with(series[name], ".,")][:500])
-    comma = any("," in marks and "." not in marks for marks in found.values())
-    if not comma or any("." in marks for marks in found.values()):
+        if "." in found[name]:
+            return columns
+    if not any("," in marks for marks in found.values()):
         return columns
     follow = {name for name in open_ones if not found[name] and _cells_with(series[name], ".,")}
     return tuple(replace(each, decimal=",") if each.name in follow else each for each in columns)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from .column_reader import read_column
+from .column_reader import read_values
 from .column_spec import ColumnSpec
 
 if TYPE_CHECKING:
@@ -23,18 +23,25 @@ __all__ = ['without_equal_columns']
 # %% ../../nbs/data/18_equal_columns.ipynb #b503db58
 def _content_digest(column: ColumnSpec, series: pd.Series) -> str:
     "A digest of what a column says, equal for columns that say the same."
+    import numpy as np
     import pandas as pd
 
-    read: Any = read_column(column, series)
+    values: Any = read_values(column, series)
+    if isinstance(values.dtype, pd.StringDtype):
+        values = values.to_numpy(object)
     groups = column.kind in ("boolean", "category")
-    values: Any
     if groups:
-        values = pd.factorize(read.mask(read == "", None))[0]
-    elif read.dtype == "str":
-        values = pd.util.hash_array(read.to_numpy(object), categorize=False)
-    else:
-        values = read.to_numpy()
+        values, kinds = pd.factorize(values)
+        if kinds.dtype == object and "" in kinds:
+            gap = kinds.tolist().index("")
+            values = np.where(values == gap, -1, values - (values > gap))
+    elif values.dtype == object:
+        values = pd.util.hash_array(values, categorize=False)
     return ("groups" if groups else column.kind) + blake2b(values.tobytes()).hexdigest()
+
+
+def _beginning(series: pd.Series) -> pd.Series:
+    return series if len(series) <= 1000 else series.head(1000)
 
 
 def without_equal_columns(
@@ -43,7 +50,7 @@ def without_equal_columns(
 ) -> tuple[ColumnSpec, ...]:
     "The columns, where those that equal an earlier one are not used."
     begins = {
-        column.name: _content_digest(column, series[column.name].head(1000))
+        column.name: _content_digest(column, _beginning(series[column.name]))
         for column in columns
         if column.use
     }

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .cells import split_numbers
-from .column_reader import cell_array, distinct_cells, read_column
+from .column_reader import cell_array, distinct_cells, read_column, read_values
 from .column_spec import ColumnSpec, read_cell
 from .words import count_words, tokenise_text
 
@@ -144,14 +144,12 @@ def _time_part(moments: pd.Series, part: str) -> pd.Series:
     return pd.Series(np.where(values.isna(), np.nan, np.array(_CYCLES[part])[step]), index=moments.index)
 
 
-def _part_columns(column: ColumnSpec, series: pd.Series) -> list[pd.Series]:
+def _part_columns(column: ColumnSpec, series: pd.Series) -> list[Any]:
     "All parts of a column."
-    import pandas as pd
-
     parts = column.parts or possible_parts(column)
     if column.kind == "date":
         moments = read_column(column, series)
-        return [_time_part(moments, part) for part in parts]
+        return [_time_part(moments, part).to_numpy() for part in parts]
     distinct, positions = distinct_cells(read_column(column, series) if column.kind == "text" else series)
     cells = distinct if column.kind == "text" else [read_cell(column, cell) for cell in distinct]
 
@@ -160,7 +158,7 @@ def _part_columns(column: ColumnSpec, series: pd.Series) -> list[pd.Series]:
             return cell_array([tokenise_text(cell or "") for cell in cells], "str")[positions]
         return cell_array([_part(column, part, cell) for cell in cells], "float32")[positions]
 
-    return [pd.Series(of_each(part), index=series.index) for part in parts]
+    return [of_each(part) for part in parts]
 
 # %% ../../nbs/data/04_model_inputs.ipynb #07d90c2a
 def input_columns(
@@ -169,13 +167,15 @@ def input_columns(
 ) -> dict[str, pd.Series]:  # one column for each of `input_names`
     "The model inputs of a whole column: `input_cell` for all cells at once."
     import numpy as np
+    import pandas as pd
 
-    def small(part: pd.Series) -> pd.Series:
-        if part.dtype == "str":
+    def small(part: Any) -> Any:
+        if isinstance(part.dtype, pd.StringDtype):
             return part
         with np.errstate(over="ignore"):
-            part = part.astype("float32")
-        return part.where(~np.isinf(part))
+            part = np.asarray(part).astype("float32")
+        return np.where(np.isinf(part), np.float32("nan"), part)
 
-    parts = _part_columns(column, series) if possible_parts(column) else [read_column(column, series)]
-    return {name: small(part) for name, part in zip(input_names(column), parts, strict=True)}
+    read = _part_columns(column, series) if possible_parts(column) else [read_values(column, series)]
+    parts = zip(input_names(column), read, strict=True)
+    return {name: pd.Series(small(part), index=series.index, name=column.name) for name, part in parts}

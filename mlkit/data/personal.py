@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -226,7 +226,7 @@ def _is_ip_address(text: str) -> bool:
     from ipaddress import ip_address
 
     try:
-        return bool(ip_address(text)) and not text.isdecimal()
+        return (":" in text or text.count(".") == 3) and bool(ip_address(text))
     except ValueError:
         return False
 
@@ -467,15 +467,15 @@ def infer_personal_kind(
 
 # %% ../../nbs/data/09_personal.ipynb #f5e7c63a
 def find_personal_columns(
-    frame: pd.DataFrame,  # raw cells
+    frame: pd.DataFrame | Mapping[str, pd.Series],  # raw cells
 ) -> dict[str, PersonalFinding]:  # by column
     "The columns that tell about persons, with kind, share of the cells and confidence."
     found = {}
-    for name, cells in zip(map(str, frame), (cells for _, cells in frame.items()), strict=True):
+    for name, cells in ((str(name), cells) for name, cells in frame.items()):
         if finding := recall_fact("personal", cells, name, partial(_assess_cells, name, cells)):
             found[name] = finding
     if any(finding.kind not in USABLE_KINDS and finding.confidence >= SURE for finding in found.values()):
-        places = [name for name in map(str, frame.columns) if _POSITIONS.fullmatch(_words_of(name))]
+        places = [name for name in map(str, frame) if _POSITIONS.fullmatch(_words_of(name))]
         found |= {name: PersonalFinding(COORDINATES, 1.0, 0.5) for name in places if name not in found}
     return found
 
@@ -495,7 +495,7 @@ _POSITIONS = re.compile("lat|lon|lng|latitude|longitude|緯度|経度")
 
 
 def personal_columns(
-    frame: pd.DataFrame,  # raw cells
+    frame: pd.DataFrame | Mapping[str, pd.Series],  # raw cells
     doubtful: bool = False,  # those, too, that hold names and may be those of persons
 ) -> dict[str, str]:  # e-mail, telephone, name, address, card number ... by column
     "The columns that say who somebody is; the name of a product or a city does not."

@@ -33,7 +33,8 @@ def infer_decimal_mark(
     facts: ColumnStats,  # of the column
 ) -> DecimalMark:
     "Infer the decimal mark of a column from its cells."
-    if facts.holds_plain_numbers and any(decimal_mark(text) for text in facts.text_counts):
+    pointed = [text for text in facts.text_counts if "." in text] if facts.holds_plain_numbers else []
+    if facts.holds_plain_numbers and (not pointed or any(map(decimal_mark, pointed))):
         return "."
     marks = Counter({".": 0, ",": 0})
     numbers: list[str] = []
@@ -204,9 +205,9 @@ def infer_number_column(
     "The best reading of a column as numbers."
     if facts.is_typed_number:
         return replace(blank, kind="number", kind_reason=""), 1.0, True
-    decimal = infer_decimal_mark(facts)
-    if decimal == "." and facts.holds_plain_numbers and not any(map(_has_digit, blank.missing)):
-        return replace(blank, kind="number", kind_reason=""), 1.0, True
+    decimal, plain = infer_decimal_mark(facts), replace(blank, kind="number", kind_reason="")
+    if decimal == "." and facts.holds_plain_numbers and not plain.lookups.sentinels:
+        return plain, 1.0, True
     commas = any("," in normalise_width(text) for text in facts.text_counts)
     note = "" if decimal == "." else " with a decimal comma" if commas else " with points between thousands"
     column = with_currency(replace(blank, kind="number", decimal=decimal, kind_reason=note), facts)

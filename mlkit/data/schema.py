@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from ..core.errors import SettingsError, did_you_mean
 from ..core.formatting import format_value
 from .cells import as_text, is_missing, to_python
-from .column_reader import distinct_cells, read_column
+from .column_reader import distinct_cells, read_values
 from .column_spec import KINDS, ColumnKind, ColumnSpec, read_cell
 from .constraints import EPOCH, RowConstraint, days_since_epoch, parse_constraint
 from .dates import parse_date
@@ -411,14 +411,15 @@ def rule_column_specs(
 def unreadable_cells(
     column: ColumnSpec,
     cells: pd.Series,  # raw
-    read: pd.Series,  # their values
+    read: pd.Series | np.ndarray,  # their values
 ) -> np.ndarray:  # True where a cell holds something that the column's kind cannot be
     "Which cells hold something that cannot be read as the column's kind; each distinct one is tried once."
     import numpy as np
+    import pandas as pd
 
-    gone = read.isna().to_numpy()
-    if column.kind not in PARSED_KINDS or not gone.any():
-        return np.zeros(len(cells), dtype=bool)
+    gone = np.asarray(pd.isna(read)) if column.kind in PARSED_KINDS else np.zeros(len(cells), dtype=bool)
+    if not gone.any():
+        return gone
     return gone & evaluate_where(cells, gone, lambda cell: not is_empty_cell(column, cell))
 
 
@@ -442,12 +443,12 @@ def evaluate_where(
 def to_pandera_column(
     column: ColumnSpec,  # from `rule_column_spec`
     cells: pd.Series,  # raw
-) -> tuple[pd.Series, pd.Series]:  # values to compare (numbers; dates in days) or texts; is each readable?
+) -> tuple[Any, np.ndarray]:  # arrays: values to compare (numbers; dates in days) or texts; is each readable?
     "The values of a column in the form that pandera checks, and whether each could be read."
     import pandas as pd
 
-    read = read_column(column, cells)
-    fine = pd.Series(~unreadable_cells(column, cells, read), index=cells.index)
+    values = read_values(column, cells)
+    fine = ~unreadable_cells(column, cells, values)
     if column.kind == "date":
-        read = (read - pd.Timestamp(EPOCH)) / pd.Timedelta(days=1)
-    return read, fine
+        values = ((pd.Series(values) - pd.Timestamp(EPOCH)) / pd.Timedelta(days=1)).to_numpy()
+    return values, fine

@@ -31,14 +31,12 @@ def without_outliers(
     values: np.ndarray,  # sorted, none missing
 ) -> np.ndarray:
     "The numbers without the few that stand far from all others."
-    import numpy as np
-
     few = max(1, len(values) // 1000)
     for turn in (1, -1):
         rising = values if turn == 1 else -values[::-1]
         for place in range(max(1, len(rising) - few), len(rising)) if len(rising) > 20 else ():
             rest, top = rising[:place], rising[place]
-            middle, most = float(np.median(rest)), float(rest[-1])
+            middle, most = float((rest[(place - 1) // 2] + rest[place // 2]) / 2), float(rest[-1])
             ratio = math.log(top / most) > math.log(most / middle) if middle > 0 else True
             if top - most > 3 * (most - rest[0]) and ratio and most > rest[0]:
                 rising = rest
@@ -138,13 +136,14 @@ def infer_rule(
     read: pd.Series,  # the same, read
 ) -> Rule:
     "Infer the rules of a column from its cells in the training rows."
-    known = (read.notna() if read.dtype.kind in "fM" else read != "").to_numpy(bool)
+    values = read.to_numpy() if read.dtype.kind in "fM" else read.to_numpy(object)
+    known = values != "" if values.dtype == object else ~np.isnan(values)
     share = round(0.05 + 2 * (1 - float(known.mean())), 3)
     rule = Rule("" if column.kind in ("empty", "constant") else column.kind, share if share < 1 else None)
     if not known.any():
         return Rule()
     if column.kind == "number":
-        low, high = infer_range(read[known].to_numpy())
+        low, high = infer_range(values[known])
         return replace(rule, low=low, high=high)
     if column.kind == "date":
         first, last = read[known].min(), read[known].max()

@@ -146,10 +146,13 @@ def find_top_code(
     numbers: pd.Series,  # of a column, NaN for missing
 ) -> float | None:  # None: there is none
     "The largest value, where a scale ends there and many rows have it."
-    counts = numbers.value_counts().sort_index()
+    import numpy as np
+
+    cells = numbers.to_numpy()
+    values, counts = np.unique(cells[~np.isnan(cells)], return_counts=True)
     if len(counts) < 2 * _ROWS_BELOW:
         return None
-    top, below = int(counts.iloc[-1]), int(counts.iloc[-1 - _ROWS_BELOW : -1].max())
+    top, below = int(counts[-1]), int(counts[-1 - _ROWS_BELOW : -1].max())
     if top < max(_MIN_TOP_ROWS, _MIN_TOP_SHARE * counts.sum()) or top <= 3 * below:
         return None
-    return float(counts.index[-1])
+    return float(values[-1])

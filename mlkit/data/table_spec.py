@@ -17,7 +17,7 @@ from ..core.errors import DataError, did_you_mean
 from ..core.own_code import OwnCode
 from ..core.own_feature import FeatureKind, OwnFeature
 from .cells import MISSING_MARKERS
-from .column_reader import cells_as_column, read_column
+from .column_reader import cells_as_column, read_column, read_values
 from .column_spec import COLUMN_CHOICES, ColumnSpec, read_cell
 from .model_inputs import input_cell, input_columns, input_kinds, input_names, to_float32
 
@@ -189,7 +189,7 @@ def columns_by_name(frame: pd.DataFrame) -> dict[str, pd.Series]:
     "The columns of a frame by name. DataError: two have the same name."
     names = [str(name) for name in frame.columns]
     _check_distinct_names(names)
-    return {name: frame.iloc[:, position] for position, name in enumerate(names)}
+    return dict(zip(names, (cells for _, cells in frame.items()), strict=True))
 
 
 def _series_of(frame: pd.DataFrame, columns: Iterable[ColumnSpec]) -> dict[str, pd.Series]:
@@ -312,7 +312,7 @@ class TableSpec:
         import pandas as pd
 
         series = _series_of(frame, self.columns)
-        read = {column.name: read_column(column, series[column.name]) for column in self.columns}
+        read = {column.name: read_values(column, series[column.name]) for column in self.columns}
         return pd.DataFrame(read, index=frame.index)
 
     def inputs(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from mlkit.data.cells import (
     parse_boolean,
     to_python,
 )
-from .column_reader import cells_key, read_column, recall_fact
+from .column_reader import known_values, recall_fact
 from .column_spec import ColumnKind, ColumnSpec, DateOrder, read_cell
 from mlkit.data.column_stats import (
     MIN_READABLE_SHARE,
@@ -135,6 +135,8 @@ def _with_words(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
 def _as_date(blank: ColumnSpec, facts: ColumnStats) -> ColumnSpec | None:
     if not _names_a_code(blank.name) and holds_epochs(blank.name, facts.text_counts):
         return replace(blank, kind="date", kind_reason=", counted since 1970")
+    if facts.holds_plain_numbers and not any(len(text) == 8 for text in facts.text_counts):
+        return None  # of plain numbers, those of eight digits alone may be days
     if not facts.mostly_accepted(_is_date, 0.5):
         return None
     column, share = _date_column(blank, facts)
@@ -261,14 +263,15 @@ def _figure(value: Any) -> str:
 
 def _with_counts(column: ColumnSpec, facts: ColumnStats) -> ColumnSpec:
     "The column with the figures of its parsed cells, counted over all rows."
-    read = read_column(column, facts.series).dropna()
+    read = known_values(column, facts.series)
     present, sentinels = len(read), _with_sentinels(column, read)
     if sentinels.missing != column.missing:
-        read = read_column(sentinels, facts.series).dropna()
+        read = known_values(sentinels, facts.series)
     what = f"{column.kind}s{column.kind_reason}"
     if len(read):
         what += f", {_figure(read.min())} to {_figure(read.max())}"
-    limits = sorted(filter(_is_limit, facts.text_counts)) if column.kind == "number" else []
+    texts = [] if column.kind != "number" or facts.holds_plain_numbers else facts.text_counts
+    limits = sorted(filter(_is_limit, texts))
     if limits:
         what += f", {facts.count_accepted(_is_limit):,} of them limits such as {quote_cell(limits[0])}"
     why = f"all {present:,} values are {what}"
@@ -398,13 +401,11 @@ def infer_column(
     "Infer how to read a column from its cells, whatever their order. DataError: there is no such kind."
     more = [normalise_text(marker) for marker in missing]
     name, markers = "" if series.name is None else str(series.name), dict.fromkeys([*MISSING_MARKERS, *more])
-    answers = None if truth is None else cells_key(truth)
-    if truth is not None and answers is None:
-        return _infer_column(series, name, kind, tuple(markers), more, truth)
-    given = name, kind, tuple(markers), answers
-    return recall_fact(
-        "kind", series, given, lambda: _infer_column(series, name, kind, tuple(markers), more, truth)
-    )
+    given = name, kind, tuple(markers)
+    column, undecided = recall_fact("kind", series, given, lambda: _infer_column(series, *given, more, None))
+    if truth is None or not undecided:
+        return column
+    return _infer_column(series, *given, more, truth)[0]
 
 
 def _infer_column(
@@ -414,7 +415,7 @@ def _infer_column(
     markers: tuple[str, ...],  # all of them
     more: list[str],  # those that were asked for
     truth: pd.Series | None,
-) -> ColumnSpec:
+) -> tuple[ColumnSpec, bool]:  # the column, and whether the target would tell if capitals count in it
     import pandas as pd
 
     blank = ColumnSpec(name, cast("ColumnKind", kind or "empty"), missing=markers)
@@ -429,9 +430,13 @@ def _infer_column(
     if column.use and possible_parts(column):
         cells = series if column.kind == "date" else pd.Series([*facts.text_counts], dtype="str")
         column = with_varying_parts(column, cells)
-    if column.kind == "category":
-        column = _with_categories(column, series, truth)
-    return _with_marker_reason(column, facts)
+    undecided = False
+    if (alone := column).kind == "category":
+        column = _with_categories(alone, series, truth)
+        if len(column.categories) < len(facts.text_counts):
+            groups = _spellings(alone, series, None).values()
+            undecided = any(len(group) > 1 and _differ_in_case(group) for group in groups)
+    return _with_marker_reason(column, facts), undecided
 
 
 def infer_kind(

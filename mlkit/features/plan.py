@@ -146,17 +146,18 @@ def plan_number(
     wish: ColumnOverride = NO_OVERRIDE,  # what is wanted otherwise
 ) -> InputPlan:
     "What is done to a number, and why."
-    if values.nunique(dropna=False) == 1:
+    gaps = np.isnan(cells := values.to_numpy())
+    if len(cells) and (gaps.all() or (cells == cells[0]).all()):
         return InputPlan("number", CONSTANT_REASON, models="none")
-    missing, skew, fill = float(values.isna().mean()), skewness(values), float(wish.fill or 0)
+    missing, skew, fill = float(gaps.mean()), skewness(values), float(wish.fill or 0)
     asked = wish.impute not in ("", "auto")
     impute = wish.impute if asked else "mean" if abs(skew) <= MAX_SYMMETRIC_SKEWNESS else "median"
     shape = "evenly spread" if abs(skew) <= MAX_SYMMETRIC_SKEWNESS else f"skewness {skew:.1f}"
     word = f"{fill:g}" if impute == "constant" else IMPUTATION_LABELS[impute]
     how = f"filled with {word}{', as asked,' if asked else f' ({shape})'} and marked"
-    gaps = f"{_format_share(missing)} missing, {how}; " if missing else ""
+    filled = f"{_format_share(missing)} missing, {how}; " if missing else ""
     scale, size = _choose_scaling(values, skew, wish.scale)
-    return InputPlan("number", f"{gaps}{size}", impute, fill, missing > 0, "" if scale == "none" else scale)
+    return InputPlan("number", f"{filled}{size}", impute, fill, missing > 0, "" if scale == "none" else scale)
 
 
 def _choose_scaling(values: pd.Series, skew: float, asked: str) -> tuple[str, str]:
@@ -207,13 +208,14 @@ def plan_category(
     wish: ColumnOverride = NO_OVERRIDE,
 ) -> InputPlan:
     "What is done to a category, and why."
-    if values.nunique() == 1:
+    different, missing = {*(cells := values.tolist())}, cells.count("") / max(1, len(cells))
+    if len(different) == 1:
         return InputPlan("category", CONSTANT_REASON, models="none")
-    missing, asked = float((values == "").mean()), wish.encode not in ("", "auto")
+    asked = wish.encode not in ("", "auto")
     scale = wish.order or ordered_categories(column.categories) or ()
     if wish.encode == "ordinal" or (scale and not asked):
         return _plan_ordered_category(scale, missing, wish)
-    known = values[values != ""].nunique()
+    known = len(different - {""})
     encode = wish.encode if asked else "target" if known > max_categories else "onehot"
     how = "a column for each" if encode == "onehot" else "each replaced by the target's mean in other rows"
     why = ", as asked" if asked else f" (more than {max_categories})" if encode == "target" else ""

@@ -140,8 +140,8 @@ __all__ = ['ViolationMask', 'ParsedColumn', 'with_plain_numbers', 'parse_column'
 def _check_vectorised(
     reader: RowReader, column: ColumnSpec, rule: Rule, cells: pd.Series
 ) -> Iterator[ViolationMask]:
-    values, fine = to_pandera_column(column, cells)
-    sizes, readable = values.to_numpy("float64"), fine.to_numpy()
+    values, readable = to_pandera_column(column, cells)
+    sizes = np.asarray(values, dtype="float64")
     low, high = rule.numeric_limit("low"), rule.numeric_limit("high")
     broken = {"kind": ~readable}
     if rule.missing == 0:
@@ -303,7 +303,9 @@ def _constraint_violations(reader: RowReader, series: dict[str, Any], empty: Any
     found = []
     for constraint in reader.constraints:
         values = {
-            name: to_pandera_column(reader.table[name], series.get(name, empty))[0].to_numpy("float64")
+            name: np.asarray(
+                to_pandera_column(reader.table[name], series.get(name, empty))[0], dtype="float64"
+            )
             for name in constraint.columns
         }
         rows = violation_mask(constraint, values)

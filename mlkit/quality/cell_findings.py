@@ -5,6 +5,7 @@
 # %% ../../nbs/quality/14_cell_findings.ipynb #aa2ab152
 from __future__ import annotations
 
+import re
 import warnings
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from ..core.errors import MLKitWarning
 from ..core.formatting import pluralise
-from ..data.column_reader import is_text_series, read_column
+from ..data.column_reader import is_text_series, read_values
+from ..data.column_stats import raw_counts
 from ..data.conventions import date_order
 from ..data.schema import PARSED_KINDS, unreadable_cells
 from ..data.table_spec import TableSpec
@@ -38,7 +40,7 @@ def unreadable_cell_notes(
         if column.kind not in PARSED_KINDS or column.name not in rows:
             continue
         cells = rows[column.name]
-        wrong = np.flatnonzero(unreadable_cells(column, cells, read_column(column, cells)))
+        wrong = np.flatnonzero(unreadable_cells(column, cells, read_values(column, cells)))
         if len(wrong):
             first = rows.index[wrong[0]] + 1
             notes[column.name] = (
@@ -65,6 +67,7 @@ def warn_of_unreadable_cells(
 # %% ../../nbs/quality/14_cell_findings.ipynb #654bc3b1
 _MARKS = ("-", "/", "[.]")
 _OPEN_DATE = "|".join(rf"\s*[0-9]{{1,2}}{mark}[0-9]{{1,2}}{mark}[0-9]{{2,4}}(?:\s.*)?" for mark in _MARKS)
+_may_be_open_date = re.compile(r"[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{2,4}").search
 _MIN_ORDER_SHARE = 0.02  # of the dates, from which the rarer order is no slip
 
 
@@ -76,6 +79,10 @@ def mixed_date_notes(
     notes = {}
     for column in table.columns:
         if column.kind in PARSED_KINDS or column.name not in rows or not is_text_series(rows[column.name]):
+            continue
+        counts = raw_counts(rows[column.name])
+        dated = sum(count for text, count in counts.items() if _may_be_open_date(text))
+        if dated < max(10, 0.8 * sum(counts.values())):
             continue
         texts = rows[column.name].dropna()
         dates = texts[texts.str.fullmatch(_OPEN_DATE).to_numpy(dtype=bool)]

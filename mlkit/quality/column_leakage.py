@@ -33,8 +33,8 @@ def has_too_few_errors(
     from scipy.stats import binom
 
     guessed_wrong = len(truth) - int(np.bincount(truth).max())
-    if guessed_wrong < 10:
-        return False
+    if guessed_wrong < 10 or errors > 1 + _HONEST_ERROR_SHARE * guessed_wrong:
+        return False  # more than honest columns make on average
     return errors == 0 or bool(
         binom.cdf(errors, len(truth), _HONEST_ERROR_SHARE * guessed_wrong / len(truth)) < chance
     )
@@ -296,11 +296,13 @@ def default_cells(
         return None
     if coded is not None and coded.mean() >= 0.5:
         return coded
-    counts = column.value_counts()
-    if len(counts) < 6:
+    cells = column.to_numpy()
+    sizes = np.unique(cells[~np.isnan(cells)], return_counts=True)[1]
+    if len(sizes) < 6 or sizes.max() < _MIN_DEFAULT_SHARE * len(column):
         return None
+    counts = column.value_counts()
     value = float(counts.index[0])
-    if counts.iloc[0] < _MIN_DEFAULT_SHARE * len(column) or (value != 0 and value != column.min()):
+    if value != 0 and value != column.min():
         return None
     return (column == value).to_numpy()
 

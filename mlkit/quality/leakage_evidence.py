@@ -48,12 +48,18 @@ class AuditData:
     # True where a cell holds a number that is read as not known, such as -999, by column
     sentinel_cells: dict[str, np.ndarray] = field(default_factory=dict)
 
-    # columns as numbers, as far as they were asked for
+    # columns as numbers and whether their cells are filled, as far as they were asked for
     _numbers: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _filled: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_regression(self) -> bool:
         return self.task.type == "regression"
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        "The codes or numbers that occur."
+        return np.unique(self.truth)
 
     @cached_property
     def folds(self) -> list[tuple[np.ndarray, np.ndarray]]:  # positions to learn from, and to judge by
@@ -65,8 +71,11 @@ class AuditData:
 
     def is_filled(self, name: str) -> np.ndarray:
         "True where a cell is filled."
-        column = self.typed[name]
-        return (column.notna() if column.dtype.kind in "fM" else column != "").to_numpy(bool)
+        if name not in self._filled:
+            column = self.typed[name]
+            typed = column.dtype.kind in "fM"
+            self._filled[name] = ~np.isnan(column.to_numpy()) if typed else column.to_numpy(object) != ""
+        return self._filled[name]
 
     def as_numbers(self, name: str) -> np.ndarray:
         "A column as numbers: dates in days, words as codes; NaN where a cell is empty."
@@ -79,7 +88,8 @@ class AuditData:
         if column.dtype.kind == "M":
             column = (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
         elif column.dtype.kind != "f":
-            column = pd.Series(pd.factorize(column, sort=True)[0].astype(float))
+            codes = pd.factorize(column.to_numpy(object), sort=True)[0].astype(float)
+            return np.where(self.is_filled(name), codes, np.nan)
         return np.where(self.is_filled(name), column.to_numpy("float64"), np.nan)
 
 
@@ -124,6 +134,9 @@ AUDIT_METRICS = {  # by task: the metric, its name for people, and what a column
 }
 
 
+_NO_CHOICE = np.random.RandomState(0)  # a tree on one column has nothing to draw; seeding takes its time
+
+
 def predict_with_tree(
     values: np.ndarray,  # features, a row a row
     evidence: AuditData,
@@ -135,20 +148,20 @@ def predict_with_tree(
     rows, distinct = len(values), len(np.unique(values[:, 0])) if values.shape[1] == 1 else 2
     leaf = 2 if distinct < rows / 5 else max(2, rows // 200)
     tree = (DecisionTreeRegressor if evidence.is_regression else DecisionTreeClassifier)(
-        min_samples_leaf=leaf, random_state=0
+        min_samples_leaf=leaf, random_state=0 if values.shape[1] > 1 else _NO_CHOICE
     )
-    classes = np.unique(evidence.truth)
+    classes = evidence.classes
     small = np.ascontiguousarray(values, dtype=np.float32)  # as a tree takes them
     truth = np.asarray(evidence.truth, dtype=float) if evidence.is_regression else evidence.truth
     output = np.zeros(rows if evidence.is_regression else (rows, len(classes)))
     with config_context(skip_parameter_validation=True, assume_finite=True):  # a wide table has many trees
         for learn, judge in evidence.folds:
             tree.fit(small[learn], truth[learn], check_input=False)
+            found = tree.tree_.predict(small[judge])
             if evidence.is_regression:
-                output[judge] = tree.predict(small[judge], check_input=False)
+                output[judge] = found[:, 0]
             else:
-                places = np.ix_(judge, np.searchsorted(classes, tree.classes_))
-                output[places] = tree.predict_proba(small[judge], check_input=False)
+                output[np.ix_(judge, np.searchsorted(classes, tree.classes_))] = found
     return output
 
 
@@ -250,6 +263,8 @@ def candidate_groups(rows: pd.DataFrame, target: str) -> list[str]:
     "Columns whose values may be somebody with several rows, at most three."
     named = [entity.column for entity in find_entity_columns(rows, [target])]
     for name in map(str, rows):
+        if len(named) >= 3:
+            break
         if name == target or rows[name].dtype.kind in "fM" or name in named:
             continue
         values = rows[name].iloc[:2000].nunique()

@@ -16,7 +16,7 @@ import pandas as pd
 from ..core.formatting import pluralise, shorten
 from ..core.theme import BLUE, DARK_VERMILION, GREY, VERMILION
 from ..data.cells import MISSING_MARKERS, is_missing, parse_number
-from ..data.column_reader import dtype_name, is_text_series, read_column
+from ..data.column_reader import dtype_name, is_text_series, known_values
 from ..data.column_spec import ColumnSpec as Declared
 from ..data.column_stats import is_plain_number, raw_counts
 from ..data.personal import infer_personal_kind
@@ -78,7 +78,7 @@ class ColumnProfile:
     @cached_property
     def parsed_values(self) -> pd.Series:
         "The numbers or dates that the cells stand for."
-        return read_column(self.column_spec, self.cells).dropna()
+        return known_values(self.column_spec, self.cells)
 
     @cached_property
     def sorted_values(self) -> Any:  # numpy array

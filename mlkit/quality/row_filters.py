@@ -53,7 +53,7 @@ def exclude_rows(
         while name in aside:
             name += "_"
         aside.insert(place, name, values)
-    return rows[~leaving], aside
+    return rows[~leaving] if leaving.any() else rows, aside
 
 # %% ../../nbs/quality/09_row_filters.ipynb #50500bc1
 DuplicateOption: TypeAlias = Literal["auto", "keep", "drop"]
@@ -70,7 +70,8 @@ def drop_unusable_rows(
         raise DataError("the table has no row; a model needs rows to learn from")
     missing = pd.Series(missing_targets(data[target]), index=data.index)
     repeated = _repeated_rows(data, duplicates) & ~missing
-    kept = data[~missing & ~repeated]
+    gone = missing | repeated
+    kept = data[~gone] if gone.any() else data
     if missing.all():
         raise DataError(
             f"the target '{target}' is missing in all {len(data):,} rows; choose another target or fill it in"

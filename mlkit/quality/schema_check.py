@@ -109,16 +109,16 @@ def _pandera_inputs(
     read, fine = to_pandera_column(column, cells)
     yield "value", read
     yield "readable", fine
-    everywhere = np.ones(len(cells), dtype=bool)
     written = column.kind in WRITTEN_KINDS and "" in column.missing
     if column.kind in PARSED_KINDS:
-        empty = read.isna().to_numpy() & fine.to_numpy()
+        empty = np.isnan(read) & fine
     elif written:
-        empty = (read == "").to_numpy(bool)
+        empty = read.to_numpy(object) == ""
     else:
+        everywhere = np.ones(len(cells), dtype=bool)
         empty = evaluate_where(cells, everywhere, lambda cell: is_empty_cell(column, cell))
         empty |= cells.isna().to_numpy()
-    readable = ~empty & fine.to_numpy()
+    readable = ~empty & fine
     yield "filled", ~empty
     if rule.categories:
         known = allowed_texts(column, rule)
@@ -164,9 +164,8 @@ def _is_suspect(
         low, high = (rule.numeric_limit("low"), rule.numeric_limit("high")) if rule else (None, None)
         if values.dtype.kind != "f" or (low is None and high is None):
             return False
-        numbers = values.to_numpy()
         return bool(
-            (low is not None and (numbers < low).any()) or (high is not None and (numbers > high).any())
+            (low is not None and (values < low).any()) or (high is not None and (values > high).any())
         )
     return not (part == "filled" and rule and rule.missing != 0) and not values.all()
 
@@ -199,7 +198,7 @@ def _numbers(column: ColumnSpec, cells: pd.Series) -> Any:
 
     if column.kind not in PARSED_KINDS:
         return np.full(len(cells), np.nan)
-    return to_pandera_column(column, cells.reset_index(drop=True))[0].to_numpy("float64")
+    return to_pandera_column(column, cells.reset_index(drop=True))[0]
 
 # %% ../../nbs/quality/10_schema_check.ipynb #a9bc2fe0
 def find_violations(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.cells import as_text, normalise_text, to_python
-from ..data.column_reader import is_text_series, read_column
+from ..data.column_reader import distinct_cells, is_text_series, read_column, read_values
 from ..data.column_spec import ColumnSpec, read_cell
 from ..data.column_stats import raw_counts
 from ..data.schema import is_empty_cell, unreadable_cells
@@ -51,7 +51,8 @@ def learn_column_content(
     cells: pd.Series,  # raw cells of a column
 ) -> ColumnContent:
     "Infer the content of a column, a few wrong cells aside."
-    some = cells.iloc[:: max(1, len(cells) // _MAX_SAMPLE_ROWS)].reset_index(drop=True)
+    step = len(cells) // _MAX_SAMPLE_ROWS
+    some = cells.iloc[::step].reset_index(drop=True) if step > 1 else cells
     column = infer_column(some)
     if column.kind not in _PARSED_KINDS and _may_be_parsed(some):
         for kind in ("number", "date"):
@@ -87,10 +88,9 @@ def misfit_mask(
     if cells.dtype.kind in _TYPED:
         return np.zeros(len(cells), dtype=bool)
     if not place.known_words:
-        return unreadable_cells(place.column, cells, read_column(place.column, cells))
-    places, different = pd.factorize(cells)
-    wrong = np.array([*(place.accepts(cell) < 0 for cell in different.tolist()), False], dtype=bool)
-    return wrong[places]
+        return unreadable_cells(place.column, cells, read_values(place.column, cells))
+    different, places = distinct_cells(cells)
+    return np.array([place.accepts(cell) < 0 for cell in different], dtype=bool)[places]
 
 
 def best_shift(

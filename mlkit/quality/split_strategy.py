@@ -171,7 +171,10 @@ def share_of_alike_columns(
 _MOST_CLASSES = 20  # of an answer that may be a person's
 
 
-_NEAR_ALL_ALIKE = 0.6  # of the other columns, where neither the name nor the cells say who somebody is
+_ALIKE = 0.3  # of the other columns, where the name or the cells hint at somebody
+
+
+_NEAR_ALL_ALIKE = 0.6  # likewise, where neither the name nor the cells say who somebody is
 
 
 def detect_unnamed_entity(
@@ -191,17 +194,21 @@ def detect_unnamed_entity(
     values, known = len(counts), sum(counts.values())
     if known < 2 * values or not _comes_again(counts, len(rows)):
         return None
-    who = personal_columns(cells.to_frame()).get(column, "") if dtype_name(cells) == "text" else ""
+    if known > 100 * values:
+        return None
+    who = personal_columns({column: cells}).get(column, "") if dtype_name(cells) == "text" else ""
     hinted = said == "perhaps" or who == "name"
     if not (hinted or who or values >= 20):
         return None
     found = EntityColumn(column, values, known)
     if who in ("e-mail", "telephone"):
-        return found if found.rows_per_value <= 100 else None
+        return found
     if found.rows_per_value > 50 or not (hinted or cells.dtype.kind in "iuf" or dtype_name(cells) == "text"):
         return None
-    alike, fixed = share_of_alike_columns(rows, column, ignore), _has_fixed_answer(rows, column, ignore)
-    return found if (alike >= 0.3 or fixed if hinted else alike >= _NEAR_ALL_ALIKE and fixed) else None
+    if hinted == _has_fixed_answer(rows, column, ignore):
+        return found if hinted else None
+    least = _ALIKE if hinted else _NEAR_ALL_ALIKE
+    return found if share_of_alike_columns(rows, column, ignore) >= least else None
 
 
 def _has_one_target_per_group(
@@ -252,7 +259,8 @@ def _time_column(cells: pd.Series) -> ColumnSpec | None:
     "How the dates of a column are read; None: it holds none."
     if cells.dtype.kind in "bc":
         return None
-    texts = [as_text(to_python(cell)) for cell in cells.dropna().iloc[:: max(1, len(cells) // 30)].tolist()]
+    filled = cells.dropna() if cells.hasnans else cells
+    texts = [as_text(to_python(cell)) for cell in filled.iloc[:: max(1, len(cells) // 30)].tolist()]
     numbers, epochs = cells.dtype.kind in "iuf", holds_epochs(str(cells.name), texts)
     if not texts or (numbers and not epochs):
         return None

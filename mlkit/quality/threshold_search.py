@@ -5,7 +5,9 @@
 # %% ../../nbs/quality/13_threshold_search.ipynb #18f805f3
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 
 import numpy as np
 
@@ -48,10 +50,9 @@ def find_threshold_formulas(
     if len(upper) < _MIN_THRESHOLD_ROWS or min(upper.sum(), (~upper).sum()) < _MIN_THRESHOLD_CLASS_ROWS:
         return
     piece, found = np.random.default_rng(seed).permutation(len(upper))[:300], 0
-    few = numbers[piece]
-    for i, j, sign in _column_pairs(left, dates):
-        value = _combine_columns(few[:, i], few[:, j], sign)
-        if _separated_share(value, upper[piece]) < 0.98:
+    few, some = numbers[piece], upper[piece]
+    for i, j, sign in _promising_pairs(few, some, _column_pairs(left, dates)):
+        if _separated_share(_combine_columns(few[:, i], few[:, j], sign), some) < 0.98:
             continue
         value = _combine_columns(numbers[:, i], numbers[:, j], sign)
         known, alone = np.isfinite(value), max(_separated_share(numbers[:, place], upper) for place in (i, j))
@@ -61,6 +62,28 @@ def find_threshold_formulas(
             yield Formula((min(i, j), max(i, j)), f"'{names[i]}' {sign} '{names[j]}'", share)
             if (found := found + 1) == 3:
                 return
+
+
+_PAIRS_AT_ONCE = 500
+
+
+def _promising_pairs(
+    numbers: np.ndarray,  # one column a number
+    upper: np.ndarray,  # True for the rows of one class
+    pairs: Iterable[tuple[int, int, str]],
+) -> Iterator[tuple[int, int, str]]:  # those that may part the rows, in order
+    "Look at many pairs at once: a border that leaves few rows on the wrong side has most of a class beyond it."
+    for some in iter(partial(lambda them: [*islice(them, _PAIRS_AT_ONCE)], iter(pairs)), []):
+        values = np.array([_combine_columns(numbers[:, i], numbers[:, j], sign) for i, j, sign in some])
+        order = np.argsort(values, axis=1)  # gaps come last
+        known, high = np.take_along_axis(np.isfinite(values), order, 1), upper[order]
+        above, below = np.cumsum(known & high, axis=1), np.cumsum(known & ~high, axis=1)
+        wrong = np.minimum(above + below[:, -1:] - below, below + above[:, -1:] - above).min(1)
+        few = wrong <= _LARGEST_WRONG_SHARE * known.sum(1)
+        yield from (pair for pair, may in zip(some, few, strict=True) if may)
+
+
+_LARGEST_WRONG_SHARE = 0.021  # a little more than the border of a formula may leave
 
 
 def _column_pairs(

@@ -246,7 +246,7 @@ def is_note(
 def _columns_of(above: pd.DataFrame) -> list[list[str]]:
     "The last cells of each column, as text."
     some = above.iloc[-200:]
-    return [_as_texts(some.iloc[:, place]) for place in range(some.shape[1])]
+    return [_as_texts(cells.tolist()) for _, cells in some.items()]
 
 
 def _as_texts(cells: Iterable[object]) -> list[str]:
@@ -274,11 +274,13 @@ def is_footer_row(
         return row[first] not in columns[first]
     if is_note(row[first]) and (len(filled) == 1 or lacking):
         return row[first] not in columns[first]
+    words = [place for place in filled if is_total(row[place]) and row[place] not in columns[place]]
+    if not words and not (len(filled) == 1 and lacking):
+        return False
     numeric = {place for place in filled if _is_numeric(columns[place])}
     odd = [place for place in numeric if not _is_number(row[place]) and not is_missing(row[place])]
     if len(filled) == 1 and lacking and odd and not is_total(row[first]):
         return len(row[first][:200].split()) > 1 or not row[first].isascii()
-    words = [place for place in filled if is_total(row[place]) and row[place] not in columns[place]]
     if not words:
         return False
     far = bool(numeric) and all(_beyond(parse_number(row[place]), columns[place]) for place in numeric)
@@ -294,12 +296,15 @@ def is_sum_row(
     others = [place for place in range(len(row)) if place not in numbers]
     if len(above) < 10 or not numbers or not others:
         return False
-    texts = above.astype("str")
-    if any(row[place].strip() and (texts.iloc[:, place] == row[place]).any() for place in others):
+
+    def texts(place: int) -> pd.Series:
+        return above.iloc[:, place].astype("str")
+
+    if any(row[place].strip() and (texts(place) == row[place]).any() for place in others):
         return False
-    if not any((texts.iloc[:, place].str.strip() != "").all() for place in others):
+    if not any((texts(place).str.strip() != "").all() for place in others):
         return False
-    return all(_is_sum(value, texts.iloc[:, place]) for place, value in numbers.items())
+    return all(_is_sum(value, texts(place)) for place, value in numbers.items())
 
 
 def _is_sum(value: float, column: pd.Series) -> bool:

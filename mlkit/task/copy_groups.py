@@ -5,13 +5,15 @@
 # %% ../../nbs/task/11_copy_groups.ipynb #8b57b135
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ..data.column_reader import is_text_series, plain_floats, recall_table_fact
+from ..data.column_reader import is_text_series, plain_floats, recall_fact, recall_table_fact
 from ..data.column_stats import raw_counts
 from .repeated_rows import find_repeated_rows
 
@@ -22,43 +24,81 @@ __all__ = ['find_near_copies', 'copy_groups']
 _MAX_SPREADS = 10.0  # how far from the rest a number counts
 
 
-def _as_numbers(cells: pd.Series) -> pd.Series | None:
+def _as_numbers(cells: pd.Series) -> np.ndarray | None:
     "The numbers or moments in a column, float64; None: it holds words."
     if cells.dtype.kind in "mM" and not isinstance(cells.dtype, pd.ArrowDtype):
-        return cells.astype("int64").astype("float64").where(cells.notna())
+        return cells.astype("int64").astype("float64").where(cells.notna()).to_numpy()
     if cells.dtype.kind in "iufb":
-        return cells.astype("float64")
+        return cells.astype("float64").to_numpy()
     if cells.dtype.kind in "mM":
         return None
-    if is_text_series(cells) and (plain := plain_floats(cells)) is not None:
-        enough = np.isfinite(plain).sum() >= 0.95 * cells.notna().sum() > 0
-        return pd.Series(plain, index=cells.index) if enough else None
+    if is_text_series(cells):
+        if (plain := plain_floats(cells)) is not None:
+            finite = int(np.isfinite(plain).sum())
+            return (
+                plain if finite and (finite == len(plain) or finite >= 0.95 * cells.notna().sum()) else None
+            )
+        counts = raw_counts(cells)
+        possible = sum(count for text, count in counts.items() if _may_be_number(text))
+        if possible < 0.95 * sum(counts.values()):
+            return None
     known = int(cells.notna().sum())
     codes, different = pd.factorize(cells.astype("str"))  # each text is read once
     texts = pd.Series(different, dtype="str")
     for text in (texts, texts.str.replace(",", ".", regex=False)):
         numbers = np.append(pd.to_numeric(text, errors="coerce").to_numpy(dtype="float64"), np.nan)[codes]
         if known and (~np.isnan(numbers)).sum() >= 0.95 * known:
-            return pd.Series(numbers, index=cells.index)
+            return numbers
     return None
 
 
-def _coordinate(cells: pd.Series) -> np.ndarray:  # float64, one a row
-    "A column as one coordinate of its rows."
-    numbers = _as_numbers(cells)
-    if numbers is None:
-        codes, different = pd.factorize(cells.astype("str"), use_na_sentinel=False)
+_may_be_number = re.compile(r"\d|inf", re.IGNORECASE).search
+_FEW_ROWS = 10_000  # below, looking for equal texts takes longer than it saves
+
+
+def _word_coordinate(cells: pd.Series) -> np.ndarray:
+    "Words as numbers that have nothing to do with each other."
+    texts = cells if cells.dtype == "str" else cells.astype("str")
+    if len(texts) < _FEW_ROWS:
+        keys = pd.util.hash_array(texts.to_numpy(object), categorize=False)
+    else:
+        codes, different = pd.factorize(texts, use_na_sentinel=False)
         keys = pd.util.hash_array(np.asarray(different, dtype=object), categorize=False)[codes]
-        return (keys >> np.uint64(11)).astype("float64") / 2**52
-    values = numbers.to_numpy()
+    return (keys >> np.uint64(11)).astype("float64") / 2**52
+
+
+def _number_coordinates(values: np.ndarray) -> np.ndarray:  # float64, a column a column
+    "Numbers in units of their columns' spreads."
     values = np.where(np.abs(values) < 1e38, values, np.nan)
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return np.zeros(len(values))
-    low, high = np.quantile(known, [0.05, 0.95])
-    spread = (high - low) / 3.3 or float(known.std()) or 1.0  # 3.3: of a normal distribution
-    place = np.clip((values - low) / spread, -_MAX_SPREADS, _MAX_SPREADS)
-    return np.where(np.isfinite(place), place, 0.7 * _MAX_SPREADS)
+    ordered, counts = np.sort(values, axis=0), np.isfinite(values).sum(0)  # what is missing comes last
+    low, high = np.zeros((2, values.shape[1]))
+    for count in np.unique(counts[counts > 0]):
+        same = counts == count
+        low[same], high[same] = np.quantile(ordered[:count, same], [0.05, 0.95], axis=0)
+    spread = (high - low) / 3.3  # 3.3: of a normal distribution
+    for place in np.flatnonzero(spread == 0):
+        known = values[np.isfinite(values[:, place]), place]
+        spread[place] = (float(known.std()) if len(known) else 0.0) or 1.0
+    places = np.clip((values - low) / spread, -_MAX_SPREADS, _MAX_SPREADS)
+    return np.where(np.isfinite(places), places, np.where(counts > 0, 0.7 * _MAX_SPREADS, 0.0))
+
+
+_CELLS_AT_ONCE = 2_000_000
+
+
+def _coordinates(rows: pd.DataFrame) -> np.ndarray:  # float64, a column a column
+    "Each column as one coordinate of the rows."
+    points, numbers = np.empty((len(rows), rows.shape[1])), dict[int, np.ndarray]()
+    most = max(1, _CELLS_AT_ONCE // max(1, len(rows)))
+    for place, (_, cells) in enumerate(rows.items()):
+        if (found := _as_numbers(cells)) is None:
+            points[:, place] = recall_fact("coordinate", cells, "", partial(_word_coordinate, cells))
+        else:
+            numbers[place] = found
+        if len(numbers) == most or (numbers and place == rows.shape[1] - 1):
+            points[:, [*numbers]] = _number_coordinates(np.column_stack([*numbers.values()]))
+            numbers.clear()
+    return points
 
 # %% ../../nbs/task/11_copy_groups.ipynb #9859e244
 _NEIGHBOURS = 100  # to look at; copies of one row are found up to half of them
@@ -141,7 +181,7 @@ def find_near_copies(
 
     if len(rows) < 30 or rows.shape[1] < 2:
         return None
-    points = np.column_stack([_coordinate(cells) for _, cells in rows.items()])
+    points = _coordinates(rows)
     points, same = _different_points(points[:, points.std(0) > 0])
     if len(points) < 30 or points.shape[1] < 2:
         return None
@@ -170,10 +210,12 @@ def find_near_copies(
 # %% ../../nbs/task/11_copy_groups.ipynb #97202bd1
 def _numbers_rows(cells: pd.Series) -> bool:
     "Is every value another one, and neither a measurement nor a date?"
-    if cells.dtype.kind in "Mmbc" or len(cells) < 2 or cells.isna().any():
+    if cells.dtype.kind in "Mmbc" or len(cells) < 2:
         return False
     if is_text_series(cells):
-        return len(raw_counts(cells)) == len(cells)
+        return len(raw_counts(cells)) == len(cells)  # gaps are not counted
+    if cells.isna().any():
+        return False
     if cells.dtype.kind == "f" and not (cells % 1 == 0).all():
         return False
     return bool(cells.astype("str").is_unique if cells.dtype == object else cells.is_unique)
@@ -182,7 +224,10 @@ def _numbers_rows(cells: pd.Series) -> bool:
 def _are_measured(cells: pd.Series) -> bool:
     "Are these numbers with digits behind the point, however they are written?"
     numbers = _as_numbers(cells)
-    return numbers is not None and bool((numbers.dropna() % 1 != 0).any())
+    if numbers is None:
+        return False
+    with np.errstate(invalid="ignore"):
+        return bool((numbers[~np.isnan(numbers)] % 1 != 0).any())
 
 
 def copy_groups(

@@ -18,8 +18,12 @@ __all__ = ['DEPENDENCE_FACTOR', 'RowOrigin', 'hash_column', 'hash_cells', 'Repea
 
 # %% ../../nbs/task/10_repeated_rows.ipynb #b53bb150
 def _hash(cells: pd.Series) -> np.ndarray:
-    if is_text_series(cells) and len(cells) < _FEW_ROWS and not cells.hasnans:
-        return pd.util.hash_array(np.array(cells.tolist(), dtype=object), categorize=False)
+    if cells.dtype.kind in "iufb" and isinstance(cells.dtype, np.dtype):
+        return pd.util.hash_array(cells.to_numpy())
+    if is_text_series(cells) and len(cells) < _FEW_ROWS:
+        texts = cells.tolist()
+        if all(isinstance(text, str) for text in texts):
+            return pd.util.hash_array(np.array(texts, dtype=object), categorize=False)
     return pd.util.hash_pandas_object(cells, index=False).to_numpy()
 
 

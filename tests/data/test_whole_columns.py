@@ -115,6 +115,9 @@ def test_what_is_known_of_a_column_goes_with_its_cells_and_with_nothing_else():
     texts.iloc[0] = "mine"
     assert read_column(ColumnSpec("x", "text"), cells).iloc[0] == "0.000"
     assert infer_column(cells.rename("code")).kind == "number" and infer_column(cells.rename("y")).name == "y"
+    before = cells_key(cells)
+    cells.iloc[0] = "changed in place"
+    assert cells_key(cells) != before == cells_key(again)
 
 
 @given(

@@ -8,6 +8,7 @@ from mlkit import fit
 from mlkit.data.type_inference import infer_table_spec
 from mlkit.quality.leakage import audit_leakage
 from mlkit.quality.splitting import split_train_test
+from mlkit.quality.threshold_search import find_threshold_formulas
 from mlkit.task.problem import Problem
 from mlkit.task.score_summary import describe_verdict, read_score_summary
 from mlkit.task.task_inference import make_task
@@ -54,6 +55,21 @@ def test_honest_pairs_are_none(seed):
     assert leaking_columns(codes.assign(y=random.random(300) < 0.4)) == [], "many values, few rows"
     rare = codes.assign(y=["yes"] * 8 + ["no"] * 292)
     assert leaking_columns(rare) == []
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.1])
+@pytest.mark.parametrize("sign", "+−×/")
+def test_a_threshold_on_two_of_many_numbers_is_found(sign, gaps):
+    random = np.random.default_rng(1)
+    numbers = random.uniform(1, 9, (400, 12))
+    left, right = numbers[:, 3], numbers[:, 8]
+    made = {"+": left + right, "−": left - right, "×": left * right, "/": left / right}[sign]
+    upper = made > np.median(made)
+    numbers[random.random(numbers.shape) < gaps] = np.nan
+    names = [f"c{place}" for place in range(12)]
+    assert (3, 8) in [formula.columns for formula in find_threshold_formulas(upper, numbers, names)]
+    mixed = random.permutation(upper)
+    assert not [*find_threshold_formulas(mixed, numbers, names)]
 
 
 def test_a_perfect_score_is_doubted():
