@@ -147,9 +147,7 @@ _TITLED_NAME = re.compile(
     r"(?:Mr|Mrs|Ms|Miss|Dr|Prof)\b\.? [^\W\d_a-z][^\W\d_]+(?: [^\W\d_a-z][^\W\d_]+){0,2}"
 )
 _PERSON_NAME = re.compile(r"[^\W\d_]+(?:[ .,'’・()\"-]+[^\W\d_]+){0,9}[.)\"]*")
-_FULL_NAME = re.compile(
-    r"[^\W\d_a-z][^\W\d_]*(?:[ .,'’・-]{1,2}[^\W\d_a-z][^\W\d_]*){1,4}\.?"
-)  # words with capitals
+_FULL_NAME = re.compile(r"[^\W\d_a-z][^\W\d_]*(?:[ .,'’・-]{1,2}[^\W\d_a-z][^\W\d_]*){1,4}\.?")
 
 
 def _is_frequent_name(text: str) -> bool:
@@ -192,8 +190,6 @@ _PROFILE = re.compile(
     r"|qiita|note|pinterest|youtube|medium|vk|weibo|ameblo|t)\.(?:com|net|jp|me)/[^\s/?]\S*", re.IGNORECASE,
 )  # fmt: skip
 _ADDRESS_OF_PAGE = re.compile(r"(?:https?://)?[\w-]+(?:\.[\w-]+)+/\S*")
-
-
 _PAIR = re.compile(r"\(?[-+]?\d{1,2}\.\d{2,15}, ?[-+]?\d{1,3}\.\d{2,15}\)?")
 
 
@@ -374,6 +370,8 @@ class PersonalFinding(NamedTuple):
 
 
 SURE = 0.6
+_SHORT_NUMBER = re.compile(r"[-+]?[0-9]{0,8}(?:\.[0-9]{0,20})?")  # it has no form that tells of a person
+_POSITIONS = re.compile("lat|lon|lng|latitude|longitude|緯度|経度")
 
 
 def _share(texts: list[str], test: Callable[[str], object], above: float = -1.0) -> float:
@@ -403,9 +401,6 @@ def assess_personal(
         if share > kind.share and not (kind.of_persons and of_thing) and _tells_by_itself(kind.kind, texts):
             return PersonalFinding(kind.kind, share, 0.9 * share)
     return _assess_name(words, texts, of_thing) or _assess_note(texts)
-
-
-_SHORT_NUMBER = re.compile(r"[-+]?[0-9]{0,8}(?:\.[0-9]{0,20})?")  # no form says more of a person than this
 
 
 def _names_personal(words: str) -> bool:
@@ -489,9 +484,6 @@ def _assess_cells(name: str, cells: pd.Series) -> PersonalFinding | None:
     texts = [text for text in map(_plain_text, first_cells(cells)[:200]) if not is_missing(text)]
     finding = assess_personal(name, texts)
     return None if finding and is_fraction and finding.kind != COORDINATES else finding
-
-
-_POSITIONS = re.compile("lat|lon|lng|latitude|longitude|緯度|経度")
 
 
 def personal_columns(

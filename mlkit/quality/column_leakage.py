@@ -57,7 +57,6 @@ def separate_classes(
 # %% ../../nbs/quality/05_column_leakage.ipynb #1dfbf612
 def describe_class_match(
     name: str,  # of the column
-    output: np.ndarray,  # what it predicts alone
     evidence: AuditData,
 ) -> str:  # how often it is right, in words; nothing: it does not name the class
     "Does a column tell the class, but for slips?"
@@ -71,7 +70,8 @@ def describe_class_match(
     if name in evidence.text_columns or (
         distinct <= rows / 5 if words else distinct <= 2 * len(np.unique(truth))
     ):
-        errors, sharp, chance = int((output[known].argmax(1) != truth).sum()), True, 0.1
+        meant = evidence.predict_by(name)[known].argmax(1)
+        errors, sharp, chance = int((meant != truth).sum()), True, 0.1
     elif words:
         return ""
     else:
@@ -114,7 +114,6 @@ MIN_CONCORDANCE = 0.999  # share of pairs in step from which a column is the ans
 
 def describe_number_match(
     name: str,  # of the column
-    output: np.ndarray,  # what it predicts alone
     evidence: AuditData,
 ) -> str:  # how well, in words; nothing: it is not the answer
     "Is a column the answer in another unit, rounded, in classes, or bent?"
@@ -122,7 +121,7 @@ def describe_number_match(
     answers = evidence.truth[known]
     if len(answers) < max(30, 0.2 * len(known)) or np.ptp(answers) == 0:
         return ""
-    r2 = score_output("r2", answers, output[known])
+    r2 = score_output("r2", answers, evidence.predict_by(name)[known])
     if r2 >= 0.995:
         return f"with an R² of {r2:.4f}"
     if name in evidence.text_columns:
@@ -153,14 +152,11 @@ def _has_sharp_borders(values: np.ndarray, answers: np.ndarray) -> bool:
     )
 
 # %% ../../nbs/quality/05_column_leakage.ipynb #51dab64e
-def find_single_column_leaks(
-    outputs: dict[str, np.ndarray],  # from `predict_by_single_columns`
-    evidence: AuditData,
-) -> Iterator[Leak]:
+def find_single_column_leaks(evidence: AuditData) -> Iterator[Leak]:
     "Columns that are the answer under another name."
     says = describe_number_match if evidence.is_regression else describe_class_match
-    for name, output in outputs.items():
-        if how := says(name, output, evidence):
+    for name in map(str, evidence.typed):
+        if how := says(name, evidence):
             yield Leak(
                 "alone",
                 [name],

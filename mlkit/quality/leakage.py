@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,9 @@ from mlkit.quality.column_leakage import (
     find_single_column_leaks,
 )
 from mlkit.quality.leakage_evidence import (
+    AuditData,
     Leak,
     make_audit_data,
-    predict_by_single_columns,
     score_single_columns,
     without_known_columns,
 )
@@ -46,13 +47,20 @@ class LeakageAudit:
     "The findings of a leakage audit."
 
     leaks: list[Leak] = field(default_factory=list)
-    column_scores: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["column", "score"]))
+    evidence: AuditData | None = None  # what it looked at
     is_copied_test_row: np.ndarray = field(
         default_factory=lambda: np.zeros(0, dtype=bool)
     )  # True: a test row that is a copy
     identifier_columns: list[str] = field(
         default_factory=list
     )  # columns that name a row and were left out by reading
+
+    @cached_property
+    def column_scores(self) -> pd.DataFrame:  # column, score; the strongest first
+        "How well each column alone tells the target; found when it is asked for."
+        if self.evidence is None:
+            return pd.DataFrame(columns=["column", "score"])
+        return score_single_columns(self.evidence)
 
     @property
     def leaking_columns(self) -> list[str]:
@@ -92,8 +100,7 @@ def audit_leakage(
     kept = parse_known_columns(known, train) | ({way.column} if way.method == "group" else set())
     kept |= {subject.strip()} & {*map(str, train)}
     evidence = make_audit_data(table, train, task)
-    outputs = predict_by_single_columns(evidence)
-    leaks = [leak for leak in find_single_column_leaks(outputs, evidence) if leak.columns[0] not in kept]
+    leaks = [leak for leak in find_single_column_leaks(evidence) if leak.columns[0] not in kept]
     rows = pd.concat([train, test])
     rows = rows.iloc[np.argsort(rows.index.to_numpy(), kind="stable")]
     for search in (
@@ -114,7 +121,7 @@ def audit_leakage(
         *find_time_leaks(rows, task, way),
     ]
     names = [column.name for column in table.columns if column.kind == "identifier"]
-    return LeakageAudit(leaks, score_single_columns(outputs, evidence), copies, names)
+    return LeakageAudit(leaks, evidence, copies, names)
 
 
 def _copied_rows_leak(copies: np.ndarray) -> list[Leak]:

@@ -21,8 +21,8 @@ from ..task.task import Task, encode_target, score_output, target_values
 
 # %% auto #0
 __all__ = ['MAX_AUDIT_ROWS', 'AUDIT_METRICS', 'ROW_OFFSETS', 'Leak', 'AuditData', 'make_audit_data', 'predict_with_tree',
-           'add_absent_classes', 'predict_by_single_columns', 'score_single_columns', 'majority_class_by_value',
-           'row_orders', 'candidate_groups', 'describe_row_offset', 'second_largest_class', 'without_known_columns']
+           'add_absent_classes', 'score_single_columns', 'majority_class_by_value', 'row_orders', 'candidate_groups',
+           'describe_row_offset', 'second_largest_class', 'without_known_columns']
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #7d6b8114
 MAX_AUDIT_ROWS = 5_000  # rows are enough to see a leak
@@ -51,6 +51,7 @@ class AuditData:
     # columns as numbers and whether their cells are filled, as far as they were asked for
     _numbers: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
     _filled: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _predictions: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_regression(self) -> bool:
@@ -76,6 +77,12 @@ class AuditData:
             typed = column.dtype.kind in "fM"
             self._filled[name] = ~np.isnan(column.to_numpy()) if typed else column.to_numpy(object) != ""
         return self._filled[name]
+
+    def predict_by(self, name: str) -> np.ndarray:
+        "What a column alone predicts: probabilities or numbers, from folds that did not hold the row."
+        if name not in self._predictions:
+            self._predictions[name] = _predict_by_column(name, self)
+        return self._predictions[name]
 
     def as_numbers(self, name: str) -> np.ndarray:
         "A column as numbers: dates in days, words as codes; NaN where a cell is empty."
@@ -187,32 +194,20 @@ def _word_indicators(
         return np.zeros((len(texts), 1))  # no word is in five rows
 
 
-def predict_by_single_columns(evidence: AuditData) -> dict[str, np.ndarray]:  # by column
-    "Predict the target by each column alone; missing is a value like any other."
-
-    def features(name: str) -> np.ndarray:
-        if name in evidence.text_columns:
-            return _word_indicators(evidence.typed[name])
-        return np.nan_to_num(evidence.as_numbers(name), nan=-1e18).reshape(-1, 1)
-
-    return {
-        name: add_absent_classes(predict_with_tree(features(name), evidence), evidence)
-        for name in map(str, evidence.typed)
-    }
+def _predict_by_column(name: str, evidence: AuditData) -> np.ndarray:
+    "Missing is a value like any other."
+    if name in evidence.text_columns:
+        features = _word_indicators(evidence.typed[name])
+    else:
+        features = np.nan_to_num(evidence.as_numbers(name), nan=-1e18).reshape(-1, 1)
+    return add_absent_classes(predict_with_tree(features, evidence), evidence)
 
 
-def score_single_columns(
-    outputs: dict[str, np.ndarray],  # from `predict_by_single_columns`
-    evidence: AuditData,
-) -> pd.DataFrame:  # column, score; the strongest first
-    "Score the predictions of each column alone."
-    metric = AUDIT_METRICS[evidence.task.type][0]
-    scores = pd.DataFrame(
-        {
-            "column": [*outputs],
-            "score": [score_output(metric, evidence.truth, output) for output in outputs.values()],
-        }
-    )
+def score_single_columns(evidence: AuditData) -> pd.DataFrame:  # column, score; the strongest first
+    "Score what each column alone predicts."
+    metric, names = AUDIT_METRICS[evidence.task.type][0], [*map(str, evidence.typed)]
+    found = [score_output(metric, evidence.truth, evidence.predict_by(name)) for name in names]
+    scores = pd.DataFrame({"column": names, "score": found})
     return scores.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 # %% ../../nbs/quality/04_leakage_evidence.ipynb #0fd8d2d5

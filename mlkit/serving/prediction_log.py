@@ -222,19 +222,7 @@ class ShadowRecord(NamedTuple):
 LogRecord = PredictionRecord | FeedbackRecord | ShadowRecord
 
 
-class _EncodedRecord(NamedTuple):
-    "A record as the row of its table, made while the record was at hand."
-
-    kind: type[Any]  # of the record
-    time: float
-    row: tuple[Any, ...]
-
-
-def _encoded(record: LogRecord, most: int) -> _EncodedRecord:
-    return _EncodedRecord(type(record), record.time, record.to_row(most))
-
-
-RecordWriter = Callable[[Engine, Sequence[Any], int], None]  # as `write_records`
+RecordWriter = Callable[[Engine, Sequence[LogRecord], int], None]  # as `write_records`
 
 
 def _output_json(prediction: dict[str, Any]) -> str:
@@ -266,15 +254,14 @@ _TABLES = (
 
 def write_records(
     engine: Engine,
-    waiting: Sequence[LogRecord | _EncodedRecord],
+    waiting: Sequence[LogRecord],
     most: int = 1_000,  # characters of a text
 ) -> None:
     "Insert rows, all of them or none. SQLAlchemyError: the database does not take them now."
     mark = "?" if engine.dialect.name == "sqlite" else "%s"
-    encoded = [each if type(each) is _EncodedRecord else _encoded(each, most) for each in waiting]
     with engine.begin() as connection:
         for table, kind in _TABLES:
-            rows = [each.row for each in encoded if each.kind is kind]
+            rows = [each.to_row(most) for each in waiting if type(each) is kind]
             names = [column.name for column in table.columns if column.name != "number"]
             into, group = f"{table.name} ({', '.join(names)})", f"({', '.join([mark] * len(names))})"
             for start in range(0, len(rows), _INSERT_ROWS):
@@ -360,9 +347,8 @@ class PredictionLog:
     ):
         self.address, self.limits, self.durable = address, limits or LogLimits(), durable
         self.interval, self._write, self._prefix = interval, write, prefix
-        self._encodes = write is write_records  # at once; another writer needs the records themselves
-        self.queue: deque[tuple[list[Any], int]] = deque()  # records of a request, and its bytes
-        self.in_flight: list[Any] = []  # records out of the queue, not yet written
+        self.queue: deque[tuple[list[LogRecord], int]] = deque()  # records of a request, and its bytes
+        self.in_flight: list[LogRecord] = []  # out of the queue, not yet written
         self.added = self.written = self.expired = 0  # rows
         self.pending_bytes = self._bytes_in_flight = self._reserved_rows = self._reserved_bytes = 0
         self.problem, self.last_progress = "", time.monotonic()
@@ -406,7 +392,7 @@ class PredictionLog:
 
     def add(self, rows: Iterable[LogRecord], size: int = 0) -> None:  # bytes of the request
         "Queue rows to be written soon."
-        records = [_encoded(row, self.limits.cell) for row in rows] if self._encodes else list(rows)
+        records = list(rows)
         with self._lock:
             if self.pending_count == 0:
                 self.last_progress = time.monotonic()
