@@ -99,12 +99,20 @@ def count_values(
     return counts[counts > 0]
 
 
+def _holds_numbers(series: pd.Series) -> bool:
+    import numpy as np
+
+    return series.dtype.kind in "iuf" and isinstance(series.dtype, np.dtype)
+
+
 def count_cells(
     series: pd.Series,  # raw cells
 ) -> dict[Any, int]:  # counts by cell, the commonest first; gaps are left out
     "The same as a dictionary, which is sooner made where the column is short."
     if len(series) <= _MAX_SAMPLED_CELLS and is_text_series(series):
         return dict(Counter(cell for cell in series.tolist() if isinstance(cell, str)).most_common())
+    if len(series) <= _MAX_SAMPLED_CELLS and _holds_numbers(series):
+        return dict(Counter(series.dropna().tolist()).most_common())
     counts = count_values(series)
     return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
 
@@ -190,6 +198,21 @@ def _text_stats(series: pd.Series, markers: frozenset[str]) -> ColumnStats:
     return ColumnStats(series, len(series), texts.total(), different, dict(texts), dict(nothing))
 
 
+def _number_stats(series: pd.Series) -> ColumnStats:
+    "The same for numbers."
+    import numpy as np
+    import pandas as pd
+
+    counts = count_cells(series)
+    chosen, texts = [*counts], Counter[str]()
+    if len(chosen) > _MAX_SAMPLED_NUMBERS:
+        keys = pd.util.hash_array(np.array(chosen, dtype=series.to_numpy().dtype), categorize=False)
+        chosen = [chosen[place] for place in np.argsort(keys, kind="stable")[:_MAX_SAMPLED_NUMBERS]]
+    for cell in chosen:
+        texts[as_text(cell)] += counts[cell]
+    return ColumnStats(series, len(series), sum(counts.values()), len(counts), dict(texts), {})
+
+
 def compute_column_stats(
     series: pd.Series,  # raw cells
     markers: frozenset[str],  # what stands for nothing, folded
@@ -197,6 +220,8 @@ def compute_column_stats(
     "Look at all cells of a column, and closely at a sample of the different ones."
     if len(series) <= _MAX_SAMPLED_CELLS and is_text_series(series):
         return _text_stats(series, markers)
+    if len(series) <= _MAX_SAMPLED_CELLS and _holds_numbers(series):
+        return _number_stats(series)
     quick, others = _fast_numbers(series, markers)
     (counts, nothing), (_, more) = _counted(count_values(quick), markers), _counted(others, markers)
     texts: Counter[str] = Counter()

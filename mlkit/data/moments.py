@@ -80,6 +80,8 @@ def holds_epochs(
 ) -> bool:
     "Are the numbers of a column moments since 1970?"
     texts = [*texts]
+    if any(0 != float(text) < _RANGE[0] for text in texts if _is_number(text)):
+        return False  # sooner said of most columns
     numbers = [float(text) for text in texts if _is_number(text)]
     if len(numbers) < max(3, 0.98 * len(texts)):
         return False

@@ -5,7 +5,9 @@
 # %% ../../nbs/quality/05_column_leakage.ipynb #8e69fecc
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -43,14 +45,18 @@ def has_too_few_errors(
 def separate_classes(
     values: np.ndarray,  # numbers, none missing
     truth: np.ndarray,  # codes
+    few: Callable[[int], bool] = lambda wrong: (
+        True
+    ),  # are so many rows on the wrong side few enough to go on?
 ) -> tuple[int, bool]:  # rows on the wrong side; is every border sharp, or every class a heap of its own?
     "Measure how well the classes lie one after the other in a sorted column."
     medians = {code: float(np.median(values[truth == code])) for code in np.unique(truth)}
-    order, wrong, sharp = sorted(medians, key=lambda code: (medians[code], code)), 0, True
-    for lower, upper in zip(order, order[1:], strict=False):
-        both = np.isin(truth, (lower, upper))
-        wrong += find_border(values[both], truth[both] == upper)[1]
-        sharp = sharp and is_sharp_border(values[both], truth[both] == upper)
+    order = sorted(medians, key=lambda code: (medians[code], code))
+    pairs = [(np.isin(truth, pair), pair[1]) for pair in pairwise(order)]
+    wrong = sum(find_border(values[both], truth[both] == upper)[1] for both, upper in pairs)
+    if not few(wrong):
+        return wrong, False
+    sharp = all(is_sharp_border(values[both], truth[both] == upper) for both, upper in pairs)
     inside = sum(float(np.var(values[truth == code])) * np.mean(truth == code) for code in order)
     return wrong, sharp or inside <= 0.03 * float(np.var(values))
 
@@ -75,7 +81,10 @@ def describe_class_match(
     elif words:
         return ""
     else:
-        (errors, sharp), chance = separate_classes(values, truth), 1e-3
+        chance = 1e-3
+        errors, sharp = separate_classes(
+            values, truth, partial(has_too_few_errors, truth=truth, chance=chance)
+        )
     return (
         f"in {1 - errors / rows:.1%} of the {rows:,} rows"
         if sharp and has_too_few_errors(errors, truth, chance)

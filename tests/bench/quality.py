@@ -140,6 +140,21 @@ def tables(folder: Path | None) -> Iterator[tuple[str, pd.DataFrame, str]]:
         yield name, load_example(name), target
     for package, name, target in REAL:
         yield name, from_r(package, name), target
+    yield "long", made(500_000, 26), "answer"
+    yield "wide", made(1_500, 1_996), "answer"
+
+
+def made(rows: int, numbers: int) -> pd.DataFrame:
+    """A table of chance; the answer depends on a product, a category, and ten numbers."""
+    chance = np.random.default_rng(0)
+    frame = pd.DataFrame(chance.normal(size=(rows, numbers)).round(4)).add_prefix("x")
+    frame = frame.assign(**{f"c{place}": chance.choice(list("abcdefgh"), rows) for place in range(4)})
+    signal = (
+        2 * frame.x0 * frame.x1
+        + 2 * (frame.c0 == "a")
+        + frame[[f"x{place}" for place in range(2, 12)]].sum(axis=1) / 2
+    )
+    return frame.assign(answer=np.where(signal + chance.normal(size=rows) > 0, "yes", "no"))
 
 
 def from_r(package: str, name: str) -> pd.DataFrame:
