@@ -194,8 +194,9 @@ def encode_fold(
     if (place, wants, most) in data.encoded_folds:
         return data.encoded_folds[place, wants, most]
     learn, unseen = data.folds[place]
-    learn = sample_rows(learn, most, 2) if most else learn
+    # The same rows for every family, however few it learned from: an ensemble is judged on them too.
     known, encoder = sample_rows(learn, TRAIN_SAMPLE_ROWS, place), make_encoder(data.plan, wants, data.task)
+    learn = sample_rows(learn, most, 2) if most else learn
     learned = encoder.fit_transform(data.inputs.iloc[learn], data.truth[learn])
     views = [encoder.transform(data.inputs.iloc[part]) for part in (unseen, known)]
     part = EncodedFold(

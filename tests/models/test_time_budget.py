@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ from mlkit.core.errors import SettingsError
 from mlkit.core.parallel import WorkerPool
 from mlkit.data.column_stats import compute_column_stats
 from mlkit.data.type_inference import infer_column
-from mlkit.models.cross_validation import FoldJob, encode_fold, evaluate_fold, with_fold_rows
+from mlkit.models.blending import blend_trials
+from mlkit.models.cross_validation import FoldJob, encode_fold, evaluate_fold, evaluate_trials, with_fold_rows
 from mlkit.models.families import make_model
 from mlkit.models.model import affordable_rows, find_model
 from mlkit.models.search import fit_folds_to_budget, has_time_for
@@ -134,7 +136,20 @@ def test_where_time_is_short_slow_families_learn_from_fewer_rows_and_are_judged_
     assert set(small.family_rows) == {"linear", "forest"} and len(small.folds) == 2
     for (_, judged), (_, whole) in zip(small.folds, made.data.folds, strict=False):
         assert np.array_equal(judged, whole)
-    assert len(encode_fold(small, 0, "filled", small.family_rows["forest"]).truth) == 2_000
+    part, whole = (encode_fold(small, 0, "filled", most) for most in (small.family_rows["forest"], 0))
+    assert len(part.truth) == 2_000
+    assert np.array_equal(
+        part.train_sample_truth, whole.train_sample_truth
+    )  # an ensemble of both is judged there
+
+
+def test_families_that_learned_from_unequal_rows_can_be_mixed(made):
+    wide = replace(made.data, family_rows={"forest": 300}, encoded_folds={})
+    wide.folds = with_fold_rows(made.data, 700).folds[:2]
+    trials = [Trial(0, "boosting", {"steps": 20}), Trial(1, "forest", {})]
+    judged = evaluate_trials(trials, wide)
+    assert {len(known) for trial in judged for known in trial.known} == {700}
+    blend_trials(judged, wide)
 
 
 def test_where_there_is_time_for_few_trees_each_learns_more(made):
