@@ -17,6 +17,7 @@ from .column_reader import is_mixed_series, is_text_series, recall_fact
 from .column_spec import ColumnSpec, read_cell
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 # %% auto #0
@@ -174,7 +175,6 @@ def _counted(counts: pd.Series, markers: frozenset[str]) -> tuple[pd.Series, dic
 def _sample(counts: pd.Series) -> pd.Series:
     "The counts of at most `_MAX_SAMPLED_CELLS` different cells, fewer where they are alike."
     import numpy as np
-    import pandas as pd
 
     most = _MAX_SAMPLED_NUMBERS if counts.index.dtype.kind in "iufM" else _MAX_SAMPLED_CELLS
     if len(counts) <= most:
@@ -182,7 +182,15 @@ def _sample(counts: pd.Series) -> pd.Series:
     cells = counts.index.to_numpy()
     if cells.dtype == object and not is_text_series(counts.index.to_series()):
         cells = np.array([as_text(to_python(cell)) for cell in cells], dtype=object)
-    return counts.iloc[np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:most]]
+    return counts.iloc[_sampled_places(cells, most)]
+
+
+def _sampled_places(cells: np.ndarray, most: int) -> np.ndarray:
+    "Where some of many different cells are, chosen by the cells alone."
+    import numpy as np
+    import pandas as pd
+
+    return np.argsort(pd.util.hash_array(cells, categorize=False), kind="stable")[:most]
 
 
 def _text_stats(series: pd.Series, markers: frozenset[str]) -> ColumnStats:
@@ -201,13 +209,12 @@ def _text_stats(series: pd.Series, markers: frozenset[str]) -> ColumnStats:
 def _number_stats(series: pd.Series) -> ColumnStats:
     "The same for numbers."
     import numpy as np
-    import pandas as pd
 
     counts = count_cells(series)
     chosen, texts = [*counts], Counter[str]()
     if len(chosen) > _MAX_SAMPLED_NUMBERS:
-        keys = pd.util.hash_array(np.array(chosen, dtype=series.to_numpy().dtype), categorize=False)
-        chosen = [chosen[place] for place in np.argsort(keys, kind="stable")[:_MAX_SAMPLED_NUMBERS]]
+        numbers = np.array(chosen, dtype=series.to_numpy().dtype)
+        chosen = [chosen[place] for place in _sampled_places(numbers, _MAX_SAMPLED_NUMBERS)]
     for cell in chosen:
         texts[as_text(cell)] += counts[cell]
     return ColumnStats(series, len(series), sum(counts.values()), len(counts), dict(texts), {})

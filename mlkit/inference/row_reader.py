@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..core.errors import DataError, did_you_mean
@@ -29,8 +30,8 @@ class Violation(NamedTuple):
     action: str  # error, warn or default
 
 # %% auto #0
-__all__ = ['Violation', 'is_text_input', 'ParsedCell', 'rule_violation', 'parse_cell', 'CellParser', 'PlainNumbers',
-           'plain_numbers', 'ParsedRow', 'RowReader']
+__all__ = ['CellParser', 'Violation', 'is_text_input', 'ParsedCell', 'rule_violation', 'parse_cell', 'cache_cell_parser',
+           'PlainNumbers', 'plain_numbers', 'ParsedRow', 'RowReader']
 
 # %% ../../nbs/inference/02_row_reader.ipynb #de19a4ac
 def is_text_input(
@@ -82,28 +83,22 @@ def parse_cell(
 # %% ../../nbs/inference/02_row_reader.ipynb #60e43300
 _CACHE_SIZE = 2_000  # cells of a column that are remembered
 _MAX_CACHED_CHARACTERS = 100  # a longer cell is not remembered
+CellParser = Callable[[Any], ParsedCell]
 
 
-class CellParser(dict[Any, ParsedCell]):
-    "A cell parser that remembers the results for the cells it has seen: texts by themselves, others by type and value."
+def cache_cell_parser(parse: CellParser) -> CellParser:
+    "A cell parser that remembers the results for the cells it has seen."
+    known = lru_cache(_CACHE_SIZE, typed=True)(parse)
 
-    def __init__(self, parse: Callable[[Any], ParsedCell]):
-        self.parse = parse
-
-    def __missing__(self, key: str | tuple[type, Any]) -> ParsedCell:
-        value = key if type(key) is str else key[1]
-        parsed = self.parse(value)
-        if type(value) is not str or len(value) <= _MAX_CACHED_CHARACTERS:
-            if len(self) >= _CACHE_SIZE:
-                self.clear()
-            self[key] = parsed
-        return parsed
-
-    def __call__(self, value: Any) -> ParsedCell:
+    def recall(value: Any) -> ParsedCell:
+        if type(value) is str and len(value) > _MAX_CACHED_CHARACTERS:
+            return parse(value)
         try:
-            return self[value if type(value) is str else (type(value), value)]
+            return known(value)
         except TypeError:
-            return self.parse(value)  # a list or an object: it cannot be remembered
+            return parse(value)  # a list or an object: it cannot be remembered
+
+    return recall
 
 
 class PlainNumbers(NamedTuple):
@@ -162,7 +157,7 @@ def _with_column_kinds(schema: Schema, table: TableSpec) -> Schema:
 
 
 def _make_cell_parser(column: ColumnSpec, schema: Schema) -> CellParser:
-    return CellParser(lambda value: parse_cell(column, schema, value))
+    return cache_cell_parser(lambda value: parse_cell(column, schema, value))
 
 # %% ../../nbs/inference/02_row_reader.ipynb #de9d85db
 _ABSENT, _NUMBERS = object(), frozenset((float, int))
@@ -205,19 +200,16 @@ class RowReader:
         empty = 0
         for name, parse, plain in self._cells:
             value = row.get(name, _ABSENT)
-            if type(value) is str:
-                part, words, found, is_empty = parse[value]
-            else:
-                if plain and type(value) in _NUMBERS and -LARGEST_NUMBER < value < LARGEST_NUMBER:
-                    factor, low, high, sentinels = plain
-                    number = value * factor + 0.0
-                    if low <= number <= high and number not in sentinels:
-                        numbers.append(number)
-                        continue
-                if value is _ABSENT:
-                    value = None
-                    violations.append(self.missing_column(name))
-                part, words, found, is_empty = parse(value)
+            if plain and type(value) in _NUMBERS and -LARGEST_NUMBER < value < LARGEST_NUMBER:
+                factor, low, high, sentinels = plain
+                number = value * factor + 0.0
+                if low <= number <= high and number not in sentinels:
+                    numbers.append(number)
+                    continue
+            if value is _ABSENT:
+                value = None
+                violations.append(self.missing_column(name))
+            part, words, found, is_empty = parse(value)
             numbers += part
             texts += words
             violations += found

@@ -185,8 +185,15 @@ class PredictionRecord(NamedTuple):
         "The values of its row in the table."
         row, prediction = self.row, self.prediction
         cells = {name: row[name] for name in self.logged_columns if name in row}
-        facts = prediction["id"], self.time, self.model, self.version
-        return *facts, _json_of_cells(cells, most), _output_json(prediction), self.seconds
+        return (
+            prediction["id"],
+            self.time,
+            self.model,
+            self.version,
+            _json_of_cells(cells, most),
+            _output_json(prediction),
+            self.seconds,
+        )
 
 
 class FeedbackRecord(NamedTuple):
@@ -220,8 +227,6 @@ class ShadowRecord(NamedTuple):
 
 
 LogRecord = PredictionRecord | FeedbackRecord | ShadowRecord
-
-
 RecordWriter = Callable[[Engine, Sequence[LogRecord], int], None]  # as `write_records`
 
 
@@ -238,7 +243,7 @@ def _json_of_cells(cells: dict[str, Any], most: int) -> str:
 
 def _json(value: Any) -> str:
     try:
-        text = str(orjson.dumps(value), "utf-8")
+        text = orjson.dumps(value).decode()
     except TypeError:  # a number or a text that no request can hold; a log takes it all the same
         text = json.dumps(value, default=str)
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text  # databases cannot read that one
@@ -311,9 +316,8 @@ def expire_records(
         if (pages - free) * size <= most:
             return 0
         table = f"{prefix}predictions"
-        delete = (
-            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE time < ? ORDER BY time LIMIT ?)"
-        )
+        oldest = f"SELECT id FROM {table} WHERE time < ? ORDER BY time LIMIT ?"
+        delete = f"DELETE FROM {table} WHERE id IN ({oldest})"
         gone = connection.exec_driver_sql(delete, (before, rows)).rowcount
         rest = f"coalesce((SELECT min(time) FROM {table}), 9e99)"
         others = [f"{prefix}feedback WHERE", f"{prefix}shadow_predictions WHERE"]
